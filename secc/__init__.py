@@ -1,0 +1,1 @@
+"""Charging-station side (SECC) of ISO 15118-2."""
