@@ -1,0 +1,97 @@
+# `make demo` and `make test` set up everything they need; `make help` lists the rest.
+# A fresh machine needs Python 3.11+, pip and cargo. Stamp files make repeated calls instant.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+EV_VENV := .venv-interop
+
+RUST_SOURCES := $(shell find rust -name '*.rs' -o -name 'Cargo.toml' 2>/dev/null | grep -v /target/)
+EXTRA = $(PY) -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['$(1)'], sep='\n')"
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check style generated rust coverage docs examples interop fuzz bench build clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort | expand -t 12
+
+# --- set up -----------------------------------------------------------------------------------------------
+
+$(VENV)/.venv:
+	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "secc needs Python 3.11 or newer")'
+	test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.venv pyproject.toml
+	$(call EXTRA,dev) > $(VENV)/dev.txt
+	$(call EXTRA,docs) > $(VENV)/docs.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check -r $(VENV)/dev.txt -r $(VENV)/docs.txt
+	touch $@
+
+# maturin installs the runtime dependencies as well.
+$(VENV)/.extension: $(VENV)/.dev pyproject.toml Cargo.toml Cargo.lock $(RUST_SOURCES)
+	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release --quiet
+	touch $@
+
+setup: $(VENV)/.extension  ## virtual environment, tools, extension module
+
+# --- use --------------------------------------------------------------------------------------------------
+
+demo: setup  ## a simulated car charges at a simulated station: AC and DC, plain and TLS
+	$(BIN)/secc demo
+
+test: setup  ## all Python tests
+	$(PY) -m pytest -q
+
+interop: setup $(EV_VENV)/.ready  ## an independent EV charges at `secc serve` (Linux, root, Java)
+	$(PY) -m pytest -v tests/interop/sessions.py
+
+$(EV_VENV)/.ready: $(VENV)/.venv pyproject.toml
+	test -x $(EV_VENV)/bin/python || $(PYTHON) -m venv $(EV_VENV)
+	$(call EXTRA,interop) > $(EV_VENV)/interop.txt
+	$(EV_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $(EV_VENV)/interop.txt
+	touch $@
+
+# --- check ------------------------------------------------------------------------------------------------
+
+check: style generated rust coverage docs examples  ## everything CI checks, but interop
+
+style: setup  ## format, lint, types, stub of the extension
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(PY) -m mypy.stubtest secc._exi
+
+generated: setup  ## generated files are fresh
+	$(PY) -m tools.schemagen --check
+	$(PY) -m tools.docgen --check
+
+rust:  ## format, lint and tests of the crates
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo test --locked --workspace --quiet
+
+coverage: setup  ## all Python tests, with coverage
+	$(PY) -m pytest -q --cov --cov-report=term
+
+docs: setup  ## the documentation, strictly, into site/
+	$(BIN)/mkdocs build --strict --quiet
+
+examples: setup  ## run every example
+	$(PY) -m pytest -q tests/test_examples.py
+
+# --- more -------------------------------------------------------------------------------------------------
+
+fuzz: setup  ## a longer hostile-bytes run
+	$(PY) -m pytest -q tests/fuzz --hypothesis-profile=fuzz
+
+bench: setup  ## figures of the codec and the session
+	$(PY) -m tools.bench
+
+build: setup  ## a wheel, into dist/
+	$(BIN)/maturin build --release --out dist
+
+clean:  ## remove what was built; keeps the virtual environments
+	rm -rf build dist site target .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis $(VENV)/.extension
+	rm -f secc/_exi*.so
