@@ -1,0 +1,230 @@
+"""V2GTP framing: the rules in the docstring of secc.v2gtp, one by one."""
+
+import tracemalloc
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from secc.errors import FramingError
+from secc.v2gtp import FrameAssembler, PayloadType, frame, split_datagram
+
+HELLO = bytes.fromhex("01fe800100000005") + b"hello"
+WORLD = bytes.fromhex("01fe800100000005") + b"world"
+
+
+def test_a_frame_is_the_header_and_the_payload() -> None:
+    assert frame(b"hello") == HELLO
+    assert frame(b"\x10\x00", PayloadType.SDP_REQUEST) == bytes.fromhex("01fe9000000000021000")
+
+
+def test_a_whole_frame_gives_its_payload() -> None:
+    assembler = FrameAssembler()
+    assert assembler.feed(HELLO) == (b"hello",)
+    assert assembler.pending == 0
+    assert assembler.ignored == 0
+
+
+def test_one_byte_per_segment_gives_the_same_payload() -> None:
+    assembler = FrameAssembler()
+    got = [assembler.feed(bytes([byte])) for byte in HELLO]
+    assert got == [()] * 12 + [(b"hello",)]
+
+
+@pytest.mark.parametrize("split", range(1, 26))
+def test_every_split_point_gives_the_same_payloads(split: int) -> None:
+    assembler = FrameAssembler()
+    stream = HELLO + WORLD
+    assert assembler.feed(stream[:split]) + assembler.feed(stream[split:]) == (b"hello", b"world")
+
+
+def test_two_frames_in_one_segment_come_in_order() -> None:
+    assert FrameAssembler().feed(HELLO + WORLD) == (b"hello", b"world")
+
+
+def test_pending_counts_the_bytes_of_an_unfinished_frame() -> None:
+    assembler = FrameAssembler()
+    assembler.feed(HELLO + WORLD[:10])
+    assert assembler.pending == 10
+
+
+@pytest.mark.parametrize("length", ["ffffffff", "fffffff8", "80000000", "00002001"])
+def test_a_length_above_the_limit_closes_without_reading_the_payload(length: str) -> None:
+    with pytest.raises(FramingError, match="above the limit of 8192"):
+        FrameAssembler().feed(bytes.fromhex("01fe8001" + length))
+
+
+def test_a_length_at_the_limit_is_accepted() -> None:
+    payload = bytes(8192)
+    assert FrameAssembler().feed(frame(payload)) == (payload,)
+
+
+def test_the_limit_can_be_chosen() -> None:
+    with pytest.raises(FramingError, match="above the limit of 4 bytes"):
+        FrameAssembler(max_payload=4).feed(HELLO)
+
+
+def test_a_length_above_the_limit_closes_for_types_to_skip_too() -> None:
+    with pytest.raises(FramingError):
+        FrameAssembler().feed(bytes.fromhex("01fe8002ffffffff"))
+
+
+def test_nothing_is_allocated_by_the_declared_length() -> None:
+    assembler = FrameAssembler(max_payload=65536)
+    tracemalloc.start()
+    try:
+        assembler.feed(bytes.fromhex("01fe800100010000"))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 4096
+
+
+def test_length_zero_is_ignored_and_the_next_message_counts() -> None:
+    assembler = FrameAssembler()
+    assert assembler.feed(bytes.fromhex("01fe800100000000") + HELLO) == (b"hello",)
+    assert assembler.ignored == 1
+
+
+def test_length_zero_with_a_payload_after_it_does_not_close() -> None:
+    assembler = FrameAssembler()
+    assert (
+        assembler.feed(bytes.fromhex("01fe800100000000") + b"\x80\x98\x02\x10\x50\x90\x8c\x0c\x0c\x0e") == ()
+    )
+    assert assembler.feed(HELLO) == (b"hello",)
+    assert assembler.ignored == 2
+
+
+def test_the_seventeenth_ignored_header_closes() -> None:
+    assembler = FrameAssembler()
+    empty = bytes.fromhex("01fe800100000000")
+    assert assembler.feed(empty * 16) == ()
+    with pytest.raises(FramingError, match="more than 16 headers"):
+        assembler.feed(empty)
+
+
+@pytest.mark.parametrize("payload_type", ["7000", "7001", "8002", "9000", "9001", "a000", "ffff"])
+def test_another_payload_type_is_skipped_with_its_payload(payload_type: str) -> None:
+    assembler = FrameAssembler()
+    stream = bytes.fromhex("01fe" + payload_type + "0000000d") + HELLO + WORLD
+    assert assembler.feed(stream) == (b"world",)
+    assert assembler.ignored == 1
+
+
+def test_a_skipped_payload_is_not_kept() -> None:
+    assembler = FrameAssembler()
+    assembler.feed(bytes.fromhex("01fe800200001000") + bytes(1000))
+    assert assembler.pending == 0
+    assert assembler.feed(bytes(3096) + HELLO) == (b"hello",)
+
+
+@pytest.mark.parametrize("start", ["00fe", "02fe", "fffe", "01ff", "0101", "02fd"])
+def test_a_wrong_version_is_ignored_and_the_next_message_counts(start: str) -> None:
+    assembler = FrameAssembler()
+    assert assembler.feed(bytes.fromhex(start) + HELLO[2:]) == ()
+    assert assembler.feed(WORLD) == (b"world",)
+    assert assembler.ignored == 1
+
+
+def test_a_wrong_version_and_a_good_message_in_one_segment() -> None:
+    assert FrameAssembler().feed(b"\x02" + HELLO[1:] + WORLD) == (b"world",)
+
+
+def test_the_length_of_a_header_of_another_version_is_not_trusted() -> None:
+    assembler = FrameAssembler()
+    assert assembler.feed(bytes.fromhex("02fd8001ffffffff") + HELLO) == (b"hello",)
+
+
+def test_a_header_start_cut_in_two_while_looking_for_one_is_found() -> None:
+    assembler = FrameAssembler()
+    assembler.feed(bytes.fromhex("02fe800100000002aabb01fe"))
+    assert assembler.feed(HELLO[2:]) == (b"hello",)
+
+
+def test_endless_bytes_without_a_header_close() -> None:
+    assembler = FrameAssembler()
+    assert assembler.feed(bytes(8000)) == ()
+    with pytest.raises(FramingError, match="without a V2GTP header"):
+        assembler.feed(bytes(300))
+
+
+def test_a_tls_client_hello_closes_at_once() -> None:
+    with pytest.raises(FramingError, match="TLS record"):
+        FrameAssembler().feed(bytes.fromhex("16030100a5010000a10303"))
+
+
+def test_a_frame_before_the_defect_is_not_lost() -> None:
+    assembler = FrameAssembler()
+    assert assembler.feed(HELLO + bytes.fromhex("01fe8001ffffffff")) == (b"hello",)
+    assert isinstance(assembler.error, FramingError)
+    with pytest.raises(FramingError, match="above the limit"):
+        assembler.feed(b"")
+
+
+def test_after_a_defect_nothing_is_accepted_any_more() -> None:
+    assembler = FrameAssembler()
+    with pytest.raises(FramingError):
+        assembler.feed(bytes.fromhex("01fe8001ffffffff"))
+    with pytest.raises(FramingError):
+        assembler.feed(HELLO)
+    assert assembler.pending == 0
+
+
+def test_a_datagram_gives_type_and_payload() -> None:
+    assert split_datagram(bytes.fromhex("01fe9000000000021000")) == (0x9000, b"\x10\x00")
+
+
+@pytest.mark.parametrize(
+    ("datagram", "reason"),
+    [
+        ("", "shorter than"),
+        ("01fe90000000", "shorter than"),
+        ("02fe9000000000021000", "version 0x02/0xfe"),
+        ("01ff9000000000021000", "version 0x01/0xff"),
+        ("01fe90000000000210", "length 2, found 1"),
+        ("01fe900000000002100000", "length 2, found 3"),
+        ("01fe9000fffffffa1000", "length 4294967290, found 2"),
+    ],
+)
+def test_a_malformed_datagram_is_refused(datagram: str, reason: str) -> None:
+    with pytest.raises(FramingError, match=reason):
+        split_datagram(bytes.fromhex(datagram))
+
+
+def _run(stream: bytes, cuts: list[int]) -> tuple[list[bytes], bool, int]:
+    """Frames, whether it ended in FramingError, headers ignored."""
+    assembler = FrameAssembler(max_payload=64)
+    frames: list[bytes] = []
+    edges = [0, *sorted(cut % (len(stream) + 1) for cut in cuts), len(stream)]
+    try:
+        for start, end in zip(edges, edges[1:], strict=False):
+            frames += assembler.feed(stream[start:end])
+    except FramingError:
+        pass
+    return frames, assembler.error is not None, assembler.ignored
+
+
+_PIECES = st.one_of(
+    st.binary(max_size=24),
+    st.binary(max_size=80).map(frame),
+    st.builds(
+        lambda head, payload: head + len(payload).to_bytes(4, "big") + payload,
+        st.sampled_from([b"\x01\xfe\x80\x02", b"\x02\xfd\x80\x01", b"\x01\xfe\x70\x00", b"\x01\xfe\x80\x01"]),
+        st.binary(max_size=40),
+    ),
+    st.sampled_from([b"\x01", b"\x01\xfe", b"\x01\xfe\x80", b"\x01\xfe\x80\x01", b"\x16\x03\x01"]),
+)
+
+
+@given(st.lists(_PIECES, max_size=12), st.lists(st.integers(0, 2**16), max_size=30))
+def test_the_same_bytes_in_any_segments_give_the_same_outcome(pieces: list[bytes], cuts: list[int]) -> None:
+    stream = b"".join(pieces)
+    whole = _run(stream, [])
+    assert _run(stream, cuts) == whole
+    assert _run(stream, list(range(len(stream)))) == whole
+
+
+@given(st.lists(st.binary(min_size=1, max_size=64), max_size=8), st.lists(st.integers(0, 2**16), max_size=10))
+def test_good_frames_survive_any_segmentation(payloads: list[bytes], cuts: list[int]) -> None:
+    stream = b"".join(frame(payload) for payload in payloads)
+    assert _run(stream, cuts) == (payloads, False, 0)
