@@ -1,8 +1,8 @@
 """SDP: how an EV finds the address and port of the station (UDP, before any TCP).
 
-The EV sends a request to ff02::1 port 15118 [V2G2-139] [V2G2-125]; the station answers each valid request, also
-repeats and also during a session [V2G2-144], to the source it came from and from the port it came to [V2G2-151].
-Anything else is ignored: counted, no answer, no exception, no change of state.
+The EV sends a request to ff02::1 port 15118 [V2G2-139] [V2G2-125]; the station answers each valid request,
+also repeats and also during a session [V2G2-144], to the source it came from and from the port it came to
+[V2G2-151]. Anything else is ignored: counted, no answer, no exception, no change of state.
 
 `SdpResponder` decides; the socket around it is `secc.aio.discovery`. What it answers:
 
@@ -142,7 +142,7 @@ class SdpResponder:
     """
 
     def __init__(self, policy: TlsPolicy, *, upgrade_plain_requests: bool = True) -> None:
-        """`upgrade_plain_requests` says what REQUIRED does with a request without TLS: answer TLS, or nothing."""
+        """`upgrade_plain_requests`: what REQUIRED does with a request without TLS, answer TLS or nothing."""
         self._policy = policy
         self._upgrade = upgrade_plain_requests
         self._endpoint: Endpoint | None = None
@@ -243,8 +243,8 @@ def _modes(security: int, transport: int) -> tuple[Security, Transport]:
 class _RateLimiter:
     """Token buckets per source and for the whole interface.
 
-    An EV asks four times a second [V2G2-159]. A bucket of 10 filled at 10/s lets at most 20 answers out in any
-    second; the one of the interface does the same for 100.
+    An EV asks four times a second [V2G2-159]. A bucket of 10 filled at 10/s lets at most 20 answers out in
+    any second; the one of the interface does the same for 100.
     """
 
     def __init__(self) -> None:

@@ -22,8 +22,8 @@ needs an interpretation. Ours depends on the bytes alone and never on how TCP cu
 * The payload of an EXI frame is exactly as long as declared. What a document leaves over, or lacks, is for
   the decoder's caller to judge; nothing here looks for a next frame inside a payload.
 
-Frames completed before the defect in the same chunk are not lost: `feed` returns them, `error` is set, and the
-next `feed` raises it.
+Frames completed before the defect in the same chunk are not lost: `feed` returns them, `error` is set, and
+the next `feed` raises it.
 """
 
 import enum

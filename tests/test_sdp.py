@@ -1,5 +1,6 @@
 """SDP: codec, security policy, and what the responder ignores."""
 
+import contextlib
 from ipaddress import IPv6Address
 
 import pytest
@@ -206,7 +207,5 @@ def test_no_datagram_makes_the_responder_raise(datagram: bytes) -> None:
 @given(st.binary(max_size=40))
 def test_no_datagram_makes_the_parser_raise_anything_else(datagram: bytes) -> None:
     for parse in (SdpRequest.parse, SdpResponse.parse):
-        try:
+        with contextlib.suppress(FramingError):
             parse(datagram)
-        except FramingError:
-            pass
