@@ -1,0 +1,287 @@
+"""Numbers the grammars of one schema set: the form that the engine in ``rust/v2g-exi`` walks.
+
+Simple-typed elements are folded into the production that starts them. A complex type has *slots*, one per attribute,
+child element or substitution group, in the order in which they are written; the message classes have one field per
+slot. Types whose content cannot be kept in slots (mixed text, wildcards, repeated groups) keep it in one slot of
+ordered items.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tools.schemagen.grammar import END, Datatype, Grammars, Production, State, datatype
+from tools.schemagen.names import field_name
+from tools.schemagen.notation import (
+    ComplexType,
+    Group,
+    Item,
+    NotationError,
+    Particle,
+    QName,
+    SchemaSet,
+    Wildcard,
+)
+
+EE, COMPLEX, SIMPLE, ATTRIBUTE, CONTENT, TEXT, ANY = range(7)
+SINGLE, LIST, ITEMS = range(3)
+COUNT_NONE, COUNT_SET, COUNT_STEP = range(3)
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A field of a message class. `types`: element name and type per alternative; one unless a substitution group."""
+
+    name: str
+    wire: str
+    kind: int
+    required: bool
+    types: tuple[tuple[QName, QName], ...] = ()
+    group: bool = False
+
+
+@dataclass(frozen=True)
+class Prod:
+    """A numbered production; `target` is a type or datatype index by `kind`, `last` the state after a full list."""
+
+    kind: int
+    slot: int = 0
+    slot_kind: int = SINGLE
+    name: int = 0
+    target: int = 0
+    next: int = 0
+    count: int = COUNT_NONE
+    number: int = 0
+    last: int = 0
+
+
+@dataclass(frozen=True)
+class Root:
+    """A global element (document) or any declared element (fragment). `relaxed`: EXI 1.0 section 8.5.3 applies."""
+
+    name: int
+    kind: int
+    target: int
+    relaxed: bool = False
+
+
+@dataclass(frozen=True)
+class Relaxed:
+    """Event codes of the relaxed element fragment grammar that a simple-content type with attributes needs."""
+
+    attributes: tuple[tuple[int, int, int], ...]  # code, slot, datatype
+    tag_bits: int
+    tag_text: int
+    content_bits: int
+    content_end: int
+    value_slot: int
+    value_datatype: int
+
+
+@dataclass
+class TypeEntry:
+    """A complex type; `flat` ones have one slot, whose value stands for the whole."""
+
+    name: QName
+    first_state: int
+    abstract: bool
+    flat: bool
+    slots: list[Slot]
+
+
+@dataclass
+class Tables:
+    """All tables of one schema set."""
+
+    schema: SchemaSet
+    grammars: Grammars
+    names: list[QName] = field(default_factory=list)
+    datatypes: list[Datatype] = field(default_factory=list)
+    types: list[TypeEntry] = field(default_factory=list)
+    states: list[tuple[int, int, int, bool]] = field(default_factory=list)  # first, count, bits, start tag
+    prods: list[Prod] = field(default_factory=list)
+    documents: list[Root] = field(default_factory=list)
+    fragments: list[Root] = field(default_factory=list)
+    relaxed: Relaxed | None = None
+
+    @property
+    def document_bits(self) -> int:
+        """Width of the root code: the global elements and SE(*)."""
+        return len(self.documents).bit_length()
+
+    @property
+    def fragment_bits(self) -> int:
+        """Width of the fragment code: the names, SE(*) and ED."""
+        return (len(self.fragments) + 1).bit_length()
+
+    def name(self, name: QName) -> int:
+        """Index of `name`, added when new."""
+        if name not in self.names:
+            self.names.append(name)
+        return self.names.index(name)
+
+    def datatype(self, type_name: QName) -> int:
+        """Index of the datatype of simple type `type_name`, added when new."""
+        found = datatype(self.schema, type_name)
+        if found not in self.datatypes:
+            self.datatypes.append(found)
+        return self.datatypes.index(found)
+
+
+def build(schema: SchemaSet) -> Tables:
+    """Tables of `schema`."""
+    grammars = Grammars(schema)
+    tables = Tables(schema, grammars)
+    order = sorted(schema.complex)
+    index = {name: number for number, name in enumerate(order)}
+    for name in order:
+        ct = schema.complex[name]
+        slots = slots_of(grammars, ct)
+        tables.types.append(
+            TypeEntry(name, len(tables.states), ct.abstract, name.local in schema.flatten, slots)
+        )
+        _add_states(tables, grammars.types[name], slots, index)
+    for element in grammars.documents:
+        tables.documents.append(_root(tables, element, [schema.elements[element].type], index))
+    for element, types in grammars.fragments:
+        tables.fragments.append(_root(tables, element, types, index))
+    return tables
+
+
+def ordered_content(grammars: Grammars, ct: ComplexType) -> bool:
+    """Whether the content must be kept as ordered items: mixed text, wildcards, or a repeated group."""
+
+    def loose(item: Item) -> bool:
+        if isinstance(item, Group):
+            return item.high > 1 or any(loose(x) for x in item.items)
+        return isinstance(item, Wildcard)
+
+    lineage = grammars.lineage(ct)
+    return any(t.mixed for t in lineage) or any(loose(g) for g in grammars.content(ct))
+
+
+def slots_of(grammars: Grammars, ct: ComplexType) -> list[Slot]:
+    """The slots of a type in the order in which they are written."""
+    slots = [
+        Slot(field_name(a.name.local), a.name.local, SINGLE, a.required, ((a.name, a.type),))
+        for a in grammars.attributes(ct)
+    ]
+    simple = grammars.simple_content(ct)
+    if simple is not None:
+        return [*slots, Slot("value", "value", SINGLE, True, ((QName("value", ""), simple),))]
+    if ordered_content(grammars, ct):
+        return [*slots, Slot("content", "content", ITEMS, False)]
+    for group in grammars.content(ct):
+        _group_slots(grammars, group, True, slots)
+    if len({s.name for s in slots}) != len(slots):
+        raise NotationError(f"{ct.name.local}: two fields of the same name")
+    return slots
+
+
+def _group_slots(grammars: Grammars, group: Group, required: bool, slots: list[Slot]) -> None:
+    required = required and group.low > 0 and group.kind == "sequence"
+    for item in group.items:
+        if isinstance(item, Group):
+            _group_slots(grammars, item, required, slots)
+        elif isinstance(item, Particle):
+            alternatives = tuple(grammars.alternatives(item))
+            slots.append(
+                Slot(
+                    field_name(item.name.local),
+                    item.name.local,
+                    LIST if item.high > 1 else SINGLE,
+                    required and item.low > 0,
+                    alternatives,
+                    group=len(alternatives) > 1,
+                )
+            )
+
+
+def _add_states(tables: Tables, states: list[State], slots: list[Slot], index: dict[QName, int]) -> None:
+    base = len(tables.states)
+    for state in states:
+        tables.states.append((len(tables.prods), len(state.productions), state.bits, state.start))
+        tables.prods += [_prod(tables, p, base, slots, index) for p in state.productions]
+
+
+def _prod(tables: Tables, p: Production, base: int, slots: list[Slot], index: dict[QName, int]) -> Prod:
+    following = 0 if p.next == END else base + p.next
+    if p.kind == "EE":
+        return Prod(EE)
+    if p.kind in ("TEXT", "ANY"):
+        kind = TEXT if p.kind == "TEXT" else ANY
+        return Prod(kind, len(slots) - 1, ITEMS, next=following)
+    if p.kind == "CH":
+        assert p.type is not None
+        return Prod(CONTENT, len(slots) - 1, SINGLE, target=tables.datatype(p.type), next=following)
+    assert p.name is not None
+    assert p.type is not None
+    slot = _slot(slots, p.name)
+    name = tables.name(p.name)
+    if p.kind == "AT":
+        return Prod(ATTRIBUTE, slot, SINGLE, name, tables.datatype(p.type), following)
+    is_complex = p.type in index
+    count, number, last = COUNT_NONE, 0, 0
+    if p.count is not None and p.count.start:
+        count, number = COUNT_SET, p.count.start
+    elif p.count is not None:
+        count, number = COUNT_STEP, p.count.limit
+        last = base + p.count.last if p.count.limit else 0
+    return Prod(
+        COMPLEX if is_complex else SIMPLE,
+        slot,
+        slots[slot].kind,
+        name,
+        index[p.type] if is_complex else tables.datatype(p.type),
+        following,
+        count,
+        number,
+        last,
+    )
+
+
+def _slot(slots: list[Slot], name: QName) -> int:
+    for number, slot in enumerate(slots):
+        if slot.kind == ITEMS or any(element == name for element, _ in slot.types):
+            if slot.kind == ITEMS and any(element == name for s in slots for element, _ in s.types):
+                continue
+            return number
+    raise NotationError(f"{name.local}: no slot")
+
+
+def _root(tables: Tables, element: QName, types: list[QName], index: dict[QName, int]) -> Root:
+    name = tables.name(element)
+    if len(types) > 1:
+        wide = [t for t in types if t in index and tables.grammars.simple_content(tables.schema.complex[t])]
+        if len(wide) != 1 or tables.relaxed is not None:
+            raise NotationError(f"{element.local}: declared with {len(types)} types")
+        tables.relaxed = _relaxed(tables, wide[0])
+        return Root(name, COMPLEX, index[wide[0]], relaxed=True)
+    if types[0] in index:
+        return Root(name, COMPLEX, index[types[0]])
+    return Root(name, SIMPLE, tables.datatype(types[0]))
+
+
+def _relaxed(tables: Tables, type_name: QName) -> Relaxed:
+    """EXI 1.0 section 8.5.3: attributes, AT(*), elements, SE(*), EE, CH, escape; then without the attributes."""
+    grammars = tables.grammars
+    ct = tables.schema.complex[type_name]
+    slots = slots_of(grammars, ct)
+    attributes = grammars.attribute_names()
+    elements = len(grammars.fragments)
+    own = [
+        (attributes.index(a.name), _slot(slots, a.name), tables.datatype(a.type))
+        for a in grammars.attributes(ct)
+    ]
+    tag_text = len(attributes) + 1 + elements + 2
+    simple = grammars.simple_content(ct)
+    assert simple is not None
+    return Relaxed(
+        tuple(own),
+        (tag_text + 1).bit_length(),
+        tag_text,
+        (elements + 3).bit_length(),
+        elements + 1,
+        len(slots) - 1,
+        tables.datatype(simple),
+    )
