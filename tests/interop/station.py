@@ -1,0 +1,66 @@
+"""`secc serve` as a process at the station's end of the cable."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from pathlib import Path
+from types import TracebackType
+
+from tests.interop.cable import End
+
+ROOT = Path(__file__).resolve().parents[2]
+SECC = ROOT / ".venv/bin/secc"
+SDP_PORT = "3B0E"  # 15118, as the kernel writes it
+
+
+class ServedStation:
+    """Context manager: one `secc serve` with a simulated EVSE, stopped at the end like any service."""
+
+    def __init__(self, end: End, directory: Path, *, configuration: str) -> None:
+        self._end = end
+        self._directory = directory
+        self._configuration = configuration
+        self.log = directory / "station.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> ServedStation:
+        self._directory.mkdir(parents=True, exist_ok=True)
+        settings = self._directory / "station.toml"
+        settings.write_text(self._configuration)
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                self._end.command(str(SECC), "serve", "--config", str(settings)),
+                cwd=self._directory,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        self._wait_until_ready(self._process.pid)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(10.0)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process still serves."""
+        return self._process is not None and self._process.poll() is None
+
+    def _wait_until_ready(self, pid: int, seconds: float = 15.0) -> None:
+        """Ready is when the SDP socket is bound, seen from outside: no word of its output is relied on."""
+        limit = time.monotonic() + seconds
+        while f":{SDP_PORT} " not in Path(f"/proc/{pid}/net/udp6").read_text():
+            if not self.alive or time.monotonic() > limit:
+                raise RuntimeError(f"secc serve did not start:\n{self.log.read_text(errors='replace')}")
+            time.sleep(0.02)
