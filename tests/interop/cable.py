@@ -1,7 +1,7 @@
 """A charging cable made of two network namespaces and a veth pair, as root on Linux.
 
-Both ends get an IPv6 link-local address at once (no duplicate address detection), as the SECC and the EVCC need
-one. Everything is removed on leaving the context, whatever happened inside.
+Both ends get an IPv6 link-local address at once (no duplicate address detection), as the SECC and the EVCC
+need one. Everything is removed on leaving the context, whatever happened inside.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ class Cable:
         )
         for end in (self.station, self.ev):
             # Without this the link-local address is tentative, and useless, for more than a second.
-            _run(*end.command("sysctl", "-qw", f"net.ipv6.conf.{end.interface}.accept_dad=0"))
+            switch = f"/proc/sys/net/ipv6/conf/{end.interface}/accept_dad"
+            _run(*end.command("sh", "-c", f"echo 0 > {switch}"))
             _ip("-n", end.namespace, "link", "set", "lo", "up")
             _ip("-n", end.namespace, "link", "set", end.interface, "up")
         for end in (self.station, self.ev):

@@ -26,6 +26,9 @@ _RECEIVED = re.compile(r"comm_session \(\d+\): (\w+Res) received")
 _REASON = re.compile(r"comm_session \(\d+\): Reason: (.*)")
 _CODE = re.compile(r'"ResponseCode":"(\w+)"')
 
+RETRIES: list[str] = []
+"""Runs that were repeated because that EV missed a timeout of its own; printed at the end."""
+
 
 @dataclass(frozen=True)
 class Verdict:
