@@ -1,0 +1,374 @@
+"""The whole configuration of a station: frozen dataclasses, read from one TOML file.
+
+Durations are seconds as float and are named after their timer of the standard; voltages V, currents A, powers
+W. A key that is not known is an error that names its path, so a typing slip cannot switch a limit off.
+Values are checked when the object is made: a wrong configuration refuses to start, it never surprises later.
+"""
+
+import dataclasses
+import enum
+import math
+import pathlib
+import re
+import tomllib
+import types
+import typing
+
+from secc.errors import ConfigError
+from secc.sdp import TlsPolicy
+
+# The checks stand first because the defaults below are made, and checked, while this module is read.
+
+
+def _check(condition: bool, path: str, expected: str) -> None:
+    if not condition:
+        raise ConfigError(f"{path}: expected {expected}")
+
+
+def _check_range(value: float, path: str, at_least: float, at_most: float) -> None:
+    in_range = math.isfinite(value) and at_least <= value <= at_most
+    _check(in_range, path, f"{at_least:g} to {at_most:g}, found {value:g}")
+
+
+def _check_duration(value: float, path: str, *, at_most: float, at_least: float = 0.001) -> None:
+    _check_range(value, path, at_least, at_most)
+
+
+class EnergyMode(enum.StrEnum):
+    """Energy transfer modes, by their literals on the wire."""
+
+    AC_SINGLE_PHASE_CORE = "AC_single_phase_core"
+    AC_THREE_PHASE_CORE = "AC_three_phase_core"
+    DC_CORE = "DC_core"
+    DC_EXTENDED = "DC_extended"
+    DC_COMBO_CORE = "DC_combo_core"
+    DC_UNIQUE = "DC_unique"
+
+    @property
+    def is_dc(self) -> bool:
+        return self.value.startswith("DC_")
+
+
+class Payment(enum.StrEnum):
+    """How a session may be paid, by the literals on the wire."""
+
+    EXTERNAL = "ExternalPayment"
+    CONTRACT = "Contract"
+    """Room is left for it: refused by this version."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkConfig:
+    """Sockets and the limits on what a peer may make us hold."""
+
+    tcp_port: int = 0
+    """Port for plain TCP; 0 takes a free one in 49152..65535 at each start."""
+    tls_port: int = 0
+    """Port for TLS; as above."""
+    max_payload: int = 8192
+    """Bytes of one V2GTP payload, at most 65536; the largest lawful request has about 4.3 KiB."""
+    max_pending: int = 8
+    """Connections that may wait beside the running session; the oldest silent one gives way."""
+
+    def __post_init__(self) -> None:
+        for name in ("tcp_port", "tls_port"):
+            _check(0 <= getattr(self, name) <= 65535, f"network.{name}", "0..65535")
+        _check(64 <= self.max_payload <= 65536, "network.max_payload", "64..65536 bytes")
+        _check(1 <= self.max_pending <= 64, "network.max_pending", "1..64")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TlsConfig:
+    """Transport security; see `secc.sdp` for what each policy announces."""
+
+    policy: TlsPolicy = TlsPolicy.OFF
+    """`off`, `optional` (as the EV asks) or `required` (never plain, whatever happens) [INV-21]."""
+    certificate_chain: pathlib.Path | None = None
+    """PEM: SECC leaf first, then its Sub-CAs, without the root."""
+    private_key: pathlib.Path | None = None
+    """PEM of the leaf's key."""
+    private_key_password: pathlib.Path | None = None
+    """File that holds the password of the key; None when it has none."""
+    ocsp_response: pathlib.Path | None = None
+    """DER of an OCSP response for the leaf, stapled when the EV asks [V2G2-071]."""
+    handshake_timeout: float = 5.0
+    """One deadline for the whole handshake (policy), well inside the setup time."""
+    key_log: pathlib.Path | None = None
+    """Where to write TLS secrets for a packet analyser; never in production."""
+
+    def __post_init__(self) -> None:
+        _check_duration(self.handshake_timeout, "tls.handshake_timeout", at_most=10.0)
+        if self.policy is not TlsPolicy.OFF:
+            _check(self.certificate_chain is not None, "tls.certificate_chain", "a file, as TLS is on")
+            _check(self.private_key is not None, "tls.private_key", "a file, as TLS is on")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TimingConfig:
+    """The timers of the standard on the station's side, with its values as defaults, and our own bounds."""
+
+    communication_setup: float = 18.0
+    """V2G_SECC_CommunicationSetup: from the link to SessionSetupRes [V2G2-716]."""
+    sequence: float = 60.0
+    """V2G_SECC_Sequence_Timeout: from a response to the next request [V2G2-443]."""
+    authorization: float = 55.0
+    """V2G_SECC_Ongoing: from the first AuthorizationRes Ongoing to a decision [V2G2-712] [V2G2-713]."""
+    charge_parameters: float = 55.0
+    """V2G_SECC_Ongoing: the same for ChargeParameterDiscoveryRes [V2G2-712] [V2G2-713]."""
+    cable_check: float = 38.0
+    """V2G_SECC_CableCheck: from the first CableCheckRes Ongoing to Finished [V2G2-605]."""
+    pre_charge: float = 5.0
+    """V2G_SECC_PreCharge: from the first PreChargeReq to the voltage it asks for [V2G2-605]."""
+    pre_charge_total: float = 20.0
+    """From the first PreChargeReq to PowerDeliveryReq; our bound, the output goes off then."""
+    contactor: float = 3.0
+    """From control pilot C or D to the closed contactor [V2G2-862]."""
+    pilot: float = 1.5
+    """V2G_SECC_CPState_Detection: to see the control pilot state that a request implies [V2G2-917]."""
+    welding_detection: float = 20.0
+    """From the first WeldingDetectionReq to SessionStopReq; our bound."""
+    stop_delay: float = 10.0
+    """NotificationMaxDelay of an ordered stop; the output is forced off after it. Told in whole seconds."""
+    close_delay: float = 2.0
+    """From the last response to closing TCP, at most 5; the EV should close first [V2G2-025]."""
+    lease: float = 0.5
+    """How long the output may stay energised without renewal, at most 0.5 [INV-31]."""
+    lease_renewal: float = 0.2
+    """How often it is renewed and the limits are applied anew."""
+    minimum_pace: float = 0.0
+    """A response leaves this long after its request at the earliest, except CurrentDemandRes. Some cars fail
+    when answers come too fast: 0.1 is usual in the field."""
+    backend_call: float = 50.0
+    """How long the shell waits for an answer of the back end other than an authorization."""
+    controller_call: float = 5.0
+    """How long the shell waits for a call of the controller, the cable check excepted."""
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            at_most = _DURATION_LIMITS.get(field.name, 300.0)
+            at_least = 0.0 if field.name in ("minimum_pace", "stop_delay", "close_delay") else 0.001
+            _check_duration(
+                getattr(self, field.name), f"timing.{field.name}", at_most=at_most, at_least=at_least
+            )
+        _check(self.lease_renewal < self.lease, "timing.lease_renewal", "less than timing.lease")
+        _check(self.pre_charge <= self.pre_charge_total, "timing.pre_charge_total", "pre_charge or more")
+
+
+_DURATION_LIMITS = {"lease": 0.5, "close_delay": 5.0, "minimum_pace": 1.0, "sequence": 3600.0}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class AcConfig:
+    """What the outlet can deliver as alternating current."""
+
+    nominal_voltage: float = 230.0
+    """V, phase to neutral."""
+    max_current: float = 32.0
+    """A per phase."""
+
+    def __post_init__(self) -> None:
+        _check_range(self.nominal_voltage, "energy.ac.nominal_voltage", 1.0, 1000.0)
+        _check_range(self.max_current, "energy.ac.max_current", 0.0, 1000.0)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class DcConfig:
+    """What the outlet can deliver as direct current."""
+
+    max_voltage: float = 500.0
+    """V."""
+    min_voltage: float = 150.0
+    """V."""
+    max_current: float = 125.0
+    """A."""
+    min_current: float = 0.0
+    """A."""
+    max_power: float = 50_000.0
+    """W."""
+    peak_current_ripple: float = 5.0
+    """A, as told to the EV."""
+    current_regulation_tolerance: float | None = None
+    """A, as told to the EV; None leaves it out."""
+    pre_charge_current: float = 2.0
+    """A during pre-charge, at most 2 [INV-05]."""
+    pre_charge_tolerance: float = 20.0
+    """V between target and output up to which pre-charge counts as reached."""
+
+    def __post_init__(self) -> None:
+        _check_range(self.max_voltage, "energy.dc.max_voltage", 1.0, 2000.0)
+        _check_range(self.min_voltage, "energy.dc.min_voltage", 0.0, self.max_voltage)
+        _check_range(self.max_current, "energy.dc.max_current", 0.0, 5000.0)
+        _check_range(self.min_current, "energy.dc.min_current", 0.0, self.max_current)
+        _check_range(self.max_power, "energy.dc.max_power", 0.0, 10_000_000.0)
+        _check_range(self.peak_current_ripple, "energy.dc.peak_current_ripple", 0.0, 1000.0)
+        _check_range(self.pre_charge_current, "energy.dc.pre_charge_current", 0.0, 2.0)
+        _check_range(self.pre_charge_tolerance, "energy.dc.pre_charge_tolerance", 0.0, 100.0)
+        if self.current_regulation_tolerance is not None:
+            _check_range(
+                self.current_regulation_tolerance, "energy.dc.current_regulation_tolerance", 0.0, 100.0
+            )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class EnergyConfig:
+    """What is offered to the EV."""
+
+    modes: tuple[EnergyMode, ...] = (EnergyMode.AC_THREE_PHASE_CORE, EnergyMode.AC_SINGLE_PHASE_CORE)
+    """One to six energy transfer modes."""
+    ac: AcConfig = AcConfig()
+    """Used when an AC mode is offered."""
+    dc: DcConfig = DcConfig()
+    """Used when a DC mode is offered."""
+    ask_backend_for_schedules: bool = False
+    """True: the back end is asked for schedules; False: the outlet's own limit is offered at once."""
+    meter_info: bool = True
+    """Send MeterInfo in the charge loop when the controller has a reading. The sources differ on whether it
+    is allowed with external payment [V2G2-666] [V2G2-902]."""
+
+    def __post_init__(self) -> None:
+        _check(1 <= len(self.modes) <= 6, "energy.modes", "1 to 6 modes")
+        _check(len(set(self.modes)) == len(self.modes), "energy.modes", "each mode once")
+
+    @property
+    def offers_dc(self) -> bool:
+        return any(mode.is_dc for mode in self.modes)
+
+    @property
+    def offers_ac(self) -> bool:
+        return not all(mode.is_dc for mode in self.modes)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceConfig:
+    """The charge service."""
+
+    payment_options: tuple[Payment, ...] = (Payment.EXTERNAL,)
+    """Ways to pay, in the order offered."""
+    free: bool = False
+    """FreeService: no money is asked for. An authorization is needed all the same."""
+
+    def __post_init__(self) -> None:
+        _check(
+            self.payment_options == (Payment.EXTERNAL,),
+            "service.payment_options",
+            '["ExternalPayment"]; Contract is not supported yet',
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CompatConfig:
+    """Leniencies towards cars in the field, each visible as a Notice when it is used. `strict()` has none."""
+
+    early_session_stop: bool = True
+    """Accept SessionStopReq in every phase of a session; some cars stop without PowerDeliveryReq(Stop)."""
+    trailing_zeros: bool = True
+    """Accept superfluous zero bytes after an EXI document, as two car models send them."""
+    ev_not_ready: bool = False
+    """Do not stop for EVReady false in the DC loop; the set-point is zero meanwhile either way."""
+
+    @classmethod
+    def strict(cls) -> "CompatConfig":
+        """By the letter, for conformance tests."""
+        return cls(early_session_stop=False, trailing_zeros=False, ev_not_ready=False)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SlacConfig:
+    """Matching over the powerline."""
+
+    enabled: bool = False
+    """False: another process matches, or there is no powerline (tests, Ethernet)."""
+    attenuation_offset: float = 0.0
+    """dB of the station's own receive path, taken off the measured profile."""
+
+    def __post_init__(self) -> None:
+        _check_range(self.attenuation_offset, "slac.attenuation_offset", 0.0, 100.0)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SeccConfig:
+    """Everything about one outlet."""
+
+    evse_id: str = "ZZ*000*E0"
+    """EVSEID as told to the EV, 7 to 37 characters."""
+    interface: str = "eth1"
+    """Network interface of the charging cable; sockets are bound to its link-local address only."""
+    network: NetworkConfig = NetworkConfig()
+    """Sockets."""
+    tls: TlsConfig = TlsConfig()
+    """Transport security."""
+    timing: TimingConfig = TimingConfig()
+    """Timers."""
+    energy: EnergyConfig = EnergyConfig()
+    """What is offered."""
+    service: ServiceConfig = ServiceConfig()
+    """How it is paid."""
+    compat: CompatConfig = CompatConfig()
+    """Leniencies."""
+    slac: SlacConfig = SlacConfig()
+    """Matching."""
+
+    def __post_init__(self) -> None:
+        _check(
+            re.fullmatch(r"[A-Za-z0-9*]{7,37}", self.evse_id) is not None, "evse_id", "7..37 of A-Z, 0-9, *"
+        )
+        _check(re.fullmatch(r"[^\s/]{1,15}", self.interface) is not None, "interface", "1..15 characters")
+
+
+def load(path: str | pathlib.Path) -> SeccConfig:
+    """Read a TOML file; raises ConfigError when it is missing, malformed, or says something unknown or wrong.
+
+    File names in it are taken relative to the folder it lies in.
+    """
+    path = pathlib.Path(path)
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    return from_dict(document, folder=path.parent)
+
+
+def from_dict(document: dict[str, object], *, folder: pathlib.Path = pathlib.Path()) -> SeccConfig:
+    """The same from a parsed document."""
+    return typing.cast(SeccConfig, _build(SeccConfig, document, "", folder))
+
+
+def _build(cls: type, table: dict[str, object], path: str, folder: pathlib.Path) -> object:
+    hints = typing.get_type_hints(cls)
+    known = {field.name for field in dataclasses.fields(cls)}
+    for key in table:
+        if key not in known:
+            raise ConfigError(f"{path}{key} is not a setting; known here: {', '.join(sorted(known))}")
+    return cls(**{key: _convert(hints[key], value, f"{path}{key}", folder) for key, value in table.items()})
+
+
+def _convert(hint: object, value: object, path: str, folder: pathlib.Path) -> object:
+    """Turn a TOML value into the type that the field is declared with."""
+    if typing.get_origin(hint) is types.UnionType:
+        hint = next(part for part in typing.get_args(hint) if part is not types.NoneType)
+    if typing.get_origin(hint) is tuple:
+        if not isinstance(value, list):
+            raise ConfigError(f"{path} is {value!r}, expected a list")
+        item = typing.get_args(hint)[0]
+        return tuple(_convert(item, part, f"{path}[{i}]", folder) for i, part in enumerate(value))
+    if dataclasses.is_dataclass(hint):
+        if not isinstance(value, dict):
+            raise ConfigError(f"{path} is {value!r}, expected a table")
+        return _build(typing.cast(type, hint), value, f"{path}.", folder)
+    if hint is pathlib.Path:
+        if not isinstance(value, str):
+            raise ConfigError(f"{path} is {value!r}, expected a file name")
+        return folder / value
+    if isinstance(hint, type) and issubclass(hint, enum.Enum):
+        try:
+            return hint(value)
+        except ValueError:
+            known = ", ".join(str(member.value) for member in hint)
+            raise ConfigError(f"{path} is {value!r}, expected one of {known}") from None
+    if hint is float and type(value) is int:
+        return float(value)
+    if type(value) is not hint:
+        raise ConfigError(f"{path} is {value!r}, expected {getattr(hint, '__name__', hint)}")
+    return value

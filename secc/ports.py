@@ -1,0 +1,84 @@
+"""The ports an integrator implements: the outlet's hardware, the back end, the powerline modem.
+
+Domain words and SI units only. Calls may fail or hang: the shell bounds them in time and turns every failure
+into an input of the session, which then decides what it means.
+"""
+
+from typing import Protocol
+
+from secc.session.events import EnergyNeed, EvseSnapshot, IsolationLevel, ScheduleOffer
+
+
+class EvseController(Protocol):
+    """One outlet's hardware. Must be safe on its own if this process vanishes."""
+
+    def snapshot(self) -> EvseSnapshot:
+        """The outlet as it is now. Called for every message and tick: return at once, never block."""
+        ...
+
+    def lease(self, seconds: float) -> None:
+        """The output may stay energised this long from now [INV-31].
+
+        Called at least each 0.2 s while the output is wanted. When the time has passed without another call,
+        the output has to be off, whatever else has happened: best done in hardware or in the driver.
+        """
+        ...
+
+    async def close_contactor(self) -> bool:
+        """AC: close; return True once the feedback shows it by level, False when it did not close."""
+        ...
+
+    async def open_contactor(self) -> bool:
+        """Take the energy off; True once the feedback shows it open."""
+        ...
+
+    async def check_cable(self, max_voltage: float) -> IsolationLevel:
+        """DC: run a new isolation test with at most `max_voltage`; leave the output without voltage."""
+        ...
+
+    async def set_output(self, voltage: float, current: float) -> None:
+        """DC: new set-point in V and A; (0, 0) switches the output off."""
+        ...
+
+    async def make_safe(self) -> None:
+        """Everything off. Called at start and at the end of every session, whatever happened; may repeat."""
+        ...
+
+
+class ReportsChanges(Protocol):
+    """Optional ability of a controller: tell at once when pilot, fault or limits have changed.
+
+    Without it the shell has to poll `snapshot` often enough to switch off within 50 ms of a pilot change.
+    """
+
+    async def changed(self) -> None:
+        """Return when a new snapshot differs from the last one taken in something that matters."""
+        ...
+
+
+class Backend(Protocol):
+    """Who may charge, and how much: a CSMS, a local list, or both."""
+
+    async def authorize_external(self, evse_id: str) -> bool:
+        """May the person at this outlet charge? May take as long as a person needs."""
+        ...
+
+    async def schedules(self, evse_id: str, need: EnergyNeed) -> ScheduleOffer | None:
+        """What to offer; None for the outlet's own limit."""
+        ...
+
+
+class PlcModem(Protocol):
+    """Raw HomePlug frames in and out, and the key of the logical network."""
+
+    async def send(self, frame: bytes) -> None:
+        """Send one Ethernet frame, header included."""
+        ...
+
+    async def receive(self) -> bytes:
+        """The next Ethernet frame of EtherType 0x88E1."""
+        ...
+
+    async def set_key(self, nid: bytes, nmk: bytes) -> None:
+        """Make the modem join the network with this identifier (7 bytes) and key (16 bytes)."""
+        ...

@@ -1,0 +1,439 @@
+"""What goes into a session and what comes out of it.
+
+Everything the session decides depends on these inputs and on the time that is handed in with them; a list of
+(now, input) replayed through `Session.handle` gives the same outputs again [INV-35]. Volts, amperes, watts,
+seconds; never wire types, except in `Received` and `Send`.
+
+A question to the outside (`Authorize`, `AskSchedules`, `StartCableCheck`, `CloseContactor`) carries a
+`Ticket`; its answer brings the ticket back. An answer with another ticket is late, belongs to an earlier
+session or to an earlier pass of this one, and changes nothing [INV-20].
+"""
+
+import dataclasses
+import enum
+import itertools
+
+from secc.config import EnergyMode
+from secc.messages.iso2 import ResponseCode, V2GMessage
+
+
+class ControlPilot(enum.StrEnum):
+    """Control pilot state of IEC 61851-1, duty cycle left aside."""
+
+    A = "A"
+    B = "B"
+    C = "C"
+    D = "D"
+    E = "E"
+    F = "F"
+
+    @property
+    def wants_energy(self) -> bool:
+        """The EV has closed its switch: states C and D."""
+        return self in (ControlPilot.C, ControlPilot.D)
+
+
+class IsolationLevel(enum.StrEnum):
+    """Result of an isolation test."""
+
+    INVALID = "Invalid"
+    """Not tested, or no result."""
+    VALID = "Valid"
+    WARNING = "Warning"
+    """Low but acceptable: charging may go on."""
+    FAULT = "Fault"
+    NO_IMD = "No_IMD"
+    """No isolation monitor: never accepted as a result [INV-06]."""
+
+
+class EvseFault(enum.StrEnum):
+    """Why the outlet must not deliver energy."""
+
+    EMERGENCY_STOP = "emergency stop"
+    """Latched: needs a reset by hand and an unplugged cable [INV-30]."""
+    ISOLATION = "isolation fault"
+    """Latched as well."""
+    RESIDUAL_CURRENT = "residual current"
+    """The RCD has tripped."""
+    MALFUNCTION = "malfunction"
+    """Anything else: over-temperature, welded contactor, driver error."""
+
+    @property
+    def latched(self) -> bool:
+        return self in (EvseFault.EMERGENCY_STOP, EvseFault.ISOLATION)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class MeterReading:
+    """What the meter itself says. Put None into the snapshot when the meter is stale or silent [INV-33]."""
+
+    meter_id: str
+    """At most 32 characters."""
+    energy: int
+    """Wh, never falling within a session."""
+    utc: int | None = None
+    """Unix seconds of the reading."""
+    signature: bytes | None = None
+    """At most 64 bytes."""
+    status: int | None = None
+    """The meter's own status word, 16 bits signed."""
+
+    def __post_init__(self) -> None:
+        if not 0 < len(self.meter_id) <= 32:
+            raise ValueError(f"meter_id has {len(self.meter_id)} characters, expected 1 to 32")
+        if not 0 <= self.energy < 2**64:
+            raise ValueError(f"energy is {self.energy} Wh, expected 0 or more")
+        if self.signature is not None and len(self.signature) > 64:
+            raise ValueError(f"signature has {len(self.signature)} bytes, expected at most 64")
+        if self.status is not None and not -(2**15) <= self.status < 2**15:
+            raise ValueError(f"status is {self.status}, expected 16 bits signed")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class EvseSnapshot:
+    """The outlet as its controller sees it at one moment; must cost nothing to take."""
+
+    control_pilot: ControlPilot
+    utc: float = 0.0
+    """Wall clock, Unix seconds. Never used for a protocol timer."""
+    present_voltage: float = 0.0
+    """V at the output, DC."""
+    present_current: float = 0.0
+    """A at the output, DC."""
+    contactor_closed: bool = False
+    """Feedback of the contactor, by level."""
+    ready: bool = True
+    """False while the power electronics cannot deliver."""
+    max_voltage: float | None = None
+    """V, momentary limit below the configured one; None: the configured one. A NaN counts as 0."""
+    max_current: float | None = None
+    """A (AC: per phase), as above."""
+    max_power: float | None = None
+    """W, as above."""
+    fault: EvseFault | None = None
+    isolation: IsolationLevel = IsolationLevel.INVALID
+    """What the isolation monitor says now, for information; for the test see `CableCheckReported`."""
+    meter: MeterReading | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Ticket:
+    """Names one question of one session; equal tickets mean the same question."""
+
+    generation: int
+    """The station's count of sessions."""
+    number: int
+    """The session's count of questions."""
+
+
+# --- schedules ---------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PowerStep:
+    """From `start` on, and until the next step, at most `max_power`."""
+
+    start: int
+    """Seconds from the moment the schedule is offered, 0..16777214 [V2G2-328]."""
+    max_power: float
+    """W, the total over all phases [V2G2-315]."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PowerSchedule:
+    """One tuple to choose from; steps in rising order, the first at 0."""
+
+    schedule_id: int
+    """1..255, unique in the session [V2G2-300] [V2G2-773]."""
+    steps: tuple[PowerStep, ...]
+    duration: int
+    """Seconds that the last step lasts, 1..86400; it marks the end of the schedule [V2G2-331]."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.schedule_id <= 255:
+            raise ValueError(f"schedule_id is {self.schedule_id}, expected 1..255 [V2G2-773]")
+        if not 1 <= len(self.steps) <= 1024:
+            raise ValueError(f"{len(self.steps)} steps, expected 1..1024")
+        starts = [step.start for step in self.steps]
+        if starts[0] != 0 or any(a >= b for a, b in itertools.pairwise(starts)):
+            raise ValueError(f"steps start at {starts[:5]}…, expected 0 and then rising")
+        if starts[-1] > 16_777_214:
+            raise ValueError(f"a step starts at {starts[-1]} s, expected at most 16777214")
+        if not 1 <= self.duration <= 86_400:
+            raise ValueError(f"duration is {self.duration} s, expected 1..86400")
+        if not all(0 <= step.max_power <= 10_000_000 for step in self.steps):
+            raise ValueError("max_power outside 0..10 MW")
+
+    @property
+    def end(self) -> int:
+        """Seconds from the offer to the end of the schedule."""
+        return self.steps[-1].start + self.duration
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ScheduleOffer:
+    """One to three schedules; the first is the default one [V2G2-297]."""
+
+    schedules: tuple[PowerSchedule, ...]
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.schedules) <= 3:
+            raise ValueError(f"{len(self.schedules)} schedules, expected 1..3")
+        ids = [schedule.schedule_id for schedule in self.schedules]
+        if len(set(ids)) != len(ids):
+            raise ValueError(f"schedule ids {ids} repeat [V2G2-300]")
+
+    def __contains__(self, schedule_id: object) -> bool:
+        return any(schedule.schedule_id == schedule_id for schedule in self.schedules)
+
+    def __getitem__(self, schedule_id: int) -> PowerSchedule:
+        for schedule in self.schedules:
+            if schedule.schedule_id == schedule_id:
+                return schedule
+        raise KeyError(schedule_id)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class EnergyNeed:
+    """What the EV has said about the charge to come."""
+
+    mode: EnergyMode
+    departure: int | None
+    """Seconds from now; None when the EV did not say."""
+    energy: float | None
+    """Wh wanted; None when the EV did not say (DC)."""
+    max_power: float | None
+    """W that the EV can take, as far as it can be told."""
+    max_steps: int
+    """Steps per schedule the EV can store, at least 1 [V2G2-310]."""
+
+
+# --- inputs ------------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Received:
+    """A complete, decoded message of the EV."""
+
+    message: V2GMessage
+    snapshot: EvseSnapshot
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed: hand it in at `Session.deadline` at the latest.
+
+    Also the way to report a changed pilot, fault or limit at once: more ticks than needed do no harm.
+    """
+
+    snapshot: EvseSnapshot
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ContactorReported:
+    """Answer to `CloseContactor`, by the level of the feedback. `closed=False`: it failed."""
+
+    ticket: Ticket
+    closed: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CableCheckReported:
+    """Answer to `StartCableCheck`: result of the isolation test that this request began."""
+
+    ticket: Ticket
+    level: IsolationLevel
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AuthorizationDecided:
+    """Answer to `Authorize`. `granted=False` may come later too: it withdraws, finally [INV-11]."""
+
+    ticket: Ticket
+    granted: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SchedulesOffered:
+    """Answer to `AskSchedules`. None: the back end has none or failed; the outlet's own limit is offered."""
+
+    ticket: Ticket
+    offer: ScheduleOffer | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StopRequested:
+    """The station or the operator ends the charge; final for this session [INV-29]."""
+
+    reason: str = "stop requested"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RenegotiationRequested:
+    """The station wants other schedules: the EV is asked, it may decline [V2G2-680] [V2G2-841]."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PowerLimited:
+    """A limit from outside the outlet (load management); None lifts it."""
+
+    max_power: float | None
+    """W in total."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LinkLost:
+    """TCP, TLS or the data link has ended."""
+
+    reason: str = "link lost"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ControllerFault:
+    """A call of the controller raised or never came back."""
+
+    reason: str
+    fault: EvseFault = EvseFault.MALFUNCTION
+
+
+Input = (
+    Received
+    | Tick
+    | ContactorReported
+    | CableCheckReported
+    | AuthorizationDecided
+    | SchedulesOffered
+    | StopRequested
+    | RenegotiationRequested
+    | PowerLimited
+    | LinkLost
+    | ControllerFault
+)
+
+
+# --- outputs -----------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Send:
+    """The response to the request at hand; exactly one per request [INV-15]."""
+
+    message: V2GMessage
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CloseContactor:
+    """AC: energise. Answer with `ContactorReported` when the feedback says so, or after giving up."""
+
+    ticket: Ticket
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class OpenContactor:
+    """Take all energy off, now. Comes at every end, whatever was closed before; needs no answer."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StartCableCheck:
+    """DC: test the isolation, now and anew. Answer with `CableCheckReported`."""
+
+    ticket: Ticket
+    max_voltage: float
+    """V that the test may apply: the lower of the EV's and the outlet's maximum."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SetOutput:
+    """DC: the set-point, already below every limit [INV-07]. (0, 0) switches the output off."""
+
+    voltage: float
+    """V, rounded down to mV."""
+    current: float
+    """A, rounded down to mA."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RenewLease:
+    """The output may stay energised this long from now; unrenewed it must switch itself off [INV-31]."""
+
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Authorize:
+    """May the person at this outlet charge (external identification)? Answer with `AuthorizationDecided`."""
+
+    ticket: Ticket
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AskSchedules:
+    """Which power, when? Answer with `SchedulesOffered`."""
+
+    ticket: Ticket
+    need: EnergyNeed
+
+
+class NoticeKind(enum.StrEnum):
+    """What a `Notice` is about; the text is for people."""
+
+    STATE = "state"
+    REFUSED = "refused"
+    STALE = "stale"
+    """An answer with a ticket that nobody waits for."""
+    LENIENT = "lenient"
+    """Accepted only because of a compatibility setting."""
+    OUTPUT = "output"
+    """The output was switched off for a reason outside the message sequence."""
+    STOP = "stop"
+    IGNORED = "ignored"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Notice:
+    """Something the log should say; the core itself never logs."""
+
+    kind: NoticeKind
+    text: str
+
+
+class EndReason(enum.StrEnum):
+    """Why a session ended; exactly one per session [INV-36]."""
+
+    TERMINATED = "terminated by the EV"
+    PAUSED = "paused by the EV"
+    REFUSED = "request refused"
+    SEQUENCE_TIMEOUT = "sequence timeout"
+    SETUP_TIMEOUT = "communication setup timeout"
+    PROTOCOL_ERROR = "not a request"
+    LINK_LOST = "link lost"
+    UNPLUGGED = "unplugged"
+    PILOT_ERROR = "control pilot error"
+    LEASE_LAPSED = "lease lapsed"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class EndSession:
+    """The session is over and the output is off; call `make_safe`, close the connection."""
+
+    reason: EndReason
+    code: ResponseCode | None = None
+    """The refusing response code, with REFUSED."""
+    detail: str = ""
+    session_id: bytes = b""
+    meter: MeterReading | None = None
+    """The last reading seen."""
+
+
+Output = (
+    Send
+    | CloseContactor
+    | OpenContactor
+    | StartCableCheck
+    | SetOutput
+    | RenewLease
+    | Authorize
+    | AskSchedules
+    | Notice
+    | EndSession
+)
