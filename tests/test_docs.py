@@ -1,0 +1,43 @@
+"""Every Python block of the documentation runs, page by page, as a reader would paste it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page: Path) -> str:
+    return "\n".join(BLOCK.findall(page.read_text()))
+
+
+PAGES_WITH_CODE = [page for page in PAGES if BLOCK.search(page.read_text())]
+
+
+@pytest.mark.parametrize("page", PAGES_WITH_CODE, ids=lambda page: str(page.relative_to(ROOT)))
+def test_python_blocks_of_a_page_run(page: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", blocks(page)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_no_block_is_left_open() -> None:
+    odd = [page.name for page in PAGES if page.read_text().count("```") % 2]
+    assert odd == []
+
+
+def test_generated_pages_are_fresh() -> None:
+    done = subprocess.run([sys.executable, "-m", "tools.docgen", "--check"], cwd=ROOT, check=False)
+    assert done.returncode == 0
