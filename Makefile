@@ -76,7 +76,7 @@ coverage: setup  ## all Python tests, with coverage
 	$(PY) -m pytest -q --cov --cov-report=term
 
 docs: setup  ## the documentation, strictly, into site/
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 examples: setup  ## run every example
 	$(PY) -m pytest -q tests/test_examples.py

@@ -9,6 +9,7 @@ import ast
 import dataclasses
 import enum
 import inspect
+import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
@@ -100,7 +101,8 @@ def _toml(value: object) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+    """For a cell of a table; ids stay text, as two of them side by side would be a link to Markdown."""
+    return re.sub(r"\[(?=[A-Z0-9]+-\d+\])", r"\\[", " ".join(text.split()).replace("|", r"\|"))
 
 
 PAGES: dict[str, Callable[[], str]] = {
