@@ -46,8 +46,8 @@ def configuration_page() -> str:
     parts = [
         "# Configuration",
         "One TOML file per outlet, read by `secc.config.load` and by `secc serve --config`. All keys are "
-        "optional. A key that is not known is an error that names its path. Durations are seconds, voltages V, "
-        "currents A, powers W. File names are relative to the folder of the file.",
+        "optional. A key that is not known is an error that names its path. Durations are seconds, voltages "
+        "V, currents A, powers W. File names are relative to the folder of the file.",
     ]
     for path, cls in _tables(config.SeccConfig, ""):
         heading = f"`[{path}]`" if path else "Top of the file"

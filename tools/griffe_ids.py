@@ -13,6 +13,6 @@ IDS = re.compile(r"\[((?:V2G2|INV|TPT|SDP)-\d+)\]")
 class PlainIds(griffe.Extension):
     """Escape the brackets before the docstring is rendered."""
 
-    def on_instance(self, *, obj: griffe.Object, **_: Any) -> None:  # noqa: D102
+    def on_instance(self, *, obj: griffe.Object, **_: Any) -> None:
         if obj.docstring:
             obj.docstring.value = IDS.sub(r"\\[\1\\]", obj.docstring.value)
