@@ -106,7 +106,20 @@ def station(cable: Cable, logs: Path, *, mode: str, tls: bool) -> ServedStation:
 
 def configuration(cable: Cable, *, mode: str, tls: bool) -> str:
     """The TOML file of the station."""
-    raise NotImplementedError((cable, mode, tls))
+    pki = ROOT / "certs/testpki"
+    lines = [
+        'evse_id = "ZZ*000*E0815"',
+        f'interface = "{cable.station.interface}"',
+        "[energy]",
+        f'modes = ["{mode}"]',
+        "[service]",
+        'payment_options = ["ExternalPayment"]',
+        "[tls]",
+        f'policy = "{"required" if tls else "off"}"',
+    ]
+    if tls:
+        lines += [f'certificate_chain = "{pki}/secc_chain.pem"', f'private_key = "{pki}/secc_leaf_key.pem"']
+    return "\n".join(lines) + "\n"
 
 
 def charge(cable: Cable, logs: Path, *, mode: str, tls: bool) -> Verdict:
