@@ -29,11 +29,15 @@ END = -1
 
 @dataclass(frozen=True)
 class Count:
-    """What a production does to the loop counter: set it (`start`), or add one and leave at `limit` for `last`."""
+    """What a production does to the loop counter: set it (`start`), or add one and leave at `limit` for `last`.
+
+    `soft`: encoders do not leave; see the notation.
+    """
 
     start: int = 0
     limit: int = 0
     last: int = END
+    soft: bool = False
 
 
 @dataclass(frozen=True)
@@ -143,7 +147,8 @@ class _Automaton:
             if item.high != UNBOUNDED:
                 self.positions.append(_Position(item, order))
                 last = [loop, len(self.positions) - 1]
-                step = Count(limit=item.high, last=last[1])
+                soft = isinstance(item, Particle) and item.soft
+                step = Count(limit=item.high, last=last[1], soft=soft)
             self.positions[loop].follow.append(_Edge(loop, step))
         return _Fragment(item.low == 0, [entry], last)
 

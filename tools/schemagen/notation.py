@@ -39,12 +39,16 @@ class Element:
 
 @dataclass(frozen=True)
 class Particle:
-    """An element inside a content model; ``ref`` marks a reference to a global element."""
+    """An element inside a content model; ``ref`` marks a reference to a global element.
+
+    ``soft``: peers end a full list of it as if one more could follow (notation: ``~``).
+    """
 
     name: QName
     type: QName | None
     low: int = 1
     high: int = 1
+    soft: bool = False
 
     @property
     def ref(self) -> bool:
@@ -151,7 +155,7 @@ class SchemaSet:
             found |= more
 
 
-_CARD = re.compile(r"(\?|\*|\+|\{(\d+),(\d*)\})?$")
+_CARD = re.compile(r"(\?|\*|\+|\{(\d+),(\d*)\}~?)?$")
 
 
 def _cardinality(text: str, where: str) -> tuple[str, int, int]:
@@ -282,12 +286,12 @@ class _Reader:
             return Wildcard(match.group(1), match.group(2), low, high)
         if match := re.fullmatch(r"<([\w:-]+)>(.*)", spec):
             _, low, high = _cardinality(match.group(2), where)
-            return Particle(self.name(match.group(1)), None, low, high)
+            return Particle(self.name(match.group(1)), None, low, high, spec.endswith("~"))
         mark, _, type_name = spec.partition(" ")
         local, low, high = _cardinality(mark, where)
         if not type_name:
             raise NotationError(f"{where}: {spec!r}: no type")
-        return Particle(QName(local, self.local_uri), self.name(type_name), low, high)
+        return Particle(QName(local, self.local_uri), self.name(type_name), low, high, mark.endswith("~"))
 
 
 def load(directory: Path) -> dict[str, SchemaSet]:

@@ -25,7 +25,7 @@ from tools.schemagen.notation import (
 
 EE, COMPLEX, SIMPLE, ATTRIBUTE, CONTENT, TEXT, ANY = range(7)
 SINGLE, LIST, ITEMS = range(3)
-COUNT_NONE, COUNT_SET, COUNT_STEP = range(3)
+COUNT_NONE, COUNT_SET, COUNT_STEP, COUNT_SOFT = range(4)
 
 
 @dataclass(frozen=True)
@@ -225,7 +225,7 @@ def _prod(tables: Tables, p: Production, base: int, slots: list[Slot], index: di
     if p.count is not None and p.count.start:
         count, number = COUNT_SET, p.count.start
     elif p.count is not None:
-        count, number = COUNT_STEP, p.count.limit
+        count, number = COUNT_SOFT if p.count.soft else COUNT_STEP, p.count.limit
         last = base + p.count.last if p.count.limit else 0
     return Prod(
         COMPLEX if is_complex else SIMPLE,

@@ -1,0 +1,140 @@
+//! Builds message objects while a stream is decoded.
+
+use crate::{Class, Codec};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyInt, PyList, PyString, PyTuple};
+use v2g_exi::decode::Sink;
+use v2g_exi::grammar::{Slot, Type};
+use v2g_exi::value::{Found, Place, TEXT};
+
+/// Collects the fields of the open elements; slot 0 holds the finished root.
+pub(crate) struct Builder<'c, 'py> {
+    py: Python<'py>,
+    codec: &'c Codec,
+    fields: Vec<Option<Bound<'py, PyAny>>>,
+    open: Vec<(usize, usize)>,
+}
+
+impl<'c, 'py> Builder<'c, 'py> {
+    pub(crate) fn new(py: Python<'py>, codec: &'c Codec) -> Self {
+        let mut fields = Vec::with_capacity(64);
+        fields.push(None);
+        Self { py, codec, fields, open: Vec::with_capacity(8) }
+    }
+
+    pub(crate) fn finish(mut self) -> Py<PyAny> {
+        self.fields.first_mut().and_then(Option::take).map_or_else(|| self.py.None(), Bound::unbind)
+    }
+
+    fn put(&mut self, place: Place, value: Bound<'py, PyAny>) -> PyResult<()> {
+        let base = self.open.last().map_or(0, |(_, base)| *base);
+        let value = if place.items { self.item(place.name, value)? } else { value };
+        let Some(field) = self.fields.get_mut(base + place.slot as usize) else { return Ok(()) };
+        if !place.list && !place.items {
+            *field = Some(value);
+            return Ok(());
+        }
+        match field {
+            Some(list) => list.cast::<PyList>()?.append(value),
+            None => {
+                *field = Some(PyList::new(self.py, [value])?.into_any());
+                Ok(())
+            }
+        }
+    }
+
+    fn item(&self, name: u16, value: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let name = if name == TEXT { "" } else { self.codec.grammar.local_name(name) };
+        self.codec.item.bind(self.py).call1((PyString::intern(self.py, name), value))
+    }
+
+    /// The object of the innermost open element.
+    fn build(&mut self, class: &Class, base: usize) -> PyResult<Bound<'py, PyAny>> {
+        for (field, slot) in self.fields.iter_mut().skip(base).zip(&class.slots) {
+            *field = match (field.take(), slot) {
+                (Some(list), Slot::List | Slot::Items) => Some(list.cast::<PyList>()?.to_tuple().into_any()),
+                (None, Slot::List | Slot::Items) => Some(PyTuple::empty(self.py).into_any()),
+                (None, Slot::Single) => Some(self.py.None().into_bound(self.py)),
+                (found, Slot::Single) => found,
+            };
+        }
+        let Some(constructor) = &class.class else {
+            let value = self.fields.pop().flatten();
+            return Ok(value.unwrap_or_else(|| self.py.None().into_bound(self.py)));
+        };
+        let arguments = self.fields.get(base..).unwrap_or(&[]);
+        let result = call(self.py, constructor.as_ptr(), arguments, class.keywords.as_ptr());
+        self.fields.truncate(base);
+        result
+    }
+}
+
+/// Calls `class` with keyword arguments by the vectorcall protocol, which has no safe form for them.
+fn call<'py>(
+    py: Python<'py>,
+    class: *mut ffi::PyObject,
+    arguments: &[Option<Bound<'py, PyAny>>],
+    keywords: *mut ffi::PyObject,
+) -> PyResult<Bound<'py, PyAny>> {
+    // SAFETY: `Option<Bound>` is a nullable object pointer (guaranteed layout of a transparent `NonNull`), every entry
+    // is filled, `keywords` is a tuple of as many interned strings, and all references outlive the call.
+    unsafe {
+        let first = arguments.as_ptr().cast::<*mut ffi::PyObject>();
+        let names = if arguments.is_empty() { std::ptr::null_mut() } else { keywords };
+        let made = ffi::PyObject_Vectorcall(class, first, 0, names);
+        Bound::from_owned_ptr_or_err(py, made)
+    }
+}
+
+impl Sink for Builder<'_, '_> {
+    type Error = PyErr;
+
+    fn open(&mut self, type_index: u16, element: &Type) -> PyResult<()> {
+        let base = self.fields.len();
+        self.fields.resize_with(base + element.slots as usize, || None);
+        self.open.push((type_index as usize, base));
+        Ok(())
+    }
+
+    fn value(&mut self, place: Place, value: Found<'_>) -> PyResult<()> {
+        let py = self.py;
+        let object = match value {
+            Found::Boolean(v) => v.into_pyobject(py)?.to_owned().into_any(),
+            Found::Integer(v) => v.into_pyobject(py)?.into_any(),
+            Found::Unsigned(v) => v.into_pyobject(py)?.into_any(),
+            Found::Big(negative, magnitude) => big(py, negative, magnitude)?,
+            Found::Octets(octets) => PyBytes::new_with(py, octets.len(), |room| {
+                octets.copy_to(room);
+                Ok(())
+            })?
+            .into_any(),
+            Found::Text(text) => PyString::new(py, text).into_any(),
+            Found::Literal(number, index) => {
+                let literals = self.codec.literals.get(number as usize);
+                match literals.and_then(|l| l.get(index as usize)) {
+                    Some(member) => member.bind(py).clone(),
+                    None => index.into_pyobject(py)?.into_any(),
+                }
+            }
+        };
+        self.put(place, object)
+    }
+
+    fn close(&mut self, place: Place) -> PyResult<()> {
+        let Some((type_index, base)) = self.open.pop() else { return Ok(()) };
+        let codec = self.codec;
+        let Some(class) = codec.classes.get(type_index) else { return Ok(()) };
+        let object = self.build(class, base)?;
+        self.put(place, object)
+    }
+}
+
+fn big<'py>(py: Python<'py>, negative: bool, magnitude: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    let bytes = PyBytes::new(py, magnitude);
+    let value = py.get_type::<PyInt>().call_method1("from_bytes", (bytes, "big"))?;
+    if negative {
+        return value.neg();
+    }
+    Ok(value)
+}

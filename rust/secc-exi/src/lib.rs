@@ -1,0 +1,266 @@
+//! Python binding of `v2g-exi`: builds `secc._exi`.
+//!
+//! Knows no message: the classes are handed to [`Codec`] in table order, so this file never changes with a schema.
+
+mod builder;
+mod walker;
+
+use builder::Builder;
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString, PyTuple, PyType};
+use std::collections::HashMap;
+use v2g_exi::decode::{Decoder, FullLists, Options};
+use v2g_exi::encode::{Encoder, Style};
+use v2g_exi::error::{DecodeError, EncodeError, Failure};
+use v2g_exi::grammar::{Grammar, Kind, Slot};
+use v2g_exi::tables;
+
+/// A message class and its fields in slot order.
+pub(crate) struct Class {
+    pub(crate) class: Option<Py<PyType>>,
+    pub(crate) fields: Vec<Py<PyString>>,
+    pub(crate) keywords: Py<PyTuple>,
+    pub(crate) slots: Vec<Slot>,
+    pub(crate) flat_slots: Vec<bool>,
+}
+
+/// The codec of one schema set.
+#[pyclass(frozen, module = "secc._exi")]
+pub(crate) struct Codec {
+    pub(crate) grammar: &'static Grammar,
+    pub(crate) classes: Vec<Class>,
+    pub(crate) by_class: HashMap<usize, u16>,
+    pub(crate) literals: Vec<Vec<Py<PyAny>>>,
+    pub(crate) item: Py<PyAny>,
+    decode_error: Py<PyAny>,
+    encode_error: Py<PyAny>,
+    lenient_lists: bool,
+    style: Style,
+    max_bytes: usize,
+}
+
+#[pymethods]
+impl Codec {
+    /// `schema` names the table set; `types` and `enums` are its classes in table order (None for a flat type);
+    /// `item` is the class of ordered content.
+    #[new]
+    #[pyo3(signature = (schema, types, enums, item, decode_error, encode_error, *, lenient_lists = true,
+                        specified_lists = false, empty_values = false, max_bytes = 65536))]
+    #[allow(clippy::too_many_arguments)]
+    fn new(
+        py: Python<'_>,
+        schema: &str,
+        types: Vec<Option<Bound<'_, PyType>>>,
+        enums: Vec<Bound<'_, PyAny>>,
+        item: Py<PyAny>,
+        decode_error: Py<PyAny>,
+        encode_error: Py<PyAny>,
+        lenient_lists: bool,
+        specified_lists: bool,
+        empty_values: bool,
+        max_bytes: usize,
+    ) -> PyResult<Self> {
+        let grammar = tables::by_name(schema)
+            .ok_or_else(|| PyValueError::new_err(format!("no schema set is called {schema:?}")))?;
+        if types.len() != grammar.types.len() {
+            let detail = format!("{} classes for {} types", types.len(), grammar.types.len());
+            return Err(PyValueError::new_err(detail));
+        }
+        let mut by_class = HashMap::new();
+        let mut classes = Vec::with_capacity(types.len());
+        for (index, class) in types.into_iter().enumerate() {
+            if let Some(class) = &class {
+                by_class.insert(class.as_ptr() as usize, index as u16);
+            }
+            classes.push(describe(py, grammar, index, class)?);
+        }
+        let literals = enums
+            .iter()
+            .map(|class| class.try_iter()?.map(|member| Ok(member?.unbind())).collect())
+            .collect::<PyResult<Vec<Vec<Py<PyAny>>>>>()?;
+        Ok(Self {
+            grammar,
+            classes,
+            by_class,
+            literals,
+            item,
+            decode_error,
+            encode_error,
+            lenient_lists,
+            style: Style { specified_lists, empty_values },
+            max_bytes,
+        })
+    }
+
+    /// The message in `data`, the name of its root element, and the number of zero bytes behind its end.
+    fn decode(&self, py: Python<'_>, data: &[u8]) -> PyResult<(Py<PyAny>, Py<PyString>, usize)> {
+        self.read(py, data, false)
+    }
+
+    /// The element in the fragment `data`, its name, and the number of zero bytes behind its end.
+    fn decode_fragment(&self, py: Python<'_>, data: &[u8]) -> PyResult<(Py<PyAny>, Py<PyString>, usize)> {
+        self.read(py, data, true)
+    }
+
+    /// The document whose root element `name` holds `value`.
+    fn encode<'py>(&self, py: Python<'py>, name: &str, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+        self.write(py, name, value, false)
+    }
+
+    /// The fragment of element `name` that holds `value`.
+    fn encode_fragment<'py>(
+        &self,
+        py: Python<'py>,
+        name: &str,
+        value: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        self.write(py, name, value, true)
+    }
+
+    /// The global elements whose value is an instance of `class`.
+    fn roots_of(&self, class: &Bound<'_, PyType>) -> Vec<String> {
+        let Some(wanted) = self.by_class.get(&(class.as_ptr() as usize)) else { return Vec::new() };
+        let roots = self.grammar.documents.entries.iter();
+        roots
+            .filter(|r| r.kind == Kind::Complex && r.target == *wanted)
+            .map(|r| self.grammar.local_name(r.name).to_owned())
+            .collect()
+    }
+}
+
+impl Codec {
+    fn read(&self, py: Python<'_>, data: &[u8], fragment: bool) -> PyResult<(Py<PyAny>, Py<PyString>, usize)> {
+        let mut decoder = Decoder::default();
+        let first = self.attempt(py, data, fragment, FullLists::Specified, &mut decoder);
+        let outcome = match first {
+            Err(Failure::Stream(error)) if self.lenient_lists && decoder.met_full_list => {
+                // An error behind a full list may come from the other form of its end; the first error counts.
+                match self.attempt(py, data, fragment, FullLists::Loop, &mut decoder) {
+                    Ok(found) => Ok(found),
+                    Err(_) => Err(Failure::Stream(error)),
+                }
+            }
+            other => other,
+        };
+        outcome.map_err(|failure| match failure {
+            Failure::Stream(error) => self.decode_failure(py, &error),
+            Failure::Sink(error) => error,
+        })
+    }
+
+    fn attempt(
+        &self,
+        py: Python<'_>,
+        data: &[u8],
+        fragment: bool,
+        full_lists: FullLists,
+        decoder: &mut Decoder,
+    ) -> Result<(Py<PyAny>, Py<PyString>, usize), Failure<PyErr>> {
+        let options = Options { max_bytes: self.max_bytes, full_lists, ..Options::default() };
+        let mut builder = Builder::new(py, self);
+        let report = if fragment {
+            decoder.fragment(self.grammar, data, options, &mut builder)?
+        } else {
+            decoder.document(self.grammar, data, options, &mut builder)?
+        };
+        let roots = if fragment { &self.grammar.fragments } else { &self.grammar.documents };
+        let name = roots.entries.get(report.root as usize).map_or("?", |r| self.grammar.local_name(r.name));
+        let value = builder.finish();
+        Ok((value, PyString::intern(py, name).unbind(), report.trailing_bytes))
+    }
+
+    fn write<'py>(
+        &self,
+        py: Python<'py>,
+        name: &str,
+        value: &Bound<'py, PyAny>,
+        fragment: bool,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let roots = if fragment { &self.grammar.fragments } else { &self.grammar.documents };
+        let Some(index) = roots.entries.iter().position(|r| self.grammar.local_name(r.name) == name) else {
+            return Err(self.encode_failure(py, name, "no such element in this schema set"));
+        };
+        let mut encoder = Encoder::new(self.grammar, Vec::with_capacity(256), self.style);
+        match walker::write_root(self, &mut encoder, index as u16, fragment, value) {
+            Ok(()) => {}
+            Err(walker::Stop::Value(error)) => return Err(self.refusal(py, &error)),
+            Err(walker::Stop::Python(error)) => return Err(error),
+        }
+        match encoder.finish() {
+            Ok(stream) => Ok(PyBytes::new(py, &stream)),
+            Err(error) => Err(self.refusal(py, &error)),
+        }
+    }
+
+    fn decode_failure(&self, py: Python<'_>, error: &DecodeError) -> PyErr {
+        raise(py, &self.decode_error, error.to_string(), |keywords| {
+            keywords.set_item("kind", error.kind.as_str())?;
+            keywords.set_item("bit_offset", error.bit)?;
+            keywords.set_item("path", &error.path)
+        })
+    }
+
+    fn refusal(&self, py: Python<'_>, error: &EncodeError) -> PyErr {
+        self.encode_failure(py, &error.path, &error.detail)
+    }
+
+    fn encode_failure(&self, py: Python<'_>, path: &str, detail: &str) -> PyErr {
+        raise(py, &self.encode_error, detail.to_owned(), |keywords| keywords.set_item("path", path))
+    }
+}
+
+fn raise(
+    py: Python<'_>,
+    class: &Py<PyAny>,
+    message: String,
+    fill: impl FnOnce(&Bound<'_, pyo3::types::PyDict>) -> PyResult<()>,
+) -> PyErr {
+    let keywords = pyo3::types::PyDict::new(py);
+    match fill(&keywords).and_then(|()| class.bind(py).call((message,), Some(&keywords))) {
+        Ok(instance) => PyErr::from_value(instance),
+        Err(error) => error,
+    }
+}
+
+fn describe(
+    py: Python<'_>,
+    grammar: &Grammar,
+    index: usize,
+    class: Option<Bound<'_, PyType>>,
+) -> PyResult<Class> {
+    let broken = || PyValueError::new_err("the grammar tables are inconsistent");
+    let entry = grammar.types.get(index).ok_or_else(broken)?;
+    let first = entry.first_slot as usize;
+    let slots = grammar.slots.get(first..first + entry.slots as usize).ok_or_else(broken)?.to_vec();
+    let keywords = match &class {
+        Some(class) => class.getattr("__struct_fields__")?.cast_into::<PyTuple>()?,
+        None if entry.flat => PyTuple::empty(py),
+        None => return Err(PyTypeError::new_err(format!("{} needs a class", entry.name))),
+    };
+    if class.is_some() && keywords.len() != slots.len() {
+        let detail = format!("{}: {} fields for {} slots", entry.name, keywords.len(), slots.len());
+        return Err(PyTypeError::new_err(detail));
+    }
+    let fields = keywords.iter().map(|f| Ok(f.cast_into::<PyString>()?.unbind())).collect::<PyResult<_>>()?;
+    let mut flat_slots = vec![false; slots.len()];
+    let next = grammar.types.iter().map(|t| t.start).filter(|s| *s > entry.start).min();
+    let states = grammar.states.get(entry.start as usize..next.map_or(grammar.states.len(), |n| n as usize));
+    for state in states.unwrap_or(&[]) {
+        let run = state.first as usize..state.first as usize + state.count as usize;
+        for production in grammar.productions.get(run).unwrap_or(&[]) {
+            let flat = grammar.types.get(production.target as usize).is_some_and(|t| t.flat);
+            if production.kind == Kind::Complex && flat {
+                if let Some(slot) = flat_slots.get_mut(production.slot as usize) {
+                    *slot = true;
+                }
+            }
+        }
+    }
+    Ok(Class { class: class.map(Bound::unbind), fields, keywords: keywords.unbind(), slots, flat_slots })
+}
+
+#[pymodule(gil_used = false)]
+fn _exi(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<Codec>()
+}

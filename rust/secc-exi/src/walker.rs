@@ -1,0 +1,223 @@
+//! Walks message objects and feeds the encoder.
+
+use crate::{Class, Codec};
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyBytes, PyInt, PyString, PyTuple};
+use v2g_exi::encode::Encoder;
+use v2g_exi::error::EncodeError;
+use v2g_exi::grammar::{DatatypeKind, Kind, Production, Slot};
+use v2g_exi::value::{Given, TEXT};
+
+/// Why writing stopped.
+pub(crate) enum Stop {
+    /// The schema does not allow the value.
+    Value(Box<EncodeError>),
+    /// Reading the object failed.
+    Python(PyErr),
+}
+
+impl From<PyErr> for Stop {
+    fn from(error: PyErr) -> Self {
+        Stop::Python(error)
+    }
+}
+
+impl From<Box<EncodeError>> for Stop {
+    fn from(error: Box<EncodeError>) -> Self {
+        Stop::Value(error)
+    }
+}
+
+type Outcome<T> = Result<T, Stop>;
+
+/// Writes the whole stream of root element `index`.
+pub(crate) fn write_root(
+    codec: &Codec,
+    encoder: &mut Encoder<'_>,
+    index: u16,
+    fragment: bool,
+    value: &Bound<'_, PyAny>,
+) -> Outcome<()> {
+    let root = encoder.root(index, fragment)?;
+    if root.kind == Kind::Complex {
+        return element(codec, encoder, root.target, value);
+    }
+    let name = codec.grammar.local_name(root.name);
+    let mut written = Ok(());
+    given(codec, root.target, name, value, |v| {
+        written = encoder.root_value(root, v);
+    })?;
+    Ok(written?)
+}
+
+/// Writes the content of an open element of complex type and ends it.
+fn element(codec: &Codec, encoder: &mut Encoder<'_>, type_index: u16, value: &Bound<'_, PyAny>) -> Outcome<()> {
+    let Some(class) = codec.classes.get(type_index as usize) else {
+        return Err(refused("", "has no class".into()));
+    };
+    let Some(expected) = &class.class else {
+        if !value.is_none() {
+            field(codec, encoder, 0, value)?;
+        }
+        return Ok(encoder.close()?);
+    };
+    if value.get_type().as_ptr() != expected.as_ptr() {
+        let wanted = expected.bind(value.py()).name()?;
+        return Err(wrong_class("", &wanted.to_string(), value));
+    }
+    for (number, (name, slot)) in class.fields.iter().zip(&class.slots).enumerate() {
+        let number = number as u8;
+        let content = value.getattr(name)?;
+        match slot {
+            Slot::Single if content.is_none() => empty(codec, encoder, class, number)?,
+            Slot::Single => field(codec, encoder, number, &content)?,
+            Slot::List => {
+                let Ok(list) = content.cast::<PyTuple>() else {
+                    return Err(wrong_class(&name.to_string(), "tuple", &content));
+                };
+                for entry in list.iter() {
+                    field(codec, encoder, number, &entry)?;
+                }
+            }
+            Slot::Items => {
+                for entry in content.try_iter()? {
+                    item(codec, encoder, number, &entry?)?;
+                }
+            }
+        }
+    }
+    Ok(encoder.close()?)
+}
+
+/// None in a field whose type is flat stands for the empty element.
+fn empty(codec: &Codec, encoder: &mut Encoder<'_>, class: &Class, number: u8) -> Outcome<()> {
+    if class.flat_slots.get(number as usize) == Some(&true) {
+        let flat = |p: &Production| is_flat(codec, p);
+        let (code, production) = encoder.find(number, flat)?;
+        encoder.open(code, production)?;
+        encoder.close()?;
+    }
+    Ok(())
+}
+
+fn is_flat(codec: &Codec, production: &Production) -> bool {
+    production.kind == Kind::Complex
+        && codec.grammar.types.get(production.target as usize).is_some_and(|t| t.flat)
+}
+
+fn field(codec: &Codec, encoder: &mut Encoder<'_>, number: u8, value: &Bound<'_, PyAny>) -> Outcome<()> {
+    let type_index = codec.by_class.get(&(value.get_type().as_ptr() as usize)).copied();
+    let found = encoder.find(number, |p| match p.kind {
+        Kind::Complex => type_index == Some(p.target) || is_flat(codec, p),
+        _ => type_index.is_none(),
+    });
+    match found {
+        Ok((code, production)) => write(codec, encoder, code, production, value),
+        Err(mut error) => {
+            error.detail = format!("{} in field {number}; {}", class_name(value), error.detail);
+            Err(Stop::Value(error))
+        }
+    }
+}
+
+fn item(codec: &Codec, encoder: &mut Encoder<'_>, number: u8, entry: &Bound<'_, PyAny>) -> Outcome<()> {
+    let name = entry.getattr("name")?.extract::<String>()?;
+    let value = entry.getattr("value")?;
+    let (code, production) = encoder.find(number, |p| match p.kind {
+        Kind::Text => name.is_empty(),
+        Kind::Simple | Kind::Complex => codec.grammar.local_name(p.name) == name,
+        _ => false,
+    })?;
+    write(codec, encoder, code, production, &value)
+}
+
+fn write(
+    codec: &Codec,
+    encoder: &mut Encoder<'_>,
+    code: u16,
+    production: &Production,
+    value: &Bound<'_, PyAny>,
+) -> Outcome<()> {
+    if production.kind == Kind::Complex {
+        encoder.open(code, production)?;
+        return element(codec, encoder, production.target, value);
+    }
+    let mut written = Ok(());
+    if production.kind == Kind::Text {
+        let text = value.cast::<PyString>().map_err(|_| wrong_class("", "str", value))?;
+        written = encoder.value(code, production, Given::Text(text.to_str()?));
+    } else {
+        let name = if production.name == TEXT { "" } else { codec.grammar.local_name(production.name) };
+        given(codec, production.target, name, value, |v| {
+            written = encoder.value(code, production, v);
+        })?;
+    }
+    Ok(written?)
+}
+
+/// Hands the value of a simple type to `write`.
+fn given(
+    codec: &Codec,
+    datatype: u16,
+    name: &str,
+    value: &Bound<'_, PyAny>,
+    write: impl FnOnce(Given<'_>),
+) -> Outcome<()> {
+    let Some(d) = codec.grammar.datatypes.get(datatype as usize) else {
+        return Err(refused(name, "has no datatype".into()));
+    };
+    match d.kind {
+        DatatypeKind::Boolean => {
+            let flag = value.cast::<PyBool>().map_err(|_| wrong_class(name, "bool", value))?;
+            write(Given::Boolean(flag.is_true()));
+        }
+        DatatypeKind::Binary => {
+            let octets = value.cast::<PyBytes>().map_err(|_| wrong_class(name, "bytes", value))?;
+            write(Given::Octets(octets.as_bytes()));
+        }
+        DatatypeKind::String => {
+            let text = value.cast::<PyString>().map_err(|_| wrong_class(name, "str", value))?;
+            write(Given::Text(text.to_str()?));
+        }
+        DatatypeKind::Enumeration => {
+            let members = codec.literals.get(d.enumeration as usize).map_or(&[][..], Vec::as_slice);
+            let Some(index) = members.iter().position(|m| m.is(value)) else {
+                let first = members.first().map(|m| class_name(m.bind(value.py()))).unwrap_or_default();
+                return Err(wrong_class(name, &first, value));
+            };
+            write(Given::Literal(index as u16));
+        }
+        _ => integer(name, value, write)?,
+    }
+    Ok(())
+}
+
+fn integer(name: &str, value: &Bound<'_, PyAny>, write: impl FnOnce(Given<'_>)) -> Outcome<()> {
+    if !value.is_instance_of::<PyInt>() || value.is_instance_of::<PyBool>() {
+        return Err(wrong_class(name, "int", value));
+    }
+    if let Ok(small) = value.extract::<i64>() {
+        write(Given::Integer(small));
+    } else if let Ok(large) = value.extract::<u64>() {
+        write(Given::Unsigned(large));
+    } else {
+        let negative = value.lt(0)?;
+        let magnitude = if negative { value.neg()? } else { value.clone() };
+        let length = magnitude.call_method0("bit_length")?.extract::<usize>()?.div_ceil(8);
+        let octets = magnitude.call_method1("to_bytes", (length, "big"))?;
+        write(Given::Big(negative, octets.cast::<PyBytes>().map_err(PyErr::from)?.as_bytes()));
+    }
+    Ok(())
+}
+
+fn class_name(value: &Bound<'_, PyAny>) -> String {
+    value.get_type().name().map_or_else(|_| "object".into(), |n| n.to_string())
+}
+
+fn wrong_class(name: &str, expected: &str, value: &Bound<'_, PyAny>) -> Stop {
+    refused(name, format!("{} found, {expected} expected", class_name(value)))
+}
+
+fn refused(name: &str, detail: String) -> Stop {
+    Stop::Value(Box::new(EncodeError { path: name.to_owned(), detail }))
+}

@@ -1,0 +1,391 @@
+//! The encoder: takes elements and values in schema order and writes the shortest codes.
+
+use crate::bits::Writer;
+use crate::decode::MAX_DEPTH;
+use crate::error::EncodeError;
+use crate::grammar::{Count, Datatype, DatatypeKind, Grammar, Kind, Production, Root, State};
+use crate::value::{Given, TEXT};
+
+#[derive(Clone, Copy, Debug)]
+struct Frame {
+    state: u16,
+    counter: u16,
+    name: u16,
+    relaxed: bool,
+    ended: bool,
+}
+
+/// Escape, then the first of the second-level productions at the start of a simple value: the end.
+const UNDECLARED_END: u64 = 0b1000;
+
+/// Choices where encoders in the field differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Style {
+    /// End every full list as EXI 1.0 has it. Otherwise the lists that are marked in the tables end as the precompiled
+    /// tables of common Java stacks end them: as if one more element could follow.
+    pub specified_lists: bool,
+    /// Write an empty string or binary element as a value of length 0, which generated C codecs need. Otherwise as an
+    /// element without content, as a processor does that reads XML.
+    pub empty_values: bool,
+}
+
+/// Writes one stream.
+#[derive(Debug)]
+pub struct Encoder<'g> {
+    grammar: &'g Grammar,
+    writer: Writer,
+    frames: Vec<Frame>,
+    style: Style,
+    fragment: bool,
+}
+
+type Outcome<T> = Result<T, Box<EncodeError>>;
+
+impl<'g> Encoder<'g> {
+    /// A stream of `grammar` that reuses the memory of `buffer`.
+    pub fn new(grammar: &'g Grammar, buffer: Vec<u8>, style: Style) -> Self {
+        let mut writer = Writer::new(buffer);
+        writer.bits(0x80, 8);
+        Self { grammar, writer, frames: Vec::with_capacity(MAX_DEPTH), style, fragment: false }
+    }
+
+    /// Starts a document or fragment with root element `index`; tells whether it is complex and its type.
+    pub fn root(&mut self, index: u16, fragment: bool) -> Outcome<Root> {
+        let roots = if fragment { &self.grammar.fragments } else { &self.grammar.documents };
+        let Some(root) = roots.entries.get(index as usize).copied() else {
+            return Err(self.fault(TEXT, "no such root element".into()));
+        };
+        self.fragment = fragment;
+        self.writer.bits(index.into(), roots.bits.into());
+        if root.kind == Kind::Complex {
+            self.push(root.target, root.name, root.relaxed && fragment)?;
+        }
+        Ok(root)
+    }
+
+    /// Writes the value of a root element of simple type.
+    pub fn root_value(&mut self, root: Root, value: Given<'_>) -> Outcome<()> {
+        if self.ends_empty(value) {
+            self.writer.bits(UNDECLARED_END, 4);
+            return Ok(());
+        }
+        self.writer.bits(0, 1);
+        self.datum(root.target, root.name, value)?;
+        self.writer.bits(0, 1);
+        Ok(())
+    }
+
+    /// The production for `slot` in the present state that `wanted` accepts, with its event code.
+    #[inline]
+    pub fn find(&self, slot: u8, wanted: impl Fn(&Production) -> bool) -> Outcome<(u16, &'g Production)> {
+        let state = self.state()?;
+        let first = state.first as usize;
+        let grammar = self.grammar;
+        let run = grammar.productions.get(first..first + state.count as usize).unwrap_or(&[]);
+        for (code, production) in run.iter().enumerate() {
+            if production.slot == slot && production.kind != Kind::EndElement && wanted(production) {
+                return Ok((code as u16, production));
+            }
+        }
+        Err(self.misplaced(slot))
+    }
+
+    /// Starts the complex element of `production`.
+    pub fn open(&mut self, code: u16, production: &Production) -> Outcome<()> {
+        if self.grammar.types.get(production.target as usize).is_none_or(|t| t.is_abstract) {
+            return Err(self.fault(production.name, "is abstract and cannot be written".into()));
+        }
+        let bits = self.state()?.bits;
+        self.writer.bits(code.into(), bits.into());
+        self.advance(production)?;
+        self.push(production.target, production.name, false)
+    }
+
+    /// Writes a simple element, attribute, content or text.
+    pub fn value(&mut self, code: u16, production: &Production, value: Given<'_>) -> Outcome<()> {
+        if self.frames.last().is_some_and(|f| f.relaxed) {
+            return self.relaxed_value(production, value);
+        }
+        let bits = u32::from(self.state()?.bits);
+        match production.kind {
+            Kind::Simple if self.ends_empty(value) => {
+                self.writer.bits(u64::from(code) << 4 | UNDECLARED_END, bits + 4);
+                self.advance(production)
+            }
+            Kind::Simple => {
+                self.writer.bits(u64::from(code) << 1, bits + 1);
+                self.advance(production)?;
+                self.datum(production.target, production.name, value)?;
+                self.writer.bits(0, 1);
+                Ok(())
+            }
+            Kind::Content if self.ends_empty(value) => {
+                self.writer.bits(UNDECLARED_END, bits + 3);
+                if let Some(frame) = self.frames.last_mut() {
+                    frame.ended = true;
+                }
+                Ok(())
+            }
+            Kind::Attribute | Kind::Content => {
+                self.writer.bits(code.into(), bits);
+                self.advance(production)?;
+                self.datum(production.target, production.name, value)
+            }
+            Kind::Text => {
+                self.writer.bits(code.into(), bits);
+                self.advance(production)?;
+                match value {
+                    Given::Text(text) => {
+                        self.text(text);
+                        Ok(())
+                    }
+                    _ => Err(self.fault(TEXT, "text expected between the elements".into())),
+                }
+            }
+            _ => Err(self.fault(production.name, "a message object expected, not a value".into())),
+        }
+    }
+
+    /// Ends the innermost element.
+    pub fn close(&mut self) -> Outcome<()> {
+        if self.frames.last().is_some_and(|f| f.ended) {
+            self.frames.pop();
+            return Ok(());
+        }
+        if self.frames.last().is_some_and(|f| f.relaxed) {
+            if let Some(relaxed) = &self.grammar.relaxed {
+                self.writer.bits(relaxed.content_end.into(), relaxed.content_bits.into());
+            }
+            self.frames.pop();
+            return Ok(());
+        }
+        let state = self.state()?;
+        let first = state.first as usize;
+        let run = self.grammar.productions.get(first..first + state.count as usize).unwrap_or(&[]);
+        let Some(code) = run.iter().position(|p| p.kind == Kind::EndElement) else {
+            return Err(self.incomplete());
+        };
+        self.writer.bits(code as u64, state.bits.into());
+        self.frames.pop();
+        Ok(())
+    }
+
+    /// Ends the stream and hands it out.
+    pub fn finish(mut self) -> Outcome<Vec<u8>> {
+        if !self.frames.is_empty() {
+            return Err(self.fault(TEXT, "not all elements were ended".into()));
+        }
+        if self.fragment {
+            let roots = &self.grammar.fragments;
+            self.writer.bits(roots.entries.len() as u64 + 1, roots.bits.into());
+        }
+        Ok(self.writer.finish())
+    }
+
+    fn state(&self) -> Outcome<State> {
+        let found = self.frames.last().and_then(|f| self.grammar.states.get(f.state as usize));
+        found.copied().ok_or_else(|| self.fault(TEXT, "no element is open".into()))
+    }
+
+    fn push(&mut self, type_index: u16, name: u16, relaxed: bool) -> Outcome<()> {
+        let Some(element) = self.grammar.types.get(type_index as usize) else {
+            return Err(self.fault(name, "has no type in the tables".into()));
+        };
+        if self.frames.len() >= MAX_DEPTH {
+            return Err(self.fault(name, format!("more than {MAX_DEPTH} levels")));
+        }
+        self.frames.push(Frame { state: element.start, counter: 0, name, relaxed, ended: false });
+        Ok(())
+    }
+
+    fn advance(&mut self, production: &Production) -> Outcome<()> {
+        let specified = self.style.specified_lists;
+        let Some(frame) = self.frames.last_mut() else { return Ok(()) };
+        frame.state = production.next;
+        match production.count {
+            Count::None => {}
+            Count::Set => frame.counter = production.number,
+            Count::Step | Count::Soft => {
+                frame.counter = frame.counter.saturating_add(1);
+                if production.number != 0 && frame.counter > production.number {
+                    let detail = format!("more than {} of them", production.number);
+                    return Err(self.fault(production.name, detail));
+                }
+                if frame.counter == production.number && (specified || production.count == Count::Step) {
+                    frame.state = production.last;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn ends_empty(&self, value: Given<'_>) -> bool {
+        !self.style.empty_values && matches!(value, Given::Octets([]) | Given::Text(""))
+    }
+
+    fn datum(&mut self, datatype: u16, name: u16, value: Given<'_>) -> Outcome<()> {
+        let Some(d) = self.grammar.datatypes.get(datatype as usize) else {
+            return Err(self.fault(name, "has no datatype in the tables".into()));
+        };
+        match (d.kind, value) {
+            (DatatypeKind::Boolean, Given::Boolean(flag)) => self.writer.bits(flag.into(), 1),
+            (DatatypeKind::Enumeration, Given::Literal(index)) if u64::from(index) <= d.high => {
+                self.writer.bits(index.into(), d.bits.into());
+            }
+            (DatatypeKind::NBit, Given::Integer(v)) if v >= d.low && v <= d.high as i64 => {
+                self.writer.bits((v - d.low) as u64, d.bits.into());
+            }
+            (DatatypeKind::Integer, Given::Integer(v)) if v >= d.low && v <= d.high as i64 => {
+                self.writer.bits(u64::from(v < 0), 1);
+                self.unsigned(if v < 0 { !v as u64 } else { v as u64 });
+            }
+            (DatatypeKind::Unsigned, Given::Integer(v)) if v >= d.low && v as u64 <= d.high => {
+                self.unsigned(v as u64);
+            }
+            (DatatypeKind::Unsigned, Given::Unsigned(v)) if v <= d.high => self.unsigned(v),
+            (DatatypeKind::Big, Given::Integer(v)) => {
+                self.writer.bits(u64::from(v < 0), 1);
+                self.unsigned(if v < 0 { !v as u64 } else { v as u64 });
+            }
+            (DatatypeKind::Big, Given::Big(negative, magnitude)) => return self.big(name, negative, magnitude),
+            (DatatypeKind::Binary, Given::Octets(octets)) if octets.len() <= d.max_length as usize => {
+                self.unsigned(octets.len() as u64);
+                self.writer.octets(octets);
+            }
+            (DatatypeKind::String, Given::Text(text))
+                if text.len() <= d.max_length as usize || text.chars().count() <= d.max_length as usize =>
+            {
+                self.text(text);
+            }
+            _ => return Err(self.refused(d, name, value)),
+        }
+        Ok(())
+    }
+
+    fn unsigned(&mut self, mut value: u64) {
+        while value >= 0x80 {
+            self.writer.bits(value & 0x7F | 0x80, 8);
+            value >>= 7;
+        }
+        self.writer.bits(value, 8);
+    }
+
+    fn big(&mut self, name: u16, negative: bool, magnitude: &[u8]) -> Outcome<()> {
+        let digits = magnitude.iter().skip_while(|b| **b == 0).count();
+        if digits > 20 {
+            return Err(self.fault(name, format!("an integer of {digits} octets, at most 20")));
+        }
+        let mut octets: Vec<u8> = magnitude.iter().rev().copied().collect();
+        if negative {
+            // EXI writes -v as v - 1.
+            for octet in &mut octets {
+                let (less, borrow) = octet.overflowing_sub(1);
+                *octet = less;
+                if !borrow {
+                    break;
+                }
+            }
+        }
+        self.writer.bits(negative.into(), 1);
+        let bit = |index: usize| octets.get(index / 8).map_or(0, |o| u64::from(o >> (index % 8) & 1));
+        let used = (0..octets.len() * 8).rev().find(|i| bit(*i) == 1).map_or(1, |i| i + 1);
+        let groups = used.div_ceil(7);
+        for group in 0..groups {
+            let value = (0..7).fold(0, |v, i| v | bit(group * 7 + i) << i);
+            let more = if group + 1 < groups { 0x80 } else { 0 };
+            self.writer.bits(value | more, 8);
+        }
+        Ok(())
+    }
+
+    fn text(&mut self, text: &str) {
+        if text.is_ascii() {
+            self.unsigned(text.len() as u64 + 2);
+            self.writer.octets(text.as_bytes());
+            return;
+        }
+        self.unsigned(text.chars().count() as u64 + 2);
+        for character in text.chars() {
+            self.unsigned(u32::from(character).into());
+        }
+    }
+
+    /// In a fragment whose name has several types every event code comes from the relaxed grammar.
+    fn relaxed_value(&mut self, production: &Production, value: Given<'_>) -> Outcome<()> {
+        let Some(relaxed) = &self.grammar.relaxed else {
+            return Err(self.fault(production.name, "has no relaxed grammar".into()));
+        };
+        let code = if production.kind == Kind::Content && self.ends_empty(value) {
+            // The end stands right before the text among the alternatives.
+            self.writer.bits(u64::from(relaxed.tag_text) - 1, relaxed.tag_bits.into());
+            if let Some(frame) = self.frames.last_mut() {
+                frame.ended = true;
+            }
+            return Ok(());
+        } else if production.kind == Kind::Content {
+            relaxed.tag_text
+        } else {
+            let found = relaxed.attributes.iter().find(|(_, slot, _)| *slot == production.slot);
+            found.map_or(relaxed.tag_text, |(code, ..)| *code)
+        };
+        self.writer.bits(code.into(), relaxed.tag_bits.into());
+        self.advance(production)?;
+        self.datum(production.target, production.name, value)
+    }
+
+    #[cold]
+    fn refused(&self, d: &Datatype, name: u16, value: Given<'_>) -> Box<EncodeError> {
+        let found = match value {
+            Given::Octets(octets) => format!("{} octets", octets.len()),
+            Given::Text(text) => format!("{} characters", text.chars().count()),
+            Given::Integer(v) => v.to_string(),
+            Given::Unsigned(v) => v.to_string(),
+            other => format!("{other:?}"),
+        };
+        let expected = match d.kind {
+            DatatypeKind::Boolean => "a boolean".into(),
+            DatatypeKind::Binary => format!("at most {} octets", d.max_length),
+            DatatypeKind::String => format!("at most {} characters", d.max_length),
+            DatatypeKind::Enumeration => format!("literal 0 to {}", d.high),
+            DatatypeKind::Big => "an integer".into(),
+            _ => format!("an integer from {} to {}", d.low, d.high),
+        };
+        self.fault(name, format!("{found}, expected {expected}"))
+    }
+
+    #[cold]
+    fn misplaced(&self, slot: u8) -> Box<EncodeError> {
+        let expected = self.expected();
+        self.fault(TEXT, format!("field {slot} cannot be written here, expected {expected}"))
+    }
+
+    #[cold]
+    fn incomplete(&self) -> Box<EncodeError> {
+        let expected = self.expected();
+        self.fault(TEXT, format!("incomplete, expected {expected}"))
+    }
+
+    fn expected(&self) -> String {
+        let Ok(state) = self.state() else { return "nothing".into() };
+        let first = state.first as usize;
+        let run = self.grammar.productions.get(first..first + state.count as usize).unwrap_or(&[]);
+        let names: Vec<&str> = run
+            .iter()
+            .map(|p| match p.kind {
+                Kind::EndElement => "the end",
+                Kind::Content => "the value",
+                Kind::Text => "text",
+                Kind::Any => "any element",
+                _ => self.grammar.local_name(p.name),
+            })
+            .collect();
+        names.join(", ")
+    }
+
+    #[cold]
+    fn fault(&self, name: u16, detail: String) -> Box<EncodeError> {
+        let names = self.frames.iter().map(|f| f.name).chain((name != TEXT).then_some(name));
+        let path: Vec<&str> = names.map(|n| self.grammar.local_name(n)).collect();
+        Box::new(EncodeError { path: path.join("/"), detail })
+    }
+}

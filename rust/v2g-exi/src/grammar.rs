@@ -1,0 +1,235 @@
+//! Grammar tables: what the engine walks.
+//!
+//! A table set is plain data. The ones that ship with the crate are statics written by the schema generator; others
+//! can be built at run time, hence the `Cow`s.
+
+use std::borrow::Cow;
+
+/// One alternative of a state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The element ends.
+    EndElement,
+    /// An element of complex type starts.
+    Complex,
+    /// An element of simple type: start, value and end in one.
+    Simple,
+    /// An attribute.
+    Attribute,
+    /// The value of a type with simple content.
+    Content,
+    /// Text between elements of mixed content.
+    Text,
+    /// Any element (wildcard).
+    Any,
+}
+
+/// What a production does to the loop counter of its element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Count {
+    /// Nothing.
+    None,
+    /// Sets it to `number`.
+    Set,
+    /// Adds one; at `number` (0: never) the next state is `last`.
+    Step,
+    /// As `Step`, but peers in the field end a full list as if one more could follow.
+    Soft,
+}
+
+/// How a field of an element is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slot {
+    /// At most one value.
+    Single,
+    /// A list of values.
+    List,
+    /// A list of named items whose order matters.
+    Items,
+}
+
+/// One way to go on from a state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Production {
+    /// Kind of event.
+    pub kind: Kind,
+    /// Field of the element that the event belongs to.
+    pub slot: u8,
+    /// The field is a list.
+    pub list: bool,
+    /// The field is a list of named items.
+    pub items: bool,
+    /// Loop counter operation.
+    pub count: Count,
+    /// Name of the element or attribute: index into [`Grammar::names`].
+    pub name: u16,
+    /// Complex type or datatype, by `kind`.
+    pub target: u16,
+    /// State after the event.
+    pub next: u16,
+    /// Operand of `count`.
+    pub number: u16,
+    /// State after the last copy of a bounded list.
+    pub last: u16,
+}
+
+/// A state: a run of productions and the width of its event code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct State {
+    /// First production.
+    pub first: u16,
+    /// Number of productions; this value itself is the escape to the second level.
+    pub count: u8,
+    /// Width of the event code in bits.
+    pub bits: u8,
+    /// Attributes could still come here.
+    pub start: bool,
+}
+
+/// Representation of a simple value (EXI 1.0, section 7.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DatatypeKind {
+    /// One bit.
+    Boolean,
+    /// `bits` bits above `low`.
+    NBit,
+    /// Unsigned integer.
+    Unsigned,
+    /// Sign bit and unsigned integer.
+    Integer,
+    /// Integer without bounds.
+    Big,
+    /// Length and octets.
+    Binary,
+    /// Length and code points.
+    String,
+    /// Index of a literal.
+    Enumeration,
+}
+
+/// A simple type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Datatype {
+    /// Representation.
+    pub kind: DatatypeKind,
+    /// Width of an n-bit value.
+    pub bits: u8,
+    /// Smallest value.
+    pub low: i64,
+    /// Largest value.
+    pub high: u64,
+    /// Longest string or octet sequence; [`UNBOUNDED`] when the schema sets no limit.
+    pub max_length: u32,
+    /// Number of the enumeration.
+    pub enumeration: u16,
+}
+
+/// Length of a list or string without limit.
+pub const UNBOUNDED: u32 = 1 << 30;
+
+/// A complex type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Type {
+    /// Name in the schema.
+    pub name: Cow<'static, str>,
+    /// State after the start tag.
+    pub start: u16,
+    /// First entry in [`Grammar::slots`].
+    pub first_slot: u16,
+    /// Number of slots.
+    pub slots: u8,
+    /// May not appear in a document.
+    pub is_abstract: bool,
+    /// Has one slot whose value stands for the whole.
+    pub flat: bool,
+}
+
+/// A qualified name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name {
+    /// Index into [`Grammar::uris`].
+    pub uri: u16,
+    /// Local name.
+    pub local: Cow<'static, str>,
+}
+
+/// An element that a document or fragment may start with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Root {
+    /// Its name.
+    pub name: u16,
+    /// [`Kind::Complex`] or [`Kind::Simple`].
+    pub kind: Kind,
+    /// Complex type or datatype.
+    pub target: u16,
+    /// The name is declared with different types: the relaxed grammar applies (EXI 1.0, section 8.5.3).
+    pub relaxed: bool,
+}
+
+/// The first code of a stream.
+#[derive(Clone, Debug)]
+pub struct Roots {
+    /// Elements in event code order.
+    pub entries: Cow<'static, [Root]>,
+    /// Width of the code.
+    pub bits: u8,
+}
+
+/// Codes of the relaxed element fragment grammar for the one type that needs it.
+#[derive(Clone, Debug)]
+pub struct Relaxed {
+    /// Event code, slot and datatype of each attribute.
+    pub attributes: Cow<'static, [(u16, u8, u16)]>,
+    /// Width of a code while attributes may come.
+    pub tag_bits: u8,
+    /// Code of the text then.
+    pub tag_text: u16,
+    /// Width of a code after the text.
+    pub content_bits: u8,
+    /// Code of the end then.
+    pub content_end: u16,
+    /// Slot of the text.
+    pub value_slot: u8,
+    /// Its datatype.
+    pub value_datatype: u16,
+}
+
+/// The tables of one schema set.
+#[derive(Clone, Debug)]
+pub struct Grammar {
+    /// Name of the set.
+    pub name: Cow<'static, str>,
+    /// Namespaces.
+    pub uris: Cow<'static, [Cow<'static, str>]>,
+    /// Element and attribute names.
+    pub names: Cow<'static, [Name]>,
+    /// Simple types.
+    pub datatypes: Cow<'static, [Datatype]>,
+    /// Complex types.
+    pub types: Cow<'static, [Type]>,
+    /// Slot kinds of all types, one run per type.
+    pub slots: Cow<'static, [Slot]>,
+    /// States of all types.
+    pub states: Cow<'static, [State]>,
+    /// Productions of all states.
+    pub productions: Cow<'static, [Production]>,
+    /// Global elements.
+    pub documents: Roots,
+    /// All declared elements.
+    pub fragments: Roots,
+    /// Grammar of the one ambiguous element name, if the set has one.
+    pub relaxed: Option<Relaxed>,
+}
+
+impl Grammar {
+    /// Local name `index`, or a question mark when there is none.
+    pub fn local_name(&self, index: u16) -> &str {
+        self.names.get(index as usize).map_or("?", |n| &n.local)
+    }
+
+    /// Position of the element `local` among the fragment roots.
+    pub fn fragment_root(&self, local: &str) -> Option<u16> {
+        let found = self.fragments.entries.iter().position(|r| self.local_name(r.name) == local)?;
+        Some(found as u16)
+    }
+}

@@ -1,0 +1,89 @@
+//! Simple values on their way in or out.
+
+use crate::bits::Reader;
+
+/// Octets that still lie in the stream, at any bit position.
+#[derive(Clone, Copy, Debug)]
+pub struct Octets<'a> {
+    pub(crate) reader: Reader<'a>,
+    pub(crate) length: usize,
+}
+
+impl Octets<'_> {
+    /// Number of octets.
+    pub fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Copies the octets into `out`, which is `len()` long.
+    pub fn copy_to(&self, out: &mut [u8]) {
+        let mut reader = self.reader;
+        reader.octets(out);
+    }
+
+    /// The octets as a vector.
+    pub fn to_vec(&self) -> Vec<u8> {
+        let mut out = vec![0; self.length];
+        self.copy_to(&mut out);
+        out
+    }
+}
+
+/// A simple value met while decoding.
+#[derive(Clone, Copy, Debug)]
+pub enum Found<'a> {
+    /// xs:boolean
+    Boolean(bool),
+    /// An integer that fits.
+    Integer(i64),
+    /// An unsigned integer.
+    Unsigned(u64),
+    /// xs:integer: sign and magnitude, most significant octet first.
+    Big(bool, &'a [u8]),
+    /// xs:hexBinary, xs:base64Binary
+    Octets(Octets<'a>),
+    /// xs:string and its kin
+    Text(&'a str),
+    /// Enumeration number and index of the literal.
+    Literal(u16, u16),
+}
+
+/// A simple value to write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Given<'a> {
+    /// xs:boolean
+    Boolean(bool),
+    /// An integer.
+    Integer(i64),
+    /// An integer above the range of `i64`.
+    Unsigned(u64),
+    /// xs:integer: sign and magnitude, most significant octet first.
+    Big(bool, &'a [u8]),
+    /// xs:hexBinary, xs:base64Binary
+    Octets(&'a [u8]),
+    /// xs:string and its kin
+    Text(&'a str),
+    /// Index of a literal.
+    Literal(u16),
+}
+
+/// Where a value or element belongs in the element around it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Slot of the surrounding element.
+    pub slot: u8,
+    /// The slot is a list.
+    pub list: bool,
+    /// The slot is a list of named items.
+    pub items: bool,
+    /// Name of the element or attribute; [`TEXT`] for text in mixed content.
+    pub name: u16,
+}
+
+/// Name index of text in mixed content.
+pub const TEXT: u16 = u16::MAX;

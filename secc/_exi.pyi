@@ -1,0 +1,27 @@
+"""The EXI engine (Rust). Use `secc.exi`."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any, final
+
+@final
+class Codec:
+    def __new__(
+        cls,
+        schema: str,
+        types: Sequence[type | None],
+        enums: Sequence[type[StrEnum]],
+        item: type,
+        decode_error: type[Exception],
+        encode_error: type[Exception],
+        *,
+        lenient_lists: bool = True,
+        specified_lists: bool = False,
+        empty_values: bool = False,
+        max_bytes: int = 65536,
+    ) -> Codec: ...
+    def decode(self, data: bytes) -> tuple[Any, str, int]: ...
+    def decode_fragment(self, data: bytes) -> tuple[Any, str, int]: ...
+    def encode(self, name: str, value: object) -> bytes: ...
+    def encode_fragment(self, name: str, value: object) -> bytes: ...
+    def roots_of(self, class_: type, /) -> list[str]: ...
