@@ -1,0 +1,46 @@
+"""The link-local address of the charging interface, as Linux reports it."""
+
+import dataclasses
+import ipaddress
+from ipaddress import IPv6Address
+from pathlib import Path
+
+INET6_TABLE = Path("/proc/net/if_inet6")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LinkLocal:
+    """Where the station can be reached on one interface."""
+
+    interface: str
+    address: IPv6Address
+    scope_id: int
+    """Index of the interface; 0 for the loopback interface, whose address needs no scope."""
+
+
+def find_link_local(interface: str, *, table: Path = INET6_TABLE) -> LinkLocal | None:
+    """The address to announce, or None while there is none.
+
+    An address whose duplicate detection is running or has failed is not one yet. The loopback interface has
+    no link-local address; `::1` stands in, for demonstrations and tests: discovery is by unicast to `::1` then.
+    """
+    try:
+        lines = table.read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        digits, index, _prefix, scope, flags, name = line.split()
+        if name != interface or int(flags, 16) & (_TENTATIVE | _DAD_FAILED):
+            continue
+        address = IPv6Address(bytes.fromhex(digits))
+        if int(scope, 16) == _LINK_SCOPE:
+            return LinkLocal(interface, address, int(index, 16))
+        if address == _LOOPBACK:
+            return LinkLocal(interface, address, 0)
+    return None
+
+
+_LOOPBACK = ipaddress.IPv6Address("::1")
+_LINK_SCOPE = 0x20
+_TENTATIVE = 0x40
+_DAD_FAILED = 0x08
