@@ -21,6 +21,7 @@ import msgspec
 
 from secc import _exi
 from secc.errors import DecodeError, EncodeError
+from secc.jsonform import JsonForm
 from secc.messages import app_protocol, iso2, xmldsig
 from secc.messages._base import Item
 
@@ -35,17 +36,23 @@ class Codec:
     """
 
     def __init__(
-        self, schema: str, module: ModuleType, roots: Iterable[type[msgspec.Struct]], *, lenient_lists: bool = True
+        self,
+        schema: str,
+        module: ModuleType,
+        roots: Iterable[type[msgspec.Struct]],
+        *,
+        lenient_lists: bool = True,
     ) -> None:
         self.schema = schema
         self.module = module
         self._roots = frozenset(roots)
         types: tuple[type[msgspec.Struct] | None, ...] = module.TYPES
         enums: tuple[type[StrEnum], ...] = module.ENUMS
-        self._codec = _exi.Codec(
+        self.engine = _exi.Codec(
             schema, types, enums, Item, DecodeError, EncodeError, lenient_lists=lenient_lists
         )
-        self._names = {root: self._codec.roots_of(root)[0] for root in self._roots}
+        self._json: JsonForm | None = None
+        self._names = {root: self.engine.roots_of(root)[0] for root in self._roots}
 
     def decode(self, data: bytes) -> Any:
         """The message in `data`.
@@ -53,7 +60,7 @@ class Codec:
         Zero bytes behind the end are accepted, since cars in the field append them. Raises `DecodeError` with the
         kind of fault, the bit offset and the element path; never returns part of a message.
         """
-        message, name, _ = self._codec.decode(data)
+        message, name, _ = self.engine.decode(data)
         if type(message) not in self._roots:
             raise DecodeError(f"root: {name} is no message of its own", kind="root", bit_offset=8, path=name)
         return message
@@ -63,16 +70,42 @@ class Codec:
         name = self._names.get(type(message))
         if name is None:
             raise EncodeError(f"{type(message).__name__} is not a message of schema set {self.schema}")
-        return self._codec.encode(name, message)
+        return self.engine.encode(name, message)
 
     def decode_fragment(self, data: bytes) -> tuple[str, Any]:
         """Name and content of the element in an EXI fragment."""
-        value, name, _ = self._codec.decode_fragment(data)
+        value, name, _ = self.engine.decode_fragment(data)
         return name, value
 
     def encode_fragment(self, element: str, value: object) -> bytes:
         """`value` as the EXI fragment of `element`: the octets that a signature digests."""
-        return self._codec.encode_fragment(element, value)
+        return self.engine.encode_fragment(element, value)
+
+    def to_json(self, message: msgspec.Struct, *, indent: int = 0) -> str:
+        """`message` as JSON with the element names of the schema; see `secc.jsonform`."""
+        name = self._names.get(type(message))
+        if name is None:
+            raise EncodeError(f"{type(message).__name__} is not a message of schema set {self.schema}")
+        text = msgspec.json.encode(self.json_form.from_value(name, message))
+        return (msgspec.json.format(text, indent=indent) if indent else text).decode()
+
+    def from_json(self, text: str | bytes) -> Any:
+        """The message that `text` describes. Raises `EncodeError` naming the member that does not fit."""
+        try:
+            data = msgspec.json.decode(text)
+        except msgspec.DecodeError as error:
+            raise EncodeError(f"not JSON: {error}") from None
+        name, message = self.json_form.to_value(data)
+        if type(message) not in self._roots:
+            raise EncodeError(f"{name} is no message of its own", path=name)
+        return message
+
+    @property
+    def json_form(self) -> JsonForm:
+        """Conversion to plain data; made on first use."""
+        if self._json is None:
+            self._json = JsonForm(self)
+        return self._json
 
 
 APP_PROTOCOL = Codec(

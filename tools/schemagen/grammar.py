@@ -295,13 +295,13 @@ _INTEGERS: dict[str, tuple[int | None, int | None]] = {
     "integer": (None, None),
 }
 _STRINGS = {"string", "anyURI", "ID", "IDREF"}
-_BINARY = {"hexBinary", "base64Binary"}
+_BINARY = {"hexBinary": "hex", "base64Binary": "binary"}
 
 
 @dataclass(frozen=True)
 class Datatype:
     """How a simple type is written (EXI 1.0, section 7.1). `kind`: boolean, nbit, unsigned, integer, big, binary,
-    string or enumeration."""
+    hex (as binary; texts show it differently), string or enumeration."""
 
     kind: str
     low: int = 0
@@ -341,7 +341,7 @@ def datatype(schema: SchemaSet, name: QName) -> Datatype:
     if name.local in _STRINGS:
         return Datatype("string", max_length=longest)
     if name.local in _BINARY:
-        return Datatype("binary", max_length=longest)
+        return Datatype(_BINARY[name.local], max_length=longest)
     raise NotationError(f"xs:{name.local}: a built-in type this notation does not know")
 
 

@@ -17,6 +17,7 @@ _SCALARS = {
     "integer": "int",
     "big": "int",
     "binary": "bytes",
+    "hex": "bytes",
     "string": "str",
 }
 

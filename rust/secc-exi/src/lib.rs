@@ -3,6 +3,7 @@
 //! Knows no message: the classes are handed to [`Codec`] in table order, so this file never changes with a schema.
 
 mod builder;
+mod layout;
 mod walker;
 
 use builder::Builder;
@@ -116,6 +117,17 @@ impl Codec {
         value: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         self.write(py, name, value, true)
+    }
+
+    /// The structure of the schema set, for texts made from messages: per type its slots, per slot whether it is a
+    /// list, and the elements that may fill it with the index of their type; then the datatypes.
+    fn layout(&self) -> (Vec<layout::TypeLayout>, Vec<layout::DatatypeLayout>) {
+        layout::layout(self.grammar)
+    }
+
+    /// Names, kinds and type indices of the document roots and of the fragment roots.
+    fn roots(&self) -> (Vec<layout::Alternative>, Vec<layout::Alternative>) {
+        (layout::roots(self.grammar, &self.grammar.documents), layout::roots(self.grammar, &self.grammar.fragments))
     }
 
     /// The global elements whose value is an instance of `class`.
@@ -244,17 +256,12 @@ fn describe(
     }
     let fields = keywords.iter().map(|f| Ok(f.cast_into::<PyString>()?.unbind())).collect::<PyResult<_>>()?;
     let mut flat_slots = vec![false; slots.len()];
-    let next = grammar.types.iter().map(|t| t.start).filter(|s| *s > entry.start).min();
-    let states = grammar.states.get(entry.start as usize..next.map_or(grammar.states.len(), |n| n as usize));
-    for state in states.unwrap_or(&[]) {
-        let run = state.first as usize..state.first as usize + state.count as usize;
-        for production in grammar.productions.get(run).unwrap_or(&[]) {
-            let flat = grammar.types.get(production.target as usize).is_some_and(|t| t.flat);
-            if production.kind == Kind::Complex && flat {
-                if let Some(slot) = flat_slots.get_mut(production.slot as usize) {
-                    *slot = true;
-                }
-            }
+    for production in layout::productions(grammar, entry) {
+        let flat = grammar.types.get(production.target as usize).is_some_and(|t| t.flat);
+        if let (Kind::Complex, true, Some(slot)) =
+            (production.kind, flat, flat_slots.get_mut(production.slot as usize))
+        {
+            *slot = true;
         }
     }
     Ok(Class { class: class.map(Bound::unbind), fields, keywords: keywords.unbind(), slots, flat_slots })

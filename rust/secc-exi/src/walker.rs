@@ -171,7 +171,7 @@ fn given(
             let flag = value.cast::<PyBool>().map_err(|_| wrong_class(name, "bool", value))?;
             write(Given::Boolean(flag.is_true()));
         }
-        DatatypeKind::Binary => {
+        DatatypeKind::Binary | DatatypeKind::Hex => {
             let octets = value.cast::<PyBytes>().map_err(|_| wrong_class(name, "bytes", value))?;
             write(Given::Octets(octets.as_bytes()));
         }

@@ -347,7 +347,7 @@ impl<'a> Run<'_, '_, 'a> {
         }
         let value = match self.grammar.datatypes.get(datatype as usize).map(|d| d.kind) {
             Some(DatatypeKind::String) => Found::Text(""),
-            Some(DatatypeKind::Binary) => Found::Octets(Octets { reader: self.reader, length: 0 }),
+            Some(DatatypeKind::Binary | DatatypeKind::Hex) => Found::Octets(Octets { reader: self.reader, length: 0 }),
             _ => return Err(self.undeclared("an end instead of a value", place.name)),
         };
         sink.value(place, value).map_err(Failure::Sink)
@@ -424,7 +424,7 @@ impl<'a> Run<'_, '_, 'a> {
                 let negative = self.big(place.name)?;
                 Found::Big(negative, &self.memory.scratch)
             }
-            DatatypeKind::Binary => {
+            DatatypeKind::Binary | DatatypeKind::Hex => {
                 let length = self.unsigned(place.name)?;
                 if length > self.reader.remaining() / 8 || length > d.max_length.into() {
                     return Err(self.too_long(length, d.max_length, place.name));

@@ -247,8 +247,9 @@ impl<'g> Encoder<'g> {
                 self.writer.bits(u64::from(v < 0), 1);
                 self.unsigned(if v < 0 { !v as u64 } else { v as u64 });
             }
+            (DatatypeKind::Big, Given::Unsigned(v)) => return self.big(name, false, &v.to_be_bytes()),
             (DatatypeKind::Big, Given::Big(negative, magnitude)) => return self.big(name, negative, magnitude),
-            (DatatypeKind::Binary, Given::Octets(octets)) if octets.len() <= d.max_length as usize => {
+            (DatatypeKind::Binary | DatatypeKind::Hex, Given::Octets(octets)) if octets.len() <= d.max_length as usize => {
                 self.unsigned(octets.len() as u64);
                 self.writer.octets(octets);
             }
@@ -344,7 +345,7 @@ impl<'g> Encoder<'g> {
         };
         let expected = match d.kind {
             DatatypeKind::Boolean => "a boolean".into(),
-            DatatypeKind::Binary => format!("at most {} octets", d.max_length),
+            DatatypeKind::Binary | DatatypeKind::Hex => format!("at most {} octets", d.max_length),
             DatatypeKind::String => format!("at most {} characters", d.max_length),
             DatatypeKind::Enumeration => format!("literal 0 to {}", d.high),
             DatatypeKind::Big => "an integer".into(),

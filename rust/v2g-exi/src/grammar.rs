@@ -99,8 +99,10 @@ pub enum DatatypeKind {
     Integer,
     /// Integer without bounds.
     Big,
-    /// Length and octets.
+    /// Length and octets, base64 in texts.
     Binary,
+    /// Length and octets, hexadecimal in texts.
+    Hex,
     /// Length and code points.
     String,
     /// Index of a literal.

@@ -327,7 +327,7 @@ static DATATYPES: [Datatype; 43] = [
     d(D::Enumeration, 4, 0, 11, 1073741824, 8),
     d(D::Binary, 0, 0, 0, 1073741824, 0),
     d(D::Binary, 0, 0, 0, 65, 0),
-    d(D::Binary, 0, 0, 0, 8, 0),
+    d(D::Hex, 0, 0, 0, 8, 0),
     d(D::Unsigned, 0, 0, 18446744073709551615, 1073741824, 0),
     d(D::Binary, 0, 0, 0, 64, 0),
     d(
@@ -348,7 +348,7 @@ static DATATYPES: [Datatype; 43] = [
     d(D::Unsigned, 0, 0, 16777214, 1073741824, 0),
     d(D::Unsigned, 0, 0, 86400, 1073741824, 0),
     d(D::NBit, 8, 0, 255, 1073741824, 0),
-    d(D::Binary, 0, 0, 0, 6, 0),
+    d(D::Hex, 0, 0, 0, 6, 0),
     d(D::Enumeration, 1, 0, 1, 1073741824, 13),
     d(D::Big, 0, 0, 0, 1073741824, 0),
 ];
