@@ -32,6 +32,11 @@ class ControlPilot(enum.StrEnum):
         """The EV has closed its switch: states C and D."""
         return self in (ControlPilot.C, ControlPilot.D)
 
+    @property
+    def connected(self) -> bool:
+        """A vehicle is plugged in and the pilot is sound: B, C, D."""
+        return self in (ControlPilot.B, ControlPilot.C, ControlPilot.D)
+
 
 class IsolationLevel(enum.StrEnum):
     """Result of an isolation test."""
@@ -421,6 +426,8 @@ class EndSession:
     """The refusing response code, with REFUSED."""
     detail: str = ""
     session_id: bytes = b""
+    fault: EvseFault | None = None
+    """Seen during the session; a latched one blocks the outlet, see `secc.session.latch`."""
     meter: MeterReading | None = None
     """The last reading seen."""
 

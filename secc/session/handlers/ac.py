@@ -1,0 +1,127 @@
+"""AC charging: PowerDelivery, the contactor, ChargingStatus."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from secc.messages import iso2
+from secc.messages.iso2 import ChargeProgress, ResponseCode, UnitSymbol
+from secc.session import limits, quantities, status
+from secc.session.context import Purpose
+from secc.session.events import CloseContactor, ContactorReported, EvseFault, NoticeKind
+from secc.session.handlers import ending
+from secc.session.handlers.profile import chosen_offer
+from secc.session.refusals import Refused
+from secc.session.states import State, Timer
+
+if TYPE_CHECKING:
+    from secc.session.machine import Session
+
+
+def power_on(session: Session, request: iso2.PowerDeliveryReq) -> State:
+    """Start, or give up before the start. With energy only after the pilot shows C or D [V2G2-847]."""
+    if request.charge_progress is ChargeProgress.STOP:
+        return _stop(session)
+    offer = chosen_offer(session, request)
+    check_start(session, request)
+    session.offer = offer
+    session.interrupted = False
+    if session.evse.control_pilot.wants_energy:
+        return _close(session)
+    session.start_timer(Timer.PILOT)
+    return State.AWAITING_PILOT_AC
+
+
+def check_start(session: Session, request: iso2.PowerDeliveryReq) -> None:
+    """What a start needs besides a valid choice; AC and DC alike."""
+    if request.charge_progress is not ChargeProgress.START:
+        raise Refused(ResponseCode.FAILED, "nothing is running that could be renegotiated [V2G2-812]")
+    if not session.granted:
+        raise Refused(ResponseCode.FAILED_POWER_DELIVERY_NOT_APPLIED, "no grant [INV-10]")
+    if session.stop is not None or session.fault is not None or not session.evse.ready:
+        raise Refused(
+            ResponseCode.FAILED_POWER_DELIVERY_NOT_APPLIED, "stopped, at fault or not ready [V2G2-480]"
+        )
+
+
+def pilot_seen(session: Session, _: None) -> State:
+    """The EV shows C or D: go on; any other change: wait on."""
+    if session.evse.control_pilot.wants_energy:
+        return _close(session)
+    return State.AWAITING_PILOT_AC
+
+
+def contactor_reported(session: Session, report: ContactorReported) -> State:
+    """Confirm the start only with the contactor closed by level [INV-02]."""
+    if report.ticket != session.contactor_ticket:
+        session.notice(NoticeKind.STALE, f"contactor report for {report.ticket}")
+        return State.CLOSING_CONTACTOR
+    if not report.closed:
+        raise Refused(ResponseCode.FAILED_CONTACTOR_ERROR, "the contactor did not close [V2G2-862]")
+    session.answer(
+        iso2.PowerDeliveryRes(response_code=ResponseCode.OK, evse_status=status.ac_status(session))
+    )
+    return State.WAIT_FIRST_STATUS
+
+
+def contactor_late(_: Session, __: None) -> State:
+    """3 s after the pilot showed C or D [V2G2-862]."""
+    raise Refused(ResponseCode.FAILED_CONTACTOR_ERROR, "the contactor did not close in time [V2G2-862]")
+
+
+def contactor_failed(session: Session, report: ContactorReported) -> None:
+    """A report outside CLOSING_CONTACTOR: the contactor of this session fell open, or an old answer."""
+    energised = session.energised is not None and session.energised.purpose is Purpose.AC
+    if report.ticket != session.contactor_ticket or not energised:
+        session.notice(NoticeKind.STALE, f"contactor report for {report.ticket}")
+    elif not report.closed:
+        session.fault = session.fault or EvseFault.MALFUNCTION
+        session.interrupt("the contactor opened by itself")
+
+
+def charging_status(session: Session, _: iso2.ChargingStatusReq) -> State:
+    """Tell the EV what it may draw now; no receipts with external payment [V2G2-691]."""
+    ending.check_fault(session)
+    ending.check_stop(session)
+    session.answer(
+        iso2.ChargingStatusRes(
+            response_code=ResponseCode.OK,
+            evse_id=session.config.evse_id,
+            sa_schedule_tuple_id=session.schedule_id,
+            evse_max_current=quantities.limit(limits.ac_current(session), UnitSymbol.A),  # [V2G2-844]
+            meter_info=status.meter_info(session),
+            receipt_required=False,
+            ac_evse_status=status.ac_status(session),
+        )
+    )
+    return State.WAIT_STATUS
+
+
+def power_off(session: Session, request: iso2.PowerDeliveryReq) -> State:
+    """Stop, or renegotiate: then the contactor stays as it is [V2G2-849]."""
+    if request.charge_progress is ChargeProgress.STOP:
+        return _stop(session)
+    if request.charge_progress is ChargeProgress.START:
+        raise Refused(ResponseCode.FAILED, "charging has started already [V2G2-812]")
+    ending.check_fault(session)
+    session.renegotiation_wanted = False
+    session.answer(
+        iso2.PowerDeliveryRes(response_code=ResponseCode.OK, evse_status=status.ac_status(session))
+    )
+    return State.WAIT_CHARGE_PARAMETERS
+
+
+def _close(session: Session) -> State:
+    session.contactor_ticket = session.ticket()
+    session.energise(Purpose.AC)
+    session.emit(CloseContactor(session.contactor_ticket))
+    session.start_timer(Timer.CONTACTOR)
+    return State.CLOSING_CONTACTOR
+
+
+def _stop(session: Session) -> State:
+    session.off()
+    session.answer(
+        iso2.PowerDeliveryRes(response_code=ResponseCode.OK, evse_status=status.ac_status(session))
+    )
+    return State.WAIT_STOP_AC

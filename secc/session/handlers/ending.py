@@ -1,0 +1,123 @@
+"""How a session ends: by the EV, by the station, by time, by a fault. The output goes off first, always."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from secc.messages import iso2
+from secc.messages.iso2 import ChargingSession, ResponseCode
+from secc.session.context import Purpose, Stop
+from secc.session.events import (
+    ControllerFault,
+    ControlPilot,
+    EndReason,
+    LinkLost,
+    NoticeKind,
+    StopRequested,
+)
+from secc.session.refusals import Refused
+from secc.session.states import State, Timer
+
+if TYPE_CHECKING:
+    from secc.session.machine import Session
+
+
+def session_stop(session: Session, request: iso2.SessionStopReq) -> State:
+    """End or pause; the connection closes either way [V2G2-571] [V2G2-739]."""
+    session.off()
+    session.answer(iso2.SessionStopRes(response_code=ResponseCode.OK))
+    paused = request.charging_session is ChargingSession.PAUSE
+    session.end(EndReason.PAUSED if paused else EndReason.TERMINATED)
+    return State.ENDED
+
+
+def session_stop_dc(session: Session, request: iso2.SessionStopReq) -> State:
+    """After PowerDeliveryReq(Stop) the EV has to be in pilot state B first [V2G2-919] [V2G2-920]."""
+    if session.evse.control_pilot is ControlPilot.B:
+        return session_stop(session, request)
+    session.start_timer(Timer.PILOT)
+    return State.AWAITING_PILOT_B
+
+
+def pilot_not_seen(_: Session, __: None) -> State:
+    """[V2G2-918] [V2G2-922]"""
+    raise Refused(ResponseCode.FAILED, "the control pilot state that goes with this request was not seen")
+
+
+def budget_spent(session: Session, _: None) -> State:
+    """Output off now; the next request of the loop is told FAILED [V2G2-713]."""
+    if session.energised is not None:
+        session.interrupt("the time for this step is used up")
+    return session.state
+
+
+def order_stop(session: Session, reason: str, *, at_once: bool) -> None:
+    """The station's decision to end the charge, final [INV-29]. In a charge loop the EV is given time."""
+    charging = session.energised is not None and (
+        session.state.in_charge_loop or session.energised.purpose is Purpose.AC
+    )
+    at_once = at_once or not charging or not session.state.waits_for_ev
+    if session.stop is None or (at_once and session.stop.due > session.now):
+        delay = 0.0 if at_once else session.config.timing.stop_delay
+        session.stop = Stop(reason, session.now + delay)
+        session.notice(NoticeKind.STOP, reason)
+        if at_once:
+            session.stop_timer(Timer.STOP_DELAY)
+            if session.state is not State.AWAITING_PILOT_B:  # there the charge is ending anyway
+                session.interrupt(reason)
+        else:
+            session.start_timer(Timer.STOP_DELAY)
+
+
+def stop_requested(session: Session, event: StopRequested) -> None:
+    """The operator or the station wants the charge to end."""
+    order_stop(session, event.reason, at_once=False)
+
+
+def stop_due(session: Session, _: None) -> None:
+    """The delay that the EV was told is over."""
+    if session.energised is not None:
+        session.interrupt("the announced stop is due")
+
+
+def check_stop(session: Session) -> None:
+    """Refuse to go on in a loop once a stop is due: the EV has had its time."""
+    if session.stop is not None and session.stop.due <= session.now:
+        raise Refused(ResponseCode.FAILED, f"stopped: {session.stop.reason}")
+
+
+def check_fault(session: Session) -> None:
+    """Refuse to go on while the outlet has a fault."""
+    if session.fault is not None:
+        raise Refused(ResponseCode.FAILED, f"fault: {session.fault.value}")
+
+
+def controller_fault(session: Session, event: ControllerFault) -> None:
+    """A driver that failed cannot be trusted to deliver."""
+    if session.fault is None:
+        session.fault = event.fault
+    session.interrupt(event.reason)
+
+
+def sequence_timeout(session: Session, _: None) -> None:
+    """No request in time [V2G2-537]."""
+    session.end(EndReason.SEQUENCE_TIMEOUT)
+
+
+def setup_timeout(session: Session, _: None) -> None:
+    """No SessionSetupReq in time [V2G2-723]."""
+    session.end(EndReason.SETUP_TIMEOUT)
+
+
+def link_lost(session: Session, event: LinkLost) -> None:
+    """Nobody is there any more."""
+    session.end(EndReason.LINK_LOST, event.reason)
+
+
+def stale(session: Session, event: object) -> None:
+    """An answer that nobody waits for [INV-20]."""
+    session.notice(NoticeKind.STALE, type(event).__name__)
+
+
+def nothing(_: Session, __: None) -> None:
+    """The machine does it itself."""

@@ -1,0 +1,80 @@
+"""PaymentServiceSelection and Authorization by external identification (EIM)."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from secc.config import Payment
+from secc.messages import iso2
+from secc.messages.iso2 import EVSEProcessing, ResponseCode
+from secc.session import status
+from secc.session.context import Grant
+from secc.session.events import AuthorizationDecided, Authorize, NoticeKind
+from secc.session.handlers.ending import order_stop
+from secc.session.refusals import Refused
+from secc.session.states import State, Timer
+
+if TYPE_CHECKING:
+    from secc.session.machine import Session
+
+
+def payment_service_selection(session: Session, request: iso2.PaymentServiceSelectionReq) -> State:
+    """The EV chooses how to pay and which services; both must have been offered [V2G2-433]."""
+    if request.selected_payment_option.value not in session.payment_options:
+        option = request.selected_payment_option.value
+        raise Refused(
+            ResponseCode.FAILED_PAYMENT_SELECTION_INVALID, f"{option} is not offered [V2G2-465] [V2G2-135]"
+        )
+    selected = request.selected_service_list.selected_service
+    if not any(service.service_id == status.CHARGE_SERVICE for service in selected):
+        raise Refused(
+            ResponseCode.FAILED_NO_CHARGE_SERVICE_SELECTED, "the charge service is missing [V2G2-804]"
+        )
+    for service in selected:
+        if service.service_id != status.CHARGE_SERVICE:
+            raise Refused(
+                ResponseCode.FAILED_SERVICE_SELECTION_INVALID,
+                f"service {service.service_id} is not offered [V2G2-467]",
+            )
+    session.payment = Payment(request.selected_payment_option.value)
+    session.answer(iso2.PaymentServiceSelectionRes(response_code=ResponseCode.OK))
+    return State.WAIT_AUTHORIZATION
+
+
+def authorization(session: Session, _: iso2.AuthorizationReq) -> State:
+    """Ask the back end once, then repeat Ongoing until it has decided, or the time is up [V2G2-854]."""
+    session.check_budget(Timer.AUTHORIZATION)
+    if session.stop is not None or (session.grant is not None and session.grant.refused):
+        raise Refused(ResponseCode.FAILED, "authorization denied, withdrawn or stopped [V2G2-856]")
+    if session.granted:
+        _answer(session, EVSEProcessing.FINISHED)  # [V2G2-563]
+        return State.WAIT_CHARGE_PARAMETERS
+    if session.grant is None:
+        session.grant = Grant(session.ticket())
+        session.emit(Authorize(session.grant.ticket))
+    session.start_timer_once(Timer.AUTHORIZATION)
+    _answer(session, EVSEProcessing.ONGOING_WAITING_FOR_CUSTOMER_INTERACTION)
+    return State.WAIT_AUTHORIZATION
+
+
+def authorization_decided(session: Session, decision: AuthorizationDecided) -> None:
+    """Keep the decision for the next AuthorizationReq. A withdrawal wins over every grant [INV-11]."""
+    grant = session.grant
+    if grant is None or decision.ticket != grant.ticket:
+        session.notice(NoticeKind.STALE, f"authorization for {decision.ticket}")
+        return
+    if decision.granted:
+        if grant.refused or session.stop is not None:
+            session.notice(NoticeKind.IGNORED, "authorization after it was denied, withdrawn or stopped")
+            return
+        session.grant = dataclasses.replace(grant, granted=True)
+        return
+    session.grant = dataclasses.replace(grant, granted=False, refused=True)
+    order_stop(
+        session, "authorization denied" if not grant.granted else "authorization withdrawn", at_once=True
+    )
+
+
+def _answer(session: Session, processing: EVSEProcessing) -> None:
+    session.answer(iso2.AuthorizationRes(response_code=ResponseCode.OK, evse_processing=processing))

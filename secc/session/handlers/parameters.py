@@ -1,0 +1,241 @@
+"""ChargeParameterDiscovery: what the EV can take, what it is offered."""
+
+from __future__ import annotations
+
+import dataclasses
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from secc.config import EnergyMode
+from secc.messages import iso2
+from secc.messages.iso2 import EVSEProcessing, ResponseCode, UnitSymbol
+from secc.session import limits, quantities, status
+from secc.session.context import ChargeParameters, EvLimits, Offer, ScheduleQuestion
+from secc.session.events import (
+    AskSchedules,
+    EnergyNeed,
+    NoticeKind,
+    PowerLimited,
+    PowerSchedule,
+    PowerStep,
+    RenegotiationRequested,
+    ScheduleOffer,
+    SchedulesOffered,
+)
+from secc.session.quantities import WrongUnit, amount, decimal
+from secc.session.refusals import Refused
+from secc.session.states import State, Timer
+
+if TYPE_CHECKING:
+    from secc.session.machine import Session
+
+
+def charge_parameter_discovery(session: Session, request: iso2.ChargeParameterDiscoveryReq) -> State:
+    """Check what the EV says, then offer schedules: at once, or Ongoing until the back end has them."""
+    session.check_budget(Timer.CHARGE_PARAMETERS)
+    parameters = _accepted(session, request)
+    if parameters.mode.is_dc and session.energised is not None:
+        raise Refused(ResponseCode.FAILED_WRONG_ENERGY_TRANSFER_MODE, "AC is energised: no change to DC")
+    session.parameters = parameters
+    session.renegotiation_wanted = False
+    question = session.schedule_question
+    if session.config.energy.ask_backend_for_schedules and (question is None or question.answer is None):
+        if question is None:
+            session.schedule_question = ScheduleQuestion(session.ticket())
+            session.emit(AskSchedules(session.schedule_question.ticket, _need(session, parameters)))
+        session.start_timer_once(Timer.CHARGE_PARAMETERS)
+        _answer(session, EVSEProcessing.ONGOING, None)
+        return State.WAIT_CHARGE_PARAMETERS
+    offer = None if question is None or question.answer is None else question.answer.offer
+    schedules = _own_offer(session, parameters) if offer is None else _fitting(offer, parameters)
+    session.schedule_question = None
+    session.latest_offer = Offer(schedules, session.now, schedules.schedules[0].schedule_id)
+    if session.energised is None:  # while AC is renegotiated the old schedule stays in force up to the start
+        session.offer = session.latest_offer
+    _answer(session, EVSEProcessing.FINISHED, schedules)
+    return State.WAIT_CABLE_CHECK if parameters.mode.is_dc else State.WAIT_POWER_ON_AC
+
+
+def schedules_offered(session: Session, event: SchedulesOffered) -> State:
+    """Keep the offer for the next ChargeParameterDiscoveryReq."""
+    question = session.schedule_question
+    if question is None or event.ticket != question.ticket or question.answer is not None:
+        session.notice(NoticeKind.STALE, f"schedules for {event.ticket}")
+    else:
+        session.schedule_question = ScheduleQuestion(event.ticket, event)
+    return State.WAIT_CHARGE_PARAMETERS
+
+
+def renegotiation_requested(session: Session, _: RenegotiationRequested) -> None:
+    """Tell the EV in the next responses of the loop; it may decline [V2G2-680] [V2G2-841]."""
+    if not session.state.in_charge_loop:
+        session.notice(NoticeKind.IGNORED, "renegotiation outside a charge loop")
+        return
+    session.renegotiation_wanted = True
+
+
+def power_limited(session: Session, event: PowerLimited) -> None:
+    """Load management: acts at the next response, or when the lease is renewed [INV-08]."""
+    session.external_limit = event.max_power
+
+
+def _accepted(session: Session, request: iso2.ChargeParameterDiscoveryReq) -> ChargeParameters:
+    """The request as numbers, or a refusal [V2G2-476] [V2G2-477]."""
+    mode = EnergyMode(request.requested_energy_transfer_mode.value)
+    if mode not in session.config.energy.modes:
+        raise Refused(
+            ResponseCode.FAILED_WRONG_ENERGY_TRANSFER_MODE, f"{mode.value} is not offered [V2G2-476]"
+        )
+    ev = request.ev_charge_parameter
+    if isinstance(ev, iso2.DCEVChargeParameter) is not mode.is_dc:
+        raise _wrong(f"{type(ev).__name__} with {mode.value}")
+    try:
+        limits_, energy = _dc(session, ev) if isinstance(ev, iso2.DCEVChargeParameter) else _ac(session, ev)
+    except WrongUnit as error:
+        raise _wrong(str(error)) from error
+    return ChargeParameters(
+        mode=mode,
+        limits=limits_,
+        departure=ev.departure_time,
+        max_steps=max(1, request.max_entries_sa_schedule_tuple or 1024),
+        energy=energy,
+    )
+
+
+def _dc(session: Session, ev: iso2.DCEVChargeParameter) -> tuple[EvLimits, Fraction | None]:
+    voltage = _positive(ev.ev_maximum_voltage_limit, UnitSymbol.V, "EVMaximumVoltageLimit")
+    current = _positive(ev.ev_maximum_current_limit, UnitSymbol.A, "EVMaximumCurrentLimit")
+    power = None
+    if ev.ev_maximum_power_limit is not None:
+        power = _positive(ev.ev_maximum_power_limit, UnitSymbol.W, "EVMaximumPowerLimit")
+    config = session.config.energy.dc
+    if voltage < decimal(config.min_voltage):
+        raise _wrong(
+            f"the EV takes at most {float(voltage):g} V, the outlet gives at least {config.min_voltage:g}"
+        )
+    if current < decimal(config.min_current):
+        raise _wrong(
+            f"the EV takes at most {float(current):g} A, the outlet gives at least {config.min_current:g}"
+        )
+    energy = ev.ev_energy_request
+    return EvLimits(voltage, current, power), None if energy is None else amount(energy, UnitSymbol.WH)
+
+
+def _ac(session: Session, ev: iso2.ACEVChargeParameter) -> tuple[EvLimits, Fraction | None]:
+    voltage = _positive(ev.ev_max_voltage, UnitSymbol.V, "EVMaxVoltage")
+    current = _positive(ev.ev_max_current, UnitSymbol.A, "EVMaxCurrent")
+    least = amount(ev.ev_min_current, UnitSymbol.A)
+    energy = amount(ev.e_amount, UnitSymbol.WH)
+    if not 0 <= least <= current:
+        raise _wrong(f"EVMinCurrent is {float(least):g} A, EVMaxCurrent {float(current):g} A")
+    if least > decimal(session.config.energy.ac.max_current):
+        raise _wrong(f"EVMinCurrent is {float(least):g} A, more than the outlet has")
+    if energy < 0:
+        raise _wrong(f"EAmount is {float(energy):g} Wh")
+    return EvLimits(voltage, current), energy
+
+
+def _positive(value: iso2.PhysicalValue, unit: UnitSymbol, name: str) -> Fraction:
+    """A maximum of the EV: above zero, and not beyond what any vehicle has."""
+    number = amount(value, unit)
+    if not 0 < number <= _PLAUSIBLE[unit]:
+        raise _wrong(f"{name} is {float(number):g} {unit.value}")
+    return number
+
+
+_PLAUSIBLE = {UnitSymbol.V: 10_000, UnitSymbol.A: 10_000, UnitSymbol.W: 20_000_000}
+
+
+def _wrong(why: str) -> Refused:
+    return Refused(ResponseCode.FAILED_WRONG_CHARGE_PARAMETER, f"{why} [V2G2-477]")
+
+
+def _need(session: Session, parameters: ChargeParameters) -> EnergyNeed:
+    ev = parameters.limits
+    power = ev.power
+    if power is None:
+        volts = ev.voltage if parameters.mode.is_dc else decimal(session.config.energy.ac.nominal_voltage)
+        power = volts * ev.current * parameters.phases
+    return EnergyNeed(
+        mode=parameters.mode,
+        departure=parameters.departure,
+        energy=None if parameters.energy is None else float(parameters.energy),
+        max_power=float(power),
+        max_steps=parameters.max_steps,
+    )
+
+
+# --- schedules ---------------------------------------------------------------------------------------------
+
+
+def _own_offer(session: Session, parameters: ChargeParameters) -> ScheduleOffer:
+    """The outlet's own limit as the only schedule, up to the departure time or for 24 hours.
+
+    [V2G2-303] [V2G2-304]; a departure time of zero counts as none, one beyond what a schedule can say is cut
+    [V2G2-305].
+    """
+    power = float(limits.hardware_power(session, parameters.mode.is_dc))
+    end = min(parameters.departure or _DAY, _LATEST_START + _DAY)
+    steps = [PowerStep(0, power)]
+    if end > _DAY and parameters.max_steps > 1:
+        steps.append(PowerStep(end - _DAY, power))
+    duration = min(end - steps[-1].start, _DAY)
+    return ScheduleOffer((PowerSchedule(1, tuple(steps), duration),))
+
+
+_DAY = 86_400
+_LATEST_START = 16_777_214
+
+
+def _fitting(offer: ScheduleOffer, parameters: ChargeParameters) -> ScheduleOffer:
+    """The offer with no more steps than the EV can store [V2G2-310]: the surplus at the end becomes one step
+    with the lowest power of all it replaces."""
+    most = parameters.max_steps
+    return ScheduleOffer(
+        tuple(
+            schedule if len(schedule.steps) <= most else _shortened(schedule, most)
+            for schedule in offer.schedules
+        )
+    )
+
+
+def _shortened(schedule: PowerSchedule, most: int) -> PowerSchedule:
+    kept, surplus = schedule.steps[: most - 1], schedule.steps[most - 1 :]
+    last = PowerStep(surplus[0].start, min(step.max_power for step in surplus))
+    return dataclasses.replace(schedule, steps=(*kept, last), duration=min(schedule.end - last.start, _DAY))
+
+
+def _answer(session: Session, processing: EVSEProcessing, offer: ScheduleOffer | None) -> None:
+    session.answer(
+        iso2.ChargeParameterDiscoveryRes(
+            response_code=ResponseCode.OK,
+            evse_processing=processing,
+            sa_schedules=None if offer is None else _schedule_list(offer),  # [V2G2-905]
+            evse_charge_parameter=status.charge_parameter(session, dc=session.is_dc),
+        )
+    )
+
+
+def _schedule_list(offer: ScheduleOffer) -> iso2.SAScheduleList:
+    return iso2.SAScheduleList(
+        sa_schedule_tuple=tuple(
+            iso2.SAScheduleTuple(
+                sa_schedule_tuple_id=schedule.schedule_id,
+                p_max_schedule=iso2.PMaxSchedule(p_max_schedule_entry=_entries(schedule)),
+            )
+            for schedule in offer.schedules
+        )
+    )
+
+
+def _entries(schedule: PowerSchedule) -> tuple[iso2.PMaxScheduleEntry, ...]:
+    last = schedule.steps[-1]
+    return tuple(
+        iso2.PMaxScheduleEntry(
+            time_interval=iso2.RelativeTimeInterval(
+                start=step.start, duration=schedule.duration if step is last else None
+            ),
+            p_max=quantities.limit(decimal(step.max_power), UnitSymbol.W),
+        )
+        for step in schedule.steps
+    )

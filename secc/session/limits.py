@@ -1,0 +1,106 @@
+"""Which limit is in force now: the outlet's, its momentary one, the schedule's, load management's, the EV's.
+
+Every set-point and every announced maximum comes from here [INV-07] [INV-08].
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from secc.session.context import Demand
+from secc.session.quantities import ZERO, decimal, least
+
+if TYPE_CHECKING:
+    from secc.session.machine import Session
+
+
+def voltage(session: Session) -> Fraction:
+    """V that the outlet can deliver now, DC."""
+    return least(decimal(session.config.energy.dc.max_voltage), _momentary(session.evse.max_voltage))
+
+
+def current(session: Session) -> Fraction:
+    """A that the outlet can deliver now, DC."""
+    return least(decimal(session.config.energy.dc.max_current), _momentary(session.evse.max_current))
+
+
+def power(session: Session) -> Fraction:
+    """W that the outlet can deliver now, DC; schedule and load management included."""
+    return least(decimal(session.config.energy.dc.max_power), shared_power(session))
+
+
+def ac_current(session: Session) -> Fraction:
+    """A per phase that the EV may draw now [V2G2-844]."""
+    ac = session.config.energy.ac
+    by_current = least(decimal(ac.max_current), _momentary(session.evse.max_current))
+    watts = shared_power(session)
+    if watts is None:
+        return by_current
+    return least(by_current, watts / (decimal(ac.nominal_voltage) * phases(session)))
+
+
+def hardware_power(session: Session, dc: bool) -> Fraction:
+    """W that the outlet can deliver by its configuration: what a schedule of our own offers [V2G2-315]."""
+    if dc:
+        return decimal(session.config.energy.dc.max_power)
+    ac = session.config.energy.ac
+    return decimal(ac.nominal_voltage) * decimal(ac.max_current) * phases(session)
+
+
+def phases(session: Session) -> int:
+    """Phases in use, AC."""
+    return session.parameters.phases if session.parameters is not None else 1
+
+
+def shared_power(session: Session) -> Fraction | None:
+    """W by the momentary limit, load management and the schedule; None when none of them says anything."""
+    limits = [
+        _momentary(session.evse.max_power),
+        _momentary(session.external_limit),
+        scheduled_power(session),
+    ]
+    known = [limit for limit in limits if limit is not None]
+    return min(known) if known else None
+
+
+def scheduled_power(session: Session) -> Fraction | None:
+    """PMax of the schedule in force; its last value stays in force after its end, until a new one."""
+    if session.offer is None:
+        return None
+    elapsed = session.now - session.offer.offered_at
+    steps = [step for step in session.offer.followed.steps if step.start <= max(elapsed, 0.0)]
+    return decimal(steps[-1].max_power)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SetPoint:
+    """What to deliver, and what kept it below what the EV asked for."""
+
+    voltage: Fraction = ZERO
+    current: Fraction = ZERO
+    voltage_limited: bool = False
+    current_limited: bool = False
+    power_limited: bool = False
+
+
+def set_point(session: Session, demand: Demand, *, max_current: Fraction | None = None) -> SetPoint:
+    """The lowest of everything, for a demand; `max_current` is one more limit, for pre-charge."""
+    ev = demand.limits
+    volts = least(demand.voltage, ev.voltage, voltage(session))
+    by_current = least(demand.current, ev.current, current(session), max_current)
+    if volts <= 0 or by_current <= 0:
+        return SetPoint(max(volts, ZERO), ZERO) if volts > 0 else SetPoint()
+    by_power = least(ev.power, power(session)) / volts
+    return SetPoint(
+        voltage=volts,
+        current=least(by_current, by_power),
+        voltage_limited=voltage(session) < demand.voltage,
+        current_limited=current(session) < demand.current,
+        power_limited=by_power < by_current,
+    )
+
+
+def _momentary(value: float | None) -> Fraction | None:
+    return None if value is None else decimal(value)

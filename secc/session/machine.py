@@ -1,0 +1,423 @@
+"""Session: looks the input up in the table, runs the handler, keeps the timers and the lease.
+
+What holds whatever a handler does is enforced here:
+
+* a request is answered exactly once, in order; an unexpected one with its own response type [V2G2-538];
+* a refusal is final: output off, answer, end [INV-16]; what a refusing handler emitted is dropped [INV-27];
+* every end switches the output off first [INV-03];
+* an energised output is checked against pilot, fault and lease before anything else happens, at each input
+  [INV-31], and the limits are applied anew each time the lease is renewed [INV-08].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from fractions import Fraction
+
+from secc.config import Payment, SeccConfig
+from secc.messages import iso2
+from secc.messages.iso2 import ResponseCode
+from secc.session import limits, quantities, table
+from secc.session.context import (
+    CableTest,
+    ChargeParameters,
+    Demand,
+    Energised,
+    Grant,
+    Offer,
+    Purpose,
+    ScheduleQuestion,
+    Stop,
+)
+from secc.session.events import (
+    ControlPilot,
+    EndReason,
+    EndSession,
+    EvseFault,
+    EvseSnapshot,
+    Input,
+    Notice,
+    NoticeKind,
+    OpenContactor,
+    Output,
+    Received,
+    RenewLease,
+    Send,
+    SetOutput,
+    Tick,
+    Ticket,
+)
+from secc.session.refusals import Refused, refusal
+from secc.session.states import PilotChanged, State, Timer
+
+
+class Session:
+    """One V2G communication session of ISO 15118-2, from the accepted protocol to the end.
+
+    Pure: `handle` is a function of the state, the input and `now` (monotonic seconds). Call it again at
+    `deadline` at the latest, with a `Tick`.
+    """
+
+    def __init__(
+        self,
+        config: SeccConfig,
+        *,
+        random_bytes: Callable[[int], bytes],
+        snapshot: EvseSnapshot,
+        now: float,
+        generation: int = 0,
+        tls: bool = False,
+        recent_ids: Collection[bytes] = (),
+        blocked: bool = False,
+    ) -> None:
+        """Begin at `now`, the moment the link came up: the communication setup time runs [V2G2-716].
+
+        `random_bytes` has to be cryptographically secure [V2G2-835]. `generation` counts the station's
+        sessions [INV-20], `recent_ids` are session ids not to be given again [INV-12], `blocked` says that
+        a latched fault has not been reset (see `secc.session.latch`).
+        """
+        self.config = config
+        self.evse = snapshot
+        self.now = now
+        self.tls = tls
+        self.state = State.WAIT_SESSION_SETUP
+        self._random_bytes = random_bytes
+        self._recent_ids = recent_ids
+        self.session_id = self.new_id()
+
+        self.received_id = b""
+        """SessionID of the last request."""
+        self.evcc_id: bytes | None = None
+        self.payment: Payment | None = None
+        self.grant: Grant | None = None
+        self.parameters: ChargeParameters | None = None
+        self.schedule_question: ScheduleQuestion | None = None
+        self.latest_offer: Offer | None = None
+        """What the EV may choose from."""
+        self.offer: Offer | None = None
+        """What is in force."""
+        self.cable_test: CableTest | None = None
+        self.contactor_ticket: Ticket | None = None
+        self.pre_charge: Demand | None = None
+        self.energised: Energised | None = None
+        self.stop: Stop | None = None
+        self.fault: EvseFault | None = EvseFault.EMERGENCY_STOP if blocked else None
+        self.interrupted = False
+        """The output was switched off in the middle; only a new start can switch it on."""
+        self.renegotiation_wanted = False
+        self.external_limit: float | None = None
+
+        self._blocked = blocked
+        self._generation = generation
+        self._questions = 0
+        self._timers: dict[Timer, float] = {}
+        self._expired: set[Timer] = set()
+        self._lease_until = now
+        self._owed: iso2.BodyElement | None = None
+        self._outputs: list[Output] = []
+        self._set_output: SetOutput | None = None
+        self.start_timer(Timer.COMMUNICATION_SETUP)  # [V2G2-716]
+        self.start_timer(Timer.SEQUENCE)
+
+    # --- the whole interface ------------------------------------------------------------------------------
+
+    @property
+    def deadline(self) -> float | None:
+        """When to hand in a `Tick` at the latest; None once the session has ended."""
+        return min(self._timers.values(), default=None)
+
+    def handle(self, event: Input, now: float) -> tuple[Output, ...]:
+        """Take one input; return what has to be done, in this order. After the end nothing has any effect."""
+        if self.state is State.ENDED:
+            return ()
+        self.now = max(self.now, now)
+        before = self.evse.control_pilot
+        if isinstance(event, (Received, Tick)):
+            self.evse = event.snapshot
+        self._watch_lease()
+        self._watch_outlet(before)
+        if self.evse.control_pilot is not before:
+            self._run(PilotChanged, None)
+        self._fire_timers()
+        if isinstance(event, Received):
+            self._receive(event)
+        elif not isinstance(event, Tick):
+            self._run(type(event), event)
+        if Timer.LEASE_RENEWAL in self._timers and self._timers[Timer.LEASE_RENEWAL] <= self.now:
+            self._renew_lease()
+        outputs, self._outputs = tuple(self._outputs), []
+        return outputs
+
+    # --- what handlers may use ----------------------------------------------------------------------------
+
+    @property
+    def is_dc(self) -> bool:
+        """The agreed mode is DC; before there is one: the outlet is DC."""
+        if self.parameters is not None:
+            return self.parameters.mode.is_dc
+        return self.config.energy.offers_dc
+
+    @property
+    def granted(self) -> bool:
+        return self.grant is not None and self.grant.granted
+
+    @property
+    def payment_options(self) -> tuple[Payment, ...]:
+        """What is offered on this connection: contracts only over TLS [V2G2-632] [INV-21]."""
+        return tuple(o for o in self.config.service.payment_options if o is not Payment.CONTRACT or self.tls)
+
+    @property
+    def schedule_id(self) -> int:
+        """SAScheduleTupleID followed; 1 while there is none."""
+        return self.offer.schedule_id if self.offer is not None else 1
+
+    @property
+    def unix_time(self) -> int:
+        """EVSETimeStamp [V2G2-567]."""
+        return int(self.evse.utc)
+
+    def new_id(self, *, avoid: bytes = b"") -> bytes:
+        """Eight random bytes: not zero, not used lately, not `avoid` [V2G2-750] [V2G2-756] [INV-12]."""
+        while True:
+            session_id = self._random_bytes(8)
+            if session_id not in (bytes(8), avoid) and session_id not in self._recent_ids:
+                return session_id
+
+    def answer(self, body: iso2.BodyElement) -> None:
+        """Send the response to the request at hand."""
+        if self._owed is None or type(body) is not iso2.PAIRS[type(self._owed)]:
+            raise RuntimeError(f"{type(body).__name__} does not answer {type(self._owed).__name__}")
+        self._owed = None
+        header = iso2.MessageHeader(session_id=self.session_id)
+        self._outputs.append(Send(iso2.V2GMessage(header=header, body=body)))
+
+    def emit(self, output: Output) -> None:
+        """Ask the outside for something."""
+        self._outputs.append(output)
+
+    def notice(self, kind: NoticeKind, text: str) -> None:
+        self._outputs.append(Notice(kind, text))
+
+    def ticket(self) -> Ticket:
+        """A name for a new question."""
+        self._questions += 1
+        return Ticket(self._generation, self._questions)
+
+    def start_timer(self, timer: Timer) -> None:
+        """From now on, anew."""
+        self._expired.discard(timer)
+        self._timers[timer] = self.now + getattr(self.config.timing, timer.value)
+
+    def start_timer_once(self, timer: Timer) -> None:
+        """Unless it runs, or has run out: a budget is not restarted by repeats [V2G2-712]."""
+        if timer not in self._timers and timer not in self._expired:
+            self.start_timer(timer)
+
+    def stop_timer(self, timer: Timer) -> None:
+        self._timers.pop(timer, None)
+        self._expired.discard(timer)
+
+    def check_budget(self, timer: Timer) -> None:
+        """Refuse when the time for a loop is used up."""
+        if timer in self._expired:
+            raise Refused(ResponseCode.FAILED, f"{timer.value} time is used up [V2G2-713]")
+
+    @property
+    def owed(self) -> iso2.BodyElement | None:
+        """The request that waits for its answer."""
+        return self._owed
+
+    def energise(self, purpose: Purpose, demand: Demand | None = None) -> None:
+        """The output may be on from now: the lease begins, or goes on. Emit the command after this."""
+        if self.energised is None:
+            self._lease_until = self.now
+        self.energised = Energised(purpose, demand)
+        self._renew_lease(apply_limits=False)
+
+    def command(self, volts: float, amperes: float) -> None:
+        """A DC set-point; repeats are left out."""
+        output = SetOutput(volts, amperes)
+        if output != self._set_output:
+            self._set_output = output
+            self._outputs.append(output)
+
+    def off(self, why: str | None = None) -> None:
+        """Output off, whatever was on; `why` makes a notice."""
+        if why is not None:
+            self.notice(NoticeKind.OUTPUT, f"output off: {why}")
+        self.energised = None
+        self.pre_charge = None
+        self._set_output = None
+        self.stop_timer(Timer.LEASE_RENEWAL)
+        if self.config.energy.offers_dc:
+            self._outputs.append(SetOutput(0.0, 0.0))
+        self._outputs.append(OpenContactor())
+
+    def interrupt(self, why: str) -> None:
+        """Output off in the middle of something; an owed answer becomes a refusal."""
+        if self.energised is not None:
+            self.interrupted = True
+            self.off(why)
+        if self._owed is not None:
+            self._refuse(Refused(ResponseCode.FAILED, why))
+
+    def end(self, reason: EndReason, detail: str = "", code: ResponseCode | None = None) -> None:
+        """The session is over; the output goes off first, an owed answer is given."""
+        if self.state is State.ENDED:
+            return
+        self.off()
+        if self._owed is not None:
+            self.answer(refusal(self, self._owed, ResponseCode.FAILED))
+        self._outputs.append(
+            EndSession(
+                reason=reason,
+                code=code,
+                detail=detail,
+                session_id=self.session_id,
+                fault=None if self._blocked else self.fault,
+                meter=self.evse.meter,
+            )
+        )
+        self.state = State.ENDED
+        self._timers.clear()
+
+    # --- requests -----------------------------------------------------------------------------------------
+
+    def _receive(self, event: Received) -> None:
+        if self.state is State.ENDED:
+            return
+        request = event.message.body
+        if request is None or type(request) not in iso2.PAIRS:
+            name = "an empty body" if request is None else type(request).__name__
+            self.end(EndReason.PROTOCOL_ERROR, f"{name} is not a request")
+            return
+        if self._owed is not None:
+            # Not lock-step: the first request is answered still, then the second one [INV-15].
+            self.off()
+            self.answer(refusal(self, self._owed, ResponseCode.FAILED))
+        self._owed = request
+        self.received_id = event.message.header.session_id
+        try:
+            self._check_session(event.message.header.session_id, request)
+            rule = table.find(self.state, type(request), self.config.compat)
+            if rule is None:
+                why = f"{type(request).__name__} while the session {self.state.value} [V2G2-538]"
+                raise Refused(ResponseCode.FAILED_SEQUENCE_ERROR, why)
+        except Refused as refused:
+            self._refuse(refused)
+            return
+        if rule.leniency:
+            self.notice(NoticeKind.LENIENT, f"{type(request).__name__} by {rule.leniency}")
+        self._apply(rule, request)
+
+    def _check_session(self, session_id: bytes, request: iso2.BodyElement) -> None:
+        """[V2G2-460]: byte-equal, length included; SessionSetupReq is exempt, and all before the setup."""
+        if isinstance(request, iso2.SessionSetupReq) or self.evcc_id is None:
+            return
+        if session_id != self.session_id:
+            raise Refused(ResponseCode.FAILED_UNKNOWN_SESSION, "SessionID is not the assigned one [V2G2-460]")
+
+    def _refuse(self, refused: Refused) -> None:
+        """[V2G2-539]: output off, the paired negative response, end."""
+        if self._owed is None:
+            self.end(EndReason.REFUSED, str(refused), refused.code)
+            return
+        request = self._owed
+        self.notice(NoticeKind.REFUSED, f"{type(request).__name__}: {refused.code.value}, {refused}")
+        self.off()
+        self.answer(refusal(self, request, refused.code))
+        self.end(EndReason.REFUSED, str(refused), refused.code)
+
+    # --- the table ----------------------------------------------------------------------------------------
+
+    def _run(self, key: table.Key, event: object) -> None:
+        """An input that is not a request: a row of the state, else what holds everywhere, else nothing."""
+        if self.state is State.ENDED:
+            return
+        rule = table.find(self.state, key, self.config.compat)
+        if rule is not None:
+            self._apply(rule, event)
+        elif (everywhere := table.ANYWHERE.get(key)) is not None:
+            everywhere.handler(self, event)
+
+    def _apply(self, rule: table.On, event: object) -> None:
+        mark = len(self._outputs)
+        try:
+            state = rule.handler(self, event)
+        except Refused as refused:
+            del self._outputs[mark:]  # no effect before validation [INV-27]
+            self._refuse(refused)
+            return
+        if self.state is State.ENDED:
+            return
+        if state not in rule.leads_to:
+            raise RuntimeError(f"{rule.handler.__name__} led to {state}, the table says {rule.leads_to}")
+        if state.waits_for_ev == (self._owed is not None):
+            raise RuntimeError(f"{rule.handler.__name__} led to {state} with the answer {self._owed}")
+        self._enter(state, answered=any(isinstance(output, Send) for output in self._outputs[mark:]))
+
+    def _enter(self, state: State, *, answered: bool) -> None:
+        """Timers of the old state end; the sequence timer runs while the EV has to speak [V2G2-443]."""
+        if state is not self.state:
+            for timer in [*self._timers, *self._expired]:
+                if timer not in table.ANYWHERE and table.find(state, timer, self.config.compat) is None:
+                    self.stop_timer(timer)
+            self.state = state
+        if not state.waits_for_ev:
+            self.stop_timer(Timer.SEQUENCE)
+        elif answered:
+            self.start_timer(Timer.SEQUENCE)
+
+    def _fire_timers(self) -> None:
+        """Each due timer once, the earliest first; the lease is renewed after everything else."""
+        while self.state is not State.ENDED:
+            due = [(at, timer.value, timer) for timer, at in self._timers.items() if at <= self.now]
+            due = [entry for entry in due if entry[2] is not Timer.LEASE_RENEWAL]
+            if not due:
+                return
+            timer = min(due)[2]
+            del self._timers[timer]
+            self._expired.add(timer)
+            self._run(timer, None)
+
+    # --- the output ---------------------------------------------------------------------------------------
+
+    def _watch_lease(self) -> None:
+        """A lease that has run out means that the output is off already and that we were not there."""
+        if self.energised is not None and self.now > self._lease_until:
+            self.end(EndReason.LEASE_LAPSED, f"no renewal for {self.now - self._lease_until:.3f} s too long")
+
+    def _watch_outlet(self, before: ControlPilot) -> None:
+        """Unplugging, a fault or the pilot end what is energised at once [INV-03] [INV-04] [V2G2-025]."""
+        pilot = self.evse.control_pilot
+        if before.connected and not pilot.connected:
+            unplugged = pilot is ControlPilot.A
+            reason = EndReason.UNPLUGGED if unplugged else EndReason.PILOT_ERROR
+            self.end(reason, f"control pilot {before.value} to {pilot.value}")
+            return
+        fault = self.evse.fault
+        if fault is not None and (self.fault is None or (fault.latched and not self.fault.latched)):
+            self.fault = fault
+            self.interrupt(fault.value)
+        if self.energised is not None and not pilot.wants_energy:
+            self.interrupt(f"control pilot {pilot.value}")
+
+    def _renew_lease(self, *, apply_limits: bool = True) -> None:
+        """The output may stay on a little longer; all reasons against it were looked at just now [INV-31]."""
+        energised = self.energised
+        if energised is None:
+            return
+        if apply_limits and energised.demand is not None:
+            point = limits.set_point(
+                self, energised.demand, max_current=self.purpose_limit(energised.purpose)
+            )
+            self.command(quantities.milli(point.voltage), quantities.milli(point.current))
+        self._lease_until = self.now + self.config.timing.lease
+        self.start_timer(Timer.LEASE_RENEWAL)
+        self._outputs.append(RenewLease(self.config.timing.lease))
+
+    def purpose_limit(self, purpose: Purpose) -> Fraction | None:
+        """One more limit for what the output is used for: pre-charge has its own [INV-05]."""
+        if purpose is not Purpose.PRE_CHARGE:
+            return None
+        return quantities.decimal(self.config.energy.dc.pre_charge_current)

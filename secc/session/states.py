@@ -1,0 +1,75 @@
+"""The states of a session and its timers, in the order of the standard.
+
+`WAIT_…`: the EV must speak; each names what it may say. The others: we owe the EV an answer and wait for the
+outlet or the pilot.
+"""
+
+import enum
+
+
+class State(enum.Enum):
+    """Where a session stands. The value is the phrase used in documents and notices."""
+
+    WAIT_SESSION_SETUP = "waits for SessionSetupReq"
+    WAIT_SERVICE_DISCOVERY = "waits for ServiceDiscoveryReq"
+    WAIT_SERVICE_SELECTION = "waits for ServiceDetailReq or PaymentServiceSelectionReq"
+    WAIT_AUTHORIZATION = "waits for AuthorizationReq"
+    WAIT_CHARGE_PARAMETERS = "waits for ChargeParameterDiscoveryReq"
+
+    # AC
+    WAIT_POWER_ON_AC = "waits for PowerDeliveryReq, contactor open or renegotiating"
+    AWAITING_PILOT_AC = "owes PowerDeliveryRes, waits for pilot C or D"
+    CLOSING_CONTACTOR = "owes PowerDeliveryRes, waits for the contactor"
+    WAIT_FIRST_STATUS = "waits for the first ChargingStatusReq"
+    WAIT_STATUS = "waits for ChargingStatusReq or PowerDeliveryReq"
+    WAIT_STOP_AC = "waits for SessionStopReq"
+
+    # DC
+    WAIT_CABLE_CHECK = "waits for the first CableCheckReq"
+    AWAITING_PILOT_DC = "owes CableCheckRes, waits for pilot C or D"
+    WAIT_CABLE_CHECK_RESULT = "waits for CableCheckReq while the isolation is tested"
+    WAIT_PRE_CHARGE = "waits for the first PreChargeReq"
+    WAIT_POWER_ON_DC = "waits for PreChargeReq or PowerDeliveryReq"
+    WAIT_FIRST_DEMAND = "waits for the first CurrentDemandReq"
+    WAIT_DEMAND = "waits for CurrentDemandReq or PowerDeliveryReq"
+    WAIT_STOP_DC = "waits for WeldingDetectionReq, SessionStopReq or a new parameter discovery"
+    AWAITING_PILOT_B = "owes WeldingDetectionRes or SessionStopRes, waits for pilot B"
+    WAIT_WELDING = "waits for WeldingDetectionReq or SessionStopReq"
+
+    ENDED = "has ended"
+
+    @property
+    def in_charge_loop(self) -> bool:
+        """Between the accepted start and the stop: what EVSENotification says counts only here [V2G2-680]."""
+        return self in (
+            State.WAIT_FIRST_STATUS,
+            State.WAIT_STATUS,
+            State.WAIT_FIRST_DEMAND,
+            State.WAIT_DEMAND,
+        )
+
+    @property
+    def waits_for_ev(self) -> bool:
+        """The next move is the EV's: the sequence timer runs, and no answer is owed."""
+        return self.name.startswith("WAIT_")
+
+
+class Timer(enum.Enum):
+    """One deadline each; durations are the fields of `TimingConfig` with the same name."""
+
+    COMMUNICATION_SETUP = "communication_setup"
+    SEQUENCE = "sequence"
+    AUTHORIZATION = "authorization"
+    CHARGE_PARAMETERS = "charge_parameters"
+    PILOT = "pilot"
+    CONTACTOR = "contactor"
+    CABLE_CHECK = "cable_check"
+    PRE_CHARGE = "pre_charge"
+    PRE_CHARGE_TOTAL = "pre_charge_total"
+    WELDING_DETECTION = "welding_detection"
+    STOP_DELAY = "stop_delay"
+    LEASE_RENEWAL = "lease_renewal"
+
+
+class PilotChanged:
+    """Input made by the machine when a snapshot shows another control pilot state."""

@@ -1,0 +1,199 @@
+"""Every input that is legal in a state: the file to read first.
+
+Theory of operation. The standard describes the SECC as states, the requests each may receive, and what
+follows; this table is that description. A row says: in `state`, on `input`, run `handler`, which returns one of
+`leads_to`. To learn what happens when, say, PowerDeliveryReq arrives, search for it: one line per state in
+which it is legal. A request without a line for the state is answered with the response paired with it and
+FAILED_SequenceError, and the session ends [V2G2-538] [V2G2-539]: the machine does that, no handler.
+Nothing outside this file decides what is legal.
+
+There are three kinds of input. A request class: the EV spoke. A class of `events` or `PilotChanged`: the world
+around the session did something; without a row, and without a line in `ANYWHERE`, it has no effect. A `Timer`:
+it has run out; a timer without a row in a state does not run there.
+
+A state called WAIT_… waits for the EV, and the sequence timer runs [V2G2-443]. In the others an answer is owed:
+to leave towards WAIT_… a handler must have given it. From every state the session may also end, by refusal
+or by what stands in `ANYWHERE`; `leads_to` does not repeat that.
+
+Two things come before the table. The SessionID of a request has to be the assigned one, else
+FAILED_UnknownSession, which so wins over FAILED_SequenceError where both fit [V2G2-460]. And a fault, an
+unplugged cable, a pilot outside C and D, or a lapsed lease switch the output off before an input is looked at.
+
+A row with a `leniency` counts only while that switch of `CompatConfig` is on.
+
+Not here yet: Plug and Charge (PaymentDetailsReq, CertificateInstallationReq, CertificateUpdateReq,
+MeteringReceiptReq). Contract payment is not offered, so these requests are out of sequence in every state. Their
+rows belong between WAIT_SERVICE_SELECTION and WAIT_AUTHORIZATION [V2G2-551], the receipt after each loop
+[V2G2-577] [V2G2-795].
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from secc.config import CompatConfig
+from secc.messages.iso2 import (
+    AuthorizationReq,
+    CableCheckReq,
+    ChargeParameterDiscoveryReq,
+    ChargingStatusReq,
+    CurrentDemandReq,
+    PaymentServiceSelectionReq,
+    PowerDeliveryReq,
+    PreChargeReq,
+    ServiceDetailReq,
+    ServiceDiscoveryReq,
+    SessionSetupReq,
+    SessionStopReq,
+    WeldingDetectionReq,
+)
+from secc.session.events import (
+    AuthorizationDecided,
+    CableCheckReported,
+    ContactorReported,
+    ControllerFault,
+    LinkLost,
+    PowerLimited,
+    RenegotiationRequested,
+    SchedulesOffered,
+    StopRequested,
+)
+from secc.session.handlers import ac, dc, ending, identification, parameters, setup
+from secc.session.states import PilotChanged, Timer
+from secc.session.states import State as S
+
+if TYPE_CHECKING:
+    from secc.session.machine import Session
+
+Key = type[object] | Timer
+"""What a row is looked up by: the class of the input, or the timer that ran out."""
+
+# Any: each row pairs a class with a handler for that class, which a tuple of rows cannot say in types.
+Handler = Callable[["Session", Any], S]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class On:
+    """One row."""
+
+    state: S
+    input: Key
+    handler: Handler
+    leads_to: frozenset[S] | set[S]
+    ids: str
+    leniency: str = ""
+
+
+# fmt: off
+# ruff: noqa: E501
+RULES: tuple[On, ...] = (
+    # state                     input                        handler                                   leads to                                                             ids
+    # --- session and service ---
+    On(S.WAIT_SESSION_SETUP,     SessionSetupReq,             setup.session_setup,                      {S.WAIT_SERVICE_DISCOVERY},                                          "V2G2-541 V2G2-542 V2G2-543"),
+    On(S.WAIT_SERVICE_DISCOVERY, ServiceDiscoveryReq,         setup.service_discovery,                  {S.WAIT_SERVICE_SELECTION},                                          "V2G2-544 V2G2-545"),
+    On(S.WAIT_SERVICE_SELECTION, ServiceDetailReq,            setup.service_detail,                     {S.WAIT_SERVICE_SELECTION},                                          "V2G2-547 V2G2-548 V2G2-549"),
+    On(S.WAIT_SERVICE_SELECTION, PaymentServiceSelectionReq,  identification.payment_service_selection, {S.WAIT_AUTHORIZATION},                                              "V2G2-550 V2G2-551"),
+
+    # --- authorization ---
+    On(S.WAIT_AUTHORIZATION,     AuthorizationReq,            identification.authorization,             {S.WAIT_AUTHORIZATION, S.WAIT_CHARGE_PARAMETERS},                    "V2G2-562 V2G2-563 V2G2-573 V2G2-687"),
+    On(S.WAIT_AUTHORIZATION,     Timer.AUTHORIZATION,         ending.budget_spent,                      {S.WAIT_AUTHORIZATION},                                              "V2G2-713"),
+
+    # --- charge parameters, also after a renegotiation ---
+    On(S.WAIT_CHARGE_PARAMETERS, ChargeParameterDiscoveryReq, parameters.charge_parameter_discovery,    {S.WAIT_CHARGE_PARAMETERS, S.WAIT_POWER_ON_AC, S.WAIT_CABLE_CHECK},  "V2G2-565 V2G2-582 V2G2-688"),
+    On(S.WAIT_CHARGE_PARAMETERS, SchedulesOffered,            parameters.schedules_offered,             {S.WAIT_CHARGE_PARAMETERS},                                          "V2G2-905"),
+    On(S.WAIT_CHARGE_PARAMETERS, Timer.CHARGE_PARAMETERS,     ending.budget_spent,                      {S.WAIT_CHARGE_PARAMETERS},                                          "V2G2-713"),
+
+    # --- AC ---
+    On(S.WAIT_POWER_ON_AC,       PowerDeliveryReq,            ac.power_on,                              {S.AWAITING_PILOT_AC, S.CLOSING_CONTACTOR, S.WAIT_STOP_AC},          "V2G2-589 V2G2-812 V2G2-842"),
+    On(S.AWAITING_PILOT_AC,      PilotChanged,                ac.pilot_seen,                            {S.AWAITING_PILOT_AC, S.CLOSING_CONTACTOR},                          "V2G2-847 V2G2-860"),
+    On(S.AWAITING_PILOT_AC,      Timer.PILOT,                 ending.pilot_not_seen,                    set(),                                                               "V2G2-847"),
+    On(S.CLOSING_CONTACTOR,      ContactorReported,           ac.contactor_reported,                    {S.CLOSING_CONTACTOR, S.WAIT_FIRST_STATUS},                          "V2G2-862"),
+    On(S.CLOSING_CONTACTOR,      Timer.CONTACTOR,             ac.contactor_late,                        set(),                                                               "V2G2-862"),
+    On(S.WAIT_FIRST_STATUS,      ChargingStatusReq,           ac.charging_status,                       {S.WAIT_STATUS},                                                     "V2G2-576"),
+    On(S.WAIT_STATUS,            ChargingStatusReq,           ac.charging_status,                       {S.WAIT_STATUS},                                                     "V2G2-575"),
+    On(S.WAIT_STATUS,            PowerDeliveryReq,            ac.power_off,                             {S.WAIT_STOP_AC, S.WAIT_CHARGE_PARAMETERS},                          "V2G2-575 V2G2-812 V2G2-813"),
+    On(S.WAIT_STOP_AC,           SessionStopReq,              ending.session_stop,                      {S.ENDED},                                                           "V2G2-568 V2G2-570 V2G2-571"),
+
+    # --- DC: isolation, pre-charge ---
+    On(S.WAIT_CABLE_CHECK,        CableCheckReq,              dc.cable_check,                           {S.AWAITING_PILOT_DC, S.WAIT_CABLE_CHECK_RESULT},                    "V2G2-583 V2G2-916"),
+    On(S.AWAITING_PILOT_DC,       PilotChanged,               dc.pilot_seen,                            {S.AWAITING_PILOT_DC, S.WAIT_CABLE_CHECK_RESULT},                    "V2G2-917"),
+    On(S.AWAITING_PILOT_DC,       Timer.PILOT,                ending.pilot_not_seen,                    set(),                                                               "V2G2-918"),
+    On(S.WAIT_CABLE_CHECK_RESULT, CableCheckReq,              dc.cable_check_again,                     {S.WAIT_CABLE_CHECK_RESULT, S.WAIT_PRE_CHARGE},                      "V2G2-584 V2G2-621"),
+    On(S.WAIT_CABLE_CHECK_RESULT, CableCheckReported,         dc.cable_checked,                         {S.WAIT_CABLE_CHECK_RESULT},                                         "V2G2-584"),
+    On(S.WAIT_CABLE_CHECK_RESULT, Timer.CABLE_CHECK,          ending.budget_spent,                      {S.WAIT_CABLE_CHECK_RESULT},                                         "V2G2-605"),
+    On(S.WAIT_PRE_CHARGE,         PreChargeReq,               dc.pre_charge,                            {S.WAIT_POWER_ON_DC},                                                "V2G2-586 V2G2-587"),
+    On(S.WAIT_POWER_ON_DC,        PreChargeReq,               dc.pre_charge,                            {S.WAIT_POWER_ON_DC},                                                "V2G2-587"),
+    On(S.WAIT_POWER_ON_DC,        PowerDeliveryReq,           dc.power_on,                              {S.WAIT_FIRST_DEMAND, S.WAIT_STOP_DC},                               "V2G2-587 V2G2-589 V2G2-812"),
+    On(S.WAIT_POWER_ON_DC,        Timer.PRE_CHARGE,           dc.pre_charge_late,                       {S.WAIT_POWER_ON_DC},                                                "V2G2-605"),
+    On(S.WAIT_POWER_ON_DC,        Timer.PRE_CHARGE_TOTAL,     ending.budget_spent,                      {S.WAIT_POWER_ON_DC},                                                "V2G2-605"),
+
+    # --- DC: charging, end ---
+    On(S.WAIT_FIRST_DEMAND,      CurrentDemandReq,            dc.current_demand,                        {S.WAIT_DEMAND},                                                     "V2G2-590 V2G2-592"),
+    On(S.WAIT_DEMAND,            CurrentDemandReq,            dc.current_demand,                        {S.WAIT_DEMAND},                                                     "V2G2-592 V2G2-593"),
+    On(S.WAIT_DEMAND,            PowerDeliveryReq,            dc.power_off,                             {S.WAIT_STOP_DC, S.WAIT_CHARGE_PARAMETERS},                          "V2G2-593 V2G2-812 V2G2-813"),
+    On(S.WAIT_STOP_DC,           WeldingDetectionReq,         dc.welding_detection,                     {S.AWAITING_PILOT_B, S.WAIT_WELDING},                                "V2G2-596 V2G2-601 V2G2-919"),
+    On(S.WAIT_STOP_DC,           SessionStopReq,              ending.session_stop_dc,                   {S.AWAITING_PILOT_B, S.ENDED},                                       "V2G2-570 V2G2-601 V2G2-919"),
+    On(S.WAIT_STOP_DC,           ChargeParameterDiscoveryReq, parameters.charge_parameter_discovery,    {S.WAIT_CHARGE_PARAMETERS, S.WAIT_POWER_ON_AC, S.WAIT_CABLE_CHECK},  "V2G2-601"),
+    On(S.AWAITING_PILOT_B,       PilotChanged,                dc.pilot_b_seen,                          {S.AWAITING_PILOT_B, S.WAIT_WELDING, S.ENDED},                       "V2G2-920 V2G2-921"),
+    On(S.AWAITING_PILOT_B,       Timer.PILOT,                 ending.pilot_not_seen,                    set(),                                                               "V2G2-922"),
+    On(S.WAIT_WELDING,           WeldingDetectionReq,         dc.welding_detection,                     {S.WAIT_WELDING, S.AWAITING_PILOT_B},                                "V2G2-597"),
+    On(S.WAIT_WELDING,           SessionStopReq,              ending.session_stop,                      {S.ENDED},                                                           "V2G2-570 V2G2-597"),
+    On(S.WAIT_WELDING,           Timer.WELDING_DETECTION,     ending.budget_spent,                      {S.WAIT_WELDING},                                                    ""),
+
+    # --- SessionStopReq where the standard does not expect it; recorded cars send it, also in mid-charge ---
+    On(S.WAIT_SERVICE_DISCOVERY,  SessionStopReq,             ending.session_stop,                      {S.ENDED},                                                           "V2G2-570", "early_session_stop"),
+    On(S.WAIT_SERVICE_SELECTION,  SessionStopReq,             ending.session_stop,                      {S.ENDED},                                                           "V2G2-570", "early_session_stop"),
+    On(S.WAIT_AUTHORIZATION,      SessionStopReq,             ending.session_stop,                      {S.ENDED},                                                           "V2G2-570", "early_session_stop"),
+    On(S.WAIT_CHARGE_PARAMETERS,  SessionStopReq,             ending.session_stop,                      {S.ENDED},                                                           "V2G2-570", "early_session_stop"),
+    On(S.WAIT_POWER_ON_AC,        SessionStopReq,             ending.session_stop,                      {S.ENDED},                                                           "V2G2-570", "early_session_stop"),
+    On(S.WAIT_FIRST_STATUS,       SessionStopReq,             ending.session_stop,                      {S.ENDED},                                                           "V2G2-570", "early_session_stop"),
+    On(S.WAIT_STATUS,             SessionStopReq,             ending.session_stop,                      {S.ENDED},                                                           "V2G2-570", "early_session_stop"),
+    On(S.WAIT_CABLE_CHECK,        SessionStopReq,             ending.session_stop,                      {S.ENDED},                                                           "V2G2-570", "early_session_stop"),
+    On(S.WAIT_CABLE_CHECK_RESULT, SessionStopReq,             ending.session_stop,                      {S.ENDED},                                                           "V2G2-570", "early_session_stop"),
+    On(S.WAIT_PRE_CHARGE,         SessionStopReq,             ending.session_stop,                      {S.ENDED},                                                           "V2G2-570", "early_session_stop"),
+    On(S.WAIT_POWER_ON_DC,        SessionStopReq,             ending.session_stop,                      {S.ENDED},                                                           "V2G2-570", "early_session_stop"),
+    On(S.WAIT_FIRST_DEMAND,       SessionStopReq,             ending.session_stop,                      {S.ENDED},                                                           "V2G2-570", "early_session_stop"),
+    On(S.WAIT_DEMAND,             SessionStopReq,             ending.session_stop,                      {S.ENDED},                                                           "V2G2-570", "early_session_stop"),
+)
+# fmt: on
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Anywhere:
+    """What an input does in every state without a row for it; the state stays, or the session ends."""
+
+    handler: Callable[[Session, Any], None]
+    ids: str
+
+
+ANYWHERE: dict[Key, Anywhere] = {
+    AuthorizationDecided: Anywhere(identification.authorization_decided, "V2G2-856 INV-11 INV-20"),
+    SchedulesOffered: Anywhere(ending.stale, "INV-20"),
+    CableCheckReported: Anywhere(ending.stale, "INV-20"),
+    ContactorReported: Anywhere(ac.contactor_failed, "INV-03 INV-20"),
+    RenegotiationRequested: Anywhere(parameters.renegotiation_requested, "V2G2-841"),
+    PowerLimited: Anywhere(parameters.power_limited, "INV-08"),
+    StopRequested: Anywhere(ending.stop_requested, "INV-29"),
+    ControllerFault: Anywhere(ending.controller_fault, "INV-03"),
+    LinkLost: Anywhere(ending.link_lost, "V2G2-727 INV-03"),
+    Timer.STOP_DELAY: Anywhere(ending.stop_due, "INV-03"),
+    Timer.SEQUENCE: Anywhere(ending.sequence_timeout, "V2G2-443 V2G2-537"),
+    Timer.COMMUNICATION_SETUP: Anywhere(ending.setup_timeout, "V2G2-716 V2G2-723"),
+    Timer.LEASE_RENEWAL: Anywhere(ending.nothing, "INV-31"),
+}
+"""The lease timer stands here because it runs in every state; the machine itself renews, after all else."""
+
+
+def find(state: S, key: Key, compat: CompatConfig) -> On | None:
+    """The row for an input in a state, if there is one that counts."""
+    rule = _BY_STATE_AND_INPUT.get((state, key))
+    if rule is None or (rule.leniency and not getattr(compat, rule.leniency)):
+        return None
+    return rule
+
+
+_BY_STATE_AND_INPUT = {(rule.state, rule.input): rule for rule in RULES}
+if len(_BY_STATE_AND_INPUT) != len(RULES):
+    raise RuntimeError("two rows for the same state and input")
