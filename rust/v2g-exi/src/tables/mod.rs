@@ -5,10 +5,22 @@ mod build;
 mod sap;
 mod iso2;
 mod xmldsig;
+mod din;
+mod iso20_common;
+mod iso20_ac;
+mod iso20_dc;
+mod iso20_wpt;
+mod iso20_acdp;
 
 pub use sap::SAP;
 pub use iso2::ISO2;
 pub use xmldsig::XMLDSIG;
+pub use din::DIN;
+pub use iso20_common::ISO20_COMMON;
+pub use iso20_ac::ISO20_AC;
+pub use iso20_dc::ISO20_DC;
+pub use iso20_wpt::ISO20_WPT;
+pub use iso20_acdp::ISO20_ACDP;
 
 /// The set called `name`.
 pub fn by_name(name: &str) -> Option<&'static crate::grammar::Grammar> {
@@ -16,6 +28,12 @@ pub fn by_name(name: &str) -> Option<&'static crate::grammar::Grammar> {
         "sap" => Some(&SAP),
         "iso2" => Some(&ISO2),
         "xmldsig" => Some(&XMLDSIG),
+        "din" => Some(&DIN),
+        "iso20-common" => Some(&ISO20_COMMON),
+        "iso20-ac" => Some(&ISO20_AC),
+        "iso20-dc" => Some(&ISO20_DC),
+        "iso20-wpt" => Some(&ISO20_WPT),
+        "iso20-acdp" => Some(&ISO20_ACDP),
         _ => None,
     }
 }
