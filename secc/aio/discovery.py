@@ -1,9 +1,9 @@
 """The UDP socket around `SdpResponder`.
 
 One socket on the charging interface and nowhere else. A datagram that makes something fail costs that
-datagram and is counted; a socket that fails is closed and opened again by whoever calls `ensure_open`, the station
-about once a second. A process that lives while nobody reads this socket is the worst state there is, so
-`health` says whether the socket is being read.
+datagram and is counted; a socket that fails is closed, and opened again by whoever calls `ensure_open`: the
+station, about once a second. A process that lives while nobody reads this socket is the worst state there
+is, so `health` says whether the socket is being read.
 """
 
 import asyncio

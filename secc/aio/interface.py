@@ -22,7 +22,7 @@ def find_link_local(interface: str, *, table: Path = INET6_TABLE) -> LinkLocal |
     """The address to announce, or None while there is none.
 
     An address whose duplicate detection is running or has failed is not one yet. The loopback interface has
-    no link-local address; `::1` stands in, for demonstrations and tests: discovery is by unicast to `::1` then.
+    no link-local address; `::1` stands in, for demonstrations and tests: discovery is by unicast to it then.
     """
     try:
         lines = table.read_text(encoding="ascii").splitlines()

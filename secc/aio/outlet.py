@@ -1,0 +1,224 @@
+"""Carries a session's outputs to the outlet's controller and the back end, and brings the answers back.
+
+Each call is a task of its own, so that nothing the outlet does keeps the session from its messages and
+timers. Results and failures become inputs of the session, which decides what they mean. Two rules are kept
+here because they are about tasks, not about meaning:
+
+* Switching off overtakes: it cancels the commands it contradicts and never waits for them.
+* Set-points do not queue: while one is being applied only the newest waits.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from secc.config import SeccConfig
+from secc.ports import Backend, EvseController
+from secc.session.events import (
+    AskSchedules,
+    AuthorizationDecided,
+    Authorize,
+    CableCheckReported,
+    CloseContactor,
+    ContactorReported,
+    ControllerFault,
+    EvseSnapshot,
+    Input,
+    IsolationLevel,
+    OpenContactor,
+    RenewLease,
+    ScheduleOffer,
+    SchedulesOffered,
+    SetOutput,
+    StartCableCheck,
+    Ticket,
+)
+
+T = TypeVar("T")
+
+OutletCommand = (
+    CloseContactor | OpenContactor | StartCableCheck | SetOutput | RenewLease | Authorize | AskSchedules
+)
+
+
+class Outlet:
+    """One session's hands: made when the session begins, `release`d when it ends."""
+
+    def __init__(
+        self,
+        config: SeccConfig,
+        controller: EvseController,
+        backend: Backend,
+        *,
+        report: Callable[[Input], None],
+        complain: Callable[[str], None],
+    ) -> None:
+        """`report` takes inputs for the session; `complain` takes what only a log needs to know."""
+        self._config = config
+        self._controller = controller
+        self._backend = backend
+        self._report = report
+        self._complain = complain
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._energising: set[asyncio.Task[None]] = set()
+        self._set_point: SetOutput | None = None
+        self._setting: asyncio.Task[None] | None = None
+        self._authorization: Ticket | None = None
+        self._released = False
+
+    def snapshot(self) -> EvseSnapshot:
+        """The outlet as it is now; what a controller raises goes through."""
+        return self._controller.snapshot()
+
+    def perform(self, command: OutletCommand) -> None:
+        """Begin to do it; answers come through `report`."""
+        if self._released:
+            return
+        match command:
+            case RenewLease(seconds):
+                self._renew(seconds)
+            case SetOutput(voltage, current):
+                self._set(command, off=voltage == 0.0 and current == 0.0)
+            case OpenContactor():
+                for task in self._energising:
+                    task.cancel()
+                self._start(self._open_contactor())
+            case CloseContactor(ticket):
+                self._energising.add(self._start(self._close_contactor(ticket)))
+            case StartCableCheck(ticket, max_voltage):
+                self._energising.add(self._start(self._check_cable(ticket, max_voltage)))
+            case Authorize(ticket):
+                self._authorization = ticket
+                self._start(self._authorize(ticket))
+            case AskSchedules():
+                self._start(self._ask_schedules(command))
+
+    def withdraw(self) -> None:
+        """The authorization of this session ends, whatever the back end said before [INV-11]."""
+        if self._authorization is not None:
+            self._report(AuthorizationDecided(self._authorization, granted=False))
+
+    async def release(self) -> None:
+        """Cancel what is under way and make the outlet safe; see `make_safe`. May be called again."""
+        self._released = True
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await make_safe(self._controller, self._config.timing.controller_call, self._complain)
+        if tasks:
+            await asyncio.wait(tasks, timeout=_CANCEL_TIME)
+
+    # --- the controller ------------------------------------------------------------------------------------
+
+    def _renew(self, seconds: float) -> None:
+        try:
+            self._controller.lease(seconds)
+        except Exception as error:
+            self._report(ControllerFault(f"lease: {_what(error)}"))
+
+    def _set(self, command: SetOutput, *, off: bool) -> None:
+        busy = self._setting is not None and not self._setting.done()
+        if off:
+            self._set_point = None
+            if self._setting is not None:
+                self._setting.cancel()
+        elif busy:
+            self._set_point = command
+            return
+        self._setting = self._start(self._apply(command))
+
+    async def _apply(self, command: SetOutput | None) -> None:
+        while command is not None:
+            call = self._controller.set_output(command.voltage, command.current)
+            await self._call("set_output", call, self._config.timing.controller_call)
+            command, self._set_point = self._set_point, None
+
+    async def _open_contactor(self) -> None:
+        call = self._controller.open_contactor()
+        if await self._call("open_contactor", call, self._config.timing.controller_call) is False:
+            self._report(ControllerFault("open_contactor: the contactor did not open"))
+
+    async def _close_contactor(self, ticket: Ticket) -> None:
+        call = self._controller.close_contactor()
+        closed = await self._call("close_contactor", call, self._config.timing.controller_call)
+        self._report(ContactorReported(ticket, closed=closed is True))
+
+    async def _check_cable(self, ticket: Ticket, max_voltage: float) -> None:
+        call = self._controller.check_cable(max_voltage)
+        level = await self._call("check_cable", call, self._config.timing.cable_check)
+        self._report(CableCheckReported(ticket, level or IsolationLevel.INVALID))
+
+    async def _call(self, name: str, call: Coroutine[Any, Any, T], limit: float) -> T | None:
+        """The result, or None after a failure, which is reported."""
+        try:
+            async with asyncio.timeout(limit):
+                return await call
+        except Exception as error:
+            self._report(ControllerFault(f"{name}: {_what(error)}"))
+            return None
+
+    # --- the back end --------------------------------------------------------------------------------------
+
+    async def _authorize(self, ticket: Ticket) -> None:
+        granted = False
+        try:  # no limit: a person may need a while, and the session has a timer of its own
+            granted = await self._backend.authorize_external(self._config.evse_id) is True
+        except Exception as error:
+            self._complain(f"authorize_external: {_what(error)}")
+        self._report(AuthorizationDecided(ticket, granted=granted))
+
+    async def _ask_schedules(self, command: AskSchedules) -> None:
+        offer: ScheduleOffer | None = None
+        try:
+            async with asyncio.timeout(self._config.timing.backend_call):
+                offer = await self._backend.schedules(self._config.evse_id, command.need)
+        except Exception as error:
+            self._complain(f"schedules: {_what(error)}")
+        self._report(SchedulesOffered(command.ticket, offer))
+
+    # --- tasks ---------------------------------------------------------------------------------------------
+
+    def _start(self, call: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(call)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+        return task
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._energising.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._complain(_what(error))
+
+
+async def make_safe(controller: EvseController, limit: float, complain: Callable[[str], None]) -> None:
+    """Everything off, come what may: a cancelled caller is cancelled afterwards. A failure is complained of.
+
+    A controller that fails or hangs here still has its lease, which nobody renews any more [INV-31].
+    """
+
+    async def call() -> None:
+        try:
+            async with asyncio.timeout(limit):
+                await controller.make_safe()
+        except Exception as error:
+            complain(f"make_safe: {_what(error)}")
+
+    task = asyncio.get_running_loop().create_task(call())
+    cancelled = False
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            cancelled = True
+    if cancelled:
+        raise asyncio.CancelledError
+
+
+_CANCEL_TIME = 1.0  # what a cancelled call of the integrator may take before it is left behind
+
+
+def _what(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

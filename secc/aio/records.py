@@ -1,0 +1,75 @@
+"""What a station tells its owner about: one record per thing that happened, for logs, traces and displays.
+
+Times are those of the event loop, monotonic seconds. Records hold no keys and no secrets [INV-25].
+"""
+
+import dataclasses
+import enum
+
+import msgspec
+
+from secc.session.events import Notice, Output
+
+
+class Direction(enum.StrEnum):
+    """Who sent a message."""
+
+    RECEIVED = "received"
+    SENT = "sent"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class MessageRecord:
+    """A decoded message on the wire."""
+
+    at: float
+    direction: Direction
+    message: msgspec.Struct
+    response_time: float | None = None
+    """Seconds from the last byte of the request to handing over the response; None for requests."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class NoticeRecord:
+    """The core or the shell has something to say."""
+
+    at: float
+    notice: Notice
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class OutputRecord:
+    """The session asked the outlet or the back end for something."""
+
+    at: float
+    output: Output
+
+
+class LinkEvent(enum.StrEnum):
+    """What happened to a connection or to the station."""
+
+    LISTENING = "listening"
+    DEAF = "deaf"
+    """Discovery or the listener cannot serve."""
+    OPENED = "connection opened"
+    SECURED = "TLS handshake done"
+    REFUSED = "connection refused"
+    FAILED = "connection failed"
+    CLOSED = "connection closed"
+    SETUP_EXPIRED = "communication setup time over"
+    """The data link has to be given up: D-LINK_ERROR [V2G2-723]."""
+    COMPLAINT = "complaint"
+    """A call of the controller, the back end or a callback failed."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LinkRecord:
+    """The network side of things."""
+
+    at: float
+    event: LinkEvent
+    text: str = ""
+    peer: str = ""
+
+
+Record = MessageRecord | NoticeRecord | OutputRecord | LinkRecord
