@@ -28,7 +28,7 @@ def main() -> None:
     changed = msgspec.structs.replace(message, body=wish)
     print("with 20 A it would be", exi.ISO2.encode(changed).hex())
 
-    print(exi.to_json(message).decode())
+    print(exi.ISO2.to_json(message, indent=2))
 
     try:
         exi.ISO2.decode(SENT[:20])
