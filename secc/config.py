@@ -261,15 +261,13 @@ class CompatConfig:
 
     early_session_stop: bool = True
     """Accept SessionStopReq in every phase of a session; some cars stop without PowerDeliveryReq(Stop)."""
-    trailing_zeros: bool = True
-    """Accept superfluous zero bytes after an EXI document, as two car models send them."""
     ev_not_ready: bool = False
     """Do not stop for EVReady false in the DC loop; the set-point is zero meanwhile either way."""
 
     @classmethod
     def strict(cls) -> "CompatConfig":
         """By the letter, for conformance tests."""
-        return cls(early_session_stop=False, trailing_zeros=False, ev_not_ready=False)
+        return cls(early_session_stop=False, ev_not_ready=False)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

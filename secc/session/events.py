@@ -294,6 +294,14 @@ class LinkLost:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class PeerMisbehaved:
+    """Bytes came that are no message of this protocol, or no common protocol exists."""
+
+    detail: str
+    no_protocol: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class ControllerFault:
     """A call of the controller raised or never came back."""
 
@@ -312,6 +320,7 @@ Input = (
     | RenegotiationRequested
     | PowerLimited
     | LinkLost
+    | PeerMisbehaved
     | ControllerFault
 )
 
@@ -410,6 +419,7 @@ class EndReason(enum.StrEnum):
     REFUSED = "request refused"
     SEQUENCE_TIMEOUT = "sequence timeout"
     SETUP_TIMEOUT = "communication setup timeout"
+    NO_PROTOCOL = "no common protocol"
     PROTOCOL_ERROR = "not a request"
     LINK_LOST = "link lost"
     UNPLUGGED = "unplugged"

@@ -241,8 +241,8 @@ class Session:
             self._set_output = output
             self._outputs.append(output)
 
-    def off(self, why: str | None = None) -> None:
-        """Output off, whatever was on; `why` makes a notice."""
+    def off(self, why: str | None = None, *, final: bool = False) -> None:
+        """Output off, whatever was on; `why` makes a notice, `final` means every switch of the outlet."""
         if why is not None:
             self.notice(NoticeKind.OUTPUT, f"output off: {why}")
         self.energised = None
@@ -251,7 +251,8 @@ class Session:
         self.stop_timer(Timer.LEASE_RENEWAL)
         if self.config.energy.offers_dc:
             self._outputs.append(SetOutput(0.0, 0.0))
-        self._outputs.append(OpenContactor())
+        if final or not self.is_dc:
+            self._outputs.append(OpenContactor())
 
     def interrupt(self, why: str) -> None:
         """Output off in the middle of something; an owed answer becomes a refusal."""
@@ -265,7 +266,8 @@ class Session:
         """The session is over; the output goes off first, an owed answer is given."""
         if self.state is State.ENDED:
             return
-        self.off()
+        if self.energised is not None or OpenContactor() not in self._outputs:
+            self.off(final=True)
         if self._owed is not None:
             self.answer(refusal(self, self._owed, ResponseCode.FAILED))
         self._outputs.append(
@@ -324,7 +326,7 @@ class Session:
             return
         request = self._owed
         self.notice(NoticeKind.REFUSED, f"{type(request).__name__}: {refused.code.value}, {refused}")
-        self.off()
+        self.off(final=True)
         self.answer(refusal(self, request, refused.code))
         self.end(EndReason.REFUSED, str(refused), refused.code)
 

@@ -13,6 +13,7 @@ from secc.session.events import (
     EndReason,
     LinkLost,
     NoticeKind,
+    PeerMisbehaved,
     StopRequested,
 )
 from secc.session.refusals import Refused
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 def session_stop(session: Session, request: iso2.SessionStopReq) -> State:
     """End or pause; the connection closes either way [V2G2-571] [V2G2-739]."""
-    session.off()
+    session.off(final=True)
     session.answer(iso2.SessionStopRes(response_code=ResponseCode.OK))
     paused = request.charging_session is ChargingSession.PAUSE
     session.end(EndReason.PAUSED if paused else EndReason.TERMINATED)
@@ -112,6 +113,11 @@ def setup_timeout(session: Session, _: None) -> None:
 def link_lost(session: Session, event: LinkLost) -> None:
     """Nobody is there any more."""
     session.end(EndReason.LINK_LOST, event.reason)
+
+
+def peer_misbehaved(session: Session, event: PeerMisbehaved) -> None:
+    """What it sends cannot be answered."""
+    session.end(EndReason.NO_PROTOCOL if event.no_protocol else EndReason.PROTOCOL_ERROR, event.detail)
 
 
 def stale(session: Session, event: object) -> None:

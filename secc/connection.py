@@ -1,0 +1,277 @@
+"""Connection: bytes in, bytes out. V2GTP frames, EXI, the protocol handshake, and the session behind them.
+
+The same two members as the session one layer down: `handle(event, now)` and `deadline`.
+
+Rules of this layer. The first message has to be supportedAppProtocolReq, and it comes once [V2G2-536]; from
+then on every payload is an ISO 15118-2 document [V2G2-541], so a second handshake is no message and closes
+the connection, like everything else that cannot be decoded: there is no response type to answer it with. A
+response message sent by the EV is decoded and closes too. Bytes that come while an answer is owed, or held
+back for the minimum pace, wait in a short queue and are handled after it, in order: cutting or merging TCP
+segments changes nothing. A frame that has begun has to be complete within 5 s; single bytes do not prolong it.
+
+After the end nothing that arrives has any effect, and `Close` says when to hang up: after `close_delay` when
+the EV has a last response to read [V2G2-034], at once in all other cases.
+"""
+
+import collections
+import dataclasses
+import enum
+
+import msgspec
+
+from secc import exi, sap
+from secc.errors import DecodeError, EncodeError, FramingError
+from secc.messages.app_protocol import SupportedAppProtocolReq
+from secc.messages.iso2 import CurrentDemandRes, V2GMessage
+from secc.session.events import (
+    AskSchedules,
+    AuthorizationDecided,
+    Authorize,
+    CableCheckReported,
+    CloseContactor,
+    ContactorReported,
+    ControllerFault,
+    EndSession,
+    EvseSnapshot,
+    Input,
+    LinkLost,
+    Notice,
+    NoticeKind,
+    OpenContactor,
+    Output,
+    PeerMisbehaved,
+    PowerLimited,
+    Received,
+    RenegotiationRequested,
+    RenewLease,
+    SchedulesOffered,
+    Send,
+    SetOutput,
+    StartCableCheck,
+    StopRequested,
+    Tick,
+)
+from secc.session.machine import Session
+from secc.session.states import State
+from secc.v2gtp import MAX_PAYLOAD, FrameAssembler, frame
+
+FRAME_TIME = 5.0
+"""Seconds from the first byte of a frame to its last (policy)."""
+
+MAX_WAITING = 8
+"""Complete frames that may wait while an answer is owed (policy); the protocol is lock-step."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Data:
+    """Bytes of the EV, after TLS where there is TLS."""
+
+    data: bytes
+    snapshot: EvseSnapshot
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class EndOfStream:
+    """The EV has closed its side, or the connection broke."""
+
+    reason: str = "closed by the EV"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Heard:
+    """For the record: a message that has been decoded. Nothing has to be done."""
+
+    message: msgspec.Struct
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Write:
+    """Send these bytes; `message` is what they say, for the record."""
+
+    data: bytes
+    message: msgspec.Struct
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Close:
+    """Hang up, after this many seconds or when the EV does. Nothing is to be handed in any more."""
+
+    after: float = 0.0
+
+
+ConnectionInput = (
+    Data
+    | EndOfStream
+    | Tick
+    | ContactorReported
+    | CableCheckReported
+    | AuthorizationDecided
+    | SchedulesOffered
+    | StopRequested
+    | RenegotiationRequested
+    | PowerLimited
+    | LinkLost
+    | PeerMisbehaved
+    | ControllerFault
+)
+
+ConnectionOutput = (
+    Heard
+    | Write
+    | Close
+    | CloseContactor
+    | OpenContactor
+    | StartCableCheck
+    | SetOutput
+    | RenewLease
+    | Authorize
+    | AskSchedules
+    | Notice
+    | EndSession
+)
+
+
+class _Phase(enum.Enum):
+    HANDSHAKE = "handshake"
+    SESSION = "session"
+    CLOSED = "closed"
+
+
+class Connection:
+    """One TCP connection of an EV and the session on it; sans I/O like the session itself."""
+
+    def __init__(self, session: Session, *, max_payload: int = MAX_PAYLOAD) -> None:
+        """`session` begins when the connection does; `max_payload` is the largest V2GTP payload taken."""
+        self.session = session
+        self._phase = _Phase.HANDSHAKE
+        self._frames = FrameAssembler(max_payload=max_payload)
+        self._waiting: collections.deque[bytes] = collections.deque()
+        self._frame_due: float | None = None
+        self._held: tuple[float, Write] | None = None
+        self._outputs: list[ConnectionOutput] = []
+
+    @property
+    def closed(self) -> bool:
+        """`Close` has been given out."""
+        return self._phase is _Phase.CLOSED
+
+    @property
+    def deadline(self) -> float | None:
+        """When to hand in a `Tick` at the latest; None once closed."""
+        if self.closed:
+            return None
+        held = None if self._held is None else self._held[0]
+        times = (self.session.deadline, self._frame_due, held)
+        return min((time for time in times if time is not None), default=None)
+
+    def handle(self, event: ConnectionInput, now: float) -> tuple[ConnectionOutput, ...]:
+        """Take one input; return what has to be done, in this order. Never raises for what the EV sends."""
+        if self.closed:
+            return ()
+        match event:
+            case Data():
+                self._tick(event.snapshot, now)  # time first: what is late is late, whatever it says
+                self._read(event.data, now)
+            case EndOfStream():
+                self._session(LinkLost(event.reason), now)
+            case Tick():
+                self._tick(event.snapshot, now)
+            case _:
+                self._session(event, now)
+        self._work(now)
+        outputs, self._outputs = tuple(self._outputs), []
+        return outputs
+
+    def _tick(self, snapshot: EvseSnapshot, now: float) -> None:
+        if self._held is not None and now >= self._held[0]:
+            self._outputs.append(self._held[1])
+            self._held = None
+        self._session(Tick(snapshot), now)
+        if self._frame_due is not None and now >= self._frame_due:
+            self._session(PeerMisbehaved(f"a frame was not complete after {FRAME_TIME:g} s"), now)
+
+    def _read(self, data: bytes, now: float) -> None:
+        if self.closed:
+            return
+        try:
+            frames = self._frames.feed(data)
+        except FramingError as error:
+            self._session(PeerMisbehaved(str(error)), now)
+            return
+        self._waiting.extend(frames)
+        if self._frames.pending == 0:
+            self._frame_due = None
+        elif frames or self._frame_due is None:
+            self._frame_due = now + FRAME_TIME
+
+    def _work(self, now: float) -> None:
+        """Handle waiting frames while the session can take one; then what is wrong with the stream itself."""
+        while self._waiting and not self.closed and self._held is None and self.session.state.waits_for_ev:
+            self._take(self._waiting.popleft(), now)
+        if self.closed:
+            return
+        if len(self._waiting) > MAX_WAITING:
+            self._session(PeerMisbehaved(f"{len(self._waiting)} messages while an answer is owed"), now)
+        elif self._frames.error is not None and not self._waiting:
+            self._session(PeerMisbehaved(str(self._frames.error)), now)
+
+    def _take(self, payload: bytes, now: float) -> None:
+        codec = exi.APP_PROTOCOL if self._phase is _Phase.HANDSHAKE else exi.ISO2
+        try:
+            message = codec.decode(payload)
+        except DecodeError as error:
+            self._session(PeerMisbehaved(f"cannot be decoded: {error}"), now)
+            return
+        self._outputs.append(Heard(message))
+        if isinstance(message, V2GMessage):
+            self._session(Received(message, self.session.evse), now)
+        elif isinstance(message, SupportedAppProtocolReq):
+            self._handshake(message, now)
+        else:
+            self._session(PeerMisbehaved(f"{type(message).__name__} is not a request"), now)
+
+    def _handshake(self, offer: SupportedAppProtocolReq, now: float) -> None:
+        """[V2G2-540]"""
+        response, protocol = sap.choose(offer)
+        self._outputs.append(Write(frame(exi.APP_PROTOCOL.encode(response)), response))
+        if protocol is None:
+            names = ", ".join(repr(entry.protocol_namespace) for entry in offer.app_protocol)
+            self._session(PeerMisbehaved(f"offered: {names}", no_protocol=True), now)
+        else:
+            self._phase = _Phase.SESSION
+
+    def _session(self, event: Input, now: float) -> None:
+        """Hand an input to the session and turn messages into bytes."""
+        outputs = self.session.handle(event, now)
+        ended = self.session.state is State.ENDED
+        if ended and self._held is not None:
+            self._outputs.append(self._held[1])
+            self._held = None
+        for output in outputs:
+            if isinstance(output, Send):
+                self._send(output.message, now, at_once=ended)
+            else:
+                self._outputs.append(output)
+        if ended and not self.closed:
+            self._phase = _Phase.CLOSED
+            self._waiting.clear()
+            self._outputs.append(Close(self._close_delay(outputs)))
+
+    def _close_delay(self, outputs: tuple[Output, ...]) -> float:
+        """[V2G2-034]: time to read a last response, where there is one."""
+        answered = any(isinstance(output, Send) for output in outputs)
+        no_protocol = any(isinstance(o, EndSession) and o.reason.name == "NO_PROTOCOL" for o in outputs)
+        return self.session.config.timing.close_delay if answered or no_protocol else 0.0
+
+    def _send(self, message: V2GMessage, now: float, *, at_once: bool) -> None:
+        try:
+            write = Write(frame(exi.ISO2.encode(message)), message)
+        except EncodeError as error:  # our own mistake: a value of the controller or the configuration
+            self._outputs.append(Notice(NoticeKind.REFUSED, f"cannot be encoded: {error}"))
+            self._session(PeerMisbehaved(f"our own response cannot be encoded: {error}"), now)
+            return
+        pace = self.session.config.timing.minimum_pace
+        if pace == 0 or at_once or isinstance(message.body, CurrentDemandRes):
+            self._outputs.append(write)
+        else:
+            self._held = (now + pace, write)
