@@ -7,7 +7,7 @@ then on every payload is an ISO 15118-2 document [V2G2-541], so a second handsha
 the connection, like everything else that cannot be decoded: there is no response type to answer it with. A
 response message sent by the EV is decoded and closes too. Bytes that come while an answer is owed, or held
 back for the minimum pace, wait in a short queue and are handled after it, in order: cutting or merging TCP
-segments changes nothing. A frame that has begun has to be complete within 5 s; single bytes do not prolong it.
+segments changes nothing. A frame that has begun has to be complete within 5 s; single bytes do not help.
 
 After the end nothing that arrives has any effect, and `Close` says when to hang up: after `close_delay` when
 the EV has a last response to read [V2G2-034], at once in all other cases.
