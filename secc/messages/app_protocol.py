@@ -14,7 +14,7 @@ import msgspec
 
 
 class ResponseCode(StrEnum):
-    """Literals of responseCodeType."""
+    """The result of the protocol handshake."""
 
     OK_SUCCESSFUL_NEGOTIATION = "OK_SuccessfulNegotiation"
     OK_SUCCESSFUL_NEGOTIATION_WITH_MINOR_DEVIATION = "OK_SuccessfulNegotiationWithMinorDeviation"
@@ -24,7 +24,7 @@ class ResponseCode(StrEnum):
 class SupportedAppProtocolReq(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"app_protocol": "AppProtocol"}
 ):
-    """TODO."""
+    """The protocols the EV speaks, each with a priority of its own."""
 
     app_protocol: tuple[AppProtocol, ...]
 
@@ -36,7 +36,7 @@ class SupportedAppProtocolRes(
     gc=False,
     rename={"response_code": "ResponseCode", "schema_id": "SchemaID"},
 ):
-    """TODO."""
+    """The SchemaID of the protocol that the station has chosen, or a refusal."""
 
     response_code: ResponseCode
     schema_id: int | None = None
@@ -55,7 +55,7 @@ class AppProtocol(
         "version_number_minor": "VersionNumberMinor",
     },
 ):
-    """TODO."""
+    """One protocol an EV speaks; priority 1 is the one it likes best. [V2G2-167]"""
 
     protocol_namespace: str
     version_number_major: int

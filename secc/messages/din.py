@@ -43,7 +43,7 @@ from secc.messages.xmldsig import (
 
 
 class Value(StrEnum):
-    """Literals of valueType."""
+    """Types a service parameter can have."""
 
     BOOL = "bool"
     BYTE = "byte"
@@ -54,14 +54,14 @@ class Value(StrEnum):
 
 
 class EVSEProcessing(StrEnum):
-    """Literals of EVSEProcessingType."""
+    """Whether the station has finished what was asked, or wants to be asked again."""
 
     FINISHED = "Finished"
     ONGOING = "Ongoing"
 
 
 class EVSENotification(StrEnum):
-    """Literals of EVSENotificationType."""
+    """What the station asks the EV to do."""
 
     NONE = "None"
     STOP_CHARGING = "StopCharging"
@@ -69,7 +69,7 @@ class EVSENotification(StrEnum):
 
 
 class ServiceCategory(StrEnum):
-    """Literals of serviceCategoryType."""
+    """Kinds of service."""
 
     EV_CHARGING = "EVCharging"
     INTERNET = "Internet"
@@ -78,7 +78,7 @@ class ServiceCategory(StrEnum):
 
 
 class EVSESupportedEnergyTransfer(StrEnum):
-    """Literals of EVSESupportedEnergyTransferType."""
+    """Ways to transfer energy that an EVSE can support."""
 
     AC_SINGLE_PHASE_CORE = "AC_single_phase_core"
     AC_THREE_PHASE_CORE = "AC_three_phase_core"
@@ -93,7 +93,7 @@ class EVSESupportedEnergyTransfer(StrEnum):
 
 
 class EVRequestedEnergyTransfer(StrEnum):
-    """Literals of EVRequestedEnergyTransferType."""
+    """Ways to transfer energy that an EV can ask for."""
 
     AC_SINGLE_PHASE_CORE = "AC_single_phase_core"
     AC_THREE_PHASE_CORE = "AC_three_phase_core"
@@ -104,7 +104,7 @@ class EVRequestedEnergyTransfer(StrEnum):
 
 
 class CostKind(StrEnum):
-    """Literals of costKindType."""
+    """What a cost entry counts."""
 
     RELATIVE_PRICE_PERCENTAGE = "relativePricePercentage"
     RENEWABLE_GENERATION_PERCENTAGE = "RenewableGenerationPercentage"
@@ -112,14 +112,14 @@ class CostKind(StrEnum):
 
 
 class PaymentOption(StrEnum):
-    """Literals of paymentOptionType."""
+    """Ways to pay: a contract in the EV, or anything outside it."""
 
     CONTRACT = "Contract"
     EXTERNAL_PAYMENT = "ExternalPayment"
 
 
 class FaultCode(StrEnum):
-    """Literals of faultCodeType."""
+    """Faults that a message header can report."""
 
     PARSING_ERROR = "ParsingError"
     NO_TLS_ROOT_CERTIFICAT_AVAILABLE = "NoTLSRootCertificatAvailable"
@@ -127,7 +127,7 @@ class FaultCode(StrEnum):
 
 
 class ResponseCode(StrEnum):
-    """Literals of responseCodeType."""
+    """The result of a request."""
 
     OK = "OK"
     OK_NEW_SESSION_ESTABLISHED = "OK_NewSessionEstablished"
@@ -155,7 +155,7 @@ class ResponseCode(StrEnum):
 
 
 class UnitSymbol(StrEnum):
-    """Literals of unitSymbolType."""
+    """Units of physical values."""
 
     H = "h"
     M = "m"
@@ -170,7 +170,7 @@ class UnitSymbol(StrEnum):
 
 
 class DCEVSEStatusCode(StrEnum):
-    """Literals of DC_EVSEStatusCodeType."""
+    """State of a DC EVSE in one word."""
 
     EVSE_NOT_READY = "EVSE_NotReady"
     EVSE_READY = "EVSE_Ready"
@@ -187,7 +187,7 @@ class DCEVSEStatusCode(StrEnum):
 
 
 class IsolationLevel(StrEnum):
-    """Literals of isolationLevelType."""
+    """Result of isolation monitoring."""
 
     INVALID = "Invalid"
     VALID = "Valid"
@@ -196,7 +196,7 @@ class IsolationLevel(StrEnum):
 
 
 class DCEVErrorCode(StrEnum):
-    """Literals of DC_EVErrorCodeType."""
+    """Faults that an EV reports in DC charging."""
 
     NO_ERROR = "NO_ERROR"
     FAILED_RESS_TEMPERATURE_INHIBIT = "FAILED_RESSTemperatureInhibit"
@@ -215,14 +215,14 @@ class DCEVErrorCode(StrEnum):
 class V2GMessage(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"body": "Body", "header": "Header"}
 ):
-    """TODO."""
+    """The envelope of every DIN SPEC 70121 message: one header, one body."""
 
     header: MessageHeader
     body: BodyElement | None
 
 
 class BodyBase(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """TODO."""
+    """What all requests and responses have in common: nothing but their place in the body."""
 
 
 class MessageHeader(
@@ -232,7 +232,8 @@ class MessageHeader(
     gc=False,
     rename={"notification": "Notification", "session_id": "SessionID", "signature": "Signature"},
 ):
-    """TODO."""
+    """Which session a message belongs to, an optional fault notice, and the signature over parts of the
+    body."""
 
     session_id: bytes
     notification: Notification | None = None
@@ -246,14 +247,14 @@ class Service(
     gc=False,
     rename={"free_service": "FreeService", "service_tag": "ServiceTag"},
 ):
-    """TODO."""
+    """One service on offer, and whether it is free of charge."""
 
     service_tag: ServiceTag
     free_service: bool
 
 
 class ServiceTagList(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"service": "Service"}):
-    """TODO."""
+    """The value-added services on offer."""
 
     service: tuple[Service, ...]
 
@@ -270,7 +271,7 @@ class ServiceTag(
         "service_scope": "ServiceScope",
     },
 ):
-    """TODO."""
+    """What identifies and describes a service."""
 
     service_id: int
     service_name: str | None = None
@@ -281,7 +282,7 @@ class ServiceTag(
 class SelectedServiceList(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"selected_service": "SelectedService"}
 ):
-    """TODO."""
+    """The services an EV has chosen, the charge service included."""
 
     selected_service: tuple[SelectedService, ...]
 
@@ -293,7 +294,7 @@ class SelectedService(
     gc=False,
     rename={"parameter_set_id": "ParameterSetID", "service_id": "ServiceID"},
 ):
-    """TODO."""
+    """A chosen service and, where it has several, the chosen parameter set."""
 
     service_id: int
     parameter_set_id: int | None = None
@@ -302,7 +303,7 @@ class SelectedService(
 class ServiceParameterList(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"parameter_set": "ParameterSet"}
 ):
-    """TODO."""
+    """All parameter sets of one service."""
 
     parameter_set: tuple[ParameterSet, ...]
 
@@ -314,7 +315,7 @@ class ParameterSet(
     gc=False,
     rename={"parameter": "Parameter", "parameter_set_id": "ParameterSetID"},
 ):
-    """TODO."""
+    """One way to use a service: parameters that belong together."""
 
     parameter_set_id: int
     parameter: tuple[Parameter, ...]
@@ -336,7 +337,7 @@ class Parameter(
         "value_type": "ValueType",
     },
 ):
-    """TODO."""
+    """A named value of a service parameter set; exactly one of the value fields is given."""
 
     name: str
     value_type: Value
@@ -359,7 +360,7 @@ class ServiceCharge(
         "service_tag": "ServiceTag",
     },
 ):
-    """TODO."""
+    """The charge service with the way of energy transfer that the EVSE supports."""
 
     service_tag: ServiceTag
     free_service: bool
@@ -373,7 +374,7 @@ class CertificateChain(
     gc=False,
     rename={"certificate": "Certificate", "sub_certificates": "SubCertificates"},
 ):
-    """TODO."""
+    """A leaf certificate and its sub-CA certificates as DER, the root left out."""
 
     certificate: bytes
     sub_certificates: SubCertificates | None = None
@@ -382,7 +383,7 @@ class CertificateChain(
 class SubCertificates(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"certificate": "Certificate"}
 ):
-    """TODO."""
+    """The sub-CA certificates of a chain, the issuer of the leaf first."""
 
     certificate: tuple[bytes, ...]
 
@@ -390,7 +391,7 @@ class SubCertificates(
 class ListOfRootCertificateIDs(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"root_certificate_id": "RootCertificateID"}
 ):
-    """TODO."""
+    """The V2G root certificates that the EV holds."""
 
     root_certificate_id: tuple[str, ...]
 
@@ -408,7 +409,7 @@ class MeterInfo(
         "t_meter": "TMeter",
     },
 ):
-    """TODO."""
+    """A meter reading in Wh, its time (Unix seconds) and, where the meter can, its signature."""
 
     meter_id: str
     meter_reading: PhysicalValue | None = None
@@ -424,7 +425,7 @@ class PhysicalValue(
     gc=False,
     rename={"multiplier": "Multiplier", "unit": "Unit", "value": "Value"},
 ):
-    """TODO."""
+    """Value times ten to the multiplier, in the given unit or in the unit that the field implies."""
 
     multiplier: int
     unit: UnitSymbol | None = None
@@ -438,20 +439,20 @@ class Notification(
     gc=False,
     rename={"fault_code": "FaultCode", "fault_msg": "FaultMsg"},
 ):
-    """TODO."""
+    """A fault that the sender of a message has noticed."""
 
     fault_code: FaultCode
     fault_msg: str | None = None
 
 
 class SASchedules(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """TODO."""
+    """The schedules offered; only a SAScheduleList exists."""
 
 
 class SAScheduleList(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"sa_schedule_tuple": "SAScheduleTuple"}
 ):
-    """TODO."""
+    """The schedules to choose from, the first being the default."""
 
     sa_schedule_tuple: tuple[SAScheduleTuple, ...]
 
@@ -467,7 +468,7 @@ class SAScheduleTuple(
         "sales_tariff": "SalesTariff",
     },
 ):
-    """TODO."""
+    """One schedule: the power available over time and, optionally, what it costs."""
 
     sa_schedule_tuple_id: int
     p_max_schedule: PMaxSchedule
@@ -487,7 +488,7 @@ class SalesTariff(
         "sales_tariff_id": "SalesTariffID",
     },
 ):
-    """TODO."""
+    """The price of energy over time, signed by the mobility operator."""
 
     id: str
     sales_tariff_id: int
@@ -503,14 +504,14 @@ class PMaxSchedule(
     gc=False,
     rename={"p_max_schedule_entry": "PMaxScheduleEntry", "p_max_schedule_id": "PMaxScheduleID"},
 ):
-    """TODO."""
+    """The power limit over time, in entries without gaps."""
 
     p_max_schedule_id: int
     p_max_schedule_entry: tuple[PMaxScheduleEntry, ...]
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"time_interval": "TimeInterval"}):
-    """TODO."""
+    """An interval of a schedule."""
 
     time_interval: RelativeTimeInterval
 
@@ -526,7 +527,7 @@ class SalesTariffEntry(
         "time_interval": "TimeInterval",
     },
 ):
-    """TODO."""
+    """The price level, and optionally the cost, in one interval."""
 
     time_interval: RelativeTimeInterval
     e_price_level: int
@@ -540,18 +541,18 @@ class PMaxScheduleEntry(
     gc=False,
     rename={"p_max": "PMax", "time_interval": "TimeInterval"},
 ):
-    """TODO."""
+    """The power limit in one interval, in W over all phases."""
 
     time_interval: RelativeTimeInterval
     p_max: int
 
 
 class Interval(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """TODO."""
+    """When a schedule entry holds; only a RelativeTimeInterval exists."""
 
 
 class RelativeTimeInterval(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """TODO."""
+    """An interval in seconds from now; its end is the start of the next one unless a duration is given."""
 
     start: int
     duration: int | None = None
@@ -560,7 +561,7 @@ class RelativeTimeInterval(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class ConsumptionCost(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"cost": "Cost", "start_value": "startValue"}
 ):
-    """TODO."""
+    """What energy costs from a given power or amount upwards."""
 
     start_value: int
     cost: tuple[Cost, ...] = ()
@@ -573,7 +574,7 @@ class Cost(
     gc=False,
     rename={"amount_multiplier": "amountMultiplier", "cost_kind": "costKind"},
 ):
-    """TODO."""
+    """One cost: money per kWh relative to the tariff, share of renewable energy, or carbon dioxide."""
 
     cost_kind: CostKind
     amount: int
@@ -581,7 +582,7 @@ class Cost(
 
 
 class EVSEStatus(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """TODO."""
+    """State of an EVSE, AC or DC."""
 
 
 class ACEVSEStatus(
@@ -596,7 +597,7 @@ class ACEVSEStatus(
         "rcd": "RCD",
     },
 ):
-    """TODO."""
+    """State of an AC EVSE: its notification, shutdown time and residual current device."""
 
     power_switch_closed: bool
     rcd: bool
@@ -605,7 +606,7 @@ class ACEVSEStatus(
 
 
 class EVStatus(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """TODO."""
+    """State of an EV; only a DC_EVStatus exists."""
 
 
 class DCEVSEStatus(
@@ -620,7 +621,7 @@ class DCEVSEStatus(
         "notification_max_delay": "NotificationMaxDelay",
     },
 ):
-    """TODO."""
+    """State of a DC EVSE: its notification, isolation and status code."""
 
     evse_isolation_status: IsolationLevel | None = None
     evse_status_code: DCEVSEStatusCode
@@ -641,7 +642,7 @@ class DCEVStatus(
         "ev_ress_soc": "EVRESSSOC",
     },
 ):
-    """TODO."""
+    """State of an EV in DC charging: readiness, fault, and state of charge in percent."""
 
     ev_ready: bool
     ev_cabin_conditioning: bool | None = None
@@ -651,7 +652,7 @@ class DCEVStatus(
 
 
 class EVChargeParameter(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """TODO."""
+    """What the EV needs, AC or DC."""
 
 
 class ACEVChargeParameter(
@@ -667,7 +668,7 @@ class ACEVChargeParameter(
         "ev_min_current": "EVMinCurrent",
     },
 ):
-    """TODO."""
+    """What an EV needs in AC charging: energy, and the voltage and current it can take."""
 
     departure_time: int
     e_amount: PhysicalValue
@@ -692,7 +693,7 @@ class DCEVChargeParameter(
         "full_soc": "FullSOC",
     },
 ):
-    """TODO."""
+    """What an EV needs in DC charging: limits of its battery, energy and states of charge."""
 
     dc_ev_status: DCEVStatus
     ev_maximum_current_limit: PhysicalValue
@@ -705,7 +706,7 @@ class DCEVChargeParameter(
 
 
 class EVSEChargeParameter(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """TODO."""
+    """What the EVSE can deliver, AC or DC."""
 
 
 class ACEVSEChargeParameter(
@@ -720,7 +721,7 @@ class ACEVSEChargeParameter(
         "evse_min_current": "EVSEMinCurrent",
     },
 ):
-    """TODO."""
+    """What an AC EVSE can deliver: maximum voltage, and the range of the current per phase."""
 
     ac_evse_status: ACEVSEStatus
     evse_max_voltage: PhysicalValue
@@ -745,7 +746,7 @@ class DCEVSEChargeParameter(
         "evse_peak_current_ripple": "EVSEPeakCurrentRipple",
     },
 ):
-    """TODO."""
+    """What a DC EVSE can deliver: its limits, and how well it regulates."""
 
     dc_evse_status: DCEVSEStatus
     evse_maximum_current_limit: PhysicalValue
@@ -759,7 +760,7 @@ class DCEVSEChargeParameter(
 
 
 class EVPowerDeliveryParameter(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """TODO."""
+    """State of the EV when power delivery starts or stops; only the DC form exists."""
 
 
 class DCEVPowerDeliveryParameter(
@@ -773,7 +774,7 @@ class DCEVPowerDeliveryParameter(
         "dc_ev_status": "DC_EVStatus",
     },
 ):
-    """TODO."""
+    """State of a DC EV when power delivery starts or stops."""
 
     dc_ev_status: DCEVStatus
     bulk_charging_complete: bool | None = None
@@ -787,7 +788,7 @@ class ChargingProfile(
     gc=False,
     rename={"profile_entry": "ProfileEntry", "sa_schedule_tuple_id": "SAScheduleTupleID"},
 ):
-    """TODO."""
+    """How the EV intends to use the chosen schedule."""
 
     sa_schedule_tuple_id: int
     profile_entry: tuple[ProfileEntry, ...]
@@ -803,7 +804,7 @@ class ProfileEntry(
         "charging_profile_entry_start": "ChargingProfileEntryStart",
     },
 ):
-    """TODO."""
+    """From this second on the EV will draw at most this power."""
 
     charging_profile_entry_start: int
     charging_profile_entry_max_power: int
@@ -812,13 +813,13 @@ class ProfileEntry(
 class PaymentOptions(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"payment_option": "PaymentOption"}
 ):
-    """TODO."""
+    """The ways to pay that the station accepts."""
 
     payment_option: tuple[PaymentOption, ...]
 
 
 class SessionSetupReq(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"evcc_id": "EVCCID"}):
-    """TODO."""
+    """Start a session, or ask to resume a paused one by its SessionID in the header."""
 
     evcc_id: bytes
 
@@ -830,7 +831,7 @@ class SessionSetupRes(
     gc=False,
     rename={"date_time_now": "DateTimeNow", "evse_id": "EVSEID", "response_code": "ResponseCode"},
 ):
-    """TODO."""
+    """Says whether the session is new or resumed and names the EVSE; the time is in Unix seconds."""
 
     response_code: ResponseCode
     evse_id: bytes
@@ -844,7 +845,7 @@ class ServiceDiscoveryReq(
     gc=False,
     rename={"service_category": "ServiceCategory", "service_scope": "ServiceScope"},
 ):
-    """TODO."""
+    """Ask which services the station offers, optionally of one category or scope only."""
 
     service_scope: str | None = None
     service_category: ServiceCategory | None = None
@@ -862,7 +863,7 @@ class ServiceDiscoveryRes(
         "service_list": "ServiceList",
     },
 ):
-    """TODO."""
+    """The payment options, the charge service and the value-added services that the station offers."""
 
     response_code: ResponseCode
     payment_options: PaymentOptions
@@ -873,7 +874,7 @@ class ServiceDiscoveryRes(
 class ServiceDetailReq(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"service_id": "ServiceID"}
 ):
-    """TODO."""
+    """Ask for the parameter sets of one offered value-added service."""
 
     service_id: int
 
@@ -889,7 +890,7 @@ class ServiceDetailRes(
         "service_parameter_list": "ServiceParameterList",
     },
 ):
-    """TODO."""
+    """The parameter sets in which a value-added service can be had."""
 
     response_code: ResponseCode
     service_id: int
@@ -906,7 +907,7 @@ class ServicePaymentSelectionReq(
         "selected_service_list": "SelectedServiceList",
     },
 ):
-    """TODO."""
+    """Choose how to pay and which of the offered services to use."""
 
     selected_payment_option: PaymentOption
     selected_service_list: SelectedServiceList
@@ -915,7 +916,7 @@ class ServicePaymentSelectionReq(
 class ServicePaymentSelectionRes(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"response_code": "ResponseCode"}
 ):
-    """TODO."""
+    """Accepts or refuses the chosen payment option and services."""
 
     response_code: ResponseCode
 
@@ -927,7 +928,7 @@ class PaymentDetailsReq(
     gc=False,
     rename={"contract_id": "ContractID", "contract_signature_cert_chain": "ContractSignatureCertChain"},
 ):
-    """TODO."""
+    """Present the contract: its identifier and its certificate chain."""
 
     contract_id: str
     contract_signature_cert_chain: CertificateChain
@@ -940,7 +941,7 @@ class PaymentDetailsRes(
     gc=False,
     rename={"date_time_now": "DateTimeNow", "gen_challenge": "GenChallenge", "response_code": "ResponseCode"},
 ):
-    """TODO."""
+    """Accepts the contract so far and sets the challenge that the EV must sign."""
 
     response_code: ResponseCode
     gen_challenge: str
@@ -950,7 +951,7 @@ class PaymentDetailsRes(
 class ContractAuthenticationReq(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"gen_challenge": "GenChallenge", "id": "Id"}
 ):
-    """TODO."""
+    """Ask to be authorized."""
 
     id: str | None = None
     gen_challenge: str | None = None
@@ -963,7 +964,7 @@ class ContractAuthenticationRes(
     gc=False,
     rename={"evse_processing": "EVSEProcessing", "response_code": "ResponseCode"},
 ):
-    """TODO."""
+    """Authorization granted, or still being worked on."""
 
     response_code: ResponseCode
     evse_processing: EVSEProcessing
@@ -979,7 +980,7 @@ class ChargeParameterDiscoveryReq(
         "ev_requested_energy_transfer_type": "EVRequestedEnergyTransferType",
     },
 ):
-    """TODO."""
+    """Tell the station what the EV needs and can take; opens the negotiation of a schedule."""
 
     ev_requested_energy_transfer_type: EVRequestedEnergyTransfer
     ev_charge_parameter: ACEVChargeParameter | DCEVChargeParameter
@@ -997,7 +998,7 @@ class ChargeParameterDiscoveryRes(
         "sa_schedules": "SASchedules",
     },
 ):
-    """TODO."""
+    """What the EVSE can deliver and the schedules it offers, or a request for patience."""
 
     response_code: ResponseCode
     evse_processing: EVSEProcessing
@@ -1016,7 +1017,7 @@ class PowerDeliveryReq(
         "ready_to_charge_state": "ReadyToChargeState",
     },
 ):
-    """TODO."""
+    """Ask the SECC to start (ReadyToChargeState true) or stop energy transfer."""
 
     ready_to_charge_state: bool
     charging_profile: ChargingProfile | None = None
@@ -1030,14 +1031,14 @@ class PowerDeliveryRes(
     gc=False,
     rename={"evse_status": "EVSEStatus", "response_code": "ResponseCode"},
 ):
-    """TODO."""
+    """Energy transfer is started or stopped as asked, or why not."""
 
     response_code: ResponseCode
     evse_status: ACEVSEStatus | DCEVSEStatus
 
 
 class ChargingStatusReq(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """TODO."""
+    """The heartbeat of AC charging; says nothing but that the EV is still there."""
 
 
 class ChargingStatusRes(
@@ -1055,7 +1056,7 @@ class ChargingStatusRes(
         "sa_schedule_tuple_id": "SAScheduleTupleID",
     },
 ):
-    """TODO."""
+    """State of the AC EVSE, its present current limit, and the meter reading if a receipt may be wanted."""
 
     response_code: ResponseCode
     evse_id: bytes
@@ -1078,7 +1079,7 @@ class MeteringReceiptReq(
         "session_id": "SessionID",
     },
 ):
-    """TODO."""
+    """Acknowledge a meter reading with a signed receipt."""
 
     id: str | None = None
     session_id: bytes
@@ -1093,20 +1094,20 @@ class MeteringReceiptRes(
     gc=False,
     rename={"ac_evse_status": "AC_EVSEStatus", "response_code": "ResponseCode"},
 ):
-    """TODO."""
+    """Accepts or refuses the receipt."""
 
     response_code: ResponseCode
     ac_evse_status: ACEVSEStatus
 
 
 class SessionStop(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """TODO."""
+    """End the session."""
 
 
 class SessionStopRes(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"response_code": "ResponseCode"}
 ):
-    """TODO."""
+    """Confirms the end of the session."""
 
     response_code: ResponseCode
 
@@ -1124,7 +1125,7 @@ class CertificateUpdateReq(
         "list_of_root_certificate_ids": "ListOfRootCertificateIDs",
     },
 ):
-    """TODO."""
+    """Ask for a new contract certificate in place of the one that is still valid."""
 
     id: str | None = None
     contract_signature_cert_chain: CertificateChain
@@ -1148,7 +1149,7 @@ class CertificateUpdateRes(
         "retry_counter": "RetryCounter",
     },
 ):
-    """TODO."""
+    """The new contract certificate with its private key, encrypted for this EV."""
 
     id: str
     response_code: ResponseCode
@@ -1171,7 +1172,7 @@ class CertificateInstallationReq(
         "oem_provisioning_cert": "OEMProvisioningCert",
     },
 ):
-    """TODO."""
+    """Ask for a contract certificate with nothing but the OEM provisioning certificate at hand."""
 
     id: str | None = None
     oem_provisioning_cert: bytes
@@ -1193,7 +1194,7 @@ class CertificateInstallationRes(
         "response_code": "ResponseCode",
     },
 ):
-    """TODO."""
+    """A first contract certificate with its private key, encrypted for this EV."""
 
     id: str
     response_code: ResponseCode
@@ -1206,7 +1207,7 @@ class CertificateInstallationRes(
 class CableCheckReq(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"dc_ev_status": "DC_EVStatus"}
 ):
-    """TODO."""
+    """Ask for the isolation test of the DC cable before voltage is applied."""
 
     dc_ev_status: DCEVStatus
 
@@ -1222,7 +1223,7 @@ class CableCheckRes(
         "response_code": "ResponseCode",
     },
 ):
-    """TODO."""
+    """Result of the isolation test, or that it still runs."""
 
     response_code: ResponseCode
     dc_evse_status: DCEVSEStatus
@@ -1240,7 +1241,7 @@ class PreChargeReq(
         "ev_target_voltage": "EVTargetVoltage",
     },
 ):
-    """TODO."""
+    """Ask for the target voltage at low current, to match the battery before the EV's contactors close."""
 
     dc_ev_status: DCEVStatus
     ev_target_voltage: PhysicalValue
@@ -1258,7 +1259,7 @@ class PreChargeRes(
         "response_code": "ResponseCode",
     },
 ):
-    """TODO."""
+    """The voltage the EVSE has reached."""
 
     response_code: ResponseCode
     dc_evse_status: DCEVSEStatus
@@ -1283,7 +1284,7 @@ class CurrentDemandReq(
         "remaining_time_to_full_soc": "RemainingTimeToFullSoC",
     },
 ):
-    """TODO."""
+    """The loop of DC charging: target current and voltage, and the limits the EVSE must not exceed."""
 
     dc_ev_status: DCEVStatus
     ev_target_current: PhysicalValue
@@ -1315,7 +1316,7 @@ class CurrentDemandRes(
         "response_code": "ResponseCode",
     },
 ):
-    """TODO."""
+    """Present output and limits of the DC EVSE, and the meter reading if a receipt may be wanted."""
 
     response_code: ResponseCode
     dc_evse_status: DCEVSEStatus
@@ -1332,7 +1333,7 @@ class CurrentDemandRes(
 class WeldingDetectionReq(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"dc_ev_status": "DC_EVStatus"}
 ):
-    """TODO."""
+    """Ask for the output voltage while the EV tests whether its contactors really opened."""
 
     dc_ev_status: DCEVStatus
 
@@ -1348,7 +1349,7 @@ class WeldingDetectionRes(
         "response_code": "ResponseCode",
     },
 ):
-    """TODO."""
+    """The voltage still present at the output."""
 
     response_code: ResponseCode
     dc_evse_status: DCEVSEStatus

@@ -43,7 +43,7 @@ from secc.messages.xmldsig import (
 
 
 class EVSEProcessing(StrEnum):
-    """Literals of EVSEProcessingType."""
+    """Whether the station has finished what was asked, or wants to be asked again."""
 
     FINISHED = "Finished"
     ONGOING = "Ongoing"
@@ -51,7 +51,7 @@ class EVSEProcessing(StrEnum):
 
 
 class EVSENotification(StrEnum):
-    """Literals of EVSENotificationType."""
+    """What the station asks the EV to do."""
 
     NONE = "None"
     STOP_CHARGING = "StopCharging"
@@ -59,7 +59,7 @@ class EVSENotification(StrEnum):
 
 
 class ChargeProgress(StrEnum):
-    """Literals of chargeProgressType."""
+    """What PowerDeliveryReq asks for."""
 
     START = "Start"
     STOP = "Stop"
@@ -67,14 +67,14 @@ class ChargeProgress(StrEnum):
 
 
 class ChargingSession(StrEnum):
-    """Literals of chargingSessionType."""
+    """Whether the session ends for good or is paused."""
 
     TERMINATE = "Terminate"
     PAUSE = "Pause"
 
 
 class ServiceCategory(StrEnum):
-    """Literals of serviceCategoryType."""
+    """Kinds of service."""
 
     EV_CHARGING = "EVCharging"
     INTERNET = "Internet"
@@ -83,7 +83,7 @@ class ServiceCategory(StrEnum):
 
 
 class EnergyTransferMode(StrEnum):
-    """Literals of EnergyTransferModeType."""
+    """Ways to transfer energy: AC by phases, DC by connector and pins."""
 
     AC_SINGLE_PHASE_CORE = "AC_single_phase_core"
     AC_THREE_PHASE_CORE = "AC_three_phase_core"
@@ -94,7 +94,7 @@ class EnergyTransferMode(StrEnum):
 
 
 class CostKind(StrEnum):
-    """Literals of costKindType."""
+    """What a cost entry counts."""
 
     RELATIVE_PRICE_PERCENTAGE = "relativePricePercentage"
     RENEWABLE_GENERATION_PERCENTAGE = "RenewableGenerationPercentage"
@@ -102,14 +102,14 @@ class CostKind(StrEnum):
 
 
 class PaymentOption(StrEnum):
-    """Literals of paymentOptionType."""
+    """Ways to pay: a contract in the EV, or anything outside it."""
 
     CONTRACT = "Contract"
     EXTERNAL_PAYMENT = "ExternalPayment"
 
 
 class FaultCode(StrEnum):
-    """Literals of faultCodeType."""
+    """Faults that a message header can report."""
 
     PARSING_ERROR = "ParsingError"
     NO_TLS_ROOT_CERTIFICAT_AVAILABLE = "NoTLSRootCertificatAvailable"
@@ -117,7 +117,7 @@ class FaultCode(StrEnum):
 
 
 class ResponseCode(StrEnum):
-    """Literals of responseCodeType."""
+    """The result of a request."""
 
     OK = "OK"
     OK_NEW_SESSION_ESTABLISHED = "OK_NewSessionEstablished"
@@ -148,7 +148,7 @@ class ResponseCode(StrEnum):
 
 
 class UnitSymbol(StrEnum):
-    """Literals of unitSymbolType."""
+    """Units of physical values."""
 
     H = "h"
     M = "m"
@@ -160,7 +160,7 @@ class UnitSymbol(StrEnum):
 
 
 class DCEVSEStatusCode(StrEnum):
-    """Literals of DC_EVSEStatusCodeType."""
+    """State of a DC EVSE in one word."""
 
     EVSE_NOT_READY = "EVSE_NotReady"
     EVSE_READY = "EVSE_Ready"
@@ -177,7 +177,7 @@ class DCEVSEStatusCode(StrEnum):
 
 
 class IsolationLevel(StrEnum):
-    """Literals of isolationLevelType."""
+    """Result of isolation monitoring."""
 
     INVALID = "Invalid"
     VALID = "Valid"
@@ -187,7 +187,7 @@ class IsolationLevel(StrEnum):
 
 
 class DCEVErrorCode(StrEnum):
-    """Literals of DC_EVErrorCodeType."""
+    """Faults that an EV reports in DC charging."""
 
     NO_ERROR = "NO_ERROR"
     FAILED_RESS_TEMPERATURE_INHIBIT = "FAILED_RESSTemperatureInhibit"
@@ -206,7 +206,7 @@ class DCEVErrorCode(StrEnum):
 class V2GMessage(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"body": "Body", "header": "Header"}
 ):
-    """TODO."""
+    """The envelope of every ISO 15118-2 message: one header, one body."""
 
     header: MessageHeader
     body: BodyElement | None
@@ -219,7 +219,8 @@ class MessageHeader(
     gc=False,
     rename={"notification": "Notification", "session_id": "SessionID", "signature": "Signature"},
 ):
-    """TODO."""
+    """Which session a message belongs to, an optional fault notice, and the signature over parts of the
+    body."""
 
     session_id: bytes
     notification: Notification | None = None
@@ -239,7 +240,7 @@ class Service(
         "service_scope": "ServiceScope",
     },
 ):
-    """TODO."""
+    """One service on offer, and whether it is free of charge."""
 
     service_id: int
     service_name: str | None = None
@@ -249,7 +250,7 @@ class Service(
 
 
 class ServiceList(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"service": "Service"}):
-    """TODO."""
+    """The value-added services on offer."""
 
     service: tuple[Service, ...]
 
@@ -257,7 +258,7 @@ class ServiceList(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"
 class SelectedServiceList(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"selected_service": "SelectedService"}
 ):
-    """TODO."""
+    """The services an EV has chosen, the charge service included."""
 
     selected_service: tuple[SelectedService, ...]
 
@@ -269,7 +270,7 @@ class SelectedService(
     gc=False,
     rename={"parameter_set_id": "ParameterSetID", "service_id": "ServiceID"},
 ):
-    """TODO."""
+    """A chosen service and, where it has several, the chosen parameter set."""
 
     service_id: int
     parameter_set_id: int | None = None
@@ -278,7 +279,7 @@ class SelectedService(
 class ServiceParameterList(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"parameter_set": "ParameterSet"}
 ):
-    """TODO."""
+    """All parameter sets of one service."""
 
     parameter_set: tuple[ParameterSet, ...]
 
@@ -290,7 +291,7 @@ class ParameterSet(
     gc=False,
     rename={"parameter": "Parameter", "parameter_set_id": "ParameterSetID"},
 ):
-    """TODO."""
+    """One way to use a service: parameters that belong together."""
 
     parameter_set_id: int
     parameter: tuple[Parameter, ...]
@@ -311,7 +312,7 @@ class Parameter(
         "string_value": "stringValue",
     },
 ):
-    """TODO."""
+    """A named value of a service parameter set; exactly one of the value fields is given."""
 
     name: str
     bool_value: bool | None = None
@@ -336,7 +337,7 @@ class ChargeService(
         "supported_energy_transfer_mode": "SupportedEnergyTransferMode",
     },
 ):
-    """TODO."""
+    """The charge service with the ways of energy transfer that the EVSE supports."""
 
     service_id: int
     service_name: str | None = None
@@ -349,7 +350,7 @@ class ChargeService(
 class SupportedEnergyTransferMode(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"energy_transfer_mode": "EnergyTransferMode"}
 ):
-    """TODO."""
+    """The ways of energy transfer on offer."""
 
     energy_transfer_mode: tuple[EnergyTransferMode, ...]
 
@@ -357,21 +358,22 @@ class SupportedEnergyTransferMode(
 class ContractSignatureEncryptedPrivateKey(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"id": "Id"}
 ):
-    """TODO."""
+    """The private key of a contract certificate, encrypted for the receiving EV: 16 octets of IV, 32 of
+    key."""
 
     id: str
     value: bytes
 
 
 class DiffieHellmanPublickey(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"id": "Id"}):
-    """TODO."""
+    """The ephemeral public key from which the EV derives the key that decrypts its contract key."""
 
     id: str
     value: bytes
 
 
 class EMAID(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"id": "Id"}):
-    """TODO."""
+    """The eMAID of a delivered contract, with an Id so that it can be signed."""
 
     id: str
     value: str
@@ -384,7 +386,7 @@ class CertificateChain(
     gc=False,
     rename={"certificate": "Certificate", "id": "Id", "sub_certificates": "SubCertificates"},
 ):
-    """TODO."""
+    """A leaf certificate and its sub-CA certificates as DER, the root left out. [V2G2-275]"""
 
     id: str | None = None
     certificate: bytes
@@ -394,7 +396,7 @@ class CertificateChain(
 class SubCertificates(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"certificate": "Certificate"}
 ):
-    """TODO."""
+    """The sub-CA certificates of a chain, the issuer of the leaf first."""
 
     certificate: tuple[bytes, ...]
 
@@ -402,7 +404,7 @@ class SubCertificates(
 class ListOfRootCertificateIDs(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"root_certificate_id": "RootCertificateID"}
 ):
-    """TODO."""
+    """The V2G root certificates that the EV holds."""
 
     root_certificate_id: tuple[X509IssuerSerial, ...]
 
@@ -420,7 +422,7 @@ class MeterInfo(
         "t_meter": "TMeter",
     },
 ):
-    """TODO."""
+    """A meter reading in Wh, its time (Unix seconds) and, where the meter can, its signature."""
 
     meter_id: str
     meter_reading: int | None = None
@@ -436,7 +438,7 @@ class PhysicalValue(
     gc=False,
     rename={"multiplier": "Multiplier", "unit": "Unit", "value": "Value"},
 ):
-    """TODO."""
+    """Value times ten to the multiplier, in the given unit. [V2G2-279]"""
 
     multiplier: int
     unit: UnitSymbol
@@ -450,20 +452,20 @@ class Notification(
     gc=False,
     rename={"fault_code": "FaultCode", "fault_msg": "FaultMsg"},
 ):
-    """TODO."""
+    """A fault that the sender of a message has noticed."""
 
     fault_code: FaultCode
     fault_msg: str | None = None
 
 
 class SASchedules(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """TODO."""
+    """The schedules offered; only a SAScheduleList exists."""
 
 
 class SAScheduleList(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"sa_schedule_tuple": "SAScheduleTuple"}
 ):
-    """TODO."""
+    """Up to three schedules to choose from, the first being the default. [V2G2-297]"""
 
     sa_schedule_tuple: tuple[SAScheduleTuple, ...]
 
@@ -479,7 +481,7 @@ class SAScheduleTuple(
         "sales_tariff": "SalesTariff",
     },
 ):
-    """TODO."""
+    """One schedule: the power available over time and, optionally, what it costs."""
 
     sa_schedule_tuple_id: int
     p_max_schedule: PMaxSchedule
@@ -499,7 +501,7 @@ class SalesTariff(
         "sales_tariff_id": "SalesTariffID",
     },
 ):
-    """TODO."""
+    """The price of energy over time, signed by the mobility operator."""
 
     id: str | None = None
     sales_tariff_id: int
@@ -511,13 +513,13 @@ class SalesTariff(
 class PMaxSchedule(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"p_max_schedule_entry": "PMaxScheduleEntry"}
 ):
-    """TODO."""
+    """The power limit over time, in entries without gaps."""
 
     p_max_schedule_entry: tuple[PMaxScheduleEntry, ...]
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"time_interval": "TimeInterval"}):
-    """TODO."""
+    """An interval of a schedule."""
 
     time_interval: RelativeTimeInterval
 
@@ -533,7 +535,7 @@ class SalesTariffEntry(
         "time_interval": "TimeInterval",
     },
 ):
-    """TODO."""
+    """The price level, and optionally the cost, in one interval."""
 
     time_interval: RelativeTimeInterval
     e_price_level: int | None = None
@@ -547,18 +549,19 @@ class PMaxScheduleEntry(
     gc=False,
     rename={"p_max": "PMax", "time_interval": "TimeInterval"},
 ):
-    """TODO."""
+    """The power limit in one interval, over all phases. [V2G2-315]"""
 
     time_interval: RelativeTimeInterval
     p_max: PhysicalValue
 
 
 class Interval(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """TODO."""
+    """When a schedule entry holds; only a RelativeTimeInterval exists."""
 
 
 class RelativeTimeInterval(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """TODO."""
+    """An interval in seconds from now; its end is the start of the next one unless a duration is given.
+    [V2G2-328] [V2G2-329] [V2G2-330]"""
 
     start: int
     duration: int | None = None
@@ -567,7 +570,7 @@ class RelativeTimeInterval(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class ConsumptionCost(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"cost": "Cost", "start_value": "startValue"}
 ):
-    """TODO."""
+    """What energy costs from a given power or amount upwards."""
 
     start_value: PhysicalValue
     cost: tuple[Cost, ...]
@@ -580,7 +583,7 @@ class Cost(
     gc=False,
     rename={"amount_multiplier": "amountMultiplier", "cost_kind": "costKind"},
 ):
-    """TODO."""
+    """One cost: money per kWh relative to the tariff, share of renewable energy, or carbon dioxide."""
 
     cost_kind: CostKind
     amount: int
@@ -594,7 +597,7 @@ class EVSEStatus(
     gc=False,
     rename={"evse_notification": "EVSENotification", "notification_max_delay": "NotificationMaxDelay"},
 ):
-    """TODO."""
+    """What the station asks of the EV, and how many seconds it has to comply."""
 
     notification_max_delay: int
     evse_notification: EVSENotification
@@ -611,7 +614,7 @@ class ACEVSEStatus(
         "rcd": "RCD",
     },
 ):
-    """TODO."""
+    """State of an AC EVSE: its notification and its residual current device (true: tripped)."""
 
     notification_max_delay: int
     evse_notification: EVSENotification
@@ -619,7 +622,7 @@ class ACEVSEStatus(
 
 
 class EVStatus(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """TODO."""
+    """State of an EV; only a DC_EVStatus exists."""
 
 
 class DCEVSEStatus(
@@ -634,7 +637,7 @@ class DCEVSEStatus(
         "notification_max_delay": "NotificationMaxDelay",
     },
 ):
-    """TODO."""
+    """State of a DC EVSE: its notification, isolation and status code."""
 
     notification_max_delay: int
     evse_notification: EVSENotification
@@ -649,7 +652,7 @@ class DCEVStatus(
     gc=False,
     rename={"ev_error_code": "EVErrorCode", "ev_ready": "EVReady", "ev_ress_soc": "EVRESSSOC"},
 ):
-    """TODO."""
+    """State of an EV in DC charging: readiness, fault, and state of charge in percent."""
 
     ev_ready: bool
     ev_error_code: DCEVErrorCode
@@ -659,7 +662,7 @@ class DCEVStatus(
 class EVChargeParameter(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"departure_time": "DepartureTime"}
 ):
-    """TODO."""
+    """What the EV needs; the departure time counts in seconds from now."""
 
     departure_time: int | None = None
 
@@ -677,7 +680,7 @@ class ACEVChargeParameter(
         "ev_min_current": "EVMinCurrent",
     },
 ):
-    """TODO."""
+    """What an EV needs in AC charging: energy, and the voltage and current it can take."""
 
     departure_time: int | None = None
     e_amount: PhysicalValue
@@ -703,7 +706,7 @@ class DCEVChargeParameter(
         "full_soc": "FullSOC",
     },
 ):
-    """TODO."""
+    """What an EV needs in DC charging: limits of its battery, energy and states of charge."""
 
     departure_time: int | None = None
     dc_ev_status: DCEVStatus
@@ -717,7 +720,7 @@ class DCEVChargeParameter(
 
 
 class EVSEChargeParameter(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """TODO."""
+    """What the EVSE can deliver, AC or DC."""
 
 
 class ACEVSEChargeParameter(
@@ -731,7 +734,7 @@ class ACEVSEChargeParameter(
         "evse_nominal_voltage": "EVSENominalVoltage",
     },
 ):
-    """TODO."""
+    """What an AC EVSE can deliver: nominal voltage and maximum current per phase."""
 
     ac_evse_status: ACEVSEStatus
     evse_nominal_voltage: PhysicalValue
@@ -755,7 +758,7 @@ class DCEVSEChargeParameter(
         "evse_peak_current_ripple": "EVSEPeakCurrentRipple",
     },
 ):
-    """TODO."""
+    """What a DC EVSE can deliver: its limits, and how well it regulates."""
 
     dc_evse_status: DCEVSEStatus
     evse_maximum_current_limit: PhysicalValue
@@ -769,7 +772,7 @@ class DCEVSEChargeParameter(
 
 
 class EVPowerDeliveryParameter(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """TODO."""
+    """State of the EV when power delivery starts or stops; only the DC form exists."""
 
 
 class DCEVPowerDeliveryParameter(
@@ -783,7 +786,7 @@ class DCEVPowerDeliveryParameter(
         "dc_ev_status": "DC_EVStatus",
     },
 ):
-    """TODO."""
+    """State of a DC EV when power delivery starts or stops."""
 
     dc_ev_status: DCEVStatus
     bulk_charging_complete: bool | None = None
@@ -793,7 +796,7 @@ class DCEVPowerDeliveryParameter(
 class ChargingProfile(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"profile_entry": "ProfileEntry"}
 ):
-    """TODO."""
+    """How the EV intends to use the chosen schedule."""
 
     profile_entry: tuple[ProfileEntry, ...]
 
@@ -809,7 +812,7 @@ class ProfileEntry(
         "charging_profile_entry_start": "ChargingProfileEntryStart",
     },
 ):
-    """TODO."""
+    """From this second on the EV will draw at most this power. [V2G2-289] [V2G2-290]"""
 
     charging_profile_entry_start: int
     charging_profile_entry_max_power: PhysicalValue
@@ -819,17 +822,17 @@ class ProfileEntry(
 class PaymentOptionList(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"payment_option": "PaymentOption"}
 ):
-    """TODO."""
+    """The ways to pay that the station accepts."""
 
     payment_option: tuple[PaymentOption, ...]
 
 
 class BodyBase(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """TODO."""
+    """What all requests and responses have in common: nothing but their place in the body."""
 
 
 class SessionSetupReq(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"evcc_id": "EVCCID"}):
-    """TODO."""
+    """Start a session, or ask to resume a paused one by its SessionID in the header. [V2G2-188] [V2G2-189]"""
 
     evcc_id: bytes
 
@@ -841,7 +844,8 @@ class SessionSetupRes(
     gc=False,
     rename={"evse_id": "EVSEID", "evse_time_stamp": "EVSETimeStamp", "response_code": "ResponseCode"},
 ):
-    """TODO."""
+    """Says whether the session is new or resumed, names the EVSE and tells the EV the time (Unix seconds).
+    [V2G2-190] [V2G2-191]"""
 
     response_code: ResponseCode
     evse_id: str
@@ -855,7 +859,8 @@ class ServiceDiscoveryReq(
     gc=False,
     rename={"service_category": "ServiceCategory", "service_scope": "ServiceScope"},
 ):
-    """TODO."""
+    """Ask which services the station offers, optionally of one category or scope only. [V2G2-193]
+    [V2G2-194]"""
 
     service_scope: str | None = None
     service_category: ServiceCategory | None = None
@@ -873,7 +878,8 @@ class ServiceDiscoveryRes(
         "service_list": "ServiceList",
     },
 ):
-    """TODO."""
+    """The payment options, the charge service and the value-added services that the station offers.
+    [V2G2-195] [V2G2-196]"""
 
     response_code: ResponseCode
     payment_option_list: PaymentOptionList
@@ -884,7 +890,7 @@ class ServiceDiscoveryRes(
 class ServiceDetailReq(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"service_id": "ServiceID"}
 ):
-    """TODO."""
+    """Ask for the parameter sets of one offered value-added service. [V2G2-197] [V2G2-198]"""
 
     service_id: int
 
@@ -900,7 +906,7 @@ class ServiceDetailRes(
         "service_parameter_list": "ServiceParameterList",
     },
 ):
-    """TODO."""
+    """The parameter sets in which a value-added service can be had. [V2G2-199] [V2G2-200]"""
 
     response_code: ResponseCode
     service_id: int
@@ -917,7 +923,7 @@ class PaymentServiceSelectionReq(
         "selected_service_list": "SelectedServiceList",
     },
 ):
-    """TODO."""
+    """Choose how to pay and which of the offered services to use. [V2G2-201] [V2G2-202]"""
 
     selected_payment_option: PaymentOption
     selected_service_list: SelectedServiceList
@@ -926,7 +932,7 @@ class PaymentServiceSelectionReq(
 class PaymentServiceSelectionRes(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"response_code": "ResponseCode"}
 ):
-    """TODO."""
+    """Accepts or refuses the chosen payment option and services. [V2G2-203] [V2G2-204]"""
 
     response_code: ResponseCode
 
@@ -938,7 +944,7 @@ class PaymentDetailsReq(
     gc=False,
     rename={"contract_signature_cert_chain": "ContractSignatureCertChain", "emaid": "eMAID"},
 ):
-    """TODO."""
+    """Present the contract: its eMAID and its certificate chain. [V2G2-205] [V2G2-206]"""
 
     emaid: str
     contract_signature_cert_chain: CertificateChain
@@ -955,7 +961,7 @@ class PaymentDetailsRes(
         "response_code": "ResponseCode",
     },
 ):
-    """TODO."""
+    """Accepts the contract so far and sets the challenge that the EV must sign. [V2G2-208] [V2G2-899]"""
 
     response_code: ResponseCode
     gen_challenge: bytes
@@ -965,7 +971,7 @@ class PaymentDetailsRes(
 class AuthorizationReq(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"gen_challenge": "GenChallenge", "id": "Id"}
 ):
-    """TODO."""
+    """Ask to be authorized; with a contract, signed and with the challenge echoed. [V2G2-210]"""
 
     id: str | None = None
     gen_challenge: bytes | None = None
@@ -978,7 +984,7 @@ class AuthorizationRes(
     gc=False,
     rename={"evse_processing": "EVSEProcessing", "response_code": "ResponseCode"},
 ):
-    """TODO."""
+    """Authorization granted, or still being worked on. [V2G2-212] [V2G2-901]"""
 
     response_code: ResponseCode
     evse_processing: EVSEProcessing
@@ -995,7 +1001,8 @@ class ChargeParameterDiscoveryReq(
         "requested_energy_transfer_mode": "RequestedEnergyTransferMode",
     },
 ):
-    """TODO."""
+    """Tell the station what the EV needs and can take; opens the negotiation of a schedule. [V2G2-214]
+    [V2G2-785]"""
 
     max_entries_sa_schedule_tuple: int | None = None
     requested_energy_transfer_mode: EnergyTransferMode
@@ -1014,7 +1021,8 @@ class ChargeParameterDiscoveryRes(
         "sa_schedules": "SASchedules",
     },
 ):
-    """TODO."""
+    """What the EVSE can deliver and the schedules it offers, or a request for patience. [V2G2-218]
+    [V2G2-220]"""
 
     response_code: ResponseCode
     evse_processing: EVSEProcessing
@@ -1034,7 +1042,7 @@ class PowerDeliveryReq(
         "sa_schedule_tuple_id": "SAScheduleTupleID",
     },
 ):
-    """TODO."""
+    """Ask the SECC to start, stop or renegotiate energy transfer. [V2G2-221] [V2G2-222]"""
 
     charge_progress: ChargeProgress
     sa_schedule_tuple_id: int
@@ -1049,7 +1057,7 @@ class PowerDeliveryRes(
     gc=False,
     rename={"evse_status": "EVSEStatus", "response_code": "ResponseCode"},
 ):
-    """TODO."""
+    """Energy transfer is started or stopped as asked, or why not. [V2G2-223] [V2G2-226]"""
 
     response_code: ResponseCode
     evse_status: ACEVSEStatus | DCEVSEStatus
@@ -1067,7 +1075,7 @@ class MeteringReceiptReq(
         "session_id": "SessionID",
     },
 ):
-    """TODO."""
+    """Acknowledge a meter reading with a signed receipt. [V2G2-245]"""
 
     id: str | None = None
     session_id: bytes
@@ -1082,7 +1090,7 @@ class MeteringReceiptRes(
     gc=False,
     rename={"evse_status": "EVSEStatus", "response_code": "ResponseCode"},
 ):
-    """TODO."""
+    """Accepts or refuses the receipt. [V2G2-247] [V2G2-248]"""
 
     response_code: ResponseCode
     evse_status: ACEVSEStatus | DCEVSEStatus
@@ -1091,7 +1099,7 @@ class MeteringReceiptRes(
 class SessionStopReq(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"charging_session": "ChargingSession"}
 ):
-    """TODO."""
+    """End the session, or pause it to resume it later. [V2G2-239]"""
 
     charging_session: ChargingSession
 
@@ -1099,7 +1107,7 @@ class SessionStopReq(
 class SessionStopRes(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"response_code": "ResponseCode"}
 ):
-    """TODO."""
+    """Confirms the end or pause of the session. [V2G2-240] [V2G2-241]"""
 
     response_code: ResponseCode
 
@@ -1116,7 +1124,7 @@ class CertificateUpdateReq(
         "list_of_root_certificate_ids": "ListOfRootCertificateIDs",
     },
 ):
-    """TODO."""
+    """Ask for a new contract certificate in place of the one that is still valid. [V2G2-228] [V2G2-889]"""
 
     id: str
     contract_signature_cert_chain: CertificateChain
@@ -1139,7 +1147,7 @@ class CertificateUpdateRes(
         "sa_provisioning_certificate_chain": "SAProvisioningCertificateChain",
     },
 ):
-    """TODO."""
+    """The new contract certificate with its private key, encrypted for this EV. [V2G2-230] [V2G2-892]"""
 
     response_code: ResponseCode
     sa_provisioning_certificate_chain: CertificateChain
@@ -1161,7 +1169,8 @@ class CertificateInstallationReq(
         "oem_provisioning_cert": "OEMProvisioningCert",
     },
 ):
-    """TODO."""
+    """Ask for a contract certificate with nothing but the OEM provisioning certificate at hand. [V2G2-235]
+    [V2G2-236] [V2G2-893]"""
 
     id: str
     oem_provisioning_cert: bytes
@@ -1182,7 +1191,7 @@ class CertificateInstallationRes(
         "sa_provisioning_certificate_chain": "SAProvisioningCertificateChain",
     },
 ):
-    """TODO."""
+    """A first contract certificate with its private key, encrypted for this EV."""
 
     response_code: ResponseCode
     sa_provisioning_certificate_chain: CertificateChain
@@ -1193,7 +1202,7 @@ class CertificateInstallationRes(
 
 
 class ChargingStatusReq(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """TODO."""
+    """The heartbeat of AC charging; says nothing but that the EV is still there. [V2G2-242]"""
 
 
 class ChargingStatusRes(
@@ -1211,7 +1220,8 @@ class ChargingStatusRes(
         "sa_schedule_tuple_id": "SAScheduleTupleID",
     },
 ):
-    """TODO."""
+    """State of the AC EVSE, its present current limit, and the meter reading if a receipt may be wanted.
+    [V2G2-243] [V2G2-244]"""
 
     response_code: ResponseCode
     evse_id: str
@@ -1225,7 +1235,7 @@ class ChargingStatusRes(
 class CableCheckReq(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"dc_ev_status": "DC_EVStatus"}
 ):
-    """TODO."""
+    """Ask for the isolation test of the DC cable before voltage is applied. [V2G2-249] [V2G2-250]"""
 
     dc_ev_status: DCEVStatus
 
@@ -1241,7 +1251,7 @@ class CableCheckRes(
         "response_code": "ResponseCode",
     },
 ):
-    """TODO."""
+    """Result of the isolation test, or that it still runs. [V2G2-251] [V2G2-252]"""
 
     response_code: ResponseCode
     dc_evse_status: DCEVSEStatus
@@ -1259,7 +1269,8 @@ class PreChargeReq(
         "ev_target_voltage": "EVTargetVoltage",
     },
 ):
-    """TODO."""
+    """Ask for the target voltage at low current, to match the battery before the EV's contactors close.
+    [V2G2-253] [V2G2-254]"""
 
     dc_ev_status: DCEVStatus
     ev_target_voltage: PhysicalValue
@@ -1277,7 +1288,7 @@ class PreChargeRes(
         "response_code": "ResponseCode",
     },
 ):
-    """TODO."""
+    """The voltage the EVSE has reached. [V2G2-255] [V2G2-256]"""
 
     response_code: ResponseCode
     dc_evse_status: DCEVSEStatus
@@ -1302,7 +1313,8 @@ class CurrentDemandReq(
         "remaining_time_to_full_soc": "RemainingTimeToFullSoC",
     },
 ):
-    """TODO."""
+    """The loop of DC charging: target current and voltage, and the limits the EVSE must not exceed.
+    [V2G2-257]"""
 
     dc_ev_status: DCEVStatus
     ev_target_current: PhysicalValue
@@ -1338,7 +1350,8 @@ class CurrentDemandRes(
         "sa_schedule_tuple_id": "SAScheduleTupleID",
     },
 ):
-    """TODO."""
+    """Present output and limits of the DC EVSE, and the meter reading if a receipt may be wanted.
+    [V2G2-259]"""
 
     response_code: ResponseCode
     dc_evse_status: DCEVSEStatus
@@ -1359,7 +1372,7 @@ class CurrentDemandRes(
 class WeldingDetectionReq(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"dc_ev_status": "DC_EVStatus"}
 ):
-    """TODO."""
+    """Ask for the output voltage while the EV tests whether its contactors really opened. [V2G2-261]"""
 
     dc_ev_status: DCEVStatus
 
@@ -1375,7 +1388,7 @@ class WeldingDetectionRes(
         "response_code": "ResponseCode",
     },
 ):
-    """TODO."""
+    """The voltage still present at the output. [V2G2-263] [V2G2-264]"""
 
     response_code: ResponseCode
     dc_evse_status: DCEVSEStatus

@@ -71,7 +71,7 @@ class ACChargeParameterDiscoveryReq(
     gc=False,
     rename={"ac_cpd_req_energy_transfer_mode": "AC_CPDReqEnergyTransferMode", "header": "Header"},
 ):
-    """TODO."""
+    """What an EV needs and can take in AC charging."""
 
     header: MessageHeader
     ac_cpd_req_energy_transfer_mode: ACCPDReqEnergyTransferMode | BPTACCPDReqEnergyTransferMode
@@ -88,7 +88,7 @@ class ACChargeParameterDiscoveryRes(
         "response_code": "ResponseCode",
     },
 ):
-    """TODO."""
+    """What an AC EVSE can deliver."""
 
     header: MessageHeader
     response_code: ResponseCode
@@ -107,7 +107,7 @@ class ACChargeLoopReq(
         "meter_info_requested": "MeterInfoRequested",
     },
 ):
-    """TODO."""
+    """The loop of AC charging, the EV's side."""
 
     header: MessageHeader
     display_parameters: DisplayParameters | None = None
@@ -135,7 +135,7 @@ class ACChargeLoopRes(
         "response_code": "ResponseCode",
     },
 ):
-    """TODO."""
+    """The loop of AC charging, the station's side; the target frequency is in Hz."""
 
     header: MessageHeader
     response_code: ResponseCode
@@ -165,7 +165,7 @@ class ACCPDReqEnergyTransferMode(
         "ev_minimum_charge_power_l3": "EVMinimumChargePower_L3",
     },
 ):
-    """TODO."""
+    """The range of charge power the EV can take, in W, per phase where given."""
 
     ev_maximum_charge_power: RationalNumber
     ev_maximum_charge_power_l2: RationalNumber | None = None
@@ -195,7 +195,7 @@ class ACCPDResEnergyTransferMode(
         "maximum_power_asymmetry": "MaximumPowerAsymmetry",
     },
 ):
-    """TODO."""
+    """The range of charge power the EVSE offers, in W, per phase where given, and its grid figures."""
 
     evse_maximum_charge_power: RationalNumber
     evse_maximum_charge_power_l2: RationalNumber | None = None
@@ -231,7 +231,7 @@ class BPTACCPDReqEnergyTransferMode(
         "ev_minimum_discharge_power_l3": "EVMinimumDischargePower_L3",
     },
 ):
-    """TODO."""
+    """The same with the range of discharge power the EV can deliver."""
 
     ev_maximum_charge_power: RationalNumber
     ev_maximum_charge_power_l2: RationalNumber | None = None
@@ -273,7 +273,7 @@ class BPTACCPDResEnergyTransferMode(
         "maximum_power_asymmetry": "MaximumPowerAsymmetry",
     },
 ):
-    """TODO."""
+    """The same with the range of discharge power the EVSE can accept."""
 
     evse_maximum_charge_power: RationalNumber
     evse_maximum_charge_power_l2: RationalNumber | None = None
@@ -318,7 +318,7 @@ class ScheduledACCLReqControlMode(
         "ev_target_energy_request": "EVTargetEnergyRequest",
     },
 ):
-    """TODO."""
+    """Present power and limits of an EV that follows a schedule."""
 
     ev_target_energy_request: RationalNumber | None = None
     ev_maximum_energy_request: RationalNumber | None = None
@@ -354,7 +354,7 @@ class ScheduledACCLResControlMode(
         "evse_target_reactive_power_l3": "EVSETargetReactivePower_L3",
     },
 ):
-    """TODO."""
+    """Target and present power of an AC EVSE while the EV follows a schedule."""
 
     evse_target_active_power: RationalNumber | None = None
     evse_target_active_power_l2: RationalNumber | None = None
@@ -396,7 +396,7 @@ class BPTScheduledACCLReqControlMode(
         "ev_target_energy_request": "EVTargetEnergyRequest",
     },
 ):
-    """TODO."""
+    """The same with limits of discharge power."""
 
     ev_target_energy_request: RationalNumber | None = None
     ev_maximum_energy_request: RationalNumber | None = None
@@ -438,7 +438,7 @@ class BPTScheduledACCLResControlMode(
         "evse_target_reactive_power_l3": "EVSETargetReactivePower_L3",
     },
 ):
-    """TODO."""
+    """Target and present power in both directions while the EV follows a schedule."""
 
     evse_target_active_power: RationalNumber | None = None
     evse_target_active_power_l2: RationalNumber | None = None
@@ -475,7 +475,7 @@ class DynamicACCLReqControlMode(
         "ev_target_energy_request": "EVTargetEnergyRequest",
     },
 ):
-    """TODO."""
+    """Present power and limits of an EV that leaves the power to the station."""
 
     departure_time: int | None = None
     ev_target_energy_request: RationalNumber
@@ -516,7 +516,7 @@ class DynamicACCLResControlMode(
         "target_soc": "TargetSOC",
     },
 ):
-    """TODO."""
+    """The power that the station sets, and its present power."""
 
     departure_time: int | None = None
     minimum_soc: int | None = None
@@ -565,7 +565,7 @@ class BPTDynamicACCLReqControlMode(
         "ev_target_energy_request": "EVTargetEnergyRequest",
     },
 ):
-    """TODO."""
+    """The same with limits of discharge power and of the energy that may be drawn from the battery."""
 
     departure_time: int | None = None
     ev_target_energy_request: RationalNumber
@@ -614,7 +614,7 @@ class BPTDynamicACCLResControlMode(
         "target_soc": "TargetSOC",
     },
 ):
-    """TODO."""
+    """The power that the station sets in either direction."""
 
     departure_time: int | None = None
     minimum_soc: int | None = None

@@ -66,7 +66,7 @@ from secc.messages.xmldsig import (
 
 
 class CpStatus(StrEnum):
-    """Literals of cpStatusType."""
+    """States of the control pilot."""
 
     STATE_A = "StateA"
     STATE_B = "StateB"
@@ -76,7 +76,7 @@ class CpStatus(StrEnum):
 
 
 class ErrorCode(StrEnum):
-    """Literals of errorCodeType."""
+    """Faults that an EV reports."""
 
     OK_NO_EV_ERROR = "OK_NoEVError"
     FAILED = "FAILED"
@@ -91,7 +91,7 @@ class ErrorCode(StrEnum):
 
 
 class IsolationStatus(StrEnum):
-    """Literals of isolationStatusType."""
+    """Result of isolation monitoring."""
 
     INVALID = "Invalid"
     SAFE = "Safe"
@@ -100,7 +100,7 @@ class IsolationStatus(StrEnum):
 
 
 class ElectricalChargingDeviceStatus(StrEnum):
-    """Literals of electricalChargingDeviceStatusType."""
+    """Electrical state of the charging device, in states of the control pilot."""
 
     STATE_A = "State_A"
     STATE_B = "State_B"
@@ -109,7 +109,7 @@ class ElectricalChargingDeviceStatus(StrEnum):
 
 
 class MechanicalChargingDeviceStatus(StrEnum):
-    """Literals of mechanicalChargingDeviceStatusType."""
+    """Where the pantograph is."""
 
     HOME = "Home"
     MOVING = "Moving"
@@ -127,7 +127,7 @@ class ACDPVehiclePositioningReq(
         "header": "Header",
     },
 ):
-    """TODO."""
+    """The loop of positioning under the pantograph: whether the EV moves and can be guided."""
 
     header: MessageHeader
     ev_mobility_status: bool
@@ -151,7 +151,7 @@ class ACDPVehiclePositioningRes(
         "response_code": "ResponseCode",
     },
 ):
-    """TODO."""
+    """How far the EV is from its place, and whether it may stop."""
 
     header: MessageHeader
     response_code: ResponseCode
@@ -171,7 +171,7 @@ class ACDPConnectReq(
     gc=False,
     rename={"ev_electrical_charging_device_status": "EVElectricalChargingDeviceStatus", "header": "Header"},
 ):
-    """TODO."""
+    """Ask to extend, or on leaving to retract, the pantograph."""
 
     header: MessageHeader
     ev_electrical_charging_device_status: ElectricalChargingDeviceStatus
@@ -190,7 +190,7 @@ class ACDPConnectRes(
         "response_code": "ResponseCode",
     },
 ):
-    """TODO."""
+    """How far the pantograph is."""
 
     header: MessageHeader
     response_code: ResponseCode
@@ -206,7 +206,7 @@ class ACDPSystemStatusReq(
     gc=False,
     rename={"ev_technical_status": "EVTechnicalStatus", "header": "Header"},
 ):
-    """TODO."""
+    """Tell the station the technical state of the EV."""
 
     header: MessageHeader
     ev_technical_status: EVTechnicalStatus
@@ -231,7 +231,7 @@ class ACDPSystemStatusRes(
         "response_code": "ResponseCode",
     },
 ):
-    """TODO."""
+    """The technical state of the station and its pantograph."""
 
     header: MessageHeader
     response_code: ResponseCode
@@ -262,7 +262,7 @@ class EVTechnicalStatus(
         "ev_wlan_strength": "EVWLANStrength",
     },
 ):
-    """TODO."""
+    """The technical state of an EV: readiness, immobilization, control pilot, faults."""
 
     ev_ready_to_charge: bool
     ev_immobilization_request: bool

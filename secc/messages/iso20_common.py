@@ -40,14 +40,14 @@ from secc.messages.xmldsig import (
 
 
 class Authorization(StrEnum):
-    """Literals of authorizationType."""
+    """Ways of authorization: external identification, or plug and charge."""
 
     EIM = "EIM"
     PNC = "PnC"
 
 
 class ChargeProgress(StrEnum):
-    """Literals of chargeProgressType."""
+    """What PowerDeliveryReq asks for."""
 
     START = "Start"
     STOP = "Stop"
@@ -56,21 +56,21 @@ class ChargeProgress(StrEnum):
 
 
 class ChannelSelection(StrEnum):
-    """Literals of channelSelectionType."""
+    """The direction of energy transfer that an EV prepares for."""
 
     CHARGE = "Charge"
     DISCHARGE = "Discharge"
 
 
 class EcdhCurve(StrEnum):
-    """Literals of ecdhCurveType."""
+    """Curves on which the key that protects a contract key is agreed."""
 
     SECP521 = "SECP521"
     X448 = "X448"
 
 
 class ChargingSession(StrEnum):
-    """Literals of chargingSessionType."""
+    """How the session goes on after SessionStopReq."""
 
     PAUSE = "Pause"
     TERMINATE = "Terminate"
@@ -78,7 +78,7 @@ class ChargingSession(StrEnum):
 
 
 class EvCheckInStatus(StrEnum):
-    """Literals of evCheckInStatusType."""
+    """How far the EV's check-in is."""
 
     CHECK_IN = "CheckIn"
     PROCESSING = "Processing"
@@ -86,7 +86,7 @@ class EvCheckInStatus(StrEnum):
 
 
 class EvCheckOutStatus(StrEnum):
-    """Literals of evCheckOutStatusType."""
+    """How far the EV's check-out is."""
 
     CHECK_OUT = "CheckOut"
     PROCESSING = "Processing"
@@ -94,14 +94,14 @@ class EvCheckOutStatus(StrEnum):
 
 
 class EvseCheckOutStatus(StrEnum):
-    """Literals of evseCheckOutStatusType."""
+    """How far the station's part of the check-out is."""
 
     SCHEDULED = "Scheduled"
     COMPLETED = "Completed"
 
 
 class ParkingMethod(StrEnum):
-    """Literals of parkingMethodType."""
+    """Who steers the EV into the parking space."""
 
     AUTO_PARKING = "AutoParking"
     MV_GUIDE_MANUAL = "MVGuideManual"
@@ -109,14 +109,14 @@ class ParkingMethod(StrEnum):
 
 
 class PowerToleranceAcceptance(StrEnum):
-    """Literals of powerToleranceAcceptanceType."""
+    """Whether the EV accepts the power tolerance of a schedule."""
 
     POWER_TOLERANCE_NOT_CONFIRMED = "PowerToleranceNotConfirmed"
     POWER_TOLERANCE_CONFIRMED = "PowerToleranceConfirmed"
 
 
 class EvseNotification(StrEnum):
-    """Literals of evseNotificationType."""
+    """What the station asks the EV to do."""
 
     PAUSE = "Pause"
     EXIT_STANDBY = "ExitStandby"
@@ -127,7 +127,7 @@ class EvseNotification(StrEnum):
 
 
 class Processing(StrEnum):
-    """Literals of processingType."""
+    """Whether the sender has finished, or wants to be asked again."""
 
     FINISHED = "Finished"
     ONGOING = "Ongoing"
@@ -135,7 +135,7 @@ class Processing(StrEnum):
 
 
 class ResponseCode(StrEnum):
-    """Literals of responseCodeType."""
+    """The result of a request."""
 
     OK = "OK"
     OK_CERTIFICATE_EXPIRES_SOON = "OK_CertificateExpiresSoon"
@@ -182,7 +182,7 @@ class ResponseCode(StrEnum):
 class SessionSetupReq(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"evcc_id": "EVCCID", "header": "Header"}
 ):
-    """TODO."""
+    """Start a session, or ask to resume a paused one by its SessionID in the header."""
 
     header: MessageHeader
     evcc_id: str
@@ -195,7 +195,7 @@ class SessionSetupRes(
     gc=False,
     rename={"evse_id": "EVSEID", "header": "Header", "response_code": "ResponseCode"},
 ):
-    """TODO."""
+    """Says whether the session is new or resumed and names the EVSE."""
 
     header: MessageHeader
     response_code: ResponseCode
@@ -203,7 +203,7 @@ class SessionSetupRes(
 
 
 class AuthorizationSetupReq(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"header": "Header"}):
-    """TODO."""
+    """Ask how an EV can be authorized here."""
 
     header: MessageHeader
 
@@ -222,7 +222,8 @@ class AuthorizationSetupRes(
         "response_code": "ResponseCode",
     },
 ):
-    """TODO."""
+    """The ways of authorization on offer, the challenge included, and whether certificates can be
+    installed."""
 
     header: MessageHeader
     response_code: ResponseCode
@@ -244,7 +245,7 @@ class AuthorizationReq(
         "selected_authorization_service": "SelectedAuthorizationService",
     },
 ):
-    """TODO."""
+    """Ask to be authorized in the chosen way."""
 
     header: MessageHeader
     selected_authorization_service: Authorization
@@ -259,7 +260,7 @@ class AuthorizationRes(
     gc=False,
     rename={"evse_processing": "EVSEProcessing", "header": "Header", "response_code": "ResponseCode"},
 ):
-    """TODO."""
+    """Authorization granted, or still being worked on."""
 
     header: MessageHeader
     response_code: ResponseCode
@@ -273,7 +274,7 @@ class ServiceDiscoveryReq(
     gc=False,
     rename={"header": "Header", "supported_service_ids": "SupportedServiceIDs"},
 ):
-    """TODO."""
+    """Ask which services the station offers, optionally out of a list."""
 
     header: MessageHeader
     supported_service_ids: ServiceIDList | None = None
@@ -292,7 +293,7 @@ class ServiceDiscoveryRes(
         "vas_list": "VASList",
     },
 ):
-    """TODO."""
+    """The energy transfer services and the value-added services on offer."""
 
     header: MessageHeader
     response_code: ResponseCode
@@ -308,7 +309,7 @@ class ServiceDetailReq(
     gc=False,
     rename={"header": "Header", "service_id": "ServiceID"},
 ):
-    """TODO."""
+    """Ask for the parameter sets of one offered service."""
 
     header: MessageHeader
     service_id: int
@@ -326,7 +327,7 @@ class ServiceDetailRes(
         "service_parameter_list": "ServiceParameterList",
     },
 ):
-    """TODO."""
+    """The parameter sets in which a service can be had."""
 
     header: MessageHeader
     response_code: ResponseCode
@@ -345,7 +346,7 @@ class ServiceSelectionReq(
         "selected_vas_list": "SelectedVASList",
     },
 ):
-    """TODO."""
+    """Choose an energy transfer service and value-added services."""
 
     header: MessageHeader
     selected_energy_transfer_service: SelectedService
@@ -359,7 +360,7 @@ class ServiceSelectionRes(
     gc=False,
     rename={"header": "Header", "response_code": "ResponseCode"},
 ):
-    """TODO."""
+    """Accepts or refuses the chosen services."""
 
     header: MessageHeader
     response_code: ResponseCode
@@ -377,7 +378,7 @@ class ScheduleExchangeReq(
         "scheduled_se_req_control_mode": "Scheduled_SEReqControlMode",
     },
 ):
-    """TODO."""
+    """Tell the station what energy is needed until when; opens the negotiation of a schedule."""
 
     header: MessageHeader
     maximum_supporting_points: int
@@ -399,7 +400,7 @@ class ScheduleExchangeRes(
         "scheduled_se_res_control_mode": "Scheduled_SEResControlMode",
     },
 ):
-    """TODO."""
+    """The schedules on offer or the station's own plan, or a request for patience."""
 
     header: MessageHeader
     response_code: ResponseCode
@@ -422,7 +423,7 @@ class PowerDeliveryReq(
         "header": "Header",
     },
 ):
-    """TODO."""
+    """Ask the SECC to start, stop, suspend or renegotiate energy transfer."""
 
     header: MessageHeader
     ev_processing: Processing
@@ -438,7 +439,7 @@ class PowerDeliveryRes(
     gc=False,
     rename={"evse_status": "EVSEStatus", "header": "Header", "response_code": "ResponseCode"},
 ):
-    """TODO."""
+    """Energy transfer is started or stopped as asked, or why not."""
 
     header: MessageHeader
     response_code: ResponseCode
@@ -452,7 +453,7 @@ class MeteringConfirmationReq(
     gc=False,
     rename={"header": "Header", "signed_metering_data": "SignedMeteringData"},
 ):
-    """TODO."""
+    """Acknowledge a meter reading with a signed receipt."""
 
     header: MessageHeader
     signed_metering_data: SignedMeteringData
@@ -465,7 +466,7 @@ class MeteringConfirmationRes(
     gc=False,
     rename={"header": "Header", "response_code": "ResponseCode"},
 ):
-    """TODO."""
+    """Accepts or refuses the receipt."""
 
     header: MessageHeader
     response_code: ResponseCode
@@ -483,7 +484,7 @@ class SessionStopReq(
         "header": "Header",
     },
 ):
-    """TODO."""
+    """End or pause the session, or negotiate its services anew, and why."""
 
     header: MessageHeader
     charging_session: ChargingSession
@@ -498,7 +499,7 @@ class SessionStopRes(
     gc=False,
     rename={"header": "Header", "response_code": "ResponseCode"},
 ):
-    """TODO."""
+    """Confirms the end or pause of the session."""
 
     header: MessageHeader
     response_code: ResponseCode
@@ -517,7 +518,7 @@ class CertificateInstallationReq(
         "prioritized_emai_ds": "PrioritizedEMAIDs",
     },
 ):
-    """TODO."""
+    """Ask for contract certificates, with the OEM provisioning certificate as proof of identity."""
 
     header: MessageHeader
     oem_provisioning_certificate_chain: SignedCertificateChain
@@ -540,7 +541,7 @@ class CertificateInstallationRes(
         "signed_installation_data": "SignedInstallationData",
     },
 ):
-    """TODO."""
+    """One contract certificate with its encrypted private key, and how many are still to come."""
 
     header: MessageHeader
     response_code: ResponseCode
@@ -564,7 +565,7 @@ class VehicleCheckInReq(
         "vehicle_travel": "VehicleTravel",
     },
 ):
-    """TODO."""
+    """Tell the station how the EV enters the parking space."""
 
     header: MessageHeader
     ev_check_in_status: EvCheckInStatus
@@ -587,7 +588,7 @@ class VehicleCheckInRes(
         "target_distance": "TargetDistance",
     },
 ):
-    """TODO."""
+    """Where in the parking space the EV should stop."""
 
     header: MessageHeader
     response_code: ResponseCode
@@ -603,7 +604,7 @@ class VehicleCheckOutReq(
     gc=False,
     rename={"check_out_time": "CheckOutTime", "ev_check_out_status": "EVCheckOutStatus", "header": "Header"},
 ):
-    """TODO."""
+    """Tell the station when the EV leaves."""
 
     header: MessageHeader
     ev_check_out_status: EvCheckOutStatus
@@ -621,7 +622,7 @@ class VehicleCheckOutRes(
         "response_code": "ResponseCode",
     },
 ):
-    """TODO."""
+    """Whether the station is ready for the EV to leave."""
 
     header: MessageHeader
     response_code: ResponseCode
@@ -635,7 +636,7 @@ class PnCASResAuthorizationMode(
     gc=False,
     rename={"gen_challenge": "GenChallenge", "supported_providers": "SupportedProviders"},
 ):
-    """TODO."""
+    """Plug and charge on offer: the challenge to sign and the providers accepted."""
 
     gen_challenge: bytes
     supported_providers: SupportedProvidersList | None = None
@@ -644,13 +645,13 @@ class PnCASResAuthorizationMode(
 class SupportedProvidersList(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"provider_id": "ProviderID"}
 ):
-    """TODO."""
+    """The mobility operators whose contracts are accepted."""
 
     provider_id: tuple[str, ...]
 
 
 class EIMASResAuthorizationMode(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """TODO."""
+    """External identification on offer; it needs no details."""
 
 
 class PnCAReqAuthorizationMode(
@@ -664,7 +665,7 @@ class PnCAReqAuthorizationMode(
         "id": "Id",
     },
 ):
-    """TODO."""
+    """The contract certificate chain and the echoed challenge, signed as a whole."""
 
     id: str
     gen_challenge: bytes
@@ -672,11 +673,11 @@ class PnCAReqAuthorizationMode(
 
 
 class EIMAReqAuthorizationMode(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """TODO."""
+    """External identification chosen; it needs no details."""
 
 
 class ServiceIDList(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"service_id": "ServiceID"}):
-    """TODO."""
+    """Services an EV is interested in, by their identifiers."""
 
     service_id: tuple[int, ...]
 
@@ -688,14 +689,14 @@ class Service(
     gc=False,
     rename={"free_service": "FreeService", "service_id": "ServiceID"},
 ):
-    """TODO."""
+    """One service on offer, and whether it is free of charge."""
 
     service_id: int
     free_service: bool
 
 
 class ServiceList(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"service": "Service"}):
-    """TODO."""
+    """Services on offer."""
 
     service: tuple[Service, ...]
 
@@ -707,7 +708,7 @@ class SelectedService(
     gc=False,
     rename={"parameter_set_id": "ParameterSetID", "service_id": "ServiceID"},
 ):
-    """TODO."""
+    """A chosen service and the chosen parameter set."""
 
     service_id: int
     parameter_set_id: int
@@ -716,7 +717,7 @@ class SelectedService(
 class SelectedServiceList(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"selected_service": "SelectedService"}
 ):
-    """TODO."""
+    """The value-added services an EV has chosen."""
 
     selected_service: tuple[SelectedService, ...]
 
@@ -736,7 +737,7 @@ class Parameter(
         "short_value": "shortValue",
     },
 ):
-    """TODO."""
+    """A named value of a service parameter set; exactly one of the value fields is given."""
 
     name: str
     bool_value: bool | None = None
@@ -754,7 +755,7 @@ class ParameterSet(
     gc=False,
     rename={"parameter": "Parameter", "parameter_set_id": "ParameterSetID"},
 ):
-    """TODO."""
+    """One way to use a service: parameters that belong together."""
 
     parameter_set_id: int
     parameter: tuple[Parameter, ...]
@@ -763,7 +764,7 @@ class ParameterSet(
 class ServiceParameterList(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"parameter_set": "ParameterSet"}
 ):
-    """TODO."""
+    """All parameter sets of one service."""
 
     parameter_set: tuple[ParameterSet, ...]
 
@@ -779,7 +780,7 @@ class ScheduleTuple(
         "schedule_tuple_id": "ScheduleTupleID",
     },
 ):
-    """TODO."""
+    """One schedule to choose, for charging and optionally for discharging."""
 
     schedule_tuple_id: int
     charging_schedule: ChargingSchedule
@@ -797,7 +798,7 @@ class ChargingSchedule(
         "price_level_schedule": "PriceLevelSchedule",
     },
 ):
-    """TODO."""
+    """Power over time and, in one of two forms, what it costs."""
 
     power_schedule: PowerSchedule
     absolute_price_schedule: AbsolutePriceSchedule | None = None
@@ -817,7 +818,7 @@ class ScheduledSEReqControlMode(
         "ev_target_energy_request": "EVTargetEnergyRequest",
     },
 ):
-    """TODO."""
+    """What an EV needs that will choose a schedule itself; energies in Wh."""
 
     departure_time: int | None = None
     ev_target_energy_request: RationalNumber | None = None
@@ -829,7 +830,7 @@ class ScheduledSEReqControlMode(
 class ScheduledSEResControlMode(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"schedule_tuple": "ScheduleTuple"}
 ):
-    """TODO."""
+    """Up to three schedules to choose from."""
 
     schedule_tuple: tuple[ScheduleTuple, ...]
 
@@ -850,7 +851,7 @@ class DynamicSEReqControlMode(
         "target_soc": "TargetSOC",
     },
 ):
-    """TODO."""
+    """What an EV needs that leaves the power to the station; energies in Wh."""
 
     departure_time: int
     minimum_soc: int | None = None
@@ -875,7 +876,7 @@ class DynamicSEResControlMode(
         "target_soc": "TargetSOC",
     },
 ):
-    """TODO."""
+    """The station's plan for an EV that leaves the power to it."""
 
     departure_time: int | None = None
     minimum_soc: int | None = None
@@ -899,7 +900,8 @@ class SignedInstallationData(
         "x448_encrypted_private_key": "X448_EncryptedPrivateKey",
     },
 ):
-    """TODO."""
+    """A contract certificate chain with its private key encrypted for this EV, signed by the provisioning
+    service."""
 
     id: str
     contract_certificate_chain: ContractCertificateChain
@@ -924,7 +926,7 @@ class SignedMeteringData(
         "session_id": "SessionID",
     },
 ):
-    """TODO."""
+    """The meter reading that the EV acknowledges, signed with its contract key."""
 
     id: str
     session_id: bytes
@@ -941,13 +943,13 @@ class ScheduledSMDTControlMode(
     gc=False,
     rename={"selected_schedule_tuple_id": "SelectedScheduleTupleID"},
 ):
-    """TODO."""
+    """Which schedule the metered energy belongs to."""
 
     selected_schedule_tuple_id: int
 
 
 class DynamicSMDTControlMode(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """TODO."""
+    """The metered energy belongs to no schedule."""
 
 
 class TargetPosition(
@@ -957,7 +959,7 @@ class TargetPosition(
     gc=False,
     rename={"target_offset_x": "TargetOffsetX", "target_offset_y": "TargetOffsetY"},
 ):
-    """TODO."""
+    """Where in a parking space the EV should stop."""
 
     target_offset_x: int
     target_offset_y: int
@@ -975,7 +977,7 @@ class PowerSchedule(
         "time_anchor": "TimeAnchor",
     },
 ):
-    """TODO."""
+    """Available power over time, from an anchor in Unix seconds."""
 
     time_anchor: int
     available_energy: RationalNumber | None = None
@@ -986,7 +988,7 @@ class PowerSchedule(
 class PowerScheduleEntryList(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"power_schedule_entry": "PowerScheduleEntry"}
 ):
-    """TODO."""
+    """The entries of a power schedule, one after the other."""
 
     power_schedule_entry: tuple[PowerScheduleEntry, ...]
 
@@ -998,7 +1000,7 @@ class PowerScheduleEntry(
     gc=False,
     rename={"duration": "Duration", "power": "Power", "power_l2": "Power_L2", "power_l3": "Power_L3"},
 ):
-    """TODO."""
+    """Power in W, per phase where given, for a number of seconds."""
 
     duration: int
     power: RationalNumber
@@ -1017,7 +1019,7 @@ class PriceSchedule(
         "time_anchor": "TimeAnchor",
     },
 ):
-    """TODO."""
+    """What all price schedules have in common: their identifier and time anchor (Unix seconds)."""
 
     time_anchor: int
     price_schedule_id: int
@@ -1038,7 +1040,7 @@ class PriceLevelSchedule(
         "time_anchor": "TimeAnchor",
     },
 ):
-    """TODO."""
+    """Relative price levels over time."""
 
     id: str | None = None
     time_anchor: int
@@ -1055,7 +1057,7 @@ class PriceLevelScheduleEntryList(
     gc=False,
     rename={"price_level_schedule_entry": "PriceLevelScheduleEntry"},
 ):
-    """TODO."""
+    """The entries of a price level schedule, one after the other."""
 
     price_level_schedule_entry: tuple[PriceLevelScheduleEntry, ...]
 
@@ -1067,7 +1069,7 @@ class PriceLevelScheduleEntry(
     gc=False,
     rename={"duration": "Duration", "price_level": "PriceLevel"},
 ):
-    """TODO."""
+    """A price level for a number of seconds; lower is cheaper."""
 
     duration: int
     price_level: int
@@ -1094,7 +1096,7 @@ class AbsolutePriceSchedule(
         "time_anchor": "TimeAnchor",
     },
 ):
-    """TODO."""
+    """Prices in a currency over time: fees, taxes, overstay and extra services."""
 
     id: str | None = None
     time_anchor: int
@@ -1112,7 +1114,7 @@ class AbsolutePriceSchedule(
 
 
 class TaxRuleList(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"tax_rule": "TaxRule"}):
-    """TODO."""
+    """The taxes that apply."""
 
     tax_rule: tuple[TaxRule, ...]
 
@@ -1133,7 +1135,7 @@ class TaxRule(
         "tax_rule_name": "TaxRuleName",
     },
 ):
-    """TODO."""
+    """One tax, its rate in percent, and the fees it applies to."""
 
     tax_rule_id: int
     tax_rule_name: str | None = None
@@ -1148,7 +1150,7 @@ class TaxRule(
 class PriceRuleStackList(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"price_rule_stack": "PriceRuleStack"}
 ):
-    """TODO."""
+    """The prices over time, one stack after the other."""
 
     price_rule_stack: tuple[PriceRuleStack, ...]
 
@@ -1160,7 +1162,7 @@ class PriceRuleStack(
     gc=False,
     rename={"duration": "Duration", "price_rule": "PriceRule"},
 ):
-    """TODO."""
+    """The price rules, by power, that hold for a number of seconds."""
 
     duration: int
     price_rule: tuple[PriceRule, ...]
@@ -1180,7 +1182,7 @@ class PriceRule(
         "renewable_generation_percentage": "RenewableGenerationPercentage",
     },
 ):
-    """TODO."""
+    """Fees for energy and parking from a given power upwards."""
 
     energy_fee: RationalNumber
     parking_fee: RationalNumber | None = None
@@ -1201,7 +1203,7 @@ class OverstayRuleList(
         "overstay_time_threshold": "OverstayTimeThreshold",
     },
 ):
-    """TODO."""
+    """When an EV counts as overstaying, and what that costs."""
 
     overstay_time_threshold: int | None = None
     overstay_power_threshold: RationalNumber | None = None
@@ -1220,7 +1222,7 @@ class OverstayRule(
         "start_time": "StartTime",
     },
 ):
-    """TODO."""
+    """The fee for overstaying from a given second on."""
 
     overstay_rule_description: str | None = None
     start_time: int
@@ -1231,7 +1233,7 @@ class OverstayRule(
 class AdditionalServiceList(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"additional_service": "AdditionalService"}
 ):
-    """TODO."""
+    """Services beside energy that are billed with it."""
 
     additional_service: tuple[AdditionalService, ...]
 
@@ -1243,7 +1245,7 @@ class AdditionalService(
     gc=False,
     rename={"service_fee": "ServiceFee", "service_name": "ServiceName"},
 ):
-    """TODO."""
+    """One service beside energy and its fee."""
 
     service_name: str
     service_fee: RationalNumber
@@ -1256,7 +1258,7 @@ class EVPowerProfileEntryList(
     gc=False,
     rename={"ev_power_profile_entry": "EVPowerProfileEntry"},
 ):
-    """TODO."""
+    """The entries of the EV's power profile, one after the other."""
 
     ev_power_profile_entry: tuple[PowerScheduleEntry, ...]
 
@@ -1273,7 +1275,7 @@ class EVPowerProfile(
         "time_anchor": "TimeAnchor",
     },
 ):
-    """TODO."""
+    """How the EV intends to use the chosen schedule, from an anchor in Unix seconds."""
 
     time_anchor: int
     dynamic_ev_ppt_control_mode: DynamicEVPPTControlMode | None = None
@@ -1291,14 +1293,14 @@ class ScheduledEVPPTControlMode(
         "selected_schedule_tuple_id": "SelectedScheduleTupleID",
     },
 ):
-    """TODO."""
+    """Which schedule the profile follows, and whether its power tolerance is accepted."""
 
     selected_schedule_tuple_id: int
     power_tolerance_acceptance: PowerToleranceAcceptance | None = None
 
 
 class DynamicEVPPTControlMode(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """TODO."""
+    """The profile follows no schedule."""
 
 
 class EVEnergyOffer(
@@ -1308,7 +1310,7 @@ class EVEnergyOffer(
     gc=False,
     rename={"ev_absolute_price_schedule": "EVAbsolutePriceSchedule", "ev_power_schedule": "EVPowerSchedule"},
 ):
-    """TODO."""
+    """Energy that the EV offers to feed back, and its price."""
 
     ev_power_schedule: EVPowerSchedule
     ev_absolute_price_schedule: EVAbsolutePriceSchedule
@@ -1321,7 +1323,7 @@ class EVPowerSchedule(
     gc=False,
     rename={"ev_power_schedule_entries": "EVPowerScheduleEntries", "time_anchor": "TimeAnchor"},
 ):
-    """TODO."""
+    """The power that an EV offers over time."""
 
     time_anchor: int
     ev_power_schedule_entries: EVPowerScheduleEntryList
@@ -1334,7 +1336,7 @@ class EVPowerScheduleEntryList(
     gc=False,
     rename={"ev_power_schedule_entry": "EVPowerScheduleEntry"},
 ):
-    """TODO."""
+    """The entries of an EV's power schedule, one after the other."""
 
     ev_power_schedule_entry: tuple[EVPowerScheduleEntry, ...]
 
@@ -1342,7 +1344,7 @@ class EVPowerScheduleEntryList(
 class EVPowerScheduleEntry(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"duration": "Duration", "power": "Power"}
 ):
-    """TODO."""
+    """Power in W that an EV offers for a number of seconds."""
 
     duration: int
     power: RationalNumber
@@ -1360,7 +1362,7 @@ class EVAbsolutePriceSchedule(
         "time_anchor": "TimeAnchor",
     },
 ):
-    """TODO."""
+    """What an EV charges for the energy it offers, over time."""
 
     time_anchor: int
     currency: str
@@ -1371,7 +1373,7 @@ class EVAbsolutePriceSchedule(
 class EVPriceRuleStackList(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"ev_price_rule_stack": "EVPriceRuleStack"}
 ):
-    """TODO."""
+    """The EV's prices over time, one stack after the other."""
 
     ev_price_rule_stack: tuple[EVPriceRuleStack, ...]
 
@@ -1383,7 +1385,7 @@ class EVPriceRuleStack(
     gc=False,
     rename={"duration": "Duration", "ev_price_rule": "EVPriceRule"},
 ):
-    """TODO."""
+    """The EV's price rules, by power, that hold for a number of seconds."""
 
     duration: int
     ev_price_rule: tuple[EVPriceRule, ...]
@@ -1396,14 +1398,14 @@ class EVPriceRule(
     gc=False,
     rename={"energy_fee": "EnergyFee", "power_range_start": "PowerRangeStart"},
 ):
-    """TODO."""
+    """What an EV charges for energy from a given power upwards."""
 
     energy_fee: RationalNumber
     power_range_start: RationalNumber
 
 
 class EMAIDList(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"emaid": "EMAID"}):
-    """TODO."""
+    """Contracts that the EV wants certificates for, by eMAID, the most wanted first."""
 
     emaid: tuple[str, ...]
 
@@ -1411,7 +1413,7 @@ class EMAIDList(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"em
 class SubCertificates(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"certificate": "Certificate"}
 ):
-    """TODO."""
+    """The sub-CA certificates of a chain, the issuer of the leaf first."""
 
     certificate: tuple[bytes, ...]
 
@@ -1423,7 +1425,7 @@ class CertificateChain(
     gc=False,
     rename={"certificate": "Certificate", "sub_certificates": "SubCertificates"},
 ):
-    """TODO."""
+    """A leaf certificate and its sub-CA certificates as DER, the root left out."""
 
     certificate: bytes
     sub_certificates: SubCertificates | None = None
@@ -1436,7 +1438,7 @@ class SignedCertificateChain(
     gc=False,
     rename={"certificate": "Certificate", "id": "Id", "sub_certificates": "SubCertificates"},
 ):
-    """TODO."""
+    """A certificate chain with an Id so that it can be signed."""
 
     id: str
     certificate: bytes
@@ -1450,7 +1452,7 @@ class ContractCertificateChain(
     gc=False,
     rename={"certificate": "Certificate", "sub_certificates": "SubCertificates"},
 ):
-    """TODO."""
+    """A contract certificate and its sub-CA certificates as DER, the root left out."""
 
     certificate: bytes
     sub_certificates: SubCertificates
@@ -1463,7 +1465,8 @@ class MessageHeader(
     gc=False,
     rename={"session_id": "SessionID", "signature": "Signature", "time_stamp": "TimeStamp"},
 ):
-    """TODO."""
+    """Which session a message belongs to, when it was sent (Unix seconds), and the signature over parts of
+    it."""
 
     session_id: bytes
     time_stamp: int
@@ -1471,13 +1474,13 @@ class MessageHeader(
 
 
 class V2GMessage(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"header": "Header"}):
-    """TODO."""
+    """What all messages have in common: a header."""
 
     header: MessageHeader
 
 
 class V2GRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"header": "Header"}):
-    """TODO."""
+    """What all requests have in common."""
 
     header: MessageHeader
 
@@ -1489,7 +1492,7 @@ class V2GResponse(
     gc=False,
     rename={"header": "Header", "response_code": "ResponseCode"},
 ):
-    """TODO."""
+    """What all responses have in common: the result."""
 
     header: MessageHeader
     response_code: ResponseCode
@@ -1498,7 +1501,7 @@ class V2GResponse(
 class ChargeParameterDiscoveryReq(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"header": "Header"}
 ):
-    """TODO."""
+    """Tell the station what the EV needs and can take."""
 
     header: MessageHeader
 
@@ -1510,7 +1513,7 @@ class ChargeParameterDiscoveryRes(
     gc=False,
     rename={"header": "Header", "response_code": "ResponseCode"},
 ):
-    """TODO."""
+    """What the EVSE can deliver."""
 
     header: MessageHeader
     response_code: ResponseCode
@@ -1527,7 +1530,7 @@ class ChargeLoopReq(
         "meter_info_requested": "MeterInfoRequested",
     },
 ):
-    """TODO."""
+    """The loop of charging: what the EV shows and wants at this moment."""
 
     header: MessageHeader
     display_parameters: DisplayParameters | None = None
@@ -1547,7 +1550,7 @@ class ChargeLoopRes(
         "response_code": "ResponseCode",
     },
 ):
-    """TODO."""
+    """The loop of charging: what the station delivers, measures and asks for at this moment."""
 
     header: MessageHeader
     response_code: ResponseCode
@@ -1557,11 +1560,11 @@ class ChargeLoopRes(
 
 
 class CLReqControlMode(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """TODO."""
+    """The EV's side of charge loop control, scheduled or dynamic."""
 
 
 class CLResControlMode(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """TODO."""
+    """The station's side of charge loop control, scheduled or dynamic."""
 
 
 class ScheduledCLReqControlMode(
@@ -1575,7 +1578,7 @@ class ScheduledCLReqControlMode(
         "ev_target_energy_request": "EVTargetEnergyRequest",
     },
 ):
-    """TODO."""
+    """What the EV still needs while it follows a schedule of its own choice."""
 
     ev_target_energy_request: RationalNumber | None = None
     ev_maximum_energy_request: RationalNumber | None = None
@@ -1583,7 +1586,7 @@ class ScheduledCLReqControlMode(
 
 
 class ScheduledCLResControlMode(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """TODO."""
+    """What the station says while the EV follows a schedule."""
 
 
 class DynamicCLReqControlMode(
@@ -1598,7 +1601,7 @@ class DynamicCLReqControlMode(
         "ev_target_energy_request": "EVTargetEnergyRequest",
     },
 ):
-    """TODO."""
+    """What the EV needs while the station decides on the power."""
 
     departure_time: int | None = None
     ev_target_energy_request: RationalNumber
@@ -1618,7 +1621,7 @@ class DynamicCLResControlMode(
         "target_soc": "TargetSOC",
     },
 ):
-    """TODO."""
+    """What the station decides: departure, states of charge, time to acknowledge."""
 
     departure_time: int | None = None
     minimum_soc: int | None = None
@@ -1644,7 +1647,7 @@ class DisplayParameters(
         "target_soc": "TargetSOC",
     },
 ):
-    """TODO."""
+    """Figures for a display: states of charge in percent, remaining times in seconds."""
 
     present_soc: int | None = None
     minimum_soc: int | None = None
@@ -1665,7 +1668,7 @@ class EVSEStatus(
     gc=False,
     rename={"evse_notification": "EVSENotification", "notification_max_delay": "NotificationMaxDelay"},
 ):
-    """TODO."""
+    """What the station asks of the EV, and how many seconds it has to comply."""
 
     notification_max_delay: int
     evse_notification: EvseNotification
@@ -1674,7 +1677,7 @@ class EVSEStatus(
 class RationalNumber(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"exponent": "Exponent", "value": "Value"}
 ):
-    """TODO."""
+    """Value times ten to the exponent; the field implies the unit."""
 
     exponent: int
     value: int
@@ -1696,7 +1699,7 @@ class MeterInfo(
         "meter_timestamp": "MeterTimestamp",
     },
 ):
-    """TODO."""
+    """A meter reading: energy in both directions in Wh, with the meter's signature where it has one."""
 
     meter_id: str
     charged_energy_reading_wh: int
@@ -1715,7 +1718,7 @@ class DetailedCost(
     gc=False,
     rename={"amount": "Amount", "cost_per_unit": "CostPerUnit"},
 ):
-    """TODO."""
+    """An amount of money and the price per unit it comes from."""
 
     amount: RationalNumber
     cost_per_unit: RationalNumber
@@ -1728,7 +1731,7 @@ class DetailedTax(
     gc=False,
     rename={"amount": "Amount", "tax_rule_id": "TaxRuleID"},
 ):
-    """TODO."""
+    """The amount due under one tax rule."""
 
     tax_rule_id: int
     amount: RationalNumber
@@ -1748,7 +1751,7 @@ class Receipt(
         "time_anchor": "TimeAnchor",
     },
 ):
-    """TODO."""
+    """What the session has cost so far, item by item."""
 
     time_anchor: int
     energy_costs: DetailedCost | None = None
@@ -1761,7 +1764,7 @@ class Receipt(
 class ListOfRootCertificateIDs(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"root_certificate_id": "RootCertificateID"}
 ):
-    """TODO."""
+    """The V2G root certificates that the EV holds."""
 
     root_certificate_id: tuple[X509IssuerSerial, ...]
 

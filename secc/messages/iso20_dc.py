@@ -72,7 +72,7 @@ class DCChargeParameterDiscoveryReq(
     gc=False,
     rename={"dc_cpd_req_energy_transfer_mode": "DC_CPDReqEnergyTransferMode", "header": "Header"},
 ):
-    """TODO."""
+    """What an EV needs and can take in DC charging."""
 
     header: MessageHeader
     dc_cpd_req_energy_transfer_mode: BPTDCCPDReqEnergyTransferMode | DCCPDReqEnergyTransferMode
@@ -89,7 +89,7 @@ class DCChargeParameterDiscoveryRes(
         "response_code": "ResponseCode",
     },
 ):
-    """TODO."""
+    """What a DC EVSE can deliver."""
 
     header: MessageHeader
     response_code: ResponseCode
@@ -97,7 +97,7 @@ class DCChargeParameterDiscoveryRes(
 
 
 class DCCableCheckReq(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"header": "Header"}):
-    """TODO."""
+    """Ask for the isolation test of the DC cable before voltage is applied."""
 
     header: MessageHeader
 
@@ -109,7 +109,7 @@ class DCCableCheckRes(
     gc=False,
     rename={"evse_processing": "EVSEProcessing", "header": "Header", "response_code": "ResponseCode"},
 ):
-    """TODO."""
+    """The isolation test is finished, or still runs."""
 
     header: MessageHeader
     response_code: ResponseCode
@@ -128,7 +128,7 @@ class DCPreChargeReq(
         "header": "Header",
     },
 ):
-    """TODO."""
+    """Ask for the target voltage at low current, to match the battery before the EV's contactors close."""
 
     header: MessageHeader
     ev_processing: Processing
@@ -147,7 +147,7 @@ class DCPreChargeRes(
         "response_code": "ResponseCode",
     },
 ):
-    """TODO."""
+    """The voltage the EVSE has reached, in V."""
 
     header: MessageHeader
     response_code: ResponseCode
@@ -167,7 +167,7 @@ class DCChargeLoopReq(
         "meter_info_requested": "MeterInfoRequested",
     },
 ):
-    """TODO."""
+    """The loop of DC charging, the EV's side; the voltage is the one at its inlet."""
 
     header: MessageHeader
     display_parameters: DisplayParameters | None = None
@@ -200,7 +200,7 @@ class DCChargeLoopRes(
         "response_code": "ResponseCode",
     },
 ):
-    """TODO."""
+    """The loop of DC charging: present output of the EVSE and which of its limits it has reached."""
 
     header: MessageHeader
     response_code: ResponseCode
@@ -227,7 +227,7 @@ class DCWeldingDetectionReq(
     gc=False,
     rename={"ev_processing": "EVProcessing", "header": "Header"},
 ):
-    """TODO."""
+    """Ask for the output voltage while the EV tests whether its contactors really opened."""
 
     header: MessageHeader
     ev_processing: Processing
@@ -244,7 +244,7 @@ class DCWeldingDetectionRes(
         "response_code": "ResponseCode",
     },
 ):
-    """TODO."""
+    """The voltage still present at the output."""
 
     header: MessageHeader
     response_code: ResponseCode
@@ -266,7 +266,7 @@ class DCCPDReqEnergyTransferMode(
         "target_soc": "TargetSOC",
     },
 ):
-    """TODO."""
+    """The range of power (W), current (A) and voltage (V) the EV can take."""
 
     ev_maximum_charge_power: RationalNumber
     ev_minimum_charge_power: RationalNumber
@@ -292,7 +292,7 @@ class DCCPDResEnergyTransferMode(
         "evse_power_ramp_limitation": "EVSEPowerRampLimitation",
     },
 ):
-    """TODO."""
+    """The range of power (W), current (A) and voltage (V) the EVSE offers."""
 
     evse_maximum_charge_power: RationalNumber
     evse_minimum_charge_power: RationalNumber
@@ -322,7 +322,7 @@ class BPTDCCPDReqEnergyTransferMode(
         "target_soc": "TargetSOC",
     },
 ):
-    """TODO."""
+    """The same with the range of discharge power and current the EV can deliver."""
 
     ev_maximum_charge_power: RationalNumber
     ev_minimum_charge_power: RationalNumber
@@ -356,7 +356,7 @@ class BPTDCCPDResEnergyTransferMode(
         "evse_power_ramp_limitation": "EVSEPowerRampLimitation",
     },
 ):
-    """TODO."""
+    """The same with the range of discharge power and current the EVSE can accept."""
 
     evse_maximum_charge_power: RationalNumber
     evse_minimum_charge_power: RationalNumber
@@ -389,7 +389,7 @@ class ScheduledDCCLReqControlMode(
         "ev_target_voltage": "EVTargetVoltage",
     },
 ):
-    """TODO."""
+    """Target current and voltage, and limits, of an EV that follows a schedule."""
 
     ev_target_energy_request: RationalNumber | None = None
     ev_maximum_energy_request: RationalNumber | None = None
@@ -415,7 +415,7 @@ class ScheduledDCCLResControlMode(
         "evse_minimum_charge_power": "EVSEMinimumChargePower",
     },
 ):
-    """TODO."""
+    """Limits of a DC EVSE while the EV follows a schedule."""
 
     evse_maximum_charge_power: RationalNumber | None = None
     evse_minimum_charge_power: RationalNumber | None = None
@@ -444,7 +444,7 @@ class BPTScheduledDCCLReqControlMode(
         "ev_target_voltage": "EVTargetVoltage",
     },
 ):
-    """TODO."""
+    """The same with limits of discharge power and current."""
 
     ev_target_energy_request: RationalNumber | None = None
     ev_maximum_energy_request: RationalNumber | None = None
@@ -477,7 +477,7 @@ class BPTScheduledDCCLResControlMode(
         "evse_minimum_voltage": "EVSEMinimumVoltage",
     },
 ):
-    """TODO."""
+    """The same with limits of discharge power and current."""
 
     evse_maximum_charge_power: RationalNumber | None = None
     evse_minimum_charge_power: RationalNumber | None = None
@@ -506,7 +506,7 @@ class DynamicDCCLReqControlMode(
         "ev_target_energy_request": "EVTargetEnergyRequest",
     },
 ):
-    """TODO."""
+    """Limits of an EV that leaves the power to the station."""
 
     departure_time: int | None = None
     ev_target_energy_request: RationalNumber
@@ -535,7 +535,7 @@ class DynamicDCCLResControlMode(
         "target_soc": "TargetSOC",
     },
 ):
-    """TODO."""
+    """Limits of a DC EVSE that sets the power itself."""
 
     departure_time: int | None = None
     minimum_soc: int | None = None
@@ -569,7 +569,7 @@ class BPTDynamicDCCLReqControlMode(
         "ev_target_energy_request": "EVTargetEnergyRequest",
     },
 ):
-    """TODO."""
+    """The same with limits of discharge and of the energy that may be drawn from the battery."""
 
     departure_time: int | None = None
     ev_target_energy_request: RationalNumber
@@ -607,7 +607,7 @@ class BPTDynamicDCCLResControlMode(
         "target_soc": "TargetSOC",
     },
 ):
-    """TODO."""
+    """The same with limits of discharge power and current."""
 
     departure_time: int | None = None
     minimum_soc: int | None = None

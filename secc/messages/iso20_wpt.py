@@ -66,7 +66,7 @@ from secc.messages.xmldsig import (
 
 
 class WPTFinePositioningMethod(StrEnum):
-    """Literals of WPT_FinePositioningMethodType."""
+    """Methods of fine positioning."""
 
     MANUAL = "Manual"
     LF_TX_EV = "LF_TxEV"
@@ -76,7 +76,7 @@ class WPTFinePositioningMethod(StrEnum):
 
 
 class WPTPairingMethod(StrEnum):
-    """Literals of WPT_PairingMethodType."""
+    """Methods of pairing."""
 
     EXTERNAL_CONFIRMATION = "External confirmation"
     LPE = "LPE"
@@ -87,7 +87,7 @@ class WPTPairingMethod(StrEnum):
 
 
 class WPTAlignmentCheckMethod(StrEnum):
-    """Literals of WPT_AlignmentCheckMethodType."""
+    """Methods of checking alignment."""
 
     POWER_CHECK = "PowerCheck"
     LPE = "LPE"
@@ -95,7 +95,7 @@ class WPTAlignmentCheckMethod(StrEnum):
 
 
 class WPTEVPCChargeDiagnostics(StrEnum):
-    """Literals of WPT_EVPCChargeDiagnosticsType."""
+    """What is wrong with the power circuit in the EV."""
 
     EV_PC_NO_ISSUE = "EVPCNoIssue"
     EV_PC_TEMP_OVERHEAT_DETECTED = "EVPCTempOverheatDetected"
@@ -104,7 +104,7 @@ class WPTEVPCChargeDiagnostics(StrEnum):
 
 
 class WPTSPCChargeDiagnostics(StrEnum):
-    """Literals of WPT_SPCChargeDiagnosticsType."""
+    """What is wrong with the supply power circuit."""
 
     SPC_NO_ISSUE = "SPCNoIssue"
     SPCFOD_DETECTED = "SPCFODDetected"
@@ -115,7 +115,7 @@ class WPTSPCChargeDiagnostics(StrEnum):
 
 
 class WPTPowerClass(StrEnum):
-    """Literals of WPT_PowerClassType."""
+    """Classes of input power."""
 
     MF_WPT1 = "MF-WPT1"
     MF_WPT2 = "MF-WPT2"
@@ -124,7 +124,7 @@ class WPTPowerClass(StrEnum):
 
 
 class WPTEVResult(StrEnum):
-    """Literals of WPT_EVResultType."""
+    """How a step went, seen from the EV."""
 
     EV_RESULT_UNKNOWN = "EVResultUnknown"
     EV_RESULT_SUCCESS = "EVResultSuccess"
@@ -147,7 +147,7 @@ class WPTFinePositioningSetupReq(
         "vendor_specific_data_container": "VendorSpecificDataContainer",
     },
 ):
-    """TODO."""
+    """Tell the station by which methods the EV can position, pair and check its alignment."""
 
     header: MessageHeader
     ev_processing: Processing
@@ -175,7 +175,7 @@ class WPTFinePositioningSetupRes(
         "vendor_specific_data_container": "VendorSpecificDataContainer",
     },
 ):
-    """TODO."""
+    """The methods by which the station can position, pair and check alignment."""
 
     header: MessageHeader
     response_code: ResponseCode
@@ -200,7 +200,7 @@ class WPTFinePositioningReq(
         "wpt_lf_data_package_list": "WPT_LF_DataPackageList",
     },
 ):
-    """TODO."""
+    """The loop of fine positioning, the EV's side."""
 
     header: MessageHeader
     ev_processing: Processing
@@ -222,7 +222,7 @@ class WPTFinePositioningRes(
         "wpt_lf_data_package_list": "WPT_LF_DataPackageList",
     },
 ):
-    """TODO."""
+    """The loop of fine positioning, the station's side."""
 
     header: MessageHeader
     response_code: ResponseCode
@@ -244,7 +244,7 @@ class WPTPairingReq(
         "vendor_specific_data_container": "VendorSpecificDataContainer",
     },
 ):
-    """TODO."""
+    """Find out over which primary device the EV stands: what the EV has observed."""
 
     header: MessageHeader
     ev_processing: Processing
@@ -267,7 +267,7 @@ class WPTPairingRes(
         "vendor_specific_data_container": "VendorSpecificDataContainer",
     },
 ):
-    """TODO."""
+    """Whether the pairing is settled, or which other SECC to turn to."""
 
     header: MessageHeader
     response_code: ResponseCode
@@ -292,7 +292,7 @@ class WPTChargeParameterDiscoveryReq(
         "vendor_specific_data_container": "VendorSpecificDataContainer",
     },
 ):
-    """TODO."""
+    """What an EV needs and can take in wireless charging."""
 
     header: MessageHeader
     ev_pc_max_receivable_power: RationalNumber
@@ -321,7 +321,7 @@ class WPTChargeParameterDiscoveryRes(
         "sd_min_output_power": "SDMinOutputPower",
     },
 ):
-    """TODO."""
+    """What the supply device can deliver, over which air gaps."""
 
     header: MessageHeader
     response_code: ResponseCode
@@ -348,7 +348,7 @@ class WPTAlignmentCheckReq(
         "vendor_specific_data_container": "VendorSpecificDataContainer",
     },
 ):
-    """TODO."""
+    """Ask for a trial transfer that shows whether the coils are aligned."""
 
     header: MessageHeader
     ev_processing: Processing
@@ -371,7 +371,7 @@ class WPTAlignmentCheckRes(
         "vendor_specific_data_container": "VendorSpecificDataContainer",
     },
 ):
-    """TODO."""
+    """What the supply device transmitted during the trial."""
 
     header: MessageHeader
     response_code: ResponseCode
@@ -398,7 +398,7 @@ class WPTChargeLoopReq(
         "meter_info_requested": "MeterInfoRequested",
     },
 ):
-    """TODO."""
+    """The loop of wireless charging: the power the EV asks for and gets."""
 
     header: MessageHeader
     display_parameters: DisplayParameters | None = None
@@ -432,7 +432,7 @@ class WPTChargeLoopRes(
         "spc_power_control_parameter": "SPCPowerControlParameter",
     },
 ):
-    """TODO."""
+    """The loop of wireless charging: the power the supply device feeds, and its limits."""
 
     header: MessageHeader
     response_code: ResponseCode
@@ -456,7 +456,7 @@ class WPTFinePositioningMethodList(
     gc=False,
     rename={"wpt_fine_positioning_method": "WPT_FinePositioningMethod"},
 ):
-    """TODO."""
+    """The methods of fine positioning that the sender masters."""
 
     wpt_fine_positioning_method: tuple[WPTFinePositioningMethod, ...]
 
@@ -464,7 +464,7 @@ class WPTFinePositioningMethodList(
 class WPTPairingMethodList(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"wpt_pairing_method": "WPT_PairingMethod"}
 ):
-    """TODO."""
+    """The methods of pairing that the sender masters."""
 
     wpt_pairing_method: tuple[WPTPairingMethod, ...]
 
@@ -476,7 +476,7 @@ class WPTAlignmentCheckMethodList(
     gc=False,
     rename={"wpt_alignment_check_method": "WPT_AlignmentCheckMethod"},
 ):
-    """TODO."""
+    """The methods of checking alignment that the sender masters."""
 
     wpt_alignment_check_method: tuple[WPTAlignmentCheckMethod, ...]
 
@@ -493,7 +493,7 @@ class WPTEVPCPowerControlParameter(
         "ev_pc_voltage_output_information": "EVPCVoltageOutputInformation",
     },
 ):
-    """TODO."""
+    """Coil current and output of the EV's power circuit, wanted and measured."""
 
     ev_pc_coil_current_request: RationalNumber
     ev_pc_coil_current_information: RationalNumber
@@ -508,7 +508,7 @@ class WPTSPCPowerControlParameter(
     gc=False,
     rename={"spc_primary_device_coil_current_information": "SPCPrimaryDeviceCoilCurrentInformation"},
 ):
-    """TODO."""
+    """Coil current of the supply power circuit."""
 
     spc_primary_device_coil_current_information: RationalNumber
 
@@ -523,7 +523,7 @@ class WPTLFSystemSetupData(
         "lf_transmitter_setup_data": "LF_TransmitterSetupData",
     },
 ):
-    """TODO."""
+    """The low-frequency antennas of the sender: transmitters or receivers."""
 
     lf_transmitter_setup_data: WPTLFTransmitterData | None = None
     lf_receiver_setup_data: WPTLFReceiverData | None = None
@@ -541,7 +541,7 @@ class WPTLFTransmitterData(
         "tx_spec_data": "TxSpecData",
     },
 ):
-    """TODO."""
+    """The transmitters of a low-frequency positioning system and their signal."""
 
     number_of_transmitters: int
     signal_frequency: RationalNumber
@@ -556,7 +556,7 @@ class WPTLFReceiverData(
     gc=False,
     rename={"number_of_receivers": "NumberOfReceivers", "rx_spec_data": "RxSpecData"},
 ):
-    """TODO."""
+    """The receivers of a low-frequency positioning system."""
 
     number_of_receivers: int
     rx_spec_data: tuple[WPTTxRxSpecData, ...]
@@ -573,7 +573,7 @@ class WPTTxRxSpecData(
         "tx_rx_position": "TxRxPosition",
     },
 ):
-    """TODO."""
+    """One antenna: where it sits and how it is turned."""
 
     tx_rx_identifier: int
     tx_rx_position: WPTCoordinateXYZ
@@ -587,7 +587,7 @@ class WPTCoordinateXYZ(
     gc=False,
     rename={"coord_x": "Coord_X", "coord_y": "Coord_Y", "coord_z": "Coord_Z"},
 ):
-    """TODO."""
+    """A point or a direction in space."""
 
     coord_x: int
     coord_y: int
@@ -606,7 +606,7 @@ class WPTTxRxPackageSpecData(
         "pulse_sequence_order": "PulseSequenceOrder",
     },
 ):
-    """TODO."""
+    """In which order and rhythm the transmitters send their pulses."""
 
     pulse_sequence_order: tuple[WPTTxRxPulseOrder, ...]
     pulse_separation_time: int
@@ -621,7 +621,7 @@ class WPTTxRxPulseOrder(
     gc=False,
     rename={"index_number": "IndexNumber", "tx_rx_identifier": "TxRxIdentifier"},
 ):
-    """TODO."""
+    """The place of one transmitter in the pulse sequence."""
 
     index_number: int
     tx_rx_identifier: int
@@ -630,7 +630,7 @@ class WPTTxRxPulseOrder(
 class WPTLFTxDataList(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"wpt_lf_tx_data_list": "WPT_LF_TxDataList"}
 ):
-    """TODO."""
+    """What the transmitters have sent."""
 
     wpt_lf_tx_data_list: WPTLFTxData
 
@@ -642,7 +642,7 @@ class WPTLFTxData(
     gc=False,
     rename={"eirp": "EIRP", "tx_identifier": "TxIdentifier"},
 ):
-    """TODO."""
+    """The power at which one transmitter has sent."""
 
     tx_identifier: int
     eirp: RationalNumber
@@ -651,7 +651,7 @@ class WPTLFTxData(
 class WPTLFRxDataList(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"wpt_lf_rx_data_list": "WPT_LF_RxDataList"}
 ):
-    """TODO."""
+    """What the receivers have heard."""
 
     wpt_lf_rx_data_list: WPTLFRxData
 
@@ -663,7 +663,7 @@ class WPTLFRxData(
     gc=False,
     rename={"rssi_data": "RSSIData", "rx_identifier": "RxIdentifier"},
 ):
-    """TODO."""
+    """What one receiver has heard."""
 
     rx_identifier: int
     rssi_data: WPTLFRxRSSIList
@@ -672,7 +672,7 @@ class WPTLFRxData(
 class WPTLFRxRSSIList(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"rssi_data_list": "RSSIDataList"}
 ):
-    """TODO."""
+    """The signal strengths at one receiver."""
 
     rssi_data_list: WPTLFRxRSSI
 
@@ -684,7 +684,7 @@ class WPTLFRxRSSI(
     gc=False,
     rename={"rssi": "RSSI", "tx_identifier": "TxIdentifier"},
 ):
-    """TODO."""
+    """The strength at which one transmitter was heard."""
 
     tx_identifier: int
     rssi: RationalNumber
@@ -697,7 +697,7 @@ class WPTLFDataPackageList(
     gc=False,
     rename={"num_packages": "NumPackages", "wpt_lf_data_package": "WPT_LF_DataPackage"},
 ):
-    """TODO."""
+    """Measurements of the low-frequency positioning system."""
 
     num_packages: int
     wpt_lf_data_package: WPTLFDataPackage
@@ -710,7 +710,7 @@ class WPTLFDataPackage(
     gc=False,
     rename={"lf_rx_data": "LF_RxData", "lf_tx_data": "LF_TxData", "package_index": "PackageIndex"},
 ):
-    """TODO."""
+    """One measurement, of the sending or of the receiving side."""
 
     package_index: int
     lf_tx_data: WPTLFTxDataList | None = None
@@ -720,7 +720,7 @@ class WPTLFDataPackage(
 class AlternativeSECCList(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"alternative_secc": "AlternativeSECC"}
 ):
-    """TODO."""
+    """Other stations that the EV may be standing at."""
 
     alternative_secc: tuple[AlternativeSECC, ...]
 
@@ -732,7 +732,7 @@ class AlternativeSECC(
     gc=False,
     rename={"bssid": "BSSID", "ip_address": "IPAddress", "port": "Port", "ssid": "SSID"},
 ):
-    """TODO."""
+    """How to reach another station: its wireless network and address."""
 
     ssid: str | None = None
     bssid: str | None = None

@@ -28,7 +28,7 @@ class Signature(
         "signed_info": "SignedInfo",
     },
 ):
-    """TODO."""
+    """A detached signature: what is signed, and the signature value."""
 
     id: str | None = None
     signed_info: SignedInfo
@@ -38,7 +38,7 @@ class Signature(
 
 
 class SignatureValue(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"id": "Id"}):
-    """TODO."""
+    """The signature itself; for ECDSA r and s, each padded to the field length."""
 
     id: str | None = None
     value: bytes
@@ -56,7 +56,7 @@ class SignedInfo(
         "signature_method": "SignatureMethod",
     },
 ):
-    """TODO."""
+    """What is really signed: the algorithms and one digest per signed element."""
 
     id: str | None = None
     canonicalization_method: CanonicalizationMethod
@@ -67,14 +67,14 @@ class SignedInfo(
 class CanonicalizationMethod(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"algorithm": "Algorithm"}
 ):
-    """TODO."""
+    """How SignedInfo becomes octets."""
 
     algorithm: str
     content: tuple[Item, ...] = ()
 
 
 class SignatureMethod(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"algorithm": "Algorithm"}):
-    """TODO."""
+    """The signature algorithm."""
 
     algorithm: str
     content: tuple[Item, ...] = ()
@@ -94,7 +94,7 @@ class Reference(
         "uri": "URI",
     },
 ):
-    """TODO."""
+    """One signed element, by its Id, with the digest of its EXI fragment."""
 
     id: str | None = None
     type: str | None = None
@@ -105,34 +105,34 @@ class Reference(
 
 
 class Transforms(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"transform": "Transform"}):
-    """TODO."""
+    """What happens to a signed element before it is digested, step by step."""
 
     transform: tuple[Transform, ...]
 
 
 class Transform(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"algorithm": "Algorithm"}):
-    """TODO."""
+    """One step; V2G messages know only the EXI form."""
 
     algorithm: str
     content: tuple[Item, ...] = ()
 
 
 class DigestMethod(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"algorithm": "Algorithm"}):
-    """TODO."""
+    """The hash algorithm."""
 
     algorithm: str
     content: tuple[Item, ...] = ()
 
 
 class KeyInfo(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"id": "Id"}):
-    """TODO."""
+    """Where a verifier finds the key; V2G messages leave it out."""
 
     id: str | None = None
     content: tuple[Item, ...] = ()
 
 
 class KeyValue(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """TODO."""
+    """A public key in full."""
 
     content: tuple[Item, ...] = ()
 
@@ -144,7 +144,7 @@ class RetrievalMethod(
     gc=False,
     rename={"transforms": "Transforms", "type": "Type", "uri": "URI"},
 ):
-    """TODO."""
+    """Where key material can be fetched."""
 
     type: str | None = None
     uri: str | None = None
@@ -152,7 +152,7 @@ class RetrievalMethod(
 
 
 class X509Data(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """TODO."""
+    """Certificates, or what identifies them."""
 
     content: tuple[Item, ...] = ()
 
@@ -164,20 +164,20 @@ class X509IssuerSerial(
     gc=False,
     rename={"x509_issuer_name": "X509IssuerName", "x509_serial_number": "X509SerialNumber"},
 ):
-    """TODO."""
+    """A certificate, named by its issuer and serial number."""
 
     x509_issuer_name: str
     x509_serial_number: int
 
 
 class PGPData(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """TODO."""
+    """An OpenPGP key or its identifier."""
 
     content: tuple[Item, ...] = ()
 
 
 class SPKIData(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """TODO."""
+    """Key material of the Simple Public Key Infrastructure."""
 
     content: tuple[Item, ...] = ()
 
@@ -189,7 +189,7 @@ class Object(
     gc=False,
     rename={"encoding": "Encoding", "id": "Id", "mime_type": "MimeType"},
 ):
-    """TODO."""
+    """Data enclosed in a signature; V2G messages leave it out."""
 
     encoding: str | None = None
     id: str | None = None
@@ -200,7 +200,7 @@ class Object(
 class Manifest(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"id": "Id", "reference": "Reference"}
 ):
-    """TODO."""
+    """Digests that an application verifies on its own terms."""
 
     id: str | None = None
     reference: tuple[Reference, ...]
@@ -213,7 +213,7 @@ class SignatureProperties(
     gc=False,
     rename={"id": "Id", "signature_property": "SignatureProperty"},
 ):
-    """TODO."""
+    """Statements about a signature."""
 
     id: str | None = None
     signature_property: tuple[SignatureProperty, ...]
@@ -222,7 +222,7 @@ class SignatureProperties(
 class SignatureProperty(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"id": "Id", "target": "Target"}
 ):
-    """TODO."""
+    """One statement about the signature it targets."""
 
     id: str | None = None
     target: str
@@ -236,7 +236,7 @@ class DSAKeyValue(
     gc=False,
     rename={"g": "G", "j": "J", "p": "P", "pgen_counter": "PgenCounter", "q": "Q", "seed": "Seed", "y": "Y"},
 ):
-    """TODO."""
+    """A DSA public key: its domain parameters and y."""
 
     p: bytes | None = None
     q: bytes | None = None
@@ -250,7 +250,7 @@ class DSAKeyValue(
 class RSAKeyValue(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"exponent": "Exponent", "modulus": "Modulus"}
 ):
-    """TODO."""
+    """An RSA public key: modulus and exponent."""
 
     modulus: bytes
     exponent: bytes

@@ -98,6 +98,7 @@ class SimpleType:
     min_length: int | None = None
     max_length: int | None = None
     values: tuple[str, ...] = ()
+    doc: str = ""
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,7 @@ class _Reader:
             if key not in self.data:
                 raise NotationError(f"{path.name}: no '{key}'")
         unknown = set(self.data) - {
-            "namespace", "prefix", "elements", "attributes", "imports", "element", "simple", "type"
+            "namespace", "prefix", "elements", "attributes", "imports", "element", "simple", "doc", "type"
         }  # fmt: skip
         if unknown:
             raise NotationError(f"{path.name}: unknown keys {sorted(unknown)}")
@@ -215,18 +216,23 @@ class _Reader:
                 self.name(local), self.name(type_name), abstract != "", self.name(head) if head else None
             )
             out.elements[element.name] = element
+        docs = data.get("doc", {})
         for local, spec in data.get("simple", {}).items():
-            simple = self.simple(local, spec)
+            simple = self.simple(local, spec, docs.get(local, ""))
             out.simple[simple.name] = simple
+        if idle := sorted(set(docs) - set(data.get("simple", {}))):
+            raise NotationError(f"{self.path.name}: doc of unknown types {idle}")
         for local, table in data.get("type", {}).items():
             complex_type = self.complex(local, table)
             out.complex[complex_type.name] = complex_type
         return out
 
-    def simple(self, local: str, spec: str | list[str]) -> SimpleType:
+    def simple(self, local: str, spec: str | list[str], doc: str) -> SimpleType:
         name = self.name(local)
         if isinstance(spec, list):
-            return SimpleType(name, self.name(spec[0]), values=tuple(spec[1:]))
+            if not doc:
+                raise NotationError(f"{self.path.name}: simple {local}: no doc")
+            return SimpleType(name, self.name(spec[0]), values=tuple(spec[1:]), doc=doc)
         base, *facets = spec.split(" ")
         low = high = shortest = longest = None
         while facets:
@@ -241,13 +247,15 @@ class _Reader:
                 facets = facets[1:]
             else:
                 raise NotationError(f"{self.path.name}: simple {local}: {spec!r}")
-        return SimpleType(name, self.name(base), low, high, shortest, longest)
+        return SimpleType(name, self.name(base), low, high, shortest, longest, doc=doc)
 
     def complex(self, local: str, table: dict[str, object]) -> ComplexType:
         where = f"{self.path.name}: type {local}"
         unknown = set(table) - {"doc", "clause", "extends", "abstract", "mixed", "attribute", "content"}
         if unknown:
             raise NotationError(f"{where}: unknown keys {sorted(unknown)}")
+        if not table.get("doc"):
+            raise NotationError(f"{where}: no doc")
         attributes = []
         for text in table.get("attribute", ()):  # type: ignore[attr-defined]
             mark, _, type_name = text.partition(" ")

@@ -9,7 +9,6 @@ from tools.schemagen.names import class_name, member_name
 from tools.schemagen.notation import NotationError, QName, SchemaSet, SimpleType
 from tools.schemagen.tables import ITEMS, LIST, Slot, Tables, TypeEntry
 
-_DEFAULT_DOC = "TODO"
 _SCALARS = {
     "boolean": "bool",
     "nbit": "int",
@@ -83,15 +82,13 @@ class Module:
 
     def enumeration(self, simple: SimpleType) -> str:
         lines = ["", f"class {class_name(simple.name.local)}(StrEnum):"]
-        lines += [f'    """{self.doc(simple.name, "Literals of " + simple.name.local)}"""', ""]
+        lines += [f'    """{simple.doc}"""', ""]
         lines += [f'    {member_name(v)} = "{v}"' for v in simple.values]
         return "\n".join([*lines, ""])
 
-    def doc(self, name: QName, fallback: str) -> str:
-        ct = self.schema.complex.get(name)
-        if ct is None or not ct.doc:
-            return fallback + "."
-        return ct.doc + (f" ({ct.clause})" if ct.clause else "")
+    def doc(self, name: QName) -> str:
+        ct = self.schema.complex[name]
+        return ct.doc + "".join(f" [{clause}]" for clause in ct.clause.split())
 
     def ordered_types(self) -> list[TypeEntry]:
         """Types in schema order, which is the order a reader of the standard expects."""
@@ -104,7 +101,7 @@ class Module:
         rename = "{" + ", ".join(f'"{a}": "{b}"' for a, b in names) + "}"
         head = f"class {cls}(msgspec.Struct, frozen=True, kw_only=True, gc=False"
         head += f", rename={rename}):" if names else "):"
-        doc = self.doc(entry.name, _DEFAULT_DOC)
+        doc = self.doc(entry.name)
         lines = [
             "",
             head,
