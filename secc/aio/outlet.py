@@ -22,8 +22,6 @@ from secc.session.events import (
     CloseContactor,
     ContactorReported,
     ControllerFault,
-    EvseSnapshot,
-    Input,
     IsolationLevel,
     OpenContactor,
     RenewLease,
@@ -35,6 +33,9 @@ from secc.session.events import (
 )
 
 T = TypeVar("T")
+
+Answer = ContactorReported | CableCheckReported | AuthorizationDecided | SchedulesOffered | ControllerFault
+"""What the outlet and the back end can have to say."""
 
 OutletCommand = (
     CloseContactor | OpenContactor | StartCableCheck | SetOutput | RenewLease | Authorize | AskSchedules
@@ -50,7 +51,7 @@ class Outlet:
         controller: EvseController,
         backend: Backend,
         *,
-        report: Callable[[Input], None],
+        report: Callable[[Answer], None],
         complain: Callable[[str], None],
     ) -> None:
         """`report` takes inputs for the session; `complain` takes what only a log needs to know."""
@@ -66,9 +67,10 @@ class Outlet:
         self._authorization: Ticket | None = None
         self._released = False
 
-    def snapshot(self) -> EvseSnapshot:
-        """The outlet as it is now; what a controller raises goes through."""
-        return self._controller.snapshot()
+    @property
+    def controller(self) -> EvseController:
+        """The outlet itself."""
+        return self._controller
 
     def perform(self, command: OutletCommand) -> None:
         """Begin to do it; answers come through `report`."""

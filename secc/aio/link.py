@@ -1,0 +1,444 @@
+"""One TCP connection: bytes through TLS into the core, outputs of the core to the socket and the outlet.
+
+A link lives through three stages, each with a deadline that no partial input re-arms: the TLS handshake, the
+wait for the first byte of a message, the session. Only at that first byte does the owner decide whether this
+link may have the outlet, so a silent connection costs a socket and a task, and no session.
+
+There is one inbox and one loop, and nothing in here knows what a message means. Reading pauses while a chunk
+is being handled: a peer cannot queue more than one chunk. However a session ends, its outlet is made safe
+before the link is closed.
+"""
+
+import asyncio
+import dataclasses
+import enum
+from typing import Protocol, cast
+
+from secc.aio.outlet import Outlet
+from secc.aio.records import (
+    Direction,
+    LinkEvent,
+    LinkRecord,
+    MessageRecord,
+    NoticeRecord,
+    OutputRecord,
+    Record,
+)
+from secc.config import SeccConfig
+from secc.connection import (
+    Close,
+    Connection,
+    ConnectionInput,
+    ConnectionOutput,
+    Data,
+    EndOfStream,
+    Heard,
+    Write,
+)
+from secc.errors import LinkError
+from secc.ports import ReportsChanges
+from secc.session.events import EndSession, EvseFault, EvseSnapshot, LinkLost, Notice, Tick
+from secc.tls import TlsEngine
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Grant:
+    """What a link gets when it may have the outlet."""
+
+    connection: Connection
+    outlet: Outlet
+    snapshot: EvseSnapshot
+    """The snapshot the session was made with."""
+    observe: Callable[[EvseSnapshot], None] = lambda _snapshot: None
+    """Hears of every snapshot taken."""
+    early: tuple[ConnectionInput, ...] = ()
+    """Inputs to hand in before the first bytes."""
+
+
+class LinkOwner(Protocol):
+    """What a link needs of the station."""
+
+    async def admit(self, link: "Link") -> Grant | None:
+        """The first byte of a message is here: may this link have the outlet?"""
+        ...
+
+    def session_ended(self, link: "Link", end: EndSession | None) -> None:
+        """The outlet is safe again and free for another; `end` is None when the core itself failed."""
+        ...
+
+    def link_closed(self, link: "Link") -> None:
+        """Nothing is left of it."""
+        ...
+
+    def record(self, record: Record) -> None:
+        """Something to tell."""
+        ...
+
+
+class Link(asyncio.BufferedProtocol):
+    """Give it to `loop.connect_accepted_socket`; it runs by itself and tells its owner how it goes."""
+
+    def __init__(
+        self, owner: LinkOwner, engine: TlsEngine, config: SeccConfig, *, peer: str, setup_deadline: float
+    ) -> None:
+        """`setup_deadline`: loop time by which a session has to have begun [V2G2-716]."""
+        self.peer = peer
+        self.heard = False
+        """The peer has sent something."""
+        self._owner = owner
+        self._engine = engine
+        self._config = config
+        self.setup_deadline = setup_deadline
+        self._loop = asyncio.get_running_loop()
+        self._inbox: asyncio.Queue[_Event] = asyncio.Queue()
+        self._buffer = bytearray(_CHUNK)
+        self._transport: asyncio.Transport | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._gone = False  # the socket is closed
+        self._peer_closed = False  # end of stream: nothing more will come
+        self._hung_up = False  # by the station
+        self._finished = False  # nothing more will be read or written by us
+        self._session: _Session | None = None
+
+    @property
+    def secure(self) -> bool:
+        """TLS protects it."""
+        return self._engine.secure
+
+    @property
+    def connection(self) -> Connection | None:
+        """The core, once the link has the outlet."""
+        return self._session.connection if self._session else None
+
+    def post(self, event: ConnectionInput) -> None:
+        """Hand in an input of the session; without a session it is forgotten."""
+        if self._session is not None:
+            self._inbox.put_nowait(event)
+
+    def withdraw_authorization(self) -> None:
+        """The authorization ends, finally [INV-11]."""
+        if self._session is not None:
+            self._session.outlet.withdraw()
+
+    @property
+    def ending(self) -> bool:
+        """The session is over or about to be: the outlet will be free in a moment."""
+        return self._hung_up or (self._session is not None and self._session.close_at is not None)
+
+    def hang_up(self, reason: str) -> None:
+        """End the session, if there is one, make the outlet safe, close."""
+        self._hung_up = True
+        self._inbox.put_nowait(_Stop(reason))
+
+    async def shut_down(self, reason: str) -> None:
+        """`hang_up`, and wait until nothing is left."""
+        self.hang_up(reason)
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
+    def abort(self) -> None:
+        """Drop a link that has no session, without farewell."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    # --- called by the transport ---------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._task = self._loop.create_task(self._run())
+
+    def get_buffer(self, sizehint: int) -> bytearray:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.heard = True
+        self._inbox.put_nowait(_Bytes(bytes(self._buffer[:nbytes]), self._loop.time()))
+        if self._transport is not None and not self._gone:
+            self._transport.pause_reading()
+
+    def eof_received(self) -> bool:
+        self._peer_closed = True
+        self._inbox.put_nowait(_Eof.CLOSED)
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._gone = True
+        self._inbox.put_nowait(_Eof.BROKEN if exc is not None else _Eof.CLOSED)
+
+    # --- the life of a link --------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        try:
+            self._record(LinkEvent.OPENED)
+            first = await self._first_bytes()
+            if first is not None:
+                await self._converse(first)
+        except Exception as error:  # a defect of ours ends this link and nothing else [INV-28]
+            self._record(LinkEvent.FAILED, f"{type(error).__name__}: {error}")
+        finally:
+            await self._end()
+
+    async def _first_bytes(self) -> "_Bytes | None":
+        """The first plaintext; before it the handshake, where there is one."""
+        handshake_deadline = self._loop.time() + self._config.tls.handshake_timeout
+        while not self._finished:
+            done = self._engine.handshake_done
+            deadline = self.setup_deadline if done else min(handshake_deadline, self.setup_deadline)
+            event = await self._next(deadline)
+            if event is None:
+                stage = "nothing said in the setup time" if done else "TLS handshake not finished in time"
+                self._record(LinkEvent.FAILED, stage)
+            if not isinstance(event, _Bytes):
+                return None
+            plaintext = self._decrypt(event)
+            if self._engine.handshake_done and not done:
+                self._record(LinkEvent.SECURED)
+            if plaintext.data:
+                return plaintext
+        return None
+
+    async def _converse(self, first: "_Bytes") -> None:
+        grant = await self._owner.admit(self)
+        if grant is None:
+            return
+        session = self._session = _Session(grant.connection, grant.outlet, grant.snapshot, grant.observe)
+        watch = self._loop.create_task(self._watch(session))
+        try:
+            await self._serve(session, [*grant.early, first])
+        finally:
+            watch.cancel()
+            await self._release(session)
+
+    async def _serve(self, session: "_Session", first: "list[_Event]") -> None:
+        """The loop: one input in, its outputs done, until the core hangs up."""
+        events: list[_Event | None] = [*first]
+        while session.close_at is None:
+            for item in (item for event in events for item in self._inputs(session, event)):
+                for output in session.connection.handle(item, self._loop.time()):
+                    self._perform(session, output)
+            if session.close_at is None:
+                events = [await self._next(session.connection.deadline)]
+        await self._release(session)
+        await self._wait_for_the_peer(session.close_at)
+
+    def _inputs(self, session: "_Session", event: "_Event | None") -> list[ConnectionInput]:
+        """What an event of the inbox means to the core; None stands for a deadline."""
+        match event:
+            case None | _Look():
+                session.look_queued = False
+                return [Tick(session.look())]
+            case _Bytes():
+                plaintext = self._decrypt(event)
+                session.request_at = plaintext.at
+                inputs: list[ConnectionInput] = []
+                if plaintext.data:
+                    inputs.append(Data(plaintext.data, session.look()))
+                if self._finished:
+                    inputs.append(EndOfStream("TLS closed by the EV or failed"))
+                return inputs
+            case _Eof():
+                self._finished = self._finished or self._gone
+                return [EndOfStream(event.value)]
+            case _Stop():
+                return [LinkLost(event.reason)]
+            case _:
+                return [event]
+
+    def _perform(self, session: "_Session", output: ConnectionOutput) -> None:
+        now = self._loop.time()
+        match output:
+            case Heard():
+                self._owner.record(MessageRecord(now, Direction.RECEIVED, output.message))
+            case Write():
+                self._send(output.data)
+                waited = now - session.request_at
+                self._owner.record(MessageRecord(now, Direction.SENT, output.message, waited))
+            case Close():
+                session.close_at = now + output.after
+            case Notice():
+                self._owner.record(NoticeRecord(now, output))
+            case EndSession():
+                session.end = output
+                self._owner.record(OutputRecord(now, output))
+            case _:
+                session.outlet.perform(output)
+                self._owner.record(OutputRecord(now, output))
+
+    async def _release(self, session: "_Session") -> None:
+        """Once per session: the outlet is made safe, then somebody else may have it."""
+        if not session.released:
+            session.released = True
+            try:
+                await session.outlet.release()
+            finally:
+                self._owner.session_ended(self, session.end)
+
+    async def _wait_for_the_peer(self, close_at: float) -> None:
+        """The EV should hang up first [V2G2-025]; what it still sends is thrown away."""
+        while not (self._gone or self._peer_closed):
+            event = await self._next(close_at)
+            if event is None or isinstance(event, (_Eof, _Stop)):
+                return
+            self._resume()
+
+    async def _watch(self, session: "_Session") -> None:
+        """Look at the outlet often enough to switch off in time when the pilot changes [INV-03]."""
+        controller = session.outlet.controller
+        if hasattr(controller, "changed"):
+            try:
+                while True:
+                    await cast(ReportsChanges, controller).changed()
+                    self._queue_look(session)
+                    await asyncio.sleep(_LOOK_PAUSE)
+            except Exception as error:
+                self._record(
+                    LinkEvent.COMPLAINT, f"changed: {type(error).__name__}: {error}; polling instead"
+                )
+        while True:
+            await asyncio.sleep(_LOOK_INTERVAL)
+            if session.has_changed():
+                self._queue_look(session)
+
+    def _queue_look(self, session: "_Session") -> None:
+        if not session.look_queued:
+            session.look_queued = True
+            self._inbox.put_nowait(_Look())
+
+    # --- the socket ----------------------------------------------------------------------------------------
+
+    async def _next(self, deadline: float | None) -> "_Event | None":
+        """The next event, or None at the deadline."""
+        if not self._inbox.empty():
+            return self._inbox.get_nowait()
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await self._inbox.get()
+        except TimeoutError:
+            return None
+
+    def _decrypt(self, event: "_Bytes") -> "_Bytes":
+        progress = self._engine.feed(event.data)
+        self._send_raw(progress.to_send)
+        if progress.failure is not None:
+            self._record(LinkEvent.FAILED, str(progress.failure))
+        self._finished = self._finished or progress.closed
+        self._resume()
+        return _Bytes(progress.plaintext, event.at)
+
+    def _resume(self) -> None:
+        transport = self._transport
+        if transport is not None and not self._gone and not transport.is_closing():
+            transport.resume_reading()
+
+    def _send(self, plaintext: bytes) -> None:
+        try:
+            self._send_raw(self._engine.send(plaintext))
+        except LinkError as error:
+            self._inbox.put_nowait(_Stop(str(error)))
+
+    def _send_raw(self, data: bytes) -> None:
+        transport = self._transport
+        if not data or self._gone or transport is None or transport.is_closing():
+            return
+        transport.write(data)
+        if transport.get_write_buffer_size() > _MAX_UNSENT:
+            self._inbox.put_nowait(_Stop("the EV does not read"))
+
+    async def _end(self) -> None:
+        """Farewell, end of stream, a short wait for the peer to read it, then nothing is left."""
+        transport = self._transport
+        try:
+            if transport is not None and not self._gone:
+                self._send_raw(self._engine.close())
+                transport.write_eof()
+                self._resume()
+                await self._wait_for_the_peer(self._loop.time() + _LINGER)
+        except (OSError, RuntimeError):  # gone in this very moment
+            pass
+        finally:
+            if transport is not None:
+                transport.abort()
+            self._record(LinkEvent.CLOSED)
+            self._owner.link_closed(self)
+
+    def _record(self, event: LinkEvent, text: str = "") -> None:
+        self._owner.record(LinkRecord(self._loop.time(), event, text, self.peer))
+
+
+_CHUNK = 4096
+_MAX_UNSENT = 65536  # several of the largest responses: the peer has stopped reading
+_LINGER = 0.5  # s; without it an answer or an alert can be lost to bytes that cross it
+_LOOK_INTERVAL = 0.02  # s between two looks at a controller that does not report changes
+_LOOK_PAUSE = 0.002  # s at least between two reported changes
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Bytes:
+    """Bytes of the peer and when they came."""
+
+    data: bytes
+    at: float
+
+
+class _Eof(enum.Enum):
+    CLOSED = "closed by the EV"
+    BROKEN = "connection reset"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Stop:
+    """The station ends the link."""
+
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Look:
+    """The outlet has changed."""
+
+
+_Event = _Bytes | _Eof | _Stop | _Look | ConnectionInput
+
+
+@dataclasses.dataclass(slots=True)
+class _Session:
+    """What a link holds while it has the outlet."""
+
+    connection: Connection
+    outlet: Outlet
+    seen: EvseSnapshot
+    observe: Callable[[EvseSnapshot], None]
+    request_at: float = 0.0
+    close_at: float | None = None
+    end: EndSession | None = None
+    released: bool = False
+    look_queued: bool = False
+
+    def look(self) -> EvseSnapshot:
+        """The outlet now; a controller that cannot say is a fault of the outlet."""
+        try:
+            self.seen = self.outlet.controller.snapshot()
+        except Exception:
+            self.seen = dataclasses.replace(self.seen, fault=EvseFault.MALFUNCTION, ready=False)
+        self.observe(self.seen)
+        return self.seen
+
+    def has_changed(self) -> bool:
+        """Something that cannot wait for the next message or timer is not as it was."""
+        before = self.seen
+        return _urgent(before) != _urgent(self.look())
+
+
+_Urgent = tuple[object, ...]
+
+
+def _urgent(snapshot: EvseSnapshot) -> _Urgent:
+    return (
+        snapshot.control_pilot,
+        snapshot.fault,
+        snapshot.contactor_closed,
+        snapshot.ready,
+        snapshot.max_voltage,
+        snapshot.max_current,
+        snapshot.max_power,
+    )

@@ -1,0 +1,445 @@
+"""One outlet: discovery, a listener per security mode, at most one session, orderly start and end.
+
+Admission. Connections wait, few and each with a deadline, until the first byte of a message comes; the first
+one to speak gets the outlet and the others are dropped. While the outlet is taken a second connection is
+refused at accept, unless it comes from the same EV and the session has not got past SessionSetup: then the EV
+has given the first one up, and the new one takes its place. When too many wait, the oldest silent one gives
+way.
+
+Ports. The listeners are opened with the link, announced by discovery, and replaced by fresh ones after each
+session; while a setup phase lasts the same request gets the same answer. They are bound to the link-local
+address of the charging interface and to nothing else.
+
+Links. With SLAC switched on, whoever matches tells `link_up` and `link_down`; the setup time runs from
+`link_up`, and when it is over without a session the station falls silent until the next one [V2G2-723].
+Without SLAC the link counts as up while the interface has an address; the setup time runs per connection.
+"""
+
+import asyncio
+import collections
+import contextlib
+import dataclasses
+import logging
+import os
+import socket
+from collections.abc import Callable, Coroutine
+from types import TracebackType
+
+from secc.aio.discovery import Discovery, DiscoveryHealth
+from secc.aio.interface import LinkLocal, find_link_local
+from secc.aio.link import Grant, Link
+from secc.aio.listener import Listener
+from secc.aio.outlet import Outlet, make_safe
+from secc.aio.records import LinkEvent, LinkRecord, Record
+from secc.config import SeccConfig
+from secc.connection import Connection
+from secc.errors import ConfigError, LinkError
+from secc.ports import Backend, EvseController
+from secc.sdp import SDP_PORT, Endpoint, SdpResponder, TlsPolicy
+from secc.session.events import EndSession, PowerLimited, RenegotiationRequested, StopRequested
+from secc.session.latch import FaultLatch
+from secc.session.machine import Session
+from secc.session.states import State
+from secc.tls import PlainEngine, TlsContext
+
+_log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StationHealth:
+    """What a supervisor wants to know."""
+
+    serving: bool
+    """A car that is plugged in now could begin a session."""
+    reason: str
+    """Why not; empty while serving."""
+    discovery: DiscoveryHealth
+    in_session: bool
+    blocked: bool
+    """A serious fault waits for `reset_fault` and an unplugged cable [INV-30]."""
+
+
+class Station:
+    """Serves one outlet; use it as an async context manager, or `await serve()`."""
+
+    def __init__(
+        self,
+        config: SeccConfig,
+        controller: EvseController,
+        backend: Backend,
+        *,
+        on_event: Callable[[Record], None] | None = None,
+        sdp_port: int = SDP_PORT,
+        random_bytes: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        """Raises ConfigError when TLS is wanted and cannot be had: there is no fallback to less [INV-21].
+
+        `on_event` is called from the event loop for everything that happens and must return at once.
+        `sdp_port` other than 15118 is for tests.
+        """
+        self._config = config
+        self._controller = controller
+        self._backend = backend
+        self._on_event = on_event
+        self._random_bytes = random_bytes
+        self._tls = _load_tls(config)
+        self._responder = SdpResponder(config.tls.policy)
+        self._discovery = Discovery(self._responder, port=sdp_port, on_problem=self._deaf)
+        self._latch = FaultLatch()
+        self._recent_ids: collections.deque[bytes] = collections.deque(maxlen=1000)
+        self._generation = 0
+        self._power_limit: float | None = None
+
+        self._interface: LinkLocal | None = None
+        self._link_up_at: float | None = None  # only with SLAC
+        self._listeners: list[Listener] = []
+        self._endpoint: Endpoint | None = None
+        self._problem = "not started"
+        self._links: list[Link] = []  # in the order of their coming
+        self._active: Link | None = None
+        self._free = asyncio.Event()
+        self._free.set()
+        self._tasks: set[asyncio.Task[object]] = set()
+        self._supervisor: asyncio.Task[None] | None = None
+        self._chatter = _Chatter()
+
+    # --- life ----------------------------------------------------------------------------------------------
+
+    async def serve(self) -> None:
+        """Start, run until cancelled, stop."""
+        async with self:
+            await asyncio.Event().wait()
+
+    async def start(self) -> None:
+        """Make the outlet safe first [INV-32], then listen, or wait for an address to listen on."""
+        await make_safe(self._controller, self._config.timing.controller_call, self._complain)
+        self._look()
+        self._supervisor = asyncio.get_running_loop().create_task(self._supervise())
+
+    async def stop(self) -> None:
+        """Output off, then farewell to the EV, then nothing is left; takes a second or two."""
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+            await asyncio.wait([self._supervisor])
+            self._supervisor = None
+        self._close_endpoint("stopped")
+        links = [link.shut_down("the station stops") for link in self._links]
+        await asyncio.gather(*links)
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        self._discovery.close()
+        await make_safe(self._controller, self._config.timing.controller_call, self._complain)
+
+    async def __aenter__(self) -> "Station":
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    # --- for the owner -------------------------------------------------------------------------------------
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """What discovery announces; None while there is nothing to announce."""
+        return self._endpoint
+
+    @property
+    def sdp_port(self) -> int | None:
+        """The UDP port of discovery; None while deaf."""
+        return self._discovery.port
+
+    @property
+    def health(self) -> StationHealth:
+        """The state of things, for a supervisor."""
+        discovery = self._discovery.health
+        supervised = self._supervisor is not None and not self._supervisor.done()
+        problem = self._problem if supervised else "not running"
+        return StationHealth(
+            serving=not problem and discovery.listening and not self._latch.blocked,
+            reason=problem or discovery.reason or ("fault not reset" if self._latch.blocked else ""),
+            discovery=discovery,
+            in_session=self._active is not None,
+            blocked=self._latch.blocked,
+        )
+
+    def link_up(self) -> None:
+        """SLAC: the data link is there, D-LINK_READY; the setup time begins."""
+        self._link_up_at = asyncio.get_running_loop().time()
+        self._look()
+
+    def link_down(self, reason: str = "data link lost") -> None:
+        """SLAC: the data link is gone; a session on it ends."""
+        self._link_up_at = None
+        self._drop_everything(reason)
+
+    def stop_charging(self, reason: str = "stop requested") -> None:
+        """Ask the EV to end; the output is forced off after the stop delay."""
+        if self._active is not None:
+            self._active.post(StopRequested(reason))
+
+    def renegotiate(self) -> None:
+        """Ask the EV to negotiate a new schedule."""
+        if self._active is not None:
+            self._active.post(RenegotiationRequested())
+
+    def limit_power(self, max_power: float | None) -> None:
+        """At most this many W from now on, also for later sessions; None lifts it."""
+        self._power_limit = max_power
+        if self._active is not None:
+            self._active.post(PowerLimited(max_power))
+
+    def withdraw_authorization(self) -> None:
+        """The running session is not authorized any more."""
+        if self._active is not None:
+            self._active.withdraw_authorization()
+
+    def reset_fault(self) -> None:
+        """Somebody has looked at the outlet; with an unplugged cable this ends a latched fault."""
+        self._latch.reset()
+
+    # --- what links need (LinkOwner) -----------------------------------------------------------------------
+
+    async def admit(self, link: Link) -> Grant | None:
+        """The first one to speak gets the outlet; one that is just being left is waited for."""
+        if self._active is not None and self._active.ending:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._config.timing.controller_call):
+                    await self._free.wait()
+        if self._active is not None or link not in self._links:
+            self._tell(LinkEvent.REFUSED, "the outlet is taken", link.peer)
+            return None
+        self._active = link
+        self._free.clear()
+        for other in self._links:
+            if other is not link and other.connection is None:
+                other.abort()
+        return self._begin_session(link)
+
+    def session_ended(self, link: Link, end: EndSession | None) -> None:
+        """The outlet is safe: make ready for the next one."""
+        if end is not None:
+            self._latch.session_ended(end)
+            self._recent_ids.append(end.session_id)
+        if self._active is link:
+            self._active = None
+            self._free.set()
+            if self._config.slac.enabled:
+                self._link_up_at = None  # the next session needs a new match [V2G2-727]
+            if self._supervisor is not None and self._listeners:
+                self._close_endpoint("between two sessions")
+                self._look()
+
+    def link_closed(self, link: Link) -> None:
+        """Forget it."""
+        if link in self._links:
+            self._links.remove(link)
+        if self._active is link:  # its session could not even begin
+            self.session_ended(link, None)
+
+    def record(self, record: Record) -> None:
+        """Pass it on; what the callback raises is its own affair."""
+        if self._on_event is None:
+            return
+        if isinstance(record, LinkRecord) and not self._chatter.allow(record.at):
+            return
+        try:
+            self._on_event(record)
+        except Exception:
+            _log.exception("on_event failed")
+
+    # --- sessions ------------------------------------------------------------------------------------------
+
+    def _begin_session(self, link: Link) -> Grant:
+        self._generation += 1
+        snapshot = self._controller.snapshot()
+        self._latch.observe(snapshot)
+        session = Session(
+            self._config,
+            random_bytes=self._random_bytes,
+            snapshot=snapshot,
+            now=link.setup_deadline - self._config.timing.communication_setup,  # when the link came up
+            generation=self._generation,
+            tls=link.secure,
+            recent_ids=self._recent_ids,
+            blocked=self._latch.blocked,
+        )
+        outlet = Outlet(
+            self._config, self._controller, self._backend, report=link.post, complain=self._complain
+        )
+        connection = Connection(session, max_payload=self._config.network.max_payload)
+        early = () if self._power_limit is None else (PowerLimited(self._power_limit),)
+        return Grant(connection, outlet, snapshot, self._latch.observe, early)
+
+    # --- connections ---------------------------------------------------------------------------------------
+
+    def _accept(self, connected: socket.socket, address: str, *, secure: bool) -> None:
+        if not self._may_wait(address):
+            connected.close()
+            self._tell(LinkEvent.REFUSED, "the outlet is taken", address)
+            return
+        loop = asyncio.get_running_loop()
+        since = loop.time() if self._link_up_at is None else self._link_up_at
+        engine = self._tls.engine() if secure and self._tls is not None else PlainEngine()
+        link = Link(
+            self,
+            engine,
+            self._config,
+            peer=address,
+            setup_deadline=since + self._config.timing.communication_setup,
+        )
+        self._links.append(link)
+        self._spawn(self._adopt(link, connected))
+
+    async def _adopt(self, link: Link, connected: socket.socket) -> None:
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: link, connected)
+        except OSError as error:
+            connected.close()
+            self._tell(LinkEvent.FAILED, str(error), link.peer)
+            self.link_closed(link)
+
+    def _may_wait(self, address: str) -> bool:
+        """Whether one more connection may wait for the outlet; makes room where it can."""
+        active = self._active
+        if active is not None and not active.ending:
+            core = active.connection
+            setting_up = core is not None and core.session.state is State.WAIT_SESSION_SETUP
+            if not setting_up or active.peer != address:
+                return False
+            active.hang_up("replaced by a new connection of the same EV")
+        waiting = [link for link in self._links if link.connection is None]
+        if len(waiting) < self._config.network.max_pending:
+            return True
+        silent = next((link for link in waiting if not link.heard), None)
+        if silent is None:
+            return False
+        self._links.remove(silent)
+        silent.abort()
+        return True
+
+    # --- the link and its endpoint -------------------------------------------------------------------------
+
+    async def _supervise(self) -> None:
+        while True:
+            await asyncio.sleep(_SUPERVISION)
+            try:
+                self._look()
+                self._latch.observe(self._controller.snapshot())
+            except Exception as error:  # whatever it was, discovery has to go on
+                self._complain(f"supervision: {type(error).__name__}: {error}")
+
+    def _look(self) -> None:
+        """Bring sockets in line with the interface and the link."""
+        found = find_link_local(self._config.interface)
+        if found != self._interface:
+            self._drop_everything(f"the address of {self._config.interface} has changed or gone")
+            self._interface = found
+        self._discovery.ensure_open(found)
+        if found is None:
+            self._problem = f"{self._config.interface} has no link-local address"
+        elif self._config.slac.enabled and self._link_up_at is None:
+            self._problem = "no data link"
+        elif self._setup_expired():
+            self._link_up_at = None
+            self._drop_everything("communication setup time over")
+            self._tell(LinkEvent.SETUP_EXPIRED)
+        elif self._endpoint is None:
+            self._open_endpoint(found)
+
+    def _setup_expired(self) -> bool:
+        """The time for the setup is over, and nobody has a session: only with SLAC [V2G2-716]."""
+        if self._link_up_at is None or self._active is not None:
+            return False
+        now = asyncio.get_running_loop().time()
+        return now >= self._link_up_at + self._config.timing.communication_setup
+
+    def _open_endpoint(self, link: LinkLocal) -> None:
+        """One listener per security mode the policy allows, then announce them."""
+        network, policy = self._config.network, self._config.tls.policy
+        plain_port = tls_port = None
+        try:
+            if policy is not TlsPolicy.REQUIRED:
+                plain_port = self._listen(link, network.tcp_port, secure=False)
+            if policy is not TlsPolicy.OFF:
+                tls_port = self._listen(link, network.tls_port, secure=True)
+        except LinkError as error:
+            self._close_endpoint(str(error))
+            self._deaf(str(error))
+            return
+        self._endpoint = Endpoint(link.address, link.scope_id, plain_port=plain_port, tls_port=tls_port)
+        self._responder.activate(self._endpoint)
+        self._problem = ""
+        ports = f"plain {plain_port}" * (plain_port is not None) + f" TLS {tls_port}" * (tls_port is not None)
+        self._tell(LinkEvent.LISTENING, f"[{link.address}] of {link.interface}: {ports.strip()}")
+
+    def _listen(self, link: LinkLocal, port: int, *, secure: bool) -> int:
+        def accept(connected: socket.socket, address: str) -> None:
+            self._accept(connected, address, secure=secure)
+
+        listener = Listener(link, accept, port=port)
+        self._listeners.append(listener)
+        return listener.port
+
+    def _close_endpoint(self, reason: str) -> None:
+        self._problem = reason
+        self._responder.deactivate()
+        self._endpoint = None
+        for listener in self._listeners:
+            listener.close()
+        self._listeners.clear()
+
+    def _drop_everything(self, reason: str) -> None:
+        """The link is gone: nothing on it can go on."""
+        self._close_endpoint(reason)
+        for link in list(self._links):
+            link.hang_up(reason)
+
+    # --- telling -------------------------------------------------------------------------------------------
+
+    def _deaf(self, text: str) -> None:
+        self._tell(LinkEvent.DEAF, text)
+
+    def _complain(self, text: str) -> None:
+        self._tell(LinkEvent.COMPLAINT, text)
+
+    def _tell(self, event: LinkEvent, text: str = "", peer: str = "") -> None:
+        self.record(LinkRecord(asyncio.get_running_loop().time(), event, text, peer))
+
+    def _spawn(self, call: Coroutine[object, object, object]) -> None:
+        task = asyncio.get_running_loop().create_task(call)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+_SUPERVISION = 0.25  # s between two looks at the interface
+
+
+def _load_tls(config: SeccConfig) -> TlsContext | None:
+    tls = config.tls
+    if tls.policy is TlsPolicy.OFF:
+        return None
+    if tls.certificate_chain is None or tls.private_key is None:
+        raise ConfigError("tls: certificate_chain and private_key are needed")
+    return TlsContext.for_server(
+        tls.certificate_chain,
+        tls.private_key,
+        password_file=tls.private_key_password,
+        ocsp_file=tls.ocsp_response,
+        key_log=tls.key_log,
+    )
+
+
+class _Chatter:
+    """At most 20 link records in a second, whatever the peers do."""
+
+    def __init__(self) -> None:
+        self._times: collections.deque[float] = collections.deque(maxlen=20)
+
+    def allow(self, now: float) -> bool:
+        if len(self._times) == self._times.maxlen and now - self._times[0] < 1.0:
+            return False
+        self._times.append(now)
+        return True
