@@ -278,7 +278,6 @@ class EVTechnicalStatus(
 PAIRS: dict[type[msgspec.Struct], type[msgspec.Struct]] = {
     ACDPVehiclePositioningReq: ACDPVehiclePositioningRes,
     ACDPConnectReq: ACDPConnectRes,
-    ACDPConnectReq: ACDPConnectRes,
     ACDPSystemStatusReq: ACDPSystemStatusRes,
 }
 

@@ -1,8 +1,8 @@
 """Builds EXI grammars from schemas (EXI 1.0, sections 8.5.4 and 9.5; non-strict, nothing preserved).
 
-A content model becomes a position automaton: one state per place where an element has just been read. Bounded
-repetition would need one state per copy; the middle copies offer the same productions, so they share one *loop*
-state with a counter, and the *last* copy, which no longer offers the element, has a state of its own.
+A content model becomes a position automaton: one state per place where an element has just been read.
+Bounded repetition would need one state per copy; the middle copies offer the same productions, so they share
+one *loop* state with a counter, and the *last* copy, which no longer offers the element, has its own.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ END = -1
 
 @dataclass(frozen=True)
 class Count:
-    """What a production does to the loop counter: set it (`start`), or add one and leave at `limit` for `last`.
+    """What a production does to the loop counter: set it (`start`), or add one and at `limit` go to `last`.
 
     `soft`: encoders do not leave; see the notation.
     """
@@ -42,7 +42,10 @@ class Count:
 
 @dataclass(frozen=True)
 class Production:
-    """One way to go on; `kind` is AT, SE, ANY (SE of any element), EE, CH (typed content) or TEXT (mixed content)."""
+    """One way to go on.
+
+    `kind` is AT, SE, ANY (SE of any element), EE, CH (typed content) or TEXT (mixed content).
+    """
 
     kind: str
     next: int = END
@@ -300,8 +303,11 @@ _BINARY = {"hexBinary": "hex", "base64Binary": "binary"}
 
 @dataclass(frozen=True)
 class Datatype:
-    """How a simple type is written (EXI 1.0, section 7.1). `kind`: boolean, nbit, unsigned, integer, big, binary,
-    hex (as binary; texts show it differently), string or enumeration."""
+    """How a simple type is written (EXI 1.0, section 7.1).
+
+    `kind`: boolean, nbit, unsigned, integer, big, binary, hex (as binary; texts show it differently), string
+    or enumeration.
+    """
 
     kind: str
     low: int = 0
@@ -311,8 +317,17 @@ class Datatype:
 
     @property
     def bits(self) -> int:
-        """Width of an n-bit value or enumeration index."""
-        return (self.high - self.low).bit_length()
+        """Width of an n-bit value, boolean or enumeration index."""
+        return 1 if self.kind == "boolean" else (self.high - self.low).bit_length()
+
+    def longest_bits(self) -> int | None:
+        """Width of the longest value written minimally; None for strings, octets and xs:integer."""
+        if self.kind in ("boolean", "nbit", "enumeration"):
+            return self.bits
+        if self.kind in ("unsigned", "integer"):
+            groups = -(-max(self.high.bit_length(), (~self.low).bit_length() if self.low < 0 else 0) // 7)
+            return 8 * groups + (self.kind == "integer")
+        return None
 
 
 def datatype(schema: SchemaSet, name: QName) -> Datatype:

@@ -14,7 +14,7 @@ _SPECIAL = {
     "EMAID": "emaid",
 }
 # Acronyms that meet other acronyms without a small letter between them.
-_ACRONYMS = ("EVSE", "EVCC", "RESS", "SECC", "EMAID", "OEM", "PCID", "EV", "SOC", "DC", "AC", "SA", "ID")  # fmt: skip
+_ACRONYMS = ("EVSE", "EVCC", "RESS", "SECC", "EMAID", "OEM", "PCID", "EV", "SOC", "DC", "AC", "SA", "ID")
 _WORD = re.compile(r"SoC|PnC|IDs|[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 
 

@@ -1,7 +1,7 @@
 """Reads the schema notation of ``exi_schemas/*.toml``.
 
-One file per namespace; see ``exi_schemas/README.md`` for the notation. What a schema may say and EXI for V2G never
-needs (patterns, defaults, unions, lists, nillable elements) has no syntax here, so it cannot slip in unnoticed.
+One file per namespace; see ``exi_schemas/README.md`` for the notation. What a schema may say and EXI for V2G
+never needs (patterns, defaults, unions, lists, nillable elements) has no syntax here, so it cannot slip in.
 """
 
 from __future__ import annotations

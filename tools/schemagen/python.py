@@ -22,7 +22,7 @@ _SCALARS = {
 
 
 class Module:
-    """The Python module of one schema set. XML Signature classes live in their own module and are imported."""
+    """The Python module of one schema set; classes of shared namespaces are imported from their module."""
 
     def __init__(self, tables: Tables, owner: dict[str, str]) -> None:
         self.tables = tables
@@ -171,11 +171,12 @@ class Module:
         roots = {
             e.name.local: class_name(e.type.local) for e in self.schema.elements.values() if self.own(e.name)
         }
-        return [
-            (cls, roots[local[:-3] + "Res"])
+        found = {
+            cls: roots[local[:-3] + "Res"]
             for local, cls in roots.items()
             if local.endswith("Req") and local[:-3] + "Res" in roots
-        ]
+        }
+        return list(found.items())
 
 
 def _union(names: list[str]) -> list[str]:

@@ -46,7 +46,7 @@ def text(tables: Tables) -> str:
     out += _array("DATATYPES", "Datatype", [_datatype(d, tables) for d in tables.datatypes])
     first, types = 0, []
     for entry in tables.types:
-        flags = f"{_bool(entry.abstract)}, {_bool(entry.flat)}"
+        flags = f"{_bool(entry.abstract)}, {_bool(entry.flat)}, {entry.record}"
         types.append(f't("{entry.name.local}", {entry.first_state}, {first}, {len(entry.slots)}, {flags})')
         first += len(entry.slots)
     out += _array("TYPES", "Type", types)
@@ -80,7 +80,7 @@ def _datatype(d: Datatype, tables: Tables) -> str:
     length = UNBOUNDED if d.max_length is None else d.max_length
     enums = [x.enum for x in tables.datatypes if x.enum]
     number = enums.index(d.enum) if d.enum else 0
-    bits = d.bits if d.kind in ("nbit", "enumeration") else 0
+    bits = d.bits if d.kind in ("boolean", "nbit", "enumeration") else 0
     return f"d(D::{kind}, {bits}, {d.low}, {d.high}, {length}, {number})"
 
 

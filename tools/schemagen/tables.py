@@ -1,9 +1,9 @@
 """Numbers the grammars of one schema set: the form that the engine in ``rust/v2g-exi`` walks.
 
-Simple-typed elements are folded into the production that starts them. A complex type has *slots*, one per attribute,
-child element or substitution group, in the order in which they are written; the message classes have one field per
-slot. Types whose content cannot be kept in slots (mixed text, wildcards, repeated groups) keep it in one slot of
-ordered items.
+Simple-typed elements are folded into the production that starts them. A complex type has *slots*, one per
+attribute, child element or substitution group, in the order in which they are written; the message classes
+have one field per slot. Types whose content cannot be kept in slots (mixed text, wildcards, repeated groups)
+keep it in one slot of ordered items.
 """
 
 from __future__ import annotations
@@ -25,12 +25,16 @@ from tools.schemagen.notation import (
 
 EE, COMPLEX, SIMPLE, ATTRIBUTE, CONTENT, TEXT, ANY = range(7)
 SINGLE, LIST, ITEMS = range(3)
+NO_NAME = 0xFFFF
 COUNT_NONE, COUNT_SET, COUNT_STEP, COUNT_SOFT = range(4)
 
 
 @dataclass(frozen=True)
 class Slot:
-    """A field of a message class. `types`: element name and type per alternative; one unless a substitution group."""
+    """A field of a message class.
+
+    `types`: element name and type per alternative; one unless a substitution group.
+    """
 
     name: str
     wire: str
@@ -42,7 +46,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class Prod:
-    """A numbered production; `target` is a type or datatype index by `kind`, `last` the state after a full list."""
+    """A numbered production; `target` is an index by `kind`, `last` the state after a full list."""
 
     kind: int
     slot: int = 0
@@ -57,7 +61,7 @@ class Prod:
 
 @dataclass(frozen=True)
 class Root:
-    """A global element (document) or any declared element (fragment). `relaxed`: EXI 1.0 section 8.5.3 applies."""
+    """A global element (document) or any declared element (fragment). `relaxed`: EXI 1.0, 8.5.3 applies."""
 
     name: int
     kind: int
@@ -67,7 +71,7 @@ class Root:
 
 @dataclass(frozen=True)
 class Relaxed:
-    """Event codes of the relaxed element fragment grammar that a simple-content type with attributes needs."""
+    """Event codes of the relaxed element fragment grammar, for a simple-content type with attributes."""
 
     attributes: tuple[tuple[int, int, int], ...]  # code, slot, datatype
     tag_bits: int
@@ -87,6 +91,7 @@ class TypeEntry:
     abstract: bool
     flat: bool
     slots: list[Slot]
+    record: int = 0
 
 
 @dataclass
@@ -137,15 +142,39 @@ def build(schema: SchemaSet) -> Tables:
     for name in order:
         ct = schema.complex[name]
         slots = slots_of(grammars, ct)
-        tables.types.append(
-            TypeEntry(name, len(tables.states), ct.abstract, name.local in schema.flatten, slots)
-        )
+        entry = TypeEntry(name, len(tables.states), ct.abstract, name.local in schema.flatten, slots)
+        tables.types.append(entry)
         _add_states(tables, grammars.types[name], slots, index)
+        entry.record = _record(tables, grammars.types[name])
     for element in grammars.documents:
         tables.documents.append(_root(tables, element, [schema.elements[element].type], index))
     for element, types in grammars.fragments:
         tables.fragments.append(_root(tables, element, types, index))
     return tables
+
+
+# What a reader gets from one look at the stream; a record has to fit.
+_WINDOW = 57
+_RECORD_FIELDS = 4
+
+
+def _record(tables: Tables, states: list[State]) -> int:
+    """Number of fields if the type is a record: a straight line of short simple elements; else 0."""
+    *body, end = states
+    if not 0 < len(body) <= _RECORD_FIELDS or [p.kind for p in end.productions] != ["EE"]:
+        return 0
+    bits = 1 + 3 * len(body)
+    for number, state in enumerate(body, 1):
+        only = state.productions[0]
+        if len(state.productions) > 1 or only.kind != "SE" or only.next != number or only.count is not None:
+            return 0
+        if only.type is None or only.type in tables.schema.complex:
+            return 0
+        width = datatype(tables.schema, only.type).longest_bits()
+        if width is None:
+            return 0
+        bits += width
+    return len(body) if bits <= _WINDOW else 0
 
 
 def ordered_content(grammars: Grammars, ct: ComplexType) -> bool:
@@ -210,10 +239,10 @@ def _prod(tables: Tables, p: Production, base: int, slots: list[Slot], index: di
         return Prod(EE)
     if p.kind in ("TEXT", "ANY"):
         kind = TEXT if p.kind == "TEXT" else ANY
-        return Prod(kind, len(slots) - 1, ITEMS, next=following)
+        return Prod(kind, len(slots) - 1, ITEMS, NO_NAME, next=following)
     if p.kind == "CH":
         assert p.type is not None
-        return Prod(CONTENT, len(slots) - 1, SINGLE, target=tables.datatype(p.type), next=following)
+        return Prod(CONTENT, len(slots) - 1, SINGLE, NO_NAME, tables.datatype(p.type), following)
     assert p.name is not None
     assert p.type is not None
     slot = _slot(slots, p.name)
@@ -263,7 +292,7 @@ def _root(tables: Tables, element: QName, types: list[QName], index: dict[QName,
 
 
 def _relaxed(tables: Tables, type_name: QName) -> Relaxed:
-    """EXI 1.0 section 8.5.3: attributes, AT(*), elements, SE(*), EE, CH, escape; then without the attributes."""
+    """EXI 1.0, 8.5.3: attributes, AT(*), elements, SE(*), EE, CH, escape; then without the attributes."""
     grammars = tables.grammars
     ct = tables.schema.complex[type_name]
     slots = slots_of(grammars, ct)
