@@ -12,6 +12,7 @@ before the link is closed.
 import asyncio
 import dataclasses
 import enum
+from collections.abc import Callable
 from typing import Protocol, cast
 
 from secc.aio.outlet import Outlet
