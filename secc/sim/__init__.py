@@ -1,0 +1,27 @@
+"""Simulated outlets, back end and EV, for tests, demonstrations and the tutorial."""
+
+from secc.sim.backend import SimulatedBackend
+from secc.sim.cable import AutoPilot, SimulatedCable
+from secc.sim.evcc import EvResult, Exchange, ScriptedEvcc
+from secc.sim.evse import SimulatedAcEvse, SimulatedDcEvse
+from secc.sim.physics import Contactor, DcOutput, Load
+from secc.sim.script import EvGivesUp, EvScript, Plan
+from secc.sim.vehicle import Vehicle
+
+__all__ = [
+    "AutoPilot",
+    "Contactor",
+    "DcOutput",
+    "EvGivesUp",
+    "EvResult",
+    "EvScript",
+    "Exchange",
+    "Load",
+    "Plan",
+    "ScriptedEvcc",
+    "SimulatedAcEvse",
+    "SimulatedBackend",
+    "SimulatedCable",
+    "SimulatedDcEvse",
+    "Vehicle",
+]

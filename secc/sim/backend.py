@@ -1,0 +1,66 @@
+"""A back end that decides by itself, after a while."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from secc.session.events import EnergyNeed, ScheduleOffer
+
+
+class SimulatedBackend:
+    """Grants or denies after a delay, offers schedules, and may change its mind."""
+
+    def __init__(
+        self,
+        *,
+        grant: bool = True,
+        delay: float = 0.0,
+        offer: ScheduleOffer | Callable[[EnergyNeed], ScheduleOffer | None] | None = None,
+        offer_delay: float = 0.0,
+        withdraw_after: float | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """Delays in seconds. `offer`: schedules, or how to make them; None leaves the outlet's own limit.
+
+        `withdraw_after`: so long after a grant `on_withdraw` is called.
+        """
+        self.grant = grant
+        self.asked = 0
+        """How often an authorization was asked for."""
+        self.needs: list[EnergyNeed] = []
+        """What schedules were asked for."""
+        self.on_withdraw: Callable[[], None] | None = None
+        """Set it to what withdraws the authorization at the station."""
+        self._delay = delay
+        self._offer = offer
+        self._offer_delay = offer_delay
+        self._withdraw_after = withdraw_after
+        self._sleep = sleep
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def authorize_external(self, evse_id: str) -> bool:
+        """Decide after the delay."""
+        self.asked += 1
+        await self._sleep(self._delay)
+        if self.grant and self._withdraw_after is not None:
+            task = asyncio.get_running_loop().create_task(self._withdraw_later(self._withdraw_after))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return self.grant
+
+    async def schedules(self, evse_id: str, need: EnergyNeed) -> ScheduleOffer | None:
+        """Offer after the delay."""
+        self.needs.append(need)
+        await self._sleep(self._offer_delay)
+        return self._offer(need) if callable(self._offer) else self._offer
+
+    def withdraw(self) -> None:
+        """Take the grant back now, and deny from now on."""
+        self.grant = False
+        if self.on_withdraw is not None:
+            self.on_withdraw()
+
+    async def _withdraw_later(self, seconds: float) -> None:
+        await self._sleep(seconds)
+        self.withdraw()

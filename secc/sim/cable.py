@@ -1,0 +1,141 @@
+"""The charging cable of a simulation: what an outlet and a vehicle know of each other without a message.
+
+In one process the simulated outlet and the scripted EV share one `SimulatedCable`. With an EV in another
+process, or a real one on the network, there is no pilot wire: `AutoPilot` then moves the pilot of the outlet
+by what the EV says, as a car that does what it announces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from secc.aio.records import Direction, LinkEvent, LinkRecord, MessageRecord, OutputRecord, Record
+from secc.messages import iso2
+from secc.messages.iso2 import ChargeProgress
+from secc.session.events import ControlPilot, EndSession
+from secc.sim.physics import Load
+
+
+class SimulatedCable:
+    """Control pilot and power lines between one outlet and one vehicle."""
+
+    def __init__(self, pilot: ControlPilot = ControlPilot.B) -> None:
+        """Plugged in and not asking for energy, unless told otherwise."""
+        self._pilot = pilot
+        self._load: Load | None = None
+        self._draw = NO_DRAW
+        self._before: list[Callable[[], None]] = []
+        self._after: list[Callable[[], None]] = []
+
+    def watch(self, *, before: Callable[[], None], after: Callable[[], None]) -> None:
+        """Call back around each change: `before`, to account for the time until then, and `after`."""
+        self._before.append(before)
+        self._after.append(after)
+
+    @property
+    def pilot(self) -> ControlPilot:
+        """Control pilot state, as both sides see it."""
+        return self._pilot
+
+    @property
+    def load(self) -> Load | None:
+        """DC: the battery while the vehicle's contactors are closed."""
+        return self._load
+
+    @property
+    def draw(self) -> tuple[float, int]:
+        """AC: A per phase that the on-board charger takes when there is voltage, and the number of phases."""
+        return self._draw
+
+    def set_pilot(self, pilot: ControlPilot) -> None:
+        """What the vehicle shows; outside C and D its charger takes nothing."""
+        if pilot is not self._pilot:
+            self._change(pilot, self._load, self._draw if pilot.wants_energy else NO_DRAW)
+
+    def connect(self, load: Load | None) -> None:
+        """DC: the vehicle closes its contactors towards this battery, or opens them with None."""
+        if load != self._load:
+            self._change(self._pilot, load, self._draw)
+
+    def take(self, current: float, phases: int = 1) -> None:
+        """AC: what the on-board charger takes from now on, in A per phase."""
+        if (current, phases) != self._draw:
+            self._change(self._pilot, self._load, (current, phases))
+
+    def unplug(self) -> None:
+        """Pull the plug: pilot A, and nothing is connected."""
+        self._change(ControlPilot.A, None, NO_DRAW)
+
+    def plug_in(self) -> None:
+        """A vehicle is there and does not ask for energy yet: pilot B."""
+        self._change(ControlPilot.B, None, NO_DRAW)
+
+    def _change(self, pilot: ControlPilot, load: Load | None, draw: tuple[float, int]) -> None:
+        for callback in self._before:
+            callback()
+        self._pilot, self._load, self._draw = pilot, load, draw
+        for callback in self._after:
+            callback()
+
+
+NO_DRAW = (0.0, 1)
+
+
+class AutoPilot:
+    """Moves the pilot for an EV that has no wire to this process; feed it the records of the station.
+
+    C when CableCheckReq or PowerDeliveryReq(Start) comes in, B when energy is given up and when the
+    connection ends. A battery appears behind the vehicle's contactors with the first demand, at the voltage
+    of the pre-charge; an AC charger takes what it is offered, up to what the EV has said it can take.
+    """
+
+    def __init__(self, cable: SimulatedCable) -> None:
+        """`cable` is the one that the simulated outlet looks at."""
+        self._cable = cable
+        self._battery = 0.0
+        self._phases = 1
+        self._current = 0.0
+
+    def __call__(self, record: Record) -> None:
+        """One thing that the station tells about."""
+        match record:
+            case MessageRecord(direction=Direction.RECEIVED, message=iso2.V2GMessage(body=body)):
+                self._heard(body)
+            case MessageRecord(direction=Direction.SENT, message=iso2.V2GMessage(body=body)):
+                self._answered(body)
+            case LinkRecord(event=LinkEvent.CLOSED) | OutputRecord(output=EndSession()):
+                self._rest()
+
+    def _heard(self, request: object) -> None:
+        match request:
+            case iso2.ChargeParameterDiscoveryReq(ev_charge_parameter=iso2.ACEVChargeParameter() as ev):
+                self._current = plain(ev.ev_max_current)
+                three = iso2.EnergyTransferMode.AC_THREE_PHASE_CORE
+                self._phases = 3 if request.requested_energy_transfer_mode is three else 1
+            case iso2.CableCheckReq():
+                self._cable.set_pilot(ControlPilot.C)
+            case iso2.PreChargeReq():
+                self._battery = plain(request.ev_target_voltage)
+            case iso2.PowerDeliveryReq(charge_progress=ChargeProgress.START):
+                self._cable.set_pilot(ControlPilot.C)
+            case iso2.PowerDeliveryReq(charge_progress=ChargeProgress.STOP) | iso2.SessionStopReq():
+                self._rest()
+            case iso2.CurrentDemandReq():
+                if self._cable.load is None:
+                    self._cable.connect(Load(self._battery))
+
+    def _answered(self, response: object) -> None:
+        if isinstance(response, iso2.ChargingStatusRes) and self._cable.pilot.wants_energy:
+            offered = response.evse_max_current
+            limit = self._current if offered is None else min(self._current, plain(offered))
+            self._cable.take(limit, self._phases)
+
+    def _rest(self) -> None:
+        if self._cable.pilot is not ControlPilot.A:
+            self._cable.connect(None)
+            self._cable.set_pilot(ControlPilot.B)
+
+
+def plain(value: iso2.PhysicalValue) -> float:
+    """A physical value as a number in its unit."""
+    return value.value * 10.0**value.multiplier if value.multiplier else float(value.value)

@@ -1,0 +1,318 @@
+"""A whole simulated EV: finds the station, connects, charges by its script, and tells what happened.
+
+For tests, demonstrations and the tutorial. It speaks our own codec, so it proves nothing about
+interoperability: for that see the runs with an independent EV in the documentation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import socket
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from secc import exi
+from secc.errors import LinkError, SeccError
+from secc.messages import iso2
+from secc.messages.app_protocol import SupportedAppProtocolReq
+from secc.sdp import SDP_PORT, Security
+from secc.session.events import ControlPilot
+from secc.sim.cable import SimulatedCable
+from secc.sim.script import (
+    Answer,
+    Ask,
+    Connect,
+    Draw,
+    EvGivesUp,
+    EvScript,
+    Move,
+    Plan,
+    SendRaw,
+    ShowPilot,
+    Vanish,
+    Wait,
+)
+from secc.sim.sdp_client import discover
+from secc.sim.vehicle import Vehicle
+from secc.tls import PlainEngine, TlsContext, TlsEngine
+from secc.v2gtp import FrameAssembler, frame
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request and its response."""
+
+    at: float
+    """Seconds since the EV began."""
+    request: msgspec.Struct
+    """SupportedAppProtocolReq or the body of a message."""
+    response: msgspec.Struct
+    response_time: float
+    """Seconds from sending the request to the last byte of the response."""
+
+
+@dataclasses.dataclass(slots=True)
+class EvResult:
+    """What became of a session, as the EV saw it."""
+
+    exchanges: list[Exchange] = dataclasses.field(default_factory=list)
+    error: str = ""
+    """Why it gave up; empty when the session went to its planned end."""
+    vanished: bool = False
+    """It was gone on purpose."""
+    tls: bool = False
+    peer: str = ""
+    """Address and port of the station."""
+    session_id: bytes = b""
+    energy: float = 0.0
+    """Wh taken, by the EV's own measurement."""
+    duration: float = 0.0
+    """Seconds from discovery to the end."""
+
+    @property
+    def completed(self) -> bool:
+        """From the handshake to SessionStopRes, all of it positive."""
+        return (
+            not self.error
+            and not self.vanished
+            and bool(self.exchanges)
+            and isinstance(self.exchanges[-1].response, iso2.SessionStopRes)
+        )
+
+    @property
+    def requests(self) -> list[str]:
+        """The names of the requests, in order."""
+        return [type(exchange.request).__name__ for exchange in self.exchanges]
+
+
+class ScriptedEvcc:
+    """One EV; `charge` runs one session and never raises for what a station does."""
+
+    def __init__(
+        self,
+        plan: Plan | None = None,
+        *,
+        vehicle: Vehicle | None = None,
+        cable: SimulatedCable | None = None,
+        interface: str = "lo",
+        tls: bool = False,
+        roots: Path | None = None,
+        host: str | None = None,
+        port: int | None = None,
+        sdp_port: int = SDP_PORT,
+        patience: float = 1.0,
+        on_exchange: Callable[[Exchange], None] | None = None,
+    ) -> None:
+        """`cable`: shared with a simulated outlet; without it nobody sees the pilot.
+
+        `tls`: ask for TLS and take nothing less; a station that answers with TLS gets it either way. `roots`:
+        PEM file of V2G roots; None accepts any certificate. `host` and `port` skip discovery. `patience`
+        multiplies the message timeouts of the standard, for busy machines.
+        """
+        self.plan = plan if plan is not None else Plan()
+        self.vehicle = vehicle if vehicle is not None else Vehicle()
+        self._cable = cable
+        self._interface = interface
+        self._tls = tls
+        self._roots = roots
+        self._host = host
+        self._port = port
+        self._sdp_port = sdp_port
+        self._patience = patience
+        self._on_exchange = on_exchange
+        self._result = EvResult()
+        self._begun = 0.0
+        self._session_id = self.plan.session_id
+
+    async def charge(self) -> EvResult:
+        """Find the station, run the script, hang up."""
+        self._result = result = EvResult()
+        self._session_id = self.plan.session_id
+        self._begun = asyncio.get_running_loop().time()
+        try:
+            wire = await self._connect()
+            try:
+                await self._run(wire)
+            finally:
+                await wire.close(reset=result.vanished)
+        except (SeccError, EvGivesUp, OSError, TimeoutError) as error:
+            result.error = str(error) or type(error).__name__
+        finally:
+            if self._cable is not None and not result.vanished:
+                self._cable.connect(None)
+                if self._cable.pilot is not ControlPilot.A:
+                    self._cable.set_pilot(ControlPilot.B)
+        result.session_id = self._session_id
+        result.energy = self.vehicle.received
+        result.duration = asyncio.get_running_loop().time() - self._begun
+        return result
+
+    async def _connect(self) -> _Wire:
+        host, port, tls = self._host, self._port, self._tls
+        scope = 0
+        if host is None or port is None:
+            security = Security.TLS if tls else Security.NONE
+            found, link = await discover(self._interface, security, port=self._sdp_port)
+            if tls and found.security is Security.NONE:
+                raise LinkError("the station has no TLS, and this EV does not charge without")
+            tls = found.security is Security.TLS
+            host, port, scope = str(found.address), found.port, link.scope_id
+        engine: TlsEngine = TlsContext.for_client(self._roots).engine() if tls else PlainEngine()
+        wire = _Wire(engine)
+        await wire.open(host, port, scope)
+        self._result.tls = tls
+        self._result.peer = f"[{host}]:{port}"
+        return wire
+
+    async def _run(self, wire: _Wire) -> None:
+        script = EvScript(self.plan, self.vehicle).run()
+        loop = asyncio.get_running_loop()
+        answer = Answer(loop.time())
+        try:
+            move = next(script)
+            while not isinstance(move, Vanish):
+                message = await self._do(move, wire)
+                answer = Answer(loop.time(), message)
+                move = script.send(answer)
+        except StopIteration:
+            return
+        self._result.vanished = True
+
+    async def _do(self, move: Move, wire: _Wire) -> msgspec.Struct | None:
+        match move:
+            case Ask():
+                return await self._ask(move, wire)
+            case Wait(seconds):
+                await asyncio.sleep(seconds)
+            case SendRaw(data):
+                await wire.send(data)
+            case ShowPilot(pilot) if self._cable is not None:
+                self._cable.set_pilot(pilot)
+            case Connect(load) if self._cable is not None:
+                self._cable.connect(load)
+            case Draw(current, phases) if self._cable is not None:
+                self._cable.take(current, phases)
+        return None
+
+    async def _ask(self, move: Ask, wire: _Wire) -> msgspec.Struct:
+        loop = asyncio.get_running_loop()
+        codec: exi.Codec = exi.ISO2
+        if isinstance(move.request, SupportedAppProtocolReq):
+            codec = exi.APP_PROTOCOL
+            payload = codec.encode(move.request)
+        else:
+            session_id = self._session_id if move.session_id is None else move.session_id
+            header = iso2.MessageHeader(session_id=session_id)
+            payload = codec.encode(iso2.V2GMessage(header=header, body=move.request))
+        sent = loop.time()
+        limit = message_timeout(type(move.request)) * self._patience
+        try:
+            async with asyncio.timeout(limit):
+                await wire.send(frame(payload))
+                message: Any = codec.decode(await wire.receive())
+        except TimeoutError:
+            raise EvGivesUp(f"{type(move.request).__name__}: no response in {limit:g} s") from None
+        body = message
+        if isinstance(message, iso2.V2GMessage):
+            body = message.body
+            if isinstance(body, iso2.SessionSetupRes):
+                self._session_id = message.header.session_id
+        exchange = Exchange(sent - self._begun, move.request, body, loop.time() - sent)
+        self._result.exchanges.append(exchange)
+        if self._on_exchange is not None:
+            self._on_exchange(exchange)
+        return message if isinstance(message, msgspec.Struct) else body
+
+
+def message_timeout(request: type) -> float:
+    """How long an EV waits for the response, in seconds."""
+    if request is iso2.CurrentDemandReq:
+        return 0.25
+    return 5.0 if request in (iso2.ServiceDetailReq, iso2.PowerDeliveryReq) else 2.0
+
+
+class _Wire:
+    """Frames over TCP, through an engine."""
+
+    def __init__(self, engine: TlsEngine) -> None:
+        self._engine = engine
+        self._frames = FrameAssembler()
+        self._received: list[bytes] = []
+        self._reader: asyncio.StreamReader | None = None
+        self._writer: asyncio.StreamWriter | None = None
+
+    async def open(self, host: str, port: int, scope: int) -> None:
+        """Connect, and shake hands where there is TLS."""
+        connected = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
+        try:
+            connected.setblocking(False)
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            async with asyncio.timeout(_CONNECT_TIME):
+                await asyncio.get_running_loop().sock_connect(connected, (host, port, 0, scope))
+        except (OSError, TimeoutError) as error:
+            connected.close()
+            raise LinkError(f"[{host}]:{port}: {error or 'no answer'}") from error
+        self._reader, self._writer = await asyncio.open_connection(sock=connected)
+        self._write(self._engine.start())
+        try:
+            async with asyncio.timeout(_CONNECT_TIME):
+                while not self._engine.handshake_done:
+                    await self._read()
+        except BaseException:
+            await self.close(reset=True)
+            raise
+
+    async def send(self, data: bytes) -> None:
+        """These bytes, through the engine."""
+        self._write(self._engine.send(data))
+        if self._writer is not None:
+            await self._writer.drain()
+
+    async def receive(self) -> bytes:
+        """The next EXI payload."""
+        while not self._received:
+            await self._read()
+        return self._received.pop(0)
+
+    async def close(self, *, reset: bool) -> None:
+        """Say good-bye, or just be gone."""
+        writer = self._writer
+        if writer is None:
+            return
+        if reset:
+            connected = writer.get_extra_info("socket")
+            connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            writer.transport.abort()
+        else:
+            with contextlib.suppress(OSError):
+                self._write(self._engine.close())
+            writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+    async def _read(self) -> None:
+        if self._reader is None:
+            raise LinkError("not connected")
+        data = await self._reader.read(8192)
+        if not data:
+            raise LinkError("the station closed the connection")
+        progress = self._engine.feed(data)
+        self._write(progress.to_send)
+        self._received.extend(self._frames.feed(progress.plaintext))
+        if progress.failure is not None:
+            raise progress.failure
+        if progress.closed and not self._received:
+            raise LinkError("the station closed the connection")
+
+    def _write(self, data: bytes) -> None:
+        if data and self._writer is not None:
+            self._writer.write(data)
+
+
+_CONNECT_TIME = 5.0  # s

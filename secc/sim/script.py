@@ -1,0 +1,479 @@
+"""What a simulated EV says and does, without a socket: a generator that yields moves and is sent answers.
+
+`EvScript.run` is the whole behaviour, top to bottom, in the order of the standard: each `yield Ask(request)`
+gives back the `Answer`. Everything around it (sockets, time, the pilot wire) is the business of whoever
+drives it, `secc.sim.evcc.ScriptedEvcc` for one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Generator, Mapping
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from secc.messages import iso2
+from secc.messages.app_protocol import AppProtocol, SupportedAppProtocolReq, SupportedAppProtocolRes
+from secc.messages.iso2 import (
+    ChargeProgress,
+    ChargingSession,
+    DCEVErrorCode,
+    EnergyTransferMode,
+    EVSENotification,
+    EVSEProcessing,
+    PaymentOption,
+    ResponseCode,
+    UnitSymbol,
+)
+from secc.session.events import ControlPilot
+from secc.sim.cable import plain
+from secc.sim.physics import Load
+from secc.sim.vehicle import Vehicle
+
+Request = iso2.BodyElement | SupportedAppProtocolReq
+
+
+# --- moves -------------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Ask:
+    """Send this request and wait for the response."""
+
+    request: Request
+    session_id: bytes | None = None
+    """Another SessionID than the assigned one, to misbehave."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ShowPilot:
+    """Put the control pilot into this state."""
+
+    pilot: ControlPilot
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Connect:
+    """DC: close the vehicle's contactors towards this battery; None: open them."""
+
+    load: Load | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Draw:
+    """AC: take so much per phase from now on."""
+
+    current: float
+    phases: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Wait:
+    """Do nothing for so many seconds."""
+
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SendRaw:
+    """Misbehave: send these bytes as they are; no answer is waited for."""
+
+    data: bytes
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Vanish:
+    """Misbehave: be gone without a word; the connection is reset and nothing else is done."""
+
+
+Move = Ask | ShowPilot | Connect | Draw | Wait | SendRaw | Vanish
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back to an `Ask`; for the other moves, only the time."""
+
+    now: float
+    """Monotonic seconds."""
+    message: msgspec.Struct | None = None
+
+
+class EvGivesUp(Exception):
+    """The EV ends the session: a negative response, a wrong one, or nothing it can use."""
+
+
+Script = Generator[Move, Answer, None]
+
+
+class _Response(Protocol):
+    @property
+    def response_code(self) -> ResponseCode: ...
+
+
+class _Processing(_Response, Protocol):
+    @property
+    def evse_processing(self) -> EVSEProcessing: ...
+
+
+R = TypeVar("R", bound=_Response)
+F = TypeVar("F", bound=_Processing)
+
+
+# --- the plan ----------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What the EV wants of its session."""
+
+    mode: EnergyTransferMode = EnergyTransferMode.DC_EXTENDED
+    """RequestedEnergyTransferMode."""
+    loops: int | None = 20
+    """Messages of the charge loop; None: until `energy` or the battery is full."""
+    energy: float | None = None
+    """Wh to take; None: no such limit."""
+    pace: float = 0.1
+    """Seconds between a response and the next request in the loops (charging, Ongoing, pre-charge)."""
+    think: float = 0.0
+    """The same elsewhere."""
+    waits: Mapping[type, float] = dataclasses.field(default_factory=dict)
+    """Seconds before the first request of a class, for cars that take their time."""
+    end: ChargingSession = ChargingSession.TERMINATE
+    """How the session is ended; `Pause` keeps it for later."""
+    session_id: bytes = b"\x00"
+    """SessionID of the first request: that of a paused session to join it again."""
+    evcc_id: bytes = bytes.fromhex("02005E100001")
+    """MAC address."""
+    departure: int | None = None
+    """Seconds until it has to leave; None: it does not say."""
+    service_detail: bool = False
+    """Ask for the details of the charge service."""
+    welding_detection: bool = True
+    """DC: look for welded contactors at the end."""
+    renegotiate_at: int | None = None
+    """Ask for a renegotiation after so many messages of the charge loop."""
+    tamper: Callable[[Request, int], Move | None] | None = None
+    """Misbehave: asked before each request, with the number of earlier ones of its class; a move that is
+    returned takes the place of the request, None leaves it."""
+
+    @property
+    def dc(self) -> bool:
+        """A DC mode."""
+        return self.mode.value.startswith("DC")
+
+    @property
+    def phases(self) -> int:
+        """Phases in use, AC."""
+        return 3 if self.mode is EnergyTransferMode.AC_THREE_PHASE_CORE else 1
+
+
+class EvScript:
+    """One charging session of one vehicle."""
+
+    def __init__(self, plan: Plan, vehicle: Vehicle) -> None:
+        """`vehicle` is charged by running the script."""
+        self.plan = plan
+        self.vehicle = vehicle
+        self.schedule_id = 1
+        self.offer: iso2.SAScheduleList | None = None
+        self.voltage = 0.0
+        """V that the station has reported last."""
+        self.stop_ordered = False
+        """The station wants the charge to end."""
+        self._now = 0.0
+        self._asked: dict[type, int] = {}
+        self._measured_at: float | None = None
+        self._power = 0.0
+
+    def run(self) -> Script:
+        """The session; raises EvGivesUp when it cannot go on."""
+        yield from self._handshake()
+        yield from self._set_up()
+        if self.plan.dc:
+            yield from self._charge_dc()
+        else:
+            yield from self._charge_ac()
+        yield from self._ask(iso2.SessionStopReq(charging_session=self.plan.end), iso2.SessionStopRes)
+
+    # --- before charging -----------------------------------------------------------------------------------
+
+    def _handshake(self) -> Script:
+        offer = AppProtocol(
+            protocol_namespace="urn:iso:15118:2:2013:MsgDef",
+            version_number_major=2,
+            version_number_minor=0,
+            schema_id=1,
+            priority=1,
+        )
+        answer = yield from self._exchange(SupportedAppProtocolReq(app_protocol=(offer,)))
+        if not isinstance(answer, SupportedAppProtocolRes) or answer.schema_id != 1:
+            raise EvGivesUp(f"no common protocol: {answer}")
+
+    def _set_up(self) -> Script:
+        yield from self._ask(iso2.SessionSetupReq(evcc_id=self.plan.evcc_id), iso2.SessionSetupRes)
+        offered = yield from self._ask(iso2.ServiceDiscoveryReq(), iso2.ServiceDiscoveryRes)
+        if PaymentOption.EXTERNAL_PAYMENT not in offered.payment_option_list.payment_option:
+            raise EvGivesUp("external payment is not offered")
+        service = offered.charge_service
+        if self.plan.mode not in service.supported_energy_transfer_mode.energy_transfer_mode:
+            raise EvGivesUp(f"{self.plan.mode.value} is not offered")
+        if self.plan.service_detail:
+            request = iso2.ServiceDetailReq(service_id=service.service_id)
+            yield from self._ask(request, iso2.ServiceDetailRes)
+        selected = iso2.SelectedService(service_id=service.service_id)
+        yield from self._ask(
+            iso2.PaymentServiceSelectionReq(
+                selected_payment_option=PaymentOption.EXTERNAL_PAYMENT,
+                selected_service_list=iso2.SelectedServiceList(selected_service=(selected,)),
+            ),
+            iso2.PaymentServiceSelectionRes,
+        )
+        yield from self._until_finished(iso2.AuthorizationReq(), iso2.AuthorizationRes)
+        yield from self._negotiate()
+
+    def _negotiate(self) -> Script:
+        """Charge parameters out, schedules in."""
+        request = iso2.ChargeParameterDiscoveryReq(
+            requested_energy_transfer_mode=self.plan.mode,
+            ev_charge_parameter=self._dc_parameter() if self.plan.dc else self._ac_parameter(),
+        )
+        answer = yield from self._until_finished(request, iso2.ChargeParameterDiscoveryRes)
+        self.offer = answer.sa_schedules
+        if self.offer is None:
+            raise EvGivesUp("finished without schedules")
+        self.schedule_id = self.offer.sa_schedule_tuple[0].sa_schedule_tuple_id
+
+    # --- AC ------------------------------------------------------------------------------------------------
+
+    def _charge_ac(self) -> Script:
+        yield ShowPilot(ControlPilot.C)
+        yield from self._deliver(ChargeProgress.START)
+        vehicle, phases = self.vehicle, self.plan.phases
+        loops = 0
+        while not self._enough(loops):
+            status = yield from self._ask(iso2.ChargingStatusReq(), iso2.ChargingStatusRes, paced=True)
+            loops += 1
+            offered = vehicle.ac_current
+            if status.evse_max_current is not None:
+                offered = min(offered, plain(status.evse_max_current))
+            current = offered if offered >= vehicle.ac_min_current else 0.0
+            self._measure(_MAINS * current * phases)
+            yield Draw(current, phases)
+            yield from self._heed(status.ac_evse_status.evse_notification, loops)
+        yield Draw(0.0, phases)
+        yield from self._deliver(ChargeProgress.STOP)
+        yield ShowPilot(ControlPilot.B)
+
+    # --- DC ------------------------------------------------------------------------------------------------
+
+    def _charge_dc(self) -> Script:
+        yield from self._prepare_dc()
+        vehicle = self.vehicle
+        loops = 0
+        while not self._enough(loops):
+            yield Connect(vehicle.load())
+            demand = yield from self._ask(self._demand(), iso2.CurrentDemandRes, paced=True)
+            loops += 1
+            self.voltage = plain(demand.evse_present_voltage)
+            self._measure(self.voltage * plain(demand.evse_present_current))
+            notification = demand.dc_evse_status.evse_notification
+            if notification is EVSENotification.RE_NEGOTIATION or loops == self.plan.renegotiate_at:
+                yield from self._deliver(ChargeProgress.RENEGOTIATE)
+                yield Connect(None)
+                yield from self._negotiate()
+                yield from self._prepare_dc()
+            self.stop_ordered |= notification is EVSENotification.STOP_CHARGING
+        yield from self._deliver(ChargeProgress.STOP)
+        yield Connect(None)
+        yield ShowPilot(ControlPilot.B)
+        if self.plan.welding_detection:
+            yield from self._detect_welding()
+
+    def _prepare_dc(self) -> Script:
+        """Isolation test, pre-charge, start."""
+        yield ShowPilot(ControlPilot.C)
+        status = self._dc_status()
+        yield from self._until_finished(iso2.CableCheckReq(dc_ev_status=status), iso2.CableCheckRes)
+        target = round(self.vehicle.open_voltage, 1)
+        request = iso2.PreChargeReq(
+            dc_ev_status=status,
+            ev_target_voltage=physical(target, UnitSymbol.V),
+            ev_target_current=physical(2.0, UnitSymbol.A),
+        )
+        begun = self._now
+        while True:
+            answer = yield from self._ask(request, iso2.PreChargeRes, paced=True)
+            self.voltage = plain(answer.evse_present_voltage)
+            if abs(self.voltage - target) <= _PRE_CHARGE_TOLERANCE:
+                break
+            self._check_time(begun, _PRE_CHARGE_TIME, request)
+        yield Connect(self.vehicle.load())
+        yield from self._deliver(ChargeProgress.START)
+
+    def _demand(self) -> iso2.CurrentDemandReq:
+        vehicle = self.vehicle
+        return iso2.CurrentDemandReq(
+            dc_ev_status=self._dc_status(),
+            ev_target_current=physical(vehicle.wanted_current, UnitSymbol.A),
+            ev_target_voltage=physical(vehicle.max_voltage, UnitSymbol.V),
+            ev_maximum_voltage_limit=physical(vehicle.max_voltage, UnitSymbol.V),
+            ev_maximum_current_limit=physical(vehicle.max_current, UnitSymbol.A),
+            ev_maximum_power_limit=physical(vehicle.max_power, UnitSymbol.W),
+            charging_complete=False,
+        )
+
+    def _detect_welding(self) -> Script:
+        """The station's voltage has to go away while our contactors are open."""
+        request = iso2.WeldingDetectionReq(dc_ev_status=self._dc_status())
+        for _ in range(_WELDING_TRIES):
+            answer = yield from self._ask(request, iso2.WeldingDetectionRes, paced=True)
+            self.voltage = plain(answer.evse_present_voltage)
+            if self.voltage < _SAFE_VOLTAGE:
+                return
+
+    # --- both ----------------------------------------------------------------------------------------------
+
+    def _deliver(self, progress: ChargeProgress) -> Script:
+        """PowerDelivery; a start carries a profile that takes what the schedule allows."""
+        parameter = None
+        if self.plan.dc:
+            parameter = iso2.DCEVPowerDeliveryParameter(
+                dc_ev_status=self._dc_status(), charging_complete=progress is ChargeProgress.STOP
+            )
+        yield from self._ask(
+            iso2.PowerDeliveryReq(
+                charge_progress=progress,
+                sa_schedule_tuple_id=self.schedule_id,
+                charging_profile=self._profile() if progress is ChargeProgress.START else None,
+                ev_power_delivery_parameter=parameter,
+            ),
+            iso2.PowerDeliveryRes,
+        )
+        self._measured_at = self._now if progress is ChargeProgress.START else None
+
+    def _profile(self) -> iso2.ChargingProfile | None:
+        if self.offer is None:
+            return None
+        entries = self.offer.sa_schedule_tuple[0].p_max_schedule.p_max_schedule_entry
+        return iso2.ChargingProfile(
+            profile_entry=tuple(
+                iso2.ProfileEntry(
+                    charging_profile_entry_start=entry.time_interval.start,
+                    charging_profile_entry_max_power=entry.p_max,
+                )
+                for entry in entries[:_MAX_PROFILE]
+            )
+        )
+
+    def _heed(self, notification: EVSENotification, loops: int) -> Script:
+        """Do what the station asks in an AC loop."""
+        if notification is EVSENotification.RE_NEGOTIATION or loops == self.plan.renegotiate_at:
+            yield from self._deliver(ChargeProgress.RENEGOTIATE)
+            yield from self._negotiate()
+            yield from self._deliver(ChargeProgress.START)
+        self.stop_ordered |= notification is EVSENotification.STOP_CHARGING
+
+    def _enough(self, loops: int) -> bool:
+        plan = self.plan
+        return (
+            self.stop_ordered
+            or self.vehicle.full
+            or (plan.loops is not None and loops >= plan.loops)
+            or (plan.energy is not None and self.vehicle.received >= plan.energy)
+        )
+
+    def _measure(self, power: float) -> None:
+        """Energy since the last response, at the power seen then and now."""
+        if self._measured_at is not None:
+            self.vehicle.take((self._power + power) / 2, self._now - self._measured_at)
+        self._measured_at, self._power = self._now, power
+
+    def _dc_status(self) -> iso2.DCEVStatus:
+        return iso2.DCEVStatus(
+            ev_ready=True, ev_error_code=DCEVErrorCode.NO_ERROR, ev_ress_soc=self.vehicle.percent
+        )
+
+    def _dc_parameter(self) -> iso2.DCEVChargeParameter:
+        vehicle = self.vehicle
+        return iso2.DCEVChargeParameter(
+            departure_time=self.plan.departure,
+            dc_ev_status=self._dc_status(),
+            ev_maximum_current_limit=physical(vehicle.max_current, UnitSymbol.A),
+            ev_maximum_power_limit=physical(vehicle.max_power, UnitSymbol.W),
+            ev_maximum_voltage_limit=physical(vehicle.max_voltage, UnitSymbol.V),
+            ev_energy_capacity=physical(vehicle.capacity, UnitSymbol.WH),
+            full_soc=int(vehicle.full_soc * 100),
+        )
+
+    def _ac_parameter(self) -> iso2.ACEVChargeParameter:
+        vehicle = self.vehicle
+        wanted = max(0.0, vehicle.full_soc - vehicle.soc) * vehicle.capacity
+        return iso2.ACEVChargeParameter(
+            departure_time=self.plan.departure,
+            e_amount=physical(wanted, UnitSymbol.WH),
+            ev_max_voltage=physical(_MAX_MAINS, UnitSymbol.V),
+            ev_max_current=physical(vehicle.ac_current, UnitSymbol.A),
+            ev_min_current=physical(vehicle.ac_min_current, UnitSymbol.A),
+        )
+
+    # --- exchanges -----------------------------------------------------------------------------------------
+
+    def _until_finished(self, request: Request, expected: type[F]) -> Generator[Move, Answer, F]:
+        """Repeat a request until the answer says Finished."""
+        limit = _CABLE_CHECK_TIME if isinstance(request, iso2.CableCheckReq) else _ONGOING_TIME
+        begun = self._now
+        while True:
+            answer = yield from self._ask(request, expected, paced=True)
+            if answer.evse_processing is EVSEProcessing.FINISHED:
+                return answer
+            self._check_time(begun, limit, request)
+
+    def _check_time(self, begun: float, limit: float, request: Request) -> None:
+        if self._now - begun > limit:
+            raise EvGivesUp(f"{type(request).__name__}: not finished after {limit:g} s")
+
+    def _ask(self, request: Request, expected: type[R], *, paced: bool = False) -> Generator[Move, Answer, R]:
+        """One exchange with a positive answer of the right class, or the end."""
+        message = yield from self._exchange(request, paced=paced)
+        body = message.body if isinstance(message, iso2.V2GMessage) else message
+        if not isinstance(body, expected):
+            raise EvGivesUp(f"{type(request).__name__} was answered by {type(body).__name__}")
+        code: ResponseCode = body.response_code
+        if code.value.startswith("FAILED"):
+            raise EvGivesUp(f"{type(body).__name__}: {code.value}")
+        return body
+
+    def _exchange(self, request: Request, *, paced: bool = False) -> Generator[Move, Answer, object]:
+        """Send and receive; waiting before it, and misbehaviour instead of it, by the plan."""
+        kind = type(request)
+        number = self._asked.get(kind, 0)
+        self._asked[kind] = number + 1
+        pause = self.plan.pace if paced and number else self.plan.think
+        if number == 0:
+            pause = self.plan.waits.get(kind, pause)
+        if pause > 0.0:
+            yield Wait(pause)
+        move = self.plan.tamper(request, number) if self.plan.tamper is not None else None
+        answer = yield move if move is not None else Ask(request)
+        self._now = answer.now
+        return answer.message
+
+
+_MAINS = 230.0  # V, what the on-board charger assumes
+_MAX_MAINS = 400.0  # V, phase to phase
+_PRE_CHARGE_TOLERANCE = 15.0  # V, less than the usual 20 V that contactors stand
+_SAFE_VOLTAGE = 60.0  # V
+_WELDING_TRIES = 20
+_ONGOING_TIME = 60.0  # s, V2G_EVCC_Ongoing_Timeout
+_CABLE_CHECK_TIME = 40.0  # s, V2G_EVCC_CableCheck_Timeout
+_PRE_CHARGE_TIME = 7.0  # s, V2G_EVCC_PreCharge_Timeout
+_MAX_PROFILE = 24  # entries of a ChargingProfile
+
+
+def physical(value: float, unit: UnitSymbol) -> iso2.PhysicalValue:
+    """A number as a physical value, to the nearest tenth or coarser."""
+    multiplier, scaled = -1, round(value * 10)
+    while abs(scaled) > 32767 or (multiplier < 0 and scaled % 10 == 0):
+        scaled, multiplier = round(scaled / 10), multiplier + 1
+    return iso2.PhysicalValue(multiplier=multiplier, unit=unit, value=scaled)

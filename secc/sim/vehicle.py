@@ -1,0 +1,69 @@
+"""The energy side of a simulated EV: its battery and what it asks for. Pure; seconds, volts, amperes, Wh."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from secc.sim.physics import Load
+
+
+@dataclasses.dataclass(slots=True)
+class Vehicle:
+    """A battery electric car with a 400 V battery."""
+
+    capacity: float = 60_000.0
+    """Wh."""
+    soc: float = 0.35
+    """State of charge, 0..1."""
+    full_soc: float = 0.8
+    """Where it stops by itself."""
+    empty_voltage: float = 330.0
+    """V without current at 0 %."""
+    full_voltage: float = 410.0
+    """V without current at 100 %."""
+    resistance: float = 0.05
+    """Ohm."""
+    max_voltage: float = 420.0
+    """V that it allows while charging."""
+    max_current: float = 120.0
+    """A, DC."""
+    max_power: float = 48_000.0
+    """W, DC."""
+    ac_current: float = 16.0
+    """A per phase that the on-board charger takes at most."""
+    ac_min_current: float = 6.0
+    """A per phase below which it does not charge."""
+    received: float = dataclasses.field(default=0.0, init=False)
+    """Wh since it was plugged in, by its own measurement."""
+
+    @property
+    def open_voltage(self) -> float:
+        """V of the battery without current."""
+        return self.empty_voltage + (self.full_voltage - self.empty_voltage) * self.soc
+
+    @property
+    def percent(self) -> int:
+        """EVRESSSOC."""
+        return min(100, max(0, int(self.soc * 100)))
+
+    @property
+    def wanted_current(self) -> float:
+        """A that it asks for now, DC: constant current, then less as the voltage comes near its limit."""
+        to_limit = (self.max_voltage - self.open_voltage) / self.resistance
+        by_power = self.max_power / max(self.open_voltage, 1.0)
+        return round(max(0.0, min(self.max_current, by_power, to_limit)), 1)
+
+    @property
+    def full(self) -> bool:
+        """It does not want more."""
+        return self.soc >= self.full_soc
+
+    def load(self) -> Load:
+        """The battery as the station sees it through closed contactors."""
+        return Load(self.open_voltage, self.resistance)
+
+    def take(self, power: float, seconds: float) -> None:
+        """So many watts came in for so long."""
+        energy = max(power, 0.0) * seconds / 3600.0
+        self.received += energy
+        self.soc = min(1.0, self.soc + energy / self.capacity)
