@@ -31,10 +31,11 @@ def chosen_offer(session: Session, request: iso2.PowerDeliveryReq) -> Offer:
 
 
 def check_profile(profile: iso2.ChargingProfile, schedule: PowerSchedule) -> None:
-    """At every moment at most PMax of the chosen schedule, and nothing after its end [V2G2-224] [V2G2-225].
+    """At every moment at most PMax of the chosen schedule, and no power after its end [V2G2-224] [V2G2-225].
 
     Both count their seconds from their own start [V2G2-289] [V2G2-328]; EVs copy the boundaries, so they are
-    compared as they stand. The last entry lasts on [V2G2-291], up to the end of the schedule.
+    compared as they stand. The last entry lasts on [V2G2-291], up to the end of the schedule. An EV may mark
+    that end by an entry of 0 W.
     """
     previous = -1
     entries = profile.profile_entry
@@ -43,13 +44,11 @@ def check_profile(profile: iso2.ChargingProfile, schedule: PowerSchedule) -> Non
         end = entries[i + 1].charging_profile_entry_start if i + 1 < len(entries) else schedule.end
         if start <= previous:
             raise _invalid(f"entries start at {previous} s, then {start} s")
-        if start >= schedule.end:
-            raise _invalid(f"an entry starts at {start} s, the schedule ends at {schedule.end} s")
         try:
             power = amount(entry.charging_profile_entry_max_power, UnitSymbol.W)
         except WrongUnit as error:
             raise _invalid(str(error)) from error
-        allowed = lowest(schedule, start, end)
+        allowed = lowest(schedule, start, end) if start < schedule.end else Fraction(0)
         if not 0 <= power <= allowed:
             raise _invalid(f"{float(power):g} W from {start} s on, allowed are {float(allowed):g} W")
         previous = start
