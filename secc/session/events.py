@@ -110,7 +110,8 @@ class EvseSnapshot:
     ready: bool = True
     """False while the power electronics cannot deliver."""
     max_voltage: float | None = None
-    """V, momentary limit below the configured one; None: the configured one. A NaN counts as 0."""
+    """V, momentary limit below the configured one; None: the configured one. NaN and infinity
+    count as 0."""
     max_current: float | None = None
     """A (AC: per phase), as above."""
     max_power: float | None = None

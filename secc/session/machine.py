@@ -259,7 +259,7 @@ class Session:
         if self.energised is not None:
             self.interrupted = True
             self.off(why)
-        if self._owed is not None:
+        if self._owed is not None and not self.state.waits_for_ev:
             self._refuse(Refused(ResponseCode.FAILED, why))
 
     def end(self, reason: EndReason, detail: str = "", code: ResponseCode | None = None) -> None:

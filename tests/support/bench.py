@@ -35,6 +35,9 @@ STRICT_AC = dataclasses.replace(AC, compat=CompatConfig.strict())
 STRICT_DC = dataclasses.replace(DC, compat=CompatConfig.strict())
 
 
+Question = type[Authorize] | type[CloseContactor] | type[StartCableCheck] | type[AskSchedules]
+
+
 def counting_bytes() -> Callable[[int], bytes]:
     """A replacement for randomness: 0000…01, 0000…02, …"""
     count = itertools.count(1)
@@ -105,9 +108,7 @@ class Bench:
 
     # --- looking back ---
 
-    def ticket(
-        self, question: type[Authorize] | type[CloseContactor] | type[StartCableCheck] | type[AskSchedules]
-    ) -> Ticket:
+    def ticket(self, question: Question) -> Ticket:
         """The ticket of the latest question of this kind."""
         return [o.ticket for _, _, outputs in self.trace for o in outputs if isinstance(o, question)][-1]
 

@@ -37,8 +37,8 @@ from secc.messages.iso2 import (
     SessionStopReq,
     UnitSymbol,
     WeldingDetectionReq,
-    X509IssuerSerial,
 )
+from secc.messages.xmldsig import X509IssuerSerial
 
 
 def volts(value: int, multiplier: int = 0) -> PhysicalValue:

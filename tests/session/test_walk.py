@@ -1,0 +1,293 @@
+"""Random walks: whatever comes in whatever order, the safety oracle finds nothing."""
+
+import random
+from collections.abc import Callable
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from secc import exi
+from secc.config import EnergyConfig, SeccConfig, TimingConfig
+from secc.messages import iso2
+from secc.messages.iso2 import BodyElement, ChargeProgress, DCEVErrorCode
+from secc.session.events import (
+    AskSchedules,
+    AuthorizationDecided,
+    Authorize,
+    CableCheckReported,
+    CloseContactor,
+    ContactorReported,
+    ControllerFault,
+    ControlPilot,
+    EvseFault,
+    Input,
+    IsolationLevel,
+    LinkLost,
+    PowerLimited,
+    PowerSchedule,
+    PowerStep,
+    RenegotiationRequested,
+    ScheduleOffer,
+    SchedulesOffered,
+    Send,
+    StartCableCheck,
+    StopRequested,
+    Ticket,
+)
+from secc.session.states import State
+from tests.support import requests as r
+from tests.support.bench import AC, DC, DC_MODES, Bench, Question
+from tests.support.safety import SafetyOracle
+
+ASKING_DC = SeccConfig(
+    evse_id="DE*AAA*E3",
+    energy=EnergyConfig(modes=DC_MODES, ask_backend_for_schedules=True),
+    timing=TimingConfig(stop_delay=1.0, sequence=5.0),
+)
+OFFER = ScheduleOffer(
+    (
+        PowerSchedule(3, (PowerStep(0, 20_000), PowerStep(10, 8_000)), 3600),
+        PowerSchedule(7, (PowerStep(0, 0),), 60),
+    )
+)
+NEXT: dict[State, list[BodyElement]] = {
+    State.WAIT_SESSION_SETUP: [r.session_setup()],
+    State.WAIT_SERVICE_DISCOVERY: [r.service_discovery()],
+    State.WAIT_SERVICE_SELECTION: [r.payment_selection(), r.service_detail()],
+    State.WAIT_AUTHORIZATION: [r.authorization()],
+    State.WAIT_CHARGE_PARAMETERS: [
+        r.ac_parameters(),
+        r.dc_parameters(),
+        r.dc_parameters(max_power=r.watts(9000)),
+    ],
+    State.WAIT_POWER_ON_AC: [r.start()],
+    State.WAIT_FIRST_STATUS: [r.charging_status()],
+    State.WAIT_STATUS: [r.charging_status(), r.charging_status(), r.renegotiate(), r.stop()],
+    State.WAIT_STOP_AC: [r.session_stop()],
+    State.WAIT_CABLE_CHECK: [r.cable_check()],
+    State.WAIT_CABLE_CHECK_RESULT: [r.cable_check()],
+    State.WAIT_PRE_CHARGE: [r.pre_charge()],
+    State.WAIT_POWER_ON_DC: [r.pre_charge(), r.start(), r.power_delivery(schedule_id=3)],
+    State.WAIT_FIRST_DEMAND: [r.current_demand()],
+    State.WAIT_DEMAND: [
+        r.current_demand(),
+        r.current_demand(r.volts(900), r.amperes(900)),
+        r.current_demand(complete=True),
+        r.current_demand(status=r.dc_status(error=DCEVErrorCode.FAILED_EV_RESS_MALFUNCTION)),
+        r.current_demand(max_current=r.amperes(10), max_power=r.watts(500)),
+        r.renegotiate(),
+        r.stop(),
+    ],
+    State.WAIT_STOP_DC: [r.welding_detection(), r.session_stop(), r.dc_parameters()],
+    State.WAIT_WELDING: [r.welding_detection(), r.session_stop()],
+}
+ODD: list[BodyElement | None] = [
+    *r.EACH.values(),
+    r.power_delivery(ChargeProgress.RENEGOTIATE),
+    r.power_delivery(schedule_id=99),
+    r.power_delivery(profile=((0, r.watts(30_000, 2)),)),
+    r.dc_parameters(max_current=r.amperes(-1)),
+    r.pre_charge(r.volts(-5), r.amperes(1)),
+    r.pre_charge(r.volts(32767, 3), r.amperes(32767, 3)),
+    r.current_demand(r.volts(-1), r.amperes(1)),
+    iso2.SessionStopRes(response_code=iso2.ResponseCode.OK),
+    None,
+]
+ODDLY = st.integers(0, 9)
+LIMITS = (None, 0.0, 5.0, 150.0, 3000.0, float("nan"), float("inf"), -1.0)
+
+
+class Walk(RuleBasedStateMachine):
+    """Mostly plausible steps, so that the walk gets somewhere; some odd ones at each place."""
+
+    bench: Bench
+    oracle: SafetyOracle
+
+    @initialize(
+        config=st.sampled_from([AC, DC, ASKING_DC]), steps=st.integers(0, 16), choice=st.integers(0, 99)
+    )
+    def begin(self, config: SeccConfig, steps: int, choice: int) -> None:
+        self.bench = Bench(config)
+        self.oracle = SafetyOracle(config, self.bench.evse, self.bench.session.session_id)
+        self.seen = 0
+        self.good_run(steps, choice)
+
+    @invariant()
+    def safe(self) -> None:
+        for now, event, outputs in self.bench.trace[self.seen :]:
+            self.oracle.step(now, event, outputs)
+            for output in outputs:
+                if isinstance(output, Send):
+                    exi.ISO2.encode(output.message)  # schema-valid [INV-34]
+        self.seen = len(self.bench.trace)
+        session = self.bench.session
+        assert (session.deadline is None) == (session.state is State.ENDED)
+        assert session.state.waits_for_ev or session.state is State.ENDED or session.owed is not None
+
+    @rule(choice=st.integers(0, 99))
+    def plausible(self, choice: int) -> None:
+        known = NEXT.get(self.bench.session.state, [])
+        kind = iso2.DCEVChargeParameter if self.bench.session.is_dc else iso2.ACEVChargeParameter
+        known = [
+            body for body in known if isinstance(getattr(body, "ev_charge_parameter", kind), (kind, type))
+        ]
+        if known:
+            body = known[choice % len(known)]
+            if isinstance(body, iso2.PowerDeliveryReq) and body.sa_schedule_tuple_id == 1:
+                body = r.power_delivery(body.charge_progress, schedule_id=self.bench.session.schedule_id)
+            self.bench.request(body)
+
+    @rule(steps=st.integers(1, 14), choice=st.integers(0, 99))
+    def good_run(self, steps: int, choice: int) -> None:
+        """A few steps with a world that cooperates, to get to the later states."""
+        for step in range(steps):
+            state = self.bench.session.state
+            if state is State.AWAITING_PILOT_B or state is State.WAIT_STOP_DC:
+                self.bench.outlet(control_pilot=ControlPilot.B)
+            elif not self.bench.evse.control_pilot.wants_energy:
+                self.bench.outlet(control_pilot=ControlPilot.C)
+            self.plausible(choice + step)
+            self.decision(True)
+            self.contactor(True)
+            self.isolation(IsolationLevel.VALID)
+            self.schedules(OFFER)
+            self.bench.outlet(present_voltage=380.0)
+            self.bench.tick(0.1)
+
+    @rule(body=st.sampled_from(ODD), odd=ODDLY)
+    def odd(self, body: BodyElement | None, odd: int) -> None:
+        if odd == 0:
+            self.bench.request(body)
+
+    @rule(session_id=st.binary(max_size=8), odd=ODDLY)
+    def foreign_id(self, session_id: bytes, odd: int) -> None:
+        if odd == 0:
+            self.bench.request(r.service_discovery(), session_id)
+
+    @rule(seconds=st.sampled_from([0.0, 0.05, 0.3, 1.0, 3.1]))
+    def time_with_ticks(self, seconds: float) -> None:
+        self.bench.tick(seconds)
+
+    @rule(seconds=st.sampled_from([0.19, 0.45, 0.6, 10.0]), odd=ODDLY)
+    def time_without_ticks(self, seconds: float, odd: int) -> None:
+        if seconds < 0.5 or odd == 0:
+            self.bench.clock.advance(seconds)
+
+    @rule(pilot=st.sampled_from(ControlPilot), odd=ODDLY)
+    def pilot(self, pilot: ControlPilot, odd: int) -> None:
+        if pilot.wants_energy or odd == 0:
+            self.bench.outlet(control_pilot=pilot)
+
+    @rule(voltage=st.sampled_from([0.0, 380.0, 400.0]))
+    def voltage(self, voltage: float) -> None:
+        self.bench.outlet(present_voltage=voltage)
+
+    @rule(volts=st.sampled_from(LIMITS), amperes=st.sampled_from(LIMITS), watts=st.sampled_from(LIMITS))
+    def limits(self, volts: float | None, amperes: float | None, watts: float | None) -> None:
+        self.bench.outlet(max_voltage=volts, max_current=amperes, max_power=watts)
+
+    @rule(fault=st.sampled_from(EvseFault), odd=ODDLY)
+    def fault(self, fault: EvseFault, odd: int) -> None:
+        if odd == 0:
+            self.bench.outlet(fault=fault)
+
+    @rule(granted=st.booleans(), odd=ODDLY)
+    def decision(self, granted: bool, odd: int = 0) -> None:
+        if granted or odd == 0:
+            self._answer(Authorize, lambda ticket: AuthorizationDecided(ticket, granted))
+
+    @rule(closed=st.booleans(), odd=ODDLY)
+    def contactor(self, closed: bool, odd: int = 0) -> None:
+        if closed or odd == 0:
+            self._answer(CloseContactor, lambda ticket: ContactorReported(ticket, closed))
+
+    @rule(level=st.sampled_from([IsolationLevel.VALID, IsolationLevel.VALID, *IsolationLevel]))
+    def isolation(self, level: IsolationLevel) -> None:
+        self._answer(StartCableCheck, lambda ticket: CableCheckReported(ticket, level))
+
+    @rule(offer=st.sampled_from([OFFER, None]))
+    def schedules(self, offer: ScheduleOffer | None) -> None:
+        self._answer(AskSchedules, lambda ticket: SchedulesOffered(ticket, offer))
+
+    @rule(number=st.integers(0, 5), generation=st.integers(0, 2))
+    def stale_answers(self, number: int, generation: int) -> None:
+        ticket = Ticket(generation + 1, number)
+        self.bench.feed(AuthorizationDecided(ticket, True))
+        self.bench.feed(ContactorReported(ticket, True))
+        self.bench.feed(CableCheckReported(ticket, IsolationLevel.VALID))
+        self.bench.feed(SchedulesOffered(ticket, OFFER))
+
+    @rule(watts=st.sampled_from(LIMITS))
+    def load_management(self, watts: float | None) -> None:
+        self.bench.feed(PowerLimited(watts))
+
+    @rule(event=st.sampled_from([StopRequested(), RenegotiationRequested()]), odd=ODDLY)
+    def station(self, event: Input, odd: int) -> None:
+        if odd == 0:
+            self.bench.feed(event)
+
+    @rule(event=st.sampled_from([LinkLost(), ControllerFault("driver")]), odd=ODDLY)
+    def breakdown(self, event: Input, odd: int) -> None:
+        if odd == 0:
+            self.bench.feed(event)
+
+    def _answer(self, question: Question, answer: Callable[[Ticket], Input]) -> None:
+        try:
+            ticket = self.bench.ticket(question)
+        except IndexError:  # not asked yet
+            return
+        self.bench.feed(answer(ticket))
+
+
+Walk.TestCase.settings = settings(
+    max_examples=200, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
+)
+TestWalk = Walk.TestCase
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_long_seeded_walks_stay_safe_and_reach_the_charge_loops(seed: int) -> None:
+    dice = random.Random(seed)
+    reached: set[State] = set()
+    for _ in range(40):
+        walk = Walk()
+        walk.begin(dice.choice([AC, DC, ASKING_DC]), dice.randrange(24), dice.randrange(100))
+        for _ in range(60):
+            _step(walk, dice)
+            walk.safe()
+            reached.add(walk.bench.session.state)
+    assert reached >= {State.WAIT_STATUS, State.WAIT_DEMAND, State.ENDED}
+
+
+def _step(walk: Walk, dice: random.Random) -> None:
+    odd = dice.randrange(30)
+    match dice.randrange(16):
+        case 0 | 1 | 2 | 3 | 4:
+            walk.plausible(dice.randrange(100))
+        case 5 | 6:
+            walk.good_run(dice.randrange(4), dice.randrange(100))
+        case 7:
+            walk.limits(dice.choice(LIMITS), dice.choice(LIMITS), dice.choice(LIMITS))
+            walk.load_management(dice.choice(LIMITS))
+        case 8:
+            walk.time_with_ticks(dice.choice([0.0, 0.05, 0.3, 1.0, 3.1]))
+        case 9:
+            walk.time_without_ticks(dice.choice([0.19, 0.45, 0.6, 10.0]), odd)
+        case 10:
+            walk.pilot(dice.choice(list(ControlPilot)), odd)
+        case 11:
+            walk.voltage(dice.choice([0.0, 380.0, 400.0]))
+        case 12:
+            walk.odd(dice.choice(ODD), odd)
+        case 13:
+            walk.stale_answers(dice.randrange(6), dice.randrange(3))
+        case 14:
+            walk.decision(dice.random() < 0.5, odd)
+            walk.contactor(dice.random() < 0.5, odd)
+            walk.isolation(dice.choice(list(IsolationLevel)))
+        case _:
+            walk.station(dice.choice([StopRequested(), RenegotiationRequested()]), odd)
+            walk.breakdown(dice.choice([LinkLost(), ControllerFault("driver")]), odd)
+            walk.fault(dice.choice(list(EvseFault)), odd)

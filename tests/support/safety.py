@@ -1,0 +1,284 @@
+"""An oracle that knows the rules of a safe outlet and nothing of the implementation.
+
+It sees what goes into a session and what comes out, keeps its own idea of the world, and raises as soon as an
+invariant is broken. The rules are the INV-nn of the threat model, read from there and not from the code.
+"""
+
+from decimal import Decimal
+from fractions import Fraction
+
+from secc.config import SeccConfig
+from secc.messages import iso2
+from secc.messages.iso2 import ChargeProgress, ChargingStatusReq, EVSEProcessing, PowerDeliveryReq
+from secc.session.events import (
+    AskSchedules,
+    AuthorizationDecided,
+    Authorize,
+    CableCheckReported,
+    CloseContactor,
+    ContactorReported,
+    EndReason,
+    EndSession,
+    EvseSnapshot,
+    Input,
+    IsolationLevel,
+    OpenContactor,
+    Output,
+    Received,
+    RenewLease,
+    Send,
+    SetOutput,
+    StartCableCheck,
+    StopRequested,
+    Tick,
+    Ticket,
+)
+
+
+class Broken(AssertionError):
+    """An invariant does not hold."""
+
+
+def require(condition: bool, invariant: str, what: str) -> None:
+    if not condition:
+        raise Broken(f"{invariant}: {what}")
+
+
+class SafetyOracle:
+    """Feed it every (now, input, outputs) of one session, in order."""
+
+    def __init__(self, config: SeccConfig, snapshot: EvseSnapshot, session_id: bytes) -> None:
+        self.config = config
+        self.evse = snapshot
+        self.session_id = session_id
+        self.now = 0.0
+        self.owed: iso2.BodyElement | None = None
+        self.second: iso2.BodyElement | None = None
+        """The request before `owed`, when the EV did not wait for its answer."""
+        self.ended = False
+        self.arrived = False
+        self.authorize_ticket: Ticket | None = None
+        self.granted = False
+        self.withdrawn = False
+        self.stopped = False
+        self.close_ticket: Ticket | None = None
+        self.close_confirmed = False
+        self.test_ticket: Ticket | None = None
+        self.test_level: IsolationLevel | None = None
+        self.output_on = False  # contactor commanded closed, voltage commanded, or isolation test running
+        self.leased_until = 0.0
+        self.started = False  # PowerDelivery(Start) accepted, Stop or Renegotiate not yet received
+        self.ev: iso2.DCEVChargeParameter | None = None
+        self.offered_ids: set[int] = set()
+        self.pmax: list[tuple[float, int, Fraction]] = []
+
+    def step(self, now: float, event: Input, outputs: tuple[Output, ...]) -> None:
+        """One input and what it led to."""
+        if self.ended:
+            require(outputs == (), "INV-16", f"{outputs} after the end")
+            return
+        self.now = now
+        self.arrived = isinstance(event, Received)
+        lapsed = self.output_on and now > self.leased_until
+        self._take(event)
+        for output in outputs:
+            if lapsed:
+                off = isinstance(output, (OpenContactor, SetOutput, EndSession)) or not self.output_on
+                require(off, "INV-31", f"{output} with a lapsed lease")
+            self._check(output)
+        if self.output_on:
+            self._check_reasons("after the input")
+            require(now <= self.leased_until, "INV-31", "energised without a lease")
+
+    # --- inputs ---
+
+    def _take(self, event: Input) -> None:
+        match event:
+            case Received(message, snapshot):
+                self.evse = snapshot
+                self._request(message.body)
+            case Tick(snapshot):
+                self.evse = snapshot
+            case AuthorizationDecided(ticket, granted) if ticket == self.authorize_ticket:
+                self.granted = granted and not self.withdrawn and not self.stopped
+                self.withdrawn = self.withdrawn or not granted
+            case ContactorReported(ticket, closed) if ticket == self.close_ticket:
+                self.close_confirmed = closed
+            case CableCheckReported(ticket, level) if ticket == self.test_ticket:
+                self.test_level = self.test_level or level
+            case StopRequested():
+                self.stopped = True
+            case _:
+                pass
+
+    def _request(self, body: iso2.BodyElement | None) -> None:
+        if body is None or type(body) not in iso2.PAIRS:
+            return
+        self.second = self.owed
+        self.owed = body
+        if isinstance(body, PowerDeliveryReq) and body.charge_progress is not ChargeProgress.START:
+            self.started = False
+
+    # --- outputs ---
+
+    def _check(self, output: Output) -> None:
+        match output:
+            case Send(message):
+                self._check_response(message)
+            case CloseContactor(ticket):
+                start = isinstance(self.owed, PowerDeliveryReq)
+                require(start, "INV-01", f"close while answering {type(self.owed).__name__}")
+                assert isinstance(self.owed, PowerDeliveryReq)
+                require(self.owed.charge_progress is ChargeProgress.START, "INV-01", "close without Start")
+                require(self.owed.sa_schedule_tuple_id in self.offered_ids, "INV-01", "schedule not offered")
+                self._check_reasons("closing")
+                self._check_lease("INV-01")
+                self.close_ticket, self.close_confirmed, self.output_on = ticket, False, True
+            case OpenContactor():
+                self.output_on = False
+            case StartCableCheck(ticket, max_voltage):
+                self._check_reasons("isolation test")
+                self._check_lease("INV-04")
+                assert self.ev is not None
+                require(
+                    exact(max_voltage) <= value(self.ev.ev_maximum_voltage_limit), "INV-07", "test voltage"
+                )
+                self.test_ticket, self.test_level, self.output_on = ticket, None, True
+            case SetOutput():
+                self._check_set_point(output)
+            case RenewLease(seconds):
+                require(0 < seconds <= 0.5, "INV-31", f"lease of {seconds} s")
+                self._check_reasons("renewing the lease")
+                self.leased_until = self.now + seconds
+            case Authorize(ticket):
+                self.authorize_ticket = ticket
+            case AskSchedules():
+                pass
+            case EndSession(reason=reason):
+                require(not self.output_on, "INV-03", "the end with energy at the output")
+                # What has ended the session before the request came leaves nobody to answer it.
+                too_late = self.arrived and reason in _BEFORE_THE_REQUEST
+                require(self.owed is None or too_late, "INV-15", f"the end owes {type(self.owed).__name__}")
+                self.ended = True
+            case _:
+                pass
+
+    def _check_reasons(self, doing: str) -> None:
+        require(self.granted, "INV-10", f"{doing} without a grant")
+        require(self.evse.control_pilot.wants_energy, "INV-04", f"{doing}: pilot {self.evse.control_pilot}")
+        require(self.evse.fault is None, "INV-03", f"{doing}: {self.evse.fault}")
+
+    def _check_lease(self, invariant: str) -> None:
+        require(self.leased_until >= self.now, invariant, "command without a lease")
+
+    def _check_set_point(self, output: SetOutput) -> None:
+        volts, amperes = exact(output.voltage), exact(output.current)
+        require(volts >= 0 and amperes >= 0, "INV-07", f"negative {output}")
+        if volts == 0:
+            require(amperes == 0, "INV-07", f"current without voltage: {output}")
+            if not isinstance(self.owed, iso2.CurrentDemandReq):
+                self.output_on = False
+            return
+        self._check_reasons("set-point")
+        self._check_lease("INV-04")
+        require(
+            self.test_level in (IsolationLevel.VALID, IsolationLevel.WARNING), "INV-06", "no isolation test"
+        )
+        if not self.started:
+            require(amperes <= 2, "INV-05", f"{output} before the start")
+        dc, ev = self.config.energy.dc, self.ev
+        assert ev is not None
+        require(volts <= exact(dc.max_voltage), "INV-07", f"{output} above the outlet")
+        require(amperes <= exact(dc.max_current), "INV-07", f"{output} above the outlet")
+        require(volts * amperes <= exact(dc.max_power), "INV-07", f"{output} above the outlet's power")
+        for limit, actual in (
+            (self.evse.max_voltage, volts),
+            (self.evse.max_current, amperes),
+            (self.evse.max_power, volts * amperes),
+        ):
+            allowed = None if limit is None else exact(limit) if 0 < limit < float("inf") else Fraction(0)
+            require(allowed is None or actual <= allowed, "INV-07", f"{output}: momentary {limit}")
+        require(volts <= value(ev.ev_maximum_voltage_limit), "INV-07", f"{output} above the EV's voltage")
+        require(amperes <= value(ev.ev_maximum_current_limit), "INV-07", f"{output} above the EV's current")
+        if ev.ev_maximum_power_limit is not None:
+            require(volts * amperes <= value(ev.ev_maximum_power_limit), "INV-07", f"{output}: EV power")
+        if isinstance(self.owed, (iso2.CurrentDemandReq, iso2.PreChargeReq)):
+            require(volts <= value(self.owed.ev_target_voltage), "INV-07", f"{output} above the target")
+            require(amperes <= value(self.owed.ev_target_current), "INV-07", f"{output} above the target")
+        self.output_on = True
+
+    # --- responses ---
+
+    def _check_response(self, message: iso2.V2GMessage) -> None:
+        body = message.body
+        request = self.second if self.second is not None else self.owed
+        require(request is not None, "INV-15", f"unsolicited {type(body).__name__}")
+        assert request is not None
+        assert body is not None
+        require(
+            type(body) is iso2.PAIRS[type(request)], "INV-15", f"{type(body).__name__} for {type(request)}"
+        )
+        if isinstance(body, iso2.SessionSetupRes):
+            self.session_id = message.header.session_id  # assigned with this response [V2G2-390]
+        require(len(message.header.session_id) == 8, "INV-12", "length of the session id")
+        require(message.header.session_id == self.session_id != bytes(8), "INV-12", "session id")
+        code = str(getattr(body, "response_code", ""))
+        if self.second is not None:
+            self.second = None
+            require(code.startswith("FAILED"), "INV-15", "second request in flight answered OK")
+        else:
+            self.owed = None
+        if code.startswith("FAILED"):
+            require(not self.output_on, "INV-16", f"{code} with energy at the output")
+            return
+        self._check_accepted(request, body)
+
+    def _check_accepted(self, request: iso2.BodyElement, body: iso2.BodyElement) -> None:
+        match body:
+            case iso2.AuthorizationRes(evse_processing=EVSEProcessing.FINISHED):
+                require(self.granted, "INV-09", "Finished without a grant")
+            case iso2.CableCheckRes(evse_processing=EVSEProcessing.FINISHED):
+                sound = self.test_level in (IsolationLevel.VALID, IsolationLevel.WARNING)
+                require(sound, "INV-06", f"Finished with {self.test_level}")
+            case iso2.ChargeParameterDiscoveryRes(sa_schedules=iso2.SAScheduleList() as offer):
+                assert isinstance(request, iso2.ChargeParameterDiscoveryReq)
+                self.offered_ids = {entry.sa_schedule_tuple_id for entry in offer.sa_schedule_tuple}
+                if isinstance(request.ev_charge_parameter, iso2.DCEVChargeParameter):
+                    self.ev = request.ev_charge_parameter
+                    self.test_level = self.test_ticket = None  # a new pass needs a new test
+            case iso2.PowerDeliveryRes():
+                assert isinstance(request, PowerDeliveryReq)
+                self._check_power_delivery(request)
+            case iso2.WeldingDetectionRes():
+                require(not self.output_on, "INV-04", "energy in welding detection")
+            case _:
+                pass
+        if isinstance(request, ChargingStatusReq):
+            require(self.evse.fault is None, "INV-03", "charging goes on with a fault")
+
+    def _check_power_delivery(self, request: PowerDeliveryReq) -> None:
+        if request.charge_progress is ChargeProgress.START:
+            dc = self.ev is not None
+            require(dc or self.close_confirmed, "INV-02", "OK without a closed contactor")
+            require(not self.stopped and not self.withdrawn, "INV-29", "start after a stop")
+            self.started = True
+        elif request.charge_progress is ChargeProgress.STOP:
+            require(not self.output_on, "INV-03", "Stop answered with energy at the output")
+
+
+_BEFORE_THE_REQUEST = (
+    EndReason.LEASE_LAPSED,
+    EndReason.SEQUENCE_TIMEOUT,
+    EndReason.SETUP_TIMEOUT,
+    EndReason.UNPLUGGED,
+    EndReason.PILOT_ERROR,
+    EndReason.PROTOCOL_ERROR,
+)
+
+
+def exact(number: float) -> Fraction:
+    return Fraction(Decimal(repr(number)))
+
+
+def value(physical: iso2.PhysicalValue) -> Fraction:
+    return physical.value * Fraction(10) ** physical.multiplier

@@ -1,0 +1,82 @@
+"""A session in each state."""
+
+from collections.abc import Callable
+
+from secc.config import SeccConfig
+from secc.session.events import ControlPilot
+from secc.session.states import State
+from tests.support import requests
+from tests.support.bench import AC, DC, Bench
+
+
+def _awaiting_pilot_ac(bench: Bench) -> None:
+    bench.to_power_on_ac().request(requests.start())
+
+
+def _closing_contactor(bench: Bench) -> None:
+    bench.to_power_on_ac().outlet(control_pilot=ControlPilot.C)
+    bench.request(requests.start())
+
+
+def _stop_ac(bench: Bench) -> None:
+    bench.to_status().request(requests.stop())
+
+
+def _awaiting_pilot_dc(bench: Bench) -> None:
+    bench.to_cable_check().request(requests.cable_check())
+
+
+def _awaiting_pilot_b(bench: Bench) -> None:
+    bench.to_stop_dc().request(requests.welding_detection())
+
+
+def _welding(bench: Bench) -> None:
+    bench.to_stop_dc().outlet(control_pilot=ControlPilot.B)
+    bench.request(requests.welding_detection())
+
+
+def _ended(bench: Bench) -> None:
+    bench.to_authorization().request(requests.session_stop())
+
+
+def _service_discovery(bench: Bench) -> None:
+    bench.request(requests.session_setup(), b"\0")
+
+
+def _service_selection(bench: Bench) -> None:
+    _service_discovery(bench)
+    bench.request(requests.service_discovery())
+
+
+WAYS: dict[State, tuple[SeccConfig, Callable[[Bench], object]]] = {
+    State.WAIT_SESSION_SETUP: (AC, lambda bench: None),
+    State.WAIT_SERVICE_DISCOVERY: (AC, _service_discovery),
+    State.WAIT_SERVICE_SELECTION: (AC, _service_selection),
+    State.WAIT_AUTHORIZATION: (AC, Bench.to_authorization),
+    State.WAIT_CHARGE_PARAMETERS: (AC, Bench.to_parameters),
+    State.WAIT_POWER_ON_AC: (AC, Bench.to_power_on_ac),
+    State.AWAITING_PILOT_AC: (AC, _awaiting_pilot_ac),
+    State.CLOSING_CONTACTOR: (AC, _closing_contactor),
+    State.WAIT_FIRST_STATUS: (AC, Bench.to_first_status),
+    State.WAIT_STATUS: (AC, Bench.to_status),
+    State.WAIT_STOP_AC: (AC, _stop_ac),
+    State.WAIT_CABLE_CHECK: (DC, Bench.to_cable_check),
+    State.AWAITING_PILOT_DC: (DC, _awaiting_pilot_dc),
+    State.WAIT_CABLE_CHECK_RESULT: (DC, Bench.to_cable_check_result),
+    State.WAIT_PRE_CHARGE: (DC, Bench.to_pre_charge),
+    State.WAIT_POWER_ON_DC: (DC, Bench.to_power_on_dc),
+    State.WAIT_FIRST_DEMAND: (DC, Bench.to_first_demand),
+    State.WAIT_DEMAND: (DC, Bench.to_demand),
+    State.WAIT_STOP_DC: (DC, Bench.to_stop_dc),
+    State.AWAITING_PILOT_B: (DC, _awaiting_pilot_b),
+    State.WAIT_WELDING: (DC, _welding),
+    State.ENDED: (AC, _ended),
+}
+
+
+def in_state(state: State, config: SeccConfig | None = None) -> Bench:
+    """A fresh session that stands in this state, under its usual configuration or a variant of it."""
+    usual, way = WAYS[state]
+    bench = Bench(config or usual)
+    way(bench)
+    return bench
