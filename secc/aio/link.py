@@ -179,7 +179,7 @@ class Link(asyncio.BufferedProtocol):
         finally:
             await self._end()
 
-    async def _first_bytes(self) -> "_Bytes | None":
+    async def _first_bytes(self) -> "_Plaintext | None":
         """The first plaintext; before it the handshake, where there is one."""
         handshake_deadline = self._loop.time() + self._config.tls.handshake_timeout
         while not self._finished:
@@ -198,7 +198,7 @@ class Link(asyncio.BufferedProtocol):
                 return plaintext
         return None
 
-    async def _converse(self, first: "_Bytes") -> None:
+    async def _converse(self, first: "_Plaintext") -> None:
         grant = await self._owner.admit(self)
         if grant is None:
             return
@@ -229,14 +229,13 @@ class Link(asyncio.BufferedProtocol):
                 session.look_queued = False
                 return [Tick(session.look())]
             case _Bytes():
-                plaintext = self._decrypt(event)
-                session.request_at = plaintext.at
-                inputs: list[ConnectionInput] = []
-                if plaintext.data:
-                    inputs.append(Data(plaintext.data, session.look()))
+                inputs = self._inputs(session, self._decrypt(event))
                 if self._finished:
                     inputs.append(EndOfStream("TLS closed by the EV or failed"))
                 return inputs
+            case _Plaintext():
+                session.request_at = event.at
+                return [Data(event.data, session.look())] if event.data else []
             case _Eof():
                 self._finished = self._finished or self._gone
                 return [EndOfStream(event.value)]
@@ -317,14 +316,14 @@ class Link(asyncio.BufferedProtocol):
         except TimeoutError:
             return None
 
-    def _decrypt(self, event: "_Bytes") -> "_Bytes":
+    def _decrypt(self, event: "_Bytes") -> "_Plaintext":
         progress = self._engine.feed(event.data)
         self._send_raw(progress.to_send)
         if progress.failure is not None:
             self._record(LinkEvent.FAILED, str(progress.failure))
         self._finished = self._finished or progress.closed
         self._resume()
-        return _Bytes(progress.plaintext, event.at)
+        return _Plaintext(progress.plaintext, event.at)
 
     def _resume(self) -> None:
         transport = self._transport
@@ -381,6 +380,14 @@ class _Bytes:
     at: float
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Plaintext:
+    """What the bytes said, after TLS where there is TLS."""
+
+    data: bytes
+    at: float
+
+
 class _Eof(enum.Enum):
     CLOSED = "closed by the EV"
     BROKEN = "connection reset"
@@ -398,7 +405,7 @@ class _Look:
     """The outlet has changed."""
 
 
-_Event = _Bytes | _Eof | _Stop | _Look | ConnectionInput
+_Event = _Bytes | _Plaintext | _Eof | _Stop | _Look | ConnectionInput
 
 
 @dataclasses.dataclass(slots=True)

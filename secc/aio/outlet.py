@@ -62,6 +62,7 @@ class Outlet:
         self._complain = complain
         self._tasks: set[asyncio.Task[None]] = set()
         self._energising: set[asyncio.Task[None]] = set()
+        self._switching_off: set[asyncio.Task[None]] = set()
         self._set_point: SetOutput | None = None
         self._setting: asyncio.Task[None] | None = None
         self._authorization: Ticket | None = None
@@ -84,7 +85,7 @@ class Outlet:
             case OpenContactor():
                 for task in self._energising:
                     task.cancel()
-                self._start(self._open_contactor())
+                self._switching_off.add(self._start(self._open_contactor()))
             case CloseContactor(ticket):
                 self._energising.add(self._start(self._close_contactor(ticket)))
             case StartCableCheck(ticket, max_voltage):
@@ -101,14 +102,19 @@ class Outlet:
             self._report(AuthorizationDecided(self._authorization, granted=False))
 
     async def release(self) -> None:
-        """Cancel what is under way and make the outlet safe; see `make_safe`. May be called again."""
+        """Make the outlet safe (see `make_safe`), leave nothing under way. May be called again.
+
+        What switches off goes on beside `make_safe`, everything else is cancelled before it.
+        """
         self._released = True
-        tasks = list(self._tasks)
-        for task in tasks:
+        for task in self._tasks - self._switching_off:
             task.cancel()
         await make_safe(self._controller, self._config.timing.controller_call, self._complain)
-        if tasks:
-            await asyncio.wait(tasks, timeout=_CANCEL_TIME)
+        left = list(self._tasks)
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left, timeout=_CANCEL_TIME)
 
     # --- the controller ------------------------------------------------------------------------------------
 
@@ -128,6 +134,8 @@ class Outlet:
             self._set_point = command
             return
         self._setting = self._start(self._apply(command))
+        if off:
+            self._switching_off.add(self._setting)
 
     async def _apply(self, command: SetOutput | None) -> None:
         while command is not None:
@@ -189,6 +197,7 @@ class Outlet:
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         self._energising.discard(task)
+        self._switching_off.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._complain(_what(error))
 
