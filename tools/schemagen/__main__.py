@@ -31,8 +31,9 @@ def generate() -> dict[Path, str]:
         module.text()  # the first pass finds the imports
         files[ROOT / "secc" / "messages" / f"{entry.schema.module}.py"] = module.text()
         files[ROOT / "rust" / "v2g-exi" / "src" / "tables" / f"{_stem(entry)}.rs"] = rust.text(entry)
-    modules = "".join(f"mod {_stem(e)};\n" for e in sets.values())
-    uses = "".join(f"pub use {_stem(e)}::{_stem(e).upper()};\n" for e in sets.values())
+    stems = sorted(_stem(e) for e in sets.values())
+    modules = "".join(f"mod {stem};\n" for stem in stems)
+    uses = "".join(f"pub use {stem}::{stem.upper()};\n" for stem in stems)
     files[ROOT / "rust" / "v2g-exi" / "src" / "tables" / "mod.rs"] = (
         HEADER
         + "//! The grammar tables, one module per schema set.\n\nmod build;\n"
@@ -57,7 +58,7 @@ def formatted(path: Path, text: str) -> str:
     stdin = ["--stdin-filename", str(path), "-"]
     ruff = [sys.executable, "-m", "ruff"]
     if path.suffix == ".rs":
-        commands = [["rustfmt", "--edition", "2021", "--emit", "stdout", "--config", "max_width=110"]]
+        commands = [["rustfmt", "--edition", "2021", "--emit", "stdout"]]
     else:
         commands = [
             [*ruff, "check", "--fix-only", "--quiet", "--select=I", *stdin],

@@ -155,7 +155,7 @@ def build(schema: SchemaSet) -> Tables:
 
 # What a reader gets from one look at the stream; a record has to fit.
 _WINDOW = 57
-_RECORD_FIELDS = 4
+_RECORD_FIELDS = 3
 
 
 def _record(tables: Tables, states: list[State]) -> int:

@@ -1,12 +1,12 @@
 //! Builds message objects while a stream is decoded.
 
-use crate::{Class, Codec};
+use crate::{Class, Codec, RecordField};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt, PyList, PyString, PyTuple};
 use v2g_exi::decode::Sink;
 use v2g_exi::grammar::{Slot, Type};
-use v2g_exi::value::{Found, Place, TEXT};
+use v2g_exi::value::{At, Found, NO_NAME};
 
 /// Collects the fields of the open elements; slot 0 holds the finished root.
 pub(crate) struct Builder<'c, 'py> {
@@ -27,25 +27,26 @@ impl<'c, 'py> Builder<'c, 'py> {
         self.fields.first_mut().and_then(Option::take).map_or_else(|| self.py.None(), Bound::unbind)
     }
 
-    fn put(&mut self, place: Place, value: Bound<'py, PyAny>) -> PyResult<()> {
+    fn put(&mut self, at: At<'_>, value: Bound<'py, PyAny>) -> PyResult<()> {
         let base = self.open.last().map_or(0, |(_, base)| *base);
+        let place = at.production;
         let value = if place.items { self.item(place.name, value)? } else { value };
-        let Some(field) = self.fields.get_mut(base + place.slot as usize) else { return Ok(()) };
+        let Some(field) = self.fields.get_mut(base + place.slot as usize) else {
+            return Ok(());
+        };
         if !place.list && !place.items {
             *field = Some(value);
             return Ok(());
         }
-        match field {
-            Some(list) => list.cast::<PyList>()?.append(value),
-            None => {
-                *field = Some(PyList::new(self.py, [value])?.into_any());
-                Ok(())
-            }
+        if let Some(list) = field {
+            return list.cast::<PyList>()?.append(value);
         }
+        *field = Some(PyList::new(self.py, [value])?.into_any());
+        Ok(())
     }
 
     fn item(&self, name: u16, value: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let name = if name == TEXT { "" } else { self.codec.grammar.local_name(name) };
+        let name = if name == NO_NAME { "" } else { self.codec.grammar.local_name(name) };
         self.codec.item.bind(self.py).call1((PyString::intern(self.py, name), value))
     }
 
@@ -90,16 +91,54 @@ fn call<'py>(
 impl Sink for Builder<'_, '_> {
     type Error = PyErr;
 
-    fn open(&mut self, type_index: u16, element: &Type) -> PyResult<()> {
+    fn open(&mut self, _: At<'_>, type_index: u16, element: &Type) -> PyResult<()> {
         let base = self.fields.len();
         self.fields.resize_with(base + element.slots as usize, || None);
         self.open.push((type_index as usize, base));
         Ok(())
     }
 
-    fn value(&mut self, place: Place, value: Found<'_>) -> PyResult<()> {
+    fn value(&mut self, at: At<'_>, value: Found<'_>) -> PyResult<()> {
+        let object = self.object(value)?;
+        self.put(at, object)
+    }
+
+    fn close(&mut self, at: At<'_>) -> PyResult<()> {
+        let Some((type_index, base)) = self.open.pop() else {
+            return Ok(());
+        };
+        let codec = self.codec;
+        let Some(class) = codec.classes.get(type_index) else {
+            return Ok(());
+        };
+        let object = self.build(class, base)?;
+        self.put(at, object)
+    }
+
+    fn record(&mut self, at: At<'_>, type_index: u16, _: &Type, values: [i32; 3]) -> PyResult<()> {
+        let codec = self.codec;
+        let class = codec.classes.get(type_index as usize);
+        let Some((class, constructor)) = class.and_then(|c| Some((c, c.class.as_ref()?))) else {
+            return Ok(());
+        };
+        let mut arguments = [const { None }; 3];
+        for ((argument, value), kind) in arguments.iter_mut().zip(values).zip(&class.record) {
+            *argument = Some(match kind {
+                RecordField::Boolean => self.object(Found::Boolean(value == 1))?,
+                RecordField::Literal(number) => self.object(Found::Literal(*number, value as u16))?,
+                RecordField::Integer => self.object(Found::Integer(value.into()))?,
+            });
+        }
+        let arguments = arguments.get(..class.record.len()).unwrap_or(&[]);
+        let object = call(self.py, constructor.as_ptr(), arguments, class.keywords.as_ptr())?;
+        self.put(at, object)
+    }
+}
+
+impl<'py> Builder<'_, 'py> {
+    fn object(&self, value: Found<'_>) -> PyResult<Bound<'py, PyAny>> {
         let py = self.py;
-        let object = match value {
+        Ok(match value {
             Found::Boolean(v) => v.into_pyobject(py)?.to_owned().into_any(),
             Found::Integer(v) => v.into_pyobject(py)?.into_any(),
             Found::Unsigned(v) => v.into_pyobject(py)?.into_any(),
@@ -117,16 +156,7 @@ impl Sink for Builder<'_, '_> {
                     None => index.into_pyobject(py)?.into_any(),
                 }
             }
-        };
-        self.put(place, object)
-    }
-
-    fn close(&mut self, place: Place) -> PyResult<()> {
-        let Some((type_index, base)) = self.open.pop() else { return Ok(()) };
-        let codec = self.codec;
-        let Some(class) = codec.classes.get(type_index) else { return Ok(()) };
-        let object = self.build(class, base)?;
-        self.put(place, object)
+        })
     }
 }
 

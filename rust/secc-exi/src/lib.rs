@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use v2g_exi::decode::{Decoder, FullLists, Options};
 use v2g_exi::encode::{Encoder, Style};
 use v2g_exi::error::{DecodeError, EncodeError, Failure};
-use v2g_exi::grammar::{Grammar, Kind, Slot};
+use v2g_exi::grammar::{DatatypeKind, Grammar, Kind, Slot};
 use v2g_exi::tables;
 
 /// A message class and its fields in slot order.
@@ -24,6 +24,14 @@ pub(crate) struct Class {
     pub(crate) keywords: Py<PyTuple>,
     pub(crate) slots: Vec<Slot>,
     pub(crate) flat_slots: Vec<bool>,
+    pub(crate) record: Vec<RecordField>,
+}
+
+/// How the raw value of a record field becomes an object.
+pub(crate) enum RecordField {
+    Boolean,
+    Integer,
+    Literal(u16),
 }
 
 /// The codec of one schema set.
@@ -105,7 +113,12 @@ impl Codec {
     }
 
     /// The document whose root element `name` holds `value`.
-    fn encode<'py>(&self, py: Python<'py>, name: &str, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+    fn encode<'py>(
+        &self,
+        py: Python<'py>,
+        name: &str,
+        value: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
         self.write(py, name, value, false)
     }
 
@@ -127,12 +140,17 @@ impl Codec {
 
     /// Names, kinds and type indices of the document roots and of the fragment roots.
     fn roots(&self) -> (Vec<layout::Alternative>, Vec<layout::Alternative>) {
-        (layout::roots(self.grammar, &self.grammar.documents), layout::roots(self.grammar, &self.grammar.fragments))
+        (
+            layout::roots(self.grammar, &self.grammar.documents),
+            layout::roots(self.grammar, &self.grammar.fragments),
+        )
     }
 
     /// The global elements whose value is an instance of `class`.
     fn roots_of(&self, class: &Bound<'_, PyType>) -> Vec<String> {
-        let Some(wanted) = self.by_class.get(&(class.as_ptr() as usize)) else { return Vec::new() };
+        let Some(wanted) = self.by_class.get(&(class.as_ptr() as usize)) else {
+            return Vec::new();
+        };
         let roots = self.grammar.documents.entries.iter();
         roots
             .filter(|r| r.kind == Kind::Complex && r.target == *wanted)
@@ -142,7 +160,12 @@ impl Codec {
 }
 
 impl Codec {
-    fn read(&self, py: Python<'_>, data: &[u8], fragment: bool) -> PyResult<(Py<PyAny>, Py<PyString>, usize)> {
+    fn read(
+        &self,
+        py: Python<'_>,
+        data: &[u8],
+        fragment: bool,
+    ) -> PyResult<(Py<PyAny>, Py<PyString>, usize)> {
         let mut decoder = Decoder::default();
         let first = self.attempt(py, data, fragment, FullLists::Specified, &mut decoder);
         let outcome = match first {
@@ -264,7 +287,22 @@ fn describe(
             *slot = true;
         }
     }
-    Ok(Class { class: class.map(Bound::unbind), fields, keywords: keywords.unbind(), slots, flat_slots })
+    let record = layout::productions(grammar, entry)
+        .take(entry.record as usize)
+        .map(|p| match grammar.datatypes.get(p.target as usize) {
+            Some(d) if d.kind == DatatypeKind::Boolean => RecordField::Boolean,
+            Some(d) if d.kind == DatatypeKind::Enumeration => RecordField::Literal(d.enumeration),
+            _ => RecordField::Integer,
+        })
+        .collect();
+    Ok(Class {
+        class: class.map(Bound::unbind),
+        fields,
+        keywords: keywords.unbind(),
+        slots,
+        flat_slots,
+        record,
+    })
 }
 
 #[pymodule(gil_used = false)]

@@ -6,7 +6,7 @@ use pyo3::types::{PyBool, PyBytes, PyInt, PyString, PyTuple};
 use v2g_exi::encode::Encoder;
 use v2g_exi::error::EncodeError;
 use v2g_exi::grammar::{DatatypeKind, Kind, Production, Slot};
-use v2g_exi::value::{Given, TEXT};
+use v2g_exi::value::{Given, NO_NAME};
 
 /// Why writing stopped.
 pub(crate) enum Stop {
@@ -51,7 +51,12 @@ pub(crate) fn write_root(
 }
 
 /// Writes the content of an open element of complex type and ends it.
-fn element(codec: &Codec, encoder: &mut Encoder<'_>, type_index: u16, value: &Bound<'_, PyAny>) -> Outcome<()> {
+fn element(
+    codec: &Codec,
+    encoder: &mut Encoder<'_>,
+    type_index: u16,
+    value: &Bound<'_, PyAny>,
+) -> Outcome<()> {
     let Some(class) = codec.classes.get(type_index as usize) else {
         return Err(refused("", "has no class".into()));
     };
@@ -147,7 +152,7 @@ fn write(
         let text = value.cast::<PyString>().map_err(|_| wrong_class("", "str", value))?;
         written = encoder.value(code, production, Given::Text(text.to_str()?));
     } else {
-        let name = if production.name == TEXT { "" } else { codec.grammar.local_name(production.name) };
+        let name = if production.name == NO_NAME { "" } else { codec.grammar.local_name(production.name) };
         given(codec, production.target, name, value, |v| {
             written = encoder.value(code, production, v);
         })?;

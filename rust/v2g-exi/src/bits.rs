@@ -1,6 +1,31 @@
 //! Bit-wise reading and writing, most significant bit first, a word at a time.
 
-/// Reads bits from a byte slice. Reading past the end yields zeros; [`Reader::overrun`] tells.
+/// Zero bytes behind the stream, so that every look is one load.
+const PADDING: usize = 16;
+
+/// A stream with room behind it.
+#[derive(Clone, Debug, Default)]
+pub struct Padded {
+    bytes: Vec<u8>,
+}
+
+impl Padded {
+    /// Replaces the stream, keeping the memory.
+    pub fn fill(&mut self, data: &[u8]) {
+        self.bytes.clear();
+        self.bytes.reserve(data.len() + PADDING);
+        self.bytes.extend_from_slice(data);
+        self.bytes.extend_from_slice(&[0; PADDING]);
+    }
+
+    /// A reader at the first bit.
+    pub fn reader(&self) -> Reader<'_> {
+        let end = self.bytes.len().saturating_sub(PADDING) as u64 * 8;
+        Reader { data: &self.bytes, position: 0, end }
+    }
+}
+
+/// Reads bits from a padded stream. Reading past the end yields zeros; [`Reader::overrun`] tells.
 #[derive(Clone, Copy, Debug)]
 pub struct Reader<'a> {
     data: &'a [u8],
@@ -8,12 +33,7 @@ pub struct Reader<'a> {
     end: u64,
 }
 
-impl<'a> Reader<'a> {
-    /// A reader at the first bit of `data`.
-    pub fn new(data: &'a [u8]) -> Self {
-        Self { data, position: 0, end: data.len() as u64 * 8 }
-    }
-
+impl Reader<'_> {
     /// Bits consumed so far.
     #[inline(always)]
     pub fn position(&self) -> u64 {
@@ -36,32 +56,27 @@ impl<'a> Reader<'a> {
     #[inline(always)]
     pub fn peek(&self) -> u64 {
         let byte = (self.position >> 3) as usize;
-        let word = match self.data.get(byte..).and_then(<[u8]>::first_chunk::<8>) {
-            Some(chunk) => u64::from_be_bytes(*chunk),
-            None => self.peek_tail(byte),
-        };
-        word << (self.position & 7)
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn peek_tail(&self, byte: usize) -> u64 {
         let tail = self.data.get(byte..).unwrap_or(&[]);
-        tail.iter().take(8).fold((0u64, 56u32), |(word, shift), &b| {
-            (word | u64::from(b) << shift, shift.saturating_sub(8))
-        }).0
+        tail.first_chunk::<8>().map_or(0, |chunk| u64::from_be_bytes(*chunk) << (self.position & 7))
     }
 
     /// Consumes `count` bits that were looked at with [`Reader::peek`].
     #[inline(always)]
     pub fn skip(&mut self, count: u32) {
-        self.position += u64::from(count);
+        // Cannot wrap: each step is at most 2^35 and the stream ends long before 2^63.
+        self.position = self.position.wrapping_add(u64::from(count));
+    }
+
+    /// Consumes whole octets that are known to be there.
+    #[inline(always)]
+    pub fn skip_octets(&mut self, count: usize) {
+        self.position = self.position.wrapping_add(count as u64 * 8);
     }
 
     /// Reads `count` bits, 1 to 57.
     #[inline(always)]
     pub fn bits(&mut self, count: u32) -> u64 {
-        let value = self.peek() >> (64 - count);
+        let value = top(self.peek(), count);
         self.skip(count);
         value
     }
@@ -70,37 +85,34 @@ impl<'a> Reader<'a> {
     pub fn octets(&mut self, out: &mut [u8]) {
         let shift = (self.position & 7) as u32;
         let byte = (self.position >> 3) as usize;
-        self.position += out.len() as u64 * 8;
+        self.skip_octets(out.len());
         let source = self.data.get(byte..).unwrap_or(&[]);
         if shift == 0 {
-            for (to, from) in out.iter_mut().zip(source) {
-                *to = *from;
+            if let Some(octets) = source.get(..out.len()) {
+                out.copy_from_slice(octets);
             }
             return;
         }
-        let mut done = 0;
-        let mut chunks = out.chunks_exact_mut(8);
-        for chunk in &mut chunks {
-            let Some(window) = source.get(done..).and_then(<[u8]>::first_chunk::<9>) else { break };
-            let [a, b, c, d, e, f, g, h, last] = *window;
-            let word = u64::from_be_bytes([a, b, c, d, e, f, g, h]) << shift | u64::from(last) >> (8 - shift);
-            chunk.copy_from_slice(&word.to_be_bytes());
-            done += 8;
-        }
-        for (to, pair) in out.iter_mut().zip(source.windows(2)).skip(done) {
-            if let [a, b] = pair {
-                *to = a << shift | b >> (8 - shift);
-            }
+        // Byte by byte, which compilers turn into vector instructions.
+        for ((to, high), low) in out.iter_mut().zip(source).zip(source.get(1..).unwrap_or(&[])) {
+            *to = high << shift | low >> (8 - shift);
         }
     }
 
     /// What is left after the last event: (the padding bits are zero, whole bytes left, all of them zero).
     pub fn rest(&self) -> (bool, usize, bool) {
         let pad = (8 - (self.position & 7) as u32) & 7;
-        let clean = pad == 0 || self.peek() >> (64 - pad) == 0;
-        let left = self.data.get(self.position.div_ceil(8) as usize..).unwrap_or(&[]);
+        let clean = top(self.peek(), pad) == 0;
+        let end = (self.end / 8) as usize;
+        let left = self.data.get(self.position.div_ceil(8) as usize..end).unwrap_or(&[]);
         (clean, left.len(), left.iter().all(|&b| b == 0))
     }
+}
+
+/// The first `count` bits of a word, 0 to 63.
+#[inline(always)]
+pub fn top(word: u64, count: u32) -> u64 {
+    (word >> 1) >> (63 - count)
 }
 
 /// Collects bits into bytes.
@@ -118,16 +130,12 @@ impl Writer {
         Self { out, accumulator: 0, filled: 0 }
     }
 
-    /// Bits written so far.
-    pub fn position(&self) -> u64 {
-        self.out.len() as u64 * 8 + u64::from(self.filled)
-    }
-
-    /// Writes the low `count` bits of `value`, at most 32; the bits above them are zero.
+    /// Writes the low `count` bits of `value`, 0 to 32; the bits above them are zero.
     #[inline(always)]
     pub fn bits(&mut self, value: u64, count: u32) {
-        self.accumulator |= value << (64 - self.filled - count) ;
-        self.filled += count;
+        // filled is below 32 here, so that the shift is at least 1 for count 1 to 32; value is 0 for count 0.
+        self.filled = self.filled.wrapping_add(count);
+        self.accumulator |= value.wrapping_shl(64u32.wrapping_sub(self.filled));
         if self.filled >= 32 {
             self.flush();
         }
@@ -137,7 +145,7 @@ impl Writer {
     fn flush(&mut self) {
         self.out.extend_from_slice(&((self.accumulator >> 32) as u32).to_be_bytes());
         self.accumulator <<= 32;
-        self.filled -= 32;
+        self.filled = self.filled.wrapping_sub(32);
     }
 
     /// Writes whole octets.
@@ -152,28 +160,19 @@ impl Writer {
             return;
         }
         let shift = self.filled;
-        let mut carry = self.accumulator;
-        self.out.reserve(data.len() + 8);
-        let mut chunks = data.chunks_exact(8);
-        for chunk in &mut chunks {
-            let word = chunk.iter().fold(0u64, |w, &b| w << 8 | u64::from(b));
-            self.out.extend_from_slice(&(carry | word >> shift).to_be_bytes());
-            carry = word << (64 - shift);
-        }
-        for &byte in chunks.remainder() {
-            self.out.push((carry >> 56) as u8 | byte >> shift);
-            carry = u64::from(byte) << (64 - shift);
-        }
-        self.accumulator = carry;
+        let Some((first, last)) = data.first().zip(data.last()) else {
+            return;
+        };
+        self.out.push((self.accumulator >> 56) as u8 | first >> shift);
+        let pairs = data.iter().zip(data.get(1..).unwrap_or(&[]));
+        self.out.extend(pairs.map(|(high, low)| high << (8 - shift) | low >> shift));
+        self.accumulator = u64::from(*last) << (64 - shift);
     }
 
     /// Pads with zero bits to the next byte and hands out the stream.
     pub fn finish(mut self) -> Vec<u8> {
-        while self.filled > 0 {
-            self.out.push((self.accumulator >> 56) as u8);
-            self.accumulator <<= 8;
-            self.filled = self.filled.saturating_sub(8);
-        }
+        let bytes = self.filled.div_ceil(8) as usize;
+        self.out.extend_from_slice(self.accumulator.to_be_bytes().get(..bytes).unwrap_or(&[]));
         self.out
     }
 }

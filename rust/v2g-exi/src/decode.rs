@@ -1,20 +1,29 @@
 //! The decoder: walks the tables over a stream and tells a [`Sink`] what it finds.
 
-use crate::bits::Reader;
+use crate::bits::{top, Padded, Reader};
 use crate::error::{DecodeError, Failure, Kind as Fault};
-use crate::grammar::{Count, Datatype, DatatypeKind, Grammar, Kind, Production, Relaxed, Root, Type};
-use crate::value::{Found, Octets, Place, TEXT};
+use crate::grammar::{Count, Datatype, DatatypeKind, Grammar, Kind, Production, Relaxed, Root, Slices, Type};
+use crate::value::{At, Found, Octets, NO_NAME, ROOT};
 
 /// Receives the content of a stream.
 pub trait Sink {
     /// What can go wrong on this side.
     type Error;
     /// An element of complex type starts.
-    fn open(&mut self, type_index: u16, element: &Type) -> Result<(), Self::Error>;
+    fn open(&mut self, at: At<'_>, type_index: u16, element: &Type) -> Result<(), Self::Error>;
     /// A simple element, attribute or text.
-    fn value(&mut self, place: Place, value: Found<'_>) -> Result<(), Self::Error>;
-    /// The innermost open element ends; it belongs to `place` of the one around it.
-    fn close(&mut self, place: Place) -> Result<(), Self::Error>;
+    fn value(&mut self, at: At<'_>, value: Found<'_>) -> Result<(), Self::Error>;
+    /// The innermost open element ends; it belongs to `at` of the one around it.
+    fn close(&mut self, at: At<'_>) -> Result<(), Self::Error>;
+    /// A whole element whose type is a record: the raw values of its fields, as many as `element.record` says.
+    /// An enumeration gives the index of the literal, a boolean 0 or 1.
+    fn record(
+        &mut self,
+        at: At<'_>,
+        type_index: u16,
+        element: &Type,
+        values: [i32; 3],
+    ) -> Result<(), Self::Error>;
 }
 
 /// How the end of a list that is exactly full is read; encoders differ.
@@ -71,28 +80,38 @@ pub struct Report {
 struct Frame {
     state: u16,
     counter: u16,
-    opener: Place,
+    opener: u16,
 }
 
-const NOWHERE: Place = Place { slot: 0, list: false, items: false, name: 0 };
+const EMPTY: Frame = Frame { state: 0, counter: 0, opener: ROOT };
 
 /// Decodes one stream after the other, reusing its memory.
 #[derive(Debug, Default)]
 pub struct Decoder {
-    scratch: Vec<u8>,
-    text: String,
+    stream: Padded,
+    memory: Memory,
     /// A list was full in the last decode: an error may be due to [`FullLists`].
     pub met_full_list: bool,
 }
 
-struct Run<'d, 'g, 'a> {
+#[derive(Debug, Default)]
+struct Memory {
+    magnitude: Vec<u8>,
+    text: String,
+}
+
+struct Run<'a, 'g> {
     grammar: &'g Grammar,
+    tables: Slices<'g>,
     options: Options,
     reader: Reader<'a>,
-    frames: [Frame; MAX_DEPTH],
+    memory: &'a mut Memory,
+    root: Production,
+    frame: Frame,
+    outer: [Frame; MAX_DEPTH],
     depth: usize,
     events: u32,
-    memory: &'d mut Decoder,
+    met_full_list: bool,
 }
 
 type Outcome<T, E> = Result<T, Failure<E>>;
@@ -129,25 +148,43 @@ impl Decoder {
         fragment: bool,
     ) -> Outcome<Report, S::Error> {
         self.met_full_list = false;
-        let frame = Frame { state: 0, counter: 0, opener: NOWHERE };
-        let mut run = Run {
-            grammar,
-            options,
-            reader: Reader::new(data),
-            frames: [frame; MAX_DEPTH],
-            depth: 0,
-            events: 0,
-            memory: self,
-        };
         if data.len() > options.max_bytes {
             let detail = format!("{} bytes, at most {} are read", data.len(), options.max_bytes);
-            return Err(run.fault(Fault::Size, detail));
+            let error = DecodeError { kind: Fault::Size, bit: 0, path: String::new(), detail };
+            return Err(Failure::Stream(Box::new(error)));
         }
-        run.whole(data, sink, fragment)
+        self.stream.fill(data);
+        let mut run = Run {
+            grammar,
+            tables: grammar.slices(),
+            options,
+            reader: self.stream.reader(),
+            memory: &mut self.memory,
+            root: Production {
+                kind: Kind::Complex,
+                slot: 0,
+                list: false,
+                items: false,
+                count: Count::None,
+                name: NO_NAME,
+                target: 0,
+                next: 0,
+                number: 0,
+                last: 0,
+            },
+            frame: EMPTY,
+            outer: [EMPTY; MAX_DEPTH],
+            depth: 0,
+            events: 0,
+            met_full_list: false,
+        };
+        let outcome = run.whole(data, sink, fragment);
+        self.met_full_list = run.met_full_list;
+        outcome
     }
 }
 
-impl<'a> Run<'_, '_, 'a> {
+impl<'g> Run<'_, 'g> {
     fn whole<S: Sink>(&mut self, data: &[u8], sink: &mut S, fragment: bool) -> Outcome<Report, S::Error> {
         match data.first() {
             None => return Err(self.fault(Fault::Truncated, "empty stream".into())),
@@ -157,15 +194,16 @@ impl<'a> Run<'_, '_, 'a> {
                 return Err(self.fault(Fault::Header, detail));
             }
         }
-        let (index, root) = self.root(fragment)?;
-        let place = Place { name: root.name, ..NOWHERE };
+        let (index, root) = self.find_root(fragment)?;
+        self.root = Production { kind: root.kind, name: root.name, target: root.target, ..self.root };
         if root.relaxed && fragment {
             self.relaxed(root, sink)?;
         } else if root.kind == Kind::Complex {
-            self.open(root.target, place, sink)?;
+            self.open(root.target, ROOT, sink)?;
             self.elements(sink)?;
         } else {
-            self.simple(root.target, place, sink)?;
+            let production = self.root;
+            self.simple(0, At { index: ROOT, production: &production }, sink)?;
         }
         if fragment {
             let end = self.grammar.fragments.entries.len() as u64 + 1;
@@ -174,7 +212,8 @@ impl<'a> Run<'_, '_, 'a> {
                 return Err(self.truncated());
             }
             if code != end {
-                return Err(self.fault(Fault::EventCode, format!("fragment ends with code {code}, expected {end}")));
+                let detail = format!("the fragment ends with code {code}, expected {end}");
+                return Err(self.fault(Fault::EventCode, detail));
             }
         }
         let (clean_padding, trailing_bytes, zero) = self.reader.rest();
@@ -185,7 +224,7 @@ impl<'a> Run<'_, '_, 'a> {
         Ok(Report { root: index, trailing_bytes, clean_padding })
     }
 
-    fn root<E>(&mut self, fragment: bool) -> Outcome<(u16, Root), E> {
+    fn find_root<E>(&mut self, fragment: bool) -> Outcome<(u16, Root), E> {
         let roots = if fragment { &self.grammar.fragments } else { &self.grammar.documents };
         let code = self.reader.bits(roots.bits.into());
         if self.reader.overrun() {
@@ -203,106 +242,177 @@ impl<'a> Run<'_, '_, 'a> {
 
     /// The elements under the innermost frame, to the end of the outermost.
     fn elements<S: Sink>(&mut self, sink: &mut S) -> Outcome<(), S::Error> {
-        loop {
-            let Some(frame) = self.depth.checked_sub(1).and_then(|top| self.frames.get(top)) else {
-                return Ok(());
-            };
-            let Some(state) = self.grammar.states.get(frame.state as usize) else {
+        while self.depth > 0 {
+            let Some(state) = self.tables.states.get(self.frame.state as usize) else {
                 return Err(self.broken());
             };
-            self.events += 1;
-            let code = (self.reader.peek() >> (64 - u32::from(state.bits))) as u16;
-            self.reader.skip(state.bits.into());
+            self.events = self.events.wrapping_add(1);
+            let code = top(self.reader.peek(), state.bits.into()) as u16;
             if code >= u16::from(state.count) {
+                self.reader.skip(state.bits.into());
                 self.escape(code, sink)?;
                 continue;
             }
-            let Some(production) = self.grammar.productions.get((state.first + code) as usize) else {
+            let index = state.first.wrapping_add(code);
+            let Some(production) = self.tables.productions.get(index as usize) else {
                 return Err(self.broken());
             };
-            let place = Place {
-                slot: production.slot,
-                list: production.list,
-                items: production.items,
-                name: production.name,
-            };
+            let at = At { index, production };
             match production.kind {
                 Kind::Simple => {
                     self.advance(production)?;
-                    self.simple(production.target, place, sink)?;
+                    self.simple(state.bits.into(), at, sink)?;
                 }
                 Kind::Complex => {
+                    self.reader.skip(state.bits.into());
                     self.advance(production)?;
-                    self.open(production.target, place, sink)?;
+                    self.complex(at, sink)?;
                 }
-                Kind::EndElement => self.close(sink)?,
+                Kind::EndElement => {
+                    self.reader.skip(state.bits.into());
+                    self.close(sink)?;
+                }
                 Kind::Attribute | Kind::Content => {
+                    self.reader.skip(state.bits.into());
                     self.advance(production)?;
-                    self.datum(production.target, place, sink)?;
+                    self.datum(at, sink)?;
                 }
                 Kind::Text => {
+                    self.reader.skip(state.bits.into());
                     self.advance(production)?;
-                    self.string(crate::grammar::UNBOUNDED, place)?;
-                    let place = Place { name: TEXT, ..place };
-                    sink.value(place, Found::Text(&self.memory.text)).map_err(Failure::Sink)?;
+                    self.string(crate::grammar::UNBOUNDED, NO_NAME)?;
+                    sink.value(at, Found::Text(&self.memory.text)).map_err(Failure::Sink)?;
                 }
                 Kind::Any => {
+                    self.reader.skip(state.bits.into());
                     let detail = "an element where the schema allows any: wildcard content is not read";
                     return Err(self.fault(Fault::Undeclared, detail.into()));
-                }
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn advance<E>(&mut self, production: &Production) -> Outcome<(), E> {
-        let loops = self.options.full_lists == FullLists::Loop;
-        let max_occurs = self.options.max_occurs;
-        let Some(frame) = self.depth.checked_sub(1).and_then(|top| self.frames.get_mut(top)) else {
-            return Err(self.broken());
-        };
-        frame.state = production.next;
-        match production.count {
-            Count::None => {}
-            Count::Set => frame.counter = production.number,
-            Count::Step | Count::Soft => {
-                frame.counter += 1;
-                let limit = if production.number == 0 { max_occurs } else { production.number };
-                if frame.counter > limit {
-                    let detail = format!("more than {limit} {}", self.grammar.local_name(production.name));
-                    return Err(self.fault(Fault::Size, detail));
-                }
-                if frame.counter == production.number {
-                    self.memory.met_full_list = true;
-                    if !loops {
-                        frame.state = production.last;
-                    }
                 }
             }
         }
         Ok(())
     }
 
-    fn open<S: Sink>(&mut self, type_index: u16, opener: Place, sink: &mut S) -> Outcome<(), S::Error> {
-        let Some(element) = self.grammar.types.get(type_index as usize) else {
+    #[inline(always)]
+    fn advance<E>(&mut self, production: &Production) -> Outcome<(), E> {
+        self.frame.state = production.next;
+        match production.count {
+            Count::None => Ok(()),
+            Count::Set => {
+                self.frame.counter = production.number;
+                Ok(())
+            }
+            Count::Step | Count::Soft => self.step(production),
+        }
+    }
+
+    fn step<E>(&mut self, production: &Production) -> Outcome<(), E> {
+        self.frame.counter = self.frame.counter.saturating_add(1);
+        let limit = if production.number == 0 { self.options.max_occurs } else { production.number };
+        if self.frame.counter > limit {
+            let detail = format!("more than {limit} {}", self.grammar.local_name(production.name));
+            return Err(self.fault(Fault::Size, detail));
+        }
+        if self.frame.counter == production.number {
+            self.met_full_list = true;
+            if self.options.full_lists == FullLists::Specified {
+                self.frame.state = production.last;
+            }
+        }
+        Ok(())
+    }
+
+    /// An element of complex type has started: read it at one look if it is a record.
+    #[inline(always)]
+    fn complex<S: Sink>(&mut self, at: At<'g>, sink: &mut S) -> Outcome<(), S::Error> {
+        let type_index = at.production.target;
+        let Some(element) = self.tables.types.get(type_index as usize) else {
+            return Err(self.broken());
+        };
+        if element.record > 0 && !element.is_abstract && self.record(at, element, sink)? {
+            return Ok(());
+        }
+        self.open(type_index, at.index, sink)
+    }
+
+    /// Reads a record whose codes are all zero and whose values are in range; false if it is not that simple.
+    #[inline(always)]
+    fn record<S: Sink>(&mut self, at: At<'g>, element: &Type, sink: &mut S) -> Outcome<bool, S::Error> {
+        let first = self.tables.states.get(element.start as usize).map_or(0, |s| s.first) as usize;
+        let Some(run) = self.tables.productions.get(first..first.wrapping_add(element.record as usize))
+        else {
+            return Ok(false);
+        };
+        let whole = self.reader.peek();
+        let mut word = whole;
+        let mut lead = 2u32;
+        let mut odd = 0u64;
+        let mut values = [0i32; 3];
+        let mut used = 0u32;
+        for (value, production) in values.iter_mut().zip(run) {
+            let Some(d) = self.tables.datatypes.get(production.target as usize) else {
+                return Ok(false);
+            };
+            odd |= top(word, lead);
+            word <<= lead;
+            used = used.wrapping_add(lead);
+            lead = 3;
+            let bits = u32::from(d.bits);
+            let raw = if bits > 0 {
+                let raw = top(word, bits) as i64;
+                word <<= bits;
+                used = used.wrapping_add(bits);
+                raw.wrapping_add(d.low)
+            } else {
+                let signed = u32::from(d.kind == DatatypeKind::Integer);
+                let negative = top(word, signed);
+                let Some((raw, width)) = short_unsigned(word << signed) else {
+                    return Ok(false);
+                };
+                word <<= signed.wrapping_add(width) & 63;
+                used = used.wrapping_add(signed).wrapping_add(width);
+                (raw ^ negative.wrapping_neg()) as i64
+            };
+            odd |= u64::from(raw < d.low) | u64::from(raw > d.high as i64);
+            *value = raw as i32;
+            if used > 50 {
+                return Ok(false);
+            }
+        }
+        odd |= top(word, 2);
+        used = used.wrapping_add(2);
+        if odd != 0 || u64::from(used) > self.reader.remaining() || self.depth >= self.options.max_depth {
+            return Ok(false);
+        }
+        self.reader.skip(used);
+        self.events = self.events.wrapping_add(1);
+        sink.record(at, at.production.target, element, values).map_err(Failure::Sink)?;
+        Ok(true)
+    }
+
+    fn open<S: Sink>(&mut self, type_index: u16, opener: u16, sink: &mut S) -> Outcome<(), S::Error> {
+        let Some(element) = self.tables.types.get(type_index as usize) else {
             return Err(self.broken());
         };
         if element.is_abstract {
-            let detail = format!("{} is abstract", self.grammar.local_name(opener.name));
+            let detail = format!("{} is abstract", self.opener_name(opener));
             return Err(self.fault(Fault::Range, detail));
         }
-        if self.depth >= self.options.max_depth {
-            let detail = format!("more than {} levels", self.options.max_depth);
-            return Err(self.fault(Fault::Depth, detail));
+        let deepest = self.options.max_depth.min(MAX_DEPTH);
+        if self.depth >= deepest {
+            return Err(self.fault(Fault::Depth, format!("more than {deepest} levels")));
         }
-        let Some(frame) = self.frames.get_mut(self.depth) else {
-            return Err(self.broken());
-        };
-        *frame = Frame { state: element.start, counter: 0, opener };
+        if let Some(outer) = self.outer.get_mut(self.depth) {
+            *outer = self.frame;
+        }
         self.depth += 1;
-        sink.open(type_index, element).map_err(Failure::Sink)
+        self.frame = Frame { state: element.start, counter: 0, opener };
+        let root = self.root;
+        let production = self.tables.productions.get(opener as usize).unwrap_or(&root);
+        sink.open(At { index: opener, production }, type_index, element).map_err(Failure::Sink)
     }
 
+    #[inline(always)]
     fn close<S: Sink>(&mut self, sink: &mut S) -> Outcome<(), S::Error> {
         if self.reader.overrun() {
             return Err(self.truncated());
@@ -311,56 +421,91 @@ impl<'a> Run<'_, '_, 'a> {
             let detail = format!("more than {} events", self.options.max_events);
             return Err(self.fault(Fault::Size, detail));
         }
-        let Some(frame) = self.depth.checked_sub(1).and_then(|top| self.frames.get(top)) else {
-            return Err(self.broken());
-        };
-        self.depth -= 1;
-        sink.close(frame.opener).map_err(Failure::Sink)
+        let opener = self.frame.opener;
+        self.depth = self.depth.saturating_sub(1);
+        self.frame = self.outer.get(self.depth).copied().unwrap_or(EMPTY);
+        let root = self.root;
+        let production = self.tables.productions.get(opener as usize).unwrap_or(&root);
+        sink.close(At { index: opener, production }).map_err(Failure::Sink)
     }
 
-    /// CH, value and EE of an element of simple type.
+    /// Start code, CH, value and EE of an element of simple type. `lead`: width of the start code.
     #[inline(always)]
-    fn simple<S: Sink>(&mut self, datatype: u16, place: Place, sink: &mut S) -> Outcome<(), S::Error> {
-        if self.reader.bits(1) == 1 {
-            return self.empty_simple(datatype, place, sink);
+    fn simple<S: Sink>(&mut self, lead: u32, at: At<'_>, sink: &mut S) -> Outcome<(), S::Error> {
+        let Some(d) = self.tables.datatypes.get(at.production.target as usize) else {
+            return Err(self.broken());
+        };
+        let word = self.reader.peek() << lead;
+        if word >> 63 == 1 {
+            self.reader.skip(lead + 1);
+            return self.empty_simple(at, sink);
         }
-        self.datum(datatype, place, sink)?;
+        self.reader.skip(lead + 1);
+        if d.bits > 0 {
+            let bits = u32::from(d.bits);
+            let raw = top(word << 1, bits);
+            if top(word << (1 + bits), 1) == 0 {
+                self.reader.skip(bits + 1);
+                return self.short(d, raw, at, sink);
+            }
+        }
+        self.datum(at, sink)?;
         if self.reader.bits(1) == 1 {
-            return Err(self.undeclared("content after a value", place.name));
+            return Err(self.undeclared("content after a value", at.production.name));
         }
         Ok(())
     }
 
-    /// The second level at the start of a simple element: seven productions, the first an undeclared end.
-    #[cold]
-    fn empty_simple<S: Sink>(&mut self, datatype: u16, place: Place, sink: &mut S) -> Outcome<(), S::Error> {
-        let code = self.reader.bits(3);
-        if code != 0 {
-            return Err(self.undeclared(SECOND_LEVEL.get(code as usize).unwrap_or(&"no production"), place.name));
-        }
-        self.empty(datatype, place, sink)
-    }
-
-    fn empty<S: Sink>(&mut self, datatype: u16, place: Place, sink: &mut S) -> Outcome<(), S::Error> {
+    /// A value of fixed width that has been read.
+    #[inline(always)]
+    fn short<S: Sink>(&mut self, d: &Datatype, raw: u64, at: At<'_>, sink: &mut S) -> Outcome<(), S::Error> {
         if self.reader.overrun() {
             return Err(self.truncated());
         }
-        let value = match self.grammar.datatypes.get(datatype as usize).map(|d| d.kind) {
-            Some(DatatypeKind::String) => Found::Text(""),
-            Some(DatatypeKind::Binary | DatatypeKind::Hex) => Found::Octets(Octets { reader: self.reader, length: 0 }),
-            _ => return Err(self.undeclared("an end instead of a value", place.name)),
+        let found = match d.kind {
+            DatatypeKind::Boolean => Found::Boolean(raw == 1),
+            DatatypeKind::Enumeration if raw <= d.high => Found::Literal(d.enumeration, raw as u16),
+            DatatypeKind::Enumeration => return Err(self.out_of_range(raw, d, at.production.name)),
+            _ => {
+                let number = (raw as i64).wrapping_add(d.low);
+                if number > d.high as i64 {
+                    return Err(self.out_of_range(number, d, at.production.name));
+                }
+                Found::Integer(number)
+            }
         };
-        sink.value(place, value).map_err(Failure::Sink)
+        sink.value(at, found).map_err(Failure::Sink)
+    }
+
+    /// The second level at the start of a simple element: seven productions, the first an undeclared end.
+    #[cold]
+    fn empty_simple<S: Sink>(&mut self, at: At<'_>, sink: &mut S) -> Outcome<(), S::Error> {
+        let code = self.reader.bits(3);
+        if code != 0 {
+            let what = SECOND_LEVEL.get(code as usize).unwrap_or(&"no production");
+            return Err(self.undeclared(what, at.production.name));
+        }
+        self.empty(at, sink)
+    }
+
+    fn empty<S: Sink>(&mut self, at: At<'_>, sink: &mut S) -> Outcome<(), S::Error> {
+        if self.reader.overrun() {
+            return Err(self.truncated());
+        }
+        let value = match self.tables.datatypes.get(at.production.target as usize).map(|d| d.kind) {
+            Some(DatatypeKind::String) => Found::Text(""),
+            Some(DatatypeKind::Binary | DatatypeKind::Hex) => {
+                Found::Octets(Octets { reader: self.reader, length: 0 })
+            }
+            _ => return Err(self.undeclared("an end instead of a value", at.production.name)),
+        };
+        sink.value(at, value).map_err(Failure::Sink)
     }
 
     /// A code that no declared production has: an end without content, or something this codec does not take.
     #[cold]
     fn escape<S: Sink>(&mut self, code: u16, sink: &mut S) -> Outcome<(), S::Error> {
-        let Some(frame) = self.depth.checked_sub(1).and_then(|top| self.frames.get(top)) else {
-            return Err(self.broken());
-        };
-        let name = frame.opener.name;
-        let Some(state) = self.grammar.states.get(frame.state as usize) else {
+        let Some(state) = self.tables.states.get(self.frame.state as usize) else {
             return Err(self.broken());
         };
         if self.reader.overrun() {
@@ -369,94 +514,89 @@ impl<'a> Run<'_, '_, 'a> {
         if code > u16::from(state.count) {
             return Err(self.fault(Fault::EventCode, format!("code {code}, expected 0 to {}", state.count)));
         }
-        let first = self.grammar.productions.get(state.first as usize).copied();
-        match first {
-            Some(p) if state.start && p.kind == Kind::Content && self.reader.bits(3) == 0 => {
-                let place = Place { slot: p.slot, list: false, items: false, name: p.name };
-                self.empty(p.target, place, sink)?;
+        match self.tables.productions.get(state.first as usize) {
+            Some(production)
+                if state.start && production.kind == Kind::Content && self.reader.bits(3) == 0 =>
+            {
+                self.empty(At { index: state.first, production }, sink)?;
                 self.close(sink)
             }
-            _ => Err(self.undeclared("content that the schema does not declare", name)),
+            _ => {
+                let name = self.opener_name(self.frame.opener).to_owned();
+                let detail = format!("{name}: content that the schema does not declare");
+                if self.reader.overrun() {
+                    return Err(self.truncated());
+                }
+                Err(self.fault(Fault::Undeclared, detail))
+            }
         }
     }
 
     #[inline(always)]
-    fn datum<S: Sink>(&mut self, datatype: u16, place: Place, sink: &mut S) -> Outcome<(), S::Error> {
-        let Some(d) = self.grammar.datatypes.get(datatype as usize) else {
+    fn datum<S: Sink>(&mut self, at: At<'_>, sink: &mut S) -> Outcome<(), S::Error> {
+        let name = at.production.name;
+        let Some(d) = self.tables.datatypes.get(at.production.target as usize) else {
             return Err(self.broken());
         };
         let found = match d.kind {
-            DatatypeKind::Boolean => Found::Boolean(self.reader.bits(1) == 1),
-            DatatypeKind::NBit => {
-                let raw = self.reader.bits(d.bits.into()) as i64 + d.low;
-                if raw > d.high as i64 {
-                    return Err(self.out_of_range(raw, d, place.name));
-                }
-                Found::Integer(raw)
-            }
-            DatatypeKind::Enumeration => {
-                let raw = self.reader.bits(d.bits.into());
-                if raw > d.high {
-                    return Err(self.out_of_range(raw as i64, d, place.name));
-                }
-                Found::Literal(d.enumeration, raw as u16)
+            DatatypeKind::Boolean | DatatypeKind::NBit | DatatypeKind::Enumeration => {
+                let raw = top(self.reader.peek(), d.bits.into());
+                self.reader.skip(d.bits.into());
+                return self.short(d, raw, at, sink);
             }
             DatatypeKind::Unsigned => {
-                let raw = self.unsigned(place.name)?;
+                let raw = self.unsigned(name)?;
                 if raw > d.high || raw < d.low.unsigned_abs() {
-                    return Err(self.out_of_range(raw, d, place.name));
+                    return Err(self.out_of_range(raw, d, name));
                 }
                 Found::Unsigned(raw)
             }
             DatatypeKind::Integer => {
-                let negative = self.reader.bits(1) == 1;
-                let raw = self.unsigned(place.name)?;
-                let value = match i64::try_from(raw) {
-                    Ok(value) => if negative { -1 - value } else { value },
-                    Err(_) => return Err(self.out_of_range(raw, d, place.name)),
-                };
+                let negative = self.reader.bits(1);
+                let raw = self.unsigned(name)?;
+                if raw > i64::MAX as u64 {
+                    return Err(self.out_of_range(raw, d, name));
+                }
+                let value = (raw ^ negative.wrapping_neg()) as i64;
                 if value < d.low || value > d.high as i64 {
-                    return Err(self.out_of_range(value, d, place.name));
+                    return Err(self.out_of_range(value, d, name));
                 }
                 Found::Integer(value)
             }
             DatatypeKind::Big => {
-                let negative = self.big(place.name)?;
-                Found::Big(negative, &self.memory.scratch)
+                let negative = self.big(name)?;
+                Found::Big(negative, &self.memory.magnitude)
             }
             DatatypeKind::Binary | DatatypeKind::Hex => {
-                let length = self.unsigned(place.name)?;
+                let length = self.unsigned(name)?;
                 if length > self.reader.remaining() / 8 || length > d.max_length.into() {
-                    return Err(self.too_long(length, d.max_length, place.name));
+                    return Err(self.too_long(length, d.max_length, name));
                 }
                 let octets = Octets { reader: self.reader, length: length as usize };
-                self.reader.skip(length as u32 * 8);
+                self.reader.skip_octets(length as usize);
                 Found::Octets(octets)
             }
             DatatypeKind::String => {
-                self.string(d.max_length, place)?;
+                self.string(d.max_length, name)?;
                 Found::Text(&self.memory.text)
             }
         };
         if self.reader.overrun() {
             return Err(self.truncated());
         }
-        sink.value(place, found).map_err(Failure::Sink)
+        sink.value(at, found).map_err(Failure::Sink)
     }
 
     /// Unsigned integer of at most 64 bits (EXI 1.0, section 7.1.6).
     #[inline(always)]
     fn unsigned<E>(&mut self, name: u16) -> Outcome<u64, E> {
-        let window = self.reader.peek() >> 40;
-        if window & 0x80_0000 == 0 {
-            self.reader.skip(8);
-            return Ok(window >> 16);
+        match short_unsigned(self.reader.peek()) {
+            Some((value, width)) => {
+                self.reader.skip(width);
+                Ok(value)
+            }
+            None => self.long_unsigned(name),
         }
-        if window & 0x8000 == 0 {
-            self.reader.skip(16);
-            return Ok((window >> 16 & 0x7F) | (window >> 8 & 0x7F) << 7);
-        }
-        self.long_unsigned(name)
     }
 
     fn long_unsigned<E>(&mut self, name: u16) -> Outcome<u64, E> {
@@ -503,10 +643,10 @@ impl<'a> Run<'_, '_, 'a> {
                     low = sum;
                     high += u64::from(carry);
                 }
-                let scratch = &mut self.memory.scratch;
-                scratch.clear();
-                scratch.extend_from_slice(&high.to_be_bytes());
-                scratch.extend_from_slice(&low.to_be_bytes());
+                let magnitude = &mut self.memory.magnitude;
+                magnitude.clear();
+                magnitude.extend_from_slice(&high.to_be_bytes());
+                magnitude.extend_from_slice(&low.to_be_bytes());
                 return Ok(negative);
             }
         }
@@ -514,18 +654,18 @@ impl<'a> Run<'_, '_, 'a> {
     }
 
     /// A literal string into the text memory (EXI 1.0, section 7.3.3 with empty value tables).
-    fn string<E>(&mut self, max_length: u32, place: Place) -> Outcome<(), E> {
-        let raw = self.unsigned(place.name)?;
+    fn string<E>(&mut self, max_length: u32, name: u16) -> Outcome<(), E> {
+        let raw = self.unsigned(name)?;
         if self.reader.overrun() {
             return Err(self.truncated());
         }
         let Some(length) = raw.checked_sub(2) else {
             let which = if raw == 0 { "local" } else { "global" };
             let detail = format!("a hit in the {which} value table, which is empty in V2G");
-            return Err(self.fault_at(Fault::StringTable, detail, place.name));
+            return Err(self.fault_at(Fault::StringTable, detail, name));
         };
         if length > self.reader.remaining() / 8 || length > max_length.into() {
-            return Err(self.too_long(length, max_length, place.name));
+            return Err(self.too_long(length, max_length, name));
         }
         let mut octets = std::mem::take(&mut self.memory.text).into_bytes();
         octets.clear();
@@ -534,23 +674,23 @@ impl<'a> Run<'_, '_, 'a> {
         self.reader.octets(&mut octets);
         if octets.iter().fold(0, |all, &b| all | b) >= 0x80 {
             self.reader = before;
-            return self.wide_string(length, place);
+            return self.wide_string(length, name);
         }
         self.memory.text = String::from_utf8(octets).unwrap_or_default();
         Ok(())
     }
 
     #[cold]
-    fn wide_string<E>(&mut self, length: u64, place: Place) -> Outcome<(), E> {
+    fn wide_string<E>(&mut self, length: u64, name: u16) -> Outcome<(), E> {
         let mut text = String::with_capacity(length as usize * 2);
         for _ in 0..length {
-            let raw = self.unsigned(place.name)?;
+            let raw = self.unsigned(name)?;
             if self.reader.overrun() {
                 return Err(self.truncated());
             }
             let Some(character) = u32::try_from(raw).ok().and_then(char::from_u32) else {
                 let detail = format!("U+{raw:04X} is not a character");
-                return Err(self.fault_at(Fault::Character, detail, place.name));
+                return Err(self.fault_at(Fault::Character, detail, name));
             };
             text.push(character);
         }
@@ -561,14 +701,22 @@ impl<'a> Run<'_, '_, 'a> {
     /// The element fragment grammar of a name with several types: attributes, then text, then the end.
     fn relaxed<S: Sink>(&mut self, root: Root, sink: &mut S) -> Outcome<(), S::Error> {
         let grammar = self.grammar;
-        let Some(Relaxed { attributes, tag_bits, tag_text, content_bits, content_end, value_slot, value_datatype }) =
-            &grammar.relaxed
+        let Some(Relaxed {
+            attributes,
+            tag_bits,
+            tag_text,
+            content_bits,
+            content_end,
+            value_slot,
+            value_datatype,
+        }) = &grammar.relaxed
         else {
             return Err(self.broken());
         };
-        let opener = Place { name: root.name, ..NOWHERE };
-        self.open(root.target, opener, sink)?;
+        self.open(root.target, ROOT, sink)?;
         let mut least = 0;
+        let base = self.root;
+        let mut ended = false;
         loop {
             let code = self.reader.bits((*tag_bits).into()) as u16;
             if self.reader.overrun() {
@@ -577,32 +725,50 @@ impl<'a> Run<'_, '_, 'a> {
             if code == *tag_text {
                 break;
             }
+            if code + 1 == *tag_text {
+                ended = true;
+                break;
+            }
             let known = attributes.iter().find(|(c, ..)| *c == code && code >= least);
             let Some((_, slot, datatype)) = known else {
                 return Err(self.undeclared("content that this element does not have", root.name));
             };
             least = code + 1;
-            self.datum(*datatype, Place { slot: *slot, ..opener }, sink)?;
+            let production = Production { slot: *slot, target: *datatype, kind: Kind::Attribute, ..base };
+            self.datum(At { index: ROOT, production: &production }, sink)?;
         }
-        self.datum(*value_datatype, Place { slot: *value_slot, ..opener }, sink)?;
+        let production =
+            Production { slot: *value_slot, target: *value_datatype, kind: Kind::Content, ..base };
+        let at = At { index: ROOT, production: &production };
+        if ended {
+            self.empty(at, sink)?;
+            return self.close(sink);
+        }
+        self.datum(at, sink)?;
         if self.reader.bits((*content_bits).into()) != u64::from(*content_end) {
             return Err(self.undeclared("content after the value", root.name));
         }
         self.close(sink)
     }
 
+    fn opener_name(&self, opener: u16) -> &'g str {
+        let production = self.tables.productions.get(opener as usize).unwrap_or(&self.root);
+        self.grammar.local_name(production.name)
+    }
+
     #[cold]
     fn fault<E>(&self, kind: Fault, detail: String) -> Failure<E> {
-        self.fault_at(kind, detail, TEXT)
+        self.fault_at(kind, detail, NO_NAME)
     }
 
     #[cold]
     fn fault_at<E>(&self, kind: Fault, detail: String, name: u16) -> Failure<E> {
-        let names = self.frames.iter().take(self.depth).map(|f| f.opener.name);
-        let path: Vec<&str> = names
-            .chain((name != TEXT).then_some(name))
-            .map(|n| self.grammar.local_name(n))
-            .collect();
+        let outer = self.outer.iter().take(self.depth).skip(1);
+        let open = outer.chain((self.depth > 0).then_some(&self.frame));
+        let mut path: Vec<&str> = open.map(|f| self.opener_name(f.opener)).collect();
+        if name != NO_NAME {
+            path.push(self.grammar.local_name(name));
+        }
         let bit = self.reader.position();
         Failure::Stream(Box::new(DecodeError { kind, bit, path: path.join("/"), detail }))
     }
@@ -654,6 +820,22 @@ impl<'a> Run<'_, '_, 'a> {
     fn broken<E>(&self) -> Failure<E> {
         self.fault(Fault::EventCode, "the grammar tables are inconsistent".into())
     }
+}
+
+/// An unsigned integer of one to three octets at the head of `word`, and its width in bits.
+#[inline(always)]
+fn short_unsigned(word: u64) -> Option<(u64, u32)> {
+    if word >> 63 == 0 {
+        return Some((word >> 56, 8));
+    }
+    let (low, middle) = (word >> 56 & 0x7F, word >> 48 & 0x7F);
+    if word & 1 << 55 == 0 {
+        return Some((low | middle << 7, 16));
+    }
+    if word & 1 << 47 == 0 {
+        return Some((low | middle << 7 | (word >> 40 & 0x7F) << 14, 24));
+    }
+    None
 }
 
 const SECOND_LEVEL: [&str; 7] = [

@@ -3,8 +3,8 @@
 use crate::bits::Writer;
 use crate::decode::MAX_DEPTH;
 use crate::error::EncodeError;
-use crate::grammar::{Count, Datatype, DatatypeKind, Grammar, Kind, Production, Root, State};
-use crate::value::{Given, TEXT};
+use crate::grammar::{Count, Datatype, DatatypeKind, Grammar, Kind, Production, Root, Slices, State};
+use crate::value::{Given, NO_NAME};
 
 #[derive(Clone, Copy, Debug)]
 struct Frame {
@@ -14,6 +14,8 @@ struct Frame {
     relaxed: bool,
     ended: bool,
 }
+
+const EMPTY: Frame = Frame { state: 0, counter: 0, name: NO_NAME, relaxed: false, ended: false };
 
 /// Escape, then the first of the second-level productions at the start of a simple value: the end.
 const UNDECLARED_END: u64 = 0b1000;
@@ -33,8 +35,11 @@ pub struct Style {
 #[derive(Debug)]
 pub struct Encoder<'g> {
     grammar: &'g Grammar,
+    tables: Slices<'g>,
     writer: Writer,
-    frames: Vec<Frame>,
+    frame: Frame,
+    outer: [Frame; MAX_DEPTH],
+    depth: usize,
     style: Style,
     fragment: bool,
 }
@@ -46,14 +51,23 @@ impl<'g> Encoder<'g> {
     pub fn new(grammar: &'g Grammar, buffer: Vec<u8>, style: Style) -> Self {
         let mut writer = Writer::new(buffer);
         writer.bits(0x80, 8);
-        Self { grammar, writer, frames: Vec::with_capacity(MAX_DEPTH), style, fragment: false }
+        Self {
+            grammar,
+            tables: grammar.slices(),
+            writer,
+            frame: EMPTY,
+            outer: [EMPTY; MAX_DEPTH],
+            depth: 0,
+            style,
+            fragment: false,
+        }
     }
 
     /// Starts a document or fragment with root element `index`; tells whether it is complex and its type.
     pub fn root(&mut self, index: u16, fragment: bool) -> Outcome<Root> {
         let roots = if fragment { &self.grammar.fragments } else { &self.grammar.documents };
         let Some(root) = roots.entries.get(index as usize).copied() else {
-            return Err(self.fault(TEXT, "no such root element".into()));
+            return Err(self.fault(NO_NAME, "no such root element".into()));
         };
         self.fragment = fragment;
         self.writer.bits(index.into(), roots.bits.into());
@@ -80,8 +94,7 @@ impl<'g> Encoder<'g> {
     pub fn find(&self, slot: u8, wanted: impl Fn(&Production) -> bool) -> Outcome<(u16, &'g Production)> {
         let state = self.state()?;
         let first = state.first as usize;
-        let grammar = self.grammar;
-        let run = grammar.productions.get(first..first + state.count as usize).unwrap_or(&[]);
+        let run = self.tables.productions.get(first..first + state.count as usize).unwrap_or(&[]);
         for (code, production) in run.iter().enumerate() {
             if production.slot == slot && production.kind != Kind::EndElement && wanted(production) {
                 return Ok((code as u16, production));
@@ -91,8 +104,9 @@ impl<'g> Encoder<'g> {
     }
 
     /// Starts the complex element of `production`.
+    #[inline(always)]
     pub fn open(&mut self, code: u16, production: &Production) -> Outcome<()> {
-        if self.grammar.types.get(production.target as usize).is_none_or(|t| t.is_abstract) {
+        if self.tables.types.get(production.target as usize).is_none_or(|t| t.is_abstract) {
             return Err(self.fault(production.name, "is abstract and cannot be written".into()));
         }
         let bits = self.state()?.bits;
@@ -102,8 +116,9 @@ impl<'g> Encoder<'g> {
     }
 
     /// Writes a simple element, attribute, content or text.
+    #[inline(always)]
     pub fn value(&mut self, code: u16, production: &Production, value: Given<'_>) -> Outcome<()> {
-        if self.frames.last().is_some_and(|f| f.relaxed) {
+        if self.frame.relaxed {
             return self.relaxed_value(production, value);
         }
         let bits = u32::from(self.state()?.bits);
@@ -113,17 +128,19 @@ impl<'g> Encoder<'g> {
                 self.advance(production)
             }
             Kind::Simple => {
-                self.writer.bits(u64::from(code) << 1, bits + 1);
                 self.advance(production)?;
+                if let Some((raw, width)) = self.short(production.target, value) {
+                    self.writer.bits(u64::from(code) << (width + 2) | raw << 1, bits + width + 2);
+                    return Ok(());
+                }
+                self.writer.bits(u64::from(code) << 1, bits + 1);
                 self.datum(production.target, production.name, value)?;
                 self.writer.bits(0, 1);
                 Ok(())
             }
             Kind::Content if self.ends_empty(value) => {
                 self.writer.bits(UNDECLARED_END, bits + 3);
-                if let Some(frame) = self.frames.last_mut() {
-                    frame.ended = true;
-                }
+                self.frame.ended = true;
                 Ok(())
             }
             Kind::Attribute | Kind::Content => {
@@ -139,41 +156,110 @@ impl<'g> Encoder<'g> {
                         self.text(text);
                         Ok(())
                     }
-                    _ => Err(self.fault(TEXT, "text expected between the elements".into())),
+                    _ => Err(self.fault(NO_NAME, "text expected between the elements".into())),
                 }
             }
             _ => Err(self.fault(production.name, "a message object expected, not a value".into())),
         }
     }
 
+    /// Starts the complex element of production `index`, which must be one of the present state.
+    pub fn open_at(&mut self, index: u16) -> Outcome<()> {
+        let (code, production) = self.here(index)?;
+        self.open(code, production)
+    }
+
+    /// Writes a value for production `index`, which must be one of the present state.
+    pub fn value_at(&mut self, index: u16, value: Given<'_>) -> Outcome<()> {
+        if self.frame.relaxed {
+            return self.relaxed_value(self.first()?, value);
+        }
+        let (code, production) = self.here(index)?;
+        self.value(code, production, value)
+    }
+
+    /// Writes the whole element of production `index`, whose type is a record, from the raw values of its fields.
+    pub fn record_at(&mut self, index: u16, values: [i32; 3]) -> Outcome<()> {
+        let (code, production) = self.here(index)?;
+        self.record(code, production, values)
+    }
+
+    /// Writes the whole element of `production`, whose type is a record, from the raw values of its fields: numbers,
+    /// index of the literal, 0 or 1.
+    #[inline(always)]
+    pub fn record(&mut self, code: u16, production: &Production, values: [i32; 3]) -> Outcome<()> {
+        let Some(element) = self.tables.types.get(production.target as usize) else {
+            return Err(self.fault(production.name, "has no type in the tables".into()));
+        };
+        let first = self.tables.states.get(element.start as usize).map_or(0, |s| s.first) as usize;
+        let run = self.tables.productions.get(first..first + element.record as usize).unwrap_or(&[]);
+        self.writer.bits(code.into(), self.state()?.bits.into());
+        self.advance(production)?;
+        let mut lead = 2;
+        for (value, field) in values.into_iter().zip(run) {
+            let Some(d) = self.tables.datatypes.get(field.target as usize) else {
+                return Err(self.fault(field.name, "has no datatype in the tables".into()));
+            };
+            let value = i64::from(value);
+            if value < d.low || value > d.high as i64 {
+                return Err(self.refused(d, field.name, Given::Integer(value)));
+            }
+            if d.bits > 0 {
+                self.writer.bits(value.wrapping_sub(d.low) as u64, lead + u32::from(d.bits));
+            } else {
+                let signed = u32::from(d.kind == DatatypeKind::Integer);
+                self.writer.bits(value as u64 >> 63, lead + signed);
+                self.unsigned((value ^ value >> 63) as u64);
+            }
+            lead = 3;
+        }
+        self.writer.bits(0, 2);
+        Ok(())
+    }
+
+    fn here(&self, index: u16) -> Outcome<(u16, &'g Production)> {
+        let state = self.state()?;
+        let code = index.wrapping_sub(state.first);
+        match self.tables.productions.get(index as usize) {
+            Some(production) if code < u16::from(state.count) => Ok((code, production)),
+            _ => Err(self.misplaced(0)),
+        }
+    }
+
+    /// The first production of the present state: in a relaxed fragment none has an index of its own.
+    fn first(&self) -> Outcome<&'g Production> {
+        let found = self.tables.productions.get(self.state()?.first as usize);
+        found.ok_or_else(|| self.misplaced(0))
+    }
+
     /// Ends the innermost element.
     pub fn close(&mut self) -> Outcome<()> {
-        if self.frames.last().is_some_and(|f| f.ended) {
-            self.frames.pop();
+        if self.frame.ended {
+            self.pop();
             return Ok(());
         }
-        if self.frames.last().is_some_and(|f| f.relaxed) {
+        if self.frame.relaxed {
             if let Some(relaxed) = &self.grammar.relaxed {
                 self.writer.bits(relaxed.content_end.into(), relaxed.content_bits.into());
             }
-            self.frames.pop();
+            self.pop();
             return Ok(());
         }
         let state = self.state()?;
         let first = state.first as usize;
-        let run = self.grammar.productions.get(first..first + state.count as usize).unwrap_or(&[]);
+        let run = self.tables.productions.get(first..first + state.count as usize).unwrap_or(&[]);
         let Some(code) = run.iter().position(|p| p.kind == Kind::EndElement) else {
             return Err(self.incomplete());
         };
         self.writer.bits(code as u64, state.bits.into());
-        self.frames.pop();
+        self.pop();
         Ok(())
     }
 
     /// Ends the stream and hands it out.
     pub fn finish(mut self) -> Outcome<Vec<u8>> {
-        if !self.frames.is_empty() {
-            return Err(self.fault(TEXT, "not all elements were ended".into()));
+        if self.depth > 0 {
+            return Err(self.fault(NO_NAME, "not all elements were ended".into()));
         }
         if self.fragment {
             let roots = &self.grammar.fragments;
@@ -182,25 +268,34 @@ impl<'g> Encoder<'g> {
         Ok(self.writer.finish())
     }
 
+    #[inline(always)]
     fn state(&self) -> Outcome<State> {
-        let found = self.frames.last().and_then(|f| self.grammar.states.get(f.state as usize));
-        found.copied().ok_or_else(|| self.fault(TEXT, "no element is open".into()))
+        let found = if self.depth > 0 { self.tables.states.get(self.frame.state as usize) } else { None };
+        found.copied().ok_or_else(|| self.fault(NO_NAME, "no element is open".into()))
     }
 
     fn push(&mut self, type_index: u16, name: u16, relaxed: bool) -> Outcome<()> {
-        let Some(element) = self.grammar.types.get(type_index as usize) else {
+        let Some(element) = self.tables.types.get(type_index as usize) else {
             return Err(self.fault(name, "has no type in the tables".into()));
         };
-        if self.frames.len() >= MAX_DEPTH {
+        let Some(outer) = self.outer.get_mut(self.depth) else {
             return Err(self.fault(name, format!("more than {MAX_DEPTH} levels")));
-        }
-        self.frames.push(Frame { state: element.start, counter: 0, name, relaxed, ended: false });
+        };
+        *outer = self.frame;
+        self.depth += 1;
+        self.frame = Frame { state: element.start, counter: 0, name, relaxed, ended: false };
         Ok(())
     }
 
+    fn pop(&mut self) {
+        self.depth = self.depth.saturating_sub(1);
+        self.frame = self.outer.get(self.depth).copied().unwrap_or(EMPTY);
+    }
+
+    #[inline(always)]
     fn advance(&mut self, production: &Production) -> Outcome<()> {
         let specified = self.style.specified_lists;
-        let Some(frame) = self.frames.last_mut() else { return Ok(()) };
+        let frame = &mut self.frame;
         frame.state = production.next;
         match production.count {
             Count::None => {}
@@ -219,21 +314,37 @@ impl<'g> Encoder<'g> {
         Ok(())
     }
 
+    /// Bits and width of a value of fixed width that is in range.
+    #[inline(always)]
+    fn short(&self, datatype: u16, value: Given<'_>) -> Option<(u64, u32)> {
+        let d = self.tables.datatypes.get(datatype as usize)?;
+        match (d.kind, value) {
+            (DatatypeKind::Boolean, Given::Boolean(flag)) => Some((flag.into(), 1)),
+            (DatatypeKind::Enumeration, Given::Literal(index)) if u64::from(index) <= d.high => {
+                Some((index.into(), d.bits.into()))
+            }
+            (DatatypeKind::NBit, Given::Integer(v)) if v >= d.low && v <= d.high as i64 => {
+                Some((v.wrapping_sub(d.low) as u64, d.bits.into()))
+            }
+            _ => None,
+        }
+    }
+
+    #[inline(always)]
     fn ends_empty(&self, value: Given<'_>) -> bool {
         !self.style.empty_values && matches!(value, Given::Octets([]) | Given::Text(""))
     }
 
     fn datum(&mut self, datatype: u16, name: u16, value: Given<'_>) -> Outcome<()> {
-        let Some(d) = self.grammar.datatypes.get(datatype as usize) else {
+        let Some(d) = self.tables.datatypes.get(datatype as usize) else {
             return Err(self.fault(name, "has no datatype in the tables".into()));
         };
         match (d.kind, value) {
-            (DatatypeKind::Boolean, Given::Boolean(flag)) => self.writer.bits(flag.into(), 1),
-            (DatatypeKind::Enumeration, Given::Literal(index)) if u64::from(index) <= d.high => {
-                self.writer.bits(index.into(), d.bits.into());
-            }
-            (DatatypeKind::NBit, Given::Integer(v)) if v >= d.low && v <= d.high as i64 => {
-                self.writer.bits((v - d.low) as u64, d.bits.into());
+            (DatatypeKind::Boolean | DatatypeKind::Enumeration | DatatypeKind::NBit, _) => {
+                match self.short(datatype, value) {
+                    Some((raw, width)) => self.writer.bits(raw, width),
+                    None => return Err(self.refused(d, name, value)),
+                }
             }
             (DatatypeKind::Integer, Given::Integer(v)) if v >= d.low && v <= d.high as i64 => {
                 self.writer.bits(u64::from(v < 0), 1);
@@ -248,8 +359,12 @@ impl<'g> Encoder<'g> {
                 self.unsigned(if v < 0 { !v as u64 } else { v as u64 });
             }
             (DatatypeKind::Big, Given::Unsigned(v)) => return self.big(name, false, &v.to_be_bytes()),
-            (DatatypeKind::Big, Given::Big(negative, magnitude)) => return self.big(name, negative, magnitude),
-            (DatatypeKind::Binary | DatatypeKind::Hex, Given::Octets(octets)) if octets.len() <= d.max_length as usize => {
+            (DatatypeKind::Big, Given::Big(negative, magnitude)) => {
+                return self.big(name, negative, magnitude)
+            }
+            (DatatypeKind::Binary | DatatypeKind::Hex, Given::Octets(octets))
+                if octets.len() <= d.max_length as usize =>
+            {
                 self.unsigned(octets.len() as u64);
                 self.writer.octets(octets);
             }
@@ -263,7 +378,17 @@ impl<'g> Encoder<'g> {
         Ok(())
     }
 
+    #[inline(always)]
     fn unsigned(&mut self, mut value: u64) {
+        if value < 0x4000 {
+            let (low, high) = (value & 0x7F, value >> 7);
+            if high == 0 {
+                self.writer.bits(low, 8);
+            } else {
+                self.writer.bits((low | 0x80) << 8 | high, 16);
+            }
+            return;
+        }
         while value >= 0x80 {
             self.writer.bits(value & 0x7F | 0x80, 8);
             value >>= 7;
@@ -319,9 +444,7 @@ impl<'g> Encoder<'g> {
         let code = if production.kind == Kind::Content && self.ends_empty(value) {
             // The end stands right before the text among the alternatives.
             self.writer.bits(u64::from(relaxed.tag_text) - 1, relaxed.tag_bits.into());
-            if let Some(frame) = self.frames.last_mut() {
-                frame.ended = true;
-            }
+            self.frame.ended = true;
             return Ok(());
         } else if production.kind == Kind::Content {
             relaxed.tag_text
@@ -357,19 +480,21 @@ impl<'g> Encoder<'g> {
     #[cold]
     fn misplaced(&self, slot: u8) -> Box<EncodeError> {
         let expected = self.expected();
-        self.fault(TEXT, format!("field {slot} cannot be written here, expected {expected}"))
+        self.fault(NO_NAME, format!("field {slot} cannot be written here, expected {expected}"))
     }
 
     #[cold]
     fn incomplete(&self) -> Box<EncodeError> {
         let expected = self.expected();
-        self.fault(TEXT, format!("incomplete, expected {expected}"))
+        self.fault(NO_NAME, format!("incomplete, expected {expected}"))
     }
 
     fn expected(&self) -> String {
-        let Ok(state) = self.state() else { return "nothing".into() };
+        let Ok(state) = self.state() else {
+            return "nothing".into();
+        };
         let first = state.first as usize;
-        let run = self.grammar.productions.get(first..first + state.count as usize).unwrap_or(&[]);
+        let run = self.tables.productions.get(first..first + state.count as usize).unwrap_or(&[]);
         let names: Vec<&str> = run
             .iter()
             .map(|p| match p.kind {
@@ -385,7 +510,9 @@ impl<'g> Encoder<'g> {
 
     #[cold]
     fn fault(&self, name: u16, detail: String) -> Box<EncodeError> {
-        let names = self.frames.iter().map(|f| f.name).chain((name != TEXT).then_some(name));
+        let outer = self.outer.iter().take(self.depth).skip(1);
+        let open = outer.chain((self.depth > 0).then_some(&self.frame));
+        let names = open.map(|f| f.name).chain((name != NO_NAME).then_some(name));
         let path: Vec<&str> = names.map(|n| self.grammar.local_name(n)).collect();
         Box::new(EncodeError { path: path.join("/"), detail })
     }

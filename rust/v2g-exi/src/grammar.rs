@@ -89,7 +89,7 @@ pub struct State {
 /// Representation of a simple value (EXI 1.0, section 7.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DatatypeKind {
-    /// One bit.
+    /// One bit, with `bits` 1.
     Boolean,
     /// `bits` bits above `low`.
     NBit,
@@ -144,6 +144,9 @@ pub struct Type {
     pub is_abstract: bool,
     /// Has one slot whose value stands for the whole.
     pub flat: bool,
+    /// Number of fields if the type is a record: a straight line of short simple elements that fits into one look
+    /// at the stream, with its states and productions in sequence.
+    pub record: u8,
 }
 
 /// A qualified name.
@@ -223,7 +226,25 @@ pub struct Grammar {
     pub relaxed: Option<Relaxed>,
 }
 
+/// The tables as plain slices, so that a look-up is one bounds check and one load.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slices<'g> {
+    pub(crate) states: &'g [State],
+    pub(crate) productions: &'g [Production],
+    pub(crate) datatypes: &'g [Datatype],
+    pub(crate) types: &'g [Type],
+}
+
 impl Grammar {
+    pub(crate) fn slices(&self) -> Slices<'_> {
+        Slices {
+            states: &self.states,
+            productions: &self.productions,
+            datatypes: &self.datatypes,
+            types: &self.types,
+        }
+    }
+
     /// Local name `index`, or a question mark when there is none.
     pub fn local_name(&self, index: u16) -> &str {
         self.names.get(index as usize).map_or("?", |n| &n.local)

@@ -4,7 +4,7 @@ use crate::decode::{Decoder, Options, Report, Sink};
 use crate::encode::{Encoder, Style};
 use crate::error::{EncodeError, Failure};
 use crate::grammar::{Grammar, Kind, Type};
-use crate::value::{Found, Given, Place, TEXT};
+use crate::value::{At, Found, Given};
 use std::convert::Infallible;
 
 /// A simple value; octets and text lie in the tape's byte store.
@@ -16,8 +16,10 @@ pub enum Scalar {
     Integer(i64),
     /// An unsigned integer.
     Unsigned(u64),
-    /// xs:integer: sign, start and length of the magnitude.
-    Big(bool, u32, u32),
+    /// xs:integer, negative: start and length of the magnitude.
+    Negative(u32, u16),
+    /// xs:integer, not negative: start and length of the magnitude.
+    Positive(u32, u16),
     /// Start and length.
     Octets(u32, u32),
     /// Start and length.
@@ -26,13 +28,16 @@ pub enum Scalar {
     Literal(u16),
 }
 
-/// One step of a message.
+/// One step of a message. The first number is the production taken: index into [`Grammar::productions`], or
+/// [`crate::value::ROOT`] for the root element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Node {
     /// An element of this complex type starts.
-    Open(Place, u16),
+    Open(u16, u16),
     /// A simple element, attribute or text.
-    Value(Place, Scalar),
+    Value(u16, Scalar),
+    /// An element whose type is a record, with the raw values of its fields.
+    Record(u16, [i32; 3]),
     /// The innermost element ends.
     Close,
 }
@@ -47,11 +52,10 @@ pub struct Tape {
     /// Whether it is a fragment.
     pub fragment: bool,
     store: Vec<u8>,
-    open: Vec<usize>,
 }
 
 impl Tape {
-    /// Decodes a document, replacing what the tape holds.
+    /// Decodes a document or fragment, replacing what the tape holds.
     pub fn decode(
         &mut self,
         decoder: &mut Decoder,
@@ -62,7 +66,6 @@ impl Tape {
     ) -> Result<Report, Failure<Infallible>> {
         self.nodes.clear();
         self.store.clear();
-        self.open.clear();
         self.fragment = fragment;
         let report = if fragment {
             decoder.fragment(grammar, data, options, self)
@@ -74,30 +77,25 @@ impl Tape {
     }
 
     /// Encodes the message into `buffer`'s memory.
-    pub fn encode(&self, grammar: &Grammar, buffer: Vec<u8>) -> Result<Vec<u8>, Box<EncodeError>> {
-        let mut encoder = Encoder::new(grammar, buffer, Style::default());
+    pub fn encode(
+        &self,
+        grammar: &Grammar,
+        style: Style,
+        buffer: Vec<u8>,
+    ) -> Result<Vec<u8>, Box<EncodeError>> {
+        let mut encoder = Encoder::new(grammar, buffer, style);
         let root = encoder.root(self.root, self.fragment)?;
-        let mut nodes = self.nodes.iter();
         if root.kind == Kind::Simple {
-            if let Some(Node::Value(_, scalar)) = nodes.next() {
+            if let Some(Node::Value(_, scalar)) = self.nodes.first() {
                 encoder.root_value(root, self.given(*scalar))?;
             }
             return encoder.finish();
         }
-        for node in nodes.skip(1) {
+        for node in self.nodes.iter().skip(1) {
             match node {
-                Node::Open(place, _) => {
-                    let (code, p) = encoder.find(place.slot, |p| p.name == place.name && p.kind == Kind::Complex)?;
-                    encoder.open(code, p)?;
-                }
-                Node::Value(place, scalar) => {
-                    let (code, p) = encoder.find(place.slot, |p| match p.kind {
-                        Kind::Text => place.name == TEXT,
-                        Kind::Content => true,
-                        _ => p.name == place.name,
-                    })?;
-                    encoder.value(code, p, self.given(*scalar))?;
-                }
+                Node::Open(index, _) => encoder.open_at(*index)?,
+                Node::Value(index, scalar) => encoder.value_at(*index, self.given(*scalar))?,
+                Node::Record(index, values) => encoder.record_at(*index, *values)?,
                 Node::Close => encoder.close()?,
             }
         }
@@ -106,7 +104,8 @@ impl Tape {
 
     /// The octets or characters a scalar refers to.
     pub fn bytes(&self, start: u32, length: u32) -> &[u8] {
-        self.store.get(start as usize..(start + length) as usize).unwrap_or(&[])
+        let start = start as usize;
+        self.store.get(start..start + length as usize).unwrap_or(&[])
     }
 
     fn given(&self, scalar: Scalar) -> Given<'_> {
@@ -114,7 +113,8 @@ impl Tape {
             Scalar::Boolean(v) => Given::Boolean(v),
             Scalar::Integer(v) => Given::Integer(v),
             Scalar::Unsigned(v) => Given::Unsigned(v),
-            Scalar::Big(negative, start, length) => Given::Big(negative, self.bytes(start, length)),
+            Scalar::Negative(start, length) => Given::Big(true, self.bytes(start, length.into())),
+            Scalar::Positive(start, length) => Given::Big(false, self.bytes(start, length.into())),
             Scalar::Octets(start, length) => Given::Octets(self.bytes(start, length)),
             Scalar::Text(start, length) => {
                 Given::Text(std::str::from_utf8(self.bytes(start, length)).unwrap_or_default())
@@ -133,21 +133,26 @@ impl Tape {
 impl Sink for Tape {
     type Error = Infallible;
 
-    fn open(&mut self, type_index: u16, _: &Type) -> Result<(), Infallible> {
-        let nowhere = Place { slot: 0, list: false, items: false, name: 0 };
-        self.open.push(self.nodes.len());
-        self.nodes.push(Node::Open(nowhere, type_index));
+    #[inline(always)]
+    fn open(&mut self, at: At<'_>, type_index: u16, _: &Type) -> Result<(), Infallible> {
+        self.nodes.push(Node::Open(at.index, type_index));
         Ok(())
     }
 
-    fn value(&mut self, place: Place, value: Found<'_>) -> Result<(), Infallible> {
+    #[inline(always)]
+    fn value(&mut self, at: At<'_>, value: Found<'_>) -> Result<(), Infallible> {
         let scalar = match value {
             Found::Boolean(v) => Scalar::Boolean(v),
             Found::Integer(v) => Scalar::Integer(v),
             Found::Unsigned(v) => Scalar::Unsigned(v),
+            Found::Literal(_, index) => Scalar::Literal(index),
             Found::Big(negative, magnitude) => {
                 let (start, length) = self.keep(magnitude);
-                Scalar::Big(negative, start, length)
+                if negative {
+                    Scalar::Negative(start, length as u16)
+                } else {
+                    Scalar::Positive(start, length as u16)
+                }
             }
             Found::Octets(octets) => {
                 let start = self.store.len();
@@ -161,17 +166,19 @@ impl Sink for Tape {
                 let (start, length) = self.keep(text.as_bytes());
                 Scalar::Text(start, length)
             }
-            Found::Literal(_, index) => Scalar::Literal(index),
         };
-        self.nodes.push(Node::Value(place, scalar));
+        self.nodes.push(Node::Value(at.index, scalar));
         Ok(())
     }
 
-    fn close(&mut self, place: Place) -> Result<(), Infallible> {
-        let opened = self.open.pop().and_then(|at| self.nodes.get_mut(at));
-        if let Some(Node::Open(at, _)) = opened {
-            *at = place;
-        }
+    #[inline(always)]
+    fn record(&mut self, at: At<'_>, _: u16, _: &Type, values: [i32; 3]) -> Result<(), Infallible> {
+        self.nodes.push(Node::Record(at.index, values));
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn close(&mut self, _: At<'_>) -> Result<(), Infallible> {
         self.nodes.push(Node::Close);
         Ok(())
     }

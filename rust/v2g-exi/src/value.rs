@@ -1,6 +1,7 @@
 //! Simple values on their way in or out.
 
 use crate::bits::Reader;
+use crate::grammar::Production;
 
 /// Octets that still lie in the stream, at any bit position.
 #[derive(Clone, Copy, Debug)]
@@ -72,18 +73,17 @@ pub enum Given<'a> {
     Literal(u16),
 }
 
-/// Where a value or element belongs in the element around it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// Slot of the surrounding element.
-    pub slot: u8,
-    /// The slot is a list.
-    pub list: bool,
-    /// The slot is a list of named items.
-    pub items: bool,
-    /// Name of the element or attribute; [`TEXT`] for text in mixed content.
-    pub name: u16,
+/// Where a value or element belongs in the element around it: the production that was taken.
+#[derive(Clone, Copy, Debug)]
+pub struct At<'g> {
+    /// Its index in the tables; [`ROOT`] for the root element.
+    pub index: u16,
+    /// The production itself.
+    pub production: &'g Production,
 }
 
-/// Name index of text in mixed content.
-pub const TEXT: u16 = u16::MAX;
+/// Production index of the root element.
+pub const ROOT: u16 = u16::MAX;
+
+/// No name: text in mixed content.
+pub const NO_NAME: u16 = u16::MAX;

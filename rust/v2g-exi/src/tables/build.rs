@@ -37,8 +37,9 @@ pub(super) const fn t(
     slots: u8,
     is_abstract: bool,
     flat: bool,
+    record: u8,
 ) -> Type {
-    Type { name: Borrowed(name), start, first_slot, slots, is_abstract, flat }
+    Type { name: Borrowed(name), start, first_slot, slots, is_abstract, flat, record }
 }
 
 #[allow(clippy::too_many_arguments)]

@@ -2,25 +2,25 @@
 //! The grammar tables, one module per schema set.
 
 mod build;
-mod sap;
-mod iso2;
-mod xmldsig;
 mod din;
-mod iso20_common;
+mod iso2;
 mod iso20_ac;
+mod iso20_acdp;
+mod iso20_common;
 mod iso20_dc;
 mod iso20_wpt;
-mod iso20_acdp;
+mod sap;
+mod xmldsig;
 
-pub use sap::SAP;
-pub use iso2::ISO2;
-pub use xmldsig::XMLDSIG;
 pub use din::DIN;
-pub use iso20_common::ISO20_COMMON;
+pub use iso2::ISO2;
 pub use iso20_ac::ISO20_AC;
+pub use iso20_acdp::ISO20_ACDP;
+pub use iso20_common::ISO20_COMMON;
 pub use iso20_dc::ISO20_DC;
 pub use iso20_wpt::ISO20_WPT;
-pub use iso20_acdp::ISO20_ACDP;
+pub use sap::SAP;
+pub use xmldsig::XMLDSIG;
 
 /// The set called `name`.
 pub fn by_name(name: &str) -> Option<&'static crate::grammar::Grammar> {

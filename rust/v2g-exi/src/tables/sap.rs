@@ -16,14 +16,8 @@ pub static SAP: Grammar = Grammar {
     slots: Borrowed(&SLOTS),
     states: Borrowed(&STATES),
     productions: Borrowed(&PRODUCTIONS),
-    documents: Roots {
-        entries: Borrowed(&DOCUMENTS),
-        bits: 2,
-    },
-    fragments: Roots {
-        entries: Borrowed(&FRAGMENTS),
-        bits: 4,
-    },
+    documents: Roots { entries: Borrowed(&DOCUMENTS), bits: 2 },
+    fragments: Roots { entries: Borrowed(&FRAGMENTS), bits: 4 },
     relaxed: None,
 };
 
@@ -51,9 +45,9 @@ static DATATYPES: [Datatype; 5] = [
 ];
 
 static TYPES: [Type; 3] = [
-    t("@supportedAppProtocolReq", 0, 0, 1, false, false),
-    t("@supportedAppProtocolRes", 3, 1, 2, false, false),
-    t("AppProtocolType", 6, 3, 5, false, false),
+    t("@supportedAppProtocolReq", 0, 0, 1, false, false, 0),
+    t("@supportedAppProtocolRes", 3, 1, 2, false, false, 0),
+    t("AppProtocolType", 6, 3, 5, false, false, 0),
 ];
 
 static SLOTS: [Slot; 8] = [
