@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any, final
 
+__all__ = ["Codec"]
+
 @final
 class Codec:
     def __new__(
