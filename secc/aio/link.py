@@ -139,6 +139,7 @@ class Link(asyncio.BufferedProtocol):
 
     def abort(self) -> None:
         """Drop a link that has no session, without farewell."""
+        self.hang_up("dropped")
         if self._transport is not None:
             self._transport.abort()
 
@@ -216,6 +217,8 @@ class Link(asyncio.BufferedProtocol):
         while session.close_at is None:
             for item in (item for event in events for item in self._inputs(session, event)):
                 for output in session.connection.handle(item, self._loop.time()):
+                    if isinstance(output, Write) and session.outlet.off_pending:
+                        await asyncio.sleep(0)  # the outlet hears first, then the EV [INV-02]
                     self._perform(session, output)
             if session.close_at is None:
                 events = [await self._next(session.connection.deadline)]

@@ -63,6 +63,7 @@ class Outlet:
         self._tasks: set[asyncio.Task[None]] = set()
         self._energising: set[asyncio.Task[None]] = set()
         self._switching_off: set[asyncio.Task[None]] = set()
+        self._off_pending = False
         self._set_point: SetOutput | None = None
         self._setting: asyncio.Task[None] | None = None
         self._authorization: Ticket | None = None
@@ -72,6 +73,11 @@ class Outlet:
     def controller(self) -> EvseController:
         """The outlet itself."""
         return self._controller
+
+    @property
+    def off_pending(self) -> bool:
+        """A command to switch off has been given in this turn of the loop and not begun yet."""
+        return self._off_pending
 
     def perform(self, command: OutletCommand) -> None:
         """Begin to do it; answers come through `report`."""
@@ -86,6 +92,7 @@ class Outlet:
                 for task in self._energising:
                     task.cancel()
                 self._switching_off.add(self._start(self._open_contactor()))
+                self._mark_off()
             case CloseContactor(ticket):
                 self._energising.add(self._start(self._close_contactor(ticket)))
             case StartCableCheck(ticket, max_voltage):
@@ -136,6 +143,14 @@ class Outlet:
         self._setting = self._start(self._apply(command))
         if off:
             self._switching_off.add(self._setting)
+            self._mark_off()
+
+    def _mark_off(self) -> None:
+        self._off_pending = True
+        asyncio.get_running_loop().call_soon(self._off_begun)  # runs right after the first step of the task
+
+    def _off_begun(self) -> None:
+        self._off_pending = False
 
     async def _apply(self, command: SetOutput | None) -> None:
         while command is not None:

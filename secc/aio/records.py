@@ -58,6 +58,8 @@ class LinkEvent(enum.StrEnum):
     CLOSED = "connection closed"
     SETUP_EXPIRED = "communication setup time over"
     """The data link has to be given up: D-LINK_ERROR [V2G2-723]."""
+    SUSPICIOUS = "suspicious"
+    """Somebody on the charging link behaves like another station."""
     COMPLAINT = "complaint"
     """A call of the controller, the back end or a callback failed."""
 

@@ -35,12 +35,12 @@ from secc.config import SeccConfig
 from secc.connection import Connection
 from secc.errors import ConfigError, LinkError
 from secc.ports import Backend, EvseController
-from secc.sdp import SDP_PORT, Endpoint, SdpResponder, TlsPolicy
+from secc.sdp import SDP_PORT, Endpoint, SdpResponder, TlsPolicy, Verdict
 from secc.session.events import EndSession, PowerLimited, RenegotiationRequested, StopRequested
 from secc.session.latch import FaultLatch
 from secc.session.machine import Session
 from secc.session.states import State
-from secc.tls import PlainEngine, TlsContext
+from secc.tls import PlainEngine, TlsContext, utc_now
 
 _log = logging.getLogger(__name__)
 
@@ -89,6 +89,7 @@ class Station:
         self._recent_ids: collections.deque[bytes] = collections.deque(maxlen=1000)
         self._generation = 0
         self._power_limit: float | None = None
+        self._rivals = 0
 
         self._interface: LinkLocal | None = None
         self._link_up_at: float | None = None  # only with SLAC
@@ -123,10 +124,10 @@ class Station:
             await asyncio.wait([self._supervisor])
             self._supervisor = None
         self._close_endpoint("stopped")
-        links = [link.shut_down("the station stops") for link in self._links]
-        await asyncio.gather(*links)
-        if self._tasks:
+        await asyncio.gather(*[link.shut_down("the station stops") for link in self._links])
+        if self._tasks:  # connections that were just being accepted
             await asyncio.wait(self._tasks)
+            await asyncio.gather(*[link.shut_down("the station stops") for link in self._links])
         self._discovery.close()
         await make_safe(self._controller, self._config.timing.controller_call, self._complain)
 
@@ -157,6 +158,8 @@ class Station:
         discovery = self._discovery.health
         supervised = self._supervisor is not None and not self._supervisor.done()
         problem = self._problem if supervised else "not running"
+        if self._tls is not None and (end := self._tls.expires) is not None and end < utc_now():
+            problem = f"the TLS certificate expired on {end:%Y-%m-%d}"
         return StationHealth(
             serving=not problem and discovery.listening and not self._latch.blocked,
             reason=problem or discovery.reason or ("fault not reset" if self._latch.blocked else ""),
@@ -195,6 +198,13 @@ class Station:
         """The running session is not authorized any more."""
         if self._active is not None:
             self._active.withdraw_authorization()
+
+    def renew_tls(self) -> None:
+        """Read the certificate files again, for connections to come; running ones keep what they have.
+
+        Raises ConfigError when they cannot be used, and goes on with the old ones.
+        """
+        self._tls = _load_tls(self._config)
 
     def reset_fault(self) -> None:
         """Somebody has looked at the outlet; with an unplugged cable this ends a latched fault."""
@@ -323,13 +333,17 @@ class Station:
     # --- the link and its endpoint -------------------------------------------------------------------------
 
     async def _supervise(self) -> None:
+        trouble = ""
         while True:
             await asyncio.sleep(_SUPERVISION)
             try:
                 self._look()
+                self._look_for_rivals()
                 self._latch.observe(self._controller.snapshot())
+                trouble = ""
             except Exception as error:  # whatever it was, discovery has to go on
-                self._complain(f"supervision: {type(error).__name__}: {error}")
+                if trouble != (trouble := f"{type(error).__name__}: {error}"):
+                    self._complain(f"supervision: {trouble}")
 
     def _look(self) -> None:
         """Bring sockets in line with the interface and the link."""
@@ -348,6 +362,12 @@ class Station:
             self._tell(LinkEvent.SETUP_EXPIRED)
         elif self._endpoint is None:
             self._open_endpoint(found)
+
+    def _look_for_rivals(self) -> None:
+        answers = self._responder.counts.get(Verdict.FOREIGN_RESPONSE, 0)
+        if answers > self._rivals:
+            self._rivals = answers
+            self._tell(LinkEvent.SUSPICIOUS, f"somebody else answers SDP on our link, {answers} times so far")
 
     def _setup_expired(self) -> bool:
         """The time for the setup is over, and nobody has a session: only with SLAC [V2G2-716]."""

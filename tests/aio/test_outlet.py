@@ -1,0 +1,306 @@
+"""What becomes of a session's outputs: order, overtaking, failures that turn into inputs."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+
+import pytest
+
+from secc.aio.outlet import Answer, Outlet, make_safe
+from secc.config import EnergyMode
+from secc.session.events import (
+    AskSchedules,
+    AuthorizationDecided,
+    Authorize,
+    CableCheckReported,
+    CloseContactor,
+    ContactorReported,
+    ControllerFault,
+    EnergyNeed,
+    IsolationLevel,
+    OpenContactor,
+    PowerSchedule,
+    PowerStep,
+    RenewLease,
+    ScheduleOffer,
+    SchedulesOffered,
+    SetOutput,
+    StartCableCheck,
+    Ticket,
+)
+from tests.support.wire import GrantingBackend, RecordingOutlet, config, eventually
+
+TICKET = Ticket(1, 1)
+NEED = EnergyNeed(mode=EnergyMode.DC_CORE, departure=None, energy=None, max_power=None, max_steps=1)
+OFFER = ScheduleOffer((PowerSchedule(1, (PowerStep(0, 11_000.0),), 3600),))
+
+
+class Scene:
+    """An outlet with everything it touches."""
+
+    def __init__(self) -> None:
+        self.controller = RecordingOutlet()
+        self.backend = GrantingBackend()
+        self.answers: list[Answer] = []
+        self.complaints: list[str] = []
+        self.outlet = Outlet(
+            config(controller_call=0.1, backend_call=0.1, cable_check=0.1),
+            self.controller,
+            self.backend,
+            report=self.answers.append,
+            complain=self.complaints.append,
+        )
+
+    async def until_answered(self, *answers: Answer) -> None:
+        await eventually(lambda: self.answers == list(answers))
+
+
+def play(scenario: Callable[[Scene], Coroutine[None, None, None]]) -> None:
+    async def run() -> None:
+        scene = Scene()
+        await scenario(scene)
+        await scene.outlet.release()
+
+    asyncio.run(run())
+
+
+def test_a_closed_contactor_is_reported() -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.outlet.perform(CloseContactor(TICKET))
+        await scene.until_answered(ContactorReported(TICKET, closed=True))
+
+    play(scenario)
+
+
+def test_a_contactor_that_fails_is_reported_as_not_closed() -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.controller.fail.add("close_contactor")
+        scene.outlet.perform(CloseContactor(TICKET))
+        await scene.until_answered(
+            ControllerFault("close_contactor: RuntimeError: close_contactor failed"),
+            ContactorReported(TICKET, closed=False),
+        )
+
+    play(scenario)
+
+
+def test_a_contactor_that_hangs_is_reported_as_not_closed() -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.controller.hang.add("close_contactor")
+        scene.outlet.perform(CloseContactor(TICKET))
+        await scene.until_answered(
+            ControllerFault("close_contactor: no answer in time"), ContactorReported(TICKET, closed=False)
+        )
+
+    play(scenario)
+
+
+def test_opening_overtakes_a_closing_that_hangs() -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.controller.hang.add("close_contactor")
+        scene.outlet.perform(CloseContactor(TICKET))
+        await eventually(lambda: scene.controller.calls == ["close_contactor"])
+        scene.outlet.perform(OpenContactor())
+        await eventually(lambda: scene.controller.calls == ["close_contactor", "open_contactor"])
+        assert scene.answers == []
+
+    play(scenario)
+
+
+def test_a_contactor_that_does_not_open_is_a_fault() -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.controller.hang.add("open_contactor")
+        scene.outlet.perform(OpenContactor())
+        await scene.until_answered(ControllerFault("open_contactor: no answer in time"))
+
+    play(scenario)
+
+
+def test_a_cable_check_is_reported() -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.outlet.perform(StartCableCheck(TICKET, 500.0))
+        await scene.until_answered(CableCheckReported(TICKET, IsolationLevel.VALID))
+
+    play(scenario)
+
+
+def test_a_cable_check_that_hangs_has_no_valid_result() -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.controller.hang.add("check_cable")
+        scene.outlet.perform(StartCableCheck(TICKET, 500.0))
+        await scene.until_answered(
+            ControllerFault("check_cable: no answer in time"),
+            CableCheckReported(TICKET, IsolationLevel.INVALID),
+        )
+
+    play(scenario)
+
+
+def test_of_many_set_points_only_the_newest_waits() -> None:
+    async def scenario(scene: Scene) -> None:
+        for current in (1.0, 2.0, 3.0, 4.0):
+            scene.outlet.perform(SetOutput(400.0, current))
+        await eventually(lambda: len(scene.controller.calls) == 2)
+        await asyncio.sleep(0.01)
+        assert scene.controller.calls == ["set_output 400 1", "set_output 400 4"]
+
+    play(scenario)
+
+
+def test_switching_off_overtakes_a_set_point_that_hangs() -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.controller.hang.add("set_output 400 1")
+        scene.outlet.perform(SetOutput(400.0, 1.0))
+        await eventually(lambda: scene.controller.calls == ["set_output 400 1"])
+        scene.outlet.perform(SetOutput(400.0, 2.0))
+        scene.outlet.perform(SetOutput(0.0, 0.0))
+        scene.outlet.perform(OpenContactor())
+        assert scene.outlet.off_pending
+        await asyncio.sleep(0)
+        assert not scene.outlet.off_pending
+        assert scene.controller.calls == ["set_output 400 1", "set_output 0 0", "open_contactor"]
+
+    play(scenario)
+
+
+def test_a_set_point_that_fails_is_a_fault() -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.controller.fail.add("set_output 400 1")
+        scene.outlet.perform(SetOutput(400.0, 1.0))
+        await scene.until_answered(ControllerFault("set_output: RuntimeError: set_output 400 1 failed"))
+
+    play(scenario)
+
+
+def test_a_lease_is_renewed_at_once() -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.outlet.perform(RenewLease(0.5))
+        assert scene.controller.leases == 1
+
+    play(scenario)
+
+
+def test_a_lease_that_fails_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: RecordingOutlet, seconds: float) -> None:
+        raise OSError("no driver")
+
+    monkeypatch.setattr(RecordingOutlet, "lease", broken)
+
+    async def scenario(scene: Scene) -> None:
+        scene.outlet.perform(RenewLease(0.5))
+        assert scene.answers == [ControllerFault("lease: OSError: no driver")]
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("granted", [True, False])
+def test_the_back_end_decides_who_may_charge(granted: bool) -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.backend.granted = granted
+        scene.outlet.perform(Authorize(TICKET))
+        await scene.until_answered(AuthorizationDecided(TICKET, granted=granted))
+
+    play(scenario)
+
+
+def test_a_back_end_that_fails_grants_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(self: GrantingBackend, evse_id: str) -> bool:
+        raise ConnectionError("offline")
+
+    monkeypatch.setattr(GrantingBackend, "authorize_external", broken)
+
+    async def scenario(scene: Scene) -> None:
+        scene.outlet.perform(Authorize(TICKET))
+        await scene.until_answered(AuthorizationDecided(TICKET, granted=False))
+        assert scene.complaints == ["authorize_external: ConnectionError: offline"]
+
+    play(scenario)
+
+
+def test_an_authorization_can_be_withdrawn() -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.outlet.withdraw()
+        assert scene.answers == []
+        scene.outlet.perform(Authorize(TICKET))
+        await scene.until_answered(AuthorizationDecided(TICKET, granted=True))
+        scene.outlet.withdraw()
+        assert scene.answers[1:] == [AuthorizationDecided(TICKET, granted=False)]
+
+    play(scenario)
+
+
+def test_schedules_come_from_the_back_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def offer(self: GrantingBackend, evse_id: str, need: EnergyNeed) -> ScheduleOffer | None:
+        assert need == NEED
+        return OFFER
+
+    monkeypatch.setattr(GrantingBackend, "schedules", offer)
+
+    async def scenario(scene: Scene) -> None:
+        scene.outlet.perform(AskSchedules(TICKET, NEED))
+        await scene.until_answered(SchedulesOffered(TICKET, OFFER))
+
+    play(scenario)
+
+
+def test_a_back_end_that_is_slow_has_no_schedules(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def slow(self: GrantingBackend, evse_id: str, need: EnergyNeed) -> ScheduleOffer | None:
+        await asyncio.Event().wait()
+        return None
+
+    monkeypatch.setattr(GrantingBackend, "schedules", slow)
+
+    async def scenario(scene: Scene) -> None:
+        scene.outlet.perform(AskSchedules(TICKET, NEED))
+        await scene.until_answered(SchedulesOffered(TICKET, None))
+        assert scene.complaints == ["schedules: no answer in time"]
+
+    play(scenario)
+
+
+def test_release_cancels_what_energises_and_lets_switching_off_begin() -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.controller.hang.add("check_cable")
+        scene.outlet.perform(StartCableCheck(TICKET, 500.0))
+        await eventually(lambda: scene.controller.calls == ["check_cable"])
+        scene.outlet.perform(CloseContactor(TICKET))
+        scene.outlet.perform(SetOutput(0.0, 0.0))
+        await scene.outlet.release()
+        assert scene.controller.calls == ["check_cable", "set_output 0 0", "make_safe"]
+        assert scene.answers == []
+
+    play(scenario)
+
+
+def test_after_release_nothing_is_performed() -> None:
+    async def scenario(scene: Scene) -> None:
+        await scene.outlet.release()
+        scene.outlet.perform(CloseContactor(TICKET))
+        scene.outlet.perform(RenewLease(0.5))
+        await asyncio.sleep(0.01)
+        assert scene.controller.calls == ["make_safe"]
+        assert scene.controller.leases == 0
+
+    play(scenario)
+
+
+def test_making_safe_survives_a_cancelled_caller() -> None:
+    async def scenario(scene: Scene) -> None:
+        gate = asyncio.Event()
+
+        class Slow(RecordingOutlet):
+            async def make_safe(self) -> None:
+                await gate.wait()
+                await super().make_safe()
+
+        slow = Slow()
+        task = asyncio.create_task(make_safe(slow, 1.0, scene.complaints.append))
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.sleep(0)
+        task.cancel()
+        gate.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert slow.calls == ["make_safe"]
+
+    play(scenario)
