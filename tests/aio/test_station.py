@@ -2,13 +2,18 @@
 
 import asyncio
 import dataclasses
+import datetime
 import os
+import random
 import socket
 import time
 from collections.abc import Callable, Coroutine
+from ipaddress import IPv6Address
+from pathlib import Path
 
 import pytest
 
+from certs.testpki import make
 from secc.aio import link as link_module
 from secc.aio import station as station_module
 from secc.aio.interface import LinkLocal
@@ -18,8 +23,9 @@ from secc.config import NetworkConfig, SlacConfig, TlsConfig
 from secc.connection import Connection, ConnectionInput, ConnectionOutput, Data, Write
 from secc.errors import ConfigError
 from secc.messages.iso2 import V2GMessage
-from secc.sdp import Security, TlsPolicy
+from secc.sdp import SdpResponse, Security, Source, TlsPolicy
 from secc.session.events import ControlPilot, EndReason, EndSession
+from secc.tls import TlsContext
 from secc.v2gtp import frame
 from tests.support import requests
 from tests.support.client_hello import client_hello
@@ -803,5 +809,102 @@ def test_notices_of_the_session_are_passed_on() -> None:
             await car.ask(requests.charging_status())
             assert any(isinstance(record, NoticeRecord) for record in bed.records)
             car.close()
+
+    play(scenario)
+
+
+def test_a_rival_that_answers_discovery_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(station_module, "_SUPERVISION", 0.01)
+    rival = SdpResponse(LOOPBACK, 50000, Security.NONE).to_bytes()
+
+    async def scenario() -> None:
+        async with running() as bed:
+            bed.station._responder.handle(rival, Source(IPv6Address("fe80::bad"), 15118, 3), 0.0)
+            await eventually(lambda: len(bed.events(LinkEvent.SUSPICIOUS)) == 1)
+
+    play(scenario)
+
+
+# --- the certificate while the station runs ----------------------------------------------------------------
+
+
+def test_a_renewed_certificate_serves_the_next_connection(tmp_path: Path) -> None:
+    make.write(make.build(), tmp_path)
+    tls = TlsConfig(
+        policy=TlsPolicy.REQUIRED,
+        certificate_chain=tmp_path / "secc_chain.pem",
+        private_key=tmp_path / "secc_leaf_key.pem",
+    )
+
+    async def scenario() -> None:
+        async with running(dataclasses.replace(config(), tls=tls)) as bed:
+            make.write(make.build(), tmp_path)
+            bed.station.renew_tls()
+            car = await Car.connect(bed.tls_port, TlsContext.for_client(tmp_path / "v2g_root.pem"))
+            await to_session(car)
+            car.close()
+
+    play(scenario)
+
+
+def test_a_renewal_that_fails_keeps_the_old_certificate(tmp_path: Path) -> None:
+    make.write(make.build(), tmp_path)
+    tls = TlsConfig(
+        policy=TlsPolicy.REQUIRED,
+        certificate_chain=tmp_path / "secc_chain.pem",
+        private_key=tmp_path / "secc_leaf_key.pem",
+    )
+
+    async def scenario() -> None:
+        async with running(dataclasses.replace(config(), tls=tls)) as bed:
+            (tmp_path / "secc_chain.pem").write_bytes(b"junk")
+            with pytest.raises(ConfigError, match="not a PEM file"):
+                bed.station.renew_tls()
+            car = await Car.connect(bed.tls_port, TlsContext.for_client(tmp_path / "v2g_root.pem"))
+            await to_session(car)
+            car.close()
+
+    play(scenario)
+
+
+def test_a_certificate_that_has_expired_meanwhile_shows_in_the_health(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scenario() -> None:
+        async with running(config(TlsPolicy.REQUIRED)) as bed:
+            assert bed.station.health.serving
+            later = datetime.datetime(2124, 6, 1, tzinfo=datetime.UTC)
+            monkeypatch.setattr(station_module, "utc_now", lambda: later)
+            assert not bed.station.health.serving
+            assert bed.station.health.reason == "the TLS certificate expired on 2124-01-01"
+
+    play(scenario)
+
+
+# --- at random ---------------------------------------------------------------------------------------------
+
+
+def test_malformed_messages_in_any_state_leave_a_station_that_serves_the_next_car() -> None:
+    async def scenario() -> None:
+        chance = random.Random(15118)
+        async with running(config(close_delay=0.0)) as bed:
+            for round_ in range(60):
+                bed.outlet.pilot = ControlPilot.B
+                car = await Car.connect(bed.plain_port)
+                steps = [frame(OFFER), *(frame(car.encode(body)) for body in AC_SETUP)]
+                good = chance.randrange(len(steps))
+                bad = bytearray(steps[good])
+                for _ in range(1 + round_ % 3):
+                    bad[chance.randrange(len(bad))] ^= 1 << chance.randrange(8)
+                for step in steps[:good]:
+                    await car.raw(step)
+                await car.raw(bytes(bad) + chance.randbytes(chance.randrange(50)))
+                car.close()
+                await bed.until_idle()
+            assert bed.outlet.calls.count("close_contactor") == 0
+            car = await Car.connect(bed.plain_port)
+            await to_charge_loop(car, bed.outlet)
+            await finish(car, bed.outlet)
+            await bed.until_idle()
 
     play(scenario)
