@@ -26,6 +26,7 @@ from secc.session.events import (
     Ticket,
 )
 from secc.session.machine import Session
+from secc.session.states import State
 from tests.support import requests
 
 DC_MODES = (EnergyMode.DC_EXTENDED, EnergyMode.DC_CORE)
@@ -120,6 +121,13 @@ class Bench:
     def end(self) -> EndSession | None:
         ends = [output for output in self.outputs if isinstance(output, EndSession)]
         return ends[0] if ends else None
+
+    @property
+    def ended(self) -> bool:
+        return self.session.state is State.ENDED
+
+    def stands_in(self, state: State) -> bool:
+        return self.session.state is state
 
     # --- ways into a state ---
 
