@@ -268,8 +268,9 @@ class Session:
             return
         if self.energised is not None or OpenContactor() not in self._outputs:
             self.off(final=True)
-        if self._owed is not None:
+        if self._owed is not None and reason is not EndReason.LINK_LOST:
             self.answer(refusal(self, self._owed, ResponseCode.FAILED))
+        self._owed = None
         self._outputs.append(
             EndSession(
                 reason=reason,

@@ -1,0 +1,103 @@
+"""Who may import whom: the layers of the style guide, checked on the import statements."""
+
+import ast
+import pathlib
+import sys
+
+import pytest
+
+import secc
+
+ROOT = pathlib.Path(secc.__file__).parent
+WAITING = {"asyncio", "socket", "ssl", "time", "random", "secrets", "os", "threading", "select", "subprocess"}
+
+# layer -> the layers of ours it may import. A layer is a module or package directly under secc.
+ALLOWED: dict[str, set[str]] = {
+    "errors": set(),
+    "messages": {"messages"},
+    "_exi": set(),
+    # The JSON form belongs to exi and names its Codec in annotations.
+    "jsonform": {"errors", "exi", "messages"},
+    "exi": {"_exi", "errors", "jsonform", "messages"},
+    "v2gtp": {"errors"},
+    "sdp": {"errors", "v2gtp"},
+    "slac": {"errors", "messages", "slac"},
+    "sap": {"errors", "messages"},
+    # Not in the guide's table: settings are read by the pure core, so they stand below it.
+    "config": {"errors", "sdp"},
+    "pki": {"errors", "exi", "messages", "pki"},
+    "session": {"config", "errors", "messages", "pki", "session"},
+    "connection": {"config", "errors", "exi", "messages", "sap", "session", "v2gtp"},
+    "ports": {"config", "errors", "messages", "pki", "session"},
+}
+PURE = {
+    "errors",
+    "messages",
+    "jsonform",
+    "exi",
+    "v2gtp",
+    "sdp",
+    "slac",
+    "sap",
+    "session",
+    "connection",
+    "ports",
+}
+THIRD_PARTY = {
+    "messages": {"msgspec"},
+    "exi": {"msgspec"},
+    "jsonform": {"msgspec"},
+    "connection": {"msgspec"},
+}
+
+
+def layer_of(path: pathlib.Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imports(path: pathlib.Path) -> set[str]:
+    """Every module named in an import statement, also under TYPE_CHECKING; `from secc import x` as secc.x."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            assert node.module is not None
+            if node.module == "secc":
+                found |= {f"secc.{alias.name}" for alias in node.names}
+            else:
+                found.add(node.module)
+    return found
+
+
+MODULES = sorted(path for path in ROOT.rglob("*.py") if layer_of(path) in ALLOWED)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_module_imports_only_what_its_layer_may(path: pathlib.Path) -> None:
+    layer = layer_of(path)
+    ours = {name.split(".")[1] for name in imports(path) if name.startswith("secc.")}
+    assert ours <= ALLOWED[layer], f"{layer} must not import {sorted(ours - ALLOWED[layer])}"
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in MODULES if layer_of(path) in PURE], ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_core_imports_nothing_that_waits(path: pathlib.Path) -> None:
+    tops = {name.split(".")[0] for name in imports(path)}
+    assert not tops & WAITING
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in MODULES if layer_of(path) in PURE], ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_core_needs_little_from_others(path: pathlib.Path) -> None:
+    tops = {name.split(".")[0] for name in imports(path)} - {"secc"}
+    foreign = {name for name in tops if name not in sys.stdlib_module_names}
+    assert foreign <= THIRD_PARTY.get(layer_of(path), set())
+
+
+def test_every_module_of_the_core_is_looked_at() -> None:
+    layers = {layer_of(path) for path in MODULES}
+    assert {"session", "connection", "sap", "v2gtp", "sdp", "ports", "exi", "messages"} <= layers

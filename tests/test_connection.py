@@ -1,0 +1,337 @@
+"""Connection: frames, documents and the handshake around a session."""
+
+import dataclasses
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from secc import exi
+from secc.config import SeccConfig, TimingConfig
+from secc.connection import (
+    Close,
+    Connection,
+    ConnectionInput,
+    ConnectionOutput,
+    Data,
+    EndOfStream,
+    Heard,
+    Write,
+)
+from secc.messages.app_protocol import AppProtocol, SupportedAppProtocolReq, SupportedAppProtocolRes
+from secc.messages.iso2 import BodyElement, V2GMessage
+from secc.session.events import (
+    AuthorizationDecided,
+    Authorize,
+    CloseContactor,
+    ContactorReported,
+    ControlPilot,
+    EndReason,
+    EndSession,
+    EvseSnapshot,
+    OpenContactor,
+    Tick,
+)
+from secc.session.machine import Session
+from secc.v2gtp import frame
+from tests.support import requests as r
+from tests.support.bench import AC, Clock, code, counting_bytes
+
+ISO2 = AppProtocol(
+    protocol_namespace="urn:iso:15118:2:2013:MsgDef",
+    version_number_major=2,
+    version_number_minor=0,
+    schema_id=1,
+    priority=1,
+)
+HANDSHAKE = frame(exi.APP_PROTOCOL.encode(SupportedAppProtocolReq(app_protocol=(ISO2,))))
+ID = bytes.fromhex("0000000000000001")
+
+
+def packed(body: BodyElement | None, session_id: bytes = ID) -> bytes:
+    return frame(exi.ISO2.encode(r.message(session_id, body)))
+
+
+class Wire:
+    """A connection on the bench."""
+
+    def __init__(self, config: SeccConfig = AC, pilot: ControlPilot = ControlPilot.C) -> None:
+        self.clock = Clock()
+        self.evse = EvseSnapshot(control_pilot=pilot)
+        session = Session(config, random_bytes=counting_bytes(), snapshot=self.evse, now=self.clock.now)
+        self.connection = Connection(session)
+        self.outputs: list[ConnectionOutput] = []
+
+    def feed(self, event: ConnectionInput) -> tuple[ConnectionOutput, ...]:
+        outputs = self.connection.handle(event, self.clock.now)
+        self.outputs += outputs
+        return outputs
+
+    def data(self, data: bytes) -> list[str]:
+        """Bytes in; codes of the responses that come at once."""
+        return codes(self.feed(Data(data, self.evse)))
+
+    def tick(self, seconds: float) -> tuple[ConnectionOutput, ...]:
+        self.clock.advance(seconds)
+        return self.feed(Tick(self.evse))
+
+    @property
+    def close(self) -> Close | None:
+        return next((output for output in self.outputs if isinstance(output, Close)), None)
+
+    @property
+    def reason(self) -> EndReason | None:
+        return next((output.reason for output in self.outputs if isinstance(output, EndSession)), None)
+
+
+def codes(outputs: tuple[ConnectionOutput, ...]) -> list[str]:
+    found = []
+    for output in outputs:
+        if isinstance(output, Write):
+            message = output.message
+            found.append(code(message.body if isinstance(message, V2GMessage) else message))  # type: ignore[arg-type]
+    return found
+
+
+GOOD = [
+    (HANDSHAKE, "OK_SuccessfulNegotiation"),
+    (packed(r.session_setup(), b"\0"), "OK_NewSessionEstablished"),
+    (packed(r.service_discovery()), "OK"),
+    (packed(r.payment_selection()), "OK"),
+    (packed(r.authorization()), "OK"),
+    (packed(r.session_stop()), "OK"),
+]
+STREAM = b"".join(data for data, _ in GOOD)
+ANSWERS = [answer for _, answer in GOOD]
+
+
+def test_session_message_by_message() -> None:
+    wire = Wire()
+    assert [wire.data(data) for data, _ in GOOD] == [[answer] for answer in ANSWERS]
+    assert wire.close == Close(2.0)
+    assert wire.reason is EndReason.TERMINATED
+
+
+def test_written_bytes_are_the_framed_document_of_the_message() -> None:
+    wire = Wire()
+    wire.data(HANDSHAKE)
+    (write,) = [output for output in wire.outputs if isinstance(output, Write)]
+    assert write.message == SupportedAppProtocolRes(
+        response_code=write.message.response_code,  # type: ignore[attr-defined]
+        schema_id=1,
+    )
+    assert write.data == frame(exi.APP_PROTOCOL.encode(write.message))
+
+
+def test_decoded_messages_are_told_for_the_record() -> None:
+    wire = Wire()
+    wire.data(HANDSHAKE)
+    assert wire.outputs[0] == Heard(SupportedAppProtocolReq(app_protocol=(ISO2,)))
+
+
+def test_all_messages_in_one_segment_are_answered_in_order() -> None:
+    assert Wire().data(STREAM) == ANSWERS
+
+
+def test_byte_by_byte_gives_the_same_answers() -> None:
+    wire = Wire()
+    answers = []
+    for byte in STREAM:
+        answers += wire.data(bytes([byte]))
+    assert answers == ANSWERS
+
+
+@pytest.mark.parametrize("cut", range(1, len(STREAM), 7))
+def test_every_cut_gives_the_same_answers(cut: int) -> None:
+    wire = Wire()
+    assert wire.data(STREAM[:cut]) + wire.data(STREAM[cut:]) == ANSWERS
+
+
+# --- handshake ---
+
+
+@pytest.mark.req("V2G2-172")
+def test_no_common_protocol_is_answered_then_closed() -> None:
+    wire = Wire()
+    other = AppProtocol(
+        protocol_namespace="urn:tesla:din:2018:MsgDef",
+        version_number_major=2,
+        version_number_minor=0,
+        schema_id=0,
+        priority=1,
+    )
+    offer = SupportedAppProtocolReq(app_protocol=(other,))
+    assert wire.data(frame(exi.APP_PROTOCOL.encode(offer))) == ["Failed_NoNegotiation"]
+    assert wire.close == Close(2.0)
+    assert wire.reason is EndReason.NO_PROTOCOL
+
+
+@pytest.mark.req("V2G2-536")
+def test_second_handshake_closes_without_switching() -> None:
+    wire = Wire()
+    wire.data(HANDSHAKE)
+    assert wire.data(HANDSHAKE) == []
+    assert wire.close == Close(0.0)
+
+
+@pytest.mark.req("V2G2-536")
+def test_session_message_before_the_handshake_closes() -> None:
+    wire = Wire()
+    assert wire.data(packed(r.session_setup(), b"\0")) == []
+    assert wire.close == Close(0.0)
+    assert wire.reason is EndReason.PROTOCOL_ERROR
+
+
+def test_silence_after_connecting_closes_after_18_seconds() -> None:
+    wire = Wire()
+    assert wire.connection.deadline == 1018.0
+    wire.tick(18.0)
+    assert wire.close == Close(0.0)
+    assert wire.reason is EndReason.SETUP_TIMEOUT
+
+
+# --- bad bytes ---
+
+
+@pytest.mark.req("V2G2-538")
+def test_unexpected_request_is_answered_and_the_connection_closes_later() -> None:
+    wire = Wire()
+    wire.data(HANDSHAKE)
+    assert wire.data(packed(r.service_discovery())) == ["FAILED_SequenceError"]
+    assert wire.close == Close(2.0)
+
+
+def test_undecodable_document_closes_at_once() -> None:
+    wire = Wire()
+    wire.data(HANDSHAKE)
+    assert wire.data(frame(bytes.fromhex("80ffffff"))) == []
+    assert wire.close == Close(0.0)
+    assert wire.reason is EndReason.PROTOCOL_ERROR
+
+
+def test_response_sent_by_the_ev_closes_at_once() -> None:
+    wire = Wire()
+    wire.data(HANDSHAKE)
+    wire.data(packed(r.session_setup(), b"\0"))
+    response = next(o for o in wire.outputs[::-1] if isinstance(o, Write))
+    assert wire.data(response.data) == []
+    assert wire.close == Close(0.0)
+
+
+def test_frame_that_is_too_long_closes_after_what_came_before_it() -> None:
+    wire = Wire()
+    assert wire.data(HANDSHAKE + bytes.fromhex("01fe8001ffffffff")) == ["OK_SuccessfulNegotiation"]
+    assert wire.close == Close(0.0)
+
+
+def test_frame_in_drops_closes_after_five_seconds() -> None:
+    wire = Wire()
+    wire.data(HANDSHAKE)
+    for byte in HANDSHAKE[:5]:
+        wire.data(bytes([byte]))
+        wire.tick(1.0)
+    assert wire.close == Close(0.0)
+
+
+def test_ignored_headers_leave_the_session_alone() -> None:
+    wire = Wire()
+    wire.data(HANDSHAKE)
+    assert wire.data(bytes.fromhex("01fe800100000000")) == []
+    assert wire.data(packed(r.session_setup(), b"\0")) == ["OK_NewSessionEstablished"]
+
+
+def test_nothing_has_an_effect_after_close() -> None:
+    wire = Wire()
+    wire.data(bytes.fromhex("1603010005010000"))
+    assert wire.connection.closed
+    assert wire.data(HANDSHAKE) == []
+    assert wire.connection.deadline is None
+
+
+# --- order ---
+
+
+def in_charge(wire: Wire) -> None:
+    """Up to the charge loop."""
+    for data, _ in GOOD[:5]:
+        wire.data(data)
+    asked = next(o for o in wire.outputs if isinstance(o, Authorize))
+    wire.feed(AuthorizationDecided(asked.ticket, True))
+    wire.data(packed(r.authorization()))
+    wire.data(packed(r.ac_parameters()))
+
+
+def test_request_that_comes_while_an_answer_is_owed_is_handled_after_it() -> None:
+    wire = Wire()
+    in_charge(wire)
+    assert wire.data(packed(r.start()) + packed(r.charging_status())) == []
+    asked = next(o for o in wire.outputs if isinstance(o, CloseContactor))
+    outputs = wire.feed(ContactorReported(asked.ticket, True))
+    assert codes(outputs) == ["OK", "OK"]
+
+
+def test_too_many_waiting_requests_close_with_the_contactor_open() -> None:
+    wire = Wire()
+    in_charge(wire)
+    wire.data(packed(r.start()) + packed(r.charging_status()) * 9)
+    assert wire.reason is EndReason.PROTOCOL_ERROR
+    assert OpenContactor() in wire.outputs
+
+
+def test_end_of_stream_in_charge_opens_the_contactor() -> None:
+    wire = Wire()
+    in_charge(wire)
+    wire.data(packed(r.start()))
+    outputs = wire.feed(EndOfStream())
+    assert OpenContactor() in outputs
+    assert outputs[-1] == Close(0.0)
+
+
+def test_minimum_pace_holds_the_answer_back() -> None:
+    wire = Wire(dataclasses.replace(AC, timing=TimingConfig(minimum_pace=0.1)))
+    wire.data(HANDSHAKE)
+    assert wire.data(packed(r.session_setup(), b"\0") + packed(r.service_discovery())) == []
+    assert wire.connection.deadline == pytest.approx(1000.1)
+    assert codes(wire.tick(0.1)) == ["OK_NewSessionEstablished"]
+    assert codes(wire.tick(0.1)) == ["OK"]
+
+
+def test_minimum_pace_does_not_hold_back_a_refusal() -> None:
+    wire = Wire(dataclasses.replace(AC, timing=TimingConfig(minimum_pace=0.1)))
+    wire.data(HANDSHAKE)
+    assert wire.data(packed(r.service_discovery())) == ["FAILED_SequenceError"]
+
+
+# --- any bytes ---
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.binary(max_size=300), max_size=8))
+def test_any_bytes_raise_nothing(chunks: list[bytes]) -> None:
+    wire = Wire()
+    for chunk in chunks:
+        wire.data(chunk)
+        wire.tick(0.1)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.binary(min_size=1, max_size=100), max_size=6), st.integers(0, 5))
+def test_any_framed_documents_raise_nothing(documents: list[bytes], messages: int) -> None:
+    wire = Wire()
+    for data, _ in GOOD[:messages]:
+        wire.data(data)
+    for document in documents:
+        wire.data(frame(b"\x80" + document))
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.data())
+def test_any_bit_flips_raise_nothing_and_energise_nothing(data: st.DataObject) -> None:
+    wire = Wire()
+    stream = bytearray(STREAM)
+    for position in data.draw(st.lists(st.integers(0, len(STREAM) * 8 - 1), max_size=6)):
+        stream[position // 8] ^= 1 << position % 8
+    wire.data(bytes(stream))
+    wire.tick(120.0)
+    assert wire.connection.closed
+    assert not any(isinstance(output, CloseContactor) for output in wire.outputs)
