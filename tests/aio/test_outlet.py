@@ -304,3 +304,15 @@ def test_making_safe_survives_a_cancelled_caller() -> None:
         assert slow.calls == ["make_safe"]
 
     play(scenario)
+
+
+def test_an_answer_that_cannot_be_taken_is_complained_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(scene: Scene) -> None:
+        def refuse(answer: Answer) -> None:
+            raise RuntimeError("no inbox")
+
+        monkeypatch.setattr(scene.outlet, "_report", refuse)
+        scene.outlet.perform(CloseContactor(TICKET))
+        await eventually(lambda: scene.complaints == ["RuntimeError: no inbox"])
+
+    play(scenario)

@@ -158,6 +158,23 @@ def test_each_session_gets_a_fresh_port_and_discovery_tells_it() -> None:
     play(scenario)
 
 
+def test_a_port_of_the_configuration_serves_session_after_session() -> None:
+    async def scenario() -> None:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.bind(("::1", 0))
+            port = probe.getsockname()[1]
+        async with running(dataclasses.replace(config(), network=NetworkConfig(tcp_port=port))) as bed:
+            for _ in range(3):
+                car = await Car.connect(port)
+                await to_session(car)
+                await car.ask(requests.session_stop())
+                car.close()
+                await bed.until_idle()
+                assert bed.plain_port == port
+
+    play(scenario)
+
+
 def test_repeated_discovery_gets_the_same_answer() -> None:
     async def scenario() -> None:
         async with running() as bed:
