@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tools.schemagen import notation, python, rust, tables
+from tools.schemagen import notation, pages, python, rust, tables
 
 ROOT = Path(__file__).resolve().parents[2]
 _BY_NAME = """
@@ -44,6 +44,7 @@ def generate() -> dict[Path, str]:
         + "".join(f'        "{e.schema.name}" => Some(&{_stem(e).upper()}),\n' for e in sets.values())
         + "        _ => None,\n    }\n}\n"
     )
+    files[ROOT / "docs" / "reference" / "messages.md"] = pages.text(sets)
     return files
 
 
@@ -53,7 +54,7 @@ def _stem(entry: tables.Tables) -> str:
 
 def formatted(path: Path, text: str) -> str:
     """`text` as the project's formatters leave it."""
-    if path.name == "mod.rs":
+    if path.name == "mod.rs" or path.suffix == ".md":
         return text
     stdin = ["--stdin-filename", str(path), "-"]
     ruff = [sys.executable, "-m", "ruff"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -125,6 +126,7 @@ class Namespace:
     attributes_qualified: bool
     title: str
     imports: tuple[str, ...] = ()
+    units: dict[str, str] = field(default_factory=dict)
     elements: dict[QName, Element] = field(default_factory=dict)
     simple: dict[QName, SimpleType] = field(default_factory=dict)
     complex: dict[QName, ComplexType] = field(default_factory=dict)
@@ -156,6 +158,15 @@ class SchemaSet:
             found |= more
 
 
+def particles(item: Item | None) -> Iterator[Particle]:
+    """The elements that a content model names, in order."""
+    if isinstance(item, Group):
+        for member in item.items:
+            yield from particles(member)
+    elif isinstance(item, Particle):
+        yield item
+
+
 _CARD = re.compile(r"(\?|\*|\+|\{(\d+),(\d*)\}~?)?$")
 
 
@@ -173,18 +184,20 @@ def _cardinality(text: str, where: str) -> tuple[str, int, int]:
     return stem, low, high
 
 
+_HEAD = ["namespace", "prefix", "elements", "attributes"]
+_KEYS = [*_HEAD, "imports", "element", "simple", "doc", "unit", "type"]
+
+
 class _Reader:
     def __init__(self, path: Path, uris: dict[str, str]) -> None:
         self.path, self.uris = path, uris
         text = path.read_text(encoding="utf-8")
         self.data = tomllib.loads(text)
         self.title = text.partition("\n")[0].lstrip("# ").rstrip(".")
-        for key in ("namespace", "prefix", "elements", "attributes"):
+        for key in _HEAD:
             if key not in self.data:
                 raise NotationError(f"{path.name}: no '{key}'")
-        unknown = set(self.data) - {
-            "namespace", "prefix", "elements", "attributes", "imports", "element", "simple", "doc", "type"
-        }  # fmt: skip
+        unknown = set(self.data) - set(_KEYS)
         if unknown:
             raise NotationError(f"{path.name}: unknown keys {sorted(unknown)}")
 
@@ -204,6 +217,7 @@ class _Reader:
             data["attributes"] == "qualified",
             self.title,
             tuple(data.get("imports", ())),
+            data.get("unit", {}),
         )
         self.local_uri = out.uri if out.elements_qualified else ""
         self.attribute_uri = out.uri if out.attributes_qualified else ""
@@ -225,6 +239,9 @@ class _Reader:
         for local, table in data.get("type", {}).items():
             complex_type = self.complex(local, table)
             out.complex[complex_type.name] = complex_type
+        named = {p.name.local for ct in out.complex.values() for p in particles(ct.content)}
+        if idle := sorted(set(out.units) - named):
+            raise NotationError(f"{self.path.name}: unit of unknown elements {idle}")
         return out
 
     def simple(self, local: str, spec: str | list[str], doc: str) -> SimpleType:

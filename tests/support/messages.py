@@ -1,0 +1,237 @@
+"""Random valid messages of any schema set, derived from ``exi_schemas/`` and not from the codec.
+
+`Generator` makes them from a `random.Random`; `messages` is the same as a Hypothesis strategy.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import random
+import string
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from hypothesis import strategies as st
+
+from secc import exi
+from secc.messages._base import Item
+from tools.schemagen import notation, tables
+from tools.schemagen.grammar import Datatype, datatype
+from tools.schemagen.names import field_name
+from tools.schemagen.notation import XS, ComplexType, Group, Particle, QName, SimpleType, Wildcard
+
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMAS = ROOT / "exi_schemas"
+SETS = ("sap", "iso2", "xmldsig", "din", "iso20-common", "iso20-ac", "iso20-dc", "iso20-wpt", "iso20-acdp")
+_PLAIN = string.ascii_letters + string.digits + "-_.:/*"
+_ODD = "\x00\t äé€ßЖ漢\uffff🔌\U0010ffff"
+_ENVELOPES = ("V2G_Message", "supportedAppProtocolReq", "supportedAppProtocolRes", "Signature", "SignedInfo")
+_UNLIMITED = 40
+_DEEP = 12
+
+Value = Any
+
+
+@functools.cache
+def schema_sets() -> dict[str, notation.SchemaSet]:
+    """All schema sets."""
+    return notation.load(SCHEMAS)
+
+
+@functools.cache
+def codec(name: str) -> exi.Codec:
+    """The codec of schema set `name`; the ones the library has itself, and the others made alike."""
+    ready = {"sap": exi.APP_PROTOCOL, "iso2": exi.ISO2, "xmldsig": exi.XMLDSIG}
+    if name in ready:
+        return ready[name]
+    generator = Generator(name)
+    roots = {generator.classes[generator.schema.elements[root].type] for root in generator.roots()}
+    return exi.Codec(name, generator.module, [cls for cls in roots if cls is not None])
+
+
+class Generator:
+    """Makes valid content for the types of one schema set.
+
+    `without`: optional elements that are never made. `odd_text`: strings with characters that XML cannot
+    carry or that peers refuse. `mixed_text`: text between the elements of mixed content.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        without: frozenset[str] = frozenset(),
+        odd_text: bool = True,
+        mixed_text: bool = True,
+    ) -> None:
+        self.schema = schema_sets()[name]
+        self.tables = tables.build(self.schema)
+        self.grammars = self.tables.grammars
+        self.module = importlib.import_module(f"secc.messages.{self.schema.module}")
+        names = [entry.name for entry in self.tables.types]
+        self.classes: dict[QName, type[msgspec.Struct] | None] = dict(
+            zip(names, self.module.TYPES, strict=True)
+        )
+        enums = [d.enum for d in self.tables.datatypes if d.enum]
+        self.enums = dict(zip(enums, self.module.ENUMS, strict=True))
+        self.flat = {entry.name for entry in self.tables.types if entry.flat}
+        self.without, self.odd_text, self.mixed_text = without, odd_text, mixed_text
+
+    def roots(self) -> list[QName]:
+        """The global elements that are messages."""
+        found = [e.name for e in self.schema.elements.values() if e.name.local in _ENVELOPES]
+        if not self.schema.name.startswith("iso20"):
+            return found
+        return [e.name for e in self.schema.elements.values() if e.name.local.endswith(("Req", "Res"))]
+
+    def message(self, rng: random.Random) -> tuple[str, Value]:
+        """Root element name and content of a random message."""
+        root = rng.choice(self.roots())
+        return root.local, self.content(self.schema.elements[root].type, rng)
+
+    def content(self, type_name: QName, rng: random.Random, depth: int = 0) -> Value:
+        """Random content of a type, simple or complex."""
+        ct = self.schema.complex.get(type_name)
+        if ct is None:
+            return self.simple(type_name, rng)
+        values: dict[str, Value] = {}
+        if type_name in self.flat:
+            (group,) = self.grammars.content(ct)
+            self.group(group, values, rng, depth)
+            return next(iter(values.values()), None)
+        for attribute in self.grammars.attributes(ct):
+            if attribute.required or rng.random() < 0.5:
+                values[field_name(attribute.name.local)] = self.simple(attribute.type, rng)
+        simple = self.grammars.simple_content(ct)
+        if simple is not None:
+            values["value"] = self.simple(simple, rng)
+            if type_name.local == "SignatureValueType":  # a signature without octets signs nothing
+                values["value"] = values["value"] or b"\x01"
+        elif tables.ordered_content(self.grammars, ct):
+            values["content"] = tuple(self.items(ct, rng, depth))
+        else:
+            for group in self.grammars.content(ct):
+                self.group(group, values, rng, depth)
+        cls = self.classes[type_name]
+        assert cls is not None
+        return cls(**values)
+
+    def group(self, group: Group, values: dict[str, Value], rng: random.Random, depth: int) -> None:
+        if group.low == 0 and (depth > _DEEP or rng.random() < 0.5):
+            return
+        members = [rng.choice(group.items)] if group.kind == "choice" else group.items
+        for member in members:
+            if isinstance(member, Group):
+                self.group(member, values, rng, depth)
+            elif isinstance(member, Particle):
+                made = [value for _, value in self.occurrences(member, rng, depth)]
+                name = field_name(member.name.local)
+                if member.high > 1:
+                    values[name] = tuple(made)
+                elif made:
+                    values[name] = made[0]
+
+    def items(self, ct: ComplexType, rng: random.Random, depth: int) -> list[Item]:
+        """Ordered content; wildcards stay empty, since the codec does not take them."""
+        out: list[Item] = []
+        mixed = self.mixed_text and any(t.mixed for t in self.grammars.lineage(ct))
+
+        def walk(member: notation.Item) -> None:
+            if isinstance(member, Group):
+                known = tuple(m for m in member.items if not isinstance(m, Wildcard))
+                again = 1 if member.high == 1 else rng.randint(member.low, 3) if depth < 4 else member.low
+                for _ in range(again if known and (member.low or rng.random() < 0.7) else 0):
+                    for inner in (rng.choice(known),) if member.kind == "choice" else known:
+                        walk(inner)
+            elif isinstance(member, Particle):
+                for name, value in self.occurrences(member, rng, depth):
+                    text()
+                    out.append(Item(name.local, value))
+
+        def text() -> None:
+            if mixed and rng.random() < 0.2:
+                out.append(Item("", self.text(rng, 1, 12)))
+
+        for group in self.grammars.content(ct):
+            walk(group)
+        text()
+        return out
+
+    def occurrences(self, particle: Particle, rng: random.Random, depth: int) -> list[tuple[QName, Value]]:
+        choices = [
+            (name, type_name)
+            for name, type_name in self.grammars.alternatives(particle)
+            if not (type_name in self.schema.complex and self.schema.complex[type_name].abstract)
+        ]
+        if not choices or (particle.low == 0 and particle.name.local in self.without):
+            assert particle.low == 0, particle.name.local
+            return []
+        picked = [rng.choice(choices) for _ in range(self.count(particle, rng, depth))]
+        return [(name, self.content(type_name, rng, depth + 1)) for name, type_name in picked]
+
+    def count(self, particle: Particle, rng: random.Random, depth: int) -> int:
+        if depth > _DEEP:
+            return particle.low
+        if particle.high == 1:
+            return 1 if particle.low or rng.random() < 0.6 else 0
+        usual = rng.randint(particle.low, min(particle.high, particle.low + 2))
+        if particle.high > _UNLIMITED:
+            return usual
+        return rng.choice([usual, usual, usual, particle.high - 1, particle.high]) or particle.low
+
+    def simple(self, type_name: QName, rng: random.Random) -> Value:
+        found = datatype(self.schema, type_name)
+        if found.enum is not None:
+            return rng.choice(list(self.enums[found.enum]))
+        if found.kind == "boolean":
+            return rng.random() < 0.5
+        if found.kind in ("nbit", "unsigned", "integer", "big"):
+            return _integer(found, rng)
+        shortest = _facet(self.schema, type_name)
+        longest = max(shortest, min(found.max_length or rng.choice([8, 80]), 200))
+        size = rng.choice([shortest, longest, rng.randint(shortest, longest)])
+        if found.kind == "string":
+            if _primitive(self.schema, type_name) in ("ID", "IDREF"):
+                return "id" + str(rng.randint(0, 999))
+            return self.text(rng, size, size)
+        return rng.randbytes(size) if size else b""
+
+    def text(self, rng: random.Random, low: int, high: int) -> str:
+        size = rng.randint(low, high)
+        odd = self.odd_text and rng.random() < 0.2
+        return "".join(rng.choice(_PLAIN + _ODD if odd else _PLAIN) for _ in range(size))
+
+
+def _integer(found: Datatype, rng: random.Random) -> int:
+    low, high = (found.low, found.high) if found.kind != "big" else (-(1 << 130), 1 << 130)
+    near = [0, 1, -1, 127, 128, 16383, 16384, low, high, high - 1]
+    values = [v for v in near if low <= v <= high]
+    return rng.choice([rng.choice(values), rng.randint(low, high)])
+
+
+def _primitive(schema: notation.SchemaSet, name: QName) -> str:
+    while name.uri != XS:
+        name = schema.simple[name].base
+    return name.local
+
+
+def _facet(schema: notation.SchemaSet, name: QName) -> int:
+    shortest = 0
+    while name.uri != XS:
+        simple: SimpleType = schema.simple[name]
+        shortest = max(shortest, simple.min_length or 0)
+        name = simple.base
+    return shortest
+
+
+@functools.cache
+def generator(name: str) -> Generator:
+    """The generator of schema set `name` with everything the codec takes."""
+    return Generator(name)
+
+
+def messages(name: str) -> st.SearchStrategy[tuple[str, Value]]:
+    """Root element and content of random valid messages of schema set `name`."""
+    return st.randoms(use_true_random=False).map(generator(name).message)
