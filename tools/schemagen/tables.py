@@ -82,6 +82,18 @@ class Relaxed:
     value_datatype: int
 
 
+@dataclass(frozen=True)
+class Record:
+    """A type that is a straight line of short simple elements, only the last of variable width: the engine reads it
+    at one look. `fields`: shift from the left, width, smallest value and span of each fixed field; `mask`: the bits
+    that must be zero; `tail`: shift of the field of variable width, whether it has a sign, and its bounds."""
+
+    fields: tuple[tuple[int, int, int, int], ...]
+    mask: int
+    width: int
+    tail: tuple[int, bool, int, int] | None
+
+
 @dataclass
 class TypeEntry:
     """A complex type; `flat` ones have one slot, whose value stands for the whole."""
@@ -91,7 +103,7 @@ class TypeEntry:
     abstract: bool
     flat: bool
     slots: list[Slot]
-    record: int = 0
+    record: Record | None = None
 
 
 @dataclass
@@ -158,23 +170,38 @@ _WINDOW = 57
 _RECORD_FIELDS = 3
 
 
-def _record(tables: Tables, states: list[State]) -> int:
-    """Number of fields if the type is a record: a straight line of short simple elements; else 0."""
+def _record(tables: Tables, states: list[State]) -> Record | None:
     *body, end = states
     if not 0 < len(body) <= _RECORD_FIELDS or [p.kind for p in end.productions] != ["EE"]:
-        return 0
-    bits = 1 + 3 * len(body)
+        return None
+    fields: list[tuple[int, int, int, int]] = []
+    zeros, position, tail = [], 0, None
     for number, state in enumerate(body, 1):
         only = state.productions[0]
-        if len(state.productions) > 1 or only.kind != "SE" or only.next != number or only.count is not None:
-            return 0
-        if only.type is None or only.type in tables.schema.complex:
-            return 0
-        width = datatype(tables.schema, only.type).longest_bits()
-        if width is None:
-            return 0
-        bits += width
-    return len(body) if bits <= _WINDOW else 0
+        straight = len(state.productions) == 1 and only.kind == "SE" and only.next == number
+        if not straight or only.count or only.type is None or only.type in tables.schema.complex or tail:
+            return None
+        codes = 2 if number == 1 else 3  # end of the field before, start of this one, start of its value
+        zeros += range(position, position + codes)
+        position += codes
+        d = datatype(tables.schema, only.type)
+        longest = d.longest_bits()
+        if longest is None:
+            return None
+        if d.kind in ("unsigned", "integer"):
+            if position + longest + 2 > _WINDOW or d.high >= 1 << 21:
+                return None
+            tail = (position, d.kind == "integer", d.low, d.high)
+        else:
+            span = 1 if d.kind == "boolean" else d.high - d.low
+            fields.append((position, d.bits, d.low, span))
+            position += d.bits
+    if tail is None:
+        zeros += [position, position + 1]
+        position += 2
+    if position > 32:  # what the writer takes at once
+        return None
+    return Record(tuple(fields), sum(1 << (63 - bit) for bit in zeros), position, tail)
 
 
 def ordered_content(grammars: Grammars, ct: ComplexType) -> bool:

@@ -115,7 +115,7 @@ impl Sink for Builder<'_, '_> {
         self.put(at, object)
     }
 
-    fn record(&mut self, at: At<'_>, type_index: u16, _: &Type, values: [i32; 3]) -> PyResult<()> {
+    fn record(&mut self, at: At<'_>, type_index: u16, count: usize, values: [i32; 3]) -> PyResult<()> {
         let codec = self.codec;
         let class = codec.classes.get(type_index as usize);
         let Some((class, constructor)) = class.and_then(|c| Some((c, c.class.as_ref()?))) else {
@@ -129,7 +129,7 @@ impl Sink for Builder<'_, '_> {
                 RecordField::Integer => self.object(Found::Integer(value.into()))?,
             });
         }
-        let arguments = arguments.get(..class.record.len()).unwrap_or(&[]);
+        let arguments = arguments.get(..count).unwrap_or(&[]);
         let object = call(self.py, constructor.as_ptr(), arguments, class.keywords.as_ptr())?;
         self.put(at, object)
     }
@@ -150,8 +150,8 @@ impl<'py> Builder<'_, 'py> {
             .into_any(),
             Found::Text(text) => PyString::new(py, text).into_any(),
             Found::Literal(number, index) => {
-                let literals = self.codec.literals.get(number as usize);
-                match literals.and_then(|l| l.get(index as usize)) {
+                let literals = self.codec.literals_of(number);
+                match literals.get(index as usize) {
                     Some(member) => member.bind(py).clone(),
                     None => index.into_pyobject(py)?.into_any(),
                 }

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use v2g_exi::decode::{Decoder, FullLists, Options};
 use v2g_exi::encode::{Encoder, Style};
 use v2g_exi::error::{DecodeError, EncodeError, Failure};
-use v2g_exi::grammar::{DatatypeKind, Grammar, Kind, Slot};
+use v2g_exi::grammar::{DatatypeKind, Grammar, Kind, Record, Slot};
 use v2g_exi::tables;
 
 /// A message class and its fields in slot order.
@@ -160,6 +160,12 @@ impl Codec {
 }
 
 impl Codec {
+    /// The members of the enumeration that datatype `index` is.
+    pub(crate) fn literals_of(&self, index: u16) -> &[Py<PyAny>] {
+        let datatype = self.grammar.datatypes.get(index as usize);
+        datatype.and_then(|d| self.literals.get(d.enumeration as usize)).map_or(&[], Vec::as_slice)
+    }
+
     fn read(
         &self,
         py: Python<'_>,
@@ -288,10 +294,10 @@ fn describe(
         }
     }
     let record = layout::productions(grammar, entry)
-        .take(entry.record as usize)
+        .take(grammar.records.get((entry.record as usize).wrapping_sub(1)).map_or(0, Record::len))
         .map(|p| match grammar.datatypes.get(p.target as usize) {
             Some(d) if d.kind == DatatypeKind::Boolean => RecordField::Boolean,
-            Some(d) if d.kind == DatatypeKind::Enumeration => RecordField::Literal(d.enumeration),
+            Some(d) if d.kind == DatatypeKind::Enumeration => RecordField::Literal(p.target),
             _ => RecordField::Integer,
         })
         .collect();

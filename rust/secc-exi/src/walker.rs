@@ -185,7 +185,7 @@ fn given(
             write(Given::Text(text.to_str()?));
         }
         DatatypeKind::Enumeration => {
-            let members = codec.literals.get(d.enumeration as usize).map_or(&[][..], Vec::as_slice);
+            let members = codec.literals_of(datatype);
             let Some(index) = members.iter().position(|m| m.is(value)) else {
                 let first = members.first().map(|m| class_name(m.bind(value.py()))).unwrap_or_default();
                 return Err(wrong_class(name, &first, value));

@@ -57,7 +57,8 @@ impl Reader<'_> {
     pub fn peek(&self) -> u64 {
         let byte = (self.position >> 3) as usize;
         let tail = self.data.get(byte..).unwrap_or(&[]);
-        tail.first_chunk::<8>().map_or(0, |chunk| u64::from_be_bytes(*chunk) << (self.position & 7))
+        tail.first_chunk::<8>()
+            .map_or(0, |chunk| u64::from_be_bytes(*chunk).wrapping_shl((self.position & 7) as u32))
     }
 
     /// Consumes `count` bits that were looked at with [`Reader::peek`].
@@ -94,8 +95,9 @@ impl Reader<'_> {
             return;
         }
         // Byte by byte, which compilers turn into vector instructions.
+        let back = 8u32.wrapping_sub(shift);
         for ((to, high), low) in out.iter_mut().zip(source).zip(source.get(1..).unwrap_or(&[])) {
-            *to = high << shift | low >> (8 - shift);
+            *to = high.wrapping_shl(shift) | low.wrapping_shr(back);
         }
     }
 
@@ -110,9 +112,12 @@ impl Reader<'_> {
 }
 
 /// The first `count` bits of a word, 0 to 63.
+///
+/// Shifts here and in the engine's hot paths are the wrapping kind: widths come from the tables and are below 64, and
+/// a check for each would cost a third of all instructions.
 #[inline(always)]
 pub fn top(word: u64, count: u32) -> u64 {
-    (word >> 1) >> (63 - count)
+    (word >> 1).wrapping_shr(63u32.wrapping_sub(count))
 }
 
 /// Collects bits into bytes.
@@ -165,7 +170,8 @@ impl Writer {
         };
         self.out.push((self.accumulator >> 56) as u8 | first >> shift);
         let pairs = data.iter().zip(data.get(1..).unwrap_or(&[]));
-        self.out.extend(pairs.map(|(high, low)| high << (8 - shift) | low >> shift));
+        let back = 8u32.wrapping_sub(shift);
+        self.out.extend(pairs.map(|(high, low)| high.wrapping_shl(back) | low.wrapping_shr(shift)));
         self.accumulator = u64::from(*last) << (64 - shift);
     }
 

@@ -2,7 +2,9 @@
 
 use crate::bits::{top, Padded, Reader};
 use crate::error::{DecodeError, Failure, Kind as Fault};
-use crate::grammar::{Count, Datatype, DatatypeKind, Grammar, Kind, Production, Relaxed, Root, Slices, Type};
+use crate::grammar::{
+    Count, Datatype, DatatypeKind, Grammar, Kind, Production, Record, Relaxed, Root, Short, Slices, Type,
+};
 use crate::value::{At, Found, Octets, NO_NAME, ROOT};
 
 /// Receives the content of a stream.
@@ -15,13 +17,13 @@ pub trait Sink {
     fn value(&mut self, at: At<'_>, value: Found<'_>) -> Result<(), Self::Error>;
     /// The innermost open element ends; it belongs to `at` of the one around it.
     fn close(&mut self, at: At<'_>) -> Result<(), Self::Error>;
-    /// A whole element whose type is a record: the raw values of its fields, as many as `element.record` says.
-    /// An enumeration gives the index of the literal, a boolean 0 or 1.
+    /// A whole element whose type is a record: the raw values of its `count` fields. An enumeration gives the index
+    /// of the literal, a boolean 0 or 1.
     fn record(
         &mut self,
         at: At<'_>,
         type_index: u16,
-        element: &Type,
+        count: usize,
         values: [i32; 3],
     ) -> Result<(), Self::Error>;
 }
@@ -171,6 +173,10 @@ impl Decoder {
                 next: 0,
                 number: 0,
                 last: 0,
+                bits: 0,
+                short: Short::No,
+                low: 0,
+                span: 0,
             },
             frame: EMPTY,
             outer: [EMPTY; MAX_DEPTH],
@@ -247,7 +253,8 @@ impl<'g> Run<'_, 'g> {
                 return Err(self.broken());
             };
             self.events = self.events.wrapping_add(1);
-            let code = top(self.reader.peek(), state.bits.into()) as u16;
+            let word = self.reader.peek();
+            let code = top(word, state.bits.into()) as u16;
             if code >= u16::from(state.count) {
                 self.reader.skip(state.bits.into());
                 self.escape(code, sink)?;
@@ -260,8 +267,24 @@ impl<'g> Run<'_, 'g> {
             let at = At { index, production };
             match production.kind {
                 Kind::Simple => {
+                    let value = word.wrapping_shl(state.bits.into());
+                    let bits = u32::from(production.bits);
+                    let raw = top(value << 1, bits) as u16;
+                    // CH and EE must be zero around a value in range; all else takes the long way.
+                    let odd = value >> 63 | (value << 1).wrapping_shl(bits) >> 63;
                     self.advance(production)?;
-                    self.simple(state.bits.into(), at, sink)?;
+                    if production.short == Short::No || odd != 0 || raw > production.span {
+                        self.simple(state.bits.into(), at, sink)?;
+                        continue;
+                    }
+                    // An overrun is noticed at the end of the element around it.
+                    self.reader.skip(u32::from(state.bits).wrapping_add(bits).wrapping_add(2));
+                    let found = match production.short {
+                        Short::Boolean => Found::Boolean(raw == 1),
+                        Short::Literal => Found::Literal(production.target, raw),
+                        _ => Found::Integer(i64::from(raw).wrapping_add(production.low.into())),
+                    };
+                    sink.value(at, found).map_err(Failure::Sink)?;
                 }
                 Kind::Complex => {
                     self.reader.skip(state.bits.into());
@@ -307,6 +330,9 @@ impl<'g> Run<'_, 'g> {
     }
 
     fn step<E>(&mut self, production: &Production) -> Outcome<(), E> {
+        if self.reader.overrun() {
+            return Err(self.truncated());
+        }
         self.frame.counter = self.frame.counter.saturating_add(1);
         let limit = if production.number == 0 { self.options.max_occurs } else { production.number };
         if self.frame.counter > limit {
@@ -329,65 +355,43 @@ impl<'g> Run<'_, 'g> {
         let Some(element) = self.tables.types.get(type_index as usize) else {
             return Err(self.broken());
         };
-        if element.record > 0 && !element.is_abstract && self.record(at, element, sink)? {
-            return Ok(());
+        if let Some(record) = self.tables.records.get((element.record as usize).wrapping_sub(1)) {
+            if let Some(values) = self.record(record) {
+                return sink.record(at, type_index, record.len(), values).map_err(Failure::Sink);
+            }
         }
         self.open(type_index, at.index, sink)
     }
 
-    /// Reads a record whose codes are all zero and whose values are in range; false if it is not that simple.
+    /// Reads a record whose codes are all zero and whose values are in range; None if it is not that simple.
     #[inline(always)]
-    fn record<S: Sink>(&mut self, at: At<'g>, element: &Type, sink: &mut S) -> Outcome<bool, S::Error> {
-        let first = self.tables.states.get(element.start as usize).map_or(0, |s| s.first) as usize;
-        let Some(run) = self.tables.productions.get(first..first.wrapping_add(element.record as usize))
-        else {
-            return Ok(false);
-        };
-        let whole = self.reader.peek();
-        let mut word = whole;
-        let mut lead = 2u32;
-        let mut odd = 0u64;
+    fn record(&mut self, record: &Record) -> Option<[i32; 3]> {
+        let word = self.reader.peek();
+        let mut odd = word & record.mask;
         let mut values = [0i32; 3];
-        let mut used = 0u32;
-        for (value, production) in values.iter_mut().zip(run) {
-            let Some(d) = self.tables.datatypes.get(production.target as usize) else {
-                return Ok(false);
-            };
-            odd |= top(word, lead);
-            word <<= lead;
-            used = used.wrapping_add(lead);
-            lead = 3;
-            let bits = u32::from(d.bits);
-            let raw = if bits > 0 {
-                let raw = top(word, bits) as i64;
-                word <<= bits;
-                used = used.wrapping_add(bits);
-                raw.wrapping_add(d.low)
-            } else {
-                let signed = u32::from(d.kind == DatatypeKind::Integer);
-                let negative = top(word, signed);
-                let Some((raw, width)) = short_unsigned(word << signed) else {
-                    return Ok(false);
-                };
-                word <<= signed.wrapping_add(width) & 63;
-                used = used.wrapping_add(signed).wrapping_add(width);
-                (raw ^ negative.wrapping_neg()) as i64
-            };
-            odd |= u64::from(raw < d.low) | u64::from(raw > d.high as i64);
-            *value = raw as i32;
-            if used > 50 {
-                return Ok(false);
-            }
+        for (value, field) in values.iter_mut().zip(&record.fields) {
+            let raw = top(word.wrapping_shl(field.shift.into()), field.bits.into()) as u32;
+            odd |= u64::from(raw > field.span.into());
+            *value = (raw as i32).wrapping_add(field.low.into());
         }
-        odd |= top(word, 2);
-        used = used.wrapping_add(2);
+        let mut used = u32::from(record.width);
+        if let Some(tail) = &record.tail {
+            let signed = u32::from(tail.signed);
+            let rest = word.wrapping_shl(tail.shift.into());
+            let negative = top(rest, signed);
+            let rest = rest.wrapping_shl(signed);
+            let (raw, width) = short_unsigned(rest)?;
+            let value = (raw ^ negative.wrapping_neg()) as i32;
+            odd |= u64::from(value < tail.low) | u64::from(value > tail.high);
+            odd |= top(rest.wrapping_shl(width), 2);
+            *values.get_mut(record.fixed as usize)? = value;
+            used = used.wrapping_add(signed).wrapping_add(width).wrapping_add(2);
+        }
         if odd != 0 || u64::from(used) > self.reader.remaining() || self.depth >= self.options.max_depth {
-            return Ok(false);
+            return None;
         }
         self.reader.skip(used);
-        self.events = self.events.wrapping_add(1);
-        sink.record(at, at.production.target, element, values).map_err(Failure::Sink)?;
-        Ok(true)
+        Some(values)
     }
 
     fn open<S: Sink>(&mut self, type_index: u16, opener: u16, sink: &mut S) -> Outcome<(), S::Error> {
@@ -405,7 +409,7 @@ impl<'g> Run<'_, 'g> {
         if let Some(outer) = self.outer.get_mut(self.depth) {
             *outer = self.frame;
         }
-        self.depth += 1;
+        self.depth = self.depth.wrapping_add(1);
         self.frame = Frame { state: element.start, counter: 0, opener };
         let root = self.root;
         let production = self.tables.productions.get(opener as usize).unwrap_or(&root);
@@ -435,17 +439,17 @@ impl<'g> Run<'_, 'g> {
         let Some(d) = self.tables.datatypes.get(at.production.target as usize) else {
             return Err(self.broken());
         };
-        let word = self.reader.peek() << lead;
+        let word = self.reader.peek().wrapping_shl(lead);
         if word >> 63 == 1 {
-            self.reader.skip(lead + 1);
+            self.reader.skip(lead.wrapping_add(1));
             return self.empty_simple(at, sink);
         }
-        self.reader.skip(lead + 1);
+        self.reader.skip(lead.wrapping_add(1));
         if d.bits > 0 {
             let bits = u32::from(d.bits);
             let raw = top(word << 1, bits);
-            if top(word << (1 + bits), 1) == 0 {
-                self.reader.skip(bits + 1);
+            if top((word << 1).wrapping_shl(bits), 1) == 0 {
+                self.reader.skip(bits.wrapping_add(1));
                 return self.short(d, raw, at, sink);
             }
         }
@@ -464,7 +468,7 @@ impl<'g> Run<'_, 'g> {
         }
         let found = match d.kind {
             DatatypeKind::Boolean => Found::Boolean(raw == 1),
-            DatatypeKind::Enumeration if raw <= d.high => Found::Literal(d.enumeration, raw as u16),
+            DatatypeKind::Enumeration if raw <= d.high => Found::Literal(at.production.target, raw as u16),
             DatatypeKind::Enumeration => return Err(self.out_of_range(raw, d, at.production.name)),
             _ => {
                 let number = (raw as i64).wrapping_add(d.low);

@@ -130,10 +130,13 @@ impl<'g> Encoder<'g> {
             Kind::Simple => {
                 self.advance(production)?;
                 if let Some((raw, width)) = self.short(production.target, value) {
-                    self.writer.bits(u64::from(code) << (width + 2) | raw << 1, bits + width + 2);
+                    self.writer.bits(
+                        u64::from(code).wrapping_shl(width.wrapping_add(2)) | raw << 1,
+                        bits.wrapping_add(width).wrapping_add(2),
+                    );
                     return Ok(());
                 }
-                self.writer.bits(u64::from(code) << 1, bits + 1);
+                self.writer.bits(u64::from(code) << 1, bits.wrapping_add(1));
                 self.datum(production.target, production.name, value)?;
                 self.writer.bits(0, 1);
                 Ok(())
@@ -188,32 +191,40 @@ impl<'g> Encoder<'g> {
     /// index of the literal, 0 or 1.
     #[inline(always)]
     pub fn record(&mut self, code: u16, production: &Production, values: [i32; 3]) -> Outcome<()> {
-        let Some(element) = self.tables.types.get(production.target as usize) else {
-            return Err(self.fault(production.name, "has no type in the tables".into()));
+        let element = self.tables.types.get(production.target as usize);
+        let Some(record) = element.and_then(|t| self.tables.records.get((t.record as usize).wrapping_sub(1)))
+        else {
+            return Err(self.fault(production.name, "is not a record".into()));
         };
-        let first = self.tables.states.get(element.start as usize).map_or(0, |s| s.first) as usize;
-        let run = self.tables.productions.get(first..first + element.record as usize).unwrap_or(&[]);
         self.writer.bits(code.into(), self.state()?.bits.into());
         self.advance(production)?;
-        let mut lead = 2;
-        for (value, field) in values.into_iter().zip(run) {
-            let Some(d) = self.tables.datatypes.get(field.target as usize) else {
-                return Err(self.fault(field.name, "has no datatype in the tables".into()));
-            };
-            let value = i64::from(value);
-            if value < d.low || value > d.high as i64 {
-                return Err(self.refused(d, field.name, Given::Integer(value)));
+        let mut word = 0u64;
+        for (value, field) in values.into_iter().zip(record.fields.iter().take(record.fixed as usize)) {
+            let raw = i64::from(value).wrapping_sub(field.low.into());
+            if !(0..=i64::from(field.span)).contains(&raw) {
+                let detail = format!(
+                    "{value}, expected {} to {}",
+                    field.low,
+                    i32::from(field.low) + i32::from(field.span)
+                );
+                return Err(self.fault(production.name, detail));
             }
-            if d.bits > 0 {
-                self.writer.bits(value.wrapping_sub(d.low) as u64, lead + u32::from(d.bits));
-            } else {
-                let signed = u32::from(d.kind == DatatypeKind::Integer);
-                self.writer.bits(value as u64 >> 63, lead + signed);
-                self.unsigned((value ^ value >> 63) as u64);
-            }
-            lead = 3;
+            let end = u32::from(field.shift).wrapping_add(field.bits.into());
+            word |= (raw as u64).wrapping_shl(u32::from(record.width).wrapping_sub(end));
         }
-        self.writer.bits(0, 2);
+        self.writer.bits(word, record.width.into());
+        if let Some(tail) = &record.tail {
+            let value = values.get(record.fixed as usize).copied().unwrap_or(0);
+            if value < tail.low || value > tail.high {
+                let detail = format!("{value}, expected {} to {}", tail.low, tail.high);
+                return Err(self.fault(production.name, detail));
+            }
+            if tail.signed {
+                self.writer.bits((value as u32 >> 31).into(), 1);
+            }
+            self.unsigned((value ^ value >> 31) as u64);
+            self.writer.bits(0, 2);
+        }
         Ok(())
     }
 
@@ -282,7 +293,7 @@ impl<'g> Encoder<'g> {
             return Err(self.fault(name, format!("more than {MAX_DEPTH} levels")));
         };
         *outer = self.frame;
-        self.depth += 1;
+        self.depth = self.depth.wrapping_add(1);
         self.frame = Frame { state: element.start, counter: 0, name, relaxed, ended: false };
         Ok(())
     }

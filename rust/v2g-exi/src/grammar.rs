@@ -71,6 +71,27 @@ pub struct Production {
     pub number: u16,
     /// State after the last copy of a bounded list.
     pub last: u16,
+    /// Width of the value of a simple element if that is fixed, else 0; copied from the datatype.
+    pub bits: u8,
+    /// What a fixed-width value is.
+    pub short: Short,
+    /// Its smallest value.
+    pub low: i16,
+    /// Largest raw value above `low`.
+    pub span: u16,
+}
+
+/// A value of fixed width.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Short {
+    /// Not of fixed width.
+    No,
+    /// xs:boolean
+    Boolean,
+    /// Integer of at most 4096 values.
+    Number,
+    /// Index of a literal.
+    Literal,
 }
 
 /// A state: a run of productions and the width of its event code.
@@ -144,9 +165,62 @@ pub struct Type {
     pub is_abstract: bool,
     /// Has one slot whose value stands for the whole.
     pub flat: bool,
-    /// Number of fields if the type is a record: a straight line of short simple elements that fits into one look
-    /// at the stream, with its states and productions in sequence.
+    /// Number of its entry in [`Grammar::records`], counted from 1, if the type is a record; else 0.
     pub record: u8,
+}
+
+/// A type that is read at one look: a straight line of at most three short simple elements, of which only the last
+/// may be of variable width. Its states and productions stand in sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// The fields of fixed width.
+    pub fields: [RecordField; 3],
+    /// How many of them there are.
+    pub fixed: u8,
+    /// Bits of the look that are zero: the event codes.
+    pub mask: u64,
+    /// Width up to the field of variable width, or of the whole.
+    pub width: u8,
+    /// The field of variable width.
+    pub tail: Option<RecordTail>,
+}
+
+/// A field of fixed width in a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordField {
+    /// Bits before it.
+    pub shift: u8,
+    /// Its width.
+    pub bits: u8,
+    /// Its smallest value.
+    pub low: i16,
+    /// Its largest raw value above `low`.
+    pub span: u16,
+}
+
+/// The integer at the end of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordTail {
+    /// Bits before it.
+    pub shift: u8,
+    /// A sign bit comes first.
+    pub signed: bool,
+    /// Its smallest value.
+    pub low: i32,
+    /// Its largest value.
+    pub high: i32,
+}
+
+impl Record {
+    /// Number of all fields.
+    pub fn len(&self) -> usize {
+        self.fixed as usize + usize::from(self.tail.is_some())
+    }
+
+    /// Whether there are none; never the case.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }
 
 /// A qualified name.
@@ -212,6 +286,8 @@ pub struct Grammar {
     pub datatypes: Cow<'static, [Datatype]>,
     /// Complex types.
     pub types: Cow<'static, [Type]>,
+    /// Types that are read at one look.
+    pub records: Cow<'static, [Record]>,
     /// Slot kinds of all types, one run per type.
     pub slots: Cow<'static, [Slot]>,
     /// States of all types.
@@ -233,6 +309,7 @@ pub(crate) struct Slices<'g> {
     pub(crate) productions: &'g [Production],
     pub(crate) datatypes: &'g [Datatype],
     pub(crate) types: &'g [Type],
+    pub(crate) records: &'g [Record],
 }
 
 impl Grammar {
@@ -242,6 +319,7 @@ impl Grammar {
             productions: &self.productions,
             datatypes: &self.datatypes,
             types: &self.types,
+            records: &self.records,
         }
     }
 

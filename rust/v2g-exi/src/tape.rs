@@ -172,7 +172,7 @@ impl Sink for Tape {
     }
 
     #[inline(always)]
-    fn record(&mut self, at: At<'_>, _: u16, _: &Type, values: [i32; 3]) -> Result<(), Infallible> {
+    fn record(&mut self, at: At<'_>, _: u16, _: usize, values: [i32; 3]) -> Result<(), Infallible> {
         self.nodes.push(Node::Record(at.index, values));
         Ok(())
     }

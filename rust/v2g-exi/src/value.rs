@@ -50,7 +50,7 @@ pub enum Found<'a> {
     Octets(Octets<'a>),
     /// xs:string and its kin
     Text(&'a str),
-    /// Enumeration number and index of the literal.
+    /// Datatype and index of the literal.
     Literal(u16, u16),
 }
 

@@ -1,6 +1,6 @@
 //! Constructors that keep the generated tables short.
 
-use crate::grammar::{Count, Datatype, DatatypeKind, Kind, Name, Production, Root, State, Type};
+use crate::grammar::{Count, Datatype, DatatypeKind, Kind, Name, Production, Root, Short, State, Type};
 use std::borrow::Cow::Borrowed;
 
 pub(super) const fn n(uri: u16, local: &'static str) -> Name {
@@ -54,6 +54,11 @@ pub(super) const fn p(
     count: Count,
     number: u16,
     last: u16,
+    fixed: (u8, Short, i16, u16),
 ) -> Production {
-    Production { kind, slot, list, items, count, name, target, next, number, last }
+    let (bits, short, low, span) = fixed;
+    Production { kind, slot, list, items, count, name, target, next, number, last, bits, short, low, span }
 }
+
+/// The value of the production is not of fixed width.
+pub(super) const NOT_FIXED: (u8, Short, i16, u16) = (0, Short::No, 0, 0);
