@@ -138,6 +138,8 @@ class TimingConfig:
     minimum_pace: float = 0.0
     """A response leaves this long after its request at the earliest, except CurrentDemandRes. Some cars fail
     when answers come too fast: 0.1 is usual in the field."""
+    pause: float = 86_400.0
+    """How long a paused session may be continued; our bound."""
     backend_call: float = 50.0
     """How long the shell waits for an answer of the back end other than an authorization."""
     controller_call: float = 5.0
@@ -154,7 +156,13 @@ class TimingConfig:
         _check(self.pre_charge <= self.pre_charge_total, "timing.pre_charge_total", "pre_charge or more")
 
 
-_DURATION_LIMITS = {"lease": 0.5, "close_delay": 5.0, "minimum_pace": 1.0, "sequence": 3600.0}
+_DURATION_LIMITS = {
+    "lease": 0.5,
+    "close_delay": 5.0,
+    "minimum_pace": 1.0,
+    "sequence": 3600.0,
+    "pause": 604_800.0,
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ import enum
 from fractions import Fraction
 
 from secc.config import EnergyMode
-from secc.session.events import IsolationLevel, PowerSchedule, ScheduleOffer, SchedulesOffered, Ticket
+from secc.session.events import IsolationLevel, SchedulesOffered, Ticket
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -51,21 +51,6 @@ class ScheduleQuestion:
 
     ticket: Ticket
     answer: SchedulesOffered | None = None
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Offer:
-    """Schedules that were sent to the EV, and which of them is followed."""
-
-    schedules: ScheduleOffer
-    offered_at: float
-    """Monotonic seconds; the schedules count from here [V2G2-328]."""
-    schedule_id: int
-    """The EV's choice, or the default one until it has chosen [V2G2-297]."""
-
-    @property
-    def followed(self) -> PowerSchedule:
-        return self.schedules[self.schedule_id]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

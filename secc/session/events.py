@@ -214,6 +214,30 @@ class EnergyNeed:
     """Steps per schedule the EV can store, at least 1 [V2G2-310]."""
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Offer:
+    """Schedules that were sent to the EV, and which of them is followed."""
+
+    schedules: ScheduleOffer
+    offered_at: float
+    """Monotonic seconds; the schedules count from here [V2G2-328]."""
+    schedule_id: int
+    """The EV's choice, or the default one until it has chosen [V2G2-297]."""
+
+    @property
+    def followed(self) -> PowerSchedule:
+        return self.schedules[self.schedule_id]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PausedSession:
+    """What is kept of a session that the EV has paused [V2G2-741]."""
+
+    session_id: bytes
+    offer: Offer | None
+    """The schedule that was followed; None when the EV paused before there was one."""
+
+
 # --- inputs ------------------------------------------------------------------------------------------------
 
 
@@ -437,10 +461,14 @@ class EndSession:
     """The refusing response code, with REFUSED."""
     detail: str = ""
     session_id: bytes = b""
+    established: bool = False
+    """SessionSetupReq was answered: the EV knows the id."""
     fault: EvseFault | None = None
     """Seen during the session; a latched one blocks the outlet, see `secc.session.latch`."""
     meter: MeterReading | None = None
     """The last reading seen."""
+    paused: PausedSession | None = None
+    """What a next session needs to continue this one, with PAUSED."""
 
 
 Output = (

@@ -24,7 +24,6 @@ from secc.session.context import (
     Demand,
     Energised,
     Grant,
-    Offer,
     Purpose,
     ScheduleQuestion,
     Stop,
@@ -38,8 +37,10 @@ from secc.session.events import (
     Input,
     Notice,
     NoticeKind,
+    Offer,
     OpenContactor,
     Output,
+    PausedSession,
     Received,
     RenewLease,
     Send,
@@ -58,6 +59,31 @@ class Session:
     `deadline` at the latest, with a `Tick`.
     """
 
+    # What has been agreed; the values here are those of the beginning.
+    received_id: bytes = b""
+    """SessionID of the last request."""
+    evcc_id: bytes | None = None
+    joined: PausedSession | None = None
+    """The paused session that this one continues, until its schedule has been offered again."""
+    payment: Payment | None = None
+    grant: Grant | None = None
+    parameters: ChargeParameters | None = None
+    schedule_question: ScheduleQuestion | None = None
+    latest_offer: Offer | None = None
+    """What the EV may choose from."""
+    offer: Offer | None = None
+    """What is in force."""
+    cable_test: CableTest | None = None
+    contactor_ticket: Ticket | None = None
+    pre_charge: Demand | None = None
+    energised: Energised | None = None
+    stop: Stop | None = None
+    fault: EvseFault | None = None
+    interrupted: bool = False
+    """The output was switched off in the middle; only a new start can switch it on."""
+    renegotiation_wanted: bool = False
+    external_limit: float | None = None
+
     def __init__(
         self,
         config: SeccConfig,
@@ -69,12 +95,14 @@ class Session:
         tls: bool = False,
         recent_ids: Collection[bytes] = (),
         blocked: bool = False,
+        paused: PausedSession | None = None,
     ) -> None:
         """Begin at `now`, the moment the link came up: the communication setup time runs [V2G2-716].
 
         `random_bytes` has to be cryptographically secure [V2G2-835]. `generation` counts the station's
         sessions [INV-20], `recent_ids` are session ids not to be given again [INV-12], `blocked` says that
-        a latched fault has not been reset (see `secc.session.latch`).
+        a latched fault has not been reset (`secc.session.latch`), `paused` is the session that this one may
+        continue (`secc.session.pause`).
         """
         self.config = config
         self.evse = snapshot
@@ -83,30 +111,10 @@ class Session:
         self.state = State.WAIT_SESSION_SETUP
         self._random_bytes = random_bytes
         self._recent_ids = recent_ids
+        self._paused = paused
         self.session_id = self.new_id()
-
-        self.received_id = b""
-        """SessionID of the last request."""
-        self.evcc_id: bytes | None = None
-        self.payment: Payment | None = None
-        self.grant: Grant | None = None
-        self.parameters: ChargeParameters | None = None
-        self.schedule_question: ScheduleQuestion | None = None
-        self.latest_offer: Offer | None = None
-        """What the EV may choose from."""
-        self.offer: Offer | None = None
-        """What is in force."""
-        self.cable_test: CableTest | None = None
-        self.contactor_ticket: Ticket | None = None
-        self.pre_charge: Demand | None = None
-        self.energised: Energised | None = None
-        self.stop: Stop | None = None
-        self.fault: EvseFault | None = EvseFault.EMERGENCY_STOP if blocked else None
-        self.interrupted = False
-        """The output was switched off in the middle; only a new start can switch it on."""
-        self.renegotiation_wanted = False
-        self.external_limit: float | None = None
-
+        if blocked:
+            self.fault = EvseFault.EMERGENCY_STOP
         self._blocked = blocked
         self._generation = generation
         self._questions = 0
@@ -176,11 +184,24 @@ class Session:
         """EVSETimeStamp [V2G2-567]."""
         return int(self.evse.utc)
 
+    def assign_id(self) -> bool:
+        """Settle the session id: the paused session's if the EV names it, else a new one. True if joined.
+
+        [V2G2-463] [V2G2-753] [V2G2-754] [V2G2-756]
+        """
+        if self._paused is not None and self.received_id == self._paused.session_id:
+            self.session_id, self.joined = self._paused.session_id, self._paused
+            return True
+        if self.session_id == self.received_id:
+            self.session_id = self.new_id(avoid=self.received_id)
+        return False
+
     def new_id(self, *, avoid: bytes = b"") -> bytes:
         """Eight random bytes: not zero, not used lately, not `avoid` [V2G2-750] [V2G2-756] [INV-12]."""
+        paused = b"" if self._paused is None else self._paused.session_id
         while True:
             session_id = self._random_bytes(8)
-            if session_id not in (bytes(8), avoid) and session_id not in self._recent_ids:
+            if session_id not in (bytes(8), avoid, paused) and session_id not in self._recent_ids:
                 return session_id
 
     def answer(self, body: iso2.BodyElement) -> None:
@@ -277,8 +298,10 @@ class Session:
                 code=code,
                 detail=detail,
                 session_id=self.session_id,
+                established=self.evcc_id is not None,
                 fault=None if self._blocked else self.fault,
                 meter=self.evse.meter,
+                paused=PausedSession(self.session_id, self.offer) if reason is EndReason.PAUSED else None,
             )
         )
         self.state = State.ENDED

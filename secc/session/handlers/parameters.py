@@ -10,11 +10,12 @@ from secc.config import EnergyMode
 from secc.messages import iso2
 from secc.messages.iso2 import EVSEProcessing, ResponseCode, UnitSymbol
 from secc.session import limits, quantities, status
-from secc.session.context import ChargeParameters, EvLimits, Offer, ScheduleQuestion
+from secc.session.context import ChargeParameters, EvLimits, ScheduleQuestion
 from secc.session.events import (
     AskSchedules,
     EnergyNeed,
     NoticeKind,
+    Offer,
     PowerLimited,
     PowerSchedule,
     PowerStep,
@@ -38,8 +39,11 @@ def charge_parameter_discovery(session: Session, request: iso2.ChargeParameterDi
         raise Refused(ResponseCode.FAILED_WRONG_ENERGY_TRANSFER_MODE, "AC is energised: no change to DC")
     session.parameters = parameters
     session.renegotiation_wanted = False
+    resumed = _resumed(session)
     question = session.schedule_question
-    if session.config.energy.ask_backend_for_schedules and (question is None or question.answer is None):
+    if resumed is not None:
+        pass  # the schedule of the paused session goes on, nobody is asked [V2G2-741]
+    elif session.config.energy.ask_backend_for_schedules and (question is None or question.answer is None):
         if question is None:
             session.schedule_question = ScheduleQuestion(session.ticket())
             session.emit(AskSchedules(session.schedule_question.ticket, _need(session, parameters)))
@@ -47,6 +51,8 @@ def charge_parameter_discovery(session: Session, request: iso2.ChargeParameterDi
         _answer(session, EVSEProcessing.ONGOING, None)
         return State.WAIT_CHARGE_PARAMETERS
     offer = None if question is None or question.answer is None else question.answer.offer
+    offer = resumed or offer
+    session.joined = None
     schedules = _own_offer(session, parameters) if offer is None else _fitting(offer, parameters)
     session.schedule_question = None
     session.latest_offer = Offer(schedules, session.now, schedules.schedules[0].schedule_id)
@@ -185,6 +191,22 @@ def _own_offer(session: Session, parameters: ChargeParameters) -> ScheduleOffer:
 
 _DAY = 86_400
 _LATEST_START = 16_777_214
+
+
+def _resumed(session: Session) -> ScheduleOffer | None:
+    """The schedule that was followed before the pause, shortened by the time gone [V2G2-741]; None when there
+    is none, or it has ended meanwhile."""
+    before = None if session.joined is None else session.joined.offer
+    if before is None:
+        return None
+    schedule, gone = before.followed, int(session.now - before.offered_at)
+    if gone >= schedule.end:
+        return None
+    current = [step for step in schedule.steps if step.start <= gone][-1]
+    later = [step for step in schedule.steps if step.start > gone]
+    steps = [PowerStep(0, current.max_power), *(PowerStep(s.start - gone, s.max_power) for s in later)]
+    duration = schedule.end - gone - steps[-1].start
+    return ScheduleOffer((dataclasses.replace(schedule, steps=tuple(steps), duration=duration),))
 
 
 def _fitting(offer: ScheduleOffer, parameters: ChargeParameters) -> ScheduleOffer:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from secc.messages import iso2
 from secc.messages.iso2 import ResponseCode, UnitSymbol
-from secc.session.context import Offer
-from secc.session.events import PowerSchedule
+from secc.session.events import Offer, PowerSchedule
 from secc.session.quantities import WrongUnit, amount, decimal
 from secc.session.refusals import Refused
 

@@ -15,14 +15,19 @@ if TYPE_CHECKING:
 
 
 def session_setup(session: Session, request: iso2.SessionSetupReq) -> State:
-    """Begin a session under a new id; the id that the EV proposes is never taken [V2G2-462] [V2G2-756]."""
-    if session.session_id == session.received_id:
-        session.session_id = session.new_id(avoid=session.received_id)
+    """Begin a session under a new id, or continue the paused one whose id the EV sends.
+
+    Any other id that the EV proposes is never taken [V2G2-462] [V2G2-756]. A continued session passes the
+    whole sequence again, authorization included [INV-13].
+    """
+    joined = session.assign_id()
     session.evcc_id = request.evcc_id
     session.stop_timer(Timer.COMMUNICATION_SETUP)
     session.answer(
         iso2.SessionSetupRes(
-            response_code=ResponseCode.OK_NEW_SESSION_ESTABLISHED,
+            response_code=(
+                ResponseCode.OK_OLD_SESSION_JOINED if joined else ResponseCode.OK_NEW_SESSION_ESTABLISHED
+            ),
             evse_id=session.config.evse_id,
             evse_time_stamp=session.unix_time,
         )

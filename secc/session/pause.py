@@ -1,0 +1,33 @@
+"""What outlives a session: the one that the EV has paused and may continue."""
+
+from secc.session.events import ControlPilot, EndSession, EvseSnapshot, PausedSession
+
+
+class PauseMemory:
+    """Keeps the paused session of an outlet, in memory only [INV-13] [INV-32].
+
+    Hand in every snapshot and every `EndSession`; give `paused` to the next `Session`. An unplugged cable,
+    the end of any other session, and the lifetime make it forgotten.
+    """
+
+    def __init__(self, lifetime: float) -> None:
+        """`lifetime`: seconds that a paused session may be continued."""
+        self._lifetime = lifetime
+        self._paused: PausedSession | None = None
+        self._until = 0.0
+
+    def observe(self, snapshot: EvseSnapshot) -> None:
+        """Look at the pilot: who unplugs does not come back into the session."""
+        if snapshot.control_pilot is ControlPilot.A:
+            self._paused = None
+
+    def session_ended(self, end: EndSession, now: float) -> None:
+        """Remember a paused session; any other session that had got an id replaces the memory by nothing."""
+        if end.paused is not None:
+            self._paused, self._until = end.paused, now + self._lifetime
+        elif end.established:
+            self._paused = None
+
+    def paused(self, now: float) -> PausedSession | None:
+        """What the next session may continue."""
+        return self._paused if now < self._until else None
