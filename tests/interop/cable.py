@@ -45,6 +45,16 @@ class Cable:
     ) -> None:
         self._unplug()
 
+    def cut(self) -> None:
+        """Nothing gets through from now on, not even a farewell."""
+        _ip("-n", self.ev.namespace, "link", "set", self.ev.interface, "down")
+
+    def mend(self) -> None:
+        """As good as new."""
+        _ip("-n", self.ev.namespace, "link", "set", self.ev.interface, "up")
+        for end in (self.station, self.ev):
+            _wait_for_address(end)
+
     def _plug(self) -> None:
         for end in (self.station, self.ev):
             _ip("netns", "add", end.namespace)

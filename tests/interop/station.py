@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -31,7 +33,7 @@ class ServedStation:
         settings.write_text(self._configuration)
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                self._end.command(str(SECC), "serve", "--config", str(settings)),
+                self._end.command(str(SECC), "serve", "--json", "--config", str(settings)),
                 cwd=self._directory,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -56,6 +58,39 @@ class ServedStation:
     def alive(self) -> bool:
         """Whether the process still serves."""
         return self._process is not None and self._process.poll() is None
+
+    @property
+    def ends(self) -> list[str]:
+        """Why each of its sessions has ended, in order."""
+        found = (record for record in self._records() if record.get("name") == "EndSession")
+        return [str(record["reason"]) for record in found]
+
+    @property
+    def demand_response_times(self) -> list[float]:
+        """Seconds from the last byte of a CurrentDemandReq to its response, rising."""
+        found = (record for record in self._records() if record.get("name") == "CurrentDemandRes")
+        return sorted(float(str(record["response_time"])) for record in found)
+
+    @property
+    def peak_memory(self) -> int:
+        """Bytes resident at most so far."""
+        assert self._process is not None
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        [line] = [line for line in status.splitlines() if line.startswith("VmHWM")]
+        return int(line.split()[1]) * 1024
+
+    def wait_for_end(self, number: int, seconds: float = 20.0) -> None:
+        """Return once so many sessions have ended."""
+        limit = time.monotonic() + seconds
+        while len(self.ends) < number:
+            if time.monotonic() > limit:
+                raise TimeoutError(f"{len(self.ends)} sessions have ended: {self.log}")
+            time.sleep(0.05)
+
+    def _records(self) -> Iterator[dict[str, object]]:
+        for line in self.log.read_text(errors="replace").splitlines():
+            if line.startswith("{") and line.endswith("}"):
+                yield json.loads(line)
 
     def _wait_until_ready(self, pid: int, seconds: float = 15.0) -> None:
         """Ready is when the SDP socket is bound, seen from outside: no word of its output is relied on."""
