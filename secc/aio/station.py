@@ -153,6 +153,12 @@ class Station:
         return self._discovery.port
 
     @property
+    def state(self) -> State | None:
+        """Where the running session stands, for displays; None without one."""
+        core = self._active.connection if self._active is not None else None
+        return core.session.state if core is not None else None
+
+    @property
     def health(self) -> StationHealth:
         """The state of things, for a supervisor."""
         discovery = self._discovery.health
