@@ -100,8 +100,11 @@ class SafetyOracle:
             case Tick(snapshot):
                 self.evse = snapshot
             case AuthorizationDecided(ticket, granted) if ticket == self.authorize_ticket:
-                self.granted = granted and not self.withdrawn and not self.stopped
                 self.withdrawn = self.withdrawn or not granted
+                if self.withdrawn:
+                    self.granted = False
+                elif not self.stopped:  # a grant after a stop adds nothing, nor does it take anything away
+                    self.granted = True
             case ContactorReported(ticket, closed) if ticket == self.close_ticket:
                 self.close_confirmed = closed
             case CableCheckReported(ticket, level) if ticket == self.test_ticket:
