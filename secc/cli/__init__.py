@@ -1,0 +1,87 @@
+"""The command line: one module per sub-command, loaded only when it is used.
+
+Exit codes: 0 done, 1 the answer is no (a message that cannot be decoded, a session that failed), 2 misused
+(wrong arguments, wrong configuration).
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Protocol, cast
+
+COMMANDS = {
+    "serve": "run a station for one outlet, simulated or your own",
+    "ev": "charge a simulated EV at a station",
+    "demo": "a simulated EV charges at a simulated station: AC and DC, plain and TLS",
+    "decode": "show EXI bytes as JSON",
+    "encode": "make EXI bytes from JSON",
+    "states": "what happens when a request arrives in a state",
+}
+
+
+class Command(Protocol):
+    """What a module of this package has."""
+
+    EXAMPLES: str
+    configure: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one sub-command and return the exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    chosen = next((word for word in given if not word.startswith("-")), None)
+    parser, command = _parser(chosen)
+    try:
+        parsed = parser.parse_args(given)
+        if command is None:
+            parser.print_help()
+            return 2
+        return command.run(parsed)
+    except SystemExit as end:  # argparse ends the process; a caller wants the code
+        return end.code if isinstance(end.code, int) else 2
+    except KeyboardInterrupt:
+        return 1
+    except BrokenPipeError:  # `secc states | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def misused(text: str) -> int:
+    """Say what has to be changed, on standard error; the exit code for it."""
+    print(f"secc: {text}", file=sys.stderr)
+    return 2
+
+
+def refused(text: str) -> int:
+    """Say why not, on standard error; the exit code for it."""
+    print(f"secc: {text}", file=sys.stderr)
+    return 1
+
+
+def _parser(chosen: str | None) -> tuple[argparse.ArgumentParser, Command | None]:
+    parser = argparse.ArgumentParser(
+        prog="secc",
+        description="The charging-station side (SECC) of ISO 15118-2.",
+        epilog="secc COMMAND --help shows options and examples.",
+    )
+    subparsers = parser.add_subparsers(metavar="COMMAND", title="commands")
+    command: Command | None = None
+    for name, purpose in COMMANDS.items():
+        if name != chosen:
+            subparsers.add_parser(name, help=purpose)
+            continue
+        command = cast(Command, importlib.import_module(f"secc.cli.{name}"))
+        subparser = subparsers.add_parser(
+            name,
+            help=purpose,
+            description=purpose[0].upper() + purpose[1:] + ".",
+            epilog=command.EXAMPLES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        command.configure(subparser)
+    return parser, command

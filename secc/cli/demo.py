@@ -1,0 +1,198 @@
+"""`secc demo`: station and EV in one command."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import tempfile
+from pathlib import Path
+
+from secc.aio.records import Direction, MessageRecord, OutputRecord, Record
+from secc.aio.station import Station
+from secc.cli import misused, netns, telling
+from secc.config import EnergyConfig, EnergyMode, SeccConfig, TimingConfig, TlsConfig
+from secc.errors import SeccError
+from secc.messages.iso2 import EnergyTransferMode
+from secc.sdp import SDP_PORT, TlsPolicy
+from secc.session.events import EndSession
+from secc.sim import (
+    EvResult,
+    Plan,
+    ScriptedEvcc,
+    SimulatedAcEvse,
+    SimulatedBackend,
+    SimulatedCable,
+    SimulatedDcEvse,
+)
+from secc.sim.certificates import ThrowawayPki, make_throwaway_pki
+
+EXAMPLES = """examples:
+  secc demo                     AC plain, DC plain, AC TLS, DC TLS, one after the other, on loopback
+  secc demo --only dc-tls --loops 200
+  sudo secc demo --netns        the same over a veth pair in a network namespace, with multicast discovery
+
+Station and EV are two parties with sockets between them; only the control pilot and the power lines are
+shared in memory, as there is no wire. The certificates are made for the occasion. Exit code 0 when every
+session was completed within the performance times of the standard, else 1.
+"""
+
+RUNS = {"ac": (False, False), "dc": (True, False), "ac-tls": (False, True), "dc-tls": (True, True)}
+"""Name: DC, TLS."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Arguments."""
+    parser.add_argument("--only", choices=list(RUNS), help="one of the four")
+    parser.add_argument("--loops", type=int, default=20, help="messages of each charge loop (20)")
+    parser.add_argument("--pace", type=float, default=0.05, help="seconds the EV waits in loops (0.05)")
+    parser.add_argument(
+        "--minimum-pace", type=float, default=0.0, help="seconds the station takes at least to answer (0)"
+    )
+    parser.add_argument("--netns", action="store_true", help="in a network namespace of its own (root)")
+    parser.add_argument("--quiet", "-q", action="store_true", help="only the summary")
+    parser.add_argument("--plain-text", action="store_true", help="no colour and no live line")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Charge four times, then sum up."""
+    style = telling.Style(colour=False if arguments.plain_text else None)
+    try:
+        timing = TimingConfig(minimum_pace=arguments.minimum_pace)
+        if arguments.netns:
+            netns.enter_new_network()
+        with tempfile.TemporaryDirectory(prefix="secc-demo-") as folder:
+            pki = make_throwaway_pki(Path(folder))
+            names = [arguments.only] if arguments.only else list(RUNS)
+            shows = [_Show(name, arguments, timing, pki, style) for name in names]
+            for show in shows:
+                asyncio.run(show.charge())
+    except SeccError as error:
+        return misused(str(error))
+    return _sum_up(shows, style)
+
+
+class _Show:
+    """One session, shown while it happens."""
+
+    def __init__(
+        self,
+        name: str,
+        arguments: argparse.Namespace,
+        timing: TimingConfig,
+        pki: ThrowawayPki,
+        style: telling.Style,
+    ) -> None:
+        self.title = name.upper().replace("-", " ") if "-" in name else f"{name.upper()} plain"
+        self.times: list[tuple[str, float]] = []
+        self.result = EvResult(error="not run")
+        self.delivered = 0.0
+        self._dc, self._tls = RUNS[name]
+        self._arguments = arguments
+        self._timing = timing
+        self._pki = pki
+        self._style = style
+        self._begun = 0.0
+        self._shown = ""
+        cable = SimulatedCable()
+        self._cable = cable
+        self._evse = SimulatedDcEvse(cable) if self._dc else SimulatedAcEvse(cable)
+        self._station: Station | None = None
+
+    async def charge(self) -> None:
+        """Station up, EV comes, charges and goes, station down."""
+        mode = EnergyMode.DC_EXTENDED if self._dc else EnergyMode.AC_THREE_PHASE_CORE
+        config = SeccConfig(
+            interface=netns.STATION_END if self._arguments.netns else "lo",
+            energy=EnergyConfig(modes=(mode,)),
+            timing=self._timing,
+            tls=self._tls_config(),
+        )
+        style = self._style
+        if not self._arguments.quiet:
+            style.line(style.bold(self.title))
+        self._begun = asyncio.get_running_loop().time()
+        sdp_port = SDP_PORT if self._arguments.netns else 0
+        backend = SimulatedBackend(delay=0.2)
+        station = Station(config, self._evse, backend, on_event=self._see, sdp_port=sdp_port)
+        self._station = station
+        async with station:
+            ev = ScriptedEvcc(
+                Plan(
+                    mode=EnergyTransferMode(mode.value),
+                    loops=self._arguments.loops,
+                    pace=self._arguments.pace,
+                ),
+                cable=self._cable,
+                interface=netns.EV_END if self._arguments.netns else "lo",
+                tls=self._tls,
+                roots=self._pki.root,
+                sdp_port=station.sdp_port or SDP_PORT,
+                patience=4.0,
+            )
+            self.result = await ev.charge()
+        self.delivered = self._evse.energy
+        if not self._arguments.quiet:
+            style.line(f"  {self._verdict()}")
+            style.line()
+
+    def _tls_config(self) -> TlsConfig:
+        if not self._tls:
+            return TlsConfig()
+        return TlsConfig(
+            policy=TlsPolicy.REQUIRED, certificate_chain=self._pki.chain, private_key=self._pki.key
+        )
+
+    def _see(self, record: Record) -> None:
+        match record:
+            case MessageRecord(direction=Direction.SENT):
+                self._answered(record)
+            case OutputRecord(output=EndSession() as end) if not self._arguments.quiet:
+                self._style.line(f"  {self._clock(record.at)}  session over: {end.reason.value}")
+
+    def _answered(self, record: MessageRecord) -> None:
+        name = telling.name_of(record.message)
+        waited = record.response_time or 0.0
+        self.times.append((name, waited))
+        if self._arguments.quiet:
+            return
+        evse = self._evse
+        state = self._station.state if self._station is not None else None
+        text = (
+            f"  {self._clock(record.at)}  {name:27} {telling.milliseconds(waited):>9}  "
+            f"{evse.cable.pilot.value}  {evse.voltage:6.1f} V {evse.current:6.1f} A {evse.energy:7.2f} Wh  "
+            f"{self._style.dim(state.name if state is not None else '')}"
+        )
+        if name == self._shown:
+            self._style.replace(text)
+        else:
+            self._style.line(text)
+        self._shown = name
+
+    def _clock(self, at: float) -> str:
+        return f"{at - self._begun:7.3f} s"
+
+    def _verdict(self) -> str:
+        result, style = self.result, self._style
+        if not result.completed:
+            return f"{style.bad('failed')}: {result.error or 'the session is not complete'}"
+        how = "TLS" if result.tls else "plain TCP"
+        return (
+            f"{style.good('charged')} {self.delivered:.2f} Wh over {how}, {len(result.exchanges)} messages, "
+            f"{result.duration:.1f} s, {result.peer}"
+        )
+
+
+def _sum_up(shows: list[_Show], style: telling.Style) -> int:
+    """Response times of the station against the standard, then what became of the sessions."""
+    rows = telling.figures(entry for show in shows for entry in show.times)
+    style.line(style.bold("Response times of the station, all sessions"))
+    for line in telling.table(rows, style):
+        style.line(line)
+    style.line()
+    for show in shows:
+        result = show.result
+        verdict = style.good("completed") if result.completed else style.bad("FAILED   ")
+        text = f"{show.delivered:8.2f} Wh  {result.duration:5.1f} s" if result.completed else result.error
+        style.line(f"{show.title:10} {verdict}  {text}")
+    good = all(show.result.completed for show in shows) and all(row.kept for row in rows)
+    return 0 if good else 1

@@ -1,0 +1,169 @@
+"""`secc ev`: a scripted EV charges at a station."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+from pathlib import Path
+
+from secc.cli import misused, telling
+from secc.cli.streams import from_hex
+from secc.messages.iso2 import ChargingSession, EnergyTransferMode
+from secc.sdp import SDP_PORT
+from secc.sim import EvResult, Exchange, Plan, ScriptedEvcc, Vehicle
+
+EXAMPLES = """examples:
+  secc ev --interface eth1 --dc                   find the station by SDP, charge DC, plain
+  secc ev --interface eth1 --ac --tls --roots v2g_root.pem
+  secc ev --interface lo --dc                     a station on this machine, on loopback
+  secc ev --host fe80::1%eth1 --port 54321 --ac   without SDP
+
+Exit code 0 when the session went from handshake to SessionStopRes, 1 when it did not.
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Arguments."""
+    parser.add_argument("--interface", "-i", default="lo", help="where the station is (default: lo)")
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--dc", action="store_true", help="DC_extended (default)")
+    kind.add_argument("--ac", action="store_true", help="AC_three_phase_core")
+    kind.add_argument(
+        "--mode", choices=[mode.value for mode in EnergyTransferMode], help="another energy transfer mode"
+    )
+    parser.add_argument(
+        "--tls", action=argparse.BooleanOptionalAction, default=False, help="ask for TLS, take nothing less"
+    )
+    parser.add_argument("--roots", type=Path, help="PEM of V2G roots; without it any certificate is accepted")
+    parser.add_argument("--host", help="address of the station: no SDP")
+    parser.add_argument("--port", type=int, help="port of the station: no SDP")
+    parser.add_argument("--sdp-port", type=int, default=SDP_PORT, help=f"default {SDP_PORT}")
+    parser.add_argument("--loops", type=int, help="messages of the charge loop (default 20)")
+    parser.add_argument("--energy", type=float, help="Wh to take, instead of --loops")
+    parser.add_argument("--soc", type=float, default=35.0, help="state of charge at the start in %% (35)")
+    parser.add_argument("--pace", type=float, default=0.1, help="seconds between messages of a loop (0.1)")
+    parser.add_argument("--pause", action="store_true", help="end with SessionStopReq(Pause)")
+    parser.add_argument("--session-id", type=_hex, default=b"\x00", help="hexadecimal, to join a paused one")
+    parser.add_argument("--patience", type=float, default=1.0, help="factor on the EV's message timeouts")
+    parser.add_argument("--json", action="store_true", help="one JSON object per exchange, then the result")
+    parser.add_argument("--quiet", "-q", action="store_true", help="only the result")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Charge once."""
+    if (arguments.host is None) != (arguments.port is None):
+        return misused("--host and --port belong together")
+    if not 0.0 <= arguments.soc <= 100.0:
+        return misused(f"--soc {arguments.soc:g}: expected 0 to 100")
+    style = telling.Style()
+    printer = _Printer(style, as_json=arguments.json, quiet=arguments.quiet)
+    vehicle = Vehicle(soc=arguments.soc / 100.0, full_soc=max(0.8, arguments.soc / 100.0 + 0.05))
+    ev = ScriptedEvcc(
+        _plan(arguments),
+        vehicle=vehicle,
+        interface=arguments.interface,
+        tls=arguments.tls,
+        roots=arguments.roots,
+        host=arguments.host,
+        port=arguments.port,
+        sdp_port=arguments.sdp_port,
+        patience=arguments.patience,
+        on_exchange=printer.exchange,
+    )
+    result = asyncio.run(ev.charge())
+    printer.result(result, vehicle)
+    return 0 if result.completed else 1
+
+
+def _plan(arguments: argparse.Namespace) -> Plan:
+    mode = EnergyTransferMode.DC_EXTENDED
+    if arguments.mode is not None:
+        mode = EnergyTransferMode(arguments.mode)
+    elif arguments.ac:
+        mode = EnergyTransferMode.AC_THREE_PHASE_CORE
+    loops = arguments.loops
+    if loops is None and arguments.energy is None:
+        loops = 20
+    return Plan(
+        mode=mode,
+        loops=loops,
+        energy=arguments.energy,
+        pace=arguments.pace,
+        end=ChargingSession.PAUSE if arguments.pause else ChargingSession.TERMINATE,
+        session_id=arguments.session_id,
+    )
+
+
+def _hex(text: str) -> bytes:
+    data = from_hex(text) if text else b""
+    if data is None or len(data) > 8:
+        raise argparse.ArgumentTypeError("expected up to 16 hexadecimal digits")
+    return data
+
+
+class _Printer:
+    def __init__(self, style: telling.Style, *, as_json: bool, quiet: bool) -> None:
+        self._style = style
+        self._json = as_json
+        self._quiet = quiet
+        self._last = ""
+
+    def exchange(self, exchange: Exchange) -> None:
+        name = telling.name_of(exchange.request)
+        if self._json:
+            print(json.dumps(_as_dict(exchange)), flush=True)
+        elif not self._quiet:
+            waited = telling.milliseconds(exchange.response_time)
+            detail = telling.detail_of(exchange.response)
+            text = f"{exchange.at:8.3f} s  {name:28} {waited:>10}  {detail}".rstrip()
+            if name == self._last:
+                self._style.replace(text)
+            else:
+                self._style.line(text)
+        self._last = name
+
+    def result(self, result: EvResult, vehicle: Vehicle) -> None:
+        if self._json:
+            print(json.dumps(_summary(result, vehicle)))
+            return
+        style = self._style
+        style.line()
+        if not self._quiet:
+            times = ((telling.name_of(e.response), e.response_time) for e in result.exchanges)
+            for line in telling.table(telling.figures(times), style):
+                style.line(line)
+            style.line()
+        how = "TLS" if result.tls else "plain"
+        if result.completed:
+            verdict = style.good("charged")
+            style.line(
+                f"{verdict}  {result.energy:.2f} Wh in {result.duration:.1f} s, {how}, {result.peer}, "
+                f"now {vehicle.soc * 100:.1f} %"
+            )
+        else:
+            style.line(f"{style.bad('failed')}  {result.error or 'the session is not complete'}")
+
+
+def _as_dict(exchange: Exchange) -> dict[str, object]:
+    return {
+        "at": round(exchange.at, 6),
+        "request": telling.name_of(exchange.request),
+        "response": telling.name_of(exchange.response),
+        "detail": telling.detail_of(exchange.response),
+        "response_time": round(exchange.response_time, 6),
+    }
+
+
+def _summary(result: EvResult, vehicle: Vehicle) -> dict[str, object]:
+    return {
+        "completed": result.completed,
+        "error": result.error or None,
+        "tls": result.tls,
+        "peer": result.peer,
+        "session_id": result.session_id.hex().upper(),
+        "energy": round(result.energy, 3),
+        "duration": round(result.duration, 3),
+        "soc": round(vehicle.soc, 4),
+        "messages": len(result.exchanges),
+    }

@@ -1,0 +1,216 @@
+"""`secc serve`: a station for one outlet."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import dataclasses
+import importlib
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, cast
+
+from secc import config as configuration
+from secc.aio.interface import find_link_local
+from secc.aio.records import LinkEvent, LinkRecord, Record
+from secc.aio.station import Station
+from secc.cli import misused, telling
+from secc.config import EnergyMode, SeccConfig
+from secc.errors import ConfigError, SeccError
+from secc.ports import Backend, EvseController
+from secc.sdp import SDP_PORT
+
+EXAMPLES = """examples:
+  secc serve --sim dc --interface eth1
+  secc serve --config station.toml                     simulated, as the modes in the file are AC or DC
+  secc serve --config station.toml --controller my_package.outlet:Outlet --backend my_package.csms:Backend
+
+A controller or back end is a class or function that is called without arguments. Without --backend
+everybody may charge. A simulated outlet has no pilot wire to an EV on the network: it moves its own pilot
+by what the EV says (C when CableCheckReq or PowerDeliveryReq(Start) comes, B after the stop); --pilot fixes
+it instead.
+SIGINT and SIGTERM switch the output off first, then end the session, then the process.
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Arguments."""
+    parser.add_argument("--config", "-c", help="TOML file")
+    parser.add_argument("--interface", "-i", help="interface of the charging cable, instead of the file's")
+    parser.add_argument("--sim", choices=["ac", "dc"], help="simulate an outlet of this kind")
+    parser.add_argument("--controller", metavar="PACKAGE.MODULE:CLASS", help="your outlet")
+    parser.add_argument("--backend", metavar="PACKAGE.MODULE:CLASS", help="your back end")
+    parser.add_argument(
+        "--grant-after", type=float, default=0.0, metavar="SECONDS", help="simulated back end: decide later"
+    )
+    parser.add_argument("--deny", action="store_true", help="simulated back end: nobody may charge")
+    parser.add_argument(
+        "--pilot", choices=["auto", "A", "B", "C"], default="auto", help="pilot of a simulated outlet (auto)"
+    )
+    parser.add_argument("--sdp-port", type=int, default=SDP_PORT, help="for tests; EVs ask 15118")
+    parser.add_argument("--json", action="store_true", help="one JSON object per event")
+    parser.add_argument("--quiet", "-q", action="store_true", help="only starts, ends and problems")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until a signal comes."""
+    if arguments.sim is not None and arguments.controller is not None:
+        return misused("--sim and --controller exclude each other")
+    try:
+        settings = _settings(arguments)
+        _check_interface(settings.interface)
+        controller, watcher = _outlet(arguments, settings)
+        backend = _backend(arguments)
+        asyncio.run(_serve(arguments, settings, controller, backend, watcher))
+    except SeccError as error:
+        return misused(str(error))
+    return 0
+
+
+Watcher = Callable[[Record], None]
+
+
+async def _serve(
+    arguments: argparse.Namespace,
+    settings: SeccConfig,
+    controller: EvseController,
+    backend: Backend,
+    watcher: Watcher | None,
+) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    printer = _Printer(as_json=arguments.json, quiet=arguments.quiet)
+
+    def on_event(record: Record) -> None:
+        if watcher is not None:
+            watcher(record)
+        printer.record(record)
+
+    station = Station(settings, controller, backend, on_event=on_event, sdp_port=arguments.sdp_port)
+    printer.say(f"serving {settings.evse_id} on {settings.interface}")
+    if find_link_local(settings.interface) is None:
+        printer.say(
+            f"{settings.interface} has no IPv6 link-local address yet; waiting for one "
+            f"(is it up? ip link set {settings.interface} up)"
+        )
+    async with station:
+        await stop.wait()
+        printer.say("stopping: output off, then farewell")
+    printer.say("stopped")
+
+
+def _settings(arguments: argparse.Namespace) -> SeccConfig:
+    """The file, with what the command line says on top."""
+    if arguments.config is None and arguments.interface is None:
+        raise ConfigError("name the interface of the charging cable: --interface, or in a file: --config")
+    settings = SeccConfig() if arguments.config is None else configuration.load(arguments.config)
+    if arguments.interface is not None:
+        settings = dataclasses.replace(settings, interface=arguments.interface)
+    if arguments.sim is not None:
+        dc = arguments.sim == "dc"
+        modes = tuple(mode for mode in settings.energy.modes if mode.is_dc is dc)
+        energy = dataclasses.replace(settings.energy, modes=modes or _MODES[arguments.sim])
+        settings = dataclasses.replace(settings, energy=energy)
+    return settings
+
+
+_MODES = {
+    "ac": (EnergyMode.AC_THREE_PHASE_CORE, EnergyMode.AC_SINGLE_PHASE_CORE),
+    "dc": (EnergyMode.DC_EXTENDED, EnergyMode.DC_CORE),
+}
+
+
+def _check_interface(name: str) -> None:
+    known = [interface for _, interface in socket.if_nameindex()]
+    if name not in known:
+        raise ConfigError(f"there is no interface {name}; here are: {', '.join(known)}")
+
+
+def _outlet(arguments: argparse.Namespace, settings: SeccConfig) -> tuple[EvseController, Watcher | None]:
+    """The controller, and for a simulated one what moves its pilot."""
+    if arguments.controller is not None:
+        return cast(EvseController, _make(arguments.controller, "--controller")), None
+    if settings.energy.offers_ac and settings.energy.offers_dc:
+        raise ConfigError("energy.modes has AC and DC, a simulated outlet is one of them: add --sim ac or dc")
+    from secc.session.events import ControlPilot
+    from secc.sim import AutoPilot, SimulatedAcEvse, SimulatedCable, SimulatedDcEvse
+
+    auto = arguments.pilot == "auto"
+    cable = SimulatedCable(ControlPilot.B if auto else ControlPilot(arguments.pilot))
+    watcher = AutoPilot(cable) if auto else None
+    if settings.energy.offers_dc:
+        return SimulatedDcEvse(cable), watcher
+    return SimulatedAcEvse(cable, nominal_voltage=settings.energy.ac.nominal_voltage), watcher
+
+
+def _backend(arguments: argparse.Namespace) -> Backend:
+    if arguments.backend is not None:
+        return cast(Backend, _make(arguments.backend, "--backend"))
+    from secc.sim import SimulatedBackend
+
+    return SimulatedBackend(grant=not arguments.deny, delay=arguments.grant_after)
+
+
+def _make(name: str, option: str) -> Any:
+    """What `package.module:Class` gives when it is called; the current directory is searched as well."""
+    module_name, colon, attribute = name.partition(":")
+    if not colon or not attribute:
+        raise ConfigError(f"{option} {name}: expected package.module:Class")
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        factory = getattr(importlib.import_module(module_name), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"{option} {name}: {error}") from error
+    try:
+        return factory()
+    except TypeError as error:
+        raise ConfigError(f"{option} {name}: it is called without arguments: {error}") from error
+
+
+class _Printer:
+    """Lines with the time of day, or JSON, on standard output."""
+
+    def __init__(self, *, as_json: bool, quiet: bool) -> None:
+        self._json = as_json
+        self._quiet = quiet
+
+    def say(self, text: str) -> None:
+        if self._json:
+            return
+        self._print(text)
+
+    def record(self, record: Record) -> None:
+        if self._json:
+            self._write(telling.as_json(record))
+            return
+        if self._quiet and not _is_milestone(record):
+            return
+        text = telling.as_text(record)
+        if text is not None:
+            self._print(text)
+
+    def _print(self, text: str) -> None:
+        now = time.time()
+        clock = time.strftime("%H:%M:%S", time.localtime(now))
+        self._write(f"{clock}.{int(now % 1 * 1000):03d} {text}")
+
+    def _write(self, text: str) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            print(text, flush=True)
+
+
+def _is_milestone(record: Record) -> bool:
+    from secc.aio.records import OutputRecord
+    from secc.session.events import EndSession
+
+    if isinstance(record, OutputRecord):
+        return isinstance(record.output, EndSession)
+    quiet = (LinkEvent.LISTENING, LinkEvent.DEAF, LinkEvent.FAILED, LinkEvent.COMPLAINT)
+    return isinstance(record, LinkRecord) and record.event in quiet

@@ -1,0 +1,149 @@
+"""`secc states`: the rule table of the session, by request or by state."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import inspect
+import json
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from secc.cli import refused
+from secc.messages.iso2 import PAIRS
+from secc.session.states import State, Timer
+from secc.session.table import ANYWHERE, RULES, Key, On
+
+EXAMPLES = """examples:
+  secc states PowerDeliveryReq     each state in which it is legal, and what happens there
+  secc states WAIT_DEMAND          everything that is legal in that state
+  secc states                      the whole table, a line per row
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Arguments."""
+    parser.add_argument(
+        "name", nargs="?", metavar="REQUEST", help="a request, another input, a timer, or a state; any case"
+    )
+    parser.add_argument("--json", action="store_true", help="rows as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print rows."""
+    rows = list(RULES)
+    if arguments.name is not None:
+        rows = [row for row in RULES if _matches(row, arguments.name)]
+        anywhere = [key for key in ANYWHERE if _same(arguments.name, input_name(key))]
+        if not rows and not anywhere:
+            return _unknown(arguments.name)
+    if arguments.json:
+        print(json.dumps([_as_dict(row) for row in rows], indent=2))
+    elif arguments.name is None:
+        _print_table(rows)
+    else:
+        _print_rows(rows)
+        _print_anywhere(arguments.name)
+        _print_otherwise(arguments.name, rows)
+    return 0
+
+
+def input_name(key: Key) -> str:
+    """A row's input as people write it."""
+    return f"Timer {key.value}" if isinstance(key, Timer) else key.__name__
+
+
+def _same(name: str, known: str) -> bool:
+    wanted = name.casefold().removeprefix("timer ").removeprefix("timer.")
+    known = known.casefold().removeprefix("timer ")
+    return wanted in (known, known.removesuffix("req"))
+
+
+def _matches(row: On, name: str) -> bool:
+    return _same(name, input_name(row.input)) or name.casefold() == row.state.name.casefold()
+
+
+def _unknown(name: str) -> int:
+    for request in PAIRS:
+        if _same(name, request.__name__):
+            return refused(
+                f"{request.__name__} is legal in no state: it is answered with {PAIRS[request].__name__} and "
+                "FAILED_SequenceError, and the session ends [V2G2-538] [V2G2-539]"
+            )
+    known = sorted({input_name(row.input) for row in RULES} | {state.name for state in State})
+    lower = {entry.casefold(): entry for entry in known}
+    close = difflib.get_close_matches(name.casefold(), lower, n=3, cutoff=0.4)
+    hint = f"; did you mean {' or '.join(lower[entry] for entry in close)}?" if close else ""
+    return refused(f"{name} is no request, input or state{hint}")
+
+
+def _print_table(rows: list[On]) -> None:
+    width = max(len(row.state.name) for row in rows)
+    for row in rows:
+        leads = ", ".join(_targets(row)) or "(the session ends)"
+        print(f"{row.state.name:{width}}  {input_name(row.input):28}  {leads}")
+
+
+def _print_rows(rows: list[On]) -> None:
+    for row in rows:
+        only = f"   (leniency {row.leniency})" if row.leniency else ""
+        print(f"{row.state.name}: {row.state.value}{only}")
+        print(f"  on {input_name(row.input)}")
+        print(f"    handler   {_handler(row.handler)}")
+        print(f"    leads to  {', '.join(_targets(row)) or '(the session ends)'}")
+        if meaning := inspect.getdoc(row.handler):
+            print(textwrap.indent(textwrap.fill(" ".join(meaning.split()), 92), "    "))
+        if row.ids:
+            print(f"    ids       {' '.join(f'[{one}]' for one in row.ids.split())}")
+        print()
+
+
+def _print_anywhere(name: str) -> None:
+    for key, entry in ANYWHERE.items():
+        if _same(name, input_name(key)):
+            print(f"In every state without a row of its own, on {input_name(key)}")
+            print(f"    handler   {_handler(entry.handler)}")
+            print(f"    ids       {' '.join(f'[{one}]' for one in entry.ids.split())}\n")
+
+
+def _print_otherwise(name: str, rows: list[On]) -> None:
+    """The rule for what has no row."""
+    request = next((key for key in PAIRS if _same(name, key.__name__)), None)
+    if request is not None and rows:
+        print(
+            f"In every other state: {PAIRS[request].__name__} with FAILED_SequenceError, output off, "
+            "end of the session [V2G2-538] [V2G2-539]."
+        )
+    elif rows and name.casefold() == rows[0].state.name.casefold():
+        print(
+            "Every other request: its own response with FAILED_SequenceError, output off, end of the session "
+            "[V2G2-538] [V2G2-539]."
+        )
+
+
+def _targets(row: On) -> list[str]:
+    return [state.name for state in State if state in row.leads_to]
+
+
+def _handler(handler: Callable[..., Any]) -> str:
+    """Module, name and line, to jump to."""
+    place = inspect.getsourcefile(handler)
+    line = handler.__code__.co_firstlineno
+    path = Path(place).relative_to(_ROOT) if place else Path(handler.__module__)
+    return f"{handler.__name__}  {path}:{line}"
+
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+def _as_dict(row: On) -> dict[str, Any]:
+    return {
+        "state": row.state.name,
+        "input": input_name(row.input),
+        "handler": f"{row.handler.__module__}.{row.handler.__name__}",
+        "leads_to": _targets(row),
+        "ids": row.ids.split(),
+        "leniency": row.leniency or None,
+    }

@@ -1,0 +1,237 @@
+"""Records of a station and exchanges of an EV as lines of text, as JSON, and as a table of response times."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import json
+import math
+import sys
+from collections.abc import Iterable
+from typing import Any, TextIO
+
+import msgspec
+
+from secc.aio.records import Direction, LinkRecord, MessageRecord, NoticeRecord, OutputRecord, Record
+from secc.messages.iso2 import V2GMessage
+from secc.session.events import EndSession, RenewLease
+
+
+def name_of(message: msgspec.Struct) -> str:
+    """SessionSetupReq, and so on."""
+    if isinstance(message, V2GMessage):
+        return type(message.body).__name__
+    return type(message).__name__
+
+
+def detail_of(message: msgspec.Struct) -> str:
+    """What a reader wants to see of a response at a glance."""
+    body = message.body if isinstance(message, V2GMessage) else message
+    words = []
+    code = getattr(body, "response_code", None)
+    if code is not None and code.value != "OK":
+        words.append(code.value)
+    for field in ("charge_progress", "evse_processing", "charging_session"):
+        value = getattr(body, field, None)
+        if value is not None:
+            words.append(value.value)
+    return " ".join(words)
+
+
+def as_text(record: Record) -> str | None:
+    """One line; None for what only fills a log."""
+    match record:
+        case MessageRecord(direction=Direction.RECEIVED):
+            return f"<- {name_of(record.message):28} {detail_of(record.message)}".rstrip()
+        case MessageRecord():
+            waited = "" if record.response_time is None else milliseconds(record.response_time)
+            return f"-> {name_of(record.message):28} {waited:>10}  {detail_of(record.message)}".rstrip()
+        case NoticeRecord():
+            return f"   {record.notice.kind.value}: {record.notice.text}"
+        case OutputRecord(output=RenewLease()):
+            return None
+        case OutputRecord(output=EndSession() as end):
+            detail = f", {end.detail}" if end.detail else ""
+            energy = f", meter {end.meter.energy} Wh" if end.meter is not None else ""
+            return f"   session {end.session_id.hex().upper()} is over: {end.reason.value}{detail}{energy}"
+        case OutputRecord():
+            return f"   {_order(record.output)}"
+        case LinkRecord():
+            peer = f" {record.peer}" if record.peer else ""
+            text = f": {record.text}" if record.text else ""
+            return f"   {record.event.value}{peer}{text}"
+
+
+def as_json(record: Record) -> str:
+    """The same as one JSON object."""
+    fields: dict[str, Any] = {"at": round(record.at, 6)}
+    match record:
+        case MessageRecord():
+            fields |= {"kind": "message", "direction": record.direction.value}
+            fields |= {"name": name_of(record.message), "message": _plain(record.message)}
+            if record.response_time is not None:
+                fields["response_time"] = round(record.response_time, 6)
+        case NoticeRecord():
+            fields |= {"kind": "notice", "about": record.notice.kind.value, "text": record.notice.text}
+        case OutputRecord():
+            fields |= {"kind": "output", "name": type(record.output).__name__, **_plain(record.output)}
+        case LinkRecord():
+            fields |= {"kind": "link", "event": record.event.value, "text": record.text, "peer": record.peer}
+    return json.dumps(fields)
+
+
+def _order(output: object) -> str:
+    """An output of the session in words: its class and its numbers, tickets left out."""
+    words = [type(output).__name__]
+    if dataclasses.is_dataclass(output):
+        for field in dataclasses.fields(output):
+            value = getattr(output, field.name)
+            if isinstance(value, int | float):
+                words.append(f"{field.name} {value:g}")
+    return " ".join(words)
+
+
+def _plain(value: Any) -> Any:
+    """Data that JSON can hold; bytes as hexadecimal."""
+    if isinstance(value, V2GMessage):
+        return {"session_id": value.header.session_id.hex().upper(), "body": _plain(value.body)}
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, bytes):
+        return value.hex().upper()
+    if isinstance(value, msgspec.Struct):
+        pairs = ((name, getattr(value, name)) for name in value.__struct_fields__)
+        return {name: _plain(item) for name, item in pairs if item is not None}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value
+
+
+# --- response times ----------------------------------------------------------------------------------------
+
+
+def performance_time(response: str) -> float:
+    """Seconds in which the standard wants the station to answer."""
+    if response == "CurrentDemandRes":
+        return 0.025
+    return 4.5 if response in _SLOW else 1.5
+
+
+_SLOW = frozenset(
+    {
+        "ServiceDetailRes",
+        "PaymentDetailsRes",
+        "PowerDeliveryRes",
+        "CertificateInstallationRes",
+        "CertificateUpdateRes",
+    }
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Figures:
+    """Response times of one kind of message, in seconds."""
+
+    name: str
+    count: int
+    p50: float
+    p99: float
+    longest: float
+    limit: float
+
+    @property
+    def kept(self) -> bool:
+        """All of them were within the performance time."""
+        return self.longest <= self.limit
+
+
+def figures(times: Iterable[tuple[str, float]]) -> list[Figures]:
+    """(response, seconds) in any number, by response, in the order of the first of each."""
+    by_name: dict[str, list[float]] = {}
+    for name, seconds in times:
+        by_name.setdefault(name, []).append(seconds)
+    out = []
+    for name, values in by_name.items():
+        values.sort()
+        out.append(
+            Figures(
+                name,
+                len(values),
+                percentile(values, 50),
+                percentile(values, 99),
+                values[-1],
+                performance_time(name),
+            )
+        )
+    return out
+
+
+def percentile(ordered: list[float], percent: float) -> float:
+    """Nearest rank."""
+    return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
+
+
+def table(rows: list[Figures], style: Style) -> list[str]:
+    """Lines of text."""
+    lines = [style.dim(f"{'response':28}{'n':>5}{'p50':>11}{'p99':>11}{'max':>11}{'limit':>11}")]
+    for row in rows:
+        times = "".join(f"{milliseconds(value):>11}" for value in (row.p50, row.p99, row.longest))
+        verdict = style.good("kept") if row.kept else style.bad("MISSED")
+        lines.append(f"{row.name:28}{row.count:>5}{times}{milliseconds(row.limit):>11}  {verdict}")
+    return lines
+
+
+def milliseconds(seconds: float) -> str:
+    """Short, for people."""
+    return f"{seconds * 1000:.2f} ms" if seconds < 0.1 else f"{seconds * 1000:.0f} ms"
+
+
+# --- terminal ----------------------------------------------------------------------------------------------
+
+
+class Style:
+    """A little colour where there is a terminal, none elsewhere."""
+
+    def __init__(self, stream: TextIO | None = None, *, colour: bool | None = None) -> None:
+        """`colour` None: as the stream is a terminal or not."""
+        self._stream = stream if stream is not None else sys.stdout
+        self.live = self._stream.isatty() if colour is None else colour
+        self._open_line = False
+
+    def good(self, text: str) -> str:
+        """Green."""
+        return self._paint("32", text)
+
+    def bad(self, text: str) -> str:
+        """Red."""
+        return self._paint("31;1", text)
+
+    def bold(self, text: str) -> str:
+        """Headings."""
+        return self._paint("1", text)
+
+    def dim(self, text: str) -> str:
+        """Side matters."""
+        return self._paint("2", text)
+
+    def line(self, text: str = "") -> None:
+        """A line that stays."""
+        if self._open_line:
+            self._stream.write("\n")
+            self._open_line = False
+        self._stream.write(text + "\n")
+        self._stream.flush()
+
+    def replace(self, text: str) -> None:
+        """On a terminal: a line in place of the last one if that was such a line too; else a line."""
+        if not self.live:
+            self.line(text)
+            return
+        self._stream.write(f"\r\x1b[K{text}")
+        self._stream.flush()
+        self._open_line = True
+
+    def _paint(self, code: str, text: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if self.live else text
