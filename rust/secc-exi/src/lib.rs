@@ -23,8 +23,18 @@ pub(crate) struct Class {
     pub(crate) fields: Vec<Py<PyString>>,
     pub(crate) keywords: Py<PyTuple>,
     pub(crate) slots: Vec<Slot>,
-    pub(crate) flat_slots: Vec<bool>,
+    pub(crate) contents: Vec<Content>,
     pub(crate) record: Vec<RecordField>,
+}
+
+/// What may stand in a slot.
+pub(crate) enum Content {
+    /// Values of simple types.
+    Simple,
+    /// Objects of these classes, with the index of their type.
+    Classes(Vec<(usize, u16)>),
+    /// The one slot of a flat type.
+    Flat,
 }
 
 /// How the raw value of a record field becomes an object.
@@ -78,11 +88,11 @@ impl Codec {
         }
         let mut by_class = HashMap::new();
         let mut classes = Vec::with_capacity(types.len());
-        for (index, class) in types.into_iter().enumerate() {
-            if let Some(class) = &class {
+        for (index, class) in types.iter().enumerate() {
+            if let Some(class) = class {
                 by_class.insert(class.as_ptr() as usize, index as u16);
             }
-            classes.push(describe(py, grammar, index, class)?);
+            classes.push(describe(py, grammar, index, &types)?);
         }
         let literals = enums
             .iter()
@@ -268,8 +278,9 @@ fn describe(
     py: Python<'_>,
     grammar: &Grammar,
     index: usize,
-    class: Option<Bound<'_, PyType>>,
+    types: &[Option<Bound<'_, PyType>>],
 ) -> PyResult<Class> {
+    let class = types.get(index).and_then(Clone::clone);
     let broken = || PyValueError::new_err("the grammar tables are inconsistent");
     let entry = grammar.types.get(index).ok_or_else(broken)?;
     let first = entry.first_slot as usize;
@@ -284,13 +295,19 @@ fn describe(
         return Err(PyTypeError::new_err(detail));
     }
     let fields = keywords.iter().map(|f| Ok(f.cast_into::<PyString>()?.unbind())).collect::<PyResult<_>>()?;
-    let mut flat_slots = vec![false; slots.len()];
-    for production in layout::productions(grammar, entry) {
-        let flat = grammar.types.get(production.target as usize).is_some_and(|t| t.flat);
-        if let (Kind::Complex, true, Some(slot)) =
-            (production.kind, flat, flat_slots.get_mut(production.slot as usize))
-        {
-            *slot = true;
+    let mut contents: Vec<Content> = slots.iter().map(|_| Content::Simple).collect();
+    for production in layout::productions(grammar, entry).filter(|p| p.kind == Kind::Complex) {
+        let Some(content) = contents.get_mut(production.slot as usize) else { continue };
+        if grammar.types.get(production.target as usize).is_some_and(|t| t.flat) {
+            *content = Content::Flat;
+            continue;
+        }
+        let class = types.get(production.target as usize).and_then(Option::as_ref);
+        let pointer = class.map_or(0, |c| c.as_ptr() as usize);
+        match content {
+            Content::Classes(known) if known.contains(&(pointer, production.target)) => {}
+            Content::Classes(known) => known.push((pointer, production.target)),
+            _ => *content = Content::Classes(vec![(pointer, production.target)]),
         }
     }
     let record = layout::productions(grammar, entry)
@@ -306,7 +323,7 @@ fn describe(
         fields,
         keywords: keywords.unbind(),
         slots,
-        flat_slots,
+        contents,
         record,
     })
 }

@@ -1,6 +1,6 @@
 //! Walks message objects and feeds the encoder.
 
-use crate::{Class, Codec};
+use crate::{Class, Codec, Content, RecordField};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyInt, PyString, PyTuple};
 use v2g_exi::encode::Encoder;
@@ -62,26 +62,26 @@ fn element(
     };
     let Some(expected) = &class.class else {
         if !value.is_none() {
-            field(codec, encoder, 0, value)?;
+            field(codec, encoder, class, 0, value)?;
         }
         return Ok(encoder.close()?);
     };
-    if value.get_type().as_ptr() != expected.as_ptr() {
+    if value.get_type_ptr().cast() != expected.as_ptr() {
         let wanted = expected.bind(value.py()).name()?;
         return Err(wrong_class("", &wanted.to_string(), value));
     }
     for (number, (name, slot)) in class.fields.iter().zip(&class.slots).enumerate() {
-        let number = number as u8;
         let content = value.getattr(name)?;
+        let number = number as u8;
         match slot {
             Slot::Single if content.is_none() => empty(codec, encoder, class, number)?,
-            Slot::Single => field(codec, encoder, number, &content)?,
+            Slot::Single => field(codec, encoder, class, number, &content)?,
             Slot::List => {
                 let Ok(list) = content.cast::<PyTuple>() else {
                     return Err(wrong_class(&name.to_string(), "tuple", &content));
                 };
                 for entry in list.iter() {
-                    field(codec, encoder, number, &entry)?;
+                    field(codec, encoder, class, number, &entry)?;
                 }
             }
             Slot::Items => {
@@ -96,9 +96,8 @@ fn element(
 
 /// None in a field whose type is flat stands for the empty element.
 fn empty(codec: &Codec, encoder: &mut Encoder<'_>, class: &Class, number: u8) -> Outcome<()> {
-    if class.flat_slots.get(number as usize) == Some(&true) {
-        let flat = |p: &Production| is_flat(codec, p);
-        let (code, production) = encoder.find(number, flat)?;
+    if let Some(Content::Flat) = class.contents.get(number as usize) {
+        let (code, production) = encoder.find(number, |p| is_flat(codec, p))?;
         encoder.open(code, production)?;
         encoder.close()?;
     }
@@ -110,12 +109,23 @@ fn is_flat(codec: &Codec, production: &Production) -> bool {
         && codec.grammar.types.get(production.target as usize).is_some_and(|t| t.flat)
 }
 
-fn field(codec: &Codec, encoder: &mut Encoder<'_>, number: u8, value: &Bound<'_, PyAny>) -> Outcome<()> {
-    let type_index = codec.by_class.get(&(value.get_type().as_ptr() as usize)).copied();
-    let found = encoder.find(number, |p| match p.kind {
-        Kind::Complex => type_index == Some(p.target) || is_flat(codec, p),
-        _ => type_index.is_none(),
-    });
+fn field(
+    codec: &Codec,
+    encoder: &mut Encoder<'_>,
+    class: &Class,
+    number: u8,
+    value: &Bound<'_, PyAny>,
+) -> Outcome<()> {
+    let found = match class.contents.get(number as usize) {
+        Some(Content::Classes(classes)) => {
+            let own = value.get_type_ptr() as usize;
+            match classes.iter().find(|(class, _)| *class == own) {
+                Some((_, target)) => encoder.find(number, |p| p.kind == Kind::Complex && p.target == *target),
+                None => encoder.find(number, |p| p.kind != Kind::Complex),
+            }
+        }
+        _ => encoder.find(number, |_| true),
+    };
     match found {
         Ok((code, production)) => write(codec, encoder, code, production, value),
         Err(mut error) => {
@@ -144,6 +154,9 @@ fn write(
     value: &Bound<'_, PyAny>,
 ) -> Outcome<()> {
     if production.kind == Kind::Complex {
+        if let Some(values) = record(codec, production.target, value)? {
+            return Ok(encoder.record(code, production, values)?);
+        }
         encoder.open(code, production)?;
         return element(codec, encoder, production.target, value);
     }
@@ -158,6 +171,38 @@ fn write(
         })?;
     }
     Ok(written?)
+}
+
+/// The raw values of an object whose type is a record; None if it has to be written field by field, which also finds
+/// the words for what is wrong with it.
+fn record(codec: &Codec, type_index: u16, value: &Bound<'_, PyAny>) -> Outcome<Option<[i32; 3]>> {
+    let Some(class) = codec.classes.get(type_index as usize) else { return Ok(None) };
+    let own = class.class.as_ref().is_some_and(|c| c.as_ptr() == value.get_type_ptr().cast());
+    if class.record.is_empty() || !own {
+        return Ok(None);
+    }
+    let mut values = [0; 3];
+    for ((raw, name), kind) in values.iter_mut().zip(&class.fields).zip(&class.record) {
+        let content = value.getattr(name)?;
+        *raw = match kind {
+            RecordField::Boolean => match content.cast::<PyBool>() {
+                Ok(flag) => flag.is_true().into(),
+                Err(_) => return Ok(None),
+            },
+            RecordField::Literal(datatype) => {
+                match codec.literals_of(*datatype).iter().position(|m| m.is(&content)) {
+                    Some(index) => index as i32,
+                    None => return Ok(None),
+                }
+            }
+            RecordField::Integer => match content.cast_exact::<PyInt>().map(|number| number.extract::<i32>())
+            {
+                Ok(Ok(number)) => number,
+                _ => return Ok(None),
+            },
+        };
+    }
+    Ok(Some(values))
 }
 
 /// Hands the value of a simple type to `write`.

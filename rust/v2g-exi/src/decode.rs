@@ -44,8 +44,8 @@ pub struct Options {
     pub max_bytes: usize,
     /// Deepest nesting; at most [`MAX_DEPTH`].
     pub max_depth: usize,
-    /// Most events in a stream.
-    pub max_events: u32,
+    /// Most elements of complex type in a stream.
+    pub max_elements: u32,
     /// Most occurrences of an element that the schema does not limit.
     pub max_occurs: u16,
     /// Form of full lists.
@@ -57,7 +57,7 @@ impl Default for Options {
         Self {
             max_bytes: 1 << 16,
             max_depth: MAX_DEPTH,
-            max_events: 1 << 16,
+            max_elements: 1 << 16,
             max_occurs: 256,
             full_lists: FullLists::Specified,
         }
@@ -79,6 +79,7 @@ pub struct Report {
 }
 
 #[derive(Clone, Copy)]
+#[repr(align(8))] // moved as one word
 struct Frame {
     state: u16,
     counter: u16,
@@ -112,7 +113,7 @@ struct Run<'a, 'g> {
     frame: Frame,
     outer: [Frame; MAX_DEPTH],
     depth: usize,
-    events: u32,
+    elements_met: u32,
     met_full_list: bool,
 }
 
@@ -181,7 +182,7 @@ impl Decoder {
             frame: EMPTY,
             outer: [EMPTY; MAX_DEPTH],
             depth: 0,
-            events: 0,
+            elements_met: 0,
             met_full_list: false,
         };
         let outcome = run.whole(data, sink, fragment);
@@ -252,7 +253,6 @@ impl<'g> Run<'_, 'g> {
             let Some(state) = self.tables.states.get(self.frame.state as usize) else {
                 return Err(self.broken());
             };
-            self.events = self.events.wrapping_add(1);
             let word = self.reader.peek();
             let code = top(word, state.bits.into()) as u16;
             if code >= u16::from(state.count) {
@@ -410,6 +410,7 @@ impl<'g> Run<'_, 'g> {
             *outer = self.frame;
         }
         self.depth = self.depth.wrapping_add(1);
+        self.elements_met = self.elements_met.wrapping_add(1);
         self.frame = Frame { state: element.start, counter: 0, opener };
         let root = self.root;
         let production = self.tables.productions.get(opener as usize).unwrap_or(&root);
@@ -421,8 +422,8 @@ impl<'g> Run<'_, 'g> {
         if self.reader.overrun() {
             return Err(self.truncated());
         }
-        if self.events > self.options.max_events {
-            let detail = format!("more than {} events", self.options.max_events);
+        if self.elements_met > self.options.max_elements {
+            let detail = format!("more than {} elements", self.options.max_elements);
             return Err(self.fault(Fault::Size, detail));
         }
         let opener = self.frame.opener;

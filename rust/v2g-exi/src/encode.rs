@@ -7,6 +7,7 @@ use crate::grammar::{Count, Datatype, DatatypeKind, Grammar, Kind, Production, R
 use crate::value::{Given, NO_NAME};
 
 #[derive(Clone, Copy, Debug)]
+#[repr(align(8))] // moved as one word
 struct Frame {
     state: u16,
     counter: u16,

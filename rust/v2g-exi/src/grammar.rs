@@ -50,6 +50,7 @@ pub enum Slot {
 
 /// One way to go on from a state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(align(8))] // look-ups by shift and add
 pub struct Production {
     /// Kind of event.
     pub kind: Kind,
@@ -96,6 +97,7 @@ pub enum Short {
 
 /// A state: a run of productions and the width of its event code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(align(8))]
 pub struct State {
     /// First production.
     pub first: u16,
