@@ -70,7 +70,11 @@ class SafetyOracle:
         self.started = False  # PowerDelivery(Start) accepted, Stop or Renegotiate not yet received
         self.ev: iso2.DCEVChargeParameter | None = None
         self.offered_ids: set[int] = set()
-        self.pmax: list[tuple[float, int, Fraction]] = []
+        self.offers: dict[int, list[tuple[int, Fraction]]] = {}
+        """PMax of each schedule offered last: start and watts."""
+        self.offered_at = 0.0
+        self.in_force: tuple[float, list[tuple[int, Fraction]]] | None = None
+        self.set_point = SetOutput(0.0, 0.0)
 
     def step(self, now: float, event: Input, outputs: tuple[Output, ...]) -> None:
         """One input and what it led to."""
@@ -86,6 +90,8 @@ class SafetyOracle:
                 off = isinstance(output, (OpenContactor, SetOutput, EndSession)) or not self.output_on
                 require(off, "INV-31", f"{output} with a lapsed lease")
             self._check(output)
+        if isinstance(event, Tick) and any(isinstance(output, RenewLease) for output in outputs):
+            self._check_momentary(self.set_point)  # a lowered limit acts when the lease is renewed [INV-08]
         if self.output_on:
             self._check_reasons("after the input")
             require(now <= self.leased_until, "INV-31", "energised without a lease")
@@ -175,6 +181,7 @@ class SafetyOracle:
         require(self.leased_until >= self.now, invariant, "command without a lease")
 
     def _check_set_point(self, output: SetOutput) -> None:
+        self.set_point = output
         volts, amperes = exact(output.voltage), exact(output.current)
         require(volts >= 0 and amperes >= 0, "INV-07", f"negative {output}")
         if volts == 0:
@@ -194,13 +201,11 @@ class SafetyOracle:
         require(volts <= exact(dc.max_voltage), "INV-07", f"{output} above the outlet")
         require(amperes <= exact(dc.max_current), "INV-07", f"{output} above the outlet")
         require(volts * amperes <= exact(dc.max_power), "INV-07", f"{output} above the outlet's power")
-        for limit, actual in (
-            (self.evse.max_voltage, volts),
-            (self.evse.max_current, amperes),
-            (self.evse.max_power, volts * amperes),
-        ):
-            allowed = None if limit is None else exact(limit) if 0 < limit < float("inf") else Fraction(0)
-            require(allowed is None or actual <= allowed, "INV-07", f"{output}: momentary {limit}")
+        self._check_momentary(output)
+        if self.started and self.in_force is not None:
+            began, steps = self.in_force
+            pmax = [watts for start, watts in steps if start <= self.now - began][-1]
+            require(volts * amperes <= pmax, "INV-07", f"{output} above PMax {float(pmax)}")
         require(volts <= value(ev.ev_maximum_voltage_limit), "INV-07", f"{output} above the EV's voltage")
         require(amperes <= value(ev.ev_maximum_current_limit), "INV-07", f"{output} above the EV's current")
         if ev.ev_maximum_power_limit is not None:
@@ -209,6 +214,16 @@ class SafetyOracle:
             require(volts <= value(self.owed.ev_target_voltage), "INV-07", f"{output} above the target")
             require(amperes <= value(self.owed.ev_target_current), "INV-07", f"{output} above the target")
         self.output_on = True
+
+    def _check_momentary(self, output: SetOutput) -> None:
+        volts, amperes = exact(output.voltage), exact(output.current)
+        for limit, actual in (
+            (self.evse.max_voltage, volts),
+            (self.evse.max_current, amperes),
+            (self.evse.max_power, volts * amperes),
+        ):
+            allowed = None if limit is None else exact(limit) if 0 < limit < float("inf") else Fraction(0)
+            require(allowed is None or actual <= allowed, "INV-07", f"{output}: momentary {limit}")
 
     # --- responses ---
 
@@ -245,6 +260,14 @@ class SafetyOracle:
                 require(sound, "INV-06", f"Finished with {self.test_level}")
             case iso2.ChargeParameterDiscoveryRes(sa_schedules=iso2.SAScheduleList() as offer):
                 assert isinstance(request, iso2.ChargeParameterDiscoveryReq)
+                self.offered_at = self.now
+                self.offers = {
+                    entry.sa_schedule_tuple_id: [
+                        (step.time_interval.start, value(step.p_max))
+                        for step in entry.p_max_schedule.p_max_schedule_entry
+                    ]
+                    for entry in offer.sa_schedule_tuple
+                }
                 self.offered_ids = {entry.sa_schedule_tuple_id for entry in offer.sa_schedule_tuple}
                 if isinstance(request.ev_charge_parameter, iso2.DCEVChargeParameter):
                     self.ev = request.ev_charge_parameter
@@ -264,7 +287,16 @@ class SafetyOracle:
             dc = self.ev is not None
             require(dc or self.close_confirmed, "INV-02", "OK without a closed contactor")
             require(not self.stopped and not self.withdrawn, "INV-29", "start after a stop")
+            steps = self.offers[request.sa_schedule_tuple_id]
+            self.in_force = (self.offered_at, steps)
             self.started = True
+            highest = max(watts for _, watts in steps)
+            entries = () if request.charging_profile is None else request.charging_profile.profile_entry
+            for entry in entries:
+                above = value(entry.charging_profile_entry_max_power) > highest
+                require(not above, "V2G2-225", "profile above PMax accepted")
+        elif request.charge_progress is ChargeProgress.RENEGOTIATE:
+            require(self.ev is None or not self.output_on, "INV-06", "DC renegotiation with voltage")
         elif request.charge_progress is ChargeProgress.STOP:
             require(not self.output_on, "INV-03", "Stop answered with energy at the output")
 

@@ -1,11 +1,21 @@
 """PowerDelivery, AC and DC: what a start needs, charging profiles, the contactor."""
 
 import dataclasses
+from fractions import Fraction
 
 import pytest
 
 from secc.messages.iso2 import BodyElement, ChargeProgress, CurrentDemandReq, PhysicalValue, PreChargeReq
-from secc.session.events import CloseContactor, ControlPilot, OpenContactor, SetOutput
+from secc.session.context import Demand, EvLimits
+from secc.session.events import (
+    CloseContactor,
+    ControlPilot,
+    EvseFault,
+    IsolationLevel,
+    OpenContactor,
+    SetOutput,
+)
+from secc.session.limits import set_point
 from secc.session.states import State
 from tests.support import requests as r
 from tests.support.bench import AC, DC, Bench, code, sent
@@ -199,6 +209,26 @@ def test_pre_charge_with_a_negative_target_or_a_wrong_unit_is_refused(request_: 
     assert all(output.voltage == 0 for output in bench.outputs if isinstance(output, SetOutput))
 
 
+# --- DC: isolation ---
+
+
+@pytest.mark.parametrize("level", [IsolationLevel.VALID, IsolationLevel.WARNING])
+def test_isolation_that_is_sound_leads_to_pre_charge(level: IsolationLevel) -> None:
+    bench = Bench(DC).to_cable_check_result()
+    bench.isolation(level)
+    assert code(bench.request(r.cable_check())) == "OK"
+    assert bench.stands_in(State.WAIT_PRE_CHARGE)
+
+
+@pytest.mark.parametrize("level", [IsolationLevel.INVALID, IsolationLevel.FAULT, IsolationLevel.NO_IMD])
+def test_isolation_that_is_not_sound_is_refused(level: IsolationLevel) -> None:
+    bench = Bench(DC).to_cable_check_result()
+    bench.isolation(level)
+    assert code(bench.request(r.cable_check())) == "FAILED"
+    assert bench.end is not None
+    assert bench.end.fault is (EvseFault.ISOLATION if level is IsolationLevel.FAULT else None)
+
+
 # --- DC: set-points ---
 
 
@@ -220,6 +250,15 @@ def test_set_point_is_the_lowest_of_everything(request_: CurrentDemandReq, expec
     bench = Bench(DC).to_first_demand()
     assert code(bench.request(request_)) == "OK"
     assert expected in bench.last
+
+
+def test_power_limit_of_the_parameters_counts_beside_that_of_the_outlet() -> None:
+    bench = Bench(DC).to_cable_check()
+    ev = EvLimits(Fraction(410), Fraction(300), Fraction(60_000))
+    demand = Demand(Fraction(400), Fraction(300), ev)
+    assert set_point(bench.session, demand).current == 125
+    bench.outlet(max_power=20_000.0)
+    assert set_point(bench.session, demand).current == 50
 
 
 def test_power_of_the_outlet_limits_the_current() -> None:
