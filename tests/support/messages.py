@@ -54,8 +54,9 @@ def codec(name: str) -> exi.Codec:
 class Generator:
     """Makes valid content for the types of one schema set.
 
-    `without`: optional elements that are never made. `odd_text`: strings with characters that XML cannot
-    carry or that peers refuse. `mixed_text`: text between the elements of mixed content.
+    `without`, `always`: optional elements that are never, or always, made. `only`: the root elements to
+    choose from. `odd_text`: strings with characters that XML cannot carry or that peers refuse. `mixed_text`:
+    text between the elements of mixed content.
     """
 
     def __init__(
@@ -63,6 +64,8 @@ class Generator:
         name: str,
         *,
         without: frozenset[str] = frozenset(),
+        always: frozenset[str] = frozenset(),
+        only: tuple[str, ...] = (),
         odd_text: bool = True,
         mixed_text: bool = True,
     ) -> None:
@@ -77,12 +80,14 @@ class Generator:
         enums = [d.enum for d in self.tables.datatypes if d.enum]
         self.enums = dict(zip(enums, self.module.ENUMS, strict=True))
         self.flat = {entry.name for entry in self.tables.types if entry.flat}
-        self.without, self.odd_text, self.mixed_text = without, odd_text, mixed_text
+        self.without, self.always, self.only = without, always, only
+        self.odd_text, self.mixed_text = odd_text, mixed_text
 
     def roots(self) -> list[QName]:
         """The global elements that are messages."""
-        found = [e.name for e in self.schema.elements.values() if e.name.local in _ENVELOPES]
-        if not self.schema.name.startswith("iso20"):
+        wanted = self.only or _ENVELOPES
+        found = [e.name for e in self.schema.elements.values() if e.name.local in wanted]
+        if self.only or not self.schema.name.startswith("iso20"):
             return found
         return [e.name for e in self.schema.elements.values() if e.name.local.endswith(("Req", "Res"))]
 
@@ -175,7 +180,8 @@ class Generator:
         if depth > _DEEP:
             return particle.low
         if particle.high == 1:
-            return 1 if particle.low or rng.random() < 0.6 else 0
+            wanted = particle.low or particle.name.local in self.always
+            return 1 if wanted or rng.random() < 0.6 else 0
         usual = rng.randint(particle.low, min(particle.high, particle.low + 2))
         if particle.high > _UNLIMITED:
             return usual
