@@ -36,9 +36,10 @@ from secc.connection import Connection
 from secc.errors import ConfigError, LinkError
 from secc.ports import Backend, EvseController
 from secc.sdp import SDP_PORT, Endpoint, SdpResponder, TlsPolicy, Verdict
-from secc.session.events import EndSession, PowerLimited, RenegotiationRequested, StopRequested
+from secc.session.events import EndSession, EvseSnapshot, PowerLimited, RenegotiationRequested, StopRequested
 from secc.session.latch import FaultLatch
 from secc.session.machine import Session
+from secc.session.pause import PauseMemory
 from secc.session.states import State
 from secc.tls import PlainEngine, TlsContext, utc_now
 
@@ -86,6 +87,7 @@ class Station:
         self._responder = SdpResponder(config.tls.policy)
         self._discovery = Discovery(self._responder, port=sdp_port, on_problem=self._deaf)
         self._latch = FaultLatch()
+        self._pauses = PauseMemory(config.timing.pause)
         self._recent_ids: collections.deque[bytes] = collections.deque(maxlen=1000)
         self._generation = 0
         self._power_limit: float | None = None
@@ -238,6 +240,7 @@ class Station:
         """The outlet is safe: make ready for the next one."""
         if end is not None:
             self._latch.session_ended(end)
+            self._pauses.session_ended(end, asyncio.get_running_loop().time())
             self._recent_ids.append(end.session_id)
         if self._active is link:
             self._active = None
@@ -271,7 +274,7 @@ class Station:
     def _begin_session(self, link: Link) -> Grant:
         self._generation += 1
         snapshot = self._controller.snapshot()
-        self._latch.observe(snapshot)
+        self._observe(snapshot)
         session = Session(
             self._config,
             random_bytes=self._random_bytes,
@@ -281,13 +284,19 @@ class Station:
             tls=link.secure,
             recent_ids=self._recent_ids,
             blocked=self._latch.blocked,
+            paused=self._pauses.paused(asyncio.get_running_loop().time()),
         )
         outlet = Outlet(
             self._config, self._controller, self._backend, report=link.post, complain=self._complain
         )
         connection = Connection(session, max_payload=self._config.network.max_payload)
         early = () if self._power_limit is None else (PowerLimited(self._power_limit),)
-        return Grant(connection, outlet, snapshot, self._latch.observe, early)
+        return Grant(connection, outlet, snapshot, self._observe, early)
+
+    def _observe(self, snapshot: EvseSnapshot) -> None:
+        """What outlives a session looks at every snapshot: the fault latch and the paused session."""
+        self._latch.observe(snapshot)
+        self._pauses.observe(snapshot)
 
     # --- connections ---------------------------------------------------------------------------------------
 
@@ -345,7 +354,7 @@ class Station:
             try:
                 self._look()
                 self._look_for_rivals()
-                self._latch.observe(self._controller.snapshot())
+                self._observe(self._controller.snapshot())
                 trouble = ""
             except Exception as error:  # whatever it was, discovery has to go on
                 if trouble != (trouble := f"{type(error).__name__}: {error}"):
