@@ -397,7 +397,7 @@ def test_lower_limits_reach_the_ac_vehicle_with_the_next_status() -> None:
 
 
 @pytest.mark.parametrize(
-    "request_", [r.current_demand(complete=True), r.current_demand(status=r.dc_status(ready=False))]
+    "request_", [r.current_demand(complete=True), r.current_demand(status=r.dc_ev_status(ready=False))]
 )
 def test_full_or_not_ready_means_no_output(request_: CurrentDemandReq) -> None:
     bench = Bench(DC).to_demand()
@@ -407,7 +407,7 @@ def test_full_or_not_ready_means_no_output(request_: CurrentDemandReq) -> None:
 
 def test_an_error_of_the_ev_means_no_output_and_a_stop() -> None:
     bench = Bench(DC).to_demand()
-    error = r.dc_status(error=DCEVErrorCode.FAILED_RESS_TEMPERATURE_INHIBIT)
+    error = r.dc_ev_status(error=DCEVErrorCode.FAILED_RESS_TEMPERATURE_INHIBIT)
     response = bench.request(r.current_demand(status=error))
     assert SetOutput(0.0, 0.0) in bench.last
     assert dc_code(response) == "EVSE_Shutdown"

@@ -75,7 +75,7 @@ NEXT: dict[State, list[BodyElement]] = {
         r.current_demand(),
         r.current_demand(r.volts(900), r.amperes(900)),
         r.current_demand(complete=True),
-        r.current_demand(status=r.dc_status(error=DCEVErrorCode.FAILED_EV_RESS_MALFUNCTION)),
+        r.current_demand(status=r.dc_ev_status(error=DCEVErrorCode.FAILED_EV_RESS_MALFUNCTION)),
         r.current_demand(max_current=r.amperes(10), max_power=r.watts(500)),
         r.renegotiate(),
         r.stop(),

@@ -127,7 +127,7 @@ def dc_parameters(
         requested_energy_transfer_mode=mode,
         ev_charge_parameter=DCEVChargeParameter(
             departure_time=departure,
-            dc_ev_status=dc_status(),
+            dc_ev_status=dc_ev_status(),
             ev_maximum_current_limit=max_current or amperes(100),
             ev_maximum_power_limit=max_power,
             ev_maximum_voltage_limit=max_voltage or volts(410),
@@ -135,7 +135,7 @@ def dc_parameters(
     )
 
 
-def dc_status(*, ready: bool = True, error: DCEVErrorCode = DCEVErrorCode.NO_ERROR) -> DCEVStatus:
+def dc_ev_status(*, ready: bool = True, error: DCEVErrorCode = DCEVErrorCode.NO_ERROR) -> DCEVStatus:
     return DCEVStatus(ev_ready=ready, ev_error_code=error, ev_ress_soc=40)
 
 
@@ -177,12 +177,12 @@ def metering_receipt() -> MeteringReceiptReq:
 
 
 def cable_check() -> CableCheckReq:
-    return CableCheckReq(dc_ev_status=dc_status())
+    return CableCheckReq(dc_ev_status=dc_ev_status())
 
 
 def pre_charge(voltage: PhysicalValue | None = None, current: PhysicalValue | None = None) -> PreChargeReq:
     return PreChargeReq(
-        dc_ev_status=dc_status(),
+        dc_ev_status=dc_ev_status(),
         ev_target_voltage=voltage or volts(380),
         ev_target_current=current or amperes(2),
     )
@@ -199,7 +199,7 @@ def current_demand(
     max_power: PhysicalValue | None = None,
 ) -> CurrentDemandReq:
     return CurrentDemandReq(
-        dc_ev_status=status or dc_status(),
+        dc_ev_status=status or dc_ev_status(),
         ev_target_current=current or amperes(80),
         ev_maximum_voltage_limit=max_voltage,
         ev_maximum_current_limit=max_current,
@@ -210,7 +210,7 @@ def current_demand(
 
 
 def welding_detection() -> WeldingDetectionReq:
-    return WeldingDetectionReq(dc_ev_status=dc_status())
+    return WeldingDetectionReq(dc_ev_status=dc_ev_status())
 
 
 def session_stop(how: ChargingSession = ChargingSession.TERMINATE) -> SessionStopReq:
