@@ -22,7 +22,7 @@ from secc.aio.station import Station
 from secc.config import NetworkConfig, SlacConfig, TlsConfig
 from secc.connection import Connection, ConnectionInput, ConnectionOutput, Data, Write
 from secc.errors import ConfigError
-from secc.messages.iso2 import V2GMessage
+from secc.messages.iso2 import ChargingSession, V2GMessage
 from secc.sdp import SdpResponse, Security, Source, TlsPolicy
 from secc.session.events import ControlPilot, EndReason, EndSession
 from secc.tls import TlsContext
@@ -93,6 +93,35 @@ def test_a_car_charges_with_tls() -> None:
             await bed.until_idle()
             assert ends(bed) == [EndReason.TERMINATED]
             assert len(bed.events(LinkEvent.SECURED)) == 1
+
+    play(scenario)
+
+
+def test_a_car_that_paused_joins_its_session_again_until_it_is_unplugged() -> None:
+    async def scenario() -> None:
+        async with running() as bed:
+            first = await Car.connect(bed.plain_port)
+            await to_charge_loop(first, bed.outlet)
+            await first.ask(requests.stop())
+            assert await first.ask(requests.session_stop(ChargingSession.PAUSE)) == "OK"
+            first.close()
+            await bed.until_idle()
+
+            second = await Car.connect(bed.plain_port)
+            second.session_id = first.session_id
+            await second.handshake()
+            assert await second.ask(requests.session_setup()) == "OK_OldSessionJoined"
+            assert await second.ask(requests.session_stop(ChargingSession.PAUSE)) == "OK"
+            second.close()
+            await bed.until_idle()
+
+            bed.outlet.pilot = ControlPilot.A
+            bed.station._observe(bed.outlet.snapshot())
+            third = await Car.connect(bed.plain_port)
+            third.session_id = first.session_id
+            await third.handshake()
+            assert await third.ask(requests.session_setup()) == "OK_NewSessionEstablished"
+            third.close()
 
     play(scenario)
 
