@@ -1,0 +1,312 @@
+"""Is this chain good? Path validation for the fixed topologies of ISO 15118-2.
+
+    leaf, Sub-CA 2, Sub-CA 1  ──►  root of a kind that the role accepts
+
+The paths are short and the profile is narrow, so this is a walk and not a search: each certificate is
+issued by the next one in the list, until an anchor has issued one. General validators refuse what is in
+service (an explicit FALSE, an odd key purpose on a root) and accept what is forbidden (P-384, three Sub-
+CAs, a station's leaf as a contract); they are the oracles of the tests. RFC 5280 [V2G2-885] is kept in what
+it demands: names, key identifiers, signatures, path lengths, key usage, critical extensions, validity of
+every certificate.
+
+Order of the checks, and so which error is reported when several apply: sizes and form, algorithms and
+profile of the authorities, order and names, role of the leaf, anchor and signatures, path length, validity.
+Revocation is asked afterwards and elsewhere (`revocation`): addresses in a certificate are followed only
+when it is genuine.
+
+Time is a value. The answer is a `VerifiedChain`, which nothing but this module can make, or a ChainError.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import itertools
+from collections.abc import Sequence
+
+from secc.errors import ChainError
+from secc.pki.certificates import Certificate, read_certificate
+from secc.pki.identifiers import EMAID, PCID
+from secc.pki.profiles import FIELD, Finding, Kind, Leniency, describe, require
+from secc.pki.rules import Rule, broken
+from secc.pki.trust import Anchor, Role, TrustStore
+
+KINDS: dict[Role, tuple[Kind, Kind, Kind]] = {
+    Role.SECC: (Kind.SECC_LEAF, Kind.CPO_SUB_CA_2, Kind.CPO_SUB_CA_1),
+    Role.CPS: (Kind.CPS_LEAF, Kind.CPS_SUB_CA_2, Kind.CPS_SUB_CA_1),
+    Role.CONTRACT: (Kind.CONTRACT_LEAF, Kind.MO_SUB_CA_2, Kind.MO_SUB_CA_1),
+    Role.OEM: (Kind.OEM_LEAF, Kind.OEM_SUB_CA_2, Kind.OEM_SUB_CA_1),
+}
+"""What stands where in the chain of a role, leaf first."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ChainPolicy:
+    """What may be decided differently by operators."""
+
+    leniencies: frozenset[Leniency] = FIELD
+    """Deviations that are tolerated; `profiles.STRICT` for none."""
+    skew: datetime.timedelta = datetime.timedelta(seconds=60)
+    """By how much clocks may differ, at both ends of a validity."""
+    cross_certificates: int = 0
+    """How many authorities beyond two may be on the path: a cross certificate on top of it."""
+    earliest: datetime.datetime = datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)
+    """A clock before this is not set."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Path:
+    """What has been verified, with or without an anchor; only this module has the seal."""
+
+    role: Role
+    leaf: Certificate
+    authorities: tuple[Certificate, ...]
+    """The intermediate authorities of the path, from the leaf's issuer up."""
+    tolerated: tuple[Finding, ...]
+    """What is not as it should be and was let pass by a leniency."""
+    checked_at: datetime.datetime
+    seal: dataclasses.InitVar[object]
+
+    def __post_init__(self, seal: object) -> None:
+        if seal is not _SEAL:
+            raise TypeError(f"only secc.pki.chains can make a {type(self).__name__}")
+
+    @property
+    def certificates(self) -> tuple[Certificate, ...]:
+        """Leaf first, without the root."""
+        return (self.leaf, *self.authorities)
+
+    @property
+    def emaid(self) -> EMAID:
+        """Who pays, by the certificate [V2G2-108]; raises IdentifierError for other roles."""
+        return EMAID.parse(self.leaf.subject.common_name)
+
+    @property
+    def pcid(self) -> PCID:
+        """Which car, by the certificate [V2G2-933]; raises IdentifierError for other roles."""
+        return PCID.parse(self.leaf.subject.common_name)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class VerifiedChain(_Path):
+    """Proof that a chain reaches an accepted root and keeps every rule; made by `verify_chain` only."""
+
+    anchor: Anchor
+
+    @property
+    def expires(self) -> datetime.datetime:
+        """When the first certificate of the path ends, the root included."""
+        return min(one.not_after for one in (*self.certificates, self.anchor.certificate))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class UnanchoredChain(_Path):
+    """A chain that is consistent in itself, under a root that is not known here; no reason to grant anything.
+
+    It is for a back end that has been configured to judge in our place.
+    """
+
+
+def verify_chain(
+    chain: Sequence[bytes | Certificate],
+    role: Role,
+    trust: TrustStore,
+    now: datetime.datetime,
+    policy: ChainPolicy | None = None,
+) -> VerifiedChain:
+    """Verify a chain in the order it was received, leaf first, against the roots that the role accepts.
+
+    `now` needs a time zone. Raises ChainError: `rule` says which rule, `certificate` which certificate,
+    `response_code` what the car is told (see `rules.response_code`). A root that was sent along is dropped.
+    """
+    anchors = trust.for_role(role)
+    validation = _Validation(chain, role, now, policy or ChainPolicy(), anchors)
+    validation.check_certificates()
+    anchor, depth = validation.find_anchor()
+    validation.check_path(depth)
+    validation.check_anchor(anchor, depth)
+    validation.check_validity(depth, anchor.certificate)
+    leaf, *authorities = validation.certificates[:depth]
+    return VerifiedChain(
+        role, leaf, tuple(authorities), tuple(validation.tolerated), now, seal=_SEAL, anchor=anchor
+    )
+
+
+def verify_without_anchor(
+    chain: Sequence[bytes | Certificate],
+    role: Role,
+    now: datetime.datetime,
+    policy: ChainPolicy | None = None,
+) -> UnanchoredChain:
+    """The same as far as it goes without the root: the last certificate's signature is not checked."""
+    validation = _Validation(chain, role, now, policy or ChainPolicy())
+    validation.check_certificates()
+    depth = len(validation.certificates)
+    for issued, issuer in itertools.pairwise(validation.certificates):
+        _check_issued(issued, issuer, validation.who(issued))
+    if depth == 1:
+        raise broken(Rule.NO_ANCHOR, validation.who(validation.certificates[0]), "no issuer was sent along")
+    validation.check_path(depth)
+    validation.check_validity(depth, None)
+    leaf, *authorities = validation.certificates
+    return UnanchoredChain(role, leaf, tuple(authorities), tuple(validation.tolerated), now, seal=_SEAL)
+
+
+_SEAL = object()
+
+_MAX_SENT = 5  # one leaf and four others, as many as a message holds
+_MAX_AUTHORITIES = 2  # [V2G2-009]
+
+
+class _Validation:
+    """One validation: certificates, and what was let pass on the way."""
+
+    def __init__(
+        self,
+        chain: Sequence[bytes | Certificate],
+        role: Role,
+        now: datetime.datetime,
+        policy: ChainPolicy,
+        anchors: Sequence[Anchor] = (),
+    ) -> None:
+        if now.tzinfo is None:
+            raise ValueError("now needs a time zone")
+        if now < policy.earliest:
+            raise broken(Rule.CLOCK, "", f"our clock says {now:%Y-%m-%d}: it is not set")
+        self.role = role
+        self.now = now
+        self.policy = policy
+        self.tolerated: list[Finding] = []
+        self.anchors = anchors
+        self.certificates = _read(chain)
+
+    def who(self, certificate: Certificate) -> str:
+        """How messages name a certificate of this chain."""
+        return describe(certificate, self._kind(self.certificates.index(certificate)))
+
+    def check_certificates(self) -> None:
+        """Order and names, then each one by its profile: authorities first, the leaf and its role last."""
+        certificates = self.certificates
+        if certificates[0].self_issued:
+            raise broken(Rule.SELF_SIGNED, self.who(certificates[0]), "issued by itself")
+        for issued, issuer in itertools.pairwise(certificates):
+            if not issuer.subject.same_as(issued.issuer):
+                text = f"the next certificate is {issuer}, expected its issuer {issued.issuer}"
+                raise broken(Rule.ORDER, self.who(issued), text)
+        for position in (*range(1, len(certificates)), 0):
+            found = require(certificates[position], self._kind(position), self.policy.leniencies)
+            self.tolerated += found
+
+    def find_anchor(self) -> tuple[Anchor, int]:
+        """The first certificate from the leaf up that an anchor has issued, verifying the way to it.
+
+        Every anchor with the name is tried: a root may have rolled its key and kept its name [V2G2-878].
+        """
+        for depth, certificate in enumerate(self.certificates, 1):
+            candidates = self._candidates(certificate)
+            for anchor in candidates:
+                if anchor.certificate.has_signed(certificate):
+                    return anchor, depth
+            if depth < len(self.certificates):
+                _check_issued(certificate, self.certificates[depth], self.who(certificate))
+            elif candidates:
+                text = f"not signed by {candidates[0].certificate}, though issued in its name"
+                raise broken(Rule.SIGNATURE, self.who(certificate), text)
+        top = self.certificates[-1]
+        raise broken(Rule.NO_ANCHOR, self.who(top), f"its issuer {top.issuer} is no accepted root")
+
+    def check_path(self, depth: int) -> None:
+        """Not too deep, and within the path length of each authority."""
+        allowed = _MAX_AUTHORITIES + self.policy.cross_certificates
+        if depth - 1 > allowed:
+            raise broken(Rule.TOO_DEEP, "", f"{depth - 1} authorities below the root, at most {allowed}")
+        for position in range(1, depth):
+            self._check_path_length(self.certificates[position], position)
+
+    def check_anchor(self, anchor: Anchor, depth: int) -> None:
+        """A path length of the root binds as well; a V2G root signs no leaf."""
+        root = anchor.certificate
+        self._check_path_length(root, depth)
+        if depth == 1 and Kind.PRIVATE_ROOT not in anchor.kinds:
+            raise broken(Rule.ROOT_ISSUED_LEAF, self.who(self.certificates[0]), f"issued by the root {root}")
+
+    def check_validity(self, depth: int, root: Certificate | None) -> None:
+        """All of them now, give or take the skew; the leaf first."""
+        for position, certificate in enumerate(self.certificates[:depth]):
+            expired, early = (
+                (Rule.LEAF_EXPIRED, Rule.LEAF_NOT_YET_VALID)
+                if position == 0
+                else (Rule.CA_EXPIRED, Rule.CA_NOT_YET_VALID)
+            )
+            self._check_validity(certificate, self.who(certificate), expired, early)
+        if root is not None:
+            self._check_validity(root, f"root {root}", Rule.ROOT_EXPIRED, Rule.ROOT_NOT_YET_VALID)
+
+    def _check_validity(self, certificate: Certificate, who: str, expired: Rule, early: Rule) -> None:
+        # No arithmetic on the certificate's side: years 1 and 9999 occur.
+        if self.now - self.policy.skew > certificate.not_after:
+            raise broken(expired, who, f"expired on {certificate.not_after:%Y-%m-%d %H:%M}Z")
+        if self.now + self.policy.skew < certificate.not_before:
+            raise broken(early, who, f"not valid before {certificate.not_before:%Y-%m-%d %H:%M}Z")
+
+    def _check_path_length(self, authority: Certificate, position: int) -> None:
+        """The first `position` certificates stand below it; the leaf and self-issued ones do not count."""
+        constraints = authority.basic_constraints
+        limit = constraints.path_length if constraints else None
+        below = sum(not one.self_issued for one in self.certificates[1:position])
+        if limit is not None and below > limit:
+            text = f"{below} authorities below it, its path length allows {limit}"
+            raise broken(Rule.PATH_LENGTH, str(authority), text)
+
+    def _candidates(self, certificate: Certificate) -> list[Anchor]:
+        """Anchors with the issuer's name; best those with the key it names, and valid ones before others."""
+
+        def rank(anchor: Anchor) -> tuple[bool, bool]:
+            root = anchor.certificate
+            valid = root.not_before <= self.now <= root.not_after
+            return not _keys_agree(certificate, root), not valid
+
+        named = (one for one in self.anchors if one.certificate.subject.same_as(certificate.issuer))
+        return sorted(named, key=rank)
+
+    def _kind(self, position: int) -> Kind:
+        if position == 0 and self.role is Role.SECC:
+            issuers = self._candidates(self.certificates[0])
+            if any(Kind.PRIVATE_ROOT in anchor.kinds for anchor in issuers):
+                return Kind.PRIVATE_SECC_LEAF
+        return KINDS[self.role][min(position, 2)]
+
+
+def _read(chain: Sequence[bytes | Certificate]) -> tuple[Certificate, ...]:
+    """Read, count, drop a root that was sent along."""
+    if not chain:
+        raise broken(Rule.EMPTY, "", "there is no certificate")
+    if len(chain) > _MAX_SENT:
+        raise broken(Rule.TOO_MANY, "", f"{len(chain)} certificates, at most {_MAX_SENT}")
+    read: list[Certificate] = []
+    for position, one in enumerate(chain):
+        try:
+            read.append(one if isinstance(one, Certificate) else read_certificate(one))
+        except ChainError as error:
+            which = "leaf" if position == 0 else f"certificate {position + 1} of the chain"
+            raise broken(Rule(error.rule), which, str(error)) from error
+    # A root that rolled its key may send a link certificate: self-issued, but signed with the old key.
+    if len(read) > 1 and read[-1].self_issued and read[-1].has_signed(read[-1]):
+        read.pop()
+    if len(set(read)) != len(read):
+        raise broken(Rule.DUPLICATE, "", "a certificate occurs twice")
+    return tuple(read)
+
+
+def _keys_agree(issued: Certificate, issuer: Certificate) -> bool:
+    """Key identifiers are compared as they are, never recomputed: several ways to make them are in use."""
+    return None in (issued.authority_key_id, issuer.subject_key_id) or (
+        issued.authority_key_id == issuer.subject_key_id
+    )
+
+
+def _check_issued(issued: Certificate, issuer: Certificate, who: str) -> None:
+    if not _keys_agree(issued, issuer):
+        raise broken(Rule.ISSUER_KEY, who, f"names another key than that of its issuer {issuer}")
+    if not issuer.has_signed(issued):
+        raise broken(Rule.SIGNATURE, who, f"not signed by {issuer}")

@@ -1,0 +1,117 @@
+"""Trust anchors: which roots are accepted, and for what. Immutable; a change makes a new store.
+
+A root is trusted for a kind that somebody granted explicitly: the same certificate may be a V2G root and an
+MO root, but nothing follows from its contents. Roles accept kinds: a contract hangs under an MO root or a
+V2G root, what a CPS signs only under a V2G root.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import enum
+from collections.abc import Iterable, Iterator
+
+from secc.pki.certificates import Certificate
+from secc.pki.profiles import FIELD, Kind, Leniency, require
+from secc.pki.rules import Rule, broken
+
+
+class Role(enum.StrEnum):
+    """What a leaf is for."""
+
+    SECC = "secc"
+    """TLS server of a station."""
+    CPS = "cps"
+    """Signs provisioning responses."""
+    CONTRACT = "contract"
+    """Pays."""
+    OEM = "oem"
+    """Identifies a car that asks for a contract."""
+
+
+ANCHOR_KINDS: dict[Role, frozenset[Kind]] = {
+    Role.SECC: frozenset({Kind.V2G_ROOT, Kind.PRIVATE_ROOT}),
+    Role.CPS: frozenset({Kind.V2G_ROOT}),
+    Role.CONTRACT: frozenset({Kind.MO_ROOT, Kind.V2G_ROOT}),
+    Role.OEM: frozenset({Kind.OEM_ROOT, Kind.V2G_ROOT}),
+}
+"""Under which roots the leaf of a role may hang [V2G2-925] [V2G2-927]."""
+
+ROOT_KINDS = frozenset().union(*ANCHOR_KINDS.values())
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Anchor:
+    """A certificate that is trusted, and the kinds it is trusted as."""
+
+    certificate: Certificate
+    kinds: frozenset[Kind]
+    source: str = ""
+    """Who put it there: a file, the CSMS, a person."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TrustStore:
+    """A set of anchors. `TrustStore()` trusts nobody."""
+
+    anchors: tuple[Anchor, ...] = ()
+
+    def __iter__(self) -> Iterator[Anchor]:
+        return iter(self.anchors)
+
+    def for_role(self, role: Role) -> tuple[Anchor, ...]:
+        """The anchors under which a leaf of this role may hang."""
+        return tuple(anchor for anchor in self.anchors if anchor.kinds & ANCHOR_KINDS[role])
+
+    def with_anchor(
+        self,
+        certificate: Certificate,
+        kind: Kind,
+        *,
+        source: str = "",
+        now: datetime.datetime | None = None,
+        leniencies: frozenset[Leniency] = FIELD,
+        allow_sub_ca: bool = False,
+    ) -> TrustStore:
+        """A store that trusts this root as `kind` as well; a duplicate changes nothing.
+
+        Raises ChainError when it is no root: not an authority, not signed by itself (a Sub-CA passes with
+        `allow_sub_ca`), broken profile, or expired at `now`.
+        """
+        if kind not in ROOT_KINDS:
+            raise ValueError(f"{kind} is no kind of root")
+        _check_anchor(certificate, kind, leniencies, allow_sub_ca=allow_sub_ca)
+        if now is not None and now > certificate.not_after:
+            raise broken(Rule.ROOT_EXPIRED, str(certificate), f"expired on {certificate.not_after:%Y-%m-%d}")
+        kept = [anchor for anchor in self.anchors if anchor.certificate != certificate]
+        known = [anchor for anchor in self.anchors if anchor.certificate == certificate]
+        kinds = frozenset({kind}).union(*(anchor.kinds for anchor in known))
+        return TrustStore((*kept, Anchor(certificate, kinds, known[0].source if known else source)))
+
+    def without(self, fingerprint: str) -> TrustStore:
+        """A store that does not trust the certificate with this SHA-256 fingerprint (hexadecimal)."""
+        wanted = fingerprint.replace(":", "").lower()
+        return TrustStore(
+            tuple(anchor for anchor in self.anchors if anchor.certificate.fingerprint != wanted)
+        )
+
+
+def trust(roots: Iterable[tuple[Kind, Certificate]], *, source: str = "") -> TrustStore:
+    """A store from (kind, root) pairs; raises ChainError for one that is no root."""
+    store = TrustStore()
+    for kind, certificate in roots:
+        store = store.with_anchor(certificate, kind, source=source)
+    return store
+
+
+def _check_anchor(
+    certificate: Certificate, kind: Kind, leniencies: frozenset[Leniency], *, allow_sub_ca: bool
+) -> None:
+    own_signature = certificate.self_issued and certificate.has_signed(certificate)
+    if own_signature:
+        require(certificate, kind, leniencies)
+    elif allow_sub_ca:
+        require(certificate, Kind.MO_SUB_CA_1, leniencies)
+    else:
+        raise broken(Rule.NOT_AN_ANCHOR, str(certificate), "not signed by itself, so no root")
