@@ -1,0 +1,441 @@
+"""Is it revoked? OCSP responses and CRLs: what to ask, and what an answer is worth.
+
+Nothing here opens a connection. `questions(chain)` says what to ask where; somebody fetches the answers
+through `RevocationSource` or brings them from elsewhere (stapled, from the back end); `check_revocation`
+weighs them. An answer counts only when it speaks of this certificate, is signed by the issuer or by a
+responder that the issuer appointed, and is neither stale nor from the future. Everything else is *unknown*,
+never *good*.
+
+Addresses stand in certificates that anybody may have made: `questions` takes a VerifiedChain, so that they
+are followed only after the signatures, and `address_is_acceptable` refuses what leads into our own network.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import enum
+import hashlib
+import ipaddress
+import urllib.parse
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
+
+from secc.errors import ChainError
+from secc.pki.certificates import Certificate, read_certificate
+from secc.pki.chains import VerifiedChain
+from secc.pki.der import INTEGER, SEQUENCE, Reader
+from secc.pki.names import read_name
+from secc.pki.profiles import Kind, require
+from secc.pki.rules import Rule, broken
+
+
+class RevocationMode(enum.Enum):
+    """What to do when nobody can say."""
+
+    REQUIRE = "require"
+    """Unknown is refused."""
+    PREFER = "prefer"
+    """Unknown is accepted and marked."""
+    OFF = "off"
+    """Nobody is asked."""
+
+
+class RevocationStatus(enum.Enum):
+    """What is known about one certificate, or a whole chain."""
+
+    GOOD = "good"
+    REVOKED = "revoked"
+    UNKNOWN = "unknown"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RevocationPolicy:
+    """How answers are judged."""
+
+    mode: RevocationMode = RevocationMode.REQUIRE
+    skew: datetime.timedelta = datetime.timedelta(seconds=60)
+    """By how much the clocks of responder and station may differ."""
+    oldest: datetime.timedelta = datetime.timedelta(hours=24)
+    """Age limit of an answer that does not say when the next one comes."""
+    longest: datetime.timedelta = datetime.timedelta(days=7)
+    """How long any answer may be used, whatever it says about the next one."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Question:
+    """What to ask about one certificate."""
+
+    certificate: Certificate
+    issuer: Certificate
+    ocsp_urls: tuple[str, ...]
+    crl_urls: tuple[str, ...]
+
+    def ocsp_request(self, *, sha1: bool = True, nonce: bytes | None = None) -> bytes:
+        """A request in DER. Some responders know only SHA-1 identifiers, OCPP only SHA-256."""
+        algorithm: hashes.HashAlgorithm = hashes.SHA1() if sha1 else hashes.SHA256()
+        name_hash, key_hash = identifier_hashes(self.issuer, algorithm)
+        builder = ocsp.OCSPRequestBuilder().add_certificate_by_hash(
+            name_hash, key_hash, self.certificate.serial, algorithm
+        )
+        if nonce is not None:
+            builder = builder.add_extension(x509.OCSPNonce(nonce), critical=False)
+        return builder.build().public_bytes(Encoding.DER)
+
+
+class RevocationSource(Protocol):
+    """Fetches answers; implemented outside of the core. None when there is no answer, never an exception."""
+
+    async def ocsp(self, url: str, request: bytes) -> bytes | None:
+        """POST the request (DER); the response as it came, at most 64 KiB, within 2 s, no redirects."""
+        ...
+
+    async def crl(self, url: str) -> bytes | None:
+        """The list (DER) as it came, under the same bounds."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answer:
+    """A genuine statement about one certificate; made by `read_ocsp` and `read_crl`."""
+
+    status: RevocationStatus
+    """GOOD, REVOKED, or UNKNOWN when the responder does not know the certificate."""
+    this_update: datetime.datetime
+    usable_until: datetime.datetime
+    """By its nextUpdate and our limits."""
+    revoked_at: datetime.datetime | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ChainStatus:
+    """What is known about a chain: an answer per certificate, leaf first; None where there is none."""
+
+    answers: tuple[Answer | None, ...]
+    complaints: tuple[str, ...]
+    """Why answers were not accepted, and what had none; for the log."""
+
+    @property
+    def status(self) -> RevocationStatus:
+        """GOOD when every certificate is; a revoked one has raised before."""
+        good = all(answer is not None and answer.status is RevocationStatus.GOOD for answer in self.answers)
+        return RevocationStatus.GOOD if good else RevocationStatus.UNKNOWN
+
+    @property
+    def usable_until(self) -> datetime.datetime | None:
+        """When the first answer has to be renewed."""
+        return min((answer.usable_until for answer in self.answers if answer is not None), default=None)
+
+
+def questions(chain: VerifiedChain) -> tuple[Question, ...]:
+    """One for each certificate below the root, leaf first."""
+    issuers = (*chain.authorities, chain.anchor.certificate)
+    return tuple(
+        Question(certificate, issuer, certificate.ocsp_urls, certificate.crl_urls)
+        for certificate, issuer in zip(chain.certificates, issuers, strict=True)
+    )
+
+
+def check_revocation(
+    chain: VerifiedChain,
+    now: datetime.datetime,
+    *,
+    ocsp_responses: Iterable[bytes] = (),
+    crls: Iterable[bytes] = (),
+    policy: RevocationPolicy | None = None,
+) -> ChainStatus:
+    """Weigh everything that is known about a chain.
+
+    Raises ChainError: LEAF_REVOKED or CA_REVOKED when a genuine answer says so, in every mode but OFF;
+    REVOCATION_UNKNOWN in mode REQUIRE when a certificate has no usable answer. Under a private root nothing
+    is asked [V2G2-868].
+    """
+    policy = policy or RevocationPolicy()
+    private = Kind.PRIVATE_ROOT in chain.anchor.kinds
+    if policy.mode is RevocationMode.OFF or private:
+        return ChainStatus((), ("not asked: private root" if private else "not asked",))
+    ocsp_responses, crls = tuple(ocsp_responses), tuple(crls)
+    answers: list[Answer | None] = []
+    complaints: list[str] = []
+    for question in questions(chain):
+        answer = _best_answer(question, now, ocsp_responses, crls, policy, complaints)
+        if answer is not None and answer.status is RevocationStatus.REVOKED:
+            leaf = question.certificate is chain.leaf
+            rule = Rule.LEAF_REVOKED if leaf else Rule.CA_REVOKED
+            raise broken(rule, str(question.certificate), f"revoked since {answer.revoked_at:%Y-%m-%d}")
+        if answer is None or answer.status is RevocationStatus.UNKNOWN:
+            complaints.append(f"{question.certificate}: no usable answer")
+        answers.append(answer)
+    status = ChainStatus(tuple(answers), tuple(complaints))
+    if policy.mode is RevocationMode.REQUIRE and status.status is not RevocationStatus.GOOD:
+        raise broken(Rule.REVOCATION_UNKNOWN, "", "; ".join(complaints))
+    return status
+
+
+def read_ocsp(
+    response: bytes,
+    certificate: Certificate,
+    issuer: Certificate,
+    now: datetime.datetime,
+    *,
+    nonce: bytes | None = None,
+    policy: RevocationPolicy | None = None,
+) -> Answer:
+    """What a response says about a certificate; raises ChainError (EVIDENCE_…) when it is worth nothing."""
+    policy = policy or RevocationPolicy()
+    try:
+        return _read_ocsp(response, certificate, issuer, now, nonce, policy)
+    except (ValueError, TypeError, UnsupportedAlgorithm, OverflowError) as error:
+        raise _malformed(f"not an OCSP response: {error}") from error
+
+
+def read_crl(
+    crl: bytes,
+    certificate: Certificate,
+    issuer: Certificate,
+    now: datetime.datetime,
+    *,
+    policy: RevocationPolicy | None = None,
+) -> Answer:
+    """What a complete CRL says about a certificate; raises ChainError (EVIDENCE_…) when that is nothing."""
+    policy = policy or RevocationPolicy()
+    try:
+        return _read_crl(crl, certificate, issuer, now, policy)
+    except (ValueError, TypeError, UnsupportedAlgorithm, OverflowError) as error:
+        raise _malformed(f"not a CRL: {error}") from error
+
+
+def identifier_hashes(issuer: Certificate, algorithm: hashes.HashAlgorithm) -> tuple[bytes, bytes]:
+    """Hashes of the issuer's name and key, by which OCSP and OCPP identify it."""
+    return (
+        hashlib.new(algorithm.name, issuer.subject.der, usedforsecurity=False).digest(),
+        hashlib.new(algorithm.name, issuer.point, usedforsecurity=False).digest(),
+    )
+
+
+def address_is_acceptable(url: str, *, allow_private: bool = False) -> bool:
+    """Whether a URL of a certificate may be fetched: http or https, and no address of our own network.
+
+    A host name may still resolve to such an address: who fetches has to look at the address it connects to.
+    """
+    try:
+        parts = urllib.parse.urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return False
+    if parts.scheme not in ("http", "https") or not host or parts.username is not None:
+        return False
+    if allow_private:
+        return True
+    try:
+        return ipaddress.ip_address(host).is_global
+    except ValueError:
+        return "." in host and not host.endswith((".localhost", ".local", ".internal"))
+
+
+def _best_answer(
+    question: Question,
+    now: datetime.datetime,
+    ocsp_responses: Sequence[bytes],
+    crls: Sequence[bytes],
+    policy: RevocationPolicy,
+    complaints: list[str],
+) -> Answer | None:
+    """REVOKED before GOOD before UNKNOWN: a replayed old answer cannot hide a newer refusal that is here."""
+    found: list[Answer] = []
+    subject = (question.certificate, question.issuer, now)
+    for response in ocsp_responses:
+        try:
+            found.append(read_ocsp(response, *subject, policy=policy))
+        except ChainError as error:
+            if error.rule != Rule.EVIDENCE_OTHER:
+                complaints.append(str(error))
+    for crl in crls:
+        try:
+            found.append(read_crl(crl, *subject, policy=policy))
+        except ChainError as error:
+            if error.rule != Rule.EVIDENCE_OTHER:
+                complaints.append(str(error))
+    return min(found, key=lambda answer: _PRECEDENCE.index(answer.status), default=None)
+
+
+_PRECEDENCE = (RevocationStatus.REVOKED, RevocationStatus.GOOD, RevocationStatus.UNKNOWN)
+
+_STATUS = {
+    ocsp.OCSPCertStatus.GOOD: RevocationStatus.GOOD,
+    ocsp.OCSPCertStatus.REVOKED: RevocationStatus.REVOKED,
+    ocsp.OCSPCertStatus.UNKNOWN: RevocationStatus.UNKNOWN,
+}
+
+_MAX_EVIDENCE = 1 << 20  # bytes; what is larger is not even parsed
+
+
+def _malformed(text: str) -> ChainError:
+    return broken(Rule.EVIDENCE_MALFORMED, "", text)
+
+
+def _read_ocsp(
+    data: bytes,
+    certificate: Certificate,
+    issuer: Certificate,
+    now: datetime.datetime,
+    nonce: bytes | None,
+    policy: RevocationPolicy,
+) -> Answer:
+    if len(data) > _MAX_EVIDENCE:
+        raise _malformed(f"an OCSP response of {len(data)} bytes")
+    response = ocsp.load_der_ocsp_response(data)
+    if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
+        raise _malformed(f"the OCSP responder says {response.response_status.name}")
+    single = _find_single(response, certificate, issuer)
+    _check_ocsp_signature(response, issuer, now, policy)
+    if nonce is not None:
+        _check_nonce(response, nonce)
+    usable_until = _check_times(single.this_update_utc, single.next_update_utc, now, policy, "OCSP response")
+    return Answer(
+        _STATUS[single.certificate_status], single.this_update_utc, usable_until, single.revocation_time_utc
+    )
+
+
+def _find_single(
+    response: ocsp.OCSPResponse, certificate: Certificate, issuer: Certificate
+) -> ocsp.OCSPSingleResponse:
+    for single in response.responses:
+        if single.serial_number != certificate.serial:
+            continue
+        hashes_ = identifier_hashes(issuer, single.hash_algorithm)
+        if (single.issuer_name_hash, single.issuer_key_hash) == hashes_:
+            return single
+    raise broken(Rule.EVIDENCE_OTHER, str(certificate), "the OCSP response speaks of other certificates")
+
+
+def _check_ocsp_signature(
+    response: ocsp.OCSPResponse, issuer: Certificate, now: datetime.datetime, policy: RevocationPolicy
+) -> None:
+    """By the issuer itself, or by one of the certificates that came along, if the issuer appointed it."""
+    if response.signature_algorithm_oid.dotted_string not in _HASHES:
+        raise broken(Rule.EVIDENCE_SIGNER, str(issuer), "the OCSP response is not signed with ECDSA, SHA-2")
+    algorithm = ec.ECDSA(_HASHES[response.signature_algorithm_oid.dotted_string])
+    signers = [issuer, *_appointed(response.certificates, issuer, now, policy)]
+    for signer in signers:
+        try:
+            signer.public_key.verify(response.signature, response.tbs_response_bytes, algorithm)
+        except InvalidSignature:
+            continue
+        return
+    raise broken(Rule.EVIDENCE_SIGNER, str(issuer), "the OCSP response is not signed in the issuer's name")
+
+
+def _appointed(
+    certificates: Sequence[x509.Certificate],
+    issuer: Certificate,
+    now: datetime.datetime,
+    policy: RevocationPolicy,
+) -> list[Certificate]:
+    """Responder certificates that count: made by this very issuer, for OCSP signing, and in date."""
+    appointed: list[Certificate] = []
+    for one in certificates[:4]:
+        try:
+            signer = read_certificate(one.public_bytes(Encoding.DER))
+            require(signer, Kind.OCSP_SIGNER)
+        except ChainError:
+            continue
+        in_date = now + policy.skew >= signer.not_before and now - policy.skew <= signer.not_after
+        if in_date and signer.issuer.same_as(issuer.subject) and issuer.has_signed(signer):
+            appointed.append(signer)
+    return appointed
+
+
+def _check_nonce(response: ocsp.OCSPResponse, nonce: bytes) -> None:
+    """Many responders do not echo it; one that does has to echo ours."""
+    try:
+        found = response.extensions.get_extension_for_class(x509.OCSPNonce).value.nonce
+    except x509.ExtensionNotFound:
+        return
+    if found != nonce:
+        raise broken(Rule.EVIDENCE_NONCE, "", "the OCSP response carries another nonce than the request")
+
+
+def _check_times(
+    this_update: datetime.datetime,
+    next_update: datetime.datetime | None,
+    now: datetime.datetime,
+    policy: RevocationPolicy,
+    what: str,
+) -> datetime.datetime:
+    """How long it may be used; raises when that time has not begun or is over."""
+    if this_update > now + policy.skew:
+        raise broken(Rule.EVIDENCE_FUTURE, "", f"the {what} is from {this_update:%Y-%m-%d %H:%M}Z")
+    if next_update is None:
+        usable_until = this_update + policy.oldest
+    else:
+        usable_until = min(next_update, this_update + policy.longest)
+    if usable_until < now - policy.skew:
+        raise broken(Rule.EVIDENCE_STALE, "", f"the {what} was good until {usable_until:%Y-%m-%d %H:%M}Z")
+    return usable_until
+
+
+def _read_crl(
+    data: bytes,
+    certificate: Certificate,
+    issuer: Certificate,
+    now: datetime.datetime,
+    policy: RevocationPolicy,
+) -> Answer:
+    if len(data) > _MAX_EVIDENCE:
+        raise _malformed(f"a CRL of {len(data)} bytes")
+    crl = x509.load_der_x509_crl(data)
+    if not _crl_issuer_is(data, issuer):
+        raise broken(Rule.EVIDENCE_OTHER, str(certificate), "the CRL is another issuer's")
+    if issuer.key_usage is not None and "crl_sign" not in issuer.key_usage:
+        raise broken(Rule.EVIDENCE_SIGNER, str(issuer), "it may not sign CRLs")
+    if crl.signature_algorithm_oid.dotted_string not in _HASHES:
+        raise broken(Rule.EVIDENCE_SIGNER, str(issuer), "the CRL is not signed with ECDSA and SHA-2")
+    if not crl.is_signature_valid(issuer.public_key):
+        raise broken(Rule.EVIDENCE_SIGNER, str(issuer), "the CRL is not signed by the issuer")
+    for extension in crl.extensions:
+        if extension.critical:  # partial, indirect, delta: silence about a serial means nothing there
+            raise broken(Rule.EVIDENCE_OTHER, "", "the CRL is not a complete list of its issuer")
+    usable_until = _check_times(crl.last_update_utc, crl.next_update_utc, now, policy, "CRL")
+    entry = crl.get_revoked_certificate_by_serial_number(certificate.serial)
+    if entry is None:
+        return Answer(RevocationStatus.GOOD, crl.last_update_utc, usable_until)
+    return Answer(RevocationStatus.REVOKED, crl.last_update_utc, usable_until, entry.revocation_date_utc)
+
+
+def _crl_issuer_is(data: bytes, issuer: Certificate) -> bool:
+    fields = Reader(data).enter(SEQUENCE).enter(SEQUENCE)
+    if fields.peek() == INTEGER:
+        fields.integer()
+    fields.content(SEQUENCE)
+    return read_name(fields).same_as(issuer.subject)
+
+
+_HASHES: dict[str, hashes.HashAlgorithm] = {
+    "1.2.840.10045.4.3.2": hashes.SHA256(),
+    "1.2.840.10045.4.3.3": hashes.SHA384(),
+    "1.2.840.10045.4.3.4": hashes.SHA512(),
+}
+
+__all__ = [
+    "Answer",
+    "ChainStatus",
+    "Question",
+    "RevocationMode",
+    "RevocationPolicy",
+    "RevocationSource",
+    "RevocationStatus",
+    "address_is_acceptable",
+    "check_revocation",
+    "identifier_hashes",
+    "questions",
+    "read_crl",
+    "read_ocsp",
+]
