@@ -12,7 +12,10 @@ the standard: section 7.9). Streams are schema-informed, bit-packed, with header
 
 from __future__ import annotations
 
+import functools
+import importlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import StrEnum
 from types import ModuleType
 from typing import Any
@@ -25,7 +28,25 @@ from secc.jsonform import JsonForm
 from secc.messages import app_protocol, iso2, xmldsig
 from secc.messages._base import Item
 
-__all__ = ["APP_PROTOCOL", "ISO2", "XMLDSIG", "Codec"]
+__all__ = ["APP_PROTOCOL", "ISO2", "SCHEMAS", "XMLDSIG", "Codec", "Piece", "codec"]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A piece of a stream: what the bits from `bit` on say."""
+
+    bit: int
+    """First bit, counted from the start of the stream."""
+    width: int
+    """Number of bits."""
+    event: str
+    """``SE(name)``, ``AT(name)``, ``CH``, ``EE``, ``value``, ``header``, ``padding``, ``escape`` ..."""
+    code: tuple[int, int] | None
+    """Event code and number of alternatives (0: second level)."""
+    path: str
+    """Element names from the root down."""
+    value: str
+    """A value as text: octets in hexadecimal, enumerations as their literal."""
 
 
 class Codec:
@@ -52,7 +73,7 @@ class Codec:
             schema, types, enums, Item, DecodeError, EncodeError, lenient_lists=lenient_lists
         )
         self._json: JsonForm | None = None
-        self._names = {root: self.engine.roots_of(root)[0] for root in self._roots}
+        self._names = {root: self.engine.roots_of(root) for root in self._roots}
 
     def decode(self, data: bytes) -> Any:
         """The message in `data`.
@@ -65,12 +86,20 @@ class Codec:
             raise DecodeError(f"root: {name} is no message of its own", kind="root", bit_offset=8, path=name)
         return message
 
-    def encode(self, message: msgspec.Struct) -> bytes:
-        """The EXI document of `message`. Raises `EncodeError` where the schema does not allow its content."""
-        name = self._names.get(type(message))
-        if name is None:
-            raise EncodeError(f"{type(message).__name__} is not a message of schema set {self.schema}")
-        return self.engine.encode(name, message)
+    def encode(self, message: msgspec.Struct, *, element: str | None = None) -> bytes:
+        """The EXI document of `message`. Raises `EncodeError` where the schema does not allow its content.
+
+        `element` names the root element where several have the class of `message`.
+        """
+        return self.engine.encode(element or self._name(message), message)
+
+    def _name(self, message: msgspec.Struct) -> str:
+        names = self._names.get(type(message), [])
+        if len(names) == 1:
+            return names[0]
+        if names:
+            raise EncodeError(f"{type(message).__name__} is the content of {' and '.join(names)}: say which")
+        raise EncodeError(f"{type(message).__name__} is not a message of schema set {self.schema}")
 
     def decode_fragment(self, data: bytes) -> tuple[str, Any]:
         """Name and content of the element in an EXI fragment."""
@@ -81,11 +110,28 @@ class Codec:
         """`value` as the EXI fragment of `element`: the octets that a signature digests."""
         return self.engine.encode_fragment(element, value)
 
+    def explain(self, data: bytes, *, fragment: bool = False) -> tuple[list[Piece], DecodeError | None]:
+        """Every piece of `data` with its bits and meaning, up to the end or the first fault, and that fault."""
+        rows, fault = self.engine.explain(data, fragment)
+        pieces = [
+            Piece(bit, width, event, code, path, self._literal(datatype, value))
+            for bit, width, event, code, path, value, datatype in rows
+        ]
+        if fault is None:
+            return pieces, None
+        kind, bit, path, detail = fault
+        return pieces, DecodeError(f"{kind}: {detail}", kind=kind, bit_offset=bit, path=path)
+
+    def _literal(self, datatype: int | None, value: str) -> str:
+        kind, enumeration = self.json_form.datatypes[datatype] if datatype is not None else ("", 0)
+        if kind != "enumeration":
+            return value
+        members: list[StrEnum] = list(self.module.ENUMS[enumeration])
+        return members[int(value)].value if int(value) < len(members) else value
+
     def to_json(self, message: msgspec.Struct, *, indent: int = 0) -> str:
         """`message` as JSON with the element names of the schema; see `secc.jsonform`."""
-        name = self._names.get(type(message))
-        if name is None:
-            raise EncodeError(f"{type(message).__name__} is not a message of schema set {self.schema}")
+        name = self._name(message)
         text = msgspec.json.encode(self.json_form.from_value(name, message))
         return (msgspec.json.format(text, indent=indent) if indent else text).decode()
 
@@ -108,13 +154,36 @@ class Codec:
         return self._json
 
 
-APP_PROTOCOL = Codec(
-    "sap", app_protocol, (app_protocol.SupportedAppProtocolReq, app_protocol.SupportedAppProtocolRes)
-)
+APP_PROTOCOL = Codec("sap", app_protocol, app_protocol.MESSAGES)
 """The handshake that starts every connection."""
 
-ISO2 = Codec("iso2", iso2, (iso2.V2GMessage,))
+ISO2 = Codec("iso2", iso2, iso2.MESSAGES)
 """The messages of ISO 15118-2:2013."""
 
-XMLDSIG = Codec("xmldsig", xmldsig, (xmldsig.Signature, xmldsig.SignedInfo))
+XMLDSIG = Codec("xmldsig", xmldsig, xmldsig.MESSAGES)
 """XML Signature alone: the set over which SignedInfo is signed."""
+
+SCHEMAS = {
+    "sap": "app_protocol",
+    "iso2": "iso2",
+    "xmldsig": "xmldsig",
+    "din": "din",
+    "iso20-common": "iso20_common",
+    "iso20-ac": "iso20_ac",
+    "iso20-dc": "iso20_dc",
+    "iso20-wpt": "iso20_wpt",
+    "iso20-acdp": "iso20_acdp",
+}
+"""Every schema set and the module of its message classes."""
+
+
+@functools.cache
+def codec(schema: str) -> Codec:
+    """The codec of `schema`, one of `SCHEMAS`; its message classes are imported on first use."""
+    ready = {"sap": APP_PROTOCOL, "iso2": ISO2, "xmldsig": XMLDSIG}
+    if schema in ready:
+        return ready[schema]
+    if schema not in SCHEMAS:
+        raise KeyError(f"{schema!r} is no schema set; there are {', '.join(SCHEMAS)}")
+    module = importlib.import_module(f"secc.messages.{SCHEMAS[schema]}")
+    return Codec(schema, module, module.MESSAGES)

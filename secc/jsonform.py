@@ -28,7 +28,7 @@ class JsonForm:
 
     def __init__(self, codec: Codec) -> None:
         engine = codec.engine
-        self._types, self._datatypes = engine.layout()
+        self._types, self.datatypes = engine.layout()
         self._documents, self._fragments = engine.roots()
         self._classes: tuple[type[msgspec.Struct] | None, ...] = codec.module.TYPES
         self._enums = codec.module.ENUMS
@@ -55,7 +55,7 @@ class JsonForm:
 
     def _show(self, is_complex: bool, target: int, value: Any) -> Any:
         if not is_complex:
-            kind, _ = self._datatypes[target]
+            kind, _ = self.datatypes[target]
             if kind == "hex":
                 return value.hex().upper()
             return base64.b64encode(value).decode("ascii") if kind == "base64" else value
@@ -152,7 +152,7 @@ class JsonForm:
         raise EncodeError(f"an object with one of {_names(alternatives)} expected", path=path)
 
     def _read_simple(self, target: int, data: Any, path: str) -> Any:
-        kind, enumeration = self._datatypes[target]
+        kind, enumeration = self.datatypes[target]
         try:
             if kind == "enumeration":
                 return self._enums[enumeration](data)

@@ -76,5 +76,11 @@ TYPES: tuple[type[msgspec.Struct] | None, ...] = (
     AppProtocol,
 )
 
+# The messages: classes of the global elements that the protocol sends as documents.
+MESSAGES: tuple[type[msgspec.Struct], ...] = (
+    SupportedAppProtocolReq,
+    SupportedAppProtocolRes,
+)
+
 # In table order: the class of each enumeration among the datatypes.
 ENUMS: tuple[type[StrEnum], ...] = (ResponseCode,)

@@ -1521,6 +1521,9 @@ TYPES: tuple[type[msgspec.Struct] | None, ...] = (
     X509IssuerSerial,
 )
 
+# The messages: classes of the global elements that the protocol sends as documents.
+MESSAGES: tuple[type[msgspec.Struct], ...] = (V2GMessage,)
+
 # In table order: the class of each enumeration among the datatypes.
 ENUMS: tuple[type[StrEnum], ...] = (
     EVSENotification,

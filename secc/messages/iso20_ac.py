@@ -701,5 +701,25 @@ TYPES: tuple[type[msgspec.Struct] | None, ...] = (
     X509IssuerSerial,
 )
 
+# The messages: classes of the global elements that the protocol sends as documents.
+MESSAGES: tuple[type[msgspec.Struct], ...] = (
+    ACChargeParameterDiscoveryReq,
+    ACChargeParameterDiscoveryRes,
+    ACChargeLoopReq,
+    ACChargeLoopRes,
+    ACCPDReqEnergyTransferMode,
+    ACCPDResEnergyTransferMode,
+    BPTACCPDReqEnergyTransferMode,
+    BPTACCPDResEnergyTransferMode,
+    ScheduledACCLReqControlMode,
+    ScheduledACCLResControlMode,
+    BPTScheduledACCLReqControlMode,
+    BPTScheduledACCLResControlMode,
+    DynamicACCLReqControlMode,
+    DynamicACCLResControlMode,
+    BPTDynamicACCLReqControlMode,
+    BPTDynamicACCLResControlMode,
+)
+
 # In table order: the class of each enumeration among the datatypes.
 ENUMS: tuple[type[StrEnum], ...] = (ResponseCode, EvseNotification)

@@ -336,6 +336,16 @@ TYPES: tuple[type[msgspec.Struct] | None, ...] = (
     X509IssuerSerial,
 )
 
+# The messages: classes of the global elements that the protocol sends as documents.
+MESSAGES: tuple[type[msgspec.Struct], ...] = (
+    ACDPVehiclePositioningReq,
+    ACDPVehiclePositioningRes,
+    ACDPConnectReq,
+    ACDPConnectRes,
+    ACDPSystemStatusReq,
+    ACDPSystemStatusRes,
+)
+
 # In table order: the class of each enumeration among the datatypes.
 ENUMS: tuple[type[StrEnum], ...] = (
     ElectricalChargingDeviceStatus,

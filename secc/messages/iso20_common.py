@@ -1918,6 +1918,38 @@ TYPES: tuple[type[msgspec.Struct] | None, ...] = (
     X509IssuerSerial,
 )
 
+# The messages: classes of the global elements that the protocol sends as documents.
+MESSAGES: tuple[type[msgspec.Struct], ...] = (
+    SessionSetupReq,
+    SessionSetupRes,
+    AuthorizationSetupReq,
+    AuthorizationSetupRes,
+    AuthorizationReq,
+    AuthorizationRes,
+    ServiceDiscoveryReq,
+    ServiceDiscoveryRes,
+    ServiceDetailReq,
+    ServiceDetailRes,
+    ServiceSelectionReq,
+    ServiceSelectionRes,
+    ScheduleExchangeReq,
+    ScheduleExchangeRes,
+    PowerDeliveryReq,
+    PowerDeliveryRes,
+    MeteringConfirmationReq,
+    MeteringConfirmationRes,
+    SessionStopReq,
+    SessionStopRes,
+    CertificateInstallationReq,
+    CertificateInstallationRes,
+    VehicleCheckInReq,
+    VehicleCheckInRes,
+    VehicleCheckOutReq,
+    VehicleCheckOutRes,
+    SignedInstallationData,
+    SignedMeteringData,
+)
+
 # In table order: the class of each enumeration among the datatypes.
 ENUMS: tuple[type[StrEnum], ...] = (
     Authorization,

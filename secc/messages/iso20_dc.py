@@ -702,5 +702,31 @@ TYPES: tuple[type[msgspec.Struct] | None, ...] = (
     X509IssuerSerial,
 )
 
+# The messages: classes of the global elements that the protocol sends as documents.
+MESSAGES: tuple[type[msgspec.Struct], ...] = (
+    DCChargeParameterDiscoveryReq,
+    DCChargeParameterDiscoveryRes,
+    DCCableCheckReq,
+    DCCableCheckRes,
+    DCPreChargeReq,
+    DCPreChargeRes,
+    DCChargeLoopReq,
+    DCChargeLoopRes,
+    DCWeldingDetectionReq,
+    DCWeldingDetectionRes,
+    DCCPDReqEnergyTransferMode,
+    DCCPDResEnergyTransferMode,
+    BPTDCCPDReqEnergyTransferMode,
+    BPTDCCPDResEnergyTransferMode,
+    ScheduledDCCLReqControlMode,
+    ScheduledDCCLResControlMode,
+    BPTScheduledDCCLReqControlMode,
+    BPTScheduledDCCLResControlMode,
+    DynamicDCCLReqControlMode,
+    DynamicDCCLResControlMode,
+    BPTDynamicDCCLReqControlMode,
+    BPTDynamicDCCLResControlMode,
+)
+
 # In table order: the class of each enumeration among the datatypes.
 ENUMS: tuple[type[StrEnum], ...] = (ResponseCode, Processing, EvseNotification)

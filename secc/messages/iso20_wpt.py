@@ -832,6 +832,22 @@ TYPES: tuple[type[msgspec.Struct] | None, ...] = (
     X509IssuerSerial,
 )
 
+# The messages: classes of the global elements that the protocol sends as documents.
+MESSAGES: tuple[type[msgspec.Struct], ...] = (
+    WPTFinePositioningSetupReq,
+    WPTFinePositioningSetupRes,
+    WPTFinePositioningReq,
+    WPTFinePositioningRes,
+    WPTPairingReq,
+    WPTPairingRes,
+    WPTChargeParameterDiscoveryReq,
+    WPTChargeParameterDiscoveryRes,
+    WPTAlignmentCheckReq,
+    WPTAlignmentCheckRes,
+    WPTChargeLoopReq,
+    WPTChargeLoopRes,
+)
+
 # In table order: the class of each enumeration among the datatypes.
 ENUMS: tuple[type[StrEnum], ...] = (
     ResponseCode,

@@ -282,5 +282,30 @@ TYPES: tuple[type[msgspec.Struct] | None, ...] = (
     X509IssuerSerial,
 )
 
+# The messages: classes of the global elements that the protocol sends as documents.
+MESSAGES: tuple[type[msgspec.Struct], ...] = (
+    Signature,
+    SignatureValue,
+    SignedInfo,
+    CanonicalizationMethod,
+    SignatureMethod,
+    Reference,
+    Transforms,
+    Transform,
+    DigestMethod,
+    KeyInfo,
+    KeyValue,
+    RetrievalMethod,
+    X509Data,
+    PGPData,
+    SPKIData,
+    Object,
+    Manifest,
+    SignatureProperties,
+    SignatureProperty,
+    DSAKeyValue,
+    RSAKeyValue,
+)
+
 # In table order: the class of each enumeration among the datatypes.
 ENUMS: tuple[type[StrEnum], ...] = ()

@@ -156,6 +156,9 @@ class Module:
         ]
         out += ["TYPES: tuple[type[msgspec.Struct] | None, ...] = ("]
         out += [f"    {'None' if t.flat else self.reference(t.name)}," for t in self.tables.types] + [")"]
+        out += ["", "# The messages: classes of the global elements that the protocol sends as documents."]
+        out += ["MESSAGES: tuple[type[msgspec.Struct], ...] = ("]
+        out += [f"    {name}," for name in self.messages()] + [")"]
         out += ["", "# In table order: the class of each enumeration among the datatypes."]
         enums = [self.reference(d.enum) for d in self.tables.datatypes if d.enum]
         out += [
@@ -166,6 +169,12 @@ class Module:
             "",
         ]
         return out
+
+    def messages(self) -> list[str]:
+        """Classes of the global elements of complex type in the root namespace, each once."""
+        root = next(n for n in self.schema.namespaces if n.prefix == self.schema.root)
+        types = [e.type for e in root.elements.values() if e.type in self.schema.complex]
+        return list(dict.fromkeys(self.reference(t) for t in types if not self.abstract(t)))
 
     def pairs(self) -> list[tuple[str, str]]:
         roots = {

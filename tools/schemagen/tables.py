@@ -175,7 +175,9 @@ def _record(tables: Tables, states: list[State]) -> Record | None:
     if not 0 < len(body) <= _RECORD_FIELDS or [p.kind for p in end.productions] != ["EE"]:
         return None
     fields: list[tuple[int, int, int, int]] = []
-    zeros, position, tail = [], 0, None
+    zeros: list[int] = []
+    position = 0
+    tail: tuple[int, bool, int, int] | None = None
     for number, state in enumerate(body, 1):
         only = state.productions[0]
         straight = len(state.productions) == 1 and only.kind == "SE" and only.next == number

@@ -44,6 +44,9 @@ pub(crate) enum RecordField {
     Literal(u16),
 }
 
+type ExplainFault = (String, u64, String, String);
+type ExplainRow = (u64, u64, String, Option<(u16, u16)>, String, String, Option<u16>);
+
 /// The codec of one schema set.
 #[pyclass(frozen, module = "secc._exi")]
 pub(crate) struct Codec {
@@ -140,6 +143,16 @@ impl Codec {
         value: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         self.write(py, name, value, true)
+    }
+
+    /// The stream piece by piece: rows of (first bit, number of bits, event, code and alternatives or None, path,
+    /// value, index of the datatype or None), and what stopped the decoder: None, or kind, bit, path and detail.
+    fn explain(&self, data: &[u8], fragment: bool) -> (Vec<ExplainRow>, Option<ExplainFault>) {
+        let options = Options { max_bytes: self.max_bytes, ..Options::default() };
+        let (rows, outcome) = v2g_exi::trace::explain(self.grammar, data, options, fragment);
+        let rows = rows.into_iter().map(|r| (r.from, r.width, r.event, r.code, r.path, r.value, r.datatype));
+        let fault = outcome.err().map(|e| (e.kind.as_str().to_owned(), e.bit, e.path, e.detail));
+        (rows.collect(), fault)
     }
 
     /// The structure of the schema set, for texts made from messages: per type its slots, per slot whether it is a

@@ -11,6 +11,10 @@ use crate::value::{At, Found, Octets, NO_NAME, ROOT};
 pub trait Sink {
     /// What can go wrong on this side.
     type Error;
+    /// Whether every piece of the stream is reported by [`Sink::step`]; then nothing is read in larger pieces.
+    const TRACE: bool = false;
+    /// A piece of the stream from bit `from` to before bit `to`.
+    fn step(&mut self, _from: u64, _to: u64, _step: Step<'_>) {}
     /// An element of complex type starts.
     fn open(&mut self, at: At<'_>, type_index: u16, element: &Type) -> Result<(), Self::Error>;
     /// A simple element, attribute or text.
@@ -26,6 +30,30 @@ pub trait Sink {
         count: usize,
         values: [i32; 3],
     ) -> Result<(), Self::Error>;
+}
+
+/// A piece of a stream.
+#[derive(Clone, Copy, Debug)]
+pub enum Step<'a> {
+    /// The header byte.
+    Header,
+    /// An event code, the number of alternatives, and the production it stands for; None is the escape to the second
+    /// level or an end.
+    Code(u16, u16, Option<&'a Production>),
+    /// Root element: code, alternatives, name.
+    Root(u16, u16, u16),
+    /// CH: the value of an element of simple type follows.
+    Characters,
+    /// The end of an element of simple type.
+    SimpleEnd,
+    /// A code of the second level.
+    SecondLevel(u16, &'static str),
+    /// A value.
+    Value(At<'a>, Found<'a>),
+    /// The end of a fragment.
+    FragmentEnd(u16, u16),
+    /// Bits that fill the last byte.
+    Padding,
 }
 
 /// How the end of a list that is exactly full is read; encoders differ.
@@ -195,13 +223,22 @@ impl<'g> Run<'_, 'g> {
     fn whole<S: Sink>(&mut self, data: &[u8], sink: &mut S, fragment: bool) -> Outcome<Report, S::Error> {
         match data.first() {
             None => return Err(self.fault(Fault::Truncated, "empty stream".into())),
-            Some(0x80) => self.reader.skip(8),
+            Some(0x80) => {
+                self.reader.skip(8);
+                sink.step(0, 8, Step::Header);
+            }
             Some(other) => {
                 let detail = format!("first byte {other:02x}, expected 80");
                 return Err(self.fault(Fault::Header, detail));
             }
         }
         let (index, root) = self.find_root(fragment)?;
+        if S::TRACE {
+            let roots = if fragment { &self.grammar.fragments } else { &self.grammar.documents };
+            let alternatives = roots.entries.len() as u16 + 1 + u16::from(fragment);
+            let to = self.reader.position();
+            sink.step(to.saturating_sub(roots.bits.into()), to, Step::Root(index, alternatives, root.name));
+        }
         self.root = Production { kind: root.kind, name: root.name, target: root.target, ..self.root };
         if root.relaxed && fragment {
             self.relaxed(root, sink)?;
@@ -222,6 +259,13 @@ impl<'g> Run<'_, 'g> {
                 let detail = format!("the fragment ends with code {code}, expected {end}");
                 return Err(self.fault(Fault::EventCode, detail));
             }
+            let to = self.reader.position();
+            let from = to.saturating_sub(self.grammar.fragments.bits.into());
+            sink.step(from, to, Step::FragmentEnd(code as u16, end as u16 + 1));
+        }
+        let at = self.reader.position();
+        if at % 8 != 0 {
+            sink.step(at, at.next_multiple_of(8), Step::Padding);
         }
         let (clean_padding, trailing_bytes, zero) = self.reader.rest();
         if !zero {
@@ -265,6 +309,15 @@ impl<'g> Run<'_, 'g> {
                 return Err(self.broken());
             };
             let at = At { index, production };
+            if S::TRACE {
+                let from = self.reader.position();
+                let alternatives = u16::from(state.count) + 1;
+                sink.step(
+                    from,
+                    from + u64::from(state.bits),
+                    Step::Code(code, alternatives, Some(production)),
+                );
+            }
             match production.kind {
                 Kind::Simple => {
                     let value = word.wrapping_shl(state.bits.into());
@@ -273,7 +326,7 @@ impl<'g> Run<'_, 'g> {
                     // CH and EE must be zero around a value in range; all else takes the long way.
                     let odd = value >> 63 | (value << 1).wrapping_shl(bits) >> 63;
                     self.advance(production)?;
-                    if production.short == Short::No || odd != 0 || raw > production.span {
+                    if S::TRACE || production.short == Short::No || odd != 0 || raw > production.span {
                         self.simple(state.bits.into(), at, sink)?;
                         continue;
                     }
@@ -355,7 +408,8 @@ impl<'g> Run<'_, 'g> {
         let Some(element) = self.tables.types.get(type_index as usize) else {
             return Err(self.broken());
         };
-        if let Some(record) = self.tables.records.get((element.record as usize).wrapping_sub(1)) {
+        let records = if S::TRACE { &[] } else { self.tables.records };
+        if let Some(record) = records.get((element.record as usize).wrapping_sub(1)) {
             if let Some(values) = self.record(record) {
                 return sink.record(at, type_index, record.len(), values).map_err(Failure::Sink);
             }
@@ -446,7 +500,10 @@ impl<'g> Run<'_, 'g> {
             return self.empty_simple(at, sink);
         }
         self.reader.skip(lead.wrapping_add(1));
-        if d.bits > 0 {
+        if S::TRACE {
+            let to = self.reader.position();
+            sink.step(to - 1, to, Step::Characters);
+        } else if d.bits > 0 {
             let bits = u32::from(d.bits);
             let raw = top(word << 1, bits);
             if top((word << 1).wrapping_shl(bits), 1) == 0 {
@@ -457,6 +514,10 @@ impl<'g> Run<'_, 'g> {
         self.datum(at, sink)?;
         if self.reader.bits(1) == 1 {
             return Err(self.undeclared("content after a value", at.production.name));
+        }
+        if S::TRACE {
+            let to = self.reader.position();
+            sink.step(to - 1, to, Step::SimpleEnd);
         }
         Ok(())
     }
@@ -486,6 +547,13 @@ impl<'g> Run<'_, 'g> {
     #[cold]
     fn empty_simple<S: Sink>(&mut self, at: At<'_>, sink: &mut S) -> Outcome<(), S::Error> {
         let code = self.reader.bits(3);
+        let to = self.reader.position();
+        sink.step(to.saturating_sub(4), to - 3, Step::Code(1, 2, None));
+        sink.step(
+            to - 3,
+            to,
+            Step::SecondLevel(code as u16, SECOND_LEVEL.get(code as usize).unwrap_or(&"?")),
+        );
         if code != 0 {
             let what = SECOND_LEVEL.get(code as usize).unwrap_or(&"no production");
             return Err(self.undeclared(what, at.production.name));
@@ -510,7 +578,7 @@ impl<'g> Run<'_, 'g> {
     /// A code that no declared production has: an end without content, or something this codec does not take.
     #[cold]
     fn escape<S: Sink>(&mut self, code: u16, sink: &mut S) -> Outcome<(), S::Error> {
-        let Some(state) = self.tables.states.get(self.frame.state as usize) else {
+        let Some(state) = self.tables.states.get(self.frame.state as usize).copied() else {
             return Err(self.broken());
         };
         if self.reader.overrun() {
@@ -519,26 +587,36 @@ impl<'g> Run<'_, 'g> {
         if code > u16::from(state.count) {
             return Err(self.fault(Fault::EventCode, format!("code {code}, expected 0 to {}", state.count)));
         }
-        match self.tables.productions.get(state.first as usize) {
-            Some(production)
-                if state.start && production.kind == Kind::Content && self.reader.bits(3) == 0 =>
-            {
+        let from = self.reader.position();
+        sink.step(from - u64::from(state.bits), from, Step::Code(code, code + 1, None));
+        let run = state.first as usize..state.first as usize + state.count as usize;
+        let run = self.tables.productions.get(run).unwrap_or(&[]);
+        let names = second_level(run, state.start, state.start && self.right_behind_start_tag());
+        let width = names.len().next_power_of_two().trailing_zeros();
+        let second = self.reader.bits(width) as usize;
+        let what = names.get(second).copied().unwrap_or("no production");
+        sink.step(from, self.reader.position(), Step::SecondLevel(second as u16, what));
+        match run.first() {
+            Some(production) if what == SECOND_LEVEL[0] && production.kind == Kind::Content => {
                 self.empty(At { index: state.first, production }, sink)?;
                 self.close(sink)
             }
+            _ if self.reader.overrun() => Err(self.truncated()),
             _ => {
-                let name = self.opener_name(self.frame.opener).to_owned();
-                let detail = format!("{name}: content that the schema does not declare");
-                if self.reader.overrun() {
-                    return Err(self.truncated());
-                }
+                let name = self.opener_name(self.frame.opener);
+                let detail = format!("{name}: {what} that the schema does not declare here");
                 Err(self.fault(Fault::Undeclared, detail))
             }
         }
     }
 
+    fn right_behind_start_tag(&self) -> bool {
+        self.tables.types.iter().any(|t| t.start == self.frame.state)
+    }
+
     #[inline(always)]
     fn datum<S: Sink>(&mut self, at: At<'_>, sink: &mut S) -> Outcome<(), S::Error> {
+        let from = self.reader.position();
         let name = at.production.name;
         let Some(d) = self.tables.datatypes.get(at.production.target as usize) else {
             return Err(self.broken());
@@ -547,6 +625,14 @@ impl<'g> Run<'_, 'g> {
             DatatypeKind::Boolean | DatatypeKind::NBit | DatatypeKind::Enumeration => {
                 let raw = top(self.reader.peek(), d.bits.into());
                 self.reader.skip(d.bits.into());
+                if S::TRACE {
+                    let found = match d.kind {
+                        DatatypeKind::Boolean => Found::Boolean(raw == 1),
+                        DatatypeKind::NBit => Found::Integer((raw as i64).wrapping_add(d.low)),
+                        _ => Found::Literal(at.production.target, raw as u16),
+                    };
+                    sink.step(from, self.reader.position(), Step::Value(at, found));
+                }
                 return self.short(d, raw, at, sink);
             }
             DatatypeKind::Unsigned => {
@@ -588,6 +674,9 @@ impl<'g> Run<'_, 'g> {
         };
         if self.reader.overrun() {
             return Err(self.truncated());
+        }
+        if S::TRACE {
+            sink.step(from, self.reader.position(), Step::Value(at, found));
         }
         sink.value(at, found).map_err(Failure::Sink)
     }
@@ -841,6 +930,23 @@ fn short_unsigned(word: u64) -> Option<(u64, u32)> {
         return Some((low | middle << 7 | (word >> 40 & 0x7F) << 14, 24));
     }
     None
+}
+
+/// The second-level productions of a state, in order (EXI 1.0, section 8.5.4.4).
+fn second_level(run: &[Production], start: bool, first: bool) -> Vec<&'static str> {
+    let [end, typed, nil, attribute, untyped, element, text] = SECOND_LEVEL;
+    let mut names = Vec::with_capacity(SECOND_LEVEL.len());
+    if !run.iter().any(|p| p.kind == Kind::EndElement) {
+        names.push(end);
+    }
+    if first {
+        names.extend([typed, nil]);
+    }
+    if start {
+        names.extend([attribute, untyped]);
+    }
+    names.extend([element, text]);
+    names
 }
 
 const SECOND_LEVEL: [&str; 7] = [

@@ -13,4 +13,5 @@ pub mod error;
 pub mod grammar;
 pub mod tables;
 pub mod tape;
+pub mod trace;
 pub mod value;

@@ -1,0 +1,167 @@
+//! A stream piece by piece: which bits say what.
+
+use crate::decode::{Decoder, Options, Report, Sink, Step};
+use crate::error::{DecodeError, Failure};
+use crate::grammar::{Grammar, Kind, Production, Type};
+use crate::value::{At, Found, NO_NAME};
+use std::convert::Infallible;
+use std::fmt::Write;
+
+/// One piece of a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// First bit.
+    pub from: u64,
+    /// Number of bits.
+    pub width: u64,
+    /// What it is: `SE(Header)`, `CH`, `value` ...
+    pub event: String,
+    /// Event code and number of alternatives.
+    pub code: Option<(u16, u16)>,
+    /// Element names from the root down.
+    pub path: String,
+    /// The value, as text; enumerations as the index of the literal.
+    pub value: String,
+    /// Datatype of the value.
+    pub datatype: Option<u16>,
+}
+
+struct Trace<'g> {
+    grammar: &'g Grammar,
+    rows: Vec<Row>,
+    names: Vec<u16>,
+    simple: Option<u16>,
+    root: u16,
+}
+
+/// Every piece of `data` up to the end or to the first fault.
+pub fn explain(
+    grammar: &Grammar,
+    data: &[u8],
+    options: Options,
+    fragment: bool,
+) -> (Vec<Row>, Result<Report, Box<DecodeError>>) {
+    let mut trace = Trace { grammar, rows: Vec::new(), names: Vec::new(), simple: None, root: NO_NAME };
+    let mut decoder = Decoder::default();
+    let outcome = if fragment {
+        decoder.fragment(grammar, data, options, &mut trace)
+    } else {
+        decoder.document(grammar, data, options, &mut trace)
+    };
+    let outcome = match outcome {
+        Ok(report) => Ok(report),
+        Err(Failure::Stream(error)) => Err(error),
+        Err(Failure::Sink(never)) => match never {},
+    };
+    (trace.rows, outcome)
+}
+
+impl Trace<'_> {
+    fn path(&self) -> String {
+        let names = self.names.iter().chain(&self.simple);
+        names.map(|n| self.grammar.local_name(*n)).collect::<Vec<_>>().join("/")
+    }
+
+    fn event(&self, production: &Production) -> String {
+        let name = self.grammar.local_name(production.name);
+        match production.kind {
+            Kind::EndElement => "EE".into(),
+            Kind::Complex | Kind::Simple => format!("SE({name})"),
+            Kind::Attribute => format!("AT({name})"),
+            Kind::Content | Kind::Text => "CH".into(),
+            Kind::Any => "SE(*)".into(),
+        }
+    }
+}
+
+impl Sink for Trace<'_> {
+    type Error = Infallible;
+    const TRACE: bool = true;
+
+    fn step(&mut self, from: u64, to: u64, step: Step<'_>) {
+        let mut row = Row {
+            from,
+            width: to.saturating_sub(from),
+            event: String::new(),
+            code: None,
+            path: self.path(),
+            value: String::new(),
+            datatype: None,
+        };
+        match step {
+            Step::Header => row.event = "header".into(),
+            Step::Root(code, of, name) => {
+                self.root = name;
+                row.event = format!("SE({})", self.grammar.local_name(name));
+                row.code = Some((code, of));
+            }
+            Step::Code(code, of, production) => {
+                row.event = production.map_or_else(|| "escape".into(), |p| self.event(p));
+                row.code = Some((code, of));
+                self.simple = production.filter(|p| p.kind == Kind::Simple).map(|p| p.name);
+            }
+            Step::Characters => {
+                row.event = "CH".into();
+                row.code = Some((0, 2));
+            }
+            Step::SimpleEnd => {
+                row.event = "EE".into();
+                row.code = Some((0, 2));
+                self.simple = None;
+            }
+            Step::SecondLevel(code, what) => {
+                row.event = format!("second level: {what}");
+                row.code = Some((code, 0));
+            }
+            Step::Value(at, found) => {
+                row.event = "value".into();
+                row.datatype = Some(at.production.target);
+                row.value = show(found);
+            }
+            Step::FragmentEnd(code, of) => {
+                row.event = "ED".into();
+                row.code = Some((code, of));
+            }
+            Step::Padding => row.event = "padding".into(),
+        }
+        self.rows.push(row);
+    }
+
+    fn open(&mut self, at: At<'_>, _: u16, _: &Type) -> Result<(), Infallible> {
+        let root = at.production.name == NO_NAME && self.names.is_empty();
+        self.names.push(if root { self.root } else { at.production.name });
+        Ok(())
+    }
+
+    fn value(&mut self, _: At<'_>, _: Found<'_>) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn close(&mut self, _: At<'_>) -> Result<(), Infallible> {
+        self.names.pop();
+        Ok(())
+    }
+
+    fn record(&mut self, _: At<'_>, _: u16, _: usize, _: [i32; 3]) -> Result<(), Infallible> {
+        Ok(())
+    }
+}
+
+fn show(found: Found<'_>) -> String {
+    match found {
+        Found::Boolean(v) => v.to_string(),
+        Found::Integer(v) => v.to_string(),
+        Found::Unsigned(v) => v.to_string(),
+        Found::Big(negative, magnitude) => format!("{}0x{}", if negative { "-" } else { "" }, hex(magnitude)),
+        Found::Octets(octets) => hex(&octets.to_vec()),
+        Found::Text(text) => text.to_owned(),
+        Found::Literal(_, index) => index.to_string(),
+    }
+}
+
+fn hex(octets: &[u8]) -> String {
+    octets.iter().fold(String::with_capacity(octets.len() * 2), |mut out, octet| {
+        let _ = write!(out, "{octet:02x}");
+        out
+    })
+}
