@@ -19,6 +19,7 @@ from secc.connection import (
     Write,
 )
 from secc.messages.app_protocol import AppProtocol, SupportedAppProtocolReq, SupportedAppProtocolRes
+from secc.messages.app_protocol import ResponseCode as SapCode
 from secc.messages.iso2 import BodyElement, V2GMessage
 from secc.session.events import (
     AuthorizationDecided,
@@ -29,6 +30,7 @@ from secc.session.events import (
     EndReason,
     EndSession,
     EvseSnapshot,
+    MeterReading,
     OpenContactor,
     Tick,
 )
@@ -216,6 +218,34 @@ def test_response_sent_by_the_ev_closes_at_once() -> None:
     response = next(o for o in wire.outputs[::-1] if isinstance(o, Write))
     assert wire.data(response.data) == []
     assert wire.close == Close(0.0)
+
+
+def test_handshake_response_sent_by_the_ev_closes_at_once() -> None:
+    wire = Wire()
+    no = SupportedAppProtocolRes(response_code=SapCode.FAILED_NO_NEGOTIATION)
+    assert wire.data(frame(exi.APP_PROTOCOL.encode(no))) == []
+    assert wire.reason is EndReason.PROTOCOL_ERROR
+
+
+def test_response_that_cannot_be_encoded_ends_the_session_with_the_output_off() -> None:
+    wire = Wire()
+    in_charge(wire)
+    wire.data(packed(r.start()))
+    asked = next(o for o in wire.outputs if isinstance(o, CloseContactor))
+    wire.feed(ContactorReported(asked.ticket, True))
+    wire.evse = dataclasses.replace(wire.evse, meter=MeterReading("meter", 1, utc=2**70))
+    assert wire.data(packed(r.charging_status())) == []
+    assert OpenContactor() in wire.outputs
+    assert wire.close == Close(0.0)
+
+
+def test_answer_held_back_is_written_before_the_end() -> None:
+    wire = Wire(dataclasses.replace(AC, timing=TimingConfig(minimum_pace=0.1)))
+    wire.data(HANDSHAKE)
+    wire.data(packed(r.session_setup(), b"\0"))
+    outputs = wire.feed(EndOfStream())
+    assert codes(outputs) == ["OK_NewSessionEstablished"]
+    assert outputs[-1] == Close(0.0)
 
 
 def test_frame_that_is_too_long_closes_after_what_came_before_it() -> None:

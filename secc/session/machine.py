@@ -113,8 +113,7 @@ class Session:
         self._recent_ids = recent_ids
         self._paused = paused
         self.session_id = self.new_id()
-        if blocked:
-            self.fault = EvseFault.EMERGENCY_STOP
+        self.fault = EvseFault.EMERGENCY_STOP if blocked else None
         self._blocked = blocked
         self._generation = generation
         self._questions = 0
@@ -181,8 +180,8 @@ class Session:
 
     @property
     def unix_time(self) -> int:
-        """EVSETimeStamp [V2G2-567]."""
-        return int(self.evse.utc)
+        """EVSETimeStamp [V2G2-567]; 0 when the wall clock makes no sense."""
+        return int(self.evse.utc) if abs(self.evse.utc) < 2**62 else 0
 
     def assign_id(self) -> bool:
         """Settle the session id: the paused session's if the EV names it, else a new one. True if joined.

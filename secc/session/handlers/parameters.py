@@ -39,22 +39,19 @@ def charge_parameter_discovery(session: Session, request: iso2.ChargeParameterDi
         raise Refused(ResponseCode.FAILED_WRONG_ENERGY_TRANSFER_MODE, "AC is energised: no change to DC")
     session.parameters = parameters
     session.renegotiation_wanted = False
-    resumed = _resumed(session)
-    question = session.schedule_question
-    if resumed is not None:
-        pass  # the schedule of the paused session goes on, nobody is asked [V2G2-741]
-    elif session.config.energy.ask_backend_for_schedules and (question is None or question.answer is None):
+    resumed, question = _resumed(session), session.schedule_question
+    answered = question is not None and question.answer is not None
+    if resumed is None and session.config.energy.ask_backend_for_schedules and not answered:
         if question is None:
             session.schedule_question = ScheduleQuestion(session.ticket())
             session.emit(AskSchedules(session.schedule_question.ticket, _need(session, parameters)))
         session.start_timer_once(Timer.CHARGE_PARAMETERS)
         _answer(session, EVSEProcessing.ONGOING, None)
         return State.WAIT_CHARGE_PARAMETERS
-    offer = None if question is None or question.answer is None else question.answer.offer
-    offer = resumed or offer
-    session.joined = None
+    offered = None if question is None or question.answer is None else question.answer.offer
+    offer = resumed or offered
     schedules = _own_offer(session, parameters) if offer is None else _fitting(offer, parameters)
-    session.schedule_question = None
+    session.joined = session.schedule_question = None
     session.latest_offer = Offer(schedules, session.now, schedules.schedules[0].schedule_id)
     if session.energised is None:  # while AC is renegotiated the old schedule stays in force up to the start
         session.offer = session.latest_offer
