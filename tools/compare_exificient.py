@@ -17,11 +17,11 @@ from tools.exificient import Exificient, Refused
 SETS = ("sap", "iso2", "din", "iso20-common", "iso20-ac", "iso20-dc")
 """Sets whose messages EXICodec knows; it has no message classes for WPT and ACDP."""
 
-# What its JSON layer, not its EXI encoder, does otherwise: mixed content and wildcards of XML Signature are lost,
+# What its JSON layer, not its EXI encoder, does otherwise: mixed content and wildcards are lost,
 # and these optional integers are written as 0 when they are absent.
 _WITHOUT = frozenset({"KeyInfo", "Object", "HMACOutputLength", "XPath"})
 _ALWAYS = frozenset({"SchemaID", "SAScheduleTupleID", "NumEPriceLevels", "EPriceLevel"})
-# DIN SPEC 70121: base64 values need a Java library that the jar does not bring, and attributes of type IDREF must
+# DIN SPEC 70121: base64 values need a Java library that the jar lacks, and attributes of type IDREF must
 # refer to something in the same message, which the Ids of that standard do not.
 _DIN_JSON = ("javax/mail", "An object of type java.lang.Object with ID")
 _ROOTS = {"sap": ("supportedAppProtocolReq", "supportedAppProtocolRes"), "iso2": ("V2G_Message",)}
