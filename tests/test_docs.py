@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -30,6 +31,17 @@ def test_python_blocks_of_a_page_run(page: Path) -> None:
         text=True,
         check=False,
     )
+    assert done.returncode == 0, done.stderr
+
+
+COMMAND = re.compile(r"^secc (?:decode|states) .*$", re.MULTILINE)
+COMMANDS = sorted({line for page in PAGES for line in COMMAND.findall(page.read_text())})
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_command_of_the_documentation_works(command: str) -> None:
+    words = [sys.executable, "-m", *shlex.split(command)]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
