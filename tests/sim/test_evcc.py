@@ -1,0 +1,325 @@
+"""End to end over real TCP and TLS on the loopback interface, station and EV in one process."""
+
+import asyncio
+import dataclasses
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from certs.testpki import make
+from secc.aio.records import OutputRecord, Record
+from secc.aio.station import Station
+from secc.config import EnergyConfig, EnergyMode, SeccConfig, TlsConfig
+from secc.messages import iso2
+from secc.messages.iso2 import ChargingSession, EnergyTransferMode
+from secc.sdp import TlsPolicy
+from secc.session.events import (
+    ControlPilot,
+    EndReason,
+    EndSession,
+    EvseFault,
+    PowerSchedule,
+    PowerStep,
+    ScheduleOffer,
+)
+from secc.sim import (
+    AutoPilot,
+    Plan,
+    ScriptedEvcc,
+    SimulatedAcEvse,
+    SimulatedBackend,
+    SimulatedCable,
+    SimulatedDcEvse,
+)
+from secc.sim.script import Ask, Move, Vanish
+
+T = TypeVar("T")
+PKI = Path(make.__file__).parent
+AC, DC = EnergyTransferMode.AC_THREE_PHASE_CORE, EnergyTransferMode.DC_EXTENDED
+QUICK = 0.01  # s between the messages of a loop
+PATIENCE = 8.0  # on a busy machine the EV must not be the one that gives up
+
+
+@dataclasses.dataclass
+class Bench:
+    """A running station with everything around it."""
+
+    station: Station
+    evse: SimulatedAcEvse | SimulatedDcEvse
+    cable: SimulatedCable
+    backend: SimulatedBackend
+    records: list[Record]
+
+    def ev(self, plan: Plan, *, tls: bool = False, cable: bool = True) -> ScriptedEvcc:
+        assert self.station.sdp_port is not None
+        return ScriptedEvcc(
+            plan,
+            cable=self.cable if cable else None,
+            tls=tls,
+            roots=PKI / "v2g_root.pem",
+            sdp_port=self.station.sdp_port,
+            patience=PATIENCE,
+        )
+
+    async def until_charging(self) -> None:
+        while self.evse.current < 10.0:  # noqa: ASYNC110 - the model is looked at, it does not tell
+            await asyncio.sleep(0.01)
+
+    @property
+    def ends(self) -> list[EndReason]:
+        outputs = [record.output for record in self.records if isinstance(record, OutputRecord)]
+        return [output.reason for output in outputs if isinstance(output, EndSession)]
+
+
+def on_bench(
+    scenario: Callable[[Bench], Awaitable[T]],
+    mode: EnergyTransferMode,
+    *,
+    tls: TlsPolicy = TlsPolicy.OFF,
+    backend: SimulatedBackend | None = None,
+    auto_pilot: bool = False,
+) -> T:
+    """Run a scenario against a station for one mode."""
+
+    async def run() -> T:
+        cable = SimulatedCable()
+        evse = SimulatedDcEvse(cable, isolation_time=0.02) if mode is DC else SimulatedAcEvse(cable)
+        granting = backend if backend is not None else SimulatedBackend()
+        config = SeccConfig(
+            interface="lo",
+            energy=EnergyConfig(modes=(EnergyMode(mode.value),), ask_backend_for_schedules=True),
+            tls=TlsConfig(
+                policy=tls, certificate_chain=PKI / "secc_chain.pem", private_key=PKI / "secc_leaf_key.pem"
+            ),
+        )
+        records: list[Record] = []
+        pilot = AutoPilot(cable)
+
+        def on_event(record: Record) -> None:
+            records.append(record)
+            if auto_pilot:
+                pilot(record)
+
+        async with Station(config, evse, granting, on_event=on_event, sdp_port=0) as station:
+            granting.on_withdraw = station.withdraw_authorization
+            return await scenario(Bench(station, evse, cable, granting, records))
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("mode", [AC, DC], ids=["ac", "dc"])
+def test_a_whole_session_charges_and_both_sides_count_the_same_energy(
+    mode: EnergyTransferMode, tls: bool
+) -> None:
+    async def scenario(bench: Bench) -> None:
+        result = await bench.ev(Plan(mode=mode, loops=30, pace=QUICK), tls=tls).charge()
+        assert result.completed, result.error
+        assert result.tls is tls
+        assert result.energy > 0.0
+        assert bench.evse.energy == pytest.approx(result.energy, rel=0.2)
+        assert bench.ends == [EndReason.TERMINATED]
+        assert bench.evse.current == 0.0
+
+    on_bench(scenario, mode, tls=TlsPolicy.REQUIRED if tls else TlsPolicy.OFF)
+
+
+@pytest.mark.parametrize("mode", [AC, DC], ids=["ac", "dc"])
+def test_an_ev_without_a_wire_charges_by_the_automatic_pilot(mode: EnergyTransferMode) -> None:
+    async def scenario(bench: Bench) -> None:
+        result = await bench.ev(Plan(mode=mode, loops=5, pace=0.1), cable=False).charge()
+        assert result.completed, result.error
+        assert bench.evse.energy > 0.0
+        assert bench.cable.pilot is ControlPilot.B
+
+    on_bench(scenario, mode, auto_pilot=True)
+
+
+@pytest.mark.parametrize("mode", [AC, DC], ids=["ac", "dc"])
+def test_an_ev_that_vanishes_leaves_the_output_off_within_50_ms_and_the_next_one_charges(
+    mode: EnergyTransferMode,
+) -> None:
+    def vanish(request: object, number: int) -> Move | None:
+        loop = isinstance(request, iso2.ChargingStatusReq | iso2.CurrentDemandReq)
+        return Vanish() if loop and number == 5 else None
+
+    async def scenario(bench: Bench) -> None:
+        gone = bench.ev(Plan(mode=mode, pace=QUICK, tamper=vanish))
+        result = await gone.charge()
+        assert result.vanished
+        assert bench.evse.cable.pilot is ControlPilot.C
+        await asyncio.sleep(0.05)
+        assert not bench.evse.snapshot().contactor_closed
+        assert bench.evse.current == 0.0
+        bench.cable.connect(None)
+        bench.cable.set_pilot(ControlPilot.B)
+        following = await bench.ev(Plan(mode=mode, loops=3, pace=QUICK)).charge()
+        assert following.completed, following.error
+        assert bench.ends == [EndReason.LINK_LOST, EndReason.TERMINATED]
+
+    on_bench(scenario, mode)
+
+
+def test_a_pulled_plug_ends_the_session_and_the_current() -> None:
+    async def scenario(bench: Bench) -> None:
+        ev = asyncio.ensure_future(bench.ev(Plan(mode=DC, loops=None, pace=QUICK)).charge())
+        await bench.until_charging()
+        bench.cable.unplug()
+        await asyncio.sleep(0.05)
+        assert not bench.evse.snapshot().contactor_closed
+        result = await ev
+        assert not result.completed
+        assert bench.ends == [EndReason.UNPLUGGED]
+
+    on_bench(scenario, DC)
+
+
+def test_a_fault_of_the_outlet_ends_the_charge() -> None:
+    async def scenario(bench: Bench) -> None:
+        ev = asyncio.ensure_future(bench.ev(Plan(mode=AC, loops=None, pace=QUICK)).charge())
+        await bench.until_charging()
+        bench.evse.inject(EvseFault.RESIDUAL_CURRENT)
+        result = await ev
+        assert result.error == "ChargingStatusRes: FAILED"
+        await asyncio.sleep(0.05)
+        assert bench.evse.voltage == 0.0
+
+    on_bench(scenario, AC)
+
+
+def test_a_station_that_wants_to_stop_is_obeyed_and_the_session_completes() -> None:
+    async def scenario(bench: Bench) -> None:
+        ev = asyncio.ensure_future(bench.ev(Plan(mode=DC, loops=None, pace=QUICK)).charge())
+        await bench.until_charging()
+        bench.station.stop_charging()
+        result = await ev
+        assert result.completed, result.error
+
+    on_bench(scenario, DC)
+
+
+def test_a_withdrawn_authorization_ends_the_charge() -> None:
+    async def scenario(bench: Bench) -> None:
+        result = await bench.ev(Plan(mode=AC, loops=None, pace=QUICK)).charge()
+        assert not result.completed
+        await asyncio.sleep(0.05)
+        assert bench.evse.voltage == 0.0
+
+    on_bench(scenario, AC, backend=SimulatedBackend(withdraw_after=0.3))
+
+
+def test_a_denied_authorization_is_told_and_nothing_is_switched_on() -> None:
+    async def scenario(bench: Bench) -> None:
+        result = await bench.ev(Plan(mode=AC, pace=QUICK)).charge()
+        assert result.error == "AuthorizationRes: FAILED"
+        assert bench.evse.energy == 0.0
+
+    on_bench(scenario, AC, backend=SimulatedBackend(grant=False, delay=0.05))
+
+
+def test_the_ev_follows_the_schedules_of_the_back_end() -> None:
+    offer = ScheduleOffer((PowerSchedule(3, (PowerStep(0, 6900.0),), 3600),))
+
+    async def scenario(bench: Bench) -> None:
+        result = await bench.ev(Plan(mode=AC, loops=3, pace=0.05)).charge()
+        assert result.completed, result.error
+        statuses = [e.response for e in result.exchanges if isinstance(e.response, iso2.ChargingStatusRes)]
+        assert {status.sa_schedule_tuple_id for status in statuses} == {3}
+        assert statuses[0].evse_max_current == iso2.PhysicalValue(
+            multiplier=0, unit=iso2.UnitSymbol.A, value=10
+        )
+
+    on_bench(scenario, AC, backend=SimulatedBackend(offer=offer, offer_delay=0.05))
+
+
+@pytest.mark.parametrize("mode", [AC, DC], ids=["ac", "dc"])
+def test_a_renegotiation_in_the_middle_is_completed(mode: EnergyTransferMode) -> None:
+    async def scenario(bench: Bench) -> None:
+        plan = Plan(mode=mode, loops=6, pace=QUICK, renegotiate_at=3)
+        result = await bench.ev(plan).charge()
+        assert result.completed, result.error
+        assert result.requests.count("ChargeParameterDiscoveryReq") >= 2
+
+    on_bench(scenario, mode)
+
+
+def test_a_session_can_be_paused() -> None:
+    async def scenario(bench: Bench) -> None:
+        plan = Plan(mode=AC, loops=2, pace=QUICK, end=ChargingSession.PAUSE)
+        result = await bench.ev(plan).charge()
+        assert result.completed, result.error
+        assert bench.ends == [EndReason.PAUSED]
+
+    on_bench(scenario, AC)
+
+
+def test_a_request_out_of_sequence_is_refused_by_its_own_response() -> None:
+    def tamper(request: object, number: int) -> Move | None:
+        if isinstance(request, iso2.AuthorizationReq):
+            return Ask(iso2.ChargingStatusReq())
+        return None
+
+    async def scenario(bench: Bench) -> None:
+        result = await bench.ev(Plan(mode=AC, pace=QUICK, tamper=tamper)).charge()
+        last = result.exchanges[-1].response
+        assert isinstance(last, iso2.ChargingStatusRes)
+        assert last.response_code is iso2.ResponseCode.FAILED_SEQUENCE_ERROR
+        assert bench.ends == [EndReason.REFUSED]
+
+    on_bench(scenario, AC)
+
+
+def test_an_ev_that_wants_tls_does_not_charge_without() -> None:
+    async def scenario(bench: Bench) -> None:
+        result = await bench.ev(Plan(mode=AC, pace=QUICK), tls=True).charge()
+        assert result.error == "the station has no TLS, and this EV does not charge without"
+
+    on_bench(scenario, AC)
+
+
+def test_an_ev_that_asks_for_none_takes_the_tls_that_the_station_insists_on() -> None:
+    async def scenario(bench: Bench) -> None:
+        result = await bench.ev(Plan(mode=AC, loops=2, pace=QUICK), tls=False).charge()
+        assert result.completed, result.error
+        assert result.tls
+
+    on_bench(scenario, AC, tls=TlsPolicy.REQUIRED)
+
+
+def test_host_and_port_skip_discovery() -> None:
+    async def scenario(bench: Bench) -> None:
+        endpoint = bench.station.endpoint
+        assert endpoint is not None
+        ev = ScriptedEvcc(
+            Plan(mode=AC, loops=2, pace=QUICK),
+            cable=bench.cable,
+            host="::1",
+            port=endpoint.plain_port,
+            patience=PATIENCE,
+        )
+        assert (await ev.charge()).completed
+
+    on_bench(scenario, AC)
+
+
+def test_nobody_at_the_port_is_an_error_of_the_result() -> None:
+    result = asyncio.run(ScriptedEvcc(host="::1", port=9).charge())
+    assert not result.completed
+    assert result.error.startswith("[::1]:9:")
+
+
+def test_many_answers_to_current_demand_come_within_25_ms() -> None:
+    async def scenario(bench: Bench) -> None:
+        result = await bench.ev(Plan(mode=DC, loops=200, pace=0.001)).charge()
+        assert result.completed, result.error
+        times = sorted(
+            exchange.response_time
+            for exchange in result.exchanges
+            if isinstance(exchange.response, iso2.CurrentDemandRes)
+        )
+        assert len(times) == 200
+        assert times[197] < 0.025
+
+    on_bench(scenario, DC)
