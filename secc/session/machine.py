@@ -115,8 +115,7 @@ class Session:
         self.session_id = self.new_id()
         self.fault = EvseFault.EMERGENCY_STOP if blocked else None
         self._blocked = blocked
-        self._generation = generation
-        self._questions = 0
+        self._generation, self._questions = generation, 0
         self._timers: dict[Timer, float] = {}
         self._expired: set[Timer] = set()
         self._lease_until = now
