@@ -155,8 +155,9 @@ class ScriptedEvcc:
 
     async def _connect(self) -> _Wire:
         host, port, tls = self._host, self._port, self._tls
-        scope = 0
-        if host is None or port is None:
+        if host is not None and port is not None:
+            host, scope = _split_scope(host, self._interface)
+        else:
             security = Security.TLS if tls else Security.NONE
             found, link = await discover(self._interface, security, port=self._sdp_port)
             if tls and found.security is Security.NONE:
@@ -228,6 +229,17 @@ class ScriptedEvcc:
         if self._on_exchange is not None:
             self._on_exchange(exchange)
         return message if isinstance(message, msgspec.Struct) else body
+
+
+def _split_scope(host: str, interface: str) -> tuple[str, int]:
+    """`fe80::1%eth1` as address and index; without a % a link-local address is on the EV's interface."""
+    address, _, name = host.partition("%")
+    if not name and not address.casefold().startswith("fe80:"):
+        return address, 0
+    try:
+        return address, socket.if_nametoindex(name or interface)
+    except OSError as error:
+        raise LinkError(f"{host}: no interface {name or interface}") from error
 
 
 def message_timeout(request: type) -> float:

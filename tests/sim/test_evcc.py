@@ -310,6 +310,11 @@ def test_nobody_at_the_port_is_an_error_of_the_result() -> None:
     assert result.error.startswith("[::1]:9:")
 
 
+def test_a_link_local_address_needs_an_interface_that_exists() -> None:
+    result = asyncio.run(ScriptedEvcc(host="fe80::1%nosuch0", port=9).charge())
+    assert result.error == "fe80::1%nosuch0: no interface nosuch0"
+
+
 def test_many_answers_to_current_demand_come_within_25_ms() -> None:
     async def scenario(bench: Bench) -> None:
         result = await bench.ev(Plan(mode=DC, loops=200, pace=0.001)).charge()

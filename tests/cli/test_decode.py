@@ -1,0 +1,93 @@
+"""`secc decode`"""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from secc.cli import main
+
+SESSION_SETUP = "809802000000000000000011d01832ac48d159e000"
+SETUP_MESSAGE = {
+    "V2G_Message": {
+        "Header": {"SessionID": "0000000000000000"},
+        "Body": {"SessionSetupReq": {"EVCCID": "0CAB12345678"}},
+    }
+}
+HANDSHAKE_ANSWER = "80400040"
+
+
+def test_exi_becomes_json_with_the_names_of_the_standard(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["decode", SESSION_SETUP]) == 0
+    assert json.loads(capsys.readouterr().out) == SETUP_MESSAGE
+
+
+def test_a_v2gtp_header_is_taken_off(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["decode", "01fe800100000015" + SESSION_SETUP]) == 0
+    assert json.loads(capsys.readouterr().out) == SETUP_MESSAGE
+
+
+def test_several_frames_give_several_messages(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["decode", "--compact", ("01fe800100000015" + SESSION_SETUP) * 2]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [json.loads(line) for line in lines] == [SETUP_MESSAGE, SETUP_MESSAGE]
+
+
+def test_the_handshake_is_tried_first(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["decode", HANDSHAKE_ANSWER]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "supportedAppProtocolRes": {"ResponseCode": "OK_SuccessfulNegotiation", "SchemaID": 1}
+    }
+
+
+def test_a_file_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "message.bin").write_bytes(bytes.fromhex(SESSION_SETUP))
+    assert main(["decode", str(tmp_path / "message.bin")]) == 0
+    assert json.loads(capsys.readouterr().out) == SETUP_MESSAGE
+
+
+def test_sdp_is_shown_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["decode", "01fe9000000000020000"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"SDPRequest": {"Security": "TLS", "Transport": "TCP"}}
+    assert main(["decode", "01fe900100000014fe80000000000000664d70fffe01060ed74e1000"]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "SDPResponse": {
+            "Address": "fe80::664d:70ff:fe01:60e",
+            "Port": 55118,
+            "Security": "NONE",
+            "Transport": "TCP",
+        }
+    }
+
+
+def test_bytes_that_are_no_message_are_a_no_with_the_place(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["decode", SESSION_SETUP[:20]]) == 1
+    assert "bit " in capsys.readouterr().err
+
+
+def test_a_frame_that_lies_about_its_length_is_a_no(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["decode", "01fe800100000016" + SESSION_SETUP]) == 1
+    assert "announces 22 bytes, 21 follow" in capsys.readouterr().err
+
+
+def test_an_unknown_payload_type_is_a_no(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["decode", "01fe70000000000100"]) == 1
+    assert "0x7000" in capsys.readouterr().err
+
+
+def test_something_else_is_misuse(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["decode", "no-such-file"]) == 2
+    assert "neither hexadecimal nor a file" in capsys.readouterr().err
+
+
+def test_the_fragment_that_a_signature_digests_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    from secc import exi
+    from secc.messages.iso2 import AuthorizationReq
+
+    fragment = exi.ISO2.encode_fragment(
+        "AuthorizationReq", AuthorizationReq(id="ID1", gen_challenge=bytes(16))
+    )
+    assert main(["decode", "--schema", "iso2", "--fragment", fragment.hex()]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "AuthorizationReq": {"Id": "ID1", "GenChallenge": "AAAAAAAAAAAAAAAAAAAAAA=="}
+    }

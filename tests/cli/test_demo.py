@@ -1,0 +1,55 @@
+"""`secc demo`: station and EV in one command."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from secc.cli import main
+
+
+def test_the_four_sessions_complete_within_the_performance_times() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "secc", "demo", "--loops", "5"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    completed = [line.split("completed")[0].strip() for line in lines if "completed" in line]
+    assert completed == ["AC plain", "DC plain", "AC TLS", "DC TLS"]
+    assert "MISSED" not in done.stdout
+    assert "\x1b" not in done.stdout
+
+
+def test_one_of_them_is_shown_with_state_and_measurements(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "--only", "ac", "--loops", "3"]) == 0
+    text = capsys.readouterr().out
+    assert "ChargingStatusRes" in text
+    assert "WAIT_STATUS" in text
+    assert "230.0 V" in text
+    assert "session over: terminated by the EV" in text
+
+
+def test_a_pace_is_kept_outside_the_dc_loop(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "--only", "ac", "--loops", "2", "--minimum-pace", "0.1", "--quiet"]) == 0
+    row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("SessionSetupRes"))
+    assert float(row.split()[2]) >= 100.0
+
+
+def test_a_pace_outside_its_range_is_misuse(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "--minimum-pace", "7"]) == 2
+    assert "timing.minimum_pace" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a network namespace needs root")
+def test_in_a_network_namespace_the_ev_finds_the_station_by_multicast() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "secc", "demo", "--netns", "--only", "dc-tls", "--loops", "3"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode == 2 and "--netns" in done.stderr:
+        pytest.skip(f"no network namespaces here: {done.stderr.strip()}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "[fe80::" in done.stdout

@@ -1,0 +1,60 @@
+"""`secc encode`"""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from secc.cli import main
+
+SESSION_SETUP = "809802000000000000000011d01832ac48d159e000"
+SETUP_MESSAGE = json.dumps(
+    {
+        "V2G_Message": {
+            "Header": {"SessionID": "0000000000000000"},
+            "Body": {"SessionSetupReq": {"EVCCID": "0CAB12345678"}},
+        }
+    }
+)
+
+
+def test_json_becomes_exi(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["encode", SETUP_MESSAGE]) == 0
+    assert capsys.readouterr().out == SESSION_SETUP + "\n"
+
+
+def test_a_header_is_put_in_front(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["encode", "--v2gtp", SETUP_MESSAGE]) == 0
+    assert capsys.readouterr().out == "01fe800100000015" + SESSION_SETUP + "\n"
+
+
+def test_bytes_are_written_as_they_are(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert main(["encode", "--binary", SETUP_MESSAGE]) == 0
+    assert capfdbinary.readouterr().out == bytes.fromhex(SESSION_SETUP)
+
+
+def test_the_handshake_is_known_by_its_root(capsys: pytest.CaptureFixture[str]) -> None:
+    answer = '{"supportedAppProtocolRes": {"ResponseCode": "OK_SuccessfulNegotiation", "SchemaID": 1}}'
+    assert main(["encode", answer]) == 0
+    assert capsys.readouterr().out == "80400040\n"
+
+
+def test_a_file_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "message.json").write_text(SETUP_MESSAGE)
+    assert main(["encode", str(tmp_path / "message.json")]) == 0
+    assert capsys.readouterr().out == SESSION_SETUP + "\n"
+
+
+def test_a_member_that_does_not_belong_is_a_no_with_its_path(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["encode", '{"V2G_Message": {"Head": {}}}']) == 1
+    assert "Head does not belong here" in capsys.readouterr().err
+
+
+def test_what_is_no_json_is_a_no(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["encode", "{nonsense"]) == 1
+    assert "not JSON" in capsys.readouterr().err
+
+
+def test_a_missing_file_is_misuse(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["encode", "no-such-file"]) == 2
+    assert "no-such-file" in capsys.readouterr().err

@@ -1,0 +1,53 @@
+"""`secc ev`: against a station in another process."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from secc.cli import main
+from tests.support.serving import serving
+
+QUICK = ["--pace", "0.02", "--loops", "3", "--patience", "8"]
+
+
+def test_nobody_there_is_a_no(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ev", "--host", "::1", "--port", "9", "--ac"]) == 1
+    assert "failed" in capsys.readouterr().out
+
+
+def test_an_unknown_interface_is_a_no_with_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ev", "--interface", "nosuch0"]) == 1
+    assert "nosuch0" in capsys.readouterr().out
+
+
+def test_a_host_without_a_port_is_misuse(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ev", "--host", "::1"]) == 2
+    assert "belong together" in capsys.readouterr().err
+
+
+def test_a_state_of_charge_outside_its_range_is_misuse(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ev", "--soc", "120"]) == 2
+    assert "--soc 120" in capsys.readouterr().err
+
+
+def test_a_session_is_shown_message_by_message_and_summed_up(capsys: pytest.CaptureFixture[str]) -> None:
+    with serving("--sim", "ac") as (_, port):
+        assert main(["ev", "--host", "::1", "--port", str(port), "--ac", *QUICK]) == 0
+    text = capsys.readouterr().out
+    assert text.count("  ChargingStatusReq ") == 3
+    assert "PowerDeliveryRes" in text
+    assert "charged" in text
+
+
+def test_a_session_as_json_by_a_process_of_its_own() -> None:
+    with serving("--sim", "dc") as (_, port):
+        command = [sys.executable, "-m", "secc", "ev", "--host", "::1", "--port", str(port), "--dc", "--json"]
+        done = subprocess.run([*command, *QUICK], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    *exchanges, result = [json.loads(line) for line in done.stdout.splitlines()]
+    assert exchanges[0]["request"] == "SupportedAppProtocolReq"
+    assert exchanges[-1]["response"] == "SessionStopRes"
+    assert result["completed"] is True
+    assert result["messages"] == len(exchanges)

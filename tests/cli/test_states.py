@@ -1,0 +1,62 @@
+"""`secc states`"""
+
+import json
+
+import pytest
+
+from secc.cli import main
+
+
+def test_a_request_shows_each_state_in_which_it_is_legal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["states", "PowerDeliveryReq"]) == 0
+    text = capsys.readouterr().out
+    heads = [line.split(":")[0] for line in text.splitlines() if line.startswith("WAIT_")]
+    assert heads == ["WAIT_POWER_ON_AC", "WAIT_STATUS", "WAIT_POWER_ON_DC", "WAIT_DEMAND"]
+    assert "secc/session/handlers/ac.py:" in text
+    assert "In every other state: PowerDeliveryRes with FAILED_SequenceError" in text
+
+
+def test_names_may_be_short_and_in_any_case(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["states", "powerdelivery"]) == 0
+    short = capsys.readouterr().out
+    assert main(["states", "PowerDeliveryReq"]) == 0
+    assert capsys.readouterr().out == short
+
+
+def test_a_state_shows_everything_that_is_legal_in_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["states", "WAIT_DEMAND"]) == 0
+    text = capsys.readouterr().out
+    assert "on CurrentDemandReq" in text
+    assert "on PowerDeliveryReq" in text
+    assert "Every other request" in text
+
+
+def test_what_holds_everywhere_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["states", "LinkLost"]) == 0
+    assert "In every state without a row of its own, on LinkLost" in capsys.readouterr().out
+
+
+def test_timers_are_inputs_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["states", "contactor"]) == 0
+    assert "CLOSING_CONTACTOR" in capsys.readouterr().out
+
+
+def test_the_whole_table_has_a_line_per_row(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["states"]) == 0
+    assert capsys.readouterr().out.splitlines()[0].split() == [
+        "WAIT_SESSION_SETUP",
+        "SessionSetupReq",
+        "WAIT_SERVICE_DISCOVERY",
+    ]
+
+
+def test_rows_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["states", "SessionSetupReq", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert rows[0]["state"] == "WAIT_SESSION_SETUP"
+    assert rows[0]["handler"] == "secc.session.handlers.setup.session_setup"
+
+
+def test_an_unknown_name_is_a_no_with_a_proposal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["states", "PowerDelivry"]) == 1
+    assert "did you mean PowerDeliveryReq" in capsys.readouterr().err

@@ -1,0 +1,141 @@
+"""Records as text and JSON, response times as a table, a terminal's live line."""
+
+import io
+import json
+
+import pytest
+
+from secc.aio.records import Direction, LinkEvent, LinkRecord, MessageRecord, NoticeRecord, OutputRecord
+from secc.cli import telling
+from secc.messages import iso2
+from secc.session.events import (
+    Authorize,
+    EndReason,
+    EndSession,
+    MeterReading,
+    Notice,
+    NoticeKind,
+    RenewLease,
+    SetOutput,
+    Ticket,
+)
+
+ANSWER = iso2.V2GMessage(
+    header=iso2.MessageHeader(session_id=bytes.fromhex("0102030405060708")),
+    body=iso2.AuthorizationRes(
+        response_code=iso2.ResponseCode.OK, evse_processing=iso2.EVSEProcessing.ONGOING
+    ),
+)
+ASKED = iso2.V2GMessage(
+    header=iso2.MessageHeader(session_id=bytes(8)), body=iso2.SessionSetupReq(evcc_id=b"\x01\x02")
+)
+
+
+def test_messages_are_lines_with_their_time() -> None:
+    received = MessageRecord(1.0, Direction.RECEIVED, ASKED)
+    sent = MessageRecord(1.0, Direction.SENT, ANSWER, 0.00125)
+    assert telling.as_text(received) == "<- SessionSetupReq"
+    assert telling.as_text(sent) == "-> AuthorizationRes                1.25 ms  Ongoing"
+
+
+def test_orders_are_lines_with_their_numbers_and_the_lease_is_none() -> None:
+    assert (
+        telling.as_text(OutputRecord(1.0, SetOutput(400.0, 12.5))) == "   SetOutput voltage 400 current 12.5"
+    )
+    assert telling.as_text(OutputRecord(1.0, Authorize(Ticket(1, 1)))) == "   Authorize"
+    assert telling.as_text(OutputRecord(1.0, RenewLease(0.5))) is None
+
+
+def test_the_end_of_a_session_is_a_line_with_the_reason_and_the_meter() -> None:
+    end = EndSession(
+        reason=EndReason.LINK_LOST,
+        detail="connection reset",
+        session_id=b"\xab",
+        meter=MeterReading("METER", 42),
+    )
+    assert (
+        telling.as_text(OutputRecord(1.0, end))
+        == "   session AB is over: link lost, connection reset, meter 42 Wh"
+    )
+
+
+def test_notices_and_links_are_lines() -> None:
+    notice = NoticeRecord(1.0, Notice(NoticeKind.STOP, "stop requested"))
+    assert telling.as_text(notice) == "   stop: stop requested"
+    link = LinkRecord(1.0, LinkEvent.OPENED, peer="fe80::1")
+    assert telling.as_text(link) == "   connection opened fe80::1"
+
+
+def test_records_as_json() -> None:
+    sent = MessageRecord(1.5, Direction.SENT, ANSWER, 0.00125)
+    assert json.loads(telling.as_json(sent)) == {
+        "at": 1.5,
+        "kind": "message",
+        "direction": "sent",
+        "name": "AuthorizationRes",
+        "message": {
+            "session_id": "0102030405060708",
+            "body": {"response_code": "OK", "evse_processing": "Ongoing"},
+        },
+        "response_time": 0.00125,
+    }
+    output = json.loads(telling.as_json(OutputRecord(1.5, SetOutput(400.0, 12.5))))
+    assert output == {"at": 1.5, "kind": "output", "name": "SetOutput", "voltage": 400.0, "current": 12.5}
+    link = json.loads(telling.as_json(LinkRecord(1.5, LinkEvent.CLOSED, peer="::1")))
+    assert link == {"at": 1.5, "kind": "link", "event": "connection closed", "text": "", "peer": "::1"}
+    notice = json.loads(telling.as_json(NoticeRecord(1.5, Notice(NoticeKind.STOP, "why"))))
+    assert notice == {"at": 1.5, "kind": "notice", "about": "stop", "text": "why"}
+
+
+def test_the_performance_times_of_the_standard() -> None:
+    assert telling.performance_time("CurrentDemandRes") == 0.025
+    assert telling.performance_time("PowerDeliveryRes") == 4.5
+    assert telling.performance_time("SessionSetupRes") == 1.5
+
+
+def test_percentiles_are_by_nearest_rank() -> None:
+    values = [float(number) for number in range(1, 101)]
+    assert telling.percentile(values, 50) == 50.0
+    assert telling.percentile(values, 99) == 99.0
+    assert telling.percentile([7.0], 99) == 7.0
+
+
+def test_response_times_are_summed_up_by_message() -> None:
+    times = [("CurrentDemandRes", 0.001), ("SessionStopRes", 0.002), ("CurrentDemandRes", 0.030)]
+    demand, stop = telling.figures(times)
+    assert (demand.name, demand.count, demand.p50, demand.longest) == ("CurrentDemandRes", 2, 0.001, 0.030)
+    assert not demand.kept
+    assert stop.kept
+
+
+def test_the_table_says_what_was_missed() -> None:
+    rows = telling.figures([("CurrentDemandRes", 0.030), ("SessionStopRes", 0.002)])
+    lines = telling.table(rows, telling.Style(io.StringIO()))
+    assert lines[1].endswith("30.00 ms   30.00 ms   30.00 ms   25.00 ms  MISSED")
+    assert lines[2].endswith("kept")
+
+
+def test_elsewhere_than_on_a_terminal_every_line_stays_and_is_plain() -> None:
+    stream = io.StringIO()
+    style = telling.Style(stream)
+    style.replace("one")
+    style.replace(style.good("two"))
+    style.line(style.bad("three"))
+    assert stream.getvalue() == "one\ntwo\nthree\n"
+
+
+def test_on_a_terminal_a_live_line_is_replaced_and_then_left_alone() -> None:
+    stream = io.StringIO()
+    style = telling.Style(stream, colour=True)
+    style.replace("one")
+    style.replace("two")
+    style.line("three")
+    assert stream.getvalue() == "\r\x1b[Kone\r\x1b[Ktwo\nthree\n"
+    assert style.good("x") == "\x1b[32mx\x1b[0m"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.0000123, "0.01 ms"), (0.0512, "51.20 ms"), (1.5, "1500 ms")]
+)
+def test_times_are_short(seconds: float, text: str) -> None:
+    assert telling.milliseconds(seconds) == text
