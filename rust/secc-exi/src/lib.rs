@@ -3,10 +3,12 @@
 //! Knows no message: the classes are handed to [`Codec`] in table order, so this file never changes with a schema.
 
 mod builder;
+mod field;
 mod layout;
 mod walker;
 
 use builder::Builder;
+use field::Field;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString, PyTuple, PyType};
@@ -20,7 +22,7 @@ use v2g_exi::tables;
 /// A message class and its fields in slot order.
 pub(crate) struct Class {
     pub(crate) class: Option<Py<PyType>>,
-    pub(crate) fields: Vec<Py<PyString>>,
+    pub(crate) fields: Vec<Field>,
     pub(crate) keywords: Py<PyTuple>,
     pub(crate) slots: Vec<Slot>,
     pub(crate) contents: Vec<Content>,
@@ -307,7 +309,10 @@ fn describe(
         let detail = format!("{}: {} fields for {} slots", entry.name, keywords.len(), slots.len());
         return Err(PyTypeError::new_err(detail));
     }
-    let fields = keywords.iter().map(|f| Ok(f.cast_into::<PyString>()?.unbind())).collect::<PyResult<_>>()?;
+    let fields = keywords
+        .iter()
+        .map(|name| Field::new(class.as_ref(), name.cast_into::<PyString>()?))
+        .collect::<PyResult<_>>()?;
     let mut contents: Vec<Content> = slots.iter().map(|_| Content::Simple).collect();
     for production in layout::productions(grammar, entry).filter(|p| p.kind == Kind::Complex) {
         let Some(content) = contents.get_mut(production.slot as usize) else { continue };

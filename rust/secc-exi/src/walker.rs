@@ -70,15 +70,15 @@ fn element(
         let wanted = expected.bind(value.py()).name()?;
         return Err(wrong_class("", &wanted.to_string(), value));
     }
-    for (number, (name, slot)) in class.fields.iter().zip(&class.slots).enumerate() {
-        let content = value.getattr(name)?;
+    for (number, (field_of, slot)) in class.fields.iter().zip(&class.slots).enumerate() {
+        let content = field_of.read(value)?;
         let number = number as u8;
         match slot {
             Slot::Single if content.is_none() => empty(codec, encoder, class, number)?,
             Slot::Single => field(codec, encoder, class, number, &content)?,
             Slot::List => {
                 let Ok(list) = content.cast::<PyTuple>() else {
-                    return Err(wrong_class(&name.to_string(), "tuple", &content));
+                    return Err(wrong_class(&field_of.name(), "tuple", &content));
                 };
                 for entry in list.iter() {
                     field(codec, encoder, class, number, &entry)?;
@@ -182,8 +182,8 @@ fn record(codec: &Codec, type_index: u16, value: &Bound<'_, PyAny>) -> Outcome<O
         return Ok(None);
     }
     let mut values = [0; 3];
-    for ((raw, name), kind) in values.iter_mut().zip(&class.fields).zip(&class.record) {
-        let content = value.getattr(name)?;
+    for ((raw, field_of), kind) in values.iter_mut().zip(&class.fields).zip(&class.record) {
+        let content = field_of.read(value)?;
         *raw = match kind {
             RecordField::Boolean => match content.cast::<PyBool>() {
                 Ok(flag) => flag.is_true().into(),
