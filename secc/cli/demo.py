@@ -110,6 +110,7 @@ class _Show:
         style = self._style
         if not self._arguments.quiet:
             style.line(style.bold(self.title))
+            style.line(style.dim(f"{'seconds':>7} {'response':27} {'after':>9} pilot, output, energy, state"))
         self._begun = asyncio.get_running_loop().time()
         sdp_port = SDP_PORT if self._arguments.netns else 0
         backend = SimulatedBackend(delay=0.2)
@@ -132,7 +133,7 @@ class _Show:
             self.result = await ev.charge()
         self.delivered = self._evse.energy
         if not self._arguments.quiet:
-            style.line(f"  {self._verdict()}")
+            style.line(self._verdict())
             style.line()
 
     def _tls_config(self) -> TlsConfig:
@@ -147,7 +148,7 @@ class _Show:
             case MessageRecord(direction=Direction.SENT):
                 self._answered(record)
             case OutputRecord(output=EndSession() as end) if not self._arguments.quiet:
-                self._style.line(f"  {self._clock(record.at)}  session over: {end.reason.value}")
+                self._style.line(f"{self._clock(record.at)} session over: {end.reason.value}")
 
     def _answered(self, record: MessageRecord) -> None:
         name = telling.name_of(record.message)
@@ -158,8 +159,8 @@ class _Show:
         evse = self._evse
         state = self._station.state if self._station is not None else None
         text = (
-            f"  {self._clock(record.at)}  {name:27} {telling.milliseconds(waited):>9}  "
-            f"{evse.cable.pilot.value}  {evse.voltage:6.1f} V {evse.current:6.1f} A {evse.energy:7.2f} Wh  "
+            f"{self._clock(record.at)} {name:27} {telling.milliseconds(waited):>9} {evse.cable.pilot.value}  "
+            f"{evse.voltage:5.1f} V {evse.current:5.1f} A {evse.energy:6.2f} Wh "
             f"{self._style.dim(state.name if state is not None else '')}"
         )
         if name == self._shown:
@@ -169,7 +170,7 @@ class _Show:
         self._shown = name
 
     def _clock(self, at: float) -> str:
-        return f"{at - self._begun:7.3f} s"
+        return f"{at - self._begun:7.3f}"
 
     def _verdict(self) -> str:
         result, style = self.result, self._style

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import dataclasses
 import importlib
 import signal
@@ -202,8 +201,10 @@ class _Printer:
         self._write(f"{clock}.{int(now % 1 * 1000):03d} {text}")
 
     def _write(self, text: str) -> None:
-        with contextlib.suppress(BrokenPipeError):
+        try:
             print(text, flush=True)
+        except BrokenPipeError:  # a station goes on when nobody reads its log
+            telling.hush(sys.stdout)
 
 
 def _is_milestone(record: Record) -> bool:

@@ -6,6 +6,9 @@ import dataclasses
 import enum
 import json
 import math
+import os
+import re
+import shutil
 import sys
 from collections.abc import Iterable
 from typing import Any, TextIO
@@ -218,20 +221,38 @@ class Style:
 
     def line(self, text: str = "") -> None:
         """A line that stays."""
-        if self._open_line:
-            self._stream.write("\n")
-            self._open_line = False
-        self._stream.write(text + "\n")
-        self._stream.flush()
+        start = "\n" if self._open_line else ""
+        self._open_line = False
+        self._write(f"{start}{text}\n")
 
     def replace(self, text: str) -> None:
         """On a terminal: a line in place of the last one if that was such a line too; else a line."""
         if not self.live:
             self.line(text)
             return
-        self._stream.write(f"\r\x1b[K{text}")
-        self._stream.flush()
         self._open_line = True
+        self._write(f"\r\x1b[K{_fitting(text)}")
+
+    def _write(self, text: str) -> None:
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except BrokenPipeError:  # nobody reads any more; what is being shown goes on
+            hush(self._stream)
 
     def _paint(self, code: str, text: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if self.live else text
+
+
+def _fitting(text: str) -> str:
+    """A line that is longer than the terminal is wide cannot be replaced: cut it, colours and all."""
+    columns = shutil.get_terminal_size().columns
+    bare = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    return text if len(bare) < columns else bare[: columns - 1]
+
+
+def hush(stream: TextIO) -> None:
+    """From now on write into nothing: the reader has gone."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, stream.fileno())
+    os.close(nothing)

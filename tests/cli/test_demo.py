@@ -41,6 +41,17 @@ def test_a_pace_outside_its_range_is_misuse(capsys: pytest.CaptureFixture[str]) 
     assert "timing.minimum_pace" in capsys.readouterr().err
 
 
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    command = [sys.executable, "-m", "secc", "demo", "--only", "ac", "--loops", "3"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as demo:
+        assert demo.stdout is not None
+        assert demo.stderr is not None
+        demo.stdout.readline()
+        demo.stdout.close()
+        assert demo.stderr.read() == ""
+    assert demo.returncode == 0
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="a network namespace needs root")
 def test_in_a_network_namespace_the_ev_finds_the_station_by_multicast() -> None:
     done = subprocess.run(

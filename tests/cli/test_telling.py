@@ -134,6 +134,14 @@ def test_on_a_terminal_a_live_line_is_replaced_and_then_left_alone() -> None:
     assert style.good("x") == "\x1b[32mx\x1b[0m"
 
 
+def test_a_live_line_is_cut_to_the_width_of_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "10")
+    stream = io.StringIO()
+    style = telling.Style(stream, colour=True)
+    style.replace(style.good("0123456789abc"))
+    assert stream.getvalue() == "\r\x1b[K012345678"
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0.0000123, "0.01 ms"), (0.0512, "51.20 ms"), (1.5, "1500 ms")]
 )

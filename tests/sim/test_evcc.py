@@ -255,6 +255,19 @@ def test_a_session_can_be_paused() -> None:
     on_bench(scenario, AC)
 
 
+def test_a_paused_session_is_joined_again_by_its_id() -> None:
+    async def scenario(bench: Bench) -> None:
+        plan = Plan(mode=AC, loops=2, pace=QUICK, end=ChargingSession.PAUSE)
+        paused = await bench.ev(plan).charge()
+        again = await bench.ev(Plan(mode=AC, loops=2, pace=QUICK, session_id=paused.session_id)).charge()
+        assert again.completed, again.error
+        assert again.session_id == paused.session_id
+        setup = next(e.response for e in again.exchanges if isinstance(e.response, iso2.SessionSetupRes))
+        assert setup.response_code is iso2.ResponseCode.OK_OLD_SESSION_JOINED
+
+    on_bench(scenario, AC)
+
+
 def test_a_request_out_of_sequence_is_refused_by_its_own_response() -> None:
     def tamper(request: object, number: int) -> Move | None:
         if isinstance(request, iso2.AuthorizationReq):
