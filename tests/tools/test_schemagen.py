@@ -491,6 +491,18 @@ def test_the_schema_files_name_no_element_twice() -> None:
         assert len(lines) == len(set(lines)), path.name
 
 
+def test_the_worked_example_of_the_notation_is_in_the_notation(tmp_path: Path) -> None:
+    lines = (SCHEMAS / "README.md").read_text().splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("    namespace ="))
+    end = next(i for i in range(start, len(lines)) if lines[i] and not lines[i].startswith("    "))
+    entry = '[type.EntryType]\ndoc = "d"\n'
+    (tmp_path / "example.toml").write_text("\n".join([line[4:] for line in lines[start:end]] + [entry]))
+    (tmp_path / "sets.toml").write_text('[own]\nroot = "ex"\nmodule = "own"\nnamespaces = ["ex"]\n')
+    schema = notation.load(tmp_path)["own"]
+    states = Grammars(schema).types[QName("StartReqType", "urn:example:charging")]
+    assert shown(states)[2] == ["SE(Delay)>3", "SE(MeterID)>4", "SE(Limit)>5"]
+
+
 def _owners() -> dict[str, str]:
     return {
         space.uri: "xmldsig" if space.prefix == "ds" else "iso2" for space in schema_sets()["iso2"].namespaces
