@@ -21,8 +21,10 @@ def text(tables: Tables) -> str:
         f"//! Grammar tables of schema set `{schema.name}`.",
         "#![allow(clippy::unreadable_literal, unused_imports)]",
         "use super::build::{a, d, n, p, r, s, t, NOT_FIXED};",
-        "use crate::grammar::{Count, DatatypeKind as D, Grammar, Kind as K, Relaxed, Roots, Short as V, Slot};",
-        "use crate::grammar::{Datatype, Name, Production, Record, RecordField as F, RecordTail, Root, State, Type};",
+        "use crate::grammar::{Count, DatatypeKind as D, Grammar, Kind as K, Relaxed, Roots, Short as V, "
+        "Slot};",
+        "use crate::grammar::{Datatype, Name, Production, Record, RecordField as F, RecordTail, Root, State, "
+        "Type};",
         "use std::borrow::Cow::Borrowed;",
         "",
         f"/// Schema set `{schema.name}`: " + ", ".join(f"`{x.uri}`" for x in schema.namespaces) + ".",
@@ -114,10 +116,8 @@ def _record(x: Record) -> str:
     if x.tail:
         shift, signed, low, high = x.tail
         tail = f"Some(RecordTail {{ shift: {shift}, signed: {_bool(signed)}, low: {low}, high: {high} }})"
-    return (
-        f"Record {{ fields: [{', '.join(fields)}], fixed: {len(x.fields)}, mask: {x.mask:#x}, width: {x.width}, "
-        f"tail: {tail} }}"
-    )
+    numbers = f"fixed: {len(x.fields)}, mask: {x.mask:#x}, width: {x.width}"
+    return f"Record {{ fields: [{', '.join(fields)}], {numbers}, tail: {tail} }}"
 
 
 def _root(x: Root) -> str:

@@ -84,9 +84,11 @@ class Relaxed:
 
 @dataclass(frozen=True)
 class Record:
-    """A type that is a straight line of short simple elements, only the last of variable width: the engine reads it
-    at one look. `fields`: shift from the left, width, smallest value and span of each fixed field; `mask`: the bits
-    that must be zero; `tail`: shift of the field of variable width, whether it has a sign, and its bounds."""
+    """A straight line of short simple elements, only the last of variable width: read at one look.
+
+    `fields`: shift from the left, width, smallest value and span of each fixed field; `mask`: the bits that
+    must be zero; `tail`: shift of the field of variable width, whether it has a sign, and its bounds.
+    """
 
     fields: tuple[tuple[int, int, int, int], ...]
     mask: int
