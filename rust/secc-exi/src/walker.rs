@@ -44,10 +44,24 @@ pub(crate) fn write_root(
     }
     let name = codec.grammar.local_name(root.name);
     let mut written = Ok(());
-    given(codec, root.target, name, value, |v| {
+    let taken = given(codec, root.target, name, value, |v| {
         written = encoder.root_value(root, v);
-    })?;
+    });
+    taken.map_err(|stop| within(encoder, stop))?;
     Ok(written?)
+}
+
+/// Adds the path of the open elements to a refusal that only knows its own name.
+fn within(encoder: &Encoder<'_>, stop: Stop) -> Stop {
+    match stop {
+        Stop::Value(mut error) => {
+            let path = encoder.path();
+            let glue = if path.is_empty() || error.path.is_empty() { "" } else { "/" };
+            error.path = format!("{path}{glue}{}", error.path);
+            Stop::Value(error)
+        }
+        python @ Stop::Python(_) => python,
+    }
 }
 
 /// Writes the content of an open element of complex type and ends it.
@@ -68,7 +82,7 @@ fn element(
     };
     if value.get_type_ptr().cast() != expected.as_ptr() {
         let wanted = expected.bind(value.py()).name()?;
-        return Err(wrong_class("", &wanted.to_string(), value));
+        return Err(within(encoder, wrong_class("", &wanted.to_string(), value)));
     }
     for (number, (field_of, slot)) in class.fields.iter().zip(&class.slots).enumerate() {
         let content = field_of.read(value)?;
@@ -78,7 +92,7 @@ fn element(
             Slot::Single => field(codec, encoder, class, number, &content)?,
             Slot::List => {
                 let Ok(list) = content.cast::<PyTuple>() else {
-                    return Err(wrong_class(&field_of.name(), "tuple", &content));
+                    return Err(within(encoder, wrong_class(&field_of.name(), "tuple", &content)));
                 };
                 for entry in list.iter() {
                     field(codec, encoder, class, number, &entry)?;
@@ -162,13 +176,14 @@ fn write(
     }
     let mut written = Ok(());
     if production.kind == Kind::Text {
-        let text = value.cast::<PyString>().map_err(|_| wrong_class("", "str", value))?;
+        let text = value.cast::<PyString>().map_err(|_| within(encoder, wrong_class("", "str", value)))?;
         written = encoder.value(code, production, Given::Text(text.to_str()?));
     } else {
         let name = if production.name == NO_NAME { "" } else { codec.grammar.local_name(production.name) };
-        given(codec, production.target, name, value, |v| {
+        let taken = given(codec, production.target, name, value, |v| {
             written = encoder.value(code, production, v);
-        })?;
+        });
+        taken.map_err(|stop| within(encoder, stop))?;
     }
     Ok(written?)
 }

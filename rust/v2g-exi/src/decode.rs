@@ -596,12 +596,11 @@ impl<'g> Run<'_, 'g> {
         let second = self.reader.bits(width) as usize;
         let what = names.get(second).copied().unwrap_or("no production");
         sink.step(from, self.reader.position(), Step::SecondLevel(second as u16, what));
-        match run.first() {
-            Some(production) if what == SECOND_LEVEL[0] && production.kind == Kind::Content => {
-                self.empty(At { index: state.first, production }, sink)?;
+        match run.iter().zip(state.first..).find(|(p, _)| p.kind == Kind::Content) {
+            Some((production, index)) if what == SECOND_LEVEL[0] => {
+                self.empty(At { index, production }, sink)?;
                 self.close(sink)
             }
-            _ if self.reader.overrun() => Err(self.truncated()),
             _ => {
                 let name = self.opener_name(self.frame.opener);
                 let detail = format!("{name}: {what} that the schema does not declare here");
@@ -864,6 +863,12 @@ impl<'g> Run<'_, 'g> {
             path.push(self.grammar.local_name(name));
         }
         let bit = self.reader.position();
+        // Whatever was found behind the end was made of zeros that are not there.
+        let (kind, detail) = if self.reader.overrun() {
+            (Fault::Truncated, "the stream ends inside the message".into())
+        } else {
+            (kind, detail)
+        };
         Failure::Stream(Box::new(DecodeError { kind, bit, path: path.join("/"), detail }))
     }
 
@@ -874,33 +879,21 @@ impl<'g> Run<'_, 'g> {
 
     #[cold]
     fn undeclared<E>(&self, what: &str, name: u16) -> Failure<E> {
-        if self.reader.overrun() {
-            return self.truncated();
-        }
         self.fault(Fault::Undeclared, format!("{}: {what}", self.grammar.local_name(name)))
     }
 
     #[cold]
     fn out_of_range<E>(&self, found: impl std::fmt::Display, d: &Datatype, name: u16) -> Failure<E> {
-        if self.reader.overrun() {
-            return self.truncated();
-        }
         self.fault_at(Fault::Range, format!("{found}, expected {} to {}", d.low, d.high), name)
     }
 
     #[cold]
     fn too_large<E>(&self, name: u16) -> Failure<E> {
-        if self.reader.overrun() {
-            return self.truncated();
-        }
         self.fault_at(Fault::IntegerTooLarge, "an integer of more bits than its type has".into(), name)
     }
 
     #[cold]
     fn too_long<E>(&self, length: u64, limit: u32, name: u16) -> Failure<E> {
-        if self.reader.overrun() {
-            return self.truncated();
-        }
         let left = self.reader.remaining() / 8;
         if length <= left || length > limit.into() {
             let limit = if limit == crate::grammar::UNBOUNDED { left } else { limit.into() };

@@ -143,7 +143,8 @@ impl<'g> Encoder<'g> {
                 Ok(())
             }
             Kind::Content if self.ends_empty(value) => {
-                self.writer.bits(UNDECLARED_END, bits + 3);
+                let escape = u64::from(self.state()?.count);
+                self.writer.bits(escape << 3, bits + 3);
                 self.frame.ended = true;
                 Ok(())
             }
@@ -197,29 +198,22 @@ impl<'g> Encoder<'g> {
         else {
             return Err(self.fault(production.name, "is not a record".into()));
         };
-        self.writer.bits(code.into(), self.state()?.bits.into());
-        self.advance(production)?;
+        let tail = record.tail.as_ref().map(|t| (t, values.get(record.fixed as usize).copied().unwrap_or(0)));
+        let mut odd = tail.is_some_and(|(t, value)| value < t.low || value > t.high);
         let mut word = 0u64;
         for (value, field) in values.into_iter().zip(record.fields.iter().take(record.fixed as usize)) {
             let raw = i64::from(value).wrapping_sub(field.low.into());
-            if !(0..=i64::from(field.span)).contains(&raw) {
-                let detail = format!(
-                    "{value}, expected {} to {}",
-                    field.low,
-                    i32::from(field.low) + i32::from(field.span)
-                );
-                return Err(self.fault(production.name, detail));
-            }
+            odd |= !(0..=i64::from(field.span)).contains(&raw);
             let end = u32::from(field.shift).wrapping_add(field.bits.into());
             word |= (raw as u64).wrapping_shl(u32::from(record.width).wrapping_sub(end));
         }
+        if odd {
+            return self.record_by_field(code, production, values);
+        }
+        self.writer.bits(code.into(), self.state()?.bits.into());
+        self.advance(production)?;
         self.writer.bits(word, record.width.into());
-        if let Some(tail) = &record.tail {
-            let value = values.get(record.fixed as usize).copied().unwrap_or(0);
-            if value < tail.low || value > tail.high {
-                let detail = format!("{value}, expected {} to {}", tail.low, tail.high);
-                return Err(self.fault(production.name, detail));
-            }
+        if let Some((tail, value)) = tail {
             if tail.signed {
                 self.writer.bits((value as u32 >> 31).into(), 1);
             }
@@ -227,6 +221,23 @@ impl<'g> Encoder<'g> {
             self.writer.bits(0, 2);
         }
         Ok(())
+    }
+
+    /// The long way round, which knows the name of the field that is out of range.
+    #[cold]
+    fn record_by_field(&mut self, code: u16, production: &Production, values: [i32; 3]) -> Outcome<()> {
+        self.open(code, production)?;
+        for value in values {
+            let field = self.first()?;
+            let kind = self.tables.datatypes.get(field.target as usize).map(|d| d.kind);
+            match kind {
+                _ if field.kind == Kind::EndElement => break,
+                Some(DatatypeKind::Boolean) => self.value(0, field, Given::Boolean(value == 1))?,
+                Some(DatatypeKind::Enumeration) => self.value(0, field, Given::Literal(value as u16))?,
+                _ => self.value(0, field, Given::Integer(value.into()))?,
+            }
+        }
+        self.close()
     }
 
     fn here(&self, index: u16) -> Outcome<(u16, &'g Production)> {
@@ -266,6 +277,11 @@ impl<'g> Encoder<'g> {
         self.writer.bits(code as u64, state.bits.into());
         self.pop();
         Ok(())
+    }
+
+    /// Names of the open elements, separated by slashes.
+    pub fn path(&self) -> String {
+        self.fault(NO_NAME, String::new()).path
     }
 
     /// Ends the stream and hands it out.
