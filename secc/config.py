@@ -77,6 +77,32 @@ class NetworkConfig:
         _check(1 <= self.max_pending <= 64, "network.max_pending", "1..64")
 
 
+class ClientAuth(enum.StrEnum):
+    """Whether an EV shows a certificate in the TLS handshake; the standard itself never asks for one."""
+
+    NONE = "none"
+    REQUEST = "request"
+    """It may; a good chain becomes the identity of the connection, a bad one is reported."""
+    REQUIRE = "require"
+    """Without a good chain the handshake fails."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TlsChain:
+    """One more chain, for EVs that trust another V2G root."""
+
+    certificate_chain: pathlib.Path
+    """As in `[tls]`."""
+    private_key: pathlib.Path
+    """As in `[tls]`."""
+    root: pathlib.Path
+    """PEM of the V2G root above the chain; a private root makes it a private chain."""
+    private_key_password: pathlib.Path | None = None
+    """As in `[tls]`."""
+    ocsp_response: pathlib.Path | None = None
+    """As in `[tls]`."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TlsConfig:
     """Transport security; see `secc.sdp` for what each policy announces."""
@@ -91,6 +117,14 @@ class TlsConfig:
     """File that holds the password of the key; None when it has none."""
     ocsp_response: pathlib.Path | None = None
     """DER of an OCSP response for the leaf, stapled when the EV asks [V2G2-071]."""
+    root: pathlib.Path | None = None
+    """PEM of the V2G root above the chain, to know it in the EV's list of roots. Needed with `chains`."""
+    chains: tuple[TlsChain, ...] = ()
+    """More chains, `[[tls.chains]]`, for EVs that name other roots [V2G2-871]; the default is above."""
+    client_auth: ClientAuth = ClientAuth.NONE
+    """`none`, `request` or `require` a certificate of the EV, judged by the roots in `[trust]`."""
+    watch_interval: float = 2.0
+    """How often the files above are looked at for new ones, which are taken for connections to come."""
     handshake_timeout: float = 5.0
     """One deadline for the whole handshake (policy), well inside the setup time."""
     key_log: pathlib.Path | None = None
@@ -98,9 +132,23 @@ class TlsConfig:
 
     def __post_init__(self) -> None:
         _check_duration(self.handshake_timeout, "tls.handshake_timeout", at_most=10.0)
+        _check_duration(self.watch_interval, "tls.watch_interval", at_most=3600.0)
+        _check(self.root is not None or not self.chains, "tls.root", "a file, as there are tls.chains")
         if self.policy is not TlsPolicy.OFF:
             _check(self.certificate_chain is not None, "tls.certificate_chain", "a file, as TLS is on")
             _check(self.private_key is not None, "tls.private_key", "a file, as TLS is on")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TrustConfig:
+    """Roots under which certificates of EVs are accepted. Each root only for what it is listed for."""
+
+    v2g_roots: tuple[pathlib.Path, ...] = ()
+    """PEM files with V2G roots."""
+    mo_roots: tuple[pathlib.Path, ...] = ()
+    """PEM files with roots of mobility operators: contracts."""
+    oem_roots: tuple[pathlib.Path, ...] = ()
+    """PEM files with roots of car makers: provisioning certificates."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,6 +351,8 @@ class SeccConfig:
     """Sockets."""
     tls: TlsConfig = TlsConfig()
     """Transport security."""
+    trust: TrustConfig = TrustConfig()
+    """Roots for certificates of EVs."""
     timing: TimingConfig = TimingConfig()
     """Timers."""
     energy: EnergyConfig = EnergyConfig()
@@ -347,6 +397,9 @@ def _build(cls: type, table: dict[str, object], path: str, folder: pathlib.Path)
     for key in table:
         if key not in known:
             raise ConfigError(f"{path}{key} is not a setting; known here: {', '.join(sorted(known))}")
+    for field in dataclasses.fields(cls):
+        if field.default is dataclasses.MISSING and field.name not in table:
+            raise ConfigError(f"{path}{field.name} is missing")
     return cls(**{key: _convert(hints[key], value, f"{path}{key}", folder) for key, value in table.items()})
 
 

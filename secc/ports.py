@@ -6,6 +6,7 @@ into an input of the session, which then decides what it means.
 
 from typing import Protocol
 
+from secc.pki.revocation import Question
 from secc.session.events import EnergyNeed, EvseSnapshot, IsolationLevel, ScheduleOffer
 
 
@@ -65,6 +66,17 @@ class Backend(Protocol):
 
     async def schedules(self, evse_id: str, need: EnergyNeed) -> ScheduleOffer | None:
         """What to offer; None for the outlet's own limit."""
+        ...
+
+
+class OcspSource(Protocol):
+    """Where OCSP responses about the station's own certificate come from: the CSMS, or the responder itself.
+
+    `secc.aio.responder` has one that asks the responder.
+    """
+
+    async def ocsp_response(self, question: Question) -> bytes | None:
+        """The response in DER as it came, or None; it is checked before it is used. Bounded at 10 s."""
         ...
 
 

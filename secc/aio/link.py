@@ -37,6 +37,7 @@ from secc.connection import (
     Write,
 )
 from secc.errors import LinkError
+from secc.pki.vehicle import VehicleIdentity
 from secc.ports import ReportsChanges
 from secc.session.events import EndSession, EvseFault, EvseSnapshot, LinkLost, Notice, Tick
 from secc.tls import TlsEngine
@@ -105,6 +106,11 @@ class Link(asyncio.BufferedProtocol):
     def secure(self) -> bool:
         """TLS protects it."""
         return self._engine.secure
+
+    @property
+    def vehicle(self) -> VehicleIdentity | None:
+        """Who the EV has proved to be in TLS."""
+        return self._engine.vehicle
 
     @property
     def connection(self) -> Connection | None:
@@ -194,7 +200,7 @@ class Link(asyncio.BufferedProtocol):
                 return None
             plaintext = self._decrypt(event)
             if self._engine.handshake_done and not done:
-                self._record(LinkEvent.SECURED)
+                self._record(LinkEvent.SECURED, self._engine.summary)
             if plaintext.data:
                 return plaintext
         return None

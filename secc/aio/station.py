@@ -31,17 +31,18 @@ from secc.aio.link import Grant, Link
 from secc.aio.listener import Listener
 from secc.aio.outlet import Outlet, make_safe
 from secc.aio.records import LinkEvent, LinkRecord, Record
+from secc.aio.tls import TlsKeeper
 from secc.config import SeccConfig
 from secc.connection import Connection
-from secc.errors import ConfigError, LinkError
-from secc.ports import Backend, EvseController
+from secc.errors import LinkError
+from secc.ports import Backend, EvseController, OcspSource
 from secc.sdp import SDP_PORT, Endpoint, SdpResponder, TlsPolicy, Verdict
 from secc.session.events import EndSession, EvseSnapshot, PowerLimited, RenegotiationRequested, StopRequested
 from secc.session.latch import FaultLatch
 from secc.session.machine import Session
 from secc.session.pause import PauseMemory
 from secc.session.states import State
-from secc.tls import PlainEngine, TlsContext, utc_now
+from secc.tls import PlainEngine
 
 _log = logging.getLogger(__name__)
 
@@ -72,18 +73,19 @@ class Station:
         on_event: Callable[[Record], None] | None = None,
         sdp_port: int = SDP_PORT,
         random_bytes: Callable[[int], bytes] = os.urandom,
+        ocsp: OcspSource | None = None,
     ) -> None:
         """Raises ConfigError when TLS is wanted and cannot be had: there is no fallback to less [INV-21].
 
         `on_event` is called from the event loop for everything that happens and must return at once.
-        `sdp_port` other than 15118 is for tests.
+        `sdp_port` other than 15118 is for tests. `ocsp` fetches responses to staple.
         """
         self._config = config
         self._controller = controller
         self._backend = backend
         self._on_event = on_event
         self._random_bytes = random_bytes
-        self._tls = _load_tls(config)
+        self._tls = TlsKeeper(config, tell=self._tell, ocsp=ocsp)
         self._responder = SdpResponder(config.tls.policy)
         self._discovery = Discovery(self._responder, port=sdp_port, on_problem=self._deaf)
         self._latch = FaultLatch()
@@ -104,6 +106,7 @@ class Station:
         self._free.set()
         self._tasks: set[asyncio.Task[object]] = set()
         self._supervisor: asyncio.Task[None] | None = None
+        self._freshener: asyncio.Task[None] | None = None
         self._chatter = _Chatter()
 
     # --- life ----------------------------------------------------------------------------------------------
@@ -118,13 +121,16 @@ class Station:
         await make_safe(self._controller, self._config.timing.controller_call, self._complain)
         self._look()
         self._supervisor = asyncio.get_running_loop().create_task(self._supervise())
+        self._freshener = asyncio.get_running_loop().create_task(self._tls.run())
 
     async def stop(self) -> None:
         """Output off, then farewell to the EV, then nothing is left; takes a second or two."""
-        if self._supervisor is not None:
-            self._supervisor.cancel()
-            await asyncio.wait([self._supervisor])
-            self._supervisor = None
+        keepers = [task for task in (self._supervisor, self._freshener) if task is not None]
+        for task in keepers:
+            task.cancel()
+        if keepers:
+            await asyncio.wait(keepers)
+        self._supervisor = self._freshener = None
         self._close_endpoint("stopped")
         await asyncio.gather(*[link.shut_down("the station stops") for link in self._links])
         if self._tasks:  # connections that were just being accepted
@@ -165,9 +171,7 @@ class Station:
         """The state of things, for a supervisor."""
         discovery = self._discovery.health
         supervised = self._supervisor is not None and not self._supervisor.done()
-        problem = self._problem if supervised else "not running"
-        if self._tls is not None and (end := self._tls.expires) is not None and end < utc_now():
-            problem = f"the TLS certificate expired on {end:%Y-%m-%d}"
+        problem = self._tls.problem or (self._problem if supervised else "not running")
         return StationHealth(
             serving=not problem and discovery.listening and not self._latch.blocked,
             reason=problem or discovery.reason or ("fault not reset" if self._latch.blocked else ""),
@@ -212,7 +216,7 @@ class Station:
 
         Raises ConfigError when they cannot be used, and goes on with the old ones.
         """
-        self._tls = _load_tls(self._config)
+        self._tls.renew()
 
     def reset_fault(self) -> None:
         """Somebody has looked at the outlet; with an unplugged cable this ends a latched fault."""
@@ -282,6 +286,7 @@ class Station:
             now=link.setup_deadline - self._config.timing.communication_setup,  # when the link came up
             generation=self._generation,
             tls=link.secure,
+            vehicle=link.vehicle,
             recent_ids=self._recent_ids,
             blocked=self._latch.blocked,
             paused=self._pauses.paused(asyncio.get_running_loop().time()),
@@ -307,7 +312,7 @@ class Station:
             return
         loop = asyncio.get_running_loop()
         since = loop.time() if self._link_up_at is None else self._link_up_at
-        engine = self._tls.engine() if secure and self._tls is not None else PlainEngine()
+        engine = self._tls.engine() if secure else PlainEngine()
         link = Link(
             self,
             engine,
@@ -450,21 +455,6 @@ class Station:
 
 
 _SUPERVISION = 0.25  # s between two looks at the interface
-
-
-def _load_tls(config: SeccConfig) -> TlsContext | None:
-    tls = config.tls
-    if tls.policy is TlsPolicy.OFF:
-        return None
-    if tls.certificate_chain is None or tls.private_key is None:
-        raise ConfigError("tls: certificate_chain and private_key are needed")
-    return TlsContext.for_server(
-        tls.certificate_chain,
-        tls.private_key,
-        password_file=tls.private_key_password,
-        ocsp_file=tls.ocsp_response,
-        key_log=tls.key_log,
-    )
 
 
 class _Chatter:

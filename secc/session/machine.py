@@ -17,6 +17,7 @@ from fractions import Fraction
 from secc.config import Payment, SeccConfig
 from secc.messages import iso2
 from secc.messages.iso2 import ResponseCode
+from secc.pki.vehicle import VehicleIdentity
 from secc.session import limits, quantities, table
 from secc.session.context import (
     CableTest,
@@ -93,6 +94,7 @@ class Session:
         now: float,
         generation: int = 0,
         tls: bool = False,
+        vehicle: VehicleIdentity | None = None,
         recent_ids: Collection[bytes] = (),
         blocked: bool = False,
         paused: PausedSession | None = None,
@@ -101,13 +103,15 @@ class Session:
 
         `random_bytes` has to be cryptographically secure [V2G2-835]. `generation` counts the station's
         sessions [INV-20], `recent_ids` are session ids not to be given again [INV-12], `blocked` says that
-        a latched fault has not been reset (`secc.session.latch`), `paused` is the session that this one may
-        continue (`secc.session.pause`).
+        a latched fault has not been reset (`secc.session.latch`), `vehicle` is who the EV proved to be in the
+        TLS handshake, where it was asked; a contract shown there binds PaymentDetailsReq. `paused` is the
+        session that this one may continue (`secc.session.pause`).
         """
         self.config = config
         self.evse = snapshot
         self.now = now
         self.tls = tls
+        self.vehicle = vehicle
         self.state = State.WAIT_SESSION_SETUP
         self._random_bytes = random_bytes
         self._recent_ids = recent_ids

@@ -920,7 +920,7 @@ def test_a_certificate_that_has_expired_meanwhile_shows_in_the_health(
         async with running(config(TlsPolicy.REQUIRED)) as bed:
             assert bed.station.health.serving
             later = datetime.datetime(2124, 6, 1, tzinfo=datetime.UTC)
-            monkeypatch.setattr(station_module, "utc_now", lambda: later)
+            monkeypatch.setattr(bed.station._tls, "_clock", lambda: later)
             assert not bed.station.health.serving
             assert bed.station.health.reason == "the TLS certificate expired on 2124-01-01"
 

@@ -1,0 +1,35 @@
+"""TLS of ISO 15118-2, without sockets: bytes in, bytes out.
+
+`TlsContext` holds certificates and settings, its `engine()` serves one connection, `PlainEngine` stands in
+where there is no TLS.
+"""
+
+from secc.tls.clock import Clock, utc_now
+from secc.tls.context import ClientPolicy, TlsContext
+from secc.tls.credentials import CredentialFiles, Credentials
+from secc.tls.engine import OpenSslEngine, PlainEngine, TlsEngine, TlsProgress
+from secc.tls.hello import Authority, ClientHello, IdentifierType
+from secc.tls.peers import verify_station_chain
+from secc.tls.staples import Staple
+
+__all__ = [
+    # making engines
+    "TlsContext",
+    "CredentialFiles",
+    "Credentials",
+    "ClientPolicy",
+    # one connection
+    "TlsEngine",
+    "OpenSslEngine",
+    "PlainEngine",
+    "TlsProgress",
+    # what an EV says
+    "Authority",
+    "ClientHello",
+    "IdentifierType",
+    # time and checks
+    "Clock",
+    "utc_now",
+    "Staple",
+    "verify_station_chain",
+]

@@ -1,0 +1,248 @@
+"""What a station presents: a chain, its key, the root above it, and the OCSP response to staple.
+
+What we present is judged strictly where what we accept is not. Files that cannot be used raise ConfigError
+with the name of the file: there is no fallback to less.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from cryptography.x509.oid import NameOID
+
+from secc.errors import ConfigError
+from secc.pki.certificates import read_certificate
+from secc.pki.revocation import Question
+from secc.tls.hello import Authority, IdentifierType
+from secc.tls.staples import StapleHolder
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialFiles:
+    """Where the parts of one chain are."""
+
+    chain: Path
+    """PEM, leaf first; a V2G root at the end is left out, a private root is sent [V2G2-872]."""
+    key: Path
+    """PEM of the leaf's key."""
+    password: Path | None = None
+    """Holds the password of the key."""
+    root: Path | None = None
+    """PEM of the V2G root above the chain, to know it in `trusted_ca_keys`."""
+    ocsp_response: Path | None = None
+    """DER of an OCSP response for the leaf."""
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """All that are configured."""
+        every = (self.chain, self.key, self.password, self.root, self.ocsp_response)
+        return tuple(path for path in every if path is not None)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Credentials:
+    """One chain, ready to be presented; made by `load_credentials`."""
+
+    files: CredentialFiles
+    chain: tuple[x509.Certificate, ...]
+    """What is sent: leaf first, without the V2G root."""
+    key: ec.EllipticCurvePrivateKey = dataclasses.field(repr=False)
+    root: x509.Certificate | None
+    staple: StapleHolder
+
+    @property
+    def private(self) -> bool:
+        """The leaf hangs right under its root: a private environment [V2G2-868]."""
+        issued = [one for one in self.chain if one.subject != one.issuer]
+        return len(issued) == 1
+
+    @property
+    def expires(self) -> datetime.datetime:
+        """When the first of the certificates ends."""
+        return min(one.not_valid_after_utc for one in self.chain)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the leaf, in hexadecimal."""
+        return hashlib.sha256(self.chain[0].public_bytes(Encoding.DER)).hexdigest()
+
+    @property
+    def title(self) -> str:
+        """For messages: the leaf's common name and its root's."""
+        top = self.root.subject if self.root is not None else self.chain[-1].issuer
+        return f"{common_name(self.chain[0].subject)} under {common_name(top)}"
+
+    def answers_to(self, authority: Authority) -> bool:
+        """Whether this is the root that the EV names."""
+        top = self.root.subject if self.root is not None else self.chain[-1].issuer
+        match authority.kind:
+            case IdentifierType.X509_NAME:
+                return authority.value == top.public_bytes()
+            case IdentifierType.CERT_SHA1_HASH if self.root is not None:
+                return authority.value == _sha1(self.root.public_bytes(Encoding.DER))
+            case IdentifierType.KEY_SHA1_HASH if self.root is not None:
+                return authority.value == _key_hash(self.root)
+        return False
+
+    @property
+    def question(self) -> Question | None:
+        """What to ask an OCSP responder about the leaf; None where the issuer is not known or private."""
+        issuer = self.chain[1] if len(self.chain) > 1 else self.root
+        if self.private or issuer is None:
+            return None
+        leaf = read_certificate(self.chain[0].public_bytes(Encoding.DER))
+        above = read_certificate(issuer.public_bytes(Encoding.DER))
+        return Question(leaf, above, leaf.ocsp_urls, leaf.crl_urls)
+
+
+def load_credentials(files: CredentialFiles, at: datetime.datetime) -> Credentials:
+    """Read and check; raises ConfigError, which names the file. `at` is now, with a time zone."""
+    sent = read_certificates(files.chain)
+    root = read_certificates(files.root)[0] if files.root is not None else None
+    chain, own_root = _split_root(sent)
+    if root is None:
+        root = own_root
+    elif len(chain) == 1 and _issued_by(chain[0], root):
+        chain = [*chain, root]  # private environment: the root is sent [V2G2-872]
+    key = _read_key(files.key, files.password)
+    if key.public_key() != chain[0].public_key():
+        raise ConfigError(f"{files.key}: the key does not belong to the leaf in {files.chain}")
+    _check_own_chain(chain, files.chain, at)
+    if root is not None and chain[-1] != root and not _issued_by(chain[-1], root):
+        raise ConfigError(f"{files.root}: did not issue {name(chain[-1])}, the last one in {files.chain}")
+    made = Credentials(files=files, chain=tuple(chain), key=key, root=root, staple=StapleHolder())
+    if files.ocsp_response is not None:
+        load_staple(made, at)
+    return made
+
+
+def load_staple(credentials: Credentials, at: datetime.datetime) -> None:
+    """Read the OCSP response of the files again; raises ConfigError and keeps what it has.
+
+    One that is merely too old is no error of the configuration: nothing is stapled until a newer one comes.
+    """
+    path, question = credentials.files.ocsp_response, credentials.question
+    if path is None:
+        return
+    if question is None:
+        raise ConfigError(f"{path}: the issuer of the leaf is not known, so it cannot be checked")
+    credentials.staple.offer_file(path, read(path), question, at)
+
+
+def choose(chains: Sequence[Credentials], wanted: Sequence[Authority], at: datetime.datetime) -> Credentials:
+    """Which chain an EV gets that trusts these roots; `chains` begins with the default one.
+
+    The first root in the EV's order that a chain leads to [V2G2-871]; when there is none the default chain
+    [V2G2-923], but no private one, as the EV has named its roots and a private root would be among them. An
+    EV that names none gets the default chain. Chains that have expired are left out while there are others.
+    """
+    wanted = [one for one in wanted if one.kind is not IdentifierType.PRE_AGREED]  # names nobody
+    usable = [one for one in chains if one.expires >= at] or list(chains)
+    for authority in wanted:
+        for one in usable:
+            if one.answers_to(authority):
+                return one
+    if wanted:
+        return next((one for one in usable if not one.private), usable[0])
+    return usable[0]
+
+
+def read(path: Path) -> bytes:
+    """The file, or ConfigError with its name."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def read_certificates(path: Path) -> list[x509.Certificate]:
+    """All certificates of a PEM file; ConfigError when there is none."""
+    try:
+        return x509.load_pem_x509_certificates(read(path))
+    except ValueError as error:
+        raise ConfigError(f"{path}: not a PEM file with certificates") from error
+
+
+def name(certificate: x509.Certificate) -> str:
+    """For messages."""
+    return certificate.subject.rfc4514_string()
+
+
+def common_name(subject: x509.Name) -> str:
+    """The common name, or the whole name where there is none."""
+    found = subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(found[0].value) if found else subject.rfc4514_string()
+
+
+def domains(certificate: x509.Certificate) -> list[str | bytes]:
+    """Domain components of the subject."""
+    return [part.value for part in certificate.subject.get_attributes_for_oid(NameOID.DOMAIN_COMPONENT)]
+
+
+_MAX_DER = 800  # [V2G2-010]
+
+
+def _read_key(path: Path, password_file: Path | None) -> ec.EllipticCurvePrivateKey:
+    password = read(password_file).strip() if password_file else None
+    try:
+        key = load_pem_private_key(read(path), password)
+    except TypeError as error:
+        raise ConfigError(f"{path}: the private key {'is not' if password else 'is'} encrypted") from error
+    except ValueError as error:
+        what = "not a PEM file with a private key" + (", or the password is wrong" if password else "")
+        raise ConfigError(f"{path}: {what}") from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise ConfigError(f"{path}: not an elliptic-curve key [V2G2-006]")
+    return key
+
+
+def _split_root(sent: list[x509.Certificate]) -> tuple[list[x509.Certificate], x509.Certificate | None]:
+    """What to send, and the root if it is in the file: a V2G root is never sent, a private one [V2G2-872]."""
+    if len(sent) < 2 or sent[-1].subject != sent[-1].issuer:
+        return sent, None
+    return (sent[:-1] if len(sent) > 2 else sent), sent[-1]
+
+
+def _check_own_chain(chain: Sequence[x509.Certificate], path: Path, at: datetime.datetime) -> None:
+    if "CPO" not in domains(chain[0]):
+        raise ConfigError(f"{path}: the leaf {name(chain[0])} does not say DC=CPO; is it first in the file?")
+    for number, certificate in enumerate(chain):
+        where = f"{path}: {name(certificate)}"
+        key = certificate.public_key()
+        if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+            raise ConfigError(f"{where}: the key is not on secp256r1 [V2G2-007]")
+        if (size := len(certificate.public_bytes(Encoding.DER))) > _MAX_DER:
+            raise ConfigError(f"{where}: {size} bytes, at most 800 are allowed [V2G2-010]")
+        if at < certificate.not_valid_before_utc:
+            raise ConfigError(f"{where}: not valid before {certificate.not_valid_before_utc:%Y-%m-%d %H:%M}Z")
+        if at > certificate.not_valid_after_utc:
+            raise ConfigError(f"{where}: expired on {certificate.not_valid_after_utc:%Y-%m-%d %H:%M}Z")
+        if number and not _issued_by(chain[number - 1], certificate):
+            raise ConfigError(
+                f"{where}: did not issue {name(chain[number - 1])}, the one before it in the file"
+            )
+
+
+def _issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+def _key_hash(certificate: x509.Certificate) -> bytes:
+    """SHA-1 of the point: the bit string of the key, as RFC 6066 has it for elliptic curves."""
+    return _sha1(read_certificate(certificate.public_bytes(Encoding.DER)).point)
+
+
+def _sha1(data: bytes) -> bytes:
+    return hashlib.sha1(data, usedforsecurity=False).digest()
