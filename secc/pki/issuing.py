@@ -1,0 +1,295 @@
+"""Making keys, requests, certificates and revocation lists, by the rows of `profiles.PROFILES`.
+
+What is issued is read back and has to pass its own profile to the letter; only the length of its validity
+is the caller's affair. Time, serial numbers and keys come in as values, so a hierarchy can be made again
+byte for byte.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import hashlib
+from collections.abc import Iterable
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    KeySerializationEncryption,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID, ObjectIdentifier
+
+from secc.errors import CertificateError
+from secc.pki.certificates import KEY_USAGES, Certificate, read_certificate
+from secc.pki.names import ORGANIZATION
+from secc.pki.profiles import PROFILES, Kind, Leniency, Profile, require
+from secc.pki.rules import Rule, broken
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Identity:
+    """A certificate and its key."""
+
+    certificate: Certificate
+    key: ec.EllipticCurvePrivateKey = dataclasses.field(repr=False)
+
+    @property
+    def key_pem(self) -> bytes:
+        """The private key as PEM, PKCS#8, not encrypted."""
+        return key_pem(self.key)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What to issue."""
+
+    kind: Kind
+    common_name: str
+    organization: str
+    country: str
+    """Two letters; left out where the profile has no country."""
+    serial: int
+    not_before: datetime.datetime
+    not_after: datetime.datetime | None = None
+    """None for the validity of the profile."""
+    ocsp_url: str = ""
+    """Needed where the profile wants a revocation pointer, unless there is a CRL address."""
+    crl_url: str = ""
+    server_purpose: bool = False
+    """Write ExtendedKeyUsage serverAuth into a SECC leaf: some authorities and clients want it."""
+
+
+def issue(
+    order: Order,
+    public_key: ec.EllipticCurvePublicKey,
+    issuer: Identity | ec.EllipticCurvePrivateKey,
+    *,
+    reproducible: bool = False,
+) -> Certificate:
+    """One certificate. `issuer` is an identity, or the root's own key for a root.
+
+    `reproducible`: the same input gives the same bytes (RFC 6979 signatures). Raises CertificateError when
+    the result would break its profile, an eMAID that is none for example.
+    """
+    profile = PROFILES[order.kind]
+    key = issuer.key if isinstance(issuer, Identity) else issuer
+    subject = _name(order, profile)
+    name = x509.Name.from_bytes(issuer.certificate.subject.der) if isinstance(issuer, Identity) else subject
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(name)
+        .public_key(public_key)
+        .serial_number(order.serial)
+        .not_valid_before(order.not_before)
+        .not_valid_after(_not_after(order, profile, issuer))
+    )
+    authority = issuer.certificate if isinstance(issuer, Identity) else None
+    for extension, critical in _extensions(order, profile, public_key, authority):
+        builder = builder.add_extension(extension, critical=critical)
+    made = builder.sign(key, hashes.SHA256(), ecdsa_deterministic=reproducible or None)  # [V2G2-006]
+    certificate = read_certificate(made.public_bytes(Encoding.DER))
+    require(certificate, order.kind, frozenset({Leniency.LONG_VALIDITY}))
+    return certificate
+
+
+def new_key(seed: bytes | None = None) -> ec.EllipticCurvePrivateKey:
+    """A key on secp256r1 [V2G2-007]; with a seed always the same one, which is for tests only."""
+    if seed is None:
+        return ec.generate_private_key(ec.SECP256R1())
+    scalar = int.from_bytes(hashlib.sha512(b"secc test key " + seed).digest(), "big")
+    return ec.derive_private_key(scalar % (_ORDER - 1) + 1, ec.SECP256R1())
+
+
+def serial_from(random_bytes: bytes) -> int:
+    """A serial number from 16 random bytes: positive, at most 16 bytes, never 0."""
+    return int.from_bytes(random_bytes[:16], "big") >> 1 | 1 << 126
+
+
+def key_pem(key: ec.EllipticCurvePrivateKey, password: bytes | None = None) -> bytes:
+    """The private key as PEM, PKCS#8, encrypted where there is a password."""
+    encryption: KeySerializationEncryption = NoEncryption()
+    if password:
+        encryption = BestAvailableEncryption(password)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+
+
+def read_key(pem: bytes, password: bytes | None = None) -> ec.EllipticCurvePrivateKey:
+    """A private key on secp256r1 from PEM; raises CertificateError for anything else."""
+    try:
+        key = load_pem_private_key(pem, password)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        text = "not a PEM private key, or the password is missing, wrong or not needed"
+        raise CertificateError(text, rule=Rule.MALFORMED) from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise CertificateError("the private key is not on secp256r1 [V2G2-007]", rule=Rule.CURVE)
+    return key
+
+
+# --- requests -------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SigningRequest:
+    """A PKCS#10 request that is signed by the key in it; made by `read_request`."""
+
+    der: bytes = dataclasses.field(repr=False)
+    common_name: str
+    organization: str
+    public_key: ec.EllipticCurvePublicKey
+
+
+def make_request(
+    key: ec.EllipticCurvePrivateKey, kind: Kind, *, common_name: str, organization: str, country: str = ""
+) -> bytes:
+    """A PKCS#10 request in DER for a certificate of a kind; the subject is as its profile wants it.
+
+    The extensions are the issuer's affair, but basic constraints and key usage say what is wanted.
+    """
+    profile = PROFILES[kind]
+    order = Order(
+        kind=kind,
+        common_name=common_name,
+        organization=organization,
+        country=country,
+        serial=1,
+        not_before=_EPOCH,
+    )
+    builder = x509.CertificateSigningRequestBuilder().subject_name(_name(order, profile))
+    constraints = x509.BasicConstraints(ca=profile.authority, path_length=profile.path_length)
+    builder = builder.add_extension(constraints, critical=True)
+    builder = builder.add_extension(_key_usage(profile), critical=True)
+    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+def read_request(data: bytes) -> SigningRequest:
+    """Read a request in PEM or DER and check its signature; raises CertificateError."""
+    try:
+        pem = b"-----BEGIN" in data
+        request = x509.load_pem_x509_csr(data) if pem else x509.load_der_x509_csr(data)
+        key = request.public_key()
+        own_signature = request.is_signature_valid
+        names = request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        organizations = request.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
+    except (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature) as error:
+        raise broken(Rule.REQUEST, "", f"not a certificate request: {error}") from error
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise broken(Rule.CURVE, "", "the key in the request is not on secp256r1 [V2G2-007]")
+    if not own_signature:
+        raise broken(Rule.REQUEST, "", "the request is not signed by the key in it")
+    if len(names) != 1:
+        raise broken(Rule.COMMON_NAME, "", f"{len(names)} common names in the request, expected one")
+    organization = str(organizations[0].value) if organizations else ""
+    return SigningRequest(request.public_bytes(Encoding.DER), str(names[0].value), organization, key)
+
+
+def request_pem(der: bytes) -> bytes:
+    """A request as PEM."""
+    return x509.load_der_x509_csr(der).public_bytes(Encoding.PEM)
+
+
+# --- revocation -----------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Revocation:
+    """One revoked certificate of an issuer."""
+
+    serial: int
+    at: datetime.datetime
+    reason: x509.ReasonFlags = x509.ReasonFlags.unspecified
+
+
+def make_crl(
+    authority: Identity,
+    revoked: Iterable[Revocation],
+    *,
+    number: int,
+    this_update: datetime.datetime,
+    next_update: datetime.datetime,
+    reproducible: bool = False,
+) -> bytes:
+    """A complete CRL in DER, signed by the authority itself."""
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(x509.Name.from_bytes(authority.certificate.subject.der))
+        .last_update(this_update)
+        .next_update(next_update)
+        .add_extension(x509.CRLNumber(number), critical=False)
+        .add_extension(_authority_key(authority.certificate), critical=False)
+    )
+    for one in revoked:
+        entry = x509.RevokedCertificateBuilder().serial_number(one.serial).revocation_date(one.at)
+        if one.reason is not x509.ReasonFlags.unspecified:
+            entry = entry.add_extension(x509.CRLReason(one.reason), critical=False)
+        builder = builder.add_revoked_certificate(entry.build())
+    crl = builder.sign(authority.key, hashes.SHA256(), ecdsa_deterministic=reproducible or None)
+    return crl.public_bytes(Encoding.DER)
+
+
+# --- parts ----------------------------------------------------------------------------------------------
+
+_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # of secp256r1
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+
+
+def _name(order: Order, profile: Profile) -> x509.Name:
+    attributes = [
+        x509.NameAttribute(NameOID.COMMON_NAME, order.common_name),
+        x509.NameAttribute(NameOID.ORGANIZATION_NAME, order.organization),
+    ]
+    if order.country and profile.subject != (ORGANIZATION,):
+        attributes.append(x509.NameAttribute(NameOID.COUNTRY_NAME, order.country))
+    if profile.domain is not None:
+        attributes.append(x509.NameAttribute(NameOID.DOMAIN_COMPONENT, profile.domain))
+    return x509.Name(attributes)
+
+
+def _not_after(
+    order: Order, profile: Profile, issuer: Identity | ec.EllipticCurvePrivateKey
+) -> datetime.datetime:
+    """Never after the issuer's own end: nobody could verify it then."""
+    wanted = order.not_after or order.not_before + profile.validity
+    return min(wanted, issuer.certificate.not_after) if isinstance(issuer, Identity) else wanted
+
+
+def _extensions(
+    order: Order,
+    profile: Profile,
+    public_key: ec.EllipticCurvePublicKey,
+    issuer: Certificate | None,
+) -> Iterable[tuple[x509.ExtensionType, bool]]:
+    yield x509.BasicConstraints(ca=profile.authority, path_length=profile.path_length), True
+    yield _key_usage(profile), True
+    purposes = sorted(profile.purposes) if profile.must_have_purpose or order.server_purpose else []
+    if purposes:
+        yield x509.ExtendedKeyUsage([ObjectIdentifier(purpose) for purpose in purposes]), False
+    if order.kind is Kind.OCSP_SIGNER:
+        yield x509.OCSPNoCheck(), False
+    yield x509.SubjectKeyIdentifier.from_public_key(public_key), False
+    if issuer is not None:
+        yield _authority_key(issuer), False
+        if order.ocsp_url and profile.revocation_pointer:
+            responder = x509.AccessDescription(
+                AuthorityInformationAccessOID.OCSP, x509.UniformResourceIdentifier(order.ocsp_url)
+            )
+            yield x509.AuthorityInformationAccess([responder]), False
+        if order.crl_url and profile.revocation_pointer:
+            place = x509.DistributionPoint([x509.UniformResourceIdentifier(order.crl_url)], None, None, None)
+            yield x509.CRLDistributionPoints([place]), False
+
+
+def _authority_key(issuer: Certificate) -> x509.AuthorityKeyIdentifier:
+    """The identifier as the issuer's certificate has it, however it was made."""
+    return x509.AuthorityKeyIdentifier(issuer.subject_key_id, None, None)
+
+
+def _key_usage(profile: Profile) -> x509.KeyUsage:
+    return x509.KeyUsage(*(name in profile.key_usage for name in KEY_USAGES))
