@@ -1,9 +1,9 @@
-"""Makes the test hierarchy V2G root → CPO Sub-CA 1 → CPO Sub-CA 2 → SECC leaf and writes it beside this file.
+"""Makes the test hierarchy of this folder: all trees, with all keys, the same bytes at each run.
 
     python certs/testpki/make.py
 
-Each run makes new keys. Only the key of the leaf is written: who needs another leaf makes a new hierarchy, in
-memory with `build()` or on disk with this script. Never for production: the key is public.
+`secc pki new` makes such a hierarchy with new keys. Tests that need a defective one of the operator's
+branch build it in memory with `build()`. Never for production: every key is public.
 """
 
 import dataclasses
@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
+
+from secc.pki.hierarchy import make_hierarchy, write_hierarchy
 
 NOT_BEFORE = datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)
 NOT_AFTER = datetime.datetime(2124, 1, 1, tzinfo=datetime.UTC)
@@ -118,7 +120,7 @@ def issue(
 
 
 def write(hierarchy: Hierarchy, folder: Path) -> None:
-    """Write the files a station, an EV and the tests need."""
+    """Write the files a station and an EV need, of a hierarchy made by `build`."""
     (folder / "v2g_root.pem").write_bytes(hierarchy.root.pem)
     (folder / "cpo_sub_ca_1.pem").write_bytes(hierarchy.sub_ca_1.pem)
     (folder / "cpo_sub_ca_2.pem").write_bytes(hierarchy.sub_ca_2.pem)
@@ -141,5 +143,11 @@ def _key_usage(*, leaf: bool) -> x509.KeyUsage:
     )
 
 
+def main(folder: Path) -> None:
+    """Write the committed files."""
+    hierarchy = make_hierarchy(not_before=NOT_BEFORE, not_after=NOT_AFTER, seed=b"certs/testpki")
+    write_hierarchy(hierarchy, folder, NOT_BEFORE)
+
+
 if __name__ == "__main__":
-    write(build(), Path(__file__).parent)
+    main(Path(__file__).parent)

@@ -10,6 +10,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 from cryptography.x509.oid import ExtensionOID, NameOID, SignatureAlgorithmOID
 
 from certs.testpki import make
+from secc.pki.certificates import read_chain
+from secc.pki.chains import verify_chain
+from secc.pki.profiles import Kind
+from secc.pki.rules import Rule
+from secc.pki.trust import Role, trust
+
+UTC = datetime.UTC
 
 FOLDER = Path(make.__file__).parent
 NAMES = ("v2g_root", "cpo_sub_ca_1", "cpo_sub_ca_2", "secc_leaf")
@@ -102,5 +109,22 @@ def test_the_key_belongs_to_the_leaf() -> None:
 
 
 def test_the_script_writes_the_committed_files(tmp_path: Path) -> None:
-    make.write(make.build(), tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {path.name for path in FOLDER.glob("*.pem")}
+    make.main(tmp_path)
+    written = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert set(written) == {path.name for path in FOLDER.iterdir() if path.suffix in (".pem", ".jsonl")}
+    assert written == {name: (FOLDER / name).read_bytes() for name in written}
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_every_chain_reaches_its_root(role: Role) -> None:
+    roots = {
+        Role.SECC: Kind.V2G_ROOT,
+        Role.CPS: Kind.V2G_ROOT,
+        Role.CONTRACT: Kind.MO_ROOT,
+        Role.OEM: Kind.OEM_ROOT,
+    }
+    kind = roots[role]
+    root = read_chain((FOLDER / f"{kind.value}.pem").read_bytes())[0]
+    chain = read_chain((FOLDER / f"{role.value}_chain.pem").read_bytes())
+    verified = verify_chain(chain, role, trust([(kind, root)]), datetime.datetime(2026, 1, 1, tzinfo=UTC))
+    assert {finding.rule for finding in verified.tolerated} == {Rule.LONG_VALIDITY}

@@ -1,0 +1,182 @@
+"""Operating a certificate authority from a folder: issue, renew, revoke, publish.
+
+    <kind>.pem  <kind>_key.pem  <kind>_chain.pem      the authority: certificate, key, chain to (not with)
+    the root register.jsonl                                    everything it has issued and revoked
+
+For the CPO Sub-CA 2 of an operator, whose answer from a real V2G root has been imported, and for the test
+hierarchy. The key may be encrypted; for a key in hardware there is no room here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from secc.errors import CertificateError
+from secc.pki.certificates import Certificate, in_order, read_chain
+from secc.pki.hierarchy import REGISTER
+from secc.pki.issuing import (
+    Identity,
+    Order,
+    Revocation,
+    SigningRequest,
+    issue,
+    make_crl,
+    read_key,
+    serial_from,
+)
+from secc.pki.names import COUNTRY, ORGANIZATION
+from secc.pki.profiles import FIELD, PROFILES, Kind, require
+from secc.pki.register import Entry, Register
+from secc.pki.rules import Rule, broken
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class IssuingPolicy:
+    """How an authority issues."""
+
+    ocsp_url: str = ""
+    crl_url: str = ""
+    validity: datetime.timedelta | None = None
+    """None for that of the profile."""
+    server_purpose: bool = True
+    """Write serverAuth into SECC leaves: harmless, and some clients want it."""
+    backdate: datetime.timedelta = datetime.timedelta(hours=1)
+    """How far before now a certificate begins: the clocks of cars are poor."""
+    random_bytes: Callable[[int], bytes] = os.urandom
+    """Where serial numbers come from."""
+
+
+class Authority:
+    """One authority in a folder; opens its register."""
+
+    def __init__(self, folder: Path, kind: Kind, *, password: bytes | None = None) -> None:
+        """Raises CertificateError when a file is missing or unreadable, or the key is another one's."""
+        self.folder = folder
+        self.kind = kind
+        self.register = Register(folder / REGISTER)
+        certificate = _read_one(folder / f"{kind.value}.pem")
+        require(certificate, kind, FIELD)
+        key = read_key(_read(folder / f"{kind.value}_key.pem"), password)
+        if key.public_key() != certificate.public_key:
+            raise broken(Rule.NOT_OUR_KEY, str(certificate), f"the key in {folder} does not belong to it")
+        self.identity = Identity(certificate, key)
+
+    @property
+    def certificate(self) -> Certificate:
+        """Its own certificate."""
+        return self.identity.certificate
+
+    @property
+    def chain(self) -> tuple[Certificate, ...]:
+        """What follows a leaf in the chain it issues: itself, then those above it, without the root."""
+        path = self.folder / f"{self.kind.value}_chain.pem"
+        above = read_chain(_read(path)) if path.exists() else self._neighbours()
+        return in_order(above, self.certificate)
+
+    def issue(
+        self, request: SigningRequest, kind: Kind, now: datetime.datetime, policy: IssuingPolicy
+    ) -> Certificate:
+        """A certificate for a request; recorded before it is returned.
+
+        The common name is the request's; organization and country are ours, the role is `kind`'s. Raises
+        CertificateError when the result would break its profile.
+        """
+        return self._issue(request.public_key, request.common_name, request.organization, kind, now, policy)
+
+    def renew(self, entry: Entry, now: datetime.datetime, policy: IssuingPolicy) -> Certificate:
+        """A certificate like one in the register, for the same key, from now on."""
+        old = entry.certificate
+        organization = "".join(old.subject.all_of(ORGANIZATION)[:1])
+        return self._issue(old.public_key, old.subject.common_name, organization, entry.kind, now, policy)
+
+    def expiring(self, within: datetime.timedelta, now: datetime.datetime) -> tuple[Entry, ...]:
+        """What it has issued, is in use, and ends within this time."""
+        return self.register.expiring(self.certificate, now + within)
+
+    def revoke(self, revocation: Revocation) -> None:
+        """Record it; it is public with the next CRL and OCSP answer. Raises CertificateError."""
+        with self.register.lock() as register:
+            register.revoke(self.certificate, revocation)
+            self.register = register
+
+    def crl(self, now: datetime.datetime, validity: datetime.timedelta) -> bytes:
+        """A CRL in DER of everything revoked and not expired; its number is the time, so that it grows."""
+        certificates = {entry.certificate.serial: entry.certificate for entry in self.register}
+        revoked = [
+            one
+            for one in self.register.revoked(self.certificate)
+            if certificates[one.serial].not_after >= now
+        ]
+        return make_crl(
+            self.identity,
+            revoked,
+            number=int(now.timestamp()),
+            this_update=now,
+            next_update=now + validity,
+        )
+
+    def _issue(
+        self,
+        key: ec.EllipticCurvePublicKey,
+        common_name: str,
+        organization: str,
+        kind: Kind,
+        now: datetime.datetime,
+        policy: IssuingPolicy,
+    ) -> Certificate:
+        own = self.certificate.subject
+        begin = max(now - policy.backdate, self.certificate.not_before).replace(microsecond=0)
+        validity = policy.validity or PROFILES[kind].validity
+        order = Order(
+            kind=kind,
+            common_name=common_name,
+            organization=organization or "".join(own.all_of(ORGANIZATION)[:1]),
+            country="".join(own.all_of(COUNTRY)[:1]),
+            serial=serial_from(policy.random_bytes(16)),
+            not_before=begin,
+            not_after=begin + validity,
+            ocsp_url=policy.ocsp_url or "".join(self.certificate.ocsp_urls[:1]),
+            crl_url=policy.crl_url,
+            server_purpose=policy.server_purpose and "leaf" in kind.value and "secc" in kind.value,
+        )
+        if self.certificate.not_after <= begin:
+            raise broken(Rule.CA_EXPIRED, str(own), "the authority itself has expired")
+        certificate = issue(order, key, self.identity)
+        with self.register.lock() as register:
+            register.add(certificate, kind, self.certificate, now)
+            self.register = register
+        return certificate
+
+    def _neighbours(self) -> Sequence[Certificate]:
+        """The certificates of the folder, for a hierarchy that was made at once."""
+        found: list[Certificate] = []
+        for path in sorted(self.folder.glob("*_ca_?.pem")):
+            found += read_chain(_read(path))
+        return found
+
+
+def authorities(folder: Path, *, password: bytes | None = None) -> list[Authority]:
+    """Every authority of a folder whose key is there, roots included."""
+    kinds = (kind for kind in Kind if PROFILES[kind].authority)
+    return [
+        Authority(folder, kind, password=password)
+        for kind in kinds
+        if (folder / f"{kind.value}.pem").exists() and (folder / f"{kind.value}_key.pem").exists()
+    ]
+
+
+def _read_one(path: Path) -> Certificate:
+    return read_chain(_read(path))[0]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CertificateError(f"{path}: {error.strerror}", rule=Rule.EMPTY) from error

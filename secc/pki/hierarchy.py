@@ -1,0 +1,161 @@
+"""A complete test hierarchy: every tree of ISO 15118-2, from the roots to the leaves, with all keys.
+
+From a seed it is made again byte for byte. Whoever knows the seed knows the keys: for tests and
+demonstrations, never for production.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from secc.pki.chains import KINDS
+from secc.pki.issuing import Identity, Order, issue, key_pem, new_key, serial_from
+from secc.pki.profiles import PROFILES, Kind
+from secc.pki.register import Register
+from secc.pki.trust import ROOT_KINDS, Role
+
+ISSUERS: dict[Kind, Kind] = {
+    Kind.CPO_SUB_CA_1: Kind.V2G_ROOT,
+    Kind.CPO_SUB_CA_2: Kind.CPO_SUB_CA_1,
+    Kind.SECC_LEAF: Kind.CPO_SUB_CA_2,
+    Kind.CPS_SUB_CA_1: Kind.V2G_ROOT,
+    Kind.CPS_SUB_CA_2: Kind.CPS_SUB_CA_1,
+    Kind.CPS_LEAF: Kind.CPS_SUB_CA_2,
+    Kind.MO_SUB_CA_1: Kind.MO_ROOT,
+    Kind.MO_SUB_CA_2: Kind.MO_SUB_CA_1,
+    Kind.CONTRACT_LEAF: Kind.MO_SUB_CA_2,
+    Kind.OEM_SUB_CA_1: Kind.OEM_ROOT,
+    Kind.OEM_SUB_CA_2: Kind.OEM_SUB_CA_1,
+    Kind.OEM_LEAF: Kind.OEM_SUB_CA_2,
+    Kind.PRIVATE_SECC_LEAF: Kind.PRIVATE_ROOT,
+}
+"""Who issues whom in the usual topology; roots sign themselves."""
+
+CHAIN_NAMES: dict[Role, str] = {role: role.value for role in Role}
+"""File name of a role's chain, without its ending: `secc_chain.pem` and so on."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """Common names of the leaves, and the organization of everything."""
+
+    organization: str = "Test only"
+    country: str = "DE"
+    secc_id: str = "DEABCS" + "TESTSECC".ljust(33, "0")
+    emaid: str = "DEABC000000001G"
+    pcid: str = "ZZZTESTCAR0000001"
+    suffix: str = "Test"
+    """Ends the names of all authorities."""
+
+    def common_name(self, kind: Kind) -> str:
+        """Of a certificate of this kind."""
+        leaves = {
+            Kind.SECC_LEAF: self.secc_id,
+            Kind.PRIVATE_SECC_LEAF: self.secc_id,
+            Kind.CPS_LEAF: f"CPS {self.suffix}",
+            Kind.CONTRACT_LEAF: self.emaid,
+            Kind.OEM_LEAF: self.pcid,
+        }
+        if kind in leaves:
+            return leaves[kind]
+        owner, *rest = kind.value.split("_")
+        owner = "Private" if owner == "private" else owner.upper()
+        what = "RootCA" if rest == ["root"] else f"SubCA{rest[-1]}"
+        return f"{owner}{what} {self.suffix}"
+
+
+Hierarchy = Mapping[Kind, Identity]
+"""One identity of each kind."""
+
+
+def make_hierarchy(
+    *,
+    not_before: datetime.datetime,
+    not_after: datetime.datetime | None = None,
+    seed: bytes | None = None,
+    names: Names | None = None,
+    ocsp_url: str = "http://ocsp.test.invalid:8080/",
+    random_bytes: bytes = b"",
+) -> Hierarchy:
+    """All trees. Without `not_after` each certificate lives as long as its profile says.
+
+    With a `seed` keys, serials and signatures follow from it; without one keys are new, and serials follow
+    from `random_bytes` (at least 16).
+    """
+    names = names or Names()
+    made: dict[Kind, Identity] = {}
+    for kind in (*sorted(ROOT_KINDS), *ISSUERS):
+        key = new_key(None if seed is None else seed + kind.value.encode())
+        order = Order(
+            kind=kind,
+            common_name=names.common_name(kind),
+            organization=names.organization,
+            country=names.country,
+            serial=serial_from(hashlib.sha256((seed or random_bytes) + kind.value.encode()).digest()),
+            not_before=not_before,
+            not_after=not_after,
+            ocsp_url=ocsp_url,
+        )
+        issuer = made[ISSUERS[kind]] if kind in ISSUERS else key
+        certificate = issue(order, key.public_key(), issuer, reproducible=seed is not None)
+        made[kind] = Identity(certificate, key)
+    return made
+
+
+def chain_kinds(role: Role) -> tuple[Kind, ...]:
+    """Leaf, Sub-CA 2, Sub-CA 1."""
+    return KINDS[role]
+
+
+def chain_pem(hierarchy: Hierarchy, role: Role) -> bytes:
+    """What is shown: leaf first, the root left out."""
+    return b"".join(hierarchy[kind].certificate.pem for kind in KINDS[role])
+
+
+def hierarchy_files(hierarchy: Hierarchy) -> dict[str, bytes]:
+    """All files of a hierarchy by name: a certificate and a key per kind, and a chain per role."""
+    files: dict[str, bytes] = {}
+    for kind, identity in hierarchy.items():
+        files[f"{kind.value}.pem"] = identity.certificate.pem
+        files[f"{kind.value}_key.pem"] = key_pem(identity.key)
+    for role in Role:
+        files[f"{CHAIN_NAMES[role]}_chain.pem"] = chain_pem(hierarchy, role)
+    return files
+
+
+def write_hierarchy(hierarchy: Hierarchy, folder: Path, at: datetime.datetime) -> None:
+    """Write everything into a folder, with a register of what was issued; replaces what is there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in hierarchy_files(hierarchy).items():
+        path = folder / name
+        path.touch(mode=0o600 if name.endswith("_key.pem") else 0o644)
+        path.write_bytes(content)
+    path = folder / REGISTER
+    path.unlink(missing_ok=True)
+    register = Register(path)
+    for kind, issuer in ISSUERS.items():
+        register.add(hierarchy[kind].certificate, kind, hierarchy[issuer].certificate, at)
+
+
+REGISTER = "register.jsonl"
+"""Name of the register in a folder of authorities."""
+
+
+def summary(hierarchy: Hierarchy) -> str:
+    """What there is, as JSON: kind, subject, validity; no keys."""
+    rows = [
+        {
+            "kind": kind.value,
+            "title": PROFILES[kind].title,
+            "subject": str(identity.certificate.subject),
+            "not_after": identity.certificate.not_after.isoformat(),
+            "fingerprint": identity.certificate.fingerprint,
+        }
+        for kind, identity in hierarchy.items()
+    ]
+    return json.dumps(rows, indent=2)
