@@ -80,6 +80,17 @@ class OcspSource(Protocol):
         ...
 
 
+class CertificateSigner(Protocol):
+    """Optional ability of a back end: have the station's own certificate signed (OCPP SignCertificate)."""
+
+    async def sign_certificate(self, request: bytes) -> list[bytes]:
+        """`request` is PKCS#10 in DER; the answer the new chain in DER, leaf first, with or without the root.
+
+        May take minutes; whatever it raises counts as a refusal and is reported.
+        """
+        ...
+
+
 class PlcModem(Protocol):
     """Raw HomePlug frames in and out, and the key of the logical network."""
 

@@ -1,0 +1,185 @@
+"""Keeps the station's own certificate alive: asks the signer in time, and replaces the files when all is well.
+
+`secc.pki.renewal` decides; this waits, calls and writes. The station's TLS takes up the new files by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import datetime
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from secc.errors import CertificateError, ConfigError
+from secc.pki.certificates import Certificate, read_chain
+from secc.pki.issuing import key_pem as write_key
+from secc.pki.issuing import read_key
+from secc.pki.renewal import (
+    Answered,
+    AskForCertificate,
+    Install,
+    Refused,
+    Renewal,
+    RenewalOutput,
+    RenewalPolicy,
+    Report,
+    Tick,
+)
+from secc.pki.trust import TrustStore
+from secc.ports import CertificateSigner
+
+Clock = Callable[[], datetime.datetime]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CertificateFiles:
+    """The two files a station's TLS is configured with."""
+
+    chain: Path
+    key: Path
+    password: bytes | None = dataclasses.field(default=None, repr=False)
+    """Of an encrypted key; the new key is then written encrypted as well."""
+
+    def leaf(self) -> Certificate:
+        """The certificate in use; raises CertificateError or OSError."""
+        return read_chain(self.chain.read_bytes())[0]
+
+    def replace(self, chain_pem: bytes, key_pem: bytes) -> None:
+        """Put new files in the place of the old ones; raises OSError and leaves the old ones.
+
+        Each file is replaced at once, the pair is not: both new ones are on the disk before the first is
+        moved, and `recover` finishes what a power cut has interrupted.
+        """
+        new_chain, new_key = _new(self.chain), _new(self.key)
+        try:
+            _write(new_key, key_pem, mode=0o600)
+            _write(new_chain, chain_pem, mode=0o644)
+        except OSError:
+            for path in (new_key, new_chain):
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=True)
+            raise
+        os.replace(new_key, self.key)
+        os.replace(new_chain, self.chain)
+        _sync_folder(self.chain.parent)
+
+    def recover(self) -> None:
+        """After a start: when key and chain do not belong together, finish the replacement that was begun."""
+        new_chain, new_key = _new(self.chain), _new(self.key)
+        if new_chain.exists() and not new_key.exists() and self._belongs(new_chain):
+            os.replace(new_chain, self.chain)
+        for path in (new_chain, new_key):  # begun and not finished: the old pair is complete
+            path.unlink(missing_ok=True)
+
+    def _belongs(self, chain: Path) -> bool:
+        try:
+            leaf = read_chain(chain.read_bytes())[0]
+            return leaf.public_key == read_key(self.key.read_bytes(), self.password).public_key()
+        except (CertificateError, OSError):
+            return False
+
+
+class LeafRenewal:
+    """Renews the certificate of one station; give it a task for `run`."""
+
+    def __init__(
+        self,
+        files: CertificateFiles,
+        signer: CertificateSigner,
+        trust: TrustStore,
+        policy: RenewalPolicy | None = None,
+        *,
+        report: Callable[[Report], None],
+        clock: Clock = lambda: datetime.datetime.now(datetime.UTC),
+    ) -> None:
+        """`report` gets every success and failure. Raises ConfigError for an unreadable certificate."""
+        self._files = files
+        self._signer = signer
+        self._policy = policy or RenewalPolicy()
+        self._report = report
+        self._clock = clock
+        try:
+            files.recover()
+            leaf = files.leaf()
+        except (CertificateError, OSError) as error:
+            raise ConfigError(f"{files.chain}: {error}") from error
+        self.renewal = Renewal(leaf, trust, self._policy)
+
+    async def run(self) -> None:
+        """Wait, renew, wait again, until cancelled."""
+        while True:
+            await self.step()
+            left = (self.renewal.deadline - self._clock()).total_seconds()
+            # Wall clocks are set, and suspended machines sleep: look again at the latest after a while.
+            await asyncio.sleep(min(max(left, _SHORTEST), _LONGEST))
+
+    async def step(self) -> None:
+        """One look at the clock, and everything that follows from it."""
+        await self._perform(self.renewal.handle(Tick(), self._clock()))
+
+    async def _perform(self, outputs: tuple[RenewalOutput, ...]) -> None:
+        for output in outputs:
+            match output:
+                case AskForCertificate():
+                    await self._ask(output.request)
+                case Install():
+                    await self._install(output)
+                case Report():
+                    self._report(output)
+
+    async def _ask(self, request: bytes) -> None:
+        try:
+            async with asyncio.timeout(self._policy.patience.total_seconds()):
+                chain = tuple(await self._signer.sign_certificate(request))
+        except Exception as error:  # a back end may fail in any way; the certificate in use stays
+            event: Answered | Refused = Refused(f"{type(error).__name__}: {error}")
+        else:
+            event = Answered(chain)
+        await self._perform(self.renewal.handle(event, self._clock()))
+
+    async def _install(self, install: Install) -> None:
+        try:
+            key = install.key_pem
+            if self._files.password:
+                key = encrypted(key, self._files.password)
+            await asyncio.to_thread(self._files.replace, install.chain_pem, key)
+        except OSError as error:
+            reason = f"the files could not be replaced: {error}"
+            await self._perform(self.renewal.install_failed(reason, self._clock()))
+        else:
+            await self._perform(self.renewal.installed(install))
+
+
+def encrypted(key_pem: bytes, password: bytes) -> bytes:
+    """The same key, with a password."""
+
+    return write_key(read_key(key_pem), password)
+
+
+_SHORTEST = 1.0  # s
+_LONGEST = 3600.0  # s
+
+
+def _new(path: Path) -> Path:
+    return path.with_name(path.name + ".new")
+
+
+def _write(path: Path, content: bytes, *, mode: int) -> None:
+    """On the disk, not only in its cache, when this returns."""
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

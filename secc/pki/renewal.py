@@ -1,0 +1,223 @@
+"""When the station renews its own certificate, and what has to be true before the new one replaces the old.
+
+Pure: time is a value, the signing authority is somewhere else. One `Renewal` watches one certificate:
+
+    WATCHING ──due──► WAITING for the authority ──chain verified──► WATCHING the new one
+                          │ refused, late, or not good
+                          └──► back to WATCHING the old one, tried again later; reported each time
+
+A new key is made for every attempt, and it never leaves this object before the chain for it has been
+verified. Whatever fails, the old key and certificate stay as they are.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Callable, Sequence
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from secc.errors import CertificateError
+from secc.pki.certificates import Certificate
+from secc.pki.chains import ChainPolicy, VerifiedChain, verify_chain
+from secc.pki.issuing import key_pem, make_request, new_key
+from secc.pki.names import COUNTRY, ORGANIZATION
+from secc.pki.profiles import Kind
+from secc.pki.rules import Rule, broken
+from secc.pki.trust import Role, TrustStore
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RenewalPolicy:
+    """When to ask, and how patiently."""
+
+    life_part: float = 2 / 3
+    """Renew when this part of the life is over …"""
+    before_end: datetime.timedelta = datetime.timedelta(days=30)
+    """… or this long before the end, whichever comes later: long-lived ones are not renewed early."""
+    patience: datetime.timedelta = datetime.timedelta(hours=1)
+    """How long one request may wait for its answer."""
+    retry: datetime.timedelta = datetime.timedelta(minutes=15)
+    """From a failure to the next attempt; doubled with each failure."""
+    longest_retry: datetime.timedelta = datetime.timedelta(hours=12)
+    """The doubling ends here. Near the end of the life it is cut to a tenth of the time that is left."""
+    jitter: float = 0.0
+    """0 to 1: the part of the last tenth before the due time by which this station asks earlier, so that a
+    batch that was issued on one day does not come back on one day."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Tick:
+    """Look at the time."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answered:
+    """The authority has answered: the new leaf, then the authorities above it, each in DER."""
+
+    chain: tuple[bytes, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Refused:
+    """The authority said no, or could not be reached."""
+
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AskForCertificate:
+    """Give this request (PKCS#10, DER) to the signing authority."""
+
+    request: bytes
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Install:
+    """Put these files in the place of the old ones; the chain has been verified with this key."""
+
+    chain_pem: bytes
+    key_pem: bytes = dataclasses.field(repr=False)
+    chain: VerifiedChain = dataclasses.field(repr=False)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Report:
+    """Something for the operator: a renewal, a failure, an end that comes near."""
+
+    renewed: bool
+    text: str
+    not_after: datetime.datetime
+    """Of the certificate in use."""
+
+
+RenewalInput = Tick | Answered | Refused
+RenewalOutput = AskForCertificate | Install | Report
+
+
+class Renewal:
+    """Watches the certificate of one station."""
+
+    def __init__(
+        self,
+        certificate: Certificate,
+        trust: TrustStore,
+        policy: RenewalPolicy | None = None,
+        *,
+        chain_policy: ChainPolicy | None = None,
+        make_key: Callable[[], ec.EllipticCurvePrivateKey] = new_key,
+    ) -> None:
+        """`trust` holds the V2G roots (or private roots) under which the new chain has to hang."""
+        self.certificate = certificate
+        """The leaf in use."""
+        self._trust = trust
+        self._policy = policy or RenewalPolicy()
+        self._chain_policy = chain_policy
+        self._make_key = make_key
+        self._key: ec.EllipticCurvePrivateKey | None = None
+        self._failures = 0
+        self._deadline = due(certificate, self._policy)
+
+    @property
+    def deadline(self) -> datetime.datetime:
+        """When to call `handle` with a Tick at the latest."""
+        return self._deadline
+
+    @property
+    def waiting(self) -> bool:
+        """An answer of the authority is awaited."""
+        return self._key is not None
+
+    def handle(self, event: RenewalInput, now: datetime.datetime) -> tuple[RenewalOutput, ...]:
+        """Take one input; what to do then, in order."""
+        if isinstance(event, Tick):
+            if now < self._deadline:
+                return ()
+            return self._failed("no answer in time", now) if self.waiting else self._ask(now)
+        if not self.waiting:
+            return ()  # an answer nobody waits for any more
+        if isinstance(event, Refused):
+            return self._failed(event.reason, now)
+        try:
+            return self._accept(event.chain, now)
+        except CertificateError as error:
+            return self._failed(f"the new chain is not good: {error}", now)
+
+    def install_failed(self, reason: str, now: datetime.datetime) -> tuple[RenewalOutput, ...]:
+        """The files could not be replaced: the old ones are still there."""
+        return self._failed(reason, now)
+
+    def installed(self, install: Install) -> tuple[RenewalOutput, ...]:
+        """The files have been replaced: watch the new certificate from now on."""
+        self.certificate = install.chain.leaf
+        self._failures = 0
+        self._deadline = due(self.certificate, self._policy)
+        end = self.certificate.not_after
+        return (Report(True, f"renewed, good until {end:%Y-%m-%d %H:%M}Z", end),)
+
+    def _ask(self, now: datetime.datetime) -> tuple[RenewalOutput, ...]:
+        self._key = self._make_key()
+        self._deadline = now + self._policy.patience
+        subject = self.certificate.subject
+        request = make_request(
+            self._key,
+            Kind.SECC_LEAF,
+            common_name=subject.common_name,
+            organization="".join(subject.all_of(ORGANIZATION)[:1]),
+            country="".join(subject.all_of(COUNTRY)[:1]),
+        )
+        return (AskForCertificate(request),)
+
+    def _accept(self, chain: Sequence[bytes], now: datetime.datetime) -> tuple[RenewalOutput, ...]:
+        assert self._key is not None
+        verified = verify_renewed(
+            chain, self._key.public_key(), self.certificate, self._trust, now, self._chain_policy
+        )
+        pem = b"".join(certificate.pem for certificate in verified.certificates)
+        key, self._key = self._key, None
+        return (Install(pem, key_pem(key), verified),)
+
+    def _failed(self, reason: str, now: datetime.datetime) -> tuple[RenewalOutput, ...]:
+        self._key = None
+        pause = min(self._policy.retry * 2 ** min(self._failures, 16), self._policy.longest_retry)
+        end = self.certificate.not_after
+        if end > now:  # the nearer the end, the more often
+            pause = min(pause, max((end - now) / 10, self._policy.retry))
+        self._failures += 1
+        self._deadline = now + pause
+        left = f"{(end - now).days} days left" if end > now else "EXPIRED"
+        text = f"attempt {self._failures} failed, the old certificate stays in use ({left}): {reason}"
+        return (Report(False, text, end),)
+
+
+def due(certificate: Certificate, policy: RenewalPolicy) -> datetime.datetime:
+    """When to ask for the next one."""
+    begin, end = certificate.not_before, certificate.not_after
+    life = end - begin
+    by_part = begin + life * policy.life_part
+    late = max(by_part, end - policy.before_end if life > policy.before_end else by_part)
+    return late - (late - begin) / 10 * policy.jitter
+
+
+def verify_renewed(
+    chain: Sequence[bytes],
+    key: ec.EllipticCurvePublicKey,
+    old: Certificate,
+    trust: TrustStore,
+    now: datetime.datetime,
+    policy: ChainPolicy | None = None,
+) -> VerifiedChain:
+    """A new chain is good when it is valid now, for our new key and name, and ends later than the old one.
+
+    Raises ChainError.
+    """
+    verified = verify_chain(chain, Role.SECC, trust, now, policy)
+    if verified.leaf.public_key != key:
+        raise broken(Rule.NOT_OUR_KEY, str(verified.leaf), "not for the key in our request")
+    if verified.leaf.subject.common_name != old.subject.common_name:
+        text = f"another common name than {old.subject.common_name!r}"
+        raise broken(Rule.COMMON_NAME, str(verified.leaf), text)
+    if verified.leaf.not_after <= old.not_after:
+        raise broken(Rule.LEAF_EXPIRED, str(verified.leaf), "it ends before the one in use")
+    return verified
