@@ -1,8 +1,7 @@
 """EXI, the binary XML of ISO 15118, and the JSON form of messages.
 
-One `Codec` per schema set: nothing in a stream says which schema it follows, the protocol phase does (EXI guide of
-the standard: section 7.9). Streams are schema-informed, bit-packed, with header ``80`` and empty value tables
-[V2G2-099] [V2G2-600].
+One `Codec` per schema set: nothing in a stream says which schema it follows, the protocol phase does. Streams
+are schema-informed, bit-packed, with header ``80`` and empty value tables [V2G2-099] [V2G2-600].
 
     >>> from secc import exi
     >>> message = exi.ISO2.decode(bytes.fromhex("809802000000000000000011d01832ac48d159e000"))
@@ -18,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -27,6 +26,9 @@ from secc.errors import DecodeError, EncodeError
 from secc.jsonform import JsonForm
 from secc.messages import app_protocol, iso2, xmldsig
 from secc.messages._base import Item
+
+if TYPE_CHECKING:
+    from secc.xmlform import XmlForm
 
 __all__ = ["APP_PROTOCOL", "ISO2", "SCHEMAS", "XMLDSIG", "Codec", "Piece", "codec"]
 
@@ -52,8 +54,9 @@ class Piece:
 class Codec:
     """Encodes and decodes the documents and fragments of one schema set.
 
-    `schema` names the grammar tables, `module` holds the message classes, `roots` are the classes of the messages
-    that the protocol sends as documents; other global elements are legal EXI but no messages. Thread-safe.
+    `schema` names the grammar tables, `module` holds the message classes, `roots` are the classes of the
+    messages that the protocol sends as documents; other global elements are legal EXI but no messages.
+    Thread-safe.
     """
 
     def __init__(
@@ -73,13 +76,14 @@ class Codec:
             schema, types, enums, Item, DecodeError, EncodeError, lenient_lists=lenient_lists
         )
         self._json: JsonForm | None = None
+        self._xml: XmlForm | None = None
         self._names = {root: self.engine.roots_of(root) for root in self._roots}
 
     def decode(self, data: bytes) -> Any:
         """The message in `data`.
 
-        Zero bytes behind the end are accepted, since cars in the field append them. Raises `DecodeError` with the
-        kind of fault, the bit offset and the element path; never returns part of a message.
+        Zero bytes behind the end are accepted, since cars in the field append them. Raises `DecodeError` with
+        the kind of fault, the bit offset and the element path; never returns part of a message.
         """
         message, name, _ = self.engine.decode(data)
         if type(message) not in self._roots:
@@ -91,9 +95,10 @@ class Codec:
 
         `element` names the root element where several have the class of `message`.
         """
-        return self.engine.encode(element or self._name(message), message)
+        return self.engine.encode(element or self.root_name(message), message)
 
-    def _name(self, message: msgspec.Struct) -> str:
+    def root_name(self, message: msgspec.Struct) -> str:
+        """Name of the root element that holds `message`; raises `EncodeError` where that is not one name."""
         names = self._names.get(type(message), [])
         if len(names) == 1:
             return names[0]
@@ -111,7 +116,7 @@ class Codec:
         return self.engine.encode_fragment(element, value)
 
     def explain(self, data: bytes, *, fragment: bool = False) -> tuple[list[Piece], DecodeError | None]:
-        """Every piece of `data` with its bits and meaning, up to the end or the first fault, and that fault."""
+        """Every piece of `data` with its bits and meaning up to the first fault, and that fault or None."""
         rows, fault = self.engine.explain(data, fragment)
         pieces = [
             Piece(bit, width, event, code, path, self._literal(datatype, value))
@@ -131,7 +136,7 @@ class Codec:
 
     def to_json(self, message: msgspec.Struct, *, indent: int = 0) -> str:
         """`message` as JSON with the element names of the schema; see `secc.jsonform`."""
-        name = self._name(message)
+        name = self.root_name(message)
         text = msgspec.json.encode(self.json_form.from_value(name, message))
         return (msgspec.json.format(text, indent=indent) if indent else text).decode()
 
@@ -145,6 +150,26 @@ class Codec:
         if type(message) not in self._roots:
             raise EncodeError(f"{name} is no message of its own", path=name)
         return message
+
+    def to_xml(self, message: msgspec.Struct) -> str:
+        """`message` as an XML document of the schema; see `secc.xmlform`."""
+        return self.xml_form.to_xml(self.root_name(message), message)
+
+    def from_xml(self, text: str | bytes) -> Any:
+        """The message in an XML document. Raises `EncodeError` naming the element that does not fit."""
+        name, message = self.xml_form.from_xml(text)
+        if type(message) not in self._roots:
+            raise EncodeError(f"{name} is no message of its own", path=name)
+        return message
+
+    @property
+    def xml_form(self) -> XmlForm:
+        """Conversion to XML; made on first use."""
+        from secc.xmlform import XmlForm  # the parser is a large import that few need
+
+        if self._xml is None:
+            self._xml = XmlForm(self)
+        return self._xml
 
     @property
     def json_form(self) -> JsonForm:

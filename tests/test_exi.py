@@ -517,3 +517,31 @@ def test_one_codec_serves_many_threads() -> None:
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(work, range(8)))
     assert exi.ISO2.encode(request) == SESSION_SETUP
+
+
+def test_an_explanation_covers_every_bit_once() -> None:
+    pieces, fault = exi.ISO2.explain(SESSION_SETUP)
+    assert fault is None
+    ends = [piece.bit + piece.width for piece in pieces]
+    assert [piece.bit for piece in pieces] == [0, *ends[:-1]]
+    assert ends[-1] == len(SESSION_SETUP) * 8
+
+
+def test_an_explanation_names_element_event_and_value() -> None:
+    pieces, _ = exi.ISO2.explain(CURRENT_DEMAND)
+    found = [(p.bit, p.value) for p in pieces if p.event == "value" and p.path.endswith("EVErrorCode")]
+    assert found == [(107, "NO_ERROR")]
+    assert pieces[1] == exi.Piece(8, 7, "SE(V2G_Message)", (76, 81), "", "")
+
+
+def test_an_explanation_ends_where_the_stream_is_wrong() -> None:
+    pieces, fault = exi.ISO2.explain(SESSION_SETUP[:10])
+    assert fault is not None
+    assert fault.kind == "truncated"
+    assert pieces[-1].event == "CH"
+
+
+def test_each_schema_set_has_a_codec() -> None:
+    assert {exi.codec(name).schema for name in exi.SCHEMAS} == set(exi.SCHEMAS)
+    with pytest.raises(KeyError, match="no schema set"):
+        exi.codec("iso3")

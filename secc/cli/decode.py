@@ -1,4 +1,4 @@
-"""`secc decode`: EXI bytes to JSON."""
+"""`secc decode`: EXI bytes to JSON or XML, or explained bit by bit."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from secc.v2gtp import PayloadType, frame
 EXAMPLES = """examples:
   secc decode 809802000000000000000011d01832ac48d159e000
   secc decode --schema sap capture.bin
+  secc decode --explain 80400040
   echo 01fe9000000000021000 | secc decode -
 
 A V2GTP header (01 FE ...) is seen and taken off; several frames in a row give several messages.
@@ -28,16 +29,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--schema",
-        choices=["auto", *CODECS],
+        choices=["auto", *exi.SCHEMAS],
         default="auto",
-        help="schema set; auto tries sap, then iso2 (default)",
+        help="schema set; auto tries sap, iso2, then din (default)",
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--xml", action="store_true", help="write XML instead of JSON")
+    form.add_argument(
+        "--explain",
+        action="store_true",
+        help="every piece of the stream: bit, width, bits, event, element, value",
     )
     parser.add_argument("--fragment", action="store_true", help="an EXI fragment, as signatures digest it")
     parser.add_argument("--compact", action="store_true", help="one line per message")
 
 
-CODECS = {"sap": exi.APP_PROTOCOL, "iso2": exi.ISO2, "xmldsig": exi.XMLDSIG}
-"""Schema sets by the names of `--schema`."""
+AUTOMATIC = ("sap", "iso2", "din")
+"""Schema sets that `auto` tries, in this order: their messages cannot be taken for each other's."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -81,18 +89,42 @@ def frames(data: bytes) -> list[tuple[PayloadType, bytes]]:
 
 def _show(payload: bytes, arguments: argparse.Namespace) -> str:
     indent = 0 if arguments.compact else 2
-    names = ["sap", "iso2"] if arguments.schema == "auto" else [arguments.schema]
-    failures: list[DecodeError] = []
+    names = AUTOMATIC if arguments.schema == "auto" else (arguments.schema,)
+    failures: list[tuple[DecodeError, exi.Codec]] = []
     for name in names:
-        codec = CODECS[name]
+        codec = exi.codec(name)
         try:
             if arguments.fragment:
                 element, value = codec.decode_fragment(payload)
-                return json.dumps(codec.json_form.from_value(element, value), indent=indent or None)
-            return codec.to_json(codec.decode(payload), indent=indent)
+            else:
+                element, value = codec.root_name(message := codec.decode(payload)), message
         except DecodeError as error:
-            failures.append(error)
-    raise max(failures, key=lambda error: error.bit_offset)  # the schema that it fitted for longest
+            failures.append((error, codec))
+            continue
+        if arguments.explain:
+            return _explain(codec, payload, arguments.fragment)
+        if arguments.xml:
+            return codec.xml_form.to_xml(element, value).rstrip()
+        return json.dumps(codec.json_form.from_value(element, value), indent=indent or None)
+    longest, codec = max(failures, key=lambda failure: failure[0].bit_offset)  # the schema it fits best
+    if arguments.explain:
+        print(_explain(codec, payload, arguments.fragment))
+    raise longest
+
+
+def _explain(codec: exi.Codec, payload: bytes, fragment: bool) -> str:
+    pieces, _ = codec.explain(payload, fragment=fragment)
+    stream = int.from_bytes(payload) if payload else 0
+    total = len(payload) * 8
+    lines = [f"{'bit':>6} {'width':>5}  {'bits':<16} {'event':<34} value, element"]
+    for piece in pieces:
+        value = stream >> (total - piece.bit - piece.width) & ((1 << piece.width) - 1) if piece.width else 0
+        bits = f"{value:0{piece.width}b}" if 0 < piece.width <= 16 else "..."
+        code = f" {piece.code[0]}/{piece.code[1]}" if piece.code and piece.code[1] else ""
+        text = f"{piece.value}  " if piece.event == "value" else ""
+        line = f"{piece.bit:>6} {piece.width:>5}  {bits:<16} {piece.event + code:<34} {text}{piece.path}"
+        lines.append(line.rstrip())
+    return "\n".join(lines)
 
 
 def _sdp(datagram: bytes) -> dict[str, dict[str, str | int]]:

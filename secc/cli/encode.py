@@ -1,4 +1,4 @@
-"""`secc encode`: JSON to EXI bytes."""
+"""`secc encode`: JSON or XML to EXI bytes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import argparse
 import json
 import sys
 
+from secc import exi
 from secc.cli import misused, refused
-from secc.cli.decode import CODECS
+from secc.cli.decode import AUTOMATIC
 from secc.cli.streams import NotBytes, read_text
 from secc.errors import EncodeError
 from secc.v2gtp import frame
@@ -17,16 +18,16 @@ EXAMPLES = """examples:
   secc encode --v2gtp message.json
   secc encode '{"V2G_Message": {"Header": {"SessionID": "00"}, "Body": {"SessionStopReq": {"ChargingSession": "Terminate"}}}}'
 
-Element names as in the standard; hexBinary as hexadecimal, base64Binary as base64, enumerations as their literals.
+XML, as `secc decode --xml` writes it, is taken too. Element names as in the standard; hexBinary as hexadecimal, base64Binary as base64, enumerations as their literals.
 """  # noqa: E501 - a command line that can be copied
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
-    parser.add_argument("source", nargs="?", default="-", help="JSON, a file, or - (default)")
+    parser.add_argument("source", nargs="?", default="-", help="JSON or XML, a file, or - (default)")
     parser.add_argument(
         "--schema",
-        choices=["auto", *CODECS],
+        choices=["auto", *exi.SCHEMAS],
         default="auto",
         help="schema set; auto goes by the root element",
     )
@@ -41,8 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     except NotBytes as error:
         return misused(str(error))
     try:
-        codec = CODECS[_schema(text) if arguments.schema == "auto" else arguments.schema]
-        payload = codec.encode(codec.from_json(text))
+        payload = _encode(text, arguments.schema)
     except EncodeError as error:
         return refused(str(error))
     data = frame(payload) if arguments.v2gtp else payload
@@ -51,6 +51,24 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print(data.hex())
     return 0
+
+
+def _encode(text: str, schema: str) -> bytes:
+    if schema != "auto":
+        return _encode_as(exi.codec(schema), text)
+    if not text.lstrip().startswith("<"):
+        return _encode_as(exi.codec(_schema(text)), text)
+    for name in (*AUTOMATIC, "xmldsig"):  # namespaces tell XML documents apart
+        try:
+            return _encode_as(exi.codec(name), text)
+        except EncodeError as error:
+            if "is no element of this schema set" not in str(error):
+                raise
+    raise EncodeError("the root element belongs to no schema set that auto tries")
+
+
+def _encode_as(codec: exi.Codec, text: str) -> bytes:
+    return codec.encode(codec.from_xml(text) if text.lstrip().startswith("<") else codec.from_json(text))
 
 
 def _schema(text: str) -> str:

@@ -28,8 +28,8 @@ def read_bytes(source: str) -> bytes:
 
 
 def read_text(source: str) -> str:
-    """`source` is the text itself when it begins with a brace, a file, or `-`; raises NotBytes."""
-    if source.lstrip().startswith("{"):
+    """`source` is the text itself (it begins with a brace or `<`), a file, or `-`; raises NotBytes."""
+    if source.lstrip().startswith(("{", "<")):
         return source
     try:
         return _read(source).decode("utf-8")

@@ -91,3 +91,27 @@ def test_the_fragment_that_a_signature_digests_is_shown(capsys: pytest.CaptureFi
     assert json.loads(capsys.readouterr().out) == {
         "AuthorizationReq": {"Id": "ID1", "GenChallenge": "AAAAAAAAAAAAAAAAAAAAAA=="}
     }
+
+
+def test_xml_is_written_on_request(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["decode", "--xml", SESSION_SETUP]) == 0
+    assert "<n3:EVCCID>0CAB12345678</n3:EVCCID>" in capsys.readouterr().out
+
+
+def test_a_stream_is_explained_bit_by_bit(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["decode", "--explain", HANDSHAKE_ANSWER]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2].split() == ["8", "2", "01", "SE(supportedAppProtocolRes)", "1/3"]
+    assert lines[-1].split() == ["28", "4", "0000", "padding"]
+
+
+def test_the_explanation_of_a_bad_stream_ends_with_the_fault(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["decode", "--explain", SESSION_SETUP[:20]]) == 1
+    captured = capsys.readouterr()
+    assert captured.out.splitlines()[-1].split()[3:5] == ["CH", "0/2"]
+    assert "truncated" in captured.err
+
+
+def test_din_is_tried_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["decode", "809a004011d018080c1014181c00"]) == 0
+    assert "SessionSetupReq" in capsys.readouterr().out

@@ -58,3 +58,15 @@ def test_what_is_no_json_is_a_no(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_missing_file_is_misuse(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["encode", "no-such-file"]) == 2
     assert "no-such-file" in capsys.readouterr().err
+
+
+def test_xml_is_taken_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["decode", "--xml", "809802000000000000000011d01832ac48d159e000"]) == 0
+    document = capsys.readouterr().out
+    assert main(["encode", document]) == 0
+    assert capsys.readouterr().out.strip() == "809802000000000000000011d01832ac48d159e000"
+
+
+def test_xml_of_no_schema_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["encode", "<a/>"]) == 1
+    assert "no schema set" in capsys.readouterr().err

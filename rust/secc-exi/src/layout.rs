@@ -20,6 +20,42 @@ pub(crate) fn roots(grammar: &Grammar, roots: &Roots) -> Vec<Alternative> {
     entries.map(|r| (grammar.local_name(r.name).to_owned(), r.kind == Kind::Complex, r.target)).collect()
 }
 
+pub(crate) fn root_namespaces(grammar: &Grammar, roots: &Roots) -> Vec<String> {
+    roots.entries.iter().map(|r| uri(grammar, r.name)).collect()
+}
+
+pub(crate) fn namespaces(grammar: &Grammar) -> Vec<Vec<Vec<(String, bool)>>> {
+    let slots = |entry: &Type| {
+        let alternatives = alternatives(grammar, entry).into_iter();
+        let spaces = |slot: Vec<&Production>| {
+            slot.into_iter().map(|p| (uri(grammar, p.name), p.kind == Kind::Attribute)).collect()
+        };
+        alternatives.map(spaces).collect()
+    };
+    grammar.types.iter().map(slots).collect()
+}
+
+fn uri(grammar: &Grammar, name: u16) -> String {
+    let name = grammar.names.get(name as usize);
+    name.and_then(|n| grammar.uris.get(n.uri as usize)).map_or_else(String::new, ToString::to_string)
+}
+
+/// The productions that fill each slot of a type, one per element or attribute.
+fn alternatives<'g>(grammar: &'g Grammar, entry: &Type) -> Vec<Vec<&'g Production>> {
+    let mut slots: Vec<Vec<&Production>> = (0..entry.slots).map(|_| Vec::new()).collect();
+    for production in productions(grammar, entry) {
+        if matches!(production.kind, Kind::EndElement | Kind::Text | Kind::Any) {
+            continue;
+        }
+        if let Some(slot) = slots.get_mut(production.slot as usize) {
+            if !slot.iter().any(|p| p.name == production.name && p.target == production.target) {
+                slot.push(production);
+            }
+        }
+    }
+    slots
+}
+
 /// All productions of a type.
 pub(crate) fn productions<'g>(grammar: &'g Grammar, entry: &Type) -> impl Iterator<Item = &'g Production> {
     let next = grammar.types.iter().map(|t| t.start).filter(|s| *s > entry.start).min();
@@ -34,31 +70,19 @@ pub(crate) fn productions<'g>(grammar: &'g Grammar, entry: &Type) -> impl Iterat
 fn type_layout(grammar: &Grammar, entry: &Type) -> TypeLayout {
     let first = entry.first_slot as usize;
     let kinds = grammar.slots.get(first..first + entry.slots as usize).unwrap_or(&[]);
-    let mut slots: Vec<(&'static str, Vec<Alternative>)> = kinds
-        .iter()
-        .map(|kind| {
-            let name = match kind {
-                Slot::Single => "single",
-                Slot::List => "list",
-                Slot::Items => "items",
-            };
-            (name, Vec::new())
-        })
-        .collect();
-    for production in productions(grammar, entry) {
-        let name = match production.kind {
-            Kind::EndElement | Kind::Text | Kind::Any => continue,
-            Kind::Content => "value",
-            _ => grammar.local_name(production.name),
+    let slots = kinds.iter().zip(alternatives(grammar, entry)).map(|(kind, productions)| {
+        let name = match kind {
+            Slot::Single => "single",
+            Slot::List => "list",
+            Slot::Items => "items",
         };
-        let found = (name.to_owned(), production.kind == Kind::Complex, production.target);
-        if let Some((_, alternatives)) = slots.get_mut(production.slot as usize) {
-            if !alternatives.contains(&found) {
-                alternatives.push(found);
-            }
-        }
-    }
-    (entry.name.to_string(), entry.flat, slots)
+        let shown = |p: &Production| {
+            let name = if p.kind == Kind::Content { "value" } else { grammar.local_name(p.name) };
+            (name.to_owned(), p.kind == Kind::Complex, p.target)
+        };
+        (name, productions.into_iter().map(shown).collect())
+    });
+    (entry.name.to_string(), entry.flat, slots.collect())
 }
 
 fn datatype_name(kind: DatatypeKind) -> &'static str {

@@ -163,6 +163,17 @@ impl Codec {
         layout::layout(self.grammar)
     }
 
+    /// Namespace of each alternative in [`Self::layout`], and whether it is an attribute.
+    fn namespaces(&self) -> Vec<Vec<Vec<(String, bool)>>> {
+        layout::namespaces(self.grammar)
+    }
+
+    /// Namespaces of the document roots and of the fragment roots.
+    fn root_namespaces(&self) -> (Vec<String>, Vec<String>) {
+        let list = |roots| layout::root_namespaces(self.grammar, roots);
+        (list(&self.grammar.documents), list(&self.grammar.fragments))
+    }
+
     /// Names, kinds and type indices of the document roots and of the fragment roots.
     fn roots(&self) -> (Vec<layout::Alternative>, Vec<layout::Alternative>) {
         (
