@@ -136,11 +136,7 @@ class ScriptedEvcc:
         self._session_id = self.plan.session_id
         self._begun = asyncio.get_running_loop().time()
         try:
-            wire = await self._connect()
-            try:
-                await self._run(wire)
-            finally:
-                await wire.close(reset=result.vanished)
+            await self._try_until_heard()
         except (SeccError, EvGivesUp, OSError, TimeoutError) as error:
             result.error = str(error) or type(error).__name__
         finally:
@@ -152,6 +148,25 @@ class ScriptedEvcc:
         result.energy = self.vehicle.received
         result.duration = asyncio.get_running_loop().time() - self._begun
         return result
+
+    async def _try_until_heard(self) -> None:
+        """Run the script; a station that was found and hung up before its first word is looked for again.
+
+        It may just have been getting rid of the session before, and then has another port.
+        """
+        for left in reversed(range(_TRIES)):
+            try:
+                wire = await self._connect()
+                try:
+                    await self._run(wire)
+                finally:
+                    await wire.close(reset=self._result.vanished)
+            except _HungUp:
+                if self._result.exchanges or self._host is not None or not left:
+                    raise
+                await asyncio.sleep(_RETRY_PAUSE)
+            else:
+                return
 
     async def _connect(self) -> _Wire:
         host, port, tls = self._host, self._port, self._tls
@@ -249,6 +264,14 @@ def message_timeout(request: type) -> float:
     return 5.0 if request in (iso2.ServiceDetailReq, iso2.PowerDeliveryReq) else 2.0
 
 
+_TRIES = 5
+_RETRY_PAUSE = 0.25  # s
+
+
+class _HungUp(LinkError):
+    """Nobody listens there any more."""
+
+
 class _Wire:
     """Frames over TCP, through an engine."""
 
@@ -269,7 +292,7 @@ class _Wire:
                 await asyncio.get_running_loop().sock_connect(connected, (host, port, 0, scope))
         except (OSError, TimeoutError) as error:
             connected.close()
-            raise LinkError(f"[{host}]:{port}: {error or 'no answer'}") from error
+            raise _HungUp(f"[{host}]:{port}: {error or 'no answer'}") from error
         self._reader, self._writer = await asyncio.open_connection(sock=connected)
         self._write(self._engine.start())
         try:
@@ -311,16 +334,19 @@ class _Wire:
     async def _read(self) -> None:
         if self._reader is None:
             raise LinkError("not connected")
-        data = await self._reader.read(8192)
+        try:
+            data = await self._reader.read(8192)
+        except ConnectionError as error:
+            raise _HungUp(f"the station closed the connection: {error.strerror}") from error
         if not data:
-            raise LinkError("the station closed the connection")
+            raise _HungUp("the station closed the connection")
         progress = self._engine.feed(data)
         self._write(progress.to_send)
         self._received.extend(self._frames.feed(progress.plaintext))
         if progress.failure is not None:
             raise progress.failure
         if progress.closed and not self._received:
-            raise LinkError("the station closed the connection")
+            raise _HungUp("the station closed the connection")
 
     def _write(self, data: bytes) -> None:
         if data and self._writer is not None:

@@ -2,8 +2,10 @@
 
 import asyncio
 import dataclasses
+import socket
 import time
 from collections.abc import Awaitable, Callable
+from ipaddress import IPv6Address
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,7 +17,7 @@ from secc.aio.station import Station
 from secc.config import EnergyConfig, EnergyMode, SeccConfig, TlsConfig
 from secc.messages import iso2
 from secc.messages.iso2 import ChargingSession, EnergyTransferMode
-from secc.sdp import TlsPolicy
+from secc.sdp import SdpResponse, Security, TlsPolicy
 from secc.session.events import (
     ControlPilot,
     EndReason,
@@ -329,6 +331,31 @@ def test_nobody_at_the_port_is_an_error_of_the_result() -> None:
     result = asyncio.run(ScriptedEvcc(host="::1", port=9).charge())
     assert not result.completed
     assert result.error.startswith("[::1]:9:")
+
+
+def test_a_station_that_has_just_changed_its_port_is_looked_for_again() -> None:
+    async def scenario(bench: Bench) -> None:
+        loop = asyncio.get_running_loop()
+        assert bench.station.endpoint is not None
+        ports = [9, bench.station.endpoint.plain_port or 0]
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as discovery:
+            discovery.setblocking(False)
+            discovery.bind(("::1", 0))
+            ev = ScriptedEvcc(
+                Plan(mode=AC, loops=2, pace=QUICK),
+                cable=bench.cable,
+                sdp_port=discovery.getsockname()[1],
+                patience=PATIENCE,
+            )
+            charging = asyncio.ensure_future(ev.charge())
+            for port in ports:
+                _, asking = await loop.sock_recvfrom(discovery, 64)
+                found = SdpResponse(IPv6Address("::1"), port, Security.NONE)
+                await loop.sock_sendto(discovery, found.to_bytes(), asking)
+            result = await charging
+        assert result.completed, result.error
+
+    on_bench(scenario, AC)
 
 
 def test_a_link_local_address_needs_an_interface_that_exists() -> None:
