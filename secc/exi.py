@@ -106,6 +106,11 @@ class Codec:
             raise EncodeError(f"{type(message).__name__} is the content of {' and '.join(names)}: say which")
         raise EncodeError(f"{type(message).__name__} is not a message of schema set {self.schema}")
 
+    @property
+    def message_names(self) -> frozenset[str]:
+        """Names of the root elements that are messages."""
+        return frozenset(name for names in self._names.values() for name in names)
+
     def decode_fragment(self, data: bytes) -> tuple[str, Any]:
         """Name and content of the element in an EXI fragment."""
         value, name, _ = self.engine.decode_fragment(data)

@@ -1,9 +1,9 @@
 """Messages as JSON with the element names of the schema, as V2G tools write it.
 
 An element is an object, its attributes and children are members; a simple element is its value: hexBinary as
-upper case hexadecimal, base64Binary as base64, enumerations as their literals. What may repeat is an array. The
-content of an element with mixed text or wildcards is an array of one-member objects under ``content``; text has
-the empty name.
+upper case hexadecimal, base64Binary as base64, enumerations as their literals. What may repeat is an array.
+The content of an element with mixed text or wildcards is an array of one-member objects under ``content``;
+text has the empty name.
 """
 
 from __future__ import annotations

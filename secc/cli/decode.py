@@ -106,10 +106,16 @@ def _show(payload: bytes, arguments: argparse.Namespace) -> str:
         if arguments.xml:
             return codec.xml_form.to_xml(element, value).rstrip()
         return json.dumps(codec.json_form.from_value(element, value), indent=indent or None)
-    longest, codec = max(failures, key=lambda failure: failure[0].bit_offset)  # the schema it fits best
+    longest, codec = max(failures, key=_fit)
     if arguments.explain:
         print(_explain(codec, payload, arguments.fragment))
     raise longest
+
+
+def _fit(failure: tuple[DecodeError, exi.Codec]) -> tuple[bool, int]:
+    """How well a stream that cannot be read fits: does it begin as a message of the set, and how far does it go."""
+    error, codec = failure
+    return error.path.split("/")[0] in codec.message_names, error.bit_offset
 
 
 def _explain(codec: exi.Codec, payload: bytes, fragment: bool) -> str:
