@@ -83,8 +83,10 @@ examples: setup  ## run every example
 
 # --- more -------------------------------------------------------------------------------------------------
 
-fuzz: setup  ## a longer hostile-bytes run
-	$(PY) -m pytest -q tests/fuzz --hypothesis-profile=fuzz
+HOSTILE := tests/test_v2gtp.py tests/test_sdp.py tests/test_exi.py tests/test_connection.py tests/session/test_walk.py
+
+fuzz: setup  ## hostile bytes and random orders, much longer than in the tests
+	$(PY) -m pytest -q $(HOSTILE) --hypothesis-profile=fuzz --timeout=1800
 
 bench: setup  ## figures of the codec and the session
 	$(PY) -m tools.bench

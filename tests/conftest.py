@@ -1,0 +1,14 @@
+"""Hypothesis: a short run with every test run, a long one with `make fuzz`.
+
+`deadline=None`: a busy machine is no finding. A test that sets `max_examples` itself keeps its number.
+"""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("short", deadline=None)
+settings.register_profile(
+    "fuzz", max_examples=1_000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("short")
