@@ -33,7 +33,7 @@ from secc.tls.credentials import (
     load_staple,
     read_certificates,
 )
-from secc.tls.engine import Judge, Offer, OpenSslEngine, judge_in_callback
+from secc.tls.engine import Judge, Offer, OpenSslEngine, complain_about_all, judge_in_callback
 from secc.tls.hello import ClientHello
 from secc.tls.peers import station_judge, vehicle_judge
 
@@ -133,6 +133,7 @@ class TlsContext:
         if roots_file is None:
             return cls([context])
         context.set_verify(SSL.VERIFY_PEER, judge_in_callback)
+        complain_about_all(context)
         return cls([context], judge=station_judge(read_certificates(roots_file), clock))
 
     @property
@@ -196,6 +197,7 @@ def _ask_for_certificate(context: SSL.Context, client: ClientPolicy) -> None:
     required = client.mode is ClientAuth.REQUIRE
     mode = SSL.VERIFY_PEER | (SSL.VERIFY_FAIL_IF_NO_PEER_CERT if required else 0)
     context.set_verify(mode, judge_in_callback)
+    complain_about_all(context)
     context.set_verify_depth(_MAX_DEPTH)
     context.set_session_id(b"secc")
     for anchor in anchors:

@@ -289,32 +289,47 @@ class OpenSslEngine:
 def judge_in_callback(
     connection: SSL.Connection, certificate: crypto.X509, error: int, depth: int, ok: int
 ) -> bool:
-    """OpenSSL's verification callback: collects the chain and lets the engine's judge decide at its leaf.
+    """OpenSSL's verification callback: collects the chain and lets the engine's judge decide about it.
 
-    Whatever OpenSSL finds wrong on its way is let pass. At the end it goes through the chain once more from
-    the top, and it comes to the leaf last.
+    OpenSSL knows no root and no CRL here, so it complains about each certificate, first about the topmost;
+    what it finds wrong is let pass. As soon as all are known the judge is asked: from within a complaint, as
+    the alert after a refusal is made of the complaint (`unknown_ca`; without one it would be
+    `internal_error`). Should the order of complaints ever change, the last call, for the leaf and without a
+    complaint, still asks the judge.
     """
     verdict = connection.get_app_data()
     assert isinstance(verdict, _Verdict)
-    return verdict.see(crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate), depth, at_end=bool(ok))
+    der = crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
+    return verdict.see(der, depth, complaint=not ok)
+
+
+def complain_about_all(context: SSL.Context) -> None:
+    """Makes OpenSSL call `judge_in_callback` with a complaint about every certificate of a chain."""
+    flags = crypto.X509StoreFlags
+    context.get_cert_store().set_flags(flags.CRL_CHECK | flags.CRL_CHECK_ALL)  # type: ignore[union-attr]
 
 
 class _Verdict:
     """What is known about the peer's certificates on one connection."""
 
-    __slots__ = ("_chain", "_judge", "_tolerant", "error", "given", "identity")
+    __slots__ = ("_chain", "_judge", "_tolerant", "_top", "error", "given", "identity")
 
     def __init__(self, judge: Judge | None, *, tolerant: bool) -> None:
         self._judge = judge
         self._tolerant = tolerant
         self._chain: dict[int, bytes] = {}
+        self._top: int | None = None
         self.given = False
         self.error: CertificateError | None = None
         self.identity: VehicleIdentity | None = None
 
-    def see(self, der: bytes, depth: int, *, at_end: bool) -> bool:
+    def see(self, der: bytes, depth: int, *, complaint: bool) -> bool:
         self._chain[depth] = der
-        if depth > 0 or not at_end or self.given:
+        if self._top is None and complaint:
+            self._top = depth
+        known = complaint and self._top is not None and len(self._chain) == self._top + 1
+        last = not complaint and depth == 0
+        if self.given or not (known or last):
             return self.error is None or self._tolerant
         self.given = True
         try:

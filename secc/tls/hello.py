@@ -147,7 +147,8 @@ def read_authorities(body: bytes) -> tuple[Authority, ...]:
     """The entries of `trusted_ca_keys`, as many as can be read; never raises."""
     if len(body) >= 2 and int.from_bytes(body[:2], "big") == len(body) - 2:
         return tuple(_entries(body[2:]))
-    with_length, without = tuple(_entries(body[2:])), tuple(_entries(body))
+    with_length = tuple(_entries(body[2:]))  # the length is there, but wrong
+    without = tuple(_entries(body)) if body[:1] > b"\x00" else ()  # a first byte of 0 is half a length
     return max(with_length, without, key=lambda found: sum(1 + len(one.value) for one in found))
 
 
