@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from secc import exi
 from secc.messages._base import Item
-from tools.schemagen import notation, tables
-from tools.schemagen.grammar import Datatype, datatype
-from tools.schemagen.names import field_name
-from tools.schemagen.notation import XS, ComplexType, Group, Particle, QName, SimpleType, Wildcard
+from secc.schema import notation, tables
+from secc.schema.grammar import Datatype, datatype
+from secc.schema.names import field_name
+from secc.schema.notation import XS, ComplexType, Group, Particle, QName, SimpleType, Wildcard
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMAS = ROOT / "exi_schemas"

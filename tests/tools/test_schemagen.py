@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
+from secc.schema import notation, tables
+from secc.schema.grammar import Datatype, Grammars, Production, State, datatype
+from secc.schema.names import class_name, field_name, member_name
+from secc.schema.notation import NotationError, QName, SchemaSet
 from tests.support.messages import ROOT, SCHEMAS, schema_sets
 from tools.schemagen import __main__ as schemagen
-from tools.schemagen import notation, pages, python, tables
-from tools.schemagen.grammar import Datatype, Grammars, Production, State, datatype
-from tools.schemagen.names import class_name, field_name, member_name
-from tools.schemagen.notation import NotationError, QName, SchemaSet
+from tools.schemagen import pages, python
 
 GOLDEN = ROOT.parent / "shared" / "vectors" / "grammar_golden.jsonl"
 

@@ -7,7 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tools.schemagen import notation, pages, python, rust, tables
+from secc.schema import notation, tables
+from tools.schemagen import pages, python, rust
 
 ROOT = Path(__file__).resolve().parents[2]
 _BY_NAME = """

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import textwrap
 
-from tools.schemagen.grammar import datatype
-from tools.schemagen.names import class_name, member_name
-from tools.schemagen.notation import NotationError, QName, SchemaSet, SimpleType
-from tools.schemagen.tables import ITEMS, LIST, Slot, Tables, TypeEntry
+from secc.schema.grammar import datatype
+from secc.schema.names import class_name, member_name
+from secc.schema.notation import NotationError, QName, SchemaSet, SimpleType
+from secc.schema.tables import ITEMS, LIST, Slot, Tables, TypeEntry
 
 _SCALARS = {
     "boolean": "bool",

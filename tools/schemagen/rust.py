@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tools.schemagen.grammar import Datatype
-from tools.schemagen.notation import UNBOUNDED
-from tools.schemagen.tables import ITEMS, LIST, SIMPLE, Prod, Record, Root, Tables
+from secc.schema.grammar import Datatype
+from secc.schema.notation import UNBOUNDED
+from secc.schema.tables import ITEMS, LIST, SIMPLE, Prod, Record, Root, Tables
 
 _KINDS = ["EndElement", "Complex", "Simple", "Attribute", "Content", "Text", "Any"]
 _COUNTS = ["None", "Set", "Step", "Soft"]

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tools.schemagen.grammar import END, Datatype, Grammars, Production, State, datatype
-from tools.schemagen.names import field_name
-from tools.schemagen.notation import (
+from secc.schema.grammar import END, Datatype, Grammars, Production, State, datatype
+from secc.schema.names import field_name
+from secc.schema.notation import (
     ComplexType,
     Group,
     Item,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from tools.schemagen.notation import (
+from secc.schema.notation import (
     UNBOUNDED,
     XS,
     Attribute,
