@@ -4,7 +4,7 @@ import pathlib
 
 import pytest
 
-from secc.config import CompatConfig, EnergyMode, SeccConfig, from_dict, load
+from secc.config import ClientAuth, CompatConfig, EnergyMode, SeccConfig, from_dict, load
 from secc.errors import ConfigError
 from secc.sdp import TlsPolicy
 
@@ -100,3 +100,35 @@ def test_a_file_that_is_no_toml_is_a_configuration_error(tmp_path: pathlib.Path)
 
 def test_strict_mode_has_no_leniency() -> None:
     assert CompatConfig.strict() == CompatConfig(early_session_stop=False, ev_not_ready=False)
+
+
+def test_chains_and_roots_for_tls_are_read(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "station.toml"
+    path.write_text(
+        """
+[tls]
+policy = "required"
+certificate_chain = "a.pem"
+private_key = "a.key"
+root = "a_root.pem"
+client_auth = "request"
+[[tls.chains]]
+certificate_chain = "b.pem"
+private_key = "b.key"
+root = "b_root.pem"
+[trust]
+v2g_roots = ["a_root.pem", "b_root.pem"]
+"""
+    )
+    found = load(path)
+    assert found.tls.client_auth is ClientAuth.REQUEST
+    assert [chain.private_key for chain in found.tls.chains] == [tmp_path / "b.key"]
+    assert found.trust.v2g_roots == (tmp_path / "a_root.pem", tmp_path / "b_root.pem")
+
+
+def test_a_further_chain_has_to_be_complete() -> None:
+    with pytest.raises(ConfigError, match=r"tls\.chains\[0\]\.private_key is missing"):
+        from_dict({"tls": {"chains": [{"certificate_chain": "b.pem"}]}})
+    with pytest.raises(ConfigError, match=r"tls\.root: expected a file, as there are tls\.chains"):
+        chain = {"certificate_chain": "b.pem", "private_key": "b.key", "root": "b_root.pem"}
+        from_dict({"tls": {"chains": [chain]}})
