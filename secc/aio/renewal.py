@@ -1,4 +1,4 @@
-"""Keeps the station's own certificate alive: asks the signer in time, and replaces the files when all is well.
+"""Keeps the station's own certificate alive: asks the signer in time, replaces the files when all is well.
 
 `secc.pki.renewal` decides; this waits, calls and writes. The station's TLS takes up the new files by itself.
 """
@@ -62,8 +62,14 @@ class CertificateFiles:
                 with contextlib.suppress(OSError):
                     path.unlink(missing_ok=True)
             raise
+        old_key = self.key.read_bytes()
         os.replace(new_key, self.key)
-        os.replace(new_chain, self.chain)
+        try:
+            os.replace(new_chain, self.chain)
+        except OSError:
+            _write(new_key, old_key, mode=0o600)
+            os.replace(new_key, self.key)
+            raise
         _sync_folder(self.chain.parent)
 
     def recover(self) -> None:
@@ -155,7 +161,6 @@ class LeafRenewal:
 
 def encrypted(key_pem: bytes, password: bytes) -> bytes:
     """The same key, with a password."""
-
     return write_key(read_key(key_pem), password)
 
 

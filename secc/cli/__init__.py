@@ -19,6 +19,7 @@ COMMANDS = {
     "demo": "a simulated EV charges at a simulated station: AC and DC, plain and TLS",
     "decode": "show EXI bytes as JSON",
     "encode": "make EXI bytes from JSON",
+    "pki": "certificates: make, issue, renew, show, verify",
     "states": "what happens when a request arrives in a state",
 }
 

@@ -152,6 +152,30 @@ def verify_without_anchor(
     return UnanchoredChain(role, leaf, tuple(authorities), tuple(validation.tolerated), now, seal=_SEAL)
 
 
+def check_authority_chain(
+    chain: Sequence[Certificate],
+    kind: Kind,
+    trust: TrustStore,
+    now: datetime.datetime,
+    policy: ChainPolicy | None = None,
+) -> None:
+    """The same rules for the chain of an authority that is to issue leaves: itself first, without the root.
+
+    For the answer of a root to our own request. Raises ChainError.
+    """
+    policy = policy or ChainPolicy()
+    kinds = next(kinds for kinds in KINDS.values() if kind in kinds)
+    position = kinds.index(kind)
+    anchors = [anchor for anchor in trust if anchor.kinds & {Kind.V2G_ROOT, Kind.MO_ROOT, Kind.OEM_ROOT}]
+    role = next(role for role, members in KINDS.items() if members is kinds)
+    validation = _Validation(chain, role, now, policy, anchors, first=position)
+    validation.check_certificates()
+    anchor, depth = validation.find_anchor()
+    validation.check_path(depth)
+    validation.check_anchor(anchor, depth)
+    validation.check_validity(depth, anchor.certificate)
+
+
 _SEAL = object()
 
 _MAX_SENT = 5  # one leaf and four others, as many as a message holds
@@ -168,6 +192,8 @@ class _Validation:
         now: datetime.datetime,
         policy: ChainPolicy,
         anchors: Sequence[Anchor] = (),
+        *,
+        first: int = 0,
     ) -> None:
         if now.tzinfo is None:
             raise ValueError("now needs a time zone")
@@ -178,6 +204,7 @@ class _Validation:
         self.policy = policy
         self.tolerated: list[Finding] = []
         self.anchors = anchors
+        self.first = first  # which place of the topology the first certificate has: 0 for a leaf
         self.certificates = _read(chain)
 
     def who(self, certificate: Certificate) -> str:
@@ -218,8 +245,9 @@ class _Validation:
     def check_path(self, depth: int) -> None:
         """Not too deep, and within the path length of each authority."""
         allowed = _MAX_AUTHORITIES + self.policy.cross_certificates
-        if depth - 1 > allowed:
-            raise broken(Rule.TOO_DEEP, "", f"{depth - 1} authorities below the root, at most {allowed}")
+        authorities = depth if self.first else depth - 1
+        if authorities > allowed:
+            raise broken(Rule.TOO_DEEP, "", f"{authorities} authorities below the root, at most {allowed}")
         for position in range(1, depth):
             self._check_path_length(self.certificates[position], position)
 
@@ -227,7 +255,7 @@ class _Validation:
         """A path length of the root binds as well; a V2G root signs no leaf."""
         root = anchor.certificate
         self._check_path_length(root, depth)
-        if depth == 1 and Kind.PRIVATE_ROOT not in anchor.kinds:
+        if depth == 1 and not self.first and Kind.PRIVATE_ROOT not in anchor.kinds:
             raise broken(Rule.ROOT_ISSUED_LEAF, self.who(self.certificates[0]), f"issued by the root {root}")
 
     def check_validity(self, depth: int, root: Certificate | None) -> None:
@@ -235,7 +263,7 @@ class _Validation:
         for position, certificate in enumerate(self.certificates[:depth]):
             expired, early = (
                 (Rule.LEAF_EXPIRED, Rule.LEAF_NOT_YET_VALID)
-                if position == 0
+                if position + self.first == 0
                 else (Rule.CA_EXPIRED, Rule.CA_NOT_YET_VALID)
             )
             self._check_validity(certificate, self.who(certificate), expired, early)
@@ -253,7 +281,7 @@ class _Validation:
         """The first `position` certificates stand below it; the leaf and self-issued ones do not count."""
         constraints = authority.basic_constraints
         limit = constraints.path_length if constraints else None
-        below = sum(not one.self_issued for one in self.certificates[1:position])
+        below = sum(not one.self_issued for one in self.certificates[0 if self.first else 1 : position])
         if limit is not None and below > limit:
             text = f"{below} authorities below it, its path length allows {limit}"
             raise broken(Rule.PATH_LENGTH, str(authority), text)
@@ -270,6 +298,7 @@ class _Validation:
         return sorted(named, key=rank)
 
     def _kind(self, position: int) -> Kind:
+        position += self.first
         if position == 0 and self.role is Role.SECC:
             issuers = self._candidates(self.certificates[0])
             if any(Kind.PRIVATE_ROOT in anchor.kinds for anchor in issuers):
