@@ -1,0 +1,322 @@
+"""A car asks for a contract: its request verified, the answer verified, and put into the session unchanged.
+
+The station stands in the middle. It can verify the request's signature, not the chain of the OEM: only the
+leaf is sent. It verifies the whole answer, which somebody else has signed, perhaps days before: the CPS signs
+four parts of the body, and those bits must not change. So the answer is never encoded anew; the SessionID in
+its header is replaced in place, which moves everything behind it by whole bytes (`splice`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import enum
+import hashlib
+from typing import Any
+
+from secc import exi
+from secc.errors import CertificateError, ChainError, DecodeError, IdentifierError
+from secc.messages import iso2
+from secc.messages.xmldsig import Signature
+from secc.pki.certificates import Certificate, read_certificate
+from secc.pki.chains import UnanchoredChain, VerifiedChain, verify_chain, verify_without_anchor
+from secc.pki.contract import ContractPolicy, certificates_of
+from secc.pki.delivery import DeliveredKey, check_delivery
+from secc.pki.identifiers import EMAID, PCID
+from secc.pki.profiles import Kind, describe, require
+from secc.pki.rules import Request, Rule, broken, response_code
+from secc.pki.trust import Role, TrustStore
+from secc.pki.xmldsig import Compat, Element, VerifiedSignature, verify
+
+Response = iso2.CertificateInstallationRes | iso2.CertificateUpdateRes
+
+
+class Action(enum.StrEnum):
+    """What the car wants."""
+
+    INSTALL = "Install"
+    UPDATE = "Update"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ProvisioningRequest:
+    """A request whose signature is verified; made by `verify_request` only."""
+
+    action: Action
+    payload: bytes = dataclasses.field(repr=False)
+    """The whole V2G_Message as it was received, EXI."""
+    leaf: Certificate
+    """The OEM provisioning certificate, or the contract to be renewed."""
+    pcid: PCID | None
+    """Which car; None at an update."""
+    emaid: EMAID | None
+    """Which contract; None at an installation."""
+    chain: VerifiedChain | None
+    """The contract's chain at an update; that of an OEM is not sent."""
+    roots: tuple[tuple[str, int], ...]
+    """Issuer and serial number of the roots that the car has, as it names them."""
+    proof: VerifiedSignature
+    seal: dataclasses.InitVar[object]
+
+    def __post_init__(self, seal: object) -> None:
+        if seal is not _SEAL:
+            raise TypeError("only secc.pki.provisioning can make a ProvisioningRequest")
+
+    @property
+    def key(self) -> str:
+        """Equal for requests that the same bundle answers: certificate, roots, kind."""
+        text = repr((self.action.value, self.leaf.fingerprint, sorted(self.roots)))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+class Refusal(enum.StrEnum):
+    """Why there is no bundle; the value goes into records."""
+
+    UNKNOWN = "unknown car or contract"
+    CANCELED = "contract canceled"
+    REVOKED = "certificate revoked"
+    UNREACHABLE = "back end not reachable"
+    LATE = "no answer in time"
+    FAULTY = "the back end's answer is faulty"
+    NOT_OFFERED = "not offered here"
+
+
+REFUSAL_CODES = {
+    Refusal.CANCELED: "FAILED_ContractCanceled",
+    Refusal.REVOKED: "FAILED_CertificateRevoked",
+}
+"""What the car is told; for the others FAILED_NoCertificateAvailable."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ProvisioningAnswer:
+    """What a back end says: a whole V2G_Message as EXI, or why there is none."""
+
+    payload: bytes = dataclasses.field(default=b"", repr=False)
+    refusal: Refusal | None = None
+    retry_counter: int | None = None
+    """With a refused update: 0 means not before the next charging [V2G2-696] [V2G2-928]."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class VerifiedBundle:
+    """An answer that may go to the car; made by `verify_response` only."""
+
+    payload: bytes = dataclasses.field(repr=False)
+    message: iso2.V2GMessage = dataclasses.field(repr=False)
+    cps: VerifiedChain
+    contract: VerifiedChain | UnanchoredChain
+    """A mobility operator's root need not be known to the station: the CPS vouches for it."""
+    proof: VerifiedSignature
+    seal: dataclasses.InitVar[object]
+
+    def __post_init__(self, seal: object) -> None:
+        if seal is not _SEAL:
+            raise TypeError("only secc.pki.provisioning can make a VerifiedBundle")
+
+    @property
+    def emaid(self) -> EMAID:
+        """Of the delivered contract."""
+        return self.contract.emaid
+
+
+# --- the request ------------------------------------------------------------------------------------------
+
+
+def verify_request(
+    request: iso2.CertificateInstallationReq | iso2.CertificateUpdateReq,
+    signature: Signature | None,
+    payload: bytes,
+    trust: TrustStore,
+    now: datetime.datetime,
+    policy: ContractPolicy | None = None,
+) -> ProvisioningRequest:
+    """Judge a request. Raises CertificateError; `response_code` is what the car is told."""
+    policy = policy or ContractPolicy()
+    if isinstance(request, iso2.CertificateInstallationReq):
+        leaf, chain = _oem_leaf(request, now, policy), None
+    else:
+        chain = _current_contract(request, trust, now, policy)
+        leaf = chain.leaf
+    element = Element(type(request).__name__, request)
+    proof = verify(signature, (element,), leaf.public_key, compat=policy.compat)
+    identifiers = request.list_of_root_certificate_ids.root_certificate_id
+    return ProvisioningRequest(
+        action=Action.INSTALL if chain is None else Action.UPDATE,
+        payload=payload,
+        leaf=leaf,
+        pcid=PCID.parse(leaf.subject.common_name) if chain is None else None,
+        emaid=None if chain is None else chain.emaid,
+        chain=chain,
+        roots=tuple((one.x509_issuer_name, one.x509_serial_number) for one in identifiers),
+        proof=proof,
+        seal=_SEAL,
+    )
+
+
+def _oem_leaf(
+    request: iso2.CertificateInstallationReq, now: datetime.datetime, policy: ContractPolicy
+) -> Certificate:
+    """The certificate alone: readable, in date, a provisioning certificate."""
+    try:
+        leaf = read_certificate(request.oem_provisioning_cert)
+        who = describe(leaf, Kind.OEM_LEAF)
+        if now < policy.chain.earliest:
+            raise broken(Rule.CLOCK, "", f"our clock says {now:%Y-%m-%d}: it is not set")
+        if now - policy.chain.skew > leaf.not_after:
+            raise broken(Rule.LEAF_EXPIRED, who, f"expired on {leaf.not_after:%Y-%m-%d}")
+        if now + policy.chain.skew < leaf.not_before:
+            raise broken(Rule.LEAF_NOT_YET_VALID, who, f"not valid before {leaf.not_before:%Y-%m-%d}")
+        require(leaf, Kind.OEM_LEAF, policy.chain.leniencies)
+    except ChainError as error:
+        error.response_code = response_code(error.rule, Request.CERTIFICATE_INSTALLATION).value
+        raise
+    return leaf
+
+
+def _current_contract(
+    request: iso2.CertificateUpdateReq, trust: TrustStore, now: datetime.datetime, policy: ContractPolicy
+) -> VerifiedChain:
+    """The contract to be renewed: its chain is whole, and it has not ended."""
+    shown = certificates_of(request.contract_signature_cert_chain)
+    try:
+        chain = verify_chain(shown, Role.CONTRACT, trust, now, policy.chain)
+    except ChainError as error:
+        error.response_code = response_code(error.rule, Request.CERTIFICATE_UPDATE).value
+        raise
+    try:
+        same = EMAID.parse(request.emaid).matches(chain.emaid)
+    except IdentifierError:
+        same = False
+    if not same:
+        raise IdentifierError(
+            f"the EV says {request.emaid}, the certificate {chain.emaid}",
+            certificate="contract leaf",
+            rule="emaid_mismatch",
+            response_code="FAILED_NoCertificateAvailable",
+        )
+    return chain
+
+
+# --- the answer -------------------------------------------------------------------------------------------
+
+
+def signed_parts(response: Response) -> tuple[Element, ...]:
+    """The four parts that the CPS signs, and no others."""
+    return (
+        Element("ContractSignatureCertChain", response.contract_signature_cert_chain),
+        Element("ContractSignatureEncryptedPrivateKey", response.contract_signature_encrypted_private_key),
+        Element("DHpublickey", response.dh_public_key),
+        Element("eMAID", response.emaid),
+    )
+
+
+def verify_response(
+    payload: bytes,
+    request: ProvisioningRequest,
+    trust: TrustStore,
+    now: datetime.datetime,
+    policy: ContractPolicy | None = None,
+) -> VerifiedBundle:
+    """Judge a back end's answer before the car gets it. Raises CertificateError: our problem, not a car's."""
+    policy = policy or ContractPolicy()
+    message, body = _decode(payload, request.action)
+    contract = _delivered_contract(body, trust, now, policy)
+    if request.emaid is not None and not request.emaid.matches(contract.emaid):
+        raise _faulty("another_contract", f"a bundle for {contract.emaid}, asked for {request.emaid}")
+    return _verify_bundle(payload, message, body, contract, trust, now, policy)
+
+
+def verify_bundle(
+    payload: bytes,
+    action: Action,
+    trust: TrustStore,
+    now: datetime.datetime,
+    policy: ContractPolicy | None = None,
+) -> VerifiedBundle:
+    """The same without a request at hand: what a car or the bundle's maker checks [V2G2-891] [V2G2-894]."""
+    policy = policy or ContractPolicy()
+    message, body = _decode(payload, action)
+    contract = _delivered_contract(body, trust, now, policy)
+    return _verify_bundle(payload, message, body, contract, trust, now, policy)
+
+
+def splice(payload: bytes, session_id: bytes) -> bytes:
+    """The same message with another SessionID; all bits behind it stay as they are.
+
+    In every ISO 15118-2 message the length of the SessionID starts at bit 18 and its bytes at bit 26. Raises
+    CertificateError when this is no such message.
+    """
+    if payload[:2] != _LEAD or len(payload) < 4 or int.from_bytes(payload[2:3], "big") >> 6:
+        raise _faulty("not_a_message", "the answer does not begin like a V2G_Message")
+    bits, total = int.from_bytes(payload, "big"), 8 * len(payload)
+    size = (bits >> (total - 26)) & 0xFF
+    behind = total - 26 - 8 * size
+    if not 1 <= size <= 8 or behind < 0 or not 1 <= len(session_id) <= 8:
+        raise _faulty("not_a_message", f"a SessionID of {size} bytes")
+    tail = bits & ((1 << behind) - 1)
+    head = bits >> (total - 18)
+    new = ((head << 8 | len(session_id)) << 8 * len(session_id)) | int.from_bytes(session_id, "big")
+    return ((new << behind) | tail).to_bytes(len(payload) - size + len(session_id), "big")
+
+
+def _decode(payload: bytes, action: Action) -> tuple[iso2.V2GMessage, Response]:
+    wanted = iso2.CertificateInstallationRes if action is Action.INSTALL else iso2.CertificateUpdateRes
+    if len(payload) > _MAX_BUNDLE:
+        raise _faulty("too_large", f"an answer of {len(payload)} bytes, at most {_MAX_BUNDLE}")
+    splice(payload, bytes(8))
+    try:
+        message: Any = exi.ISO2.decode(payload)
+    except DecodeError as error:
+        raise _faulty("not_a_message", f"the answer cannot be decoded: {error}") from error
+    if not isinstance(message, iso2.V2GMessage) or not isinstance(message.body, wanted):
+        found = type(getattr(message, "body", message)).__name__
+        raise _faulty("another_message", f"the answer is {found}, expected {wanted.__name__}")
+    if message.body.response_code.value.startswith("FAILED"):
+        code = message.body.response_code.value
+        raise CertificateError(f"the back end answers {code}", rule="refused", response_code=code)
+    return message, message.body
+
+
+def _delivered_contract(
+    body: Response, trust: TrustStore, now: datetime.datetime, policy: ContractPolicy
+) -> VerifiedChain | UnanchoredChain:
+    shown = certificates_of(body.contract_signature_cert_chain)
+    contract: VerifiedChain | UnanchoredChain
+    try:
+        contract = verify_chain(shown, Role.CONTRACT, trust, now, policy.chain)
+    except ChainError as error:
+        if error.rule != Rule.NO_ANCHOR:
+            raise
+        contract = verify_without_anchor(shown, Role.CONTRACT, now, policy.chain)
+    if not EMAID.parse(body.emaid.value).matches(contract.emaid):
+        raise _faulty("emaid_mismatch", f"eMAID {body.emaid.value} for a contract of {contract.emaid}")
+    return contract
+
+
+def _verify_bundle(
+    payload: bytes,
+    message: iso2.V2GMessage,
+    body: Response,
+    contract: VerifiedChain | UnanchoredChain,
+    trust: TrustStore,
+    now: datetime.datetime,
+    policy: ContractPolicy,
+) -> VerifiedBundle:
+    chain = certificates_of(body.sa_provisioning_certificate_chain)
+    cps = verify_chain(chain, Role.CPS, trust, now, policy.chain)
+    encrypted = body.contract_signature_encrypted_private_key.value
+    check_delivery(DeliveredKey(encrypted, body.dh_public_key.value))
+    # The signature covers the value of the eMAID either way, and some cars share the error.
+    compat = policy.compat | {Compat.PLAIN_EMAID}
+    proof = verify(message.header.signature, signed_parts(body), cps.leaf.public_key, compat=compat)
+    return VerifiedBundle(payload, message, cps, contract, proof, seal=_SEAL)
+
+
+_SEAL = object()
+_LEAD = b"\x80\x98"
+_MAX_BUNDLE = 65536
+
+
+def _faulty(rule: str, text: str) -> CertificateError:
+    return CertificateError(text, certificate="provisioning answer", rule=rule)
