@@ -129,6 +129,6 @@ v2g_roots = ["a_root.pem", "b_root.pem"]
 def test_a_further_chain_has_to_be_complete() -> None:
     with pytest.raises(ConfigError, match=r"tls\.chains\[0\]\.private_key is missing"):
         from_dict({"tls": {"chains": [{"certificate_chain": "b.pem"}]}})
+    chain = {"certificate_chain": "b.pem", "private_key": "b.key", "root": "b_root.pem"}
     with pytest.raises(ConfigError, match=r"tls\.root: expected a file, as there are tls\.chains"):
-        chain = {"certificate_chain": "b.pem", "private_key": "b.key", "root": "b_root.pem"}
         from_dict({"tls": {"chains": [chain]}})

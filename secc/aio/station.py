@@ -266,7 +266,8 @@ class Station:
         """Pass it on; what the callback raises is its own affair."""
         if self._on_event is None:
             return
-        if isinstance(record, LinkRecord) and not self._chatter.allow(record.at):
+        quiet = isinstance(record, LinkRecord) and record.event not in _NEVER_DROPPED
+        if quiet and not self._chatter.allow(record.at):
             return
         try:
             self._on_event(record)
@@ -453,6 +454,8 @@ class Station:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+
+_NEVER_DROPPED = (LinkEvent.TLS_RENEWED, LinkEvent.TLS_ALARM)  # rare, and not for a peer to drown
 
 _SUPERVISION = 0.25  # s between two looks at the interface
 
