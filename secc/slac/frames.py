@@ -1,0 +1,139 @@
+"""HomePlug management frames as bytes: strict, flat, microseconds per frame.
+
+    0        6        12       14   15       17   18     17 or 19
+    | dest   | source | 0x88E1 | V  | MMTYPE | FMI FMSN | layout of the message, then padding
+                        big          little    absent when V = 0
+                        endian       endian
+
+`decode` gives a `Frame` or raises FramingError, whatever the bytes. A frame shorter than its layout is
+refused; bytes after it (padding, a frame check sequence, arrays longer than used) are kept in
+`Frame.trailing`, so that `encode` gives back what came in, byte for byte. SLAC messages are never fragmented:
+a fragment is refused.
+"""
+
+import dataclasses
+import struct
+
+from secc.errors import FramingError
+from secc.slac import messages, vendor
+from secc.slac.messages import BROADCAST, Message
+from secc.slac.vendor import VendorMessage
+
+ETHERTYPE = 0x88E1
+"""HomePlug AV."""
+LOCAL_MODEM = bytes.fromhex("00b052000001")
+"""Every modem listens to this address on its host side."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class OtherMessage(Message):
+    """A message this library does not know: kept as it is, never acted upon."""
+
+    mmtype: int  # type: ignore[misc]  # here it belongs to the object
+    mmv: int  # type: ignore[misc]
+    data: bytes = b""
+
+    def payload(self) -> bytes:
+        return self.data
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Frame:
+    """A management message with its addresses."""
+
+    destination: bytes
+    source: bytes
+    message: Message
+    trailing: bytes | None = None
+    """What followed the message on the wire; None pads to the shortest Ethernet frame."""
+    mmv: int | None = None
+    """The version byte where it is not the usual one of the message."""
+
+
+def encode(frame: Frame) -> bytes:
+    """The Ethernet frame, without frame check sequence."""
+    message = frame.message
+    mmv = message.mmv if frame.mmv is None else frame.mmv
+    head = _HEAD.pack(frame.destination, frame.source, ETHERTYPE, mmv) + message.mmtype.to_bytes(2, "little")
+    fragmentation = b"" if mmv == 0 else b"\0\0"
+    data = head + fragmentation + message.payload()
+    return data + frame.trailing if frame.trailing is not None else data.ljust(SHORTEST, b"\0")
+
+
+def decode(data: bytes) -> Frame:
+    """Read a frame; FramingError when it is malformed, or longer than any honest one of its type."""
+    if len(data) < _HEAD.size + 2:
+        raise FramingError(f"{len(data)} bytes are no HomePlug frame")
+    destination, source, ethertype, mmv = _HEAD.unpack_from(data)
+    if ethertype != ETHERTYPE:
+        raise FramingError(f"EtherType {ethertype:#06x}, expected {ETHERTYPE:#06x}")
+    mmtype = int.from_bytes(data[15:17], "little")
+    body = _body(data, mmv)
+    kind = _KINDS.get(mmtype)
+    if kind is None or (issubclass(kind, VendorMessage) and not kind.matches(body, mmv)):
+        return Frame(destination, source, OtherMessage(mmtype, mmv, body), b"")
+    if mmv not in (kind.mmv, _other_version(kind)):
+        raise FramingError(f"{kind.__name__} with version {mmv}, expected {kind.mmv}")
+    if kind.unicast and destination[0] & 1:
+        raise FramingError(f"{kind.__name__} sent to a group")
+    message, used = kind.parse(body)
+    if len(body) - used > _LONGEST_TAIL:
+        raise FramingError(f"{kind.__name__} with {len(body) - used} bytes too many")
+    return Frame(destination, source, message, body[used:], None if mmv == kind.mmv else mmv)
+
+
+def _body(data: bytes, mmv: int) -> bytes:
+    if mmv == 0:
+        return data[17:]
+    if mmv > 2:
+        raise FramingError(f"version {mmv}")
+    if len(data) < 19:
+        raise FramingError(f"{len(data)} bytes are no HomePlug frame")
+    if data[17] != 0:
+        raise FramingError("a fragment")
+    if data[18] != 0:
+        raise FramingError("a fragment sequence number")
+    return data[19:]
+
+
+def _other_version(kind: type[Message]) -> int:
+    """HomePlug AV2 moved the amplitude map to version 2; both are in use."""
+    return 2 if kind in (messages.AmpMapReq, messages.AmpMapCnf) else kind.mmv
+
+
+_HEAD = struct.Struct(">6s6sHB")
+SHORTEST = 60
+"""An Ethernet frame without its check sequence."""
+_LONGEST_TAIL = 256  # stations exist that send arrays for 255 groups; more is nobody's padding
+
+_ALL: tuple[type[Message], ...] = (
+    messages.SetKeyReq,
+    messages.SetKeyCnf,
+    messages.SlacParmReq,
+    messages.SlacParmCnf,
+    messages.StartAttenCharInd,
+    messages.MnbcSoundInd,
+    messages.AttenProfileInd,
+    messages.AttenCharInd,
+    messages.AttenCharRsp,
+    messages.ValidateReq,
+    messages.ValidateCnf,
+    messages.SlacMatchReq,
+    messages.SlacMatchCnf,
+    messages.AmpMapReq,
+    messages.AmpMapCnf,
+    *vendor.KINDS,
+)
+_KINDS = {kind.mmtype: kind for kind in _ALL}
+
+__all__ = [
+    "BROADCAST",
+    "ETHERTYPE",
+    "LOCAL_MODEM",
+    "SHORTEST",
+    "Frame",
+    "Message",
+    "OtherMessage",
+    "decode",
+    "encode",
+]

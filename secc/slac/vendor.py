@@ -1,0 +1,324 @@
+"""Messages that modem makers have added: who are you, which firmware, is the link up.
+
+Matching works with none of them; they add link detection and names. Qualcomm (QCA7000 family) and Lumissil
+(CG5317 family). A message with another maker's identifier (OUI) in it is not read.
+"""
+
+import dataclasses
+import enum
+import struct
+from typing import Any, ClassVar, Self
+
+from secc.errors import FramingError
+from secc.slac.messages import Message
+
+QUALCOMM_OUI = bytes.fromhex("00b052")
+LUMISSIL_OUI = bytes.fromhex("0016e8")
+
+
+class Vendor(enum.StrEnum):
+    """Makers of modems whose messages are known here."""
+
+    QUALCOMM = "qualcomm"
+    LUMISSIL = "lumissil"
+
+
+class VendorMessage(Message):
+    """A message that begins with the identifier of a maker."""
+
+    __slots__ = ()
+    oui: ClassVar[bytes] = QUALCOMM_OUI
+    mmv: ClassVar[int] = 0
+
+    @classmethod
+    def matches(cls, body: bytes, mmv: int) -> bool:
+        """Whether this is the maker's message at all."""
+        return mmv == cls.mmv and body[:3] == cls.oui
+
+
+class _Plain(VendorMessage):
+    """Nothing but the identifier."""
+
+    __slots__ = ()
+    layout = struct.Struct("<3s")
+
+    @classmethod
+    def _read(cls, fields: tuple[Any, ...]) -> Self:
+        return cls()
+
+    def payload(self) -> bytes:
+        return self.oui
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LinkStatusReq(_Plain):
+    """VS_PL_LINK_STATUS.REQ."""
+
+    mmtype = 0xA0B8
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LinkStatusCnf(VendorMessage):
+    """VS_PL_LINK_STATUS.CNF."""
+
+    mmtype = 0xA0B9
+    layout = struct.Struct("<3sBB")
+    status: int
+    """0: the answer is good."""
+    link: int
+    """1: another station is associated."""
+
+    @classmethod
+    def _read(cls, fields: tuple[Any, ...]) -> Self:
+        _, status, link = fields
+        return cls(status, link)
+
+    def payload(self) -> bytes:
+        return self.layout.pack(self.oui, self.status, self.link)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SoftwareVersionReq(_Plain):
+    """VS_SW_VER.REQ."""
+
+    mmtype = 0xA000
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SoftwareVersionCnf(VendorMessage):
+    """VS_SW_VER.CNF: the name of the firmware."""
+
+    mmtype = 0xA001
+    layout = struct.Struct("<3sBBB")
+    status: int
+    device: int
+    version: bytes
+    """Text as it came."""
+
+    @classmethod
+    def parse(cls, payload: bytes) -> tuple[Self, int]:
+        if len(payload) < cls.layout.size:
+            raise FramingError(f"{cls.__name__}: {len(payload)} bytes, expected {cls.layout.size}")
+        _, status, device, length = cls.layout.unpack_from(payload)
+        end = cls.layout.size + length
+        if len(payload) < end:
+            raise FramingError(f"{cls.__name__}: fewer bytes than announced")
+        return cls(status, device, payload[cls.layout.size : end]), end
+
+    @property
+    def text(self) -> str:
+        """For people."""
+        return _printable(self.version)
+
+    def payload(self) -> bytes:
+        return self.layout.pack(self.oui, self.status, self.device, len(self.version)) + self.version
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class OperationAttributesReq(VendorMessage):
+    """VS_OP_ATTR.REQ: which modem are you."""
+
+    mmtype = 0xA068
+    layout = struct.Struct("<3sI")
+    cookie: int
+
+    @classmethod
+    def _read(cls, fields: tuple[Any, ...]) -> Self:
+        return cls(fields[1])
+
+    def payload(self) -> bytes:
+        return self.layout.pack(self.oui, self.cookie)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class OperationAttributesCnf(VendorMessage):
+    """VS_OP_ATTR.CNF: names of hardware and firmware."""
+
+    mmtype = 0xA069
+    layout = struct.Struct("<3sHIH16s16s")
+    status: int
+    cookie: int
+    size: int
+    hardware_name: bytes
+    software_name: bytes
+
+    @classmethod
+    def _read(cls, fields: tuple[Any, ...]) -> Self:
+        return cls(*fields[1:])
+
+    @property
+    def hardware(self) -> str:
+        """For people."""
+        return _printable(self.hardware_name)
+
+    def payload(self) -> bytes:
+        names = (self.hardware_name, self.software_name)
+        return self.layout.pack(self.oui, self.status, self.cookie, self.size, *names)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RestartReq(_Plain):
+    """VS_RS_DEV.REQ."""
+
+    mmtype = 0xA01C
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Network:
+    """One logical network that a modem is in."""
+
+    nid: bytes
+    tei: int
+    role: int
+    """2: coordinator."""
+    coordinator: bytes
+    stations: tuple[bytes, ...]
+    """Addresses of the other modems."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class NetworkInfoReq(_Plain):
+    """VS_NW_INFO.REQ."""
+
+    mmtype = 0xA038
+    mmv = 1
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class NetworkInfoCnf(VendorMessage):
+    """VS_NW_INFO.CNF: the networks the modem is in, and who else is."""
+
+    mmtype = 0xA039
+    mmv = 1
+    layout = struct.Struct("<3sBBH")
+    sub_version: int
+    reserved: int
+    data: bytes
+
+    @classmethod
+    def parse(cls, payload: bytes) -> tuple[Self, int]:
+        if len(payload) < cls.layout.size:
+            raise FramingError(f"{cls.__name__}: {len(payload)} bytes, expected {cls.layout.size}")
+        _, sub_version, reserved, length = cls.layout.unpack_from(payload)
+        end = cls.layout.size + length
+        if len(payload) < end:
+            raise FramingError(f"{cls.__name__}: fewer bytes than announced")
+        return cls(sub_version, reserved, payload[cls.layout.size : end]), end
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """As far as the bytes go."""
+        found, at = [], 2
+        for _ in range(self.data[1] if len(self.data) > 1 else 0):
+            if at + _NETWORK.size > len(self.data):
+                break
+            nid, tei, role, coordinator, count = _NETWORK.unpack_from(self.data, at)
+            at += _NETWORK.size
+            stations = [self.data[at + 24 * i : at + 24 * i + 6] for i in range(count)]
+            at += 24 * count
+            found.append(Network(nid, tei, role, coordinator, tuple(s for s in stations if len(s) == 6)))
+        return tuple(found)
+
+    def payload(self) -> bytes:
+        return self.layout.pack(self.oui, self.sub_version, self.reserved, len(self.data)) + self.data
+
+
+_NETWORK = struct.Struct("<7s2xxB4xB6s4xB5x")
+
+
+class _Lumissil(VendorMessage):
+    """Identifier, then a header: version, request id, otherwise reserved."""
+
+    __slots__ = ()
+    oui = LUMISSIL_OUI
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _LumissilReq(_Lumissil):
+    layout = struct.Struct("<3sH4sB12s")
+    request_id: int = 0
+    version: int = 0
+    reserved: bytes = bytes(16)
+
+    @classmethod
+    def _read(cls, fields: tuple[Any, ...]) -> Self:
+        _, version, first, request_id, second = fields
+        return cls(request_id, version, first + second)
+
+    def payload(self) -> bytes:
+        first, second = self.reserved[:4], self.reserved[4:]
+        return self.layout.pack(self.oui, self.version, first, self.request_id, second)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LumissilResetReq(_LumissilReq):
+    """NSCM_RESET.REQ; it has no answer."""
+
+    mmtype = 0xAC70
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LumissilVersionReq(_LumissilReq):
+    """NSCM_GET_VERSION.REQ."""
+
+    mmtype = 0xAC6C
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LumissilVersionCnf(_LumissilReq):
+    """NSCM_GET_VERSION.CNF; the numbers in it are left alone."""
+
+    mmtype = 0xAC6D
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LumissilLinkReq(_LumissilReq):
+    """NSCM_GET_D_LINK_STATUS.REQ."""
+
+    mmtype = 0xAC9C
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LumissilLinkCnf(_Lumissil):
+    """NSCM_GET_D_LINK_STATUS.CNF."""
+
+    mmtype = 0xAC9D
+    layout = struct.Struct("<3sH4sB12sB")
+    request_id: int
+    link: int
+    """1: another station is associated."""
+    version: int = 0
+    reserved: bytes = bytes(16)
+
+    @classmethod
+    def _read(cls, fields: tuple[Any, ...]) -> Self:
+        _, version, first, request_id, second, link = fields
+        return cls(request_id, link, version, first + second)
+
+    def payload(self) -> bytes:
+        first, second = self.reserved[:4], self.reserved[4:]
+        return self.layout.pack(self.oui, self.version, first, self.request_id, second, self.link)
+
+
+def _printable(data: bytes) -> str:
+    text = data.partition(b"\0")[0].rstrip(b"\xff\xcc")
+    return "".join(chr(byte) if 0x20 <= byte < 0x7F else "?" for byte in text)
+
+
+KINDS: tuple[type[VendorMessage], ...] = (
+    LinkStatusReq,
+    LinkStatusCnf,
+    SoftwareVersionReq,
+    SoftwareVersionCnf,
+    OperationAttributesReq,
+    OperationAttributesCnf,
+    RestartReq,
+    NetworkInfoReq,
+    NetworkInfoCnf,
+    LumissilResetReq,
+    LumissilVersionReq,
+    LumissilVersionCnf,
+    LumissilLinkReq,
+    LumissilLinkCnf,
+)
+"""Everything above."""
