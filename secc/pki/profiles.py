@@ -113,6 +113,8 @@ class Profile:
     """Domain components that make another role of it."""
     subject: tuple[str, ...] = (ORGANIZATION, COUNTRY)
     """Attributes beside the common name."""
+    no_country: bool = False
+    """A country in the subject is wrong, not only superfluous."""
     name_form: Callable[[str], object] | None = None
     """Parses the common name; raises IdentifierError."""
     revocation_pointer: bool = True
@@ -205,6 +207,7 @@ PROFILES: dict[Kind, Profile] = {
         domain=None,
         foreign_domains=_ROLES - {"MO"},
         subject=(ORGANIZATION,),
+        no_country=True,
         name_form=EMAID.parse,
         validity=2 * _YEAR,
     ),
@@ -385,7 +388,7 @@ def _check_subject(certificate: Certificate, profile: Profile) -> Iterator[_Fact
     for oid, name in ((ORGANIZATION, "O"), (COUNTRY, "C")):
         if oid in profile.subject and not subject.all_of(oid):
             yield Rule.SUBJECT, f"no {name} in the subject", Leniency.OTHER_SUBJECT
-    if profile.name_form is EMAID.parse and subject.all_of(COUNTRY):
+    if profile.no_country and subject.all_of(COUNTRY):
         yield Rule.FORBIDDEN_COUNTRY, "a country in a contract", Leniency.CONTRACT_COUNTRY
 
 
