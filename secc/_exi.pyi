@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any, final
 
+from secc.schema.tables import Raw
+
 __all__ = ["Codec"]
 
 @final
 class Codec:
     def __new__(
         cls,
-        schema: str,
+        schema: str | Raw,
         types: Sequence[type | None],
         enums: Sequence[type[StrEnum]],
         item: type,

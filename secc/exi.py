@@ -28,6 +28,7 @@ from secc.messages import app_protocol, iso2, xmldsig
 from secc.messages._base import Item
 
 if TYPE_CHECKING:
+    from secc.schema.tables import Raw
     from secc.xmlform import XmlForm
 
 __all__ = ["APP_PROTOCOL", "ISO2", "SCHEMAS", "XMLDSIG", "Codec", "Piece", "codec"]
@@ -54,20 +55,20 @@ class Piece:
 class Codec:
     """Encodes and decodes the documents and fragments of one schema set.
 
-    `schema` names the grammar tables, `module` holds the message classes, `roots` are the classes of the
-    messages that the protocol sends as documents; other global elements are legal EXI but no messages.
+    `schema` names the grammar tables or is them, `module` holds the message classes, `roots` are the classes
+    of the messages that the protocol sends as documents; other global elements are legal EXI but no messages.
     Thread-safe.
     """
 
     def __init__(
         self,
-        schema: str,
+        schema: str | Raw,
         module: ModuleType,
         roots: Iterable[type[msgspec.Struct]],
         *,
         lenient_lists: bool = True,
     ) -> None:
-        self.schema = schema
+        self.schema = schema if isinstance(schema, str) else schema.name
         self.module = module
         self._roots = frozenset(roots)
         types: tuple[type[msgspec.Struct] | None, ...] = module.TYPES

@@ -20,6 +20,7 @@ COMMANDS = {
     "decode": "show EXI bytes as JSON",
     "encode": "make EXI bytes from JSON",
     "pki": "certificates: make, issue, renew, show, verify",
+    "schema": "schemas of messages: import, export and check them",
     "states": "what happens when a request arrives in a state",
 }
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 
 from secc import exi
 from secc.cli import misused, refused
 from secc.cli.streams import NotBytes, read_bytes
 from secc.errors import DecodeError, FramingError
+from secc.schema.notation import NotationError, load
 from secc.sdp import SdpRequest, SdpResponse
 from secc.v2gtp import PayloadType, frame
 
@@ -29,10 +31,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--schema",
-        choices=["auto", *exi.SCHEMAS],
+        metavar="SET",
         default="auto",
-        help="schema set; auto tries sap, iso2, then din (default)",
+        help=f"schema set: {', '.join(exi.SCHEMAS)}; auto tries sap, iso2, then din (default)",
     )
+    parser.add_argument("--schemas", type=Path, metavar="DIR", help="take the set from schemas of your own")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--xml", action="store_true", help="write XML instead of JSON")
     form.add_argument(
@@ -64,7 +67,23 @@ def run(arguments: argparse.Namespace) -> int:
                 print(json.dumps(_sdp(frame(payload, payload_type)), indent=None if arguments.compact else 2))
     except (DecodeError, FramingError) as error:
         return refused(str(error))
+    except (NotationError, OSError) as error:
+        return misused(str(error))
     return 0
+
+
+def codec_of(name: str, directory: Path | None) -> exi.Codec:
+    """The codec of schema set `name`: built in, or compiled from the schemas in `directory`."""
+    if directory is None:
+        if name not in exi.SCHEMAS:
+            raise NotationError(f"{name} is no schema set; there are {', '.join(exi.SCHEMAS)}")
+        return exi.codec(name)
+    from secc.schema.runtime import compile_codec  # needed by few
+
+    sets = load(directory)
+    if name not in sets:
+        raise NotationError(f"{name} is no schema set of {directory}; there are {', '.join(sets)}")
+    return compile_codec(sets[name])
 
 
 def frames(data: bytes) -> list[tuple[PayloadType, bytes]]:
@@ -92,7 +111,7 @@ def _show(payload: bytes, arguments: argparse.Namespace) -> str:
     names = AUTOMATIC if arguments.schema == "auto" else (arguments.schema,)
     failures: list[tuple[DecodeError, exi.Codec]] = []
     for name in names:
-        codec = exi.codec(name)
+        codec = codec_of(name, arguments.schemas)
         try:
             if arguments.fragment:
                 element, value = codec.decode_fragment(payload)
@@ -113,7 +132,7 @@ def _show(payload: bytes, arguments: argparse.Namespace) -> str:
 
 
 def _fit(failure: tuple[DecodeError, exi.Codec]) -> tuple[bool, int]:
-    """How well a stream that cannot be read fits: does it begin as a message of the set, and how far does it go."""
+    """How well a stream that cannot be read fits: does it begin as a message, and how far does it go."""
     error, codec = failure
     return error.path.split("/")[0] in codec.message_names, error.bit_offset
 

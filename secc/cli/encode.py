@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from pathlib import Path
 
 from secc import exi
 from secc.cli import misused, refused
-from secc.cli.decode import AUTOMATIC
+from secc.cli.decode import AUTOMATIC, codec_of
 from secc.cli.streams import NotBytes, read_text
 from secc.errors import EncodeError
+from secc.schema.notation import NotationError
 from secc.v2gtp import frame
 
 EXAMPLES = """examples:
@@ -27,10 +29,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", nargs="?", default="-", help="JSON or XML, a file, or - (default)")
     parser.add_argument(
         "--schema",
-        choices=["auto", *exi.SCHEMAS],
+        metavar="SET",
         default="auto",
-        help="schema set; auto goes by the root element",
+        help=f"schema set: {', '.join(exi.SCHEMAS)}; auto goes by the root element",
     )
+    parser.add_argument("--schemas", type=Path, metavar="DIR", help="take the set from schemas of your own")
     parser.add_argument("--v2gtp", action="store_true", help="put the V2GTP header in front")
     parser.add_argument("--binary", action="store_true", help="write bytes, not hexadecimal")
 
@@ -42,9 +45,11 @@ def run(arguments: argparse.Namespace) -> int:
     except NotBytes as error:
         return misused(str(error))
     try:
-        payload = _encode(text, arguments.schema)
+        payload = _encode(text, arguments.schema, arguments.schemas)
     except EncodeError as error:
         return refused(str(error))
+    except (NotationError, OSError) as error:
+        return misused(str(error))
     data = frame(payload) if arguments.v2gtp else payload
     if arguments.binary:
         sys.stdout.buffer.write(data)
@@ -53,9 +58,9 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _encode(text: str, schema: str) -> bytes:
+def _encode(text: str, schema: str, directory: Path | None) -> bytes:
     if schema != "auto":
-        return _encode_as(exi.codec(schema), text)
+        return _encode_as(codec_of(schema, directory), text)
     if not text.lstrip().startswith("<"):
         return _encode_as(exi.codec(_schema(text)), text)
     for name in (*AUTOMATIC, "xmldsig"):  # namespaces tell XML documents apart

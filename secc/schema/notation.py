@@ -337,3 +337,110 @@ def load(directory: Path) -> dict[str, SchemaSet]:
             tuple(table.get("flatten", ())),
         )
     return sets
+
+
+def write(space: Namespace, prefixes: dict[str, str]) -> str:
+    """`space` in the notation. `prefixes`: namespace to prefix, of all namespaces it refers to."""
+    return _Writer(space, {**prefixes, space.uri: "", XS: "xs"}).text()
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _key(text: str) -> str:
+    return text if re.fullmatch(r"[A-Za-z0-9_-]+", text) else _quoted(text)
+
+
+def _card(low: int, high: int, soft: bool = False) -> str:
+    mark = {(1, 1): "", (0, 1): "?", (0, UNBOUNDED): "*", (1, UNBOUNDED): "+"}.get((low, high))
+    if mark is None:
+        mark = f"{{{low},{'' if high == UNBOUNDED else high}}}"
+    return mark + ("~" if soft else "")
+
+
+class _Writer:
+    def __init__(self, space: Namespace, prefixes: dict[str, str]) -> None:
+        self.space, self.prefixes = space, prefixes
+
+    def name(self, name: QName) -> str:
+        prefix = self.prefixes.get(name.uri)
+        if prefix is None:
+            raise NotationError(f"{self.space.prefix}: no prefix is given for namespace {name.uri}")
+        return f"{prefix}:{name.local}" if prefix else name.local
+
+    def text(self) -> str:
+        own = self.space
+        lines = [f"# {own.title}.", "", f"namespace = {_quoted(own.uri)}", f"prefix = {_quoted(own.prefix)}"]
+        for kind, qualified in (
+            ("elements", own.elements_qualified),
+            ("attributes", own.attributes_qualified),
+        ):
+            lines.append(f'{kind} = "{"qualified" if qualified else "unqualified"}"')
+        if own.imports:
+            lines.append(f"imports = [{', '.join(_quoted(x) for x in own.imports)}]")
+        if own.elements:
+            lines += ["", "[element]"]
+        for element in own.elements.values():
+            text = ("abstract " if element.abstract else "") + self.name(element.type)
+            text += f" -> {self.name(element.head)}" if element.head else ""
+            lines.append(f"{_key(element.name.local)} = {_quoted(text)}")
+        for header, rows in (
+            ("[simple]", [f"{_key(s.name.local)} = {self.simple(s)}" for s in own.simple.values()]),
+            ("[doc]", [f"{_key(s.name.local)} = {_quoted(s.doc)}" for s in own.simple.values() if s.doc]),
+            ("[unit]", [f"{_key(name)} = {_quoted(unit)}" for name, unit in own.units.items()]),
+        ):
+            lines += ["", header, *rows] if rows else []
+        for ct in own.complex.values():
+            lines += ["", *self.complex(ct)]
+        return "\n".join([*lines, ""])
+
+    def simple(self, simple: SimpleType) -> str:
+        base = self.name(simple.base)
+        if simple.values:
+            return f"[{', '.join(_quoted(x) for x in (base, *simple.values))}]"
+
+        def bounds(low: int | None, high: int | None) -> str:
+            return f"{'' if low is None else low}..{'' if high is None else high}"
+
+        if (simple.low, simple.high) != (None, None):
+            base += f" {bounds(simple.low, simple.high)}"
+        if (simple.min_length, simple.max_length) != (None, None):
+            base += f" length {bounds(simple.min_length, simple.max_length)}"
+        return _quoted(base)
+
+    def complex(self, ct: ComplexType) -> list[str]:
+        lines = [f"[type.{_key(ct.name.local)}]"]
+        lines += ["abstract = true"] if ct.abstract else []
+        lines += ["mixed = true"] if ct.mixed else []
+        lines += [f"extends = {_quoted(self.name(ct.base))}"] if ct.base else []
+        lines.append(f"doc = {_quoted(ct.doc)}")
+        lines += [f"clause = {_quoted(ct.clause)}"] if ct.clause else []
+        attributes = [
+            _quoted(f"{a.name.local}{'' if a.required else '?'} {self.name(a.type)}") for a in ct.attributes
+        ]
+        lines += [f"attribute = [{', '.join(attributes)}]"] if attributes else []
+        return lines + ([f"content = {self.group(ct.content, 0)}"] if ct.content is not None else [])
+
+    def group(self, group: Group, depth: int) -> str:
+        pad = "  " * (depth + 1)
+        head = group.kind + _card(group.low, group.high)
+        rows = [_quoted(head)] if head != "sequence" or depth else []
+        rows += [self.item(item, depth + 1) for item in group.items]
+        return "[\n" + "".join(f"{pad}{row},\n" for row in rows) + "  " * depth + "]"
+
+    def item(self, item: Item, depth: int) -> str:
+        if isinstance(item, Group):
+            return self.group(item, depth)
+        if isinstance(item, Wildcard):
+            return _quoted(f"<{item.constraint} {item.process}>{_card(item.low, item.high)}")
+        card = _card(item.low, item.high, item.soft)
+        if item.type is None:
+            return _quoted(f"<{self.name(item.name)}>{card}")
+        return _quoted(f"{item.name.local}{card} {self.name(item.type)}")
+
+
+def read(path: Path, uris: dict[str, str]) -> Namespace:
+    """The namespace in one file. `uris`: prefix to namespace, of all namespaces it refers to."""
+    return _Reader(path, {"xs": XS, **uris}).read()

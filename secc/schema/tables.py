@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from secc.schema.grammar import END, Datatype, Grammars, Production, State, datatype
 from secc.schema.names import field_name
 from secc.schema.notation import (
+    UNBOUNDED,
     ComplexType,
     Group,
     Item,
@@ -123,6 +124,10 @@ class Tables:
     fragments: list[Root] = field(default_factory=list)
     relaxed: Relaxed | None = None
 
+    def raw(self) -> Raw:
+        """The tables as the engine takes them."""
+        return raw(self)
+
     @property
     def document_bits(self) -> int:
         """Width of the root code: the global elements and SE(*)."""
@@ -145,6 +150,75 @@ class Tables:
         if found not in self.datatypes:
             self.datatypes.append(found)
         return self.datatypes.index(found)
+
+
+@dataclass(frozen=True)
+class Raw:
+    """Tables as plain tuples; the engine in ``rust/secc-exi`` reads these attributes by name."""
+
+    name: str
+    uris: list[str]
+    names: list[tuple[int, str]]
+    datatypes: list[tuple[str, int, int, int, int, int]]
+    types: list[tuple[str, int, int, int, bool, bool, int]]
+    slots: list[int]
+    states: list[tuple[int, int, int, bool]]
+    productions: list[tuple[int, int, int, int, int, int, int, int, int]]
+    documents: tuple[list[tuple[int, int, int, bool]], int]
+    fragments: tuple[list[tuple[int, int, int, bool]], int]
+    records: list[tuple[list[tuple[int, int, int, int]], int, int, tuple[int, bool, int, int] | None]]
+    relaxed: tuple[list[tuple[int, int, int]], int, int, int, int, int, int] | None
+
+
+def raw(tables: Tables) -> Raw:
+    """`tables` as plain tuples."""
+    uris = sorted({n.uri for n in tables.names})
+    enums = [d.enum for d in tables.datatypes if d.enum]
+    records = [t.record for t in tables.types if t.record]
+    types, first = [], 0
+    for entry in tables.types:
+        number = 0 if entry.record is None else next(i for i, r in enumerate(records, 1) if r is entry.record)
+        flags = (entry.abstract, entry.flat, number)
+        types.append((entry.name.local, entry.first_state, first, len(entry.slots), *flags))
+        first += len(entry.slots)
+    x = tables.relaxed
+    return Raw(
+        tables.schema.name,
+        uris,
+        [(uris.index(n.uri), n.local) for n in tables.names],
+        [
+            (
+                d.kind,
+                d.bits if d.kind in ("boolean", "nbit", "enumeration") else 0,
+                d.low,
+                d.high,
+                UNBOUNDED if d.max_length is None else d.max_length,
+                enums.index(d.enum) if d.enum else 0,
+            )
+            for d in tables.datatypes
+        ],
+        types,
+        [s.kind for t in tables.types for s in t.slots],
+        tables.states,
+        [
+            (p.kind, p.slot, p.slot_kind, p.name, p.target, p.next, p.count, p.number, p.last)
+            for p in tables.prods
+        ],
+        ([(r.name, r.kind, r.target, r.relaxed) for r in tables.documents], tables.document_bits),
+        ([(r.name, r.kind, r.target, r.relaxed) for r in tables.fragments], tables.fragment_bits),
+        [(list(r.fields), r.mask, r.width, r.tail) for r in records],
+        None
+        if x is None
+        else (
+            list(x.attributes),
+            x.tag_bits,
+            x.tag_text,
+            x.content_bits,
+            x.content_end,
+            x.value_slot,
+            x.value_datatype,
+        ),
+    )
 
 
 def build(schema: SchemaSet) -> Tables:

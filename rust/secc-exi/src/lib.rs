@@ -4,6 +4,7 @@
 
 mod builder;
 mod field;
+mod given;
 mod layout;
 mod walker;
 
@@ -12,6 +13,7 @@ use field::Field;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString, PyTuple, PyType};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use v2g_exi::decode::{Decoder, FullLists, Options};
 use v2g_exi::encode::{Encoder, Style};
@@ -49,10 +51,18 @@ pub(crate) enum RecordField {
 type ExplainFault = (String, u64, String, String);
 type ExplainRow = (u64, u64, String, Option<(u16, u16)>, String, String, Option<u16>);
 
+/// The grammar of a codec: the name of a set that is built in, or tables.
+#[derive(FromPyObject)]
+#[allow(clippy::large_enum_variant)] // made once per codec
+enum Schema {
+    Name(String),
+    Tables(given::Raw),
+}
+
 /// The codec of one schema set.
 #[pyclass(frozen, module = "secc._exi")]
 pub(crate) struct Codec {
-    pub(crate) grammar: &'static Grammar,
+    pub(crate) grammar: Cow<'static, Grammar>,
     pub(crate) classes: Vec<Class>,
     pub(crate) by_class: HashMap<usize, u16>,
     pub(crate) literals: Vec<Vec<Py<PyAny>>>,
@@ -66,7 +76,7 @@ pub(crate) struct Codec {
 
 #[pymethods]
 impl Codec {
-    /// `schema` names the table set; `types` and `enums` are its classes in table order (None for a flat type);
+    /// `schema` names the table set or is one (`secc.schema.tables.Raw`); `types` and `enums` are its classes in table order (None for a flat type);
     /// `item` is the class of ordered content.
     #[new]
     #[pyo3(signature = (schema, types, enums, item, decode_error, encode_error, *, lenient_lists = true,
@@ -74,7 +84,7 @@ impl Codec {
     #[allow(clippy::too_many_arguments)]
     fn new(
         py: Python<'_>,
-        schema: &str,
+        schema: Schema,
         types: Vec<Option<Bound<'_, PyType>>>,
         enums: Vec<Bound<'_, PyAny>>,
         item: Py<PyAny>,
@@ -85,8 +95,13 @@ impl Codec {
         empty_values: bool,
         max_bytes: usize,
     ) -> PyResult<Self> {
-        let grammar = tables::by_name(schema)
-            .ok_or_else(|| PyValueError::new_err(format!("no schema set is called {schema:?}")))?;
+        let grammar = match schema {
+            Schema::Name(name) => {
+                let unknown = || PyValueError::new_err(format!("no schema set is called {name:?}"));
+                Cow::Borrowed(tables::by_name(&name).ok_or_else(unknown)?)
+            }
+            Schema::Tables(raw) => Cow::Owned(given::grammar(raw)?),
+        };
         if types.len() != grammar.types.len() {
             let detail = format!("{} classes for {} types", types.len(), grammar.types.len());
             return Err(PyValueError::new_err(detail));
@@ -97,7 +112,7 @@ impl Codec {
             if let Some(class) = class {
                 by_class.insert(class.as_ptr() as usize, index as u16);
             }
-            classes.push(describe(py, grammar, index, &types)?);
+            classes.push(describe(py, &grammar, index, &types)?);
         }
         let literals = enums
             .iter()
@@ -151,7 +166,7 @@ impl Codec {
     /// value, index of the datatype or None), and what stopped the decoder: None, or kind, bit, path and detail.
     fn explain(&self, data: &[u8], fragment: bool) -> (Vec<ExplainRow>, Option<ExplainFault>) {
         let options = Options { max_bytes: self.max_bytes, ..Options::default() };
-        let (rows, outcome) = v2g_exi::trace::explain(self.grammar, data, options, fragment);
+        let (rows, outcome) = v2g_exi::trace::explain(&self.grammar, data, options, fragment);
         let rows = rows.into_iter().map(|r| (r.from, r.width, r.event, r.code, r.path, r.value, r.datatype));
         let fault = outcome.err().map(|e| (e.kind.as_str().to_owned(), e.bit, e.path, e.detail));
         (rows.collect(), fault)
@@ -160,25 +175,25 @@ impl Codec {
     /// The structure of the schema set, for texts made from messages: per type its slots, per slot whether it is a
     /// list, and the elements that may fill it with the index of their type; then the datatypes.
     fn layout(&self) -> (Vec<layout::TypeLayout>, Vec<layout::DatatypeLayout>) {
-        layout::layout(self.grammar)
+        layout::layout(&self.grammar)
     }
 
     /// Namespace of each alternative in [`Self::layout`], and whether it is an attribute.
     fn namespaces(&self) -> Vec<Vec<Vec<(String, bool)>>> {
-        layout::namespaces(self.grammar)
+        layout::namespaces(&self.grammar)
     }
 
     /// Namespaces of the document roots and of the fragment roots.
     fn root_namespaces(&self) -> (Vec<String>, Vec<String>) {
-        let list = |roots| layout::root_namespaces(self.grammar, roots);
+        let list = |roots| layout::root_namespaces(&self.grammar, roots);
         (list(&self.grammar.documents), list(&self.grammar.fragments))
     }
 
     /// Names, kinds and type indices of the document roots and of the fragment roots.
     fn roots(&self) -> (Vec<layout::Alternative>, Vec<layout::Alternative>) {
         (
-            layout::roots(self.grammar, &self.grammar.documents),
-            layout::roots(self.grammar, &self.grammar.fragments),
+            layout::roots(&self.grammar, &self.grammar.documents),
+            layout::roots(&self.grammar, &self.grammar.fragments),
         )
     }
 
@@ -237,9 +252,9 @@ impl Codec {
         let options = Options { max_bytes: self.max_bytes, full_lists, ..Options::default() };
         let mut builder = Builder::new(py, self);
         let report = if fragment {
-            decoder.fragment(self.grammar, data, options, &mut builder)?
+            decoder.fragment(&self.grammar, data, options, &mut builder)?
         } else {
-            decoder.document(self.grammar, data, options, &mut builder)?
+            decoder.document(&self.grammar, data, options, &mut builder)?
         };
         let roots = if fragment { &self.grammar.fragments } else { &self.grammar.documents };
         let name = roots.entries.get(report.root as usize).map_or("?", |r| self.grammar.local_name(r.name));
@@ -258,7 +273,7 @@ impl Codec {
         let Some(index) = roots.entries.iter().position(|r| self.grammar.local_name(r.name) == name) else {
             return Err(self.encode_failure(py, name, "no such element in this schema set"));
         };
-        let mut encoder = Encoder::new(self.grammar, Vec::with_capacity(256), self.style);
+        let mut encoder = Encoder::new(&self.grammar, Vec::with_capacity(256), self.style);
         match walker::write_root(self, &mut encoder, index as u16, fragment, value) {
             Ok(()) => {}
             Err(walker::Stop::Value(error)) => return Err(self.refusal(py, &error)),

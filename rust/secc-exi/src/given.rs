@@ -1,0 +1,169 @@
+//! Grammar tables handed over at run time.
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use std::borrow::Cow::Owned;
+use v2g_exi::grammar::{
+    Count, Datatype, DatatypeKind, Grammar, Kind, Name, Production, Record, RecordField, RecordTail, Relaxed,
+    Root, Roots, Short, Slot, State, Type,
+};
+
+type RawDatatype = (String, u8, i64, u64, u32, u16);
+type RawType = (String, u16, u16, u8, bool, bool, u8);
+type RawState = (u16, u8, u8, bool);
+/// kind, slot, slot kind, name, target, next, count, number, last
+type RawProduction = (u8, u8, u8, u16, u16, u16, u8, u16, u16);
+type RawRoot = (u16, u8, u16, bool);
+type RawRecord = (Vec<(u8, u8, i16, u16)>, u64, u8, Option<(u8, bool, i32, i32)>);
+type RawRelaxed = (Vec<(u16, u8, u16)>, u8, u16, u8, u16, u8, u16);
+
+/// The tables as `secc.schema.tables.Tables.raw()` gives them.
+#[derive(FromPyObject)]
+pub(crate) struct Raw {
+    name: String,
+    uris: Vec<String>,
+    names: Vec<(u16, String)>,
+    datatypes: Vec<RawDatatype>,
+    types: Vec<RawType>,
+    slots: Vec<u8>,
+    states: Vec<RawState>,
+    productions: Vec<RawProduction>,
+    documents: (Vec<RawRoot>, u8),
+    fragments: (Vec<RawRoot>, u8),
+    records: Vec<RawRecord>,
+    relaxed: Option<RawRelaxed>,
+}
+
+/// The grammar that the tables describe.
+pub(crate) fn grammar(raw: Raw) -> PyResult<Grammar> {
+    let datatypes = raw.datatypes.into_iter().map(datatype).collect::<PyResult<Vec<_>>>()?;
+    let productions =
+        raw.productions.iter().map(|p| production(p, &datatypes)).collect::<PyResult<Vec<_>>>()?;
+    let types = raw.types.into_iter().map(|(name, start, first_slot, slots, is_abstract, flat, record)| {
+        Type { name: Owned(name), start, first_slot, slots, is_abstract, flat, record }
+    });
+    let states =
+        raw.states.into_iter().map(|(first, count, bits, start)| State { first, count, bits, start });
+    let relaxed = raw.relaxed.map(
+        |(attributes, tag_bits, tag_text, content_bits, content_end, value_slot, value_datatype)| Relaxed {
+            attributes: Owned(attributes),
+            tag_bits,
+            tag_text,
+            content_bits,
+            content_end,
+            value_slot,
+            value_datatype,
+        },
+    );
+    Ok(Grammar {
+        name: Owned(raw.name),
+        uris: Owned(raw.uris.into_iter().map(Owned).collect()),
+        names: Owned(raw.names.into_iter().map(|(uri, local)| Name { uri, local: Owned(local) }).collect()),
+        types: Owned(types.collect()),
+        records: Owned(raw.records.iter().map(record).collect()),
+        slots: Owned(raw.slots.iter().map(|s| slot(*s)).collect::<PyResult<_>>()?),
+        states: Owned(states.collect()),
+        documents: roots(raw.documents)?,
+        fragments: roots(raw.fragments)?,
+        relaxed,
+        productions: Owned(productions),
+        datatypes: Owned(datatypes),
+    })
+}
+
+fn unknown(what: &str, value: impl std::fmt::Display) -> PyErr {
+    PyValueError::new_err(format!("{value} is no {what}"))
+}
+
+fn datatype((kind, bits, low, high, max_length, enumeration): RawDatatype) -> PyResult<Datatype> {
+    let kind = match kind.as_str() {
+        "boolean" => DatatypeKind::Boolean,
+        "nbit" => DatatypeKind::NBit,
+        "unsigned" => DatatypeKind::Unsigned,
+        "integer" => DatatypeKind::Integer,
+        "big" => DatatypeKind::Big,
+        "binary" => DatatypeKind::Binary,
+        "hex" => DatatypeKind::Hex,
+        "string" => DatatypeKind::String,
+        "enumeration" => DatatypeKind::Enumeration,
+        other => return Err(unknown("datatype", other)),
+    };
+    Ok(Datatype { kind, bits, low, high, max_length, enumeration })
+}
+
+fn kind(number: u8) -> PyResult<Kind> {
+    Ok(match number {
+        0 => Kind::EndElement,
+        1 => Kind::Complex,
+        2 => Kind::Simple,
+        3 => Kind::Attribute,
+        4 => Kind::Content,
+        5 => Kind::Text,
+        6 => Kind::Any,
+        other => return Err(unknown("kind of production", other)),
+    })
+}
+
+fn slot(number: u8) -> PyResult<Slot> {
+    Ok(match number {
+        0 => Slot::Single,
+        1 => Slot::List,
+        2 => Slot::Items,
+        other => return Err(unknown("kind of slot", other)),
+    })
+}
+
+fn production(raw: &RawProduction, datatypes: &[Datatype]) -> PyResult<Production> {
+    let (kind_number, slot_number, slot_kind, name, target, next, count, number, last) = *raw;
+    let kind = kind(kind_number)?;
+    let count = match count {
+        0 => Count::None,
+        1 => Count::Set,
+        2 => Count::Step,
+        3 => Count::Soft,
+        other => return Err(unknown("count", other)),
+    };
+    let fixed = datatypes.get(target as usize).filter(|_| kind == Kind::Simple);
+    let (bits, short, low, span) = match fixed {
+        Some(d) if d.kind == DatatypeKind::Boolean => (1, Short::Boolean, 0, 1),
+        Some(d) if d.kind == DatatypeKind::NBit => {
+            (d.bits, Short::Number, d.low as i16, (d.high as i64).wrapping_sub(d.low) as u16)
+        }
+        Some(d) if d.kind == DatatypeKind::Enumeration => (d.bits, Short::Literal, 0, d.high as u16),
+        _ => (0, Short::No, 0, 0),
+    };
+    let slot_kind = slot(slot_kind)?;
+    let (list, items) = (slot_kind == Slot::List, slot_kind == Slot::Items);
+    let slot = slot_number;
+    Ok(Production {
+        kind,
+        slot,
+        list,
+        items,
+        count,
+        name,
+        target,
+        next,
+        number,
+        last,
+        bits,
+        short,
+        low,
+        span,
+    })
+}
+
+fn roots((entries, bits): (Vec<RawRoot>, u8)) -> PyResult<Roots> {
+    let root =
+        |(name, number, target, relaxed): RawRoot| Ok(Root { name, kind: kind(number)?, target, relaxed });
+    Ok(Roots { entries: Owned(entries.into_iter().map(root).collect::<PyResult<Vec<_>>>()?), bits })
+}
+
+fn record((fields, mask, width, tail): &RawRecord) -> Record {
+    let mut own = [RecordField { shift: 0, bits: 0, low: 0, span: 0 }; 3];
+    for (field, (shift, bits, low, span)) in own.iter_mut().zip(fields) {
+        *field = RecordField { shift: *shift, bits: *bits, low: *low, span: *span };
+    }
+    let tail = tail.map(|(shift, signed, low, high)| RecordTail { shift, signed, low, high });
+    Record { fields: own, fixed: fields.len() as u8, mask: *mask, width: *width, tail }
+}

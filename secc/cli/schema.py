@@ -1,0 +1,107 @@
+"""`secc schema`: schemas in the project's notation, in and out of XML Schema."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from secc.cli import misused, refused
+from secc.schema import notation, xsd
+from secc.schema.notation import NotationError
+from secc.schema.tables import build
+
+EXAMPLES = """examples:
+  secc schema import vendor.xsd --prefix vend > schemas/vendor.toml
+  secc schema export schemas --output xsd
+  secc schema check schemas
+  secc decode --schemas schemas --schema vendor 80...
+
+A directory of schemas holds one TOML file per namespace, and sets.toml, which says which namespaces form
+one grammar.
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Arguments."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    taken = actions.add_parser("import", help="an XML Schema file as notation, on standard output")
+    taken.add_argument("file", type=Path, help="the .xsd file; it stays yours and is not copied anywhere")
+    taken.add_argument("--prefix", required=True, help="prefix by which other files refer to its namespace")
+    taken.add_argument(
+        "--names",
+        metavar="PREFIX=NAMESPACE",
+        nargs="*",
+        default=[],
+        help="prefixes of other namespaces; default: those of the file",
+    )
+    given = actions.add_parser("export", help="a directory of schemas as XML Schema files")
+    given.add_argument("directory", type=Path)
+    given.add_argument("--output", type=Path, help="directory for the .xsd files; default: standard output")
+    check = actions.add_parser("check", help="compile every set of a directory and say what it holds")
+    check.add_argument("directory", type=Path)
+    check.add_argument("--json", action="store_true", help="as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Import, export or check."""
+    actions = {"import": _import, "export": _export, "check": _check}
+    try:
+        return actions[arguments.action](arguments)
+    except NotationError as error:
+        return refused(str(error))
+    except OSError as error:
+        return misused(f"{error.filename}: {error.strerror}")
+
+
+def _import(arguments: argparse.Namespace) -> int:
+    named = {}
+    for pair in arguments.names:
+        prefix, equals, uri = pair.partition("=")
+        if not equals:
+            return misused(f"{pair}: PREFIX=NAMESPACE expected")
+        named[uri] = prefix
+    space, prefixes = xsd.read(arguments.file, arguments.prefix)
+    print(notation.write(space, {**prefixes, **named}), end="")
+    return 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    written: dict[str, str] = {}
+    for schema in notation.load(arguments.directory).values():
+        prefixes = {n.uri: n.prefix for n in schema.namespaces}
+        written |= {n.prefix: xsd.write(n, prefixes) for n in schema.namespaces}
+    if arguments.output is None:
+        print("\n".join(written.values()), end="")
+        return 0
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    for prefix, text in written.items():
+        path = arguments.output / f"{prefix}.xsd"
+        path.write_text(text, encoding="utf-8")
+        print(path, file=sys.stderr)
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    rows = []
+    for schema in notation.load(arguments.directory).values():
+        tables = build(schema)
+        rows.append(
+            {
+                "set": schema.name,
+                "namespaces": len(schema.namespaces),
+                "messages": len(tables.documents),
+                "types": len(tables.types),
+                "states": len(tables.states),
+                "productions": len(tables.prods),
+            }
+        )
+    if arguments.json:
+        print(json.dumps(rows, indent=2))
+        return 0
+    columns = list(rows[0]) if rows else []
+    print("  ".join(f"{name:>11}" for name in columns))
+    for row in rows:
+        print("  ".join(f"{value!s:>11}" for value in row.values()))
+    return 0
