@@ -1,6 +1,7 @@
 """Writes ``benches/messages.txt``: the messages that the speed of the codec is measured on.
 
-One line each: name, schema set, hex. They have the shapes and sizes of the anchors in ``docs/explanation/speed.md``.
+One line each: name, schema set, hex. They have the shapes and about the sizes of the anchors in
+``docs/explanation/speed.md``.
 """
 
 from __future__ import annotations
@@ -180,7 +181,8 @@ def messages() -> dict[str, tuple[str, Any]]:
                 evse_processing=iso2.EVSEProcessing.FINISHED,
                 sa_schedules=iso2.SAScheduleList(
                     sa_schedule_tuple=tuple(
-                        iso2.SAScheduleTuple(sa_schedule_tuple_id=n, p_max_schedule=entries(12)) for n in (1, 2)
+                        iso2.SAScheduleTuple(sa_schedule_tuple_id=n, p_max_schedule=entries(12))
+                        for n in (1, 2)
                     )
                 ),
                 evse_charge_parameter=iso2.DCEVSEChargeParameter(

@@ -68,7 +68,7 @@ def test_a_compiled_codec_reads_and_writes_what_the_built_in_one_does(name: str)
 def test_a_vendors_message_is_encoded_as_the_grammar_says(tmp_path: Path) -> None:
     codec = vendor(tmp_path)
     report = codec.module.Report(level=codec.module.Level.HIGH, note=("a",), count=None)
-    # 0 root; 0 SE(Level) 0 CH 1 High 0 EE; 00 SE(Note) of 4, 0 CH, length 1 + 2, "a", 0 EE; 10 EE of 4; padding
+    # 0 root; SE(Level) 0, CH 0, High 1, EE 0; SE(Note) 00 of 4, CH 0, length 1 + 2, "a", EE 0; EE 10 of 4
     assert codec.encode(report).hex() == "8010036140"
     assert codec.decode(bytes.fromhex("8010036140")) == report
     assert codec.to_json(report) == '{"Report":{"Level":"High","Note":["a"]}}'
