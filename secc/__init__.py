@@ -1,1 +1,37 @@
-"""Charging-station side (SECC) of ISO 15118-2."""
+"""Charging-station side (SECC) of ISO 15118-2.
+
+The names here are what every program needs. The rest is public in its module: `secc.aio.station.Station` runs
+an outlet, `secc.ports` says what you implement, `secc.connection` is the same without sockets, `secc.exi` and
+`secc.messages` are the codec, `secc.pki` the certificates, `secc.sim` the simulation.
+"""
+
+from secc.config import SeccConfig, load
+from secc.errors import (
+    CertificateError,
+    ChainError,
+    CodecError,
+    ConfigError,
+    DecodeError,
+    EncodeError,
+    FramingError,
+    IdentifierError,
+    LinkError,
+    SeccError,
+    SignatureError,
+)
+
+__all__ = [
+    "SeccConfig",
+    "load",
+    "SeccError",
+    "ConfigError",
+    "FramingError",
+    "CodecError",
+    "DecodeError",
+    "EncodeError",
+    "CertificateError",
+    "ChainError",
+    "SignatureError",
+    "IdentifierError",
+    "LinkError",
+]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 import xmlschema
 
 from secc import exi
 from secc.schema import notation, xsd
-from secc.schema.notation import Group, Item, NotationError, Particle
+from secc.schema.notation import Group, NotationError, Particle
 from tests.support.messages import ROOT
 from tests.support.vectors import lines
 
@@ -49,7 +50,7 @@ def in_file(directory: Path, text: str) -> Path:
     return path
 
 
-def without_marks(item: Item) -> Item:
+def without_marks(item: Any) -> Any:
     """`item` without what XML Schema has no room for."""
     if isinstance(item, Group):
         return dataclasses.replace(item, items=tuple(without_marks(x) for x in item.items))
