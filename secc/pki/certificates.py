@@ -19,7 +19,7 @@ import re
 from collections.abc import Sequence
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
@@ -151,7 +151,7 @@ class Certificate:
         return True
 
     def to_cryptography(self) -> x509.Certificate:
-        """The same for other libraries; some certificates in service raise ValueError there."""
+        """The same for other libraries; some certificates raise ValueError or InvalidVersion."""
         return x509.load_der_x509_certificate(self.der)
 
     @property
@@ -439,6 +439,6 @@ def _read_pkcs7(data: bytes) -> tuple[Certificate, ...]:
     """Certificates of a certs-only PKCS#7: a set, so in no order worth anything."""
     try:
         found = pkcs7.load_der_pkcs7_certificates(data)
-    except ValueError as error:
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
         raise malformed("a PKCS#7 file without certificates") from error
     return tuple(read_certificate(one.public_bytes(Encoding.DER)) for one in found)

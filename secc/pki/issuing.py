@@ -178,7 +178,7 @@ def read_request(data: bytes) -> SigningRequest:
         own_signature = request.is_signature_valid
         names = request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
         organizations = request.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
-    except (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature, x509.InvalidVersion) as error:
         raise broken(Rule.REQUEST, "", f"not a certificate request: {error}") from error
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise broken(Rule.CURVE, "", "the key in the request is not on secp256r1 [V2G2-007]")

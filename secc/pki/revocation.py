@@ -192,7 +192,7 @@ def read_ocsp(
     policy = policy or RevocationPolicy()
     try:
         return _read_ocsp(response, certificate, issuer, now, nonce, policy)
-    except (ValueError, TypeError, UnsupportedAlgorithm, OverflowError) as error:
+    except _PARSER_ERRORS as error:
         raise _malformed(f"not an OCSP response: {error}") from error
 
 
@@ -208,7 +208,7 @@ def read_crl(
     policy = policy or RevocationPolicy()
     try:
         return _read_crl(crl, certificate, issuer, now, policy)
-    except (ValueError, TypeError, UnsupportedAlgorithm, OverflowError) as error:
+    except _PARSER_ERRORS as error:
         raise _malformed(f"not a CRL: {error}") from error
 
 
@@ -273,6 +273,8 @@ _STATUS = {
     ocsp.OCSPCertStatus.REVOKED: RevocationStatus.REVOKED,
     ocsp.OCSPCertStatus.UNKNOWN: RevocationStatus.UNKNOWN,
 }
+
+_PARSER_ERRORS = (ValueError, TypeError, OverflowError, UnsupportedAlgorithm, x509.InvalidVersion)
 
 _MAX_EVIDENCE = 1 << 20  # bytes; what is larger is not even parsed
 

@@ -174,7 +174,7 @@ def padded(size: int) -> Change:
     def change(made: Plan) -> Plan:
         for padding in range(1, size):
             candidate = made.with_("2.5.29.17", tlv(0x30, tlv(0x82, b"x" * padding)))
-            for serial in range(0x1234567890ABCDEF, 0x1234567890ABCDEF + 12):
+            for serial in range(1 << 62, (1 << 62) + 12):
                 tried = candidate.but(serial=integer(serial))
                 length = len(tried.build(*_ISSUER_OF_PADDED))
                 if length == size:

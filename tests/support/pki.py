@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import functools
+import hashlib
 from collections.abc import Callable
 
 from cryptography.hazmat.primitives import hashes
@@ -124,7 +125,7 @@ class Plan:
     signer: ec.EllipticCurvePrivateKey | None = None
     """None: the key of the next one in the tree."""
     version: bytes = b"\xa0\x03\x02\x01\x02"
-    serial: bytes = integer(0x1234567890ABCDEF)
+    serial: bytes
     algorithm: str = ECDSA_SHA256
     outer_algorithm: str | None = None
     hash: hashes.HashAlgorithm = dataclasses.field(default_factory=hashes.SHA256)
@@ -204,7 +205,8 @@ def plan(
         if ocsp:
             place = tlv(0x30, oid("1.3.6.1.5.5.7.48.1"), tlv(0x86, OCSP_URL.encode()))
             extensions[AIA] = (False, tlv(0x30, place))
-    return Plan(subject=subject, extensions=extensions, key=key_of(seed))
+    serial = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8], "big") >> 1 | 1 << 62
+    return Plan(subject=subject, extensions=extensions, key=key_of(seed), serial=integer(serial))
 
 
 def identifier_of(seed: str) -> bytes:
