@@ -22,6 +22,11 @@ from secc.errors import CertificateError, LinkError
 from secc.pki.vehicle import VehicleIdentity
 from secc.tls.hello import ClientHello, HelloReader, Peek
 
+MAX_HANDSHAKE = 32768
+"""Bytes of an EV's handshake at most; a hello of 16 KiB and five certificates of 800 bytes stay below.
+
+OpenSSL alone would take in 100 KiB of certificates for each of the connections that wait."""
+
 Judge = Callable[[Sequence[bytes]], VehicleIdentity | None]
 """Takes the peer's chain in DER, leaf first; raises CertificateError to refuse it."""
 
@@ -142,6 +147,7 @@ class OpenSslEngine:
         self._connection: SSL.Connection | None = None
         self._done = False
         self._dead = False
+        self._unfinished = 0  # bytes fed before the end of the handshake
 
     @property
     def handshake_done(self) -> bool:
@@ -182,6 +188,12 @@ class OpenSslEngine:
         """Take bytes of the peer."""
         if self._dead:
             return TlsProgress(closed=True)
+        if self._server and not self._done:
+            self._unfinished += len(data)
+            if self._unfinished > MAX_HANDSHAKE:
+                self._dead = True
+                error = LinkError(f"TLS handshake failed: more than {MAX_HANDSHAKE} bytes, far too many")
+                return TlsProgress(to_send=_HANDSHAKE_FAILURE, closed=True, failure=error)
         if self._connection is None:
             held = self._hold_back(data)
             if held is None:
@@ -345,6 +357,8 @@ class _Verdict:
         if self._judge is not None and not self.given and not self._tolerant:
             self._judge([])
 
+
+_HANDSHAKE_FAILURE = bytes.fromhex("15030300020228")  # the alert, as long as nothing is encrypted
 
 _READ_SIZE = 16384  # one TLS record
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from secc.aio.records import LinkEvent, LinkRecord, Record
-from secc.aio.station import Station
+from secc.aio.station import Station, _Chatter
 from secc.config import ClientAuth, NetworkConfig, SeccConfig, TlsConfig, TrustConfig
 from secc.sdp import TlsPolicy
 from secc.tls import CredentialFiles
@@ -20,6 +20,13 @@ from tests.support.certificates import Identity
 from tests.support.wire import GrantingBackend, RecordingOutlet
 
 PATIENCE = 8.0  # s
+
+
+class Everything(_Chatter):
+    """No record is dropped."""
+
+    def allow(self, now: float) -> bool:
+        return True
 
 
 @dataclasses.dataclass
@@ -93,7 +100,7 @@ def serving(
     )
     records: list[Record] = []
     station = Station(config, RecordingOutlet(), GrantingBackend(), on_event=records.append, sdp_port=0)
-    station._chatter.allow = lambda at: True  # type: ignore[method-assign]  # every record counts here
+    station._chatter = Everything()  # every record counts here
     with _running(station):
         yield Lab(station, records, folder, root, files)
 
