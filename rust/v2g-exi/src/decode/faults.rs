@@ -1,0 +1,77 @@
+//! What to say about a bad stream.
+
+use super::run::Run;
+use crate::error::{DecodeError, Failure, Kind as Fault};
+use crate::grammar::Datatype;
+use crate::value::NO_NAME;
+
+impl<'g> Run<'_, 'g> {
+    pub(super) fn opener_name(&self, opener: u16) -> &'g str {
+        let production = self.tables.productions.get(opener as usize).unwrap_or(&self.root);
+        self.grammar.local_name(production.name)
+    }
+
+    #[cold]
+    pub(super) fn fault<E>(&self, kind: Fault, detail: String) -> Failure<E> {
+        self.fault_at(kind, detail, NO_NAME)
+    }
+
+    #[cold]
+    pub(super) fn fault_at<E>(&self, kind: Fault, detail: String, name: u16) -> Failure<E> {
+        let outer = self.outer.iter().take(self.depth).skip(1);
+        let open = outer.chain((self.depth > 0).then_some(&self.frame));
+        let mut path: Vec<&str> = open.map(|f| self.opener_name(f.opener)).collect();
+        if name != NO_NAME {
+            path.push(self.grammar.local_name(name));
+        }
+        let bit = self.reader.position();
+        // Whatever was found behind the end was made of zeros that are not there.
+        let (kind, detail) = if self.reader.overrun() {
+            (Fault::Truncated, "the stream ends inside the message".into())
+        } else {
+            (kind, detail)
+        };
+        Failure::Stream(Box::new(DecodeError { kind, bit, path: path.join("/"), detail }))
+    }
+
+    #[cold]
+    pub(super) fn truncated<E>(&self) -> Failure<E> {
+        self.fault(Fault::Truncated, "the stream ends inside the message".into())
+    }
+
+    #[cold]
+    pub(super) fn undeclared<E>(&self, what: &str, name: u16) -> Failure<E> {
+        self.fault(Fault::Undeclared, format!("{}: {what}", self.grammar.local_name(name)))
+    }
+
+    #[cold]
+    pub(super) fn out_of_range<E>(
+        &self,
+        found: impl std::fmt::Display,
+        d: &Datatype,
+        name: u16,
+    ) -> Failure<E> {
+        self.fault_at(Fault::Range, format!("{found}, expected {} to {}", d.low, d.high), name)
+    }
+
+    #[cold]
+    pub(super) fn too_large<E>(&self, name: u16) -> Failure<E> {
+        self.fault_at(Fault::IntegerTooLarge, "an integer of more bits than its type has".into(), name)
+    }
+
+    #[cold]
+    pub(super) fn too_long<E>(&self, length: u64, limit: u32, name: u16) -> Failure<E> {
+        let left = self.reader.remaining() / 8;
+        if length <= left || length > limit.into() {
+            let limit = if limit == crate::grammar::UNBOUNDED { left } else { limit.into() };
+            return self.fault_at(Fault::Length, format!("length {length}, at most {limit}"), name);
+        }
+        self.fault_at(Fault::Truncated, format!("length {length}, but {left} bytes are left"), name)
+    }
+
+    /// The tables contradict themselves: only possible with tables that this crate did not generate.
+    #[cold]
+    pub(super) fn broken<E>(&self) -> Failure<E> {
+        self.fault(Fault::EventCode, "the grammar tables are inconsistent".into())
+    }
+}
