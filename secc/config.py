@@ -11,11 +11,11 @@ import math
 import pathlib
 import re
 import tomllib
-import types
 import typing
 
 from secc.errors import ConfigError
 from secc.sdp import TlsPolicy
+from secc.settings import build
 
 # The checks stand first because the defaults below are made, and checked, while this module is read.
 
@@ -54,7 +54,7 @@ class Payment(enum.StrEnum):
 
     EXTERNAL = "ExternalPayment"
     CONTRACT = "Contract"
-    """Room is left for it: refused by this version."""
+    """Plug and Charge; only over TLS, whatever is configured [INV-21]."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +161,15 @@ class TimingConfig:
     """V2G_SECC_Sequence_Timeout: from a response to the next request [V2G2-443]."""
     authorization: float = 55.0
     """V2G_SECC_Ongoing: from the first AuthorizationRes Ongoing to a decision [V2G2-712] [V2G2-713]."""
+    revocation: float = 3.0
+    """From PaymentDetailsReq until the search for OCSP responses and CRLs is given up; the answer is due
+    after 4.5 s."""
+    provisioning: float = 4.2
+    """From CertificateInstallationReq or CertificateUpdateReq until the back end's answer comes too late; the
+    EV is answered before 4.5 s. A late one is kept for the EV's next try."""
+    contract_answer: float = 20.0
+    """From the first AuthorizationReq with a contract until the back end counts as away: then
+    `pnc.offline` decides."""
     charge_parameters: float = 55.0
     """V2G_SECC_Ongoing: the same for ChargeParameterDiscoveryRes [V2G2-712] [V2G2-713]."""
     cable_check: float = 38.0
@@ -304,11 +313,80 @@ class ServiceConfig:
     """FreeService: no money is asked for. An authorization is needed all the same."""
 
     def __post_init__(self) -> None:
-        _check(
-            self.payment_options == (Payment.EXTERNAL,),
-            "service.payment_options",
-            '["ExternalPayment"]; Contract is not supported yet',
-        )
+        options = self.payment_options
+        _check(0 < len(options) == len(set(options)), "service.payment_options", "one or both of the options")
+
+
+class OfflinePolicy(enum.StrEnum):
+    """What decides about a proved contract while the back end is away."""
+
+    DENY = "deny"
+    KNOWN = "known"
+    """Contracts that the back end has accepted lately."""
+    CHAIN = "chain"
+    """These, and every contract with a valid chain that is known not to be revoked, up to
+    `offline_energy`."""
+
+
+class RevocationCheck(enum.StrEnum):
+    """What to do with a contract when nobody can say whether it is revoked."""
+
+    REQUIRE = "require"
+    """Refuse it."""
+    PREFER = "prefer"
+    """Ask the back end all the same, which has to look by itself: it gets the OCSP data."""
+    OFF = "off"
+    """Do not even ask."""
+
+
+class TariffPolicy(enum.StrEnum):
+    """Which sales tariffs of the back end reach the EV."""
+
+    SIGNED = "signed"
+    """With the signature of the mobility operator, over TLS; the others are left out [V2G2-905]."""
+    ANY = "any"
+    """Unsigned ones as well; without TLS never."""
+    NONE = "none"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PncConfig:
+    """Plug and Charge. It is offered when `service.payment_options` has Contract, over TLS, while the clock
+    is set; roots are in `[trust]`."""
+
+    certificate_service: bool = True
+    """Offer installation of contracts, where the back end provides it."""
+    certificate_update: bool = True
+    """Offer renewal by CertificateUpdateReq as well."""
+    revocation: RevocationCheck = RevocationCheck.REQUIRE
+    """`require`, `prefer` or `off`, see there."""
+    offline: OfflinePolicy = OfflinePolicy.DENY
+    """`deny`, `known` or `chain` while the back end is away."""
+    offline_energy: float = 20_000.0
+    """Wh that a contract may take on the word of its chain alone; needs a meter."""
+    offline_memory: float = 2_592_000.0
+    """How long a contract counts as accepted lately."""
+    expiry_warning: float = 1_814_400.0
+    """The EV is told OK_CertificateExpiresSoon when its contract ends within this time [V2G2-690]."""
+    providers: tuple[str, ...] = ()
+    """Country and provider, `DEABC` for example, that are accepted; empty: all under the roots."""
+    receipt_interval: float | None = None
+    """Ask for a signed meter receipt this often in the charge loop; none: never. Needs a meter."""
+    sales_tariffs: TariffPolicy = TariffPolicy.SIGNED
+    """`signed`, `any` or `none`, see there."""
+    bundle_memory: float = 14_400.0
+    """How long a provisioning answer that came too late is kept for the EV's next try."""
+
+    def __post_init__(self) -> None:
+        _check_range(self.offline_energy, "pnc.offline_energy", 0.0, 1_000_000.0)
+        _check_duration(self.offline_memory, "pnc.offline_memory", at_most=31_622_400.0)
+        _check_duration(self.expiry_warning, "pnc.expiry_warning", at_most=31_622_400.0, at_least=0.0)
+        _check_duration(self.bundle_memory, "pnc.bundle_memory", at_most=604_800.0)
+        if self.receipt_interval is not None:
+            _check_duration(self.receipt_interval, "pnc.receipt_interval", at_most=86_400.0, at_least=0.0)
+        for provider in self.providers:
+            good = re.fullmatch(r"[A-Z]{2}[A-Z0-9]{3}", provider) is not None
+            _check(good, "pnc.providers", "country and provider, five characters in upper case")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -317,13 +395,15 @@ class CompatConfig:
 
     early_session_stop: bool = True
     """Accept SessionStopReq in every phase of a session; some cars stop without PowerDeliveryReq(Stop)."""
+    stray_signature_attributes: bool = True
+    """Accept Id and Type attributes in signatures: ruled out, but some cars write them [V2G2-771]."""
     ev_not_ready: bool = False
     """Do not stop for EVReady false in the DC loop; the set-point is zero meanwhile either way."""
 
     @classmethod
     def strict(cls) -> "CompatConfig":
         """By the letter, for conformance tests."""
-        return cls(early_session_stop=False, ev_not_ready=False)
+        return cls(early_session_stop=False, ev_not_ready=False, stray_signature_attributes=False)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -359,6 +439,8 @@ class SeccConfig:
     """What is offered."""
     service: ServiceConfig = ServiceConfig()
     """How it is paid."""
+    pnc: PncConfig = PncConfig()
+    """Plug and Charge."""
     compat: CompatConfig = CompatConfig()
     """Leniencies."""
     slac: SlacConfig = SlacConfig()
@@ -369,6 +451,9 @@ class SeccConfig:
             re.fullmatch(r"[A-Za-z0-9*]{7,37}", self.evse_id) is not None, "evse_id", "7..37 of A-Z, 0-9, *"
         )
         _check(re.fullmatch(r"[^\s/]{1,15}", self.interface) is not None, "interface", "1..15 characters")
+        if self.service.payment_options == (Payment.CONTRACT,):
+            required = self.tls.policy is TlsPolicy.REQUIRED
+            _check(required, "tls.policy", "required, as there is no payment option without TLS")
 
 
 def load(path: str | pathlib.Path) -> SeccConfig:
@@ -388,46 +473,4 @@ def load(path: str | pathlib.Path) -> SeccConfig:
 
 def from_dict(document: dict[str, object], *, folder: pathlib.Path = pathlib.Path()) -> SeccConfig:
     """The same from a parsed document."""
-    return typing.cast(SeccConfig, _build(SeccConfig, document, "", folder))
-
-
-def _build(cls: type, table: dict[str, object], path: str, folder: pathlib.Path) -> object:
-    hints = typing.get_type_hints(cls)
-    known = {field.name for field in dataclasses.fields(cls)}
-    for key in table:
-        if key not in known:
-            raise ConfigError(f"{path}{key} is not a setting; known here: {', '.join(sorted(known))}")
-    for field in dataclasses.fields(cls):
-        if field.default is dataclasses.MISSING and field.name not in table:
-            raise ConfigError(f"{path}{field.name} is missing")
-    return cls(**{key: _convert(hints[key], value, f"{path}{key}", folder) for key, value in table.items()})
-
-
-def _convert(hint: object, value: object, path: str, folder: pathlib.Path) -> object:
-    """Turn a TOML value into the type that the field is declared with."""
-    if typing.get_origin(hint) is types.UnionType:
-        hint = next(part for part in typing.get_args(hint) if part is not types.NoneType)
-    if typing.get_origin(hint) is tuple:
-        if not isinstance(value, list):
-            raise ConfigError(f"{path} is {value!r}, expected a list")
-        item = typing.get_args(hint)[0]
-        return tuple(_convert(item, part, f"{path}[{i}]", folder) for i, part in enumerate(value))
-    if dataclasses.is_dataclass(hint):
-        if not isinstance(value, dict):
-            raise ConfigError(f"{path} is {value!r}, expected a table")
-        return _build(typing.cast(type, hint), value, f"{path}.", folder)
-    if hint is pathlib.Path:
-        if not isinstance(value, str):
-            raise ConfigError(f"{path} is {value!r}, expected a file name")
-        return folder / value
-    if isinstance(hint, type) and issubclass(hint, enum.Enum):
-        try:
-            return hint(value)
-        except ValueError:
-            known = ", ".join(str(member.value) for member in hint)
-            raise ConfigError(f"{path} is {value!r}, expected one of {known}") from None
-    if hint is float and type(value) is int:
-        return float(value)
-    if type(value) is not hint:
-        raise ConfigError(f"{path} is {value!r}, expected {getattr(hint, '__name__', hint)}")
-    return value
+    return typing.cast(SeccConfig, build(SeccConfig, document, "", folder))

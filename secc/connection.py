@@ -23,6 +23,7 @@ from secc import exi, sap
 from secc.errors import DecodeError, EncodeError, FramingError
 from secc.messages.app_protocol import SupportedAppProtocolReq
 from secc.messages.iso2 import CurrentDemandRes, V2GMessage
+from secc.session.contract_events import ContractInput, ContractOutput
 from secc.session.events import (
     AskSchedules,
     AuthorizationDecided,
@@ -113,6 +114,7 @@ ConnectionInput = (
     | LinkLost
     | PeerMisbehaved
     | ControllerFault
+    | ContractInput
 )
 
 ConnectionOutput = (
@@ -128,6 +130,7 @@ ConnectionOutput = (
     | AskSchedules
     | Notice
     | EndSession
+    | ContractOutput
 )
 
 
@@ -224,7 +227,7 @@ class Connection:
             return
         self._outputs.append(Heard(message))
         if isinstance(message, V2GMessage):
-            self._session(Received(message, self.session.evse), now)
+            self._session(Received(message, self.session.evse, payload), now)
         elif isinstance(message, SupportedAppProtocolReq):
             self._handshake(message, now)
         else:
@@ -249,7 +252,7 @@ class Connection:
             self._held = None
         for output in outputs:
             if isinstance(output, Send):
-                self._send(output.message, now, at_once=ended)
+                self._send(output, now, at_once=ended)
             else:
                 self._outputs.append(output)
         if ended and not self.closed:
@@ -263,9 +266,11 @@ class Connection:
         no_protocol = any(isinstance(o, EndSession) and o.reason.name == "NO_PROTOCOL" for o in outputs)
         return self.session.config.timing.close_delay if answered or no_protocol else 0.0
 
-    def _send(self, message: V2GMessage, now: float, *, at_once: bool) -> None:
+    def _send(self, output: Send, now: float, *, at_once: bool) -> None:
+        message = output.message
         try:
-            write = Write(frame(exi.ISO2.encode(message)), message)
+            payload = exi.ISO2.encode(message) if output.payload is None else output.payload
+            write = Write(frame(payload), message)
         except EncodeError as error:  # our own mistake: a value of the controller or the configuration
             self._outputs.append(Notice(NoticeKind.REFUSED, f"cannot be encoded: {error}"))
             self._session(PeerMisbehaved(f"our own response cannot be encoded: {error}"), now)

@@ -6,7 +6,10 @@ into an input of the session, which then decides what it means.
 
 from typing import Protocol
 
+from secc.pki.contract import Evidence, PresentedContract, VerifiedContract
+from secc.pki.provisioning import ProvisioningAnswer, ProvisioningRequest
 from secc.pki.revocation import Question
+from secc.session.contract_events import ContractGranted, ContractRefused, StoreReceipt, Verdict
 from secc.session.events import EnergyNeed, EvseSnapshot, IsolationLevel, ScheduleOffer
 
 
@@ -66,6 +69,48 @@ class Backend(Protocol):
 
     async def schedules(self, evse_id: str, need: EnergyNeed) -> ScheduleOffer | None:
         """What to offer; None for the outlet's own limit."""
+        ...
+
+
+class ContractBackend(Protocol):
+    """Optional ability of a back end: decide about contracts. Without it none is offered."""
+
+    async def authorize_contract(self, evse_id: str, contract: VerifiedContract) -> Verdict:
+        """May the owner of this contract charge here? Chain, challenge and signature have been verified.
+
+        Who does not know says UNREACHABLE, or raises: the offline policy of the station decides then. May be
+        called again for the same contract; open no transaction here.
+        """
+        ...
+
+
+class ProvisioningBackend(Protocol):
+    """Optional ability of a back end: contracts for cars that have none, or an old one."""
+
+    async def provision(self, request: ProvisioningRequest) -> ProvisioningAnswer:
+        """A signed answer for the car as EXI, or why there is none.
+
+        What takes longer than 4.2 s is kept for the car's next try. The answer is verified before the car
+        gets it, and only its SessionID is replaced.
+        """
+        ...
+
+
+class RevocationBackend(Protocol):
+    """Optional ability of a back end: find OCSP responses and CRLs for a contract, in about two seconds."""
+
+    async def revocation(self, contract: PresentedContract) -> Evidence:
+        """Whatever there is, in DER; it is verified here. `contract.ocsp_request_data` says what to ask."""
+        ...
+
+
+class RecordsContracts(Protocol):
+    """Optional ability of a back end: keep what happened with contracts."""
+
+    async def record_contract(
+        self, evse_id: str, record: StoreReceipt | ContractGranted | ContractRefused
+    ) -> None:
+        """A signed receipt to keep as evidence, a grant with its source, a refusal with its reason."""
         ...
 
 

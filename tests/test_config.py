@@ -77,7 +77,12 @@ def test_file_is_read_with_integers_as_seconds_and_paths_relative_to_it(tmp_path
         ({"network": {"max_payload": 100_000}}, "network.max_payload: expected 64..65536"),
         ({"tls": {"policy": "maybe"}}, "tls.policy is 'maybe', expected one of off, optional, required"),
         ({"tls": {"policy": "optional"}}, "tls.certificate_chain: expected a file"),
-        ({"service": {"payment_options": ["Contract"]}}, "service.payment_options"),
+        ({"service": {"payment_options": []}}, "service.payment_options: expected one or both"),
+        ({"service": {"payment_options": ["Contract", "Contract"]}}, "service.payment_options"),
+        ({"service": {"payment_options": ["Contract"]}}, "tls.policy: expected required"),
+        ({"pnc": {"providers": ["de-abc"]}}, "pnc.providers: expected country and provider"),
+        ({"pnc": {"offline": "maybe"}}, "pnc.offline is 'maybe', expected one of deny, known, chain"),
+        ({"pnc": {"receipt_interval": -1.0}}, "pnc.receipt_interval"),
     ],
 )
 def test_what_is_wrong_is_refused_by_name(document: dict[str, object], words: str) -> None:
@@ -99,7 +104,9 @@ def test_a_file_that_is_no_toml_is_a_configuration_error(tmp_path: pathlib.Path)
 
 
 def test_strict_mode_has_no_leniency() -> None:
-    assert CompatConfig.strict() == CompatConfig(early_session_stop=False, ev_not_ready=False)
+    assert CompatConfig.strict() == CompatConfig(
+        early_session_stop=False, ev_not_ready=False, stray_signature_attributes=False
+    )
 
 
 def test_chains_and_roots_for_tls_are_read(tmp_path: pathlib.Path) -> None:

@@ -12,8 +12,23 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from secc.aio.contracts import ContractDesk
 from secc.config import SeccConfig
 from secc.ports import Backend, EvseController
+from secc.session.contract_events import (
+    AskRevocation,
+    AuthorizeContract,
+    ContractDecided,
+    ContractGranted,
+    ContractInput,
+    ContractOutput,
+    ContractProvisioned,
+    ContractRefused,
+    Provision,
+    RevocationReported,
+    StoreReceipt,
+    Verdict,
+)
 from secc.session.events import (
     AskSchedules,
     AuthorizationDecided,
@@ -34,11 +49,25 @@ from secc.session.events import (
 
 T = TypeVar("T")
 
-Answer = ContactorReported | CableCheckReported | AuthorizationDecided | SchedulesOffered | ControllerFault
+Answer = (
+    ContactorReported
+    | CableCheckReported
+    | AuthorizationDecided
+    | SchedulesOffered
+    | ControllerFault
+    | ContractInput
+)
 """What the outlet and the back end can have to say."""
 
 OutletCommand = (
-    CloseContactor | OpenContactor | StartCableCheck | SetOutput | RenewLease | Authorize | AskSchedules
+    CloseContactor
+    | OpenContactor
+    | StartCableCheck
+    | SetOutput
+    | RenewLease
+    | Authorize
+    | AskSchedules
+    | ContractOutput
 )
 
 
@@ -53,8 +82,14 @@ class Outlet:
         *,
         report: Callable[[Answer], None],
         complain: Callable[[str], None],
+        desk: ContractDesk | None = None,
     ) -> None:
-        """`report` takes inputs for the session; `complain` takes what only a log needs to know."""
+        """`report` takes inputs for the session; `complain` takes what only a log needs to know.
+
+        `desk` deals with contracts; without it none is authorized.
+        """
+        self._desk = desk
+        self._contract: Ticket | None = None
         self._config = config
         self._controller = controller
         self._backend = backend
@@ -102,9 +137,13 @@ class Outlet:
                 self._start(self._authorize(ticket))
             case AskSchedules():
                 self._start(self._ask_schedules(command))
+            case _ if self._desk is not None:
+                self._deal(command, self._desk)
 
     def withdraw(self) -> None:
         """The authorization of this session ends, whatever the back end said before [INV-11]."""
+        if self._contract is not None:
+            self._report(ContractDecided(self._contract, Verdict.WITHDRAWN))
         if self._authorization is not None:
             self._report(AuthorizationDecided(self._authorization, granted=False))
 
@@ -200,6 +239,32 @@ class Outlet:
         except Exception as error:
             self._complain(f"schedules: {_what(error)}")
         self._report(SchedulesOffered(command.ticket, offer))
+
+    # --- contracts -----------------------------------------------------------------------------------------
+
+    def _deal(self, command: OutletCommand, desk: ContractDesk) -> None:
+        match command:
+            case AuthorizeContract(ticket):
+                self._contract = ticket
+                self._start(self._authorize_contract(command, desk))
+            case AskRevocation():
+                self._start(self._ask_revocation(command, desk))
+            case Provision():
+                self._start(self._provision(command, desk))
+            case StoreReceipt() | ContractGranted() | ContractRefused():
+                desk.record(command)
+
+    async def _authorize_contract(self, command: AuthorizeContract, desk: ContractDesk) -> None:
+        verdict = await desk.authorize(command.contract)
+        self._report(ContractDecided(command.ticket, verdict))
+
+    async def _ask_revocation(self, command: AskRevocation, desk: ContractDesk) -> None:
+        evidence = await desk.revocation(command.contract)
+        self._report(RevocationReported(command.ticket, evidence))
+
+    async def _provision(self, command: Provision, desk: ContractDesk) -> None:
+        answer = await desk.provision(command.request)
+        self._report(ContractProvisioned(command.ticket, answer))
 
     # --- tasks ---------------------------------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ import socket
 from collections.abc import Callable, Coroutine
 from types import TracebackType
 
+from secc.aio.contracts import ContractDesk
 from secc.aio.discovery import Discovery, DiscoveryHealth
 from secc.aio.interface import LinkLocal, find_link_local
 from secc.aio.link import Grant, Link
@@ -86,6 +87,7 @@ class Station:
         self._on_event = on_event
         self._random_bytes = random_bytes
         self._tls = TlsKeeper(config, tell=self._tell, ocsp=ocsp)
+        self._desk = ContractDesk(config, backend, complain=self._complain)
         self._responder = SdpResponder(config.tls.policy)
         self._discovery = Discovery(self._responder, port=sdp_port, on_problem=self._deaf)
         self._latch = FaultLatch()
@@ -133,6 +135,7 @@ class Station:
         self._supervisor = self._freshener = None
         self._close_endpoint("stopped")
         await asyncio.gather(*[link.shut_down("the station stops") for link in self._links])
+        await self._desk.stop()
         if self._tasks:  # connections that were just being accepted
             await asyncio.wait(self._tasks)
             await asyncio.gather(*[link.shut_down("the station stops") for link in self._links])
@@ -217,6 +220,12 @@ class Station:
         Raises ConfigError when they cannot be used, and goes on with the old ones.
         """
         self._tls.renew()
+        self._desk.renew_trust()
+
+    @property
+    def contract_refusals(self) -> dict[str, int]:
+        """How often something about a contract was refused since the start, by the rule that was broken."""
+        return dict(self._desk.refusals)
 
     def reset_fault(self) -> None:
         """Somebody has looked at the outlet; with an unplugged cable this ends a latched fault."""
@@ -288,12 +297,18 @@ class Station:
             generation=self._generation,
             tls=link.secure,
             vehicle=link.vehicle,
+            contracts=self._desk.terms(asyncio.get_running_loop().time()),
             recent_ids=self._recent_ids,
             blocked=self._latch.blocked,
             paused=self._pauses.paused(asyncio.get_running_loop().time()),
         )
         outlet = Outlet(
-            self._config, self._controller, self._backend, report=link.post, complain=self._complain
+            self._config,
+            self._controller,
+            self._backend,
+            report=link.post,
+            complain=self._complain,
+            desk=self._desk,
         )
         connection = Connection(session, max_payload=self._config.network.max_payload)
         early = () if self._power_limit is None else (PowerLimited(self._power_limit),)

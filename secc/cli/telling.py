@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import hashlib
 import json
 import math
 import os
@@ -17,6 +18,14 @@ import msgspec
 
 from secc.aio.records import Direction, LinkRecord, MessageRecord, NoticeRecord, OutputRecord, Record
 from secc.messages.iso2 import V2GMessage
+from secc.session.contract_events import (
+    AskRevocation,
+    AuthorizeContract,
+    ContractGranted,
+    ContractRefused,
+    Provision,
+    StoreReceipt,
+)
 from secc.session.events import EndSession, RenewLease
 
 
@@ -57,6 +66,8 @@ def as_text(record: Record) -> str | None:
             detail = f", {end.detail}" if end.detail else ""
             energy = f", meter {end.meter.energy} Wh" if end.meter is not None else ""
             return f"   session {end.session_id.hex().upper()} is over: {end.reason.value}{detail}{energy}"
+        case OutputRecord() if (words := _contract_words(record.output)) is not None:
+            return f"   {type(record.output).__name__} " + " ".join(f"{k} {v}" for k, v in words.items())
         case OutputRecord():
             return f"   {_order(record.output)}"
         case LinkRecord():
@@ -77,10 +88,36 @@ def as_json(record: Record) -> str:
         case NoticeRecord():
             fields |= {"kind": "notice", "about": record.notice.kind.value, "text": record.notice.text}
         case OutputRecord():
-            fields |= {"kind": "output", "name": type(record.output).__name__, **_plain(record.output)}
+            words = _contract_words(record.output)
+            words = _plain(record.output) if words is None else words
+            fields |= {"kind": "output", "name": type(record.output).__name__, **words}
         case LinkRecord():
             fields |= {"kind": "link", "event": record.event.value, "text": record.text, "peer": record.peer}
     return json.dumps(fields)
+
+
+def _contract_words(output: object) -> dict[str, Any] | None:
+    """What is told of an output about a contract; certificates and proofs are left out."""
+    match output:
+        case AuthorizeContract(contract=contract) | AskRevocation(contract=contract):
+            return {"emaid": str(contract.emaid)}
+        case ContractGranted(contract=contract, source=source):
+            root = contract.chain.anchor.certificate.subject.common_name
+            return {"emaid": str(contract.emaid), "by": source.value, "root": root}
+        case ContractRefused():
+            return {
+                "step": output.step,
+                "code": output.code.value,
+                "rule": output.rule,
+                "who": output.identity,
+            }
+        case Provision(request=request):
+            return {"action": request.action.value, "who": str(request.pcid or request.emaid)}
+        case StoreReceipt(receipt=receipt):
+            info = receipt.request.meter_info
+            return {"emaid": str(receipt.contract.emaid), "meter": info.meter_id, "Wh": info.meter_reading}
+        case _:
+            return None
 
 
 def _order(output: object) -> str:
@@ -100,6 +137,8 @@ def _plain(value: Any) -> Any:
         return {"session_id": value.header.session_id.hex().upper(), "body": _plain(value.body)}
     if isinstance(value, enum.Enum):
         return value.value
+    if isinstance(value, bytes) and len(value) > _LONGEST:  # certificates of persons do not belong in logs
+        return f"{len(value)} bytes, SHA-256 {hashlib.sha256(value).hexdigest()}"
     if isinstance(value, bytes):
         return value.hex().upper()
     if isinstance(value, msgspec.Struct):
@@ -110,6 +149,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     return value
+
+
+_LONGEST = 100  # bytes that are told in full
 
 
 # --- response times ----------------------------------------------------------------------------------------

@@ -7,7 +7,11 @@ import dataclasses
 import enum
 from fractions import Fraction
 
-from secc.config import EnergyMode
+from secc.config import EnergyMode, Payment
+from secc.messages.iso2 import MeterInfo
+from secc.pki.contract import PresentedContract, VerifiedContract
+from secc.pki.provisioning import ProvisioningRequest
+from secc.session.contract_events import GrantSource
 from secc.session.events import IsolationLevel, SchedulesOffered, Ticket
 
 
@@ -16,9 +20,69 @@ class Grant:
     """The question whether this person may charge, and what was said [INV-09] [INV-11]."""
 
     ticket: Ticket
+    payment: Payment
+    """A grant for one way to pay never counts for the other."""
     granted: bool = False
     refused: bool = False
     """Denied, or withdrawn: nothing in this session can grant again."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RevocationQuestion:
+    """A contract that has been shown, while its revocation is looked up."""
+
+    ticket: Ticket
+    contract: PresentedContract
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ProvisioningQuestion:
+    """The back end has been asked for a contract."""
+
+    ticket: Ticket
+    request: ProvisioningRequest
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Claim:
+    """A contract whose chain is good, and the challenge that its owner has to sign [V2G2-697]."""
+
+    contract: PresentedContract
+    challenge: bytes = dataclasses.field(repr=False)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ContractPayer:
+    """Who pays, proved, and by whose word."""
+
+    contract: VerifiedContract
+    source: GrantSource | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ReceiptQuestion:
+    """The reading that the EV has to sign now."""
+
+    meter_info: MeterInfo
+    schedule_id: int
+
+
+@dataclasses.dataclass(slots=True)
+class ContractSide:
+    """The groups of Plug and Charge; all None in a session that pays another way."""
+
+    revocation_question: RevocationQuestion | None = None
+    provisioning_question: ProvisioningQuestion | None = None
+    retry_counter: int = 0
+    """For a refused CertificateUpdateRes."""
+    claim: Claim | None = None
+    """A contract that has been shown, until its owner has proved it."""
+    payer: ContractPayer | None = None
+    receipt_question: ReceiptQuestion | None = None
+    receipt_at: float | None = None
+    """When a receipt was asked for last, or the loop began."""
+    last_energy: int | None = None
+    """Wh on the meter where a grant without the back end has to end."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ import itertools
 
 from secc.config import EnergyMode
 from secc.messages.iso2 import ResponseCode, V2GMessage
+from secc.session.contract_events import ContractInput, ContractOutput
+from secc.session.ticket import Ticket as Ticket
 
 
 class ControlPilot(enum.StrEnum):
@@ -122,16 +124,6 @@ class EvseSnapshot:
     meter: MeterReading | None = None
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Ticket:
-    """Names one question of one session; equal tickets mean the same question."""
-
-    generation: int
-    """The station's count of sessions."""
-    number: int
-    """The session's count of questions."""
-
-
 # --- schedules ---------------------------------------------------------------------------------------------
 
 
@@ -236,6 +228,8 @@ class PausedSession:
     session_id: bytes
     offer: Offer | None
     """The schedule that was followed; None when the EV paused before there was one."""
+    emaid: str = ""
+    """Normal form of the contract that paid; the one who continues has to show the same [V2G2-754]."""
 
 
 # --- inputs ------------------------------------------------------------------------------------------------
@@ -247,6 +241,8 @@ class Received:
 
     message: V2GMessage
     snapshot: EvseSnapshot
+    payload: bytes = dataclasses.field(default=b"", repr=False)
+    """The same as it came, EXI: a back end that provisions gets it."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -347,6 +343,7 @@ Input = (
     | LinkLost
     | PeerMisbehaved
     | ControllerFault
+    | ContractInput
 )
 
 
@@ -358,6 +355,8 @@ class Send:
     """The response to the request at hand; exactly one per request [INV-15]."""
 
     message: V2GMessage
+    payload: bytes | None = dataclasses.field(default=None, repr=False)
+    """Send these bytes as they are: somebody else has signed what is in them. They say `message`."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -482,4 +481,5 @@ Output = (
     | AskSchedules
     | Notice
     | EndSession
+    | ContractOutput
 )

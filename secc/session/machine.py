@@ -11,17 +11,20 @@ What holds whatever a handler does is enforced here:
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Collection
 from fractions import Fraction
 
 from secc.config import Payment, SeccConfig
 from secc.messages import iso2
 from secc.messages.iso2 import ResponseCode
+from secc.messages.xmldsig import Signature
 from secc.pki.vehicle import VehicleIdentity
 from secc.session import limits, quantities, table
 from secc.session.context import (
     CableTest,
     ChargeParameters,
+    ContractSide,
     Demand,
     Energised,
     Grant,
@@ -29,6 +32,7 @@ from secc.session.context import (
     ScheduleQuestion,
     Stop,
 )
+from secc.session.contract_events import ContractTerms
 from secc.session.events import (
     ControlPilot,
     EndReason,
@@ -84,6 +88,10 @@ class Session:
     """The output was switched off in the middle; only a new start can switch it on."""
     renegotiation_wanted: bool = False
     external_limit: float | None = None
+    received_signature: Signature | None = None
+    """Signature in the header of the last request."""
+    received_payload: bytes = b""
+    """The last request as it came."""
 
     def __init__(
         self,
@@ -95,6 +103,7 @@ class Session:
         generation: int = 0,
         tls: bool = False,
         vehicle: VehicleIdentity | None = None,
+        contracts: ContractTerms | None = None,
         recent_ids: Collection[bytes] = (),
         blocked: bool = False,
         paused: PausedSession | None = None,
@@ -104,14 +113,17 @@ class Session:
         `random_bytes` has to be cryptographically secure [V2G2-835]. `generation` counts the station's
         sessions [INV-20], `recent_ids` are session ids not to be given again [INV-12], `blocked` says that
         a latched fault has not been reset (`secc.session.latch`), `vehicle` is who the EV proved to be in the
-        TLS handshake, where it was asked; a contract shown there binds PaymentDetailsReq. `paused` is the
-        session that this one may continue (`secc.session.pause`).
+        TLS handshake, where it was asked; a contract shown there binds PaymentDetailsReq. `contracts` is what
+        is needed to deal with contracts: without it Plug and Charge is not offered. `paused` is the session
+        that this one may continue (`secc.session.pause`).
         """
         self.config = config
         self.evse = snapshot
         self.now = now
         self.tls = tls
         self.vehicle = vehicle
+        self.contracts = contracts
+        self.pnc = ContractSide()
         self.state = State.WAIT_SESSION_SETUP
         self._random_bytes = random_bytes
         self._recent_ids = recent_ids
@@ -169,12 +181,22 @@ class Session:
 
     @property
     def granted(self) -> bool:
-        return self.grant is not None and self.grant.granted
+        """A grant for the payment option that was chosen; that of another never counts."""
+        return self.grant is not None and self.grant.granted and self.grant.payment is self.payment
 
     @property
     def payment_options(self) -> tuple[Payment, ...]:
-        """What is offered on this connection: contracts only over TLS [V2G2-632] [INV-21]."""
-        return tuple(o for o in self.config.service.payment_options if o is not Payment.CONTRACT or self.tls)
+        """What is offered on this connection: contracts only over TLS [V2G2-632] [INV-21], and while the
+        clock is set, as nothing can be said about certificates without it."""
+        terms = self.contracts
+        contract = self.tls and terms is not None and self.utc >= terms.policy.chain.earliest
+        return tuple(o for o in self.config.service.payment_options if o is not Payment.CONTRACT or contract)
+
+    @property
+    def utc(self) -> datetime.datetime:
+        """The wall clock; 1970 when it makes no sense."""
+        seconds = self.evse.utc if 0 <= self.evse.utc < _YEAR_9000 else 0.0
+        return datetime.datetime.fromtimestamp(seconds, datetime.UTC)
 
     @property
     def schedule_id(self) -> int:
@@ -206,13 +228,23 @@ class Session:
             if session_id not in (bytes(8), avoid, paused) and session_id not in self._recent_ids:
                 return session_id
 
-    def answer(self, body: iso2.BodyElement) -> None:
-        """Send the response to the request at hand."""
+    def random_bytes(self, size: int) -> bytes:
+        """From the generator that the session was given."""
+        return self._random_bytes(size)
+
+    def answer(
+        self,
+        body: iso2.BodyElement,
+        *,
+        signature: Signature | None = None,
+        payload: bytes | None = None,
+    ) -> None:
+        """Send the response to the request at hand. `payload`: as these bytes, which say the same."""
         if self._owed is None or type(body) is not iso2.PAIRS[type(self._owed)]:
             raise RuntimeError(f"{type(body).__name__} does not answer {type(self._owed).__name__}")
         self._owed = None
-        header = iso2.MessageHeader(session_id=self.session_id)
-        self._outputs.append(Send(iso2.V2GMessage(header=header, body=body)))
+        header = iso2.MessageHeader(session_id=self.session_id, signature=signature)
+        self._outputs.append(Send(iso2.V2GMessage(header=header, body=body), payload))
 
     def emit(self, output: Output) -> None:
         """Ask the outside for something."""
@@ -303,11 +335,15 @@ class Session:
                 established=self.evcc_id is not None,
                 fault=None if self._blocked else self.fault,
                 meter=self.evse.meter,
-                paused=PausedSession(self.session_id, self.offer) if reason is EndReason.PAUSED else None,
+                paused=self._paused_session() if reason is EndReason.PAUSED else None,
             )
         )
         self.state = State.ENDED
         self._timers.clear()
+
+    def _paused_session(self) -> PausedSession:
+        emaid = "" if self.pnc.payer is None else self.pnc.payer.contract.emaid.normal
+        return PausedSession(self.session_id, self.offer, emaid)
 
     # --- requests -----------------------------------------------------------------------------------------
 
@@ -325,6 +361,8 @@ class Session:
             self.answer(refusal(self, self._owed, ResponseCode.FAILED))
         self._owed = request
         self.received_id = event.message.header.session_id
+        self.received_signature = event.message.header.signature
+        self.received_payload = event.payload
         try:
             self._check_session(event.message.header.session_id, request)
             rule = table.find(self.state, type(request), self.config.compat)
@@ -352,6 +390,8 @@ class Session:
             return
         request = self._owed
         self.notice(NoticeKind.REFUSED, f"{type(request).__name__}: {refused.code.value}, {refused}")
+        if refused.record is not None:
+            self.emit(refused.record)
         self.off(final=True)
         self.answer(refusal(self, request, refused.code))
         self.end(EndReason.REFUSED, str(refused), refused.code)
@@ -449,3 +489,6 @@ class Session:
         if purpose is not Purpose.PRE_CHARGE:
             return None
         return quantities.decimal(self.config.energy.dc.pre_charge_current)
+
+
+_YEAR_9000 = 221_845_392_000  # Unix seconds; dates beyond it are no dates

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from secc.messages import iso2
 from secc.messages.iso2 import EVSEProcessing, ResponseCode
 from secc.session import status
+from secc.session.contract_events import ContractRefused
 
 if TYPE_CHECKING:
     from secc.session.machine import Session
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
 class Refused(Exception):
     """Raised by a handler when a check fails; the machine answers and ends. Never leaves `Session.handle`."""
 
-    def __init__(self, code: ResponseCode, why: str) -> None:
+    def __init__(self, code: ResponseCode, why: str, record: ContractRefused | None = None) -> None:
         super().__init__(why)
         self.code = code
+        self.record = record
+        """For the record, where it is about a contract."""
 
 
 def refusal(session: Session, request: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
@@ -81,7 +84,7 @@ def _session_stop(_: Session, __: iso2.BodyElement, code: ResponseCode) -> iso2.
     return iso2.SessionStopRes(response_code=code)
 
 
-def _certificate_update(_: Session, __: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
+def _certificate_update(session: Session, _: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
     return iso2.CertificateUpdateRes(
         response_code=code,
         sa_provisioning_certificate_chain=iso2.CertificateChain(certificate=b"\0"),
@@ -91,7 +94,7 @@ def _certificate_update(_: Session, __: iso2.BodyElement, code: ResponseCode) ->
         ),
         dh_public_key=iso2.DiffieHellmanPublickey(id="id3", value=bytes(65)),
         emaid=iso2.EMAID(id="id4", value="00000000000000"),
-        retry_counter=0,  # do not retry [V2G2-928]
+        retry_counter=session.pnc.retry_counter,  # 0: not before the next charging [V2G2-696] [V2G2-928]
     )
 
 

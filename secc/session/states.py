@@ -14,6 +14,14 @@ class State(enum.Enum):
     WAIT_SERVICE_DISCOVERY = "waits for ServiceDiscoveryReq"
     WAIT_SERVICE_SELECTION = "waits for ServiceDetailReq or PaymentServiceSelectionReq"
     WAIT_AUTHORIZATION = "waits for AuthorizationReq"
+
+    # Plug and Charge
+    WAIT_CONTRACT = "waits for PaymentDetailsReq, CertificateInstallationReq or CertificateUpdateReq"
+    PROVISIONING = "owes CertificateInstallationRes or CertificateUpdateRes, waits for the back end"
+    WAIT_PAYMENT_DETAILS = "waits for PaymentDetailsReq, the car has its certificate now"
+    CHECKING_CONTRACT = "owes PaymentDetailsRes, waits for revocation data"
+    WAIT_CONTRACT_AUTHORIZATION = "waits for AuthorizationReq with the contract's signature"
+
     WAIT_CHARGE_PARAMETERS = "waits for ChargeParameterDiscoveryReq"
 
     # AC
@@ -22,6 +30,7 @@ class State(enum.Enum):
     CLOSING_CONTACTOR = "owes PowerDeliveryRes, waits for the contactor"
     WAIT_FIRST_STATUS = "waits for the first ChargingStatusReq"
     WAIT_STATUS = "waits for ChargingStatusReq or PowerDeliveryReq"
+    WAIT_RECEIPT_AC = "waits for MeteringReceiptReq, AC"
     WAIT_STOP_AC = "waits for SessionStopReq"
 
     # DC
@@ -32,6 +41,8 @@ class State(enum.Enum):
     WAIT_POWER_ON_DC = "waits for PreChargeReq or PowerDeliveryReq"
     WAIT_FIRST_DEMAND = "waits for the first CurrentDemandReq"
     WAIT_DEMAND = "waits for CurrentDemandReq or PowerDeliveryReq"
+    WAIT_RECEIPT_DC = "waits for MeteringReceiptReq, DC"
+    WAIT_AFTER_RECEIPT = "waits for CurrentDemandReq, PowerDeliveryReq or a new parameter discovery"
     WAIT_STOP_DC = "waits for WeldingDetectionReq, SessionStopReq or a new parameter discovery"
     AWAITING_PILOT_B = "owes WeldingDetectionRes or SessionStopRes, waits for pilot B"
     WAIT_WELDING = "waits for WeldingDetectionReq or SessionStopReq"
@@ -44,8 +55,11 @@ class State(enum.Enum):
         return self in (
             State.WAIT_FIRST_STATUS,
             State.WAIT_STATUS,
+            State.WAIT_RECEIPT_AC,
             State.WAIT_FIRST_DEMAND,
             State.WAIT_DEMAND,
+            State.WAIT_RECEIPT_DC,
+            State.WAIT_AFTER_RECEIPT,
         )
 
     @property
@@ -60,6 +74,9 @@ class Timer(enum.Enum):
     COMMUNICATION_SETUP = "communication_setup"
     SEQUENCE = "sequence"
     AUTHORIZATION = "authorization"
+    REVOCATION = "revocation"
+    PROVISIONING = "provisioning"
+    CONTRACT_ANSWER = "contract_answer"
     CHARGE_PARAMETERS = "charge_parameters"
     PILOT = "pilot"
     CONTACTOR = "contactor"

@@ -21,10 +21,8 @@ unplugged cable, a pilot outside C and D, or a lapsed lease switch the output of
 
 A row with a `leniency` counts only while that switch of `CompatConfig` is on.
 
-Not here yet: Plug and Charge (PaymentDetailsReq, CertificateInstallationReq, CertificateUpdateReq,
-MeteringReceiptReq). Contract payment is not offered, so these requests are out of sequence in every state. Their
-rows belong between WAIT_SERVICE_SELECTION and WAIT_AUTHORIZATION [V2G2-551], the receipt after each loop
-[V2G2-577] [V2G2-795].
+A contract and external identification never meet: after PaymentServiceSelectionReq each has states of its own,
+and both lead to WAIT_CHARGE_PARAMETERS, by a grant of their own kind.
 """
 
 from __future__ import annotations
@@ -37,9 +35,13 @@ from secc.config import CompatConfig
 from secc.messages.iso2 import (
     AuthorizationReq,
     CableCheckReq,
+    CertificateInstallationReq,
+    CertificateUpdateReq,
     ChargeParameterDiscoveryReq,
     ChargingStatusReq,
     CurrentDemandReq,
+    MeteringReceiptReq,
+    PaymentDetailsReq,
     PaymentServiceSelectionReq,
     PowerDeliveryReq,
     PreChargeReq,
@@ -49,6 +51,7 @@ from secc.messages.iso2 import (
     SessionStopReq,
     WeldingDetectionReq,
 )
+from secc.session.contract_events import ContractDecided, ContractProvisioned, RevocationReported
 from secc.session.events import (
     AuthorizationDecided,
     CableCheckReported,
@@ -61,7 +64,17 @@ from secc.session.events import (
     SchedulesOffered,
     StopRequested,
 )
-from secc.session.handlers import ac, dc, ending, identification, parameters, setup
+from secc.session.handlers import (
+    ac,
+    contract,
+    dc,
+    ending,
+    identification,
+    parameters,
+    provisioning,
+    receipts,
+    setup,
+)
 from secc.session.states import PilotChanged, Timer
 from secc.session.states import State as S
 
@@ -95,11 +108,24 @@ RULES: tuple[On, ...] = (
     On(S.WAIT_SESSION_SETUP,     SessionSetupReq,             setup.session_setup,                      {S.WAIT_SERVICE_DISCOVERY},                                          "V2G2-541 V2G2-542 V2G2-543"),
     On(S.WAIT_SERVICE_DISCOVERY, ServiceDiscoveryReq,         setup.service_discovery,                  {S.WAIT_SERVICE_SELECTION},                                          "V2G2-544 V2G2-545"),
     On(S.WAIT_SERVICE_SELECTION, ServiceDetailReq,            setup.service_detail,                     {S.WAIT_SERVICE_SELECTION},                                          "V2G2-547 V2G2-548 V2G2-549"),
-    On(S.WAIT_SERVICE_SELECTION, PaymentServiceSelectionReq,  identification.payment_service_selection, {S.WAIT_AUTHORIZATION},                                              "V2G2-550 V2G2-551"),
+    On(S.WAIT_SERVICE_SELECTION, PaymentServiceSelectionReq,  identification.payment_service_selection, {S.WAIT_AUTHORIZATION, S.WAIT_CONTRACT},                             "V2G2-550 V2G2-551"),
 
     # --- authorization ---
     On(S.WAIT_AUTHORIZATION,     AuthorizationReq,            identification.authorization,             {S.WAIT_AUTHORIZATION, S.WAIT_CHARGE_PARAMETERS},                    "V2G2-562 V2G2-563 V2G2-573 V2G2-687"),
     On(S.WAIT_AUTHORIZATION,     Timer.AUTHORIZATION,         ending.budget_spent,                      {S.WAIT_AUTHORIZATION},                                              "V2G2-713"),
+
+    # --- Plug and Charge: a certificate for the car, if it needs one; the contract; the proof ---
+    On(S.WAIT_CONTRACT,          CertificateInstallationReq,  provisioning.certificate_request,         {S.PROVISIONING},                                                    "V2G2-551 V2G2-553"),
+    On(S.WAIT_CONTRACT,          CertificateUpdateReq,        provisioning.certificate_request,         {S.PROVISIONING},                                                    "V2G2-551 V2G2-556"),
+    On(S.PROVISIONING,           ContractProvisioned,         provisioning.provisioned,                 {S.PROVISIONING, S.WAIT_PAYMENT_DETAILS},                            "V2G2-554"),
+    On(S.PROVISIONING,           Timer.PROVISIONING,          provisioning.provisioning_late,           set(),                                                               ""),
+    On(S.WAIT_CONTRACT,          PaymentDetailsReq,           contract.payment_details,                 {S.CHECKING_CONTRACT, S.WAIT_CONTRACT_AUTHORIZATION},                "V2G2-551"),
+    On(S.WAIT_PAYMENT_DETAILS,   PaymentDetailsReq,           contract.payment_details,                 {S.CHECKING_CONTRACT, S.WAIT_CONTRACT_AUTHORIZATION},                "V2G2-554"),
+    On(S.CHECKING_CONTRACT,      RevocationReported,          contract.revocation_reported,             {S.CHECKING_CONTRACT, S.WAIT_CONTRACT_AUTHORIZATION},                ""),
+    On(S.CHECKING_CONTRACT,      Timer.REVOCATION,            contract.revocation_late,                 {S.WAIT_CONTRACT_AUTHORIZATION},                                     ""),
+    On(S.WAIT_CONTRACT_AUTHORIZATION, AuthorizationReq,       contract.authorization,                   {S.WAIT_CONTRACT_AUTHORIZATION, S.WAIT_CHARGE_PARAMETERS},           "V2G2-475 V2G2-684 V2G2-855"),
+    On(S.WAIT_CONTRACT_AUTHORIZATION, Timer.CONTRACT_ANSWER,  contract.answer_late,                     {S.WAIT_CONTRACT_AUTHORIZATION},                                     ""),
+    On(S.WAIT_CONTRACT_AUTHORIZATION, Timer.AUTHORIZATION,    ending.budget_spent,                      {S.WAIT_CONTRACT_AUTHORIZATION},                                     "V2G2-713"),
 
     # --- charge parameters, also after a renegotiation ---
     On(S.WAIT_CHARGE_PARAMETERS, ChargeParameterDiscoveryReq, parameters.charge_parameter_discovery,    {S.WAIT_CHARGE_PARAMETERS, S.WAIT_POWER_ON_AC, S.WAIT_CABLE_CHECK},  "V2G2-565 V2G2-582 V2G2-688"),
@@ -112,8 +138,9 @@ RULES: tuple[On, ...] = (
     On(S.AWAITING_PILOT_AC,      Timer.PILOT,                 ending.pilot_not_seen,                    set(),                                                               "V2G2-847"),
     On(S.CLOSING_CONTACTOR,      ContactorReported,           ac.contactor_reported,                    {S.CLOSING_CONTACTOR, S.WAIT_FIRST_STATUS},                          "V2G2-862"),
     On(S.CLOSING_CONTACTOR,      Timer.CONTACTOR,             ac.contactor_late,                        set(),                                                               "V2G2-862"),
-    On(S.WAIT_FIRST_STATUS,      ChargingStatusReq,           ac.charging_status,                       {S.WAIT_STATUS},                                                     "V2G2-576"),
-    On(S.WAIT_STATUS,            ChargingStatusReq,           ac.charging_status,                       {S.WAIT_STATUS},                                                     "V2G2-575"),
+    On(S.WAIT_FIRST_STATUS,      ChargingStatusReq,           ac.charging_status,                       {S.WAIT_STATUS, S.WAIT_RECEIPT_AC},                                  "V2G2-576 V2G2-577"),
+    On(S.WAIT_STATUS,            ChargingStatusReq,           ac.charging_status,                       {S.WAIT_STATUS, S.WAIT_RECEIPT_AC},                                  "V2G2-575 V2G2-577"),
+    On(S.WAIT_RECEIPT_AC,        MeteringReceiptReq,          receipts.receipt_ac,                      {S.WAIT_STATUS},                                                     "V2G2-577 V2G2-580"),
     On(S.WAIT_STATUS,            PowerDeliveryReq,            ac.power_off,                             {S.WAIT_STOP_AC, S.WAIT_CHARGE_PARAMETERS},                          "V2G2-575 V2G2-812 V2G2-813"),
     On(S.WAIT_STOP_AC,           SessionStopReq,              ending.session_stop,                      {S.ENDED},                                                           "V2G2-568 V2G2-570 V2G2-571"),
 
@@ -131,8 +158,12 @@ RULES: tuple[On, ...] = (
     On(S.WAIT_POWER_ON_DC,        Timer.PRE_CHARGE_TOTAL,     ending.budget_spent,                      {S.WAIT_POWER_ON_DC},                                                "V2G2-605"),
 
     # --- DC: charging, end ---
-    On(S.WAIT_FIRST_DEMAND,      CurrentDemandReq,            dc.current_demand,                        {S.WAIT_DEMAND},                                                     "V2G2-590 V2G2-592"),
-    On(S.WAIT_DEMAND,            CurrentDemandReq,            dc.current_demand,                        {S.WAIT_DEMAND},                                                     "V2G2-592 V2G2-593"),
+    On(S.WAIT_FIRST_DEMAND,      CurrentDemandReq,            dc.current_demand,                        {S.WAIT_DEMAND, S.WAIT_RECEIPT_DC},                                  "V2G2-590 V2G2-592 V2G2-795"),
+    On(S.WAIT_DEMAND,            CurrentDemandReq,            dc.current_demand,                        {S.WAIT_DEMAND, S.WAIT_RECEIPT_DC},                                  "V2G2-592 V2G2-593 V2G2-795"),
+    On(S.WAIT_RECEIPT_DC,        MeteringReceiptReq,          receipts.receipt_dc,                      {S.WAIT_AFTER_RECEIPT},                                              "V2G2-795 V2G2-796"),
+    On(S.WAIT_AFTER_RECEIPT,     CurrentDemandReq,            dc.current_demand,                        {S.WAIT_DEMAND, S.WAIT_RECEIPT_DC},                                  "V2G2-797"),
+    On(S.WAIT_AFTER_RECEIPT,     PowerDeliveryReq,            dc.power_off,                             {S.WAIT_STOP_DC, S.WAIT_CHARGE_PARAMETERS},                          "V2G2-797"),
+    On(S.WAIT_AFTER_RECEIPT,     ChargeParameterDiscoveryReq, dc.discovery_after_receipt,               {S.WAIT_CHARGE_PARAMETERS, S.WAIT_CABLE_CHECK},                      "V2G2-797"),
     On(S.WAIT_DEMAND,            PowerDeliveryReq,            dc.power_off,                             {S.WAIT_STOP_DC, S.WAIT_CHARGE_PARAMETERS},                          "V2G2-593 V2G2-812 V2G2-813"),
     On(S.WAIT_STOP_DC,           WeldingDetectionReq,         dc.welding_detection,                     {S.AWAITING_PILOT_B, S.WAIT_WELDING},                                "V2G2-596 V2G2-601 V2G2-919"),
     On(S.WAIT_STOP_DC,           SessionStopReq,              ending.session_stop_dc,                   {S.AWAITING_PILOT_B, S.ENDED},                                       "V2G2-570 V2G2-601 V2G2-919"),
@@ -147,6 +178,9 @@ RULES: tuple[On, ...] = (
     On(S.WAIT_SERVICE_DISCOVERY,  SessionStopReq,             ending.session_stop,                      {S.ENDED},                                                           "V2G2-570", "early_session_stop"),
     On(S.WAIT_SERVICE_SELECTION,  SessionStopReq,             ending.session_stop,                      {S.ENDED},                                                           "V2G2-570", "early_session_stop"),
     On(S.WAIT_AUTHORIZATION,      SessionStopReq,             ending.session_stop,                      {S.ENDED},                                                           "V2G2-570", "early_session_stop"),
+    On(S.WAIT_CONTRACT,           SessionStopReq,             ending.session_stop,                      {S.ENDED},                                                           "V2G2-570", "early_session_stop"),
+    On(S.WAIT_PAYMENT_DETAILS,    SessionStopReq,             ending.session_stop,                      {S.ENDED},                                                           "V2G2-570", "early_session_stop"),
+    On(S.WAIT_CONTRACT_AUTHORIZATION, SessionStopReq,         ending.session_stop,                      {S.ENDED},                                                           "V2G2-570", "early_session_stop"),
     On(S.WAIT_CHARGE_PARAMETERS,  SessionStopReq,             ending.session_stop,                      {S.ENDED},                                                           "V2G2-570", "early_session_stop"),
     On(S.WAIT_POWER_ON_AC,        SessionStopReq,             ending.session_stop,                      {S.ENDED},                                                           "V2G2-570", "early_session_stop"),
     On(S.WAIT_FIRST_STATUS,       SessionStopReq,             ending.session_stop,                      {S.ENDED},                                                           "V2G2-570", "early_session_stop"),
@@ -157,6 +191,9 @@ RULES: tuple[On, ...] = (
     On(S.WAIT_POWER_ON_DC,        SessionStopReq,             ending.session_stop,                      {S.ENDED},                                                           "V2G2-570", "early_session_stop"),
     On(S.WAIT_FIRST_DEMAND,       SessionStopReq,             ending.session_stop,                      {S.ENDED},                                                           "V2G2-570", "early_session_stop"),
     On(S.WAIT_DEMAND,             SessionStopReq,             ending.session_stop,                      {S.ENDED},                                                           "V2G2-570", "early_session_stop"),
+    On(S.WAIT_RECEIPT_AC,         SessionStopReq,             ending.session_stop,                      {S.ENDED},                                                           "V2G2-570", "early_session_stop"),
+    On(S.WAIT_RECEIPT_DC,         SessionStopReq,             ending.session_stop,                      {S.ENDED},                                                           "V2G2-570", "early_session_stop"),
+    On(S.WAIT_AFTER_RECEIPT,      SessionStopReq,             ending.session_stop,                      {S.ENDED},                                                           "V2G2-570", "early_session_stop"),
 )
 # fmt: on
 
@@ -171,6 +208,9 @@ class Anywhere:
 
 ANYWHERE: dict[Key, Anywhere] = {
     AuthorizationDecided: Anywhere(identification.authorization_decided, "V2G2-856 INV-11 INV-20"),
+    ContractDecided: Anywhere(contract.decided, "INV-11 INV-20"),
+    RevocationReported: Anywhere(ending.stale, "INV-20"),
+    ContractProvisioned: Anywhere(ending.stale, "INV-20"),
     SchedulesOffered: Anywhere(ending.stale, "INV-20"),
     CableCheckReported: Anywhere(ending.stale, "INV-20"),
     ContactorReported: Anywhere(ac.contactor_failed, "INV-03 INV-20"),

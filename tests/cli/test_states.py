@@ -11,7 +11,13 @@ def test_a_request_shows_each_state_in_which_it_is_legal(capsys: pytest.CaptureF
     assert main(["states", "PowerDeliveryReq"]) == 0
     text = capsys.readouterr().out
     heads = [line.split(":")[0] for line in text.splitlines() if line.startswith("WAIT_")]
-    assert heads == ["WAIT_POWER_ON_AC", "WAIT_STATUS", "WAIT_POWER_ON_DC", "WAIT_DEMAND"]
+    assert heads == [
+        "WAIT_POWER_ON_AC",
+        "WAIT_STATUS",
+        "WAIT_POWER_ON_DC",
+        "WAIT_AFTER_RECEIPT",
+        "WAIT_DEMAND",
+    ]
     assert "secc/session/handlers/ac.py:" in text
     assert "In every other state: PowerDeliveryRes with FAILED_SequenceError" in text
 

@@ -4,8 +4,10 @@ import dataclasses
 import itertools
 from collections.abc import Callable
 
+from secc import exi
 from secc.config import CompatConfig, EnergyConfig, EnergyMode, SeccConfig, TimingConfig
 from secc.messages.iso2 import BodyElement, DCEVSEStatus
+from secc.messages.xmldsig import Signature
 from secc.session.events import (
     AskSchedules,
     AuthorizationDecided,
@@ -76,10 +78,18 @@ class Bench:
         self.trace.append((self.clock.now, event, self.last))
         return self.last
 
-    def request(self, body: BodyElement | None, session_id: bytes | None = None) -> BodyElement | None:
+    def request(
+        self,
+        body: BodyElement | None,
+        session_id: bytes | None = None,
+        *,
+        signature: Signature | None = None,
+    ) -> BodyElement | None:
         """Send a request; the response to it, if there is one at once."""
         header = self.session.session_id if session_id is None else session_id
-        return sent(self.feed(Received(requests.message(header, body), self.evse)))
+        message = requests.message(header, body, signature)
+        payload = b"" if signature is None else exi.ISO2.encode(message)
+        return sent(self.feed(Received(message, self.evse, payload)))
 
     def outlet(self, **changes: object) -> tuple[Output, ...]:
         """The outlet changes, and says so at once."""

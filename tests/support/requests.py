@@ -38,7 +38,7 @@ from secc.messages.iso2 import (
     UnitSymbol,
     WeldingDetectionReq,
 )
-from secc.messages.xmldsig import X509IssuerSerial
+from secc.messages.xmldsig import Signature, X509IssuerSerial
 
 
 def volts(value: int, multiplier: int = 0) -> PhysicalValue:
@@ -263,6 +263,8 @@ EACH: dict[type[BodyElement], BodyElement] = {
 """One of each request class."""
 
 
-def message(session_id: bytes, body: BodyElement | None) -> iso2.V2GMessage:
+def message(
+    session_id: bytes, body: BodyElement | None, signature: Signature | None = None
+) -> iso2.V2GMessage:
     """A request with its header."""
-    return iso2.V2GMessage(header=iso2.MessageHeader(session_id=session_id), body=body)
+    return iso2.V2GMessage(header=iso2.MessageHeader(session_id=session_id, signature=signature), body=body)

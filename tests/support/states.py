@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 
-from secc.config import SeccConfig
+from secc.config import Payment, SeccConfig
+from secc.pki.provisioning import ProvisioningAnswer
 from secc.session.events import ControlPilot
 from secc.session.states import State
 from tests.support import requests
 from tests.support.bench import AC, DC, Bench
+from tests.support.pnc import PNC_AC, PNC_DC, PncBench, bundle, terms, with_pnc
 
 
 def _awaiting_pilot_ac(bench: Bench) -> None:
@@ -48,6 +50,43 @@ def _service_selection(bench: Bench) -> None:
     bench.request(requests.service_discovery())
 
 
+def _receipt(bench: Bench) -> PncBench:
+    assert isinstance(bench, PncBench)
+    if bench.session.config.energy.offers_dc:
+        bench.to_loop_dc().request(requests.current_demand())
+    else:
+        bench.to_loop_ac().request(requests.charging_status())
+    return bench
+
+
+def _provisioning(bench: Bench) -> PncBench:
+    assert isinstance(bench, PncBench)
+    bench.select().signed(bench.car.installation())
+    return bench
+
+
+def _provisioned(bench: Bench) -> None:
+    _provisioning(bench).provision(ProvisioningAnswer(bundle()))
+
+
+def _checking(bench: Bench) -> None:
+    assert isinstance(bench, PncBench)
+    bench.session.contracts = terms(finds_revocation=True)
+    bench.to_proof()
+
+
+def _after_receipt(bench: Bench) -> None:
+    at = _receipt(bench)
+    at.signed(at.receipt())
+
+
+def _contract(bench: Bench) -> PncBench:
+    assert isinstance(bench, PncBench)
+    return bench
+
+
+RECEIPTS_AC = with_pnc(PNC_AC, receipt_interval=0.0)
+RECEIPTS_DC = with_pnc(PNC_DC, receipt_interval=0.0)
 WAYS: dict[State, tuple[SeccConfig, Callable[[Bench], object]]] = {
     State.WAIT_SESSION_SETUP: (AC, lambda bench: None),
     State.WAIT_SERVICE_DISCOVERY: (AC, _service_discovery),
@@ -70,6 +109,14 @@ WAYS: dict[State, tuple[SeccConfig, Callable[[Bench], object]]] = {
     State.WAIT_STOP_DC: (DC, Bench.to_stop_dc),
     State.AWAITING_PILOT_B: (DC, _awaiting_pilot_b),
     State.WAIT_WELDING: (DC, _welding),
+    State.WAIT_CONTRACT: (PNC_AC, lambda bench: _contract(bench).select()),
+    State.PROVISIONING: (PNC_AC, _provisioning),
+    State.WAIT_PAYMENT_DETAILS: (PNC_AC, _provisioned),
+    State.CHECKING_CONTRACT: (PNC_AC, _checking),
+    State.WAIT_CONTRACT_AUTHORIZATION: (PNC_AC, lambda bench: _contract(bench).to_proof()),
+    State.WAIT_RECEIPT_AC: (RECEIPTS_AC, _receipt),
+    State.WAIT_RECEIPT_DC: (RECEIPTS_DC, _receipt),
+    State.WAIT_AFTER_RECEIPT: (RECEIPTS_DC, _after_receipt),
     State.ENDED: (AC, _ended),
 }
 
@@ -77,6 +124,7 @@ WAYS: dict[State, tuple[SeccConfig, Callable[[Bench], object]]] = {
 def in_state(state: State, config: SeccConfig | None = None) -> Bench:
     """A fresh session that stands in this state, under its usual configuration or a variant of it."""
     usual, way = WAYS[state]
-    bench = Bench(config or usual)
+    config = config or usual
+    bench = PncBench(config) if Payment.CONTRACT in config.service.payment_options else Bench(config)
     way(bench)
     return bench

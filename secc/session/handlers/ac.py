@@ -9,7 +9,7 @@ from secc.messages.iso2 import ChargeProgress, ResponseCode, UnitSymbol
 from secc.session import limits, quantities, status
 from secc.session.context import Purpose
 from secc.session.events import CloseContactor, ContactorReported, EvseFault, NoticeKind
-from secc.session.handlers import ending
+from secc.session.handlers import contract, ending, receipts
 from secc.session.handlers.profile import chosen_offer
 from secc.session.refusals import Refused
 from secc.session.states import State, Timer
@@ -80,21 +80,24 @@ def contactor_failed(session: Session, report: ContactorReported) -> None:
 
 
 def charging_status(session: Session, _: iso2.ChargingStatusReq) -> State:
-    """Tell the EV what it may draw now; no receipts with external payment [V2G2-691]."""
+    """Tell the EV what it may draw now; a receipt is asked for only with a contract [V2G2-691]."""
     ending.check_fault(session)
     ending.check_stop(session)
+    contract.check_allowance(session)
+    meter_info = status.meter_info(session)
+    receipt = receipts.ask(session, meter_info)
     session.answer(
         iso2.ChargingStatusRes(
             response_code=ResponseCode.OK,
             evse_id=session.config.evse_id,
             sa_schedule_tuple_id=session.schedule_id,
             evse_max_current=quantities.limit(limits.ac_current(session), UnitSymbol.A),  # [V2G2-844]
-            meter_info=status.meter_info(session),
-            receipt_required=False,
+            meter_info=meter_info,
+            receipt_required=receipt,
             ac_evse_status=status.ac_status(session),
         )
     )
-    return State.WAIT_STATUS
+    return State.WAIT_RECEIPT_AC if receipt else State.WAIT_STATUS
 
 
 def power_off(session: Session, request: iso2.PowerDeliveryReq) -> State:

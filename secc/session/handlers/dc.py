@@ -17,7 +17,7 @@ from secc.session.events import (
     NoticeKind,
     StartCableCheck,
 )
-from secc.session.handlers import ending
+from secc.session.handlers import contract, ending, parameters, receipts
 from secc.session.handlers.ac import check_start
 from secc.session.handlers.profile import chosen_offer
 from secc.session.quantities import WrongUnit, amount, decimal, least, milli
@@ -134,6 +134,7 @@ def current_demand(session: Session, request: iso2.CurrentDemandReq) -> State:
     """Deliver the lowest of what is wanted and every limit [INV-07]."""
     ending.check_fault(session)
     ending.check_stop(session)
+    contract.check_allowance(session)
     demand = _demand(
         session, request.ev_target_voltage, request.ev_target_current, _lowered(session, request)
     )
@@ -145,6 +146,8 @@ def current_demand(session: Session, request: iso2.CurrentDemandReq) -> State:
         point = limits.set_point(session, demand)
         if session.energised is not None:
             _apply(session, Purpose.DC, demand)
+    meter_info = status.meter_info(session)
+    receipt = receipts.ask(session, meter_info)
     session.answer(
         iso2.CurrentDemandRes(
             response_code=ResponseCode.OK,
@@ -159,10 +162,19 @@ def current_demand(session: Session, request: iso2.CurrentDemandReq) -> State:
             evse_maximum_power_limit=quantities.limit(limits.power(session), UnitSymbol.W),
             evse_id=session.config.evse_id,
             sa_schedule_tuple_id=session.schedule_id,
-            meter_info=status.meter_info(session),
+            meter_info=meter_info,
+            receipt_required=receipt or None,
         )
     )
-    return State.WAIT_DEMAND
+    return State.WAIT_RECEIPT_DC if receipt else State.WAIT_DEMAND
+
+
+def discovery_after_receipt(session: Session, request: iso2.ChargeParameterDiscoveryReq) -> State:
+    """A renegotiation without PowerDeliveryReq; the output goes off first [V2G2-797] [INV-06]."""
+    ending.check_fault(session)
+    session.off()
+    session.renegotiation_wanted = False
+    return parameters.charge_parameter_discovery(session, request)
 
 
 def power_off(session: Session, request: iso2.PowerDeliveryReq) -> State:

@@ -1,4 +1,4 @@
-"""PaymentServiceSelection and Authorization by external identification (EIM)."""
+"""PaymentServiceSelection, and authorization by external identification (EIM); contracts: `contract`."""
 
 from __future__ import annotations
 
@@ -31,15 +31,19 @@ def payment_service_selection(session: Session, request: iso2.PaymentServiceSele
         raise Refused(
             ResponseCode.FAILED_NO_CHARGE_SERVICE_SELECTED, "the charge service is missing [V2G2-804]"
         )
+    sets = status.certificate_sets(session)
     for service in selected:
-        if service.service_id != status.CHARGE_SERVICE:
+        is_charge = service.service_id == status.CHARGE_SERVICE
+        is_certificate = service.service_id == status.CERTIFICATE_SERVICE and bool(sets)
+        if not is_charge and not (is_certificate and service.parameter_set_id in (None, *sets)):
             raise Refused(
                 ResponseCode.FAILED_SERVICE_SELECTION_INVALID,
-                f"service {service.service_id} is not offered [V2G2-467]",
+                f"service {service.service_id}, parameter set {service.parameter_set_id} is not offered "
+                "[V2G2-467]",
             )
     session.payment = Payment(request.selected_payment_option.value)
     session.answer(iso2.PaymentServiceSelectionRes(response_code=ResponseCode.OK))
-    return State.WAIT_AUTHORIZATION
+    return State.WAIT_CONTRACT if session.payment is Payment.CONTRACT else State.WAIT_AUTHORIZATION
 
 
 def authorization(session: Session, _: iso2.AuthorizationReq) -> State:
@@ -51,7 +55,7 @@ def authorization(session: Session, _: iso2.AuthorizationReq) -> State:
         _answer(session, EVSEProcessing.FINISHED)  # [V2G2-563]
         return State.WAIT_CHARGE_PARAMETERS
     if session.grant is None:
-        session.grant = Grant(session.ticket())
+        session.grant = Grant(session.ticket(), Payment.EXTERNAL)
         session.emit(Authorize(session.grant.ticket))
     session.start_timer_once(Timer.AUTHORIZATION)
     _answer(session, EVSEProcessing.ONGOING_WAITING_FOR_CUSTOMER_INTERACTION)
@@ -61,7 +65,7 @@ def authorization(session: Session, _: iso2.AuthorizationReq) -> State:
 def authorization_decided(session: Session, decision: AuthorizationDecided) -> None:
     """Keep the decision for the next AuthorizationReq. A withdrawal wins over every grant [INV-11]."""
     grant = session.grant
-    if grant is None or decision.ticket != grant.ticket:
+    if grant is None or grant.payment is not Payment.EXTERNAL or decision.ticket != grant.ticket:
         session.notice(NoticeKind.STALE, f"authorization for {decision.ticket}")
         return
     if decision.granted:

@@ -1,0 +1,145 @@
+"""What Plug and Charge adds to the inputs and outputs of a session; see `events` for the rules they follow.
+
+What a back end gets are proofs: `VerifiedContract`, `ProvisioningRequest` and `VerifiedReceipt` can only be
+made by the code that verified them. A decision about a contract is another class than one about a person at
+the outlet, so that neither can pass for the other.
+"""
+
+import dataclasses
+import enum
+
+from secc.messages.iso2 import ResponseCode
+from secc.pki.contract import ContractPolicy, Evidence, PresentedContract, VerifiedContract, VerifiedReceipt
+from secc.pki.provisioning import Action, ProvisioningAnswer, ProvisioningRequest
+from secc.pki.trust import TrustStore
+from secc.session.ticket import Ticket
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ContractTerms:
+    """What a session has to know to deal with contracts; without it none is offered."""
+
+    trust: TrustStore
+    """MO, V2G and OEM roots."""
+    policy: ContractPolicy
+    """How contracts are judged."""
+    provisions: frozenset[Action] = frozenset()
+    """What the back end can do for a car that has no contract, or an old one."""
+    finds_revocation: bool = False
+    """Somebody fetches OCSP responses or CRLs when asked."""
+    known: frozenset[str] = frozenset()
+    """Fingerprints of contracts that the back end has accepted lately, for times when it is away."""
+
+
+class Verdict(enum.StrEnum):
+    """What a back end thinks of a contract; everything but ACCEPTED and UNREACHABLE is a refusal."""
+
+    ACCEPTED = "accepted"
+    UNKNOWN = "unknown contract"
+    BLOCKED = "contract blocked or canceled"
+    EXPIRED = "contract expired"
+    REVOKED = "certificate revoked"
+    WITHDRAWN = "withdrawn"
+    UNREACHABLE = "back end not reachable"
+    """It did not decide: the offline policy does."""
+
+
+class GrantSource(enum.StrEnum):
+    """Who has granted."""
+
+    BACK_END = "back end"
+    KNOWN = "accepted lately, back end away"
+    CHAIN = "valid chain, back end away"
+
+
+# --- inputs ------------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ContractDecided:
+    """Answer to `AuthorizeContract`. A refusal may come later too: it withdraws, finally [INV-11]."""
+
+    ticket: Ticket
+    verdict: Verdict
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RevocationReported:
+    """Answer to `AskRevocation`: what could be found, perhaps nothing."""
+
+    ticket: Ticket
+    evidence: Evidence
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ContractProvisioned:
+    """Answer to `Provision`."""
+
+    ticket: Ticket
+    answer: ProvisioningAnswer
+
+
+ContractInput = ContractDecided | RevocationReported | ContractProvisioned
+
+
+# --- outputs -----------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AskRevocation:
+    """Is a certificate of this chain revoked? Answer with `RevocationReported`."""
+
+    ticket: Ticket
+    contract: PresentedContract
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AuthorizeContract:
+    """May the owner of this contract charge? Answer with `ContractDecided`."""
+
+    ticket: Ticket
+    contract: VerifiedContract
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Provision:
+    """The car wants a contract. Answer with `ContractProvisioned`; a late answer is for its next try."""
+
+    ticket: Ticket
+    request: ProvisioningRequest
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StoreReceipt:
+    """Keep this: a meter reading signed by the owner of the contract."""
+
+    receipt: VerifiedReceipt
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ContractGranted:
+    """For the record: a contract may charge, by whose word, and under which root."""
+
+    contract: VerifiedContract
+    source: GrantSource
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ContractRefused:
+    """For the record: a step of Plug and Charge was refused, and why; none is refused without it."""
+
+    step: str
+    """Name of the request."""
+    code: ResponseCode
+    """What the EV was told."""
+    rule: str
+    """The rule that was broken, or the verdict of the back end; stable, to count by."""
+    text: str
+    """For people; may hold an eMAID or PCID."""
+    identity: str = ""
+    """eMAID or PCID by the certificate, as far as it is known."""
+
+
+ContractOutput = (
+    AskRevocation | AuthorizeContract | Provision | StoreReceipt | ContractGranted | ContractRefused
+)

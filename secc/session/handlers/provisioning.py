@@ -1,0 +1,105 @@
+"""CertificateInstallation and CertificateUpdate: the car's request to the back end, its answer to the car.
+
+There is no Ongoing here: an answer that is not there after 4.2 s is none. It is kept by the shell for the
+car's next try. What the back end signs is verified before the car gets it, and sent as it came but for the
+SessionID.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from secc.errors import CertificateError
+from secc.messages import iso2
+from secc.messages.iso2 import ResponseCode
+from secc.pki.provisioning import (
+    REFUSAL_CODES,
+    Action,
+    ProvisioningRequest,
+    Refusal,
+    splice,
+    verify_request,
+    verify_response,
+)
+from secc.session import status
+from secc.session.context import ProvisioningQuestion
+from secc.session.contract_events import ContractProvisioned, ContractRefused, Provision
+from secc.session.events import NoticeKind
+from secc.session.handlers.contract import refused, terms_of
+from secc.session.refusals import Refused
+from secc.session.states import State, Timer
+
+if TYPE_CHECKING:
+    from secc.session.machine import Session
+
+
+def certificate_request(
+    session: Session, request: iso2.CertificateInstallationReq | iso2.CertificateUpdateReq
+) -> State:
+    """Verify the request and ask the back end [V2G2-553] [V2G2-556]."""
+    terms, step = terms_of(session), type(request).__name__
+    action = Action.INSTALL if isinstance(request, iso2.CertificateInstallationReq) else Action.UPDATE
+    if action not in status.certificate_sets(session).values():
+        raise _no(step, Refusal.NOT_OFFERED)
+    signature, payload = session.received_signature, session.received_payload
+    try:
+        asked = verify_request(request, signature, payload, terms.trust, session.utc, terms.policy)
+    except CertificateError as error:
+        raise refused(step, error) from error
+    question = ProvisioningQuestion(session.ticket(), asked)
+    session.pnc.provisioning_question = question
+    session.emit(Provision(question.ticket, asked))
+    session.start_timer(Timer.PROVISIONING)
+    return State.PROVISIONING
+
+
+def provisioned(session: Session, event: ContractProvisioned) -> State:
+    """Verify the answer; the car gets it as it came, under its own SessionID."""
+    question = session.pnc.provisioning_question
+    if question is None or event.ticket != question.ticket:
+        session.notice(NoticeKind.STALE, f"provisioning answer for {event.ticket}")
+        return State.PROVISIONING
+    step, answer = _step(question.request), event.answer
+    if answer.refusal is not None:
+        session.pnc.retry_counter = answer.retry_counter or 0
+        raise _no(step, answer.refusal, question.request)
+    terms = terms_of(session)
+    try:
+        bundle = verify_response(answer.payload, question.request, terms.trust, session.utc, terms.policy)
+    except CertificateError as error:
+        raise refused(step, error, _identity(question.request), _code(error)) from error
+    body = bundle.message.body
+    if body is None:
+        raise _no(step, Refusal.FAULTY, question.request)
+    session.pnc.provisioning_question = None
+    payload = splice(bundle.payload, session.session_id)
+    session.answer(body, signature=bundle.message.header.signature, payload=payload)
+    return State.WAIT_PAYMENT_DETAILS
+
+
+def provisioning_late(session: Session, _: None) -> State:
+    """The car waits no longer than 5 s; a late answer is for its next try."""
+    question = session.pnc.provisioning_question
+    request = None if question is None else question.request
+    raise _no("CertificateInstallationReq" if request is None else _step(request), Refusal.LATE, request)
+
+
+def _no(step: str, refusal: Refusal, request: ProvisioningRequest | None = None) -> Refused:
+    code = ResponseCode(REFUSAL_CODES.get(refusal, "FAILED_NoCertificateAvailable"))
+    identity = "" if request is None else _identity(request)
+    return Refused(code, refusal.value, ContractRefused(step, code, refusal.value, refusal.value, identity))
+
+
+def _code(error: CertificateError) -> ResponseCode:
+    """A refusal inside the answer keeps its meaning; a faulty answer is our problem, not the car's."""
+    said = error.response_code if error.rule == "refused" else ""
+    codes = (*REFUSAL_CODES.values(), "FAILED_CertificateExpired")
+    return ResponseCode(said if said in codes else "FAILED_NoCertificateAvailable")
+
+
+def _identity(request: ProvisioningRequest) -> str:
+    return str(request.pcid or request.emaid)
+
+
+def _step(request: ProvisioningRequest) -> str:
+    return "CertificateInstallationReq" if request.action is Action.INSTALL else "CertificateUpdateReq"
