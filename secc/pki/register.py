@@ -41,14 +41,17 @@ class Entry:
 
 
 class Register:
-    """The register of one folder; the file is read when it is opened."""
+    """The register of one folder; the file is read when it is opened. To write, use `lock`."""
 
     def __init__(self, path: Path) -> None:
         """Raises CertificateError when a line cannot be read: a register with holes is worth nothing."""
         self.path = path
         self._entries: dict[tuple[str, int], Entry] = {}
         self._newest: dict[tuple[str, bytes], tuple[str, int]] = {}  # by issuer and subject
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        data = path.read_bytes() if path.exists() else b""
+        # A line without its end was cut off by a crash, before anybody got the certificate.
+        self._size = data.rfind(b"\n") + 1
+        lines = data[: self._size].decode(errors="replace").splitlines()
         for number, line in enumerate(lines, 1):
             try:
                 self._apply(json.loads(line))
@@ -119,9 +122,14 @@ class Register:
             yield Register(self.path)
 
     def _append(self, event: dict[str, str]) -> None:
-        line = json.dumps(event, ensure_ascii=True) + "\n"
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(line)
+        line = json.dumps(event, ensure_ascii=True).encode() + b"\n"
+        self.path.touch()
+        with self.path.open("r+b") as file:
+            file.seek(self._size)
+            self._size += file.read().rfind(b"\n") + 1
+            file.seek(self._size)
+            file.truncate()
+            self._size += file.write(line)
             file.flush()
             os.fsync(file.fileno())
         self._apply(event)
