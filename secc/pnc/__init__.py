@@ -5,5 +5,22 @@ Issue contracts and provisioning answers (`issuing`), keep them (`store`), run a
 """
 
 from secc.pnc.issuing import Bundle, ContractIssuer, IssuedContract, ProvisioningService
+from secc.pnc.local import LocalBackend
+from secc.pnc.renewal import Expiry, RenewalMonitor, WatchPolicy
+from secc.pnc.store import Contract, ContractStore, Event, Status, StoredReceipt
 
-__all__ = ["Bundle", "ContractIssuer", "IssuedContract", "ProvisioningService"]
+__all__ = [
+    "Bundle",
+    "Contract",
+    "ContractIssuer",
+    "ContractStore",
+    "Event",
+    "Expiry",
+    "IssuedContract",
+    "LocalBackend",
+    "ProvisioningService",
+    "RenewalMonitor",
+    "Status",
+    "StoredReceipt",
+    "WatchPolicy",
+]

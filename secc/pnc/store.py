@@ -1,0 +1,279 @@
+"""Contracts, cars, certificates and what happened with them, in one SQLite file.
+
+For a single site or a laboratory: one writer, write-ahead log, every change on the disk before it is told.
+No private key is ever in it. eMAID and PCID are personal data: protect the file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import enum
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from secc.errors import CertificateError
+from secc.pki.certificates import Certificate, read_certificate
+from secc.pki.identifiers import EMAID, PCID
+from secc.pki.rules import Rule
+
+
+class Status(enum.StrEnum):
+    """What may be done with a contract."""
+
+    ACTIVE = "active"
+    BLOCKED = "blocked"
+    """For now."""
+    CANCELED = "canceled"
+    """For good."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Contract:
+    """One contract."""
+
+    emaid: EMAID
+    status: Status
+    pcid: PCID | None
+    """The car that it is delivered to."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Delivered:
+    """A contract certificate that was issued."""
+
+    emaid: EMAID
+    fingerprint: str
+    not_before: datetime.datetime
+    not_after: datetime.datetime
+    replaced: bool
+    """A newer one has been issued since."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened: a grant, a refusal, a renewal, a suspicion."""
+
+    at: datetime.datetime
+    kind: str
+    """`granted`, `refused`, `renewed`, `renewal failed`, `suspicious`."""
+    identity: str
+    evse_id: str
+    rule: str
+    text: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StoredReceipt:
+    """A meter reading signed by the owner of a contract: what can be verified again by anybody."""
+
+    at: datetime.datetime
+    emaid: str
+    evse_id: str
+    session_id: bytes
+    energy: int | None
+    """Wh on the meter."""
+    fragment: bytes
+    """MeteringReceiptReq as EXI fragment: its SHA-256 stands in `signed_info`."""
+    signed_info: bytes
+    """The octets under the signature."""
+    signature: bytes
+    """r and s."""
+    certificate: bytes
+    """The contract certificate, DER."""
+
+
+class ContractStore:
+    """The store of one site. Thread-safe; calls take microseconds, writes the time of a disk."""
+
+    def __init__(self, path: Path | str = ":memory:") -> None:
+        """Opens or makes the file; raises CertificateError when it belongs to a newer version."""
+        self._lock = threading.Lock()
+        self._db = sqlite3.connect(str(path), check_same_thread=False, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version > _VERSION:
+            raise CertificateError(f"{path} has version {version}, known is {_VERSION}", rule=Rule.MALFORMED)
+        with self._write() as db:
+            for statement in _SCHEMA:
+                db.execute(statement)
+            db.execute(f"PRAGMA user_version={_VERSION}")
+
+    def close(self) -> None:
+        """Nothing may be called after it."""
+        with self._lock:
+            self._db.close()
+
+    # --- contracts and cars --------------------------------------------------------------------------------
+
+    def add_contract(self, emaid: str, *, status: Status = Status.ACTIVE) -> Contract:
+        """A new contract; raises IdentifierError, or CertificateError when there is one already."""
+        parsed = EMAID.parse(emaid)
+        if self.contract(parsed) is not None:
+            raise CertificateError(f"there is a contract {parsed} already", rule="duplicate_contract")
+        with self._write() as db:
+            db.execute("INSERT INTO contract VALUES (?, ?, ?, NULL)", (_key(parsed), emaid, status.value))
+        return Contract(parsed, status, None)
+
+    def set_status(self, emaid: EMAID, status: Status) -> None:
+        """Block, cancel or reactivate a contract; raises KeyError for an unknown one."""
+        with self._write() as db:
+            changed = db.execute(
+                "UPDATE contract SET status = ? WHERE key = ?", (status.value, _key(emaid))
+            ).rowcount
+        if not changed:
+            raise KeyError(str(emaid))
+
+    def contract(self, emaid: EMAID) -> Contract | None:
+        """By its identifier in any spelling."""
+        rows = self._rows("SELECT emaid, status, pcid FROM contract WHERE key = ?", _key(emaid))
+        return next((_contract(row) for row in rows), None)
+
+    def contracts(self) -> tuple[Contract, ...]:
+        """All of them."""
+        return tuple(_contract(row) for row in self._rows("SELECT emaid, status, pcid FROM contract"))
+
+    def add_car(self, oem_leaf: Certificate, emaid: EMAID) -> None:
+        """Deliver this contract to this car. The chain of the certificate has to be verified before.
+
+        A car has one contract, and a contract one car: earlier ties are cut.
+        """
+        pcid = PCID.parse(oem_leaf.subject.common_name)
+        with self._write() as db:
+            db.execute("UPDATE contract SET pcid = NULL WHERE pcid = ?", (pcid.normal,))
+            db.execute("UPDATE contract SET pcid = ? WHERE key = ?", (pcid.normal, _key(emaid)))
+            db.execute("INSERT OR REPLACE INTO car VALUES (?, ?)", (pcid.normal, oem_leaf.der))
+
+    def car(self, pcid: PCID) -> Certificate | None:
+        """The provisioning certificate of a known car."""
+        rows = self._rows("SELECT certificate FROM car WHERE pcid = ?", pcid.normal)
+        return next((read_certificate(row[0]) for row in rows), None)
+
+    def contract_of(self, pcid: PCID) -> Contract | None:
+        """What a car gets."""
+        rows = self._rows("SELECT emaid, status, pcid FROM contract WHERE pcid = ?", pcid.normal)
+        return next((_contract(row) for row in rows), None)
+
+    # --- certificates --------------------------------------------------------------------------------------
+
+    def add_certificate(self, leaf: Certificate) -> None:
+        """A contract certificate was issued; earlier ones of the same contract count as replaced."""
+        key = _key(EMAID.parse(leaf.subject.common_name))
+        times = (leaf.not_before.isoformat(), leaf.not_after.isoformat())
+        with self._write() as db:
+            db.execute("UPDATE certificate SET replaced = 1 WHERE key = ?", (key,))
+            db.execute("INSERT INTO certificate VALUES (?, ?, ?, ?, 0)", (leaf.fingerprint, key, *times))
+
+    def certificates(self, *, ending_by: datetime.datetime | None = None) -> tuple[Delivered, ...]:
+        """Certificates in use, those that end first at the front."""
+        query = (
+            "SELECT c.emaid, d.fingerprint, d.not_before, d.not_after, d.replaced FROM certificate d "
+            "JOIN contract c ON c.key = d.key WHERE d.replaced = 0 ORDER BY d.not_after"
+        )
+        found = (_delivered(row) for row in self._rows(query))
+        return tuple(one for one in found if ending_by is None or one.not_after <= ending_by)
+
+    # --- bundles made before a car asks --------------------------------------------------------------------
+
+    def keep_bundle(self, pcid: PCID, payload: bytes, leaf: Certificate) -> None:
+        """For the car's next installation; `leaf` is the contract certificate in it."""
+        with self._write() as db:
+            db.execute("INSERT OR REPLACE INTO bundle VALUES (?, ?, ?)", (pcid.normal, payload, leaf.der))
+
+    def take_bundle(self, pcid: PCID, now: datetime.datetime) -> tuple[bytes, Certificate] | None:
+        """The bundle that was made in advance, once; None when there is none that is still good."""
+        with self._write() as db:
+            found = db.execute("SELECT payload, leaf FROM bundle WHERE pcid = ?", (pcid.normal,)).fetchone()
+            db.execute("DELETE FROM bundle WHERE pcid = ?", (pcid.normal,))
+        if found is None:
+            return None
+        leaf = read_certificate(found[1])
+        return (found[0], leaf) if leaf.not_after > now else None
+
+    def has_bundle(self, pcid: PCID) -> bool:
+        """One waits for the car."""
+        return bool(self._rows("SELECT 1 FROM bundle WHERE pcid = ?", pcid.normal))
+
+    # --- what happened -------------------------------------------------------------------------------------
+
+    def add_event(self, event: Event) -> None:
+        """Append."""
+        with self._write() as db:
+            at = event.at.isoformat()
+            row = (at, event.kind, event.identity, event.evse_id, event.rule, event.text)
+            db.execute("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?)", row)
+
+    def events(self, kind: str | None = None) -> tuple[Event, ...]:
+        """In the order they came."""
+        rows = self._rows("SELECT at, kind, identity, evse_id, rule, text FROM event ORDER BY rowid")
+        made = (Event(datetime.datetime.fromisoformat(row[0]), *row[1:]) for row in rows)
+        return tuple(event for event in made if kind in (None, event.kind))
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        """How often what happened: (kind, rule)."""
+        rows = self._rows("SELECT kind, rule, count(*) FROM event GROUP BY kind, rule")
+        return {(kind, rule): count for kind, rule, count in rows}
+
+    def add_receipt(self, receipt: StoredReceipt) -> None:
+        """Append."""
+        with self._write() as db:
+            values = [getattr(receipt, field.name) for field in dataclasses.fields(receipt)]
+            values[0] = receipt.at.isoformat()
+            db.execute("INSERT INTO receipt VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+
+    def receipts(self) -> tuple[StoredReceipt, ...]:
+        """In the order they came."""
+        rows = self._rows("SELECT * FROM receipt ORDER BY rowid")
+        return tuple(StoredReceipt(datetime.datetime.fromisoformat(row[0]), *row[1:]) for row in rows)
+
+    # --- the database --------------------------------------------------------------------------------------
+
+    def _rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        with self._lock:
+            return self._db.execute(query, values).fetchall()
+
+    @contextmanager
+    def _write(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+
+_VERSION = 1
+_SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS contract (key TEXT PRIMARY KEY, emaid TEXT, status TEXT, pcid TEXT)",
+    "CREATE TABLE IF NOT EXISTS car (pcid TEXT PRIMARY KEY, certificate BLOB)",
+    "CREATE TABLE IF NOT EXISTS certificate "
+    "(fingerprint TEXT PRIMARY KEY, key TEXT, not_before TEXT, not_after TEXT, replaced INTEGER)",
+    "CREATE TABLE IF NOT EXISTS bundle (pcid TEXT PRIMARY KEY, payload BLOB, leaf BLOB)",
+    "CREATE TABLE IF NOT EXISTS event "
+    "(at TEXT, kind TEXT, identity TEXT, evse_id TEXT, rule TEXT, text TEXT)",
+    "CREATE TABLE IF NOT EXISTS receipt (at TEXT, emaid TEXT, evse_id TEXT, session_id BLOB, energy INTEGER,"
+    " fragment BLOB, signed_info BLOB, signature BLOB, certificate BLOB)",
+)
+
+
+def _key(emaid: EMAID) -> str:
+    """Fourteen characters: spellings and check digits make no other contract."""
+    return emaid.normal[:14]
+
+
+def _contract(row: tuple[Any, ...]) -> Contract:
+    emaid, status, pcid = row
+    return Contract(EMAID.parse(emaid), Status(status), None if pcid is None else PCID.parse(pcid))
+
+
+def _delivered(row: tuple[Any, ...]) -> Delivered:
+    emaid, fingerprint, begin, end, replaced = row
+    times = (datetime.datetime.fromisoformat(begin), datetime.datetime.fromisoformat(end))
+    return Delivered(EMAID.parse(emaid), fingerprint, *times, bool(replaced))
