@@ -31,7 +31,10 @@ class Signer:
     """A back end that signs, or does what the test says."""
 
     def __init__(self, sign: Callable[[bytes], Awaitable[list[bytes]]]) -> None:
-        self.sign_certificate = sign
+        self._sign = sign
+
+    async def sign_certificate(self, request: bytes) -> list[bytes]:
+        return await self._sign(request)
 
 
 @pytest.fixture
