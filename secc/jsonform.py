@@ -31,6 +31,7 @@ class JsonForm:
         engine = codec.engine
         self._types, self.datatypes = engine.layout()
         self._documents, self._fragments = engine.roots()
+        self._root_spaces = engine.root_namespaces()
         self._classes: tuple[type[msgspec.Struct] | None, ...] = codec.module.TYPES
         self._enums = codec.module.ENUMS
         self._index = {cls: number for number, cls in enumerate(self._classes) if cls is not None}
@@ -86,10 +87,19 @@ class JsonForm:
         return self._show(is_complex, target, value)
 
     def _show_item(self, alternatives: list[_Alternative], item: Item) -> Json:
-        for name, is_complex, target in alternatives:
+        for name, is_complex, target in (*alternatives, *self._wild(item.name)):
             if name == item.name:
                 return {name: self._show(is_complex, target, item.value)}
         return {"": item.value}
+
+    def _wild(self, name: str) -> list[_Alternative]:
+        """The global element that ``{namespace}name`` means, where the schema allows any."""
+        spaces, _ = self._root_spaces
+        return [
+            (name, is_complex, target)
+            for (local, is_complex, target), space in zip(self._documents, spaces, strict=True)
+            if name == f"{{{space}}}{local}"
+        ]
 
     def _alternative(self, alternatives: list[_Alternative], value: Any) -> _Alternative:
         if len(alternatives) == 1:
@@ -147,7 +157,7 @@ class JsonForm:
             name, content = next(iter(data.items()))
             if name == "":
                 return Item("", str(content))
-            for known, is_complex, target in alternatives:
+            for known, is_complex, target in (*alternatives, *self._wild(name)):
                 if known == name:
                     return Item(name, self._read(is_complex, target, content, f"{path}/{name}"))
         raise EncodeError(f"an object with one of {_names(alternatives)} expected", path=path)

@@ -33,6 +33,7 @@ class XmlForm:
         self._spaces = engine.namespaces()
         documents, fragments = engine.roots()
         document_spaces, fragment_spaces = engine.root_namespaces()
+        self._documents = len(documents)
         self._roots = list(zip(documents + fragments, document_spaces + fragment_spaces, strict=True))
         self._classes = codec.module.TYPES
         self._enums = codec.module.ENUMS
@@ -93,7 +94,7 @@ class XmlForm:
                     children += self._element(child, uri, deep, index, None, depth + 1, prefixes)
                 continue
             if kind == "items":
-                children += self._items(alternatives, content, depth + 1, prefixes)
+                text += self._items(alternatives, content, prefixes)
                 continue
             for entry in content if kind == "list" else (content,):
                 (child, deep, index), uri, attribute = self._choose(alternatives, entry)
@@ -111,18 +112,24 @@ class XmlForm:
     def _is_flat(self, alternative: _Alternative) -> bool:
         return alternative[1] and self._types[alternative[2]][1]
 
-    def _items(
-        self, alternatives: list[_Named], items: tuple[Item, ...], depth: int, prefixes: dict[str, str]
-    ) -> list[str]:
-        out = []
+    def _items(self, alternatives: list[_Named], items: tuple[Item, ...], prefixes: dict[str, str]) -> str:
+        """Ordered content on one line: between its pieces every space counts."""
+        out = ""
         for item in items:
             found = next((a for a in alternatives if a[0][0] == item.name), None)
-            if found is None:
-                out.append(escape(str(item.value)))
+            if found is None and not item.name.startswith("{"):
+                out += escape(str(item.value))
             else:
-                (child, deep, index), uri, _ = found
-                out += self._element(child, uri, deep, index, item.value, depth, prefixes)
+                (child, deep, index), uri, _ = found or self._wild(item.name)
+                out += "\n".join(self._element(child, uri, deep, index, item.value, 0, prefixes))
         return out
+
+    def _wild(self, tag: str) -> _Named:
+        """The global element that ``{namespace}name`` means, where the schema allows any."""
+        for (local, is_complex, target), space in self._roots[: self._documents]:
+            if _split(tag) == (local, space):
+                return (local, is_complex, target), space, False
+        raise EncodeError(f"{tag} does not belong here")
 
     def _choose(self, alternatives: list[_Named], value: Any) -> _Named:
         if len(alternatives) == 1:
@@ -201,7 +208,8 @@ class XmlForm:
                     yield Item(name, self._read(child, deep, index, f"{path}/{name}"))
                     break
             else:
-                raise EncodeError(f"{child.tag} does not belong here", path=path)
+                (_, deep, index), _, _ = self._wild(child.tag)
+                yield Item(child.tag, self._read(child, deep, index, f"{path}/{name}"))
             yield from text(child.tail)
 
     def _value(self, target: int, text: str, path: str) -> Any:

@@ -280,10 +280,36 @@ class Grammars:
                 types.append(type_name)
         return sorted(found.items())
 
+    def name_tables(self) -> list[tuple[str, list[str]]]:
+        """The URI table and the local names of each URI, both in their initial order (EXI 1.0, appendix D)."""
+        tables: dict[str, set[str]] = {"": set()} | {n.uri: set() for n in self.schema.namespaces}
+        for name, _ in self.declarations():
+            tables[name.uri].add(name.local)
+        for name in self.attribute_names():
+            tables[name.uri].add(name.local)
+        for name in (*self.schema.complex, *self.schema.simple):
+            if not name.local.startswith("@"):
+                tables[name.uri].add(name.local)
+        own = [(uri, sorted(tables[uri])) for uri in sorted(tables)]
+        return [own[0], *_FIXED_NAMES, *own[1:]]
+
     def attribute_names(self) -> list[QName]:
         """Every attribute name declared anywhere in the set, in event code order."""
         return sorted({a.name for ct in self.schema.complex.values() for a in ct.attributes})
 
+
+_FIXED_NAMES: list[tuple[str, list[str]]] = [
+    ("http://www.w3.org/XML/1998/namespace", ["base", "id", "lang", "space"]),
+    ("http://www.w3.org/2001/XMLSchema-instance", ["nil", "type"]),
+    (
+        XS,
+        "ENTITIES ENTITY ID IDREF IDREFS NCName NMTOKEN NMTOKENS NOTATION Name QName anySimpleType anyType "
+        "anyURI base64Binary boolean byte date dateTime decimal double duration float gDay gMonth gMonthDay "
+        "gYear gYearMonth hexBinary int integer language long negativeInteger nonNegativeInteger "
+        "nonPositiveInteger normalizedString positiveInteger short string time token unsignedByte unsignedInt "
+        "unsignedLong unsignedShort".split(" "),
+    ),
+]
 
 # Bounds of the built-in integers; None is unbounded.
 _INTEGERS: dict[str, tuple[int | None, int | None]] = {

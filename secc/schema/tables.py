@@ -168,6 +168,7 @@ class Raw:
     fragments: tuple[list[tuple[int, int, int, bool]], int]
     records: list[tuple[list[tuple[int, int, int, int]], int, int, tuple[int, bool, int, int] | None]]
     relaxed: tuple[list[tuple[int, int, int]], int, int, int, int, int, int] | None
+    spaces: list[tuple[str, list[str]]]
 
 
 def raw(tables: Tables) -> Raw:
@@ -218,6 +219,7 @@ def raw(tables: Tables) -> Raw:
             x.value_slot,
             x.value_datatype,
         ),
+        tables.grammars.name_tables(),
     )
 
 

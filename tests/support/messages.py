@@ -139,7 +139,7 @@ class Generator:
                     values[name] = made[0]
 
     def items(self, ct: ComplexType, rng: random.Random, depth: int) -> list[Item]:
-        """Ordered content; wildcards stay empty, since the codec does not take them."""
+        """Ordered content; wildcards stay empty, since few processors take the same elements there."""
         out: list[Item] = []
         mixed = self.mixed_text and any(t.mixed for t in self.grammars.lineage(ct))
 

@@ -508,3 +508,19 @@ def _owners() -> dict[str, str]:
     return {
         space.uri: "xmldsig" if space.prefix == "ds" else "iso2" for space in schema_sets()["iso2"].namespaces
     }
+
+
+def test_the_uri_tables_are_those_of_a_general_processor() -> None:
+    if not GOLDEN.exists():
+        pytest.skip("the golden grammars are not ours to redistribute; they lie beside the checkout in CI")
+    golden = [json.loads(line) for line in GOLDEN.read_text().splitlines()]
+    expected = {row["set"]: row["uris"] for row in golden if "uris" in row}
+    found = {name: [uri for uri, _ in Grammars(s).name_tables()] for name, s in schema_sets().items()}
+    assert found == expected
+
+
+def test_local_names_are_sorted_by_code_point() -> None:
+    tables = dict(Grammars(schema_sets()["sap"]).name_tables())
+    assert tables[""][:3] == ["AppProtocol", "Priority", "ProtocolNamespace"]
+    assert tables["urn:iso:15118:2:2010:AppProtocol"][:2] == ["AppProtocolType", "idType"]
+    assert len(tables["http://www.w3.org/2001/XMLSchema"]) == 46

@@ -30,7 +30,7 @@ impl<'c, 'py> Builder<'c, 'py> {
     fn put(&mut self, at: At<'_>, value: Bound<'py, PyAny>) -> PyResult<()> {
         let base = self.open.last().map_or(0, |(_, base)| *base);
         let place = at.production;
-        let value = if place.items { self.item(place.name, value)? } else { value };
+        let value = if place.items { self.item(at, value)? } else { value };
         let Some(field) = self.fields.get_mut(base + place.slot as usize) else {
             return Ok(());
         };
@@ -45,9 +45,19 @@ impl<'c, 'py> Builder<'c, 'py> {
         Ok(())
     }
 
-    fn item(&self, name: u16, value: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let name = if name == NO_NAME { "" } else { self.codec.grammar.local_name(name) };
-        self.codec.item.bind(self.py).call1((PyString::intern(self.py, name), value))
+    /// Ordered content: text has no name, an element where any may stand has its namespace in it.
+    fn item(&self, at: At<'_>, value: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let grammar = &self.codec.grammar;
+        let name = at.production.name;
+        let name = match at.wild().and_then(|_| grammar.names.get(name as usize)) {
+            Some(full) => {
+                let uri = grammar.uris.get(full.uri as usize).map_or("", |uri| uri);
+                PyString::new(self.py, &format!("{{{uri}}}{}", full.local))
+            }
+            None if name == NO_NAME => PyString::intern(self.py, ""),
+            None => PyString::intern(self.py, grammar.local_name(name)),
+        };
+        self.codec.item.bind(self.py).call1((name, value))
     }
 
     /// The object of the innermost open element.

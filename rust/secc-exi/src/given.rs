@@ -4,8 +4,8 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use std::borrow::Cow::Owned;
 use v2g_exi::grammar::{
-    Count, Datatype, DatatypeKind, Grammar, Kind, Name, Production, Record, RecordField, RecordTail, Relaxed,
-    Root, Roots, Short, Slot, State, Type,
+    Count, Datatype, DatatypeKind, Grammar, Kind, Locals, Name, Production, Record, RecordField, RecordTail,
+    Relaxed, Root, Roots, Short, Slot, Space, State, Type,
 };
 
 type RawDatatype = (String, u8, i64, u64, u32, u16);
@@ -32,6 +32,7 @@ pub(crate) struct Raw {
     fragments: (Vec<RawRoot>, u8),
     records: Vec<RawRecord>,
     relaxed: Option<RawRelaxed>,
+    spaces: Vec<(String, Vec<String>)>,
 }
 
 /// The grammar that the tables describe.
@@ -55,7 +56,10 @@ pub(crate) fn grammar(raw: Raw) -> PyResult<Grammar> {
             value_datatype,
         },
     );
+    let spaces = raw.spaces.into_iter();
+    let spaces = spaces.map(|(uri, locals)| Space { uri: Owned(uri), locals: Locals::Given(locals) });
     Ok(Grammar {
+        spaces: Owned(spaces.collect()),
         name: Owned(raw.name),
         uris: Owned(raw.uris.into_iter().map(Owned).collect()),
         names: Owned(raw.names.into_iter().map(|(uri, local)| Name { uri, local: Owned(local) }).collect()),

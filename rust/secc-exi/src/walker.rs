@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyInt, PyString, PyTuple};
 use v2g_exi::encode::Encoder;
 use v2g_exi::error::EncodeError;
-use v2g_exi::grammar::{DatatypeKind, Kind, Production, Slot};
+use v2g_exi::grammar::{DatatypeKind, Kind, Production, Root, Slot};
 use v2g_exi::value::{Given, NO_NAME};
 
 /// Why writing stopped.
@@ -39,6 +39,15 @@ pub(crate) fn write_root(
     value: &Bound<'_, PyAny>,
 ) -> Outcome<()> {
     let root = encoder.root(index, fragment)?;
+    root_content(codec, encoder, root, value)
+}
+
+fn root_content(
+    codec: &Codec,
+    encoder: &mut Encoder<'_>,
+    root: Root,
+    value: &Bound<'_, PyAny>,
+) -> Outcome<()> {
     if root.kind == Kind::Complex {
         return element(codec, encoder, root.target, value);
     }
@@ -152,6 +161,13 @@ fn field(
 fn item(codec: &Codec, encoder: &mut Encoder<'_>, number: u8, entry: &Bound<'_, PyAny>) -> Outcome<()> {
     let name = entry.getattr("name")?.extract::<String>()?;
     let value = entry.getattr("value")?;
+    if let Some((uri, local)) = name.strip_prefix('{').and_then(|rest| rest.split_once('}')) {
+        let Some((index, _)) = codec.grammar.global_element(uri, local) else {
+            return Err(within(encoder, refused(&name, "is no global element of this schema set".into())));
+        };
+        let root = encoder.wild(number, index)?;
+        return root_content(codec, encoder, root, &value);
+    }
     let (code, production) = encoder.find(number, |p| match p.kind {
         Kind::Text => name.is_empty(),
         Kind::Simple | Kind::Complex => codec.grammar.local_name(p.name) == name,

@@ -4,7 +4,7 @@ use crate::bits::Writer;
 use crate::decode::MAX_DEPTH;
 use crate::error::EncodeError;
 use crate::grammar::{Count, Datatype, DatatypeKind, Grammar, Kind, Production, Root, Slices, State};
-use crate::value::{Given, NO_NAME};
+use crate::value::{Given, NO_NAME, ROOT, WILD};
 
 #[derive(Clone, Copy, Debug)]
 #[repr(align(8))] // moved as one word
@@ -170,12 +170,21 @@ impl<'g> Encoder<'g> {
 
     /// Starts the complex element of production `index`, which must be one of the present state.
     pub fn open_at(&mut self, index: u16) -> Outcome<()> {
+        if index & WILD != 0 {
+            let slot = self.any_slot()?;
+            return self.wild(slot, index & !WILD).map(|_| ());
+        }
         let (code, production) = self.here(index)?;
         self.open(code, production)
     }
 
     /// Writes a value for production `index`, which must be one of the present state.
     pub fn value_at(&mut self, index: u16, value: Given<'_>) -> Outcome<()> {
+        if index & WILD != 0 && index != ROOT {
+            let slot = self.any_slot()?;
+            let root = self.wild(slot, index & !WILD)?;
+            return self.root_value(root, value);
+        }
         if self.frame.relaxed {
             return self.relaxed_value(self.first()?, value);
         }
@@ -240,6 +249,39 @@ impl<'g> Encoder<'g> {
         self.close()
     }
 
+    /// Starts global element `number` where the schema allows any, in `slot`; its value or content follows.
+    pub fn wild(&mut self, slot: u8, number: u16) -> Outcome<Root> {
+        let (code, production) = self.find(slot, |p| p.kind == Kind::Any)?;
+        let Some(root) = self.grammar.documents.entries.get(number as usize).copied() else {
+            return Err(self.fault(NO_NAME, "no such global element".into()));
+        };
+        self.writer.bits(code.into(), self.state()?.bits.into());
+        self.advance(production)?;
+        self.qualified_name(root.name)?;
+        if root.kind == Kind::Complex {
+            self.push(root.target, root.name, false)?;
+        }
+        Ok(root)
+    }
+
+    /// A name through the URI and local name tables (EXI 1.0, section 7.1.7).
+    fn qualified_name(&mut self, name: u16) -> Outcome<()> {
+        let grammar = self.grammar;
+        let found = grammar.names.get(name as usize).and_then(|n| {
+            let uri = grammar.uris.get(n.uri as usize)?;
+            let space = grammar.spaces.iter().position(|s| s.uri == *uri)?;
+            let locals = &grammar.spaces.get(space)?.locals;
+            Some((space, locals.find(&n.local)?, locals.len()))
+        });
+        let Some((space, local, count)) = found else {
+            return Err(self.fault(name, "is not in the name tables".into()));
+        };
+        self.writer.bits(space as u64 + 1, usize::BITS - grammar.spaces.len().leading_zeros());
+        self.unsigned(0);
+        self.writer.bits(local as u64, usize::BITS - count.saturating_sub(1).leading_zeros());
+        Ok(())
+    }
+
     fn here(&self, index: u16) -> Outcome<(u16, &'g Production)> {
         let state = self.state()?;
         let code = index.wrapping_sub(state.first);
@@ -247,6 +289,14 @@ impl<'g> Encoder<'g> {
             Some(production) if code < u16::from(state.count) => Ok((code, production)),
             _ => Err(self.misplaced(0)),
         }
+    }
+
+    fn any_slot(&self) -> Outcome<u8> {
+        let state = self.state()?;
+        let first = state.first as usize;
+        let run = self.tables.productions.get(first..first + state.count as usize).unwrap_or(&[]);
+        let any = run.iter().find(|p| p.kind == Kind::Any);
+        any.map(|p| p.slot).ok_or_else(|| self.misplaced(0))
     }
 
     /// The first production of the present state: in a relaxed fragment none has an index of its own.

@@ -302,6 +302,54 @@ pub struct Grammar {
     pub fragments: Roots,
     /// Grammar of the one ambiguous element name, if the set has one.
     pub relaxed: Option<Relaxed>,
+    /// The URI table with the local names of each URI: needed only where a name is spelled out.
+    pub spaces: Cow<'static, [Space]>,
+}
+
+/// A namespace in the URI table (EXI 1.0, section 7.3.1).
+#[derive(Clone, Debug)]
+pub struct Space {
+    /// Its URI.
+    pub uri: Cow<'static, str>,
+    /// Local names in the order of their indices.
+    pub locals: Locals,
+}
+
+/// The local names of a namespace.
+#[derive(Clone, Debug)]
+pub enum Locals {
+    /// Built in.
+    Listed(&'static [&'static str]),
+    /// Made at run time.
+    Given(Vec<String>),
+}
+
+impl Locals {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Locals::Listed(names) => names.len(),
+            Locals::Given(names) => names.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Name number `index`.
+    pub fn get(&self, index: usize) -> Option<&str> {
+        match self {
+            Locals::Listed(names) => names.get(index).copied(),
+            Locals::Given(names) => names.get(index).map(String::as_str),
+        }
+    }
+
+    /// Number of `name`.
+    pub fn find(&self, name: &str) -> Option<usize> {
+        (0..self.len()).find(|index| self.get(*index) == Some(name))
+    }
 }
 
 /// The tables as plain slices, so that a look-up is one bounds check and one load.
@@ -328,6 +376,16 @@ impl Grammar {
     /// Local name `index`, or a question mark when there is none.
     pub fn local_name(&self, index: u16) -> &str {
         self.names.get(index as usize).map_or("?", |n| &n.local)
+    }
+
+    /// The global element `local` of namespace `uri`, with its number.
+    pub fn global_element(&self, uri: &str, local: &str) -> Option<(u16, Root)> {
+        let named = |root: &Root| {
+            let name = self.names.get(root.name as usize);
+            name.is_some_and(|n| n.local == local && self.uris.get(n.uri as usize).is_some_and(|u| u == uri))
+        };
+        let entries = self.documents.entries.iter();
+        (0u16..).zip(entries).find(|(_, root)| named(root)).map(|(index, root)| (index, *root))
     }
 
     /// Position of the element `local` among the fragment roots.

@@ -85,5 +85,16 @@ pub struct At<'g> {
 /// Production index of the root element.
 pub const ROOT: u16 = u16::MAX;
 
+/// Set in the index of an element that stands where the schema allows any; the rest is its number among the global
+/// elements.
+pub const WILD: u16 = 0x8000;
+
+impl At<'_> {
+    /// Number of the global element if it stands where the schema allows any.
+    pub fn wild(&self) -> Option<u16> {
+        (self.index != ROOT && self.index & WILD != 0).then_some(self.index & !WILD)
+    }
+}
+
 /// No name: text in mixed content.
 pub const NO_NAME: u16 = u16::MAX;

@@ -7,8 +7,8 @@ use crate::value::NO_NAME;
 
 impl<'g> Run<'_, 'g> {
     pub(super) fn opener_name(&self, opener: u16) -> &'g str {
-        let production = self.tables.productions.get(opener as usize).unwrap_or(&self.root);
-        self.grammar.local_name(production.name)
+        let listed = self.tables.productions.get(opener as usize);
+        self.grammar.local_name(listed.map_or_else(|| self.unlisted(opener, 0).name, |p| p.name))
     }
 
     #[cold]

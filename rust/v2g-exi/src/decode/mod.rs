@@ -4,6 +4,7 @@ mod faults;
 mod run;
 mod second_level;
 mod values;
+mod wildcard;
 
 use crate::bits::Padded;
 use crate::error::{DecodeError, Failure, Kind as Fault};

@@ -13,9 +13,11 @@ pub(super) struct Frame {
     pub(super) state: u16,
     pub(super) counter: u16,
     pub(super) opener: u16,
+    /// Slot of the surrounding element, where the opener is no production of the tables.
+    pub(super) slot: u8,
 }
 
-pub(super) const EMPTY: Frame = Frame { state: 0, counter: 0, opener: ROOT };
+pub(super) const EMPTY: Frame = Frame { state: 0, counter: 0, opener: ROOT, slot: 0 };
 
 #[derive(Debug, Default)]
 pub(super) struct Memory {
@@ -104,7 +106,7 @@ impl<'a, 'g> Run<'a, 'g> {
         if root.relaxed && fragment {
             self.relaxed(root, sink)?;
         } else if root.kind == Kind::Complex {
-            self.open(root.target, ROOT, sink)?;
+            self.open(root.target, ROOT, 0, sink)?;
             self.elements(sink)?;
         } else {
             let production = self.root;
@@ -222,8 +224,8 @@ impl<'a, 'g> Run<'a, 'g> {
                 }
                 Kind::Any => {
                     self.reader.skip(state.bits.into());
-                    let detail = "an element where the schema allows any: wildcard content is not read";
-                    return Err(self.fault(Fault::Undeclared, detail.into()));
+                    self.advance(production)?;
+                    self.wildcard(production, sink)?;
                 }
             }
         }
@@ -275,7 +277,7 @@ impl<'a, 'g> Run<'a, 'g> {
                 return sink.record(at, type_index, record.len(), values).map_err(Failure::Sink);
             }
         }
-        self.open(type_index, at.index, sink)
+        self.open(type_index, at.index, at.production.slot, sink)
     }
 
     /// Reads a record whose codes are all zero and whose values are in range; None if it is not that simple.
@@ -313,6 +315,7 @@ impl<'a, 'g> Run<'a, 'g> {
         &mut self,
         type_index: u16,
         opener: u16,
+        slot: u8,
         sink: &mut S,
     ) -> Outcome<(), S::Error> {
         let Some(element) = self.tables.types.get(type_index as usize) else {
@@ -331,9 +334,14 @@ impl<'a, 'g> Run<'a, 'g> {
         }
         self.depth = self.depth.wrapping_add(1);
         self.elements_met = self.elements_met.wrapping_add(1);
-        self.frame = Frame { state: element.start, counter: 0, opener };
-        let root = self.root;
-        let production = self.tables.productions.get(opener as usize).unwrap_or(&root);
+        self.frame = Frame { state: element.start, counter: 0, opener, slot };
+        let unlisted;
+        let production = if let Some(production) = self.tables.productions.get(opener as usize) {
+            production
+        } else {
+            unlisted = self.unlisted(opener, slot);
+            &unlisted
+        };
         sink.open(At { index: opener, production }, type_index, element).map_err(Failure::Sink)
     }
 
@@ -346,11 +354,16 @@ impl<'a, 'g> Run<'a, 'g> {
             let detail = format!("more than {} elements", self.options.max_elements);
             return Err(self.fault(Fault::Size, detail));
         }
-        let opener = self.frame.opener;
+        let Frame { opener, slot, .. } = self.frame;
         self.depth = self.depth.saturating_sub(1);
         self.frame = self.outer.get(self.depth).copied().unwrap_or(EMPTY);
-        let root = self.root;
-        let production = self.tables.productions.get(opener as usize).unwrap_or(&root);
+        let unlisted;
+        let production = if let Some(production) = self.tables.productions.get(opener as usize) {
+            production
+        } else {
+            unlisted = self.unlisted(opener, slot);
+            &unlisted
+        };
         sink.close(At { index: opener, production }).map_err(Failure::Sink)
     }
 }

@@ -92,7 +92,7 @@ impl Run<'_, '_> {
         else {
             return Err(self.broken());
         };
-        self.open(root.target, ROOT, sink)?;
+        self.open(root.target, ROOT, 0, sink)?;
         let mut least = 0;
         let base = self.root;
         let mut ended = false;

@@ -213,6 +213,11 @@ impl Run<'_, '_> {
             let detail = format!("a hit in the {which} value table, which is empty in V2G");
             return Err(self.fault_at(Fault::StringTable, detail, name));
         };
+        self.text_of(length, max_length, name)
+    }
+
+    /// `length` characters into the text memory.
+    pub(super) fn text_of<E>(&mut self, length: u64, max_length: u32, name: u16) -> Outcome<(), E> {
         if length > self.reader.remaining() / 8 || length > max_length.into() {
             return Err(self.too_long(length, max_length, name));
         }

@@ -1,10 +1,16 @@
 //! Constructors that keep the generated tables short.
 
-use crate::grammar::{Count, Datatype, DatatypeKind, Kind, Name, Production, Root, Short, State, Type};
+use crate::grammar::{
+    Count, Datatype, DatatypeKind, Kind, Locals, Name, Production, Root, Short, Space, State, Type,
+};
 use std::borrow::Cow::Borrowed;
 
 pub(super) const fn n(uri: u16, local: &'static str) -> Name {
     Name { uri, local: Borrowed(local) }
+}
+
+pub(super) const fn x(uri: &'static str, locals: &'static [&'static str]) -> Space {
+    Space { uri: Borrowed(uri), locals: Locals::Listed(locals) }
 }
 
 pub(super) const fn a(code: u16, slot: u8, datatype: u16) -> (u16, u8, u16) {

@@ -1,0 +1,74 @@
+//! Elements where the schema allows any, and names that are spelled out.
+
+use super::run::{Outcome, Run};
+use super::Sink;
+use crate::error::Kind as Fault;
+use crate::grammar::{Kind, Production, UNBOUNDED};
+use crate::value::{At, NO_NAME, ROOT, WILD};
+
+impl Run<'_, '_> {
+    /// An element of any name: read if it is a global element of the schema set, else reported by name.
+    #[cold]
+    pub(super) fn wildcard<S: Sink>(&mut self, any: &Production, sink: &mut S) -> Outcome<(), S::Error> {
+        let (uri, local) = self.qualified_name()?;
+        let Some((number, root)) = self.grammar.global_element(&uri, &local) else {
+            let detail = format!("{{{uri}}}{local} is no global element of this schema set");
+            return Err(self.fault(Fault::Undeclared, detail));
+        };
+        if root.kind == Kind::Complex {
+            return self.open(root.target, WILD | number, any.slot, sink);
+        }
+        let production = self.unlisted(WILD | number, any.slot);
+        self.simple(0, At { index: WILD | number, production: &production }, sink)
+    }
+
+    /// A name through the URI and local name tables (EXI 1.0, section 7.1.7).
+    fn qualified_name<E>(&mut self) -> Outcome<(String, String), E> {
+        let spaces = &self.grammar.spaces;
+        let width = usize::BITS - spaces.len().leading_zeros();
+        let hit = self.reader.bits(width) as usize;
+        let space = hit.checked_sub(1).and_then(|index| spaces.get(index));
+        let uri = match space {
+            Some(space) => space.uri.to_string(),
+            None if hit == 0 => self.spelled(0)?,
+            None => return Err(self.fault(Fault::EventCode, format!("URI {hit} of {}", spaces.len()))),
+        };
+        let raw = self.unsigned(NO_NAME)?;
+        if raw > 0 {
+            return Ok((uri, self.characters(raw - 1)?));
+        }
+        let count = space.map_or(0, |s| s.locals.len());
+        let width = usize::BITS - count.saturating_sub(1).leading_zeros();
+        let index = self.reader.bits(width) as usize;
+        match space.and_then(|s| s.locals.get(index)) {
+            Some(local) => Ok((uri, local.to_owned())),
+            None => Err(self.fault(Fault::EventCode, format!("local name {index} of {count}"))),
+        }
+    }
+
+    fn spelled<E>(&mut self, less: u64) -> Outcome<String, E> {
+        let length = self.unsigned(NO_NAME)?;
+        self.characters(length.saturating_sub(less))
+    }
+
+    fn characters<E>(&mut self, length: u64) -> Outcome<String, E> {
+        self.text_of(length, UNBOUNDED, NO_NAME)?;
+        Ok(self.memory.text.clone())
+    }
+
+    /// The production of an element that has none in the tables: the root, or one that stands for any.
+    pub(super) fn unlisted(&self, opener: u16, slot: u8) -> Production {
+        let entry = self.grammar.documents.entries.get((opener & !WILD) as usize);
+        match entry {
+            Some(root) if opener != ROOT => Production {
+                kind: root.kind,
+                slot,
+                items: true,
+                name: root.name,
+                target: root.target,
+                ..self.root
+            },
+            _ => self.root,
+        }
+    }
+}
