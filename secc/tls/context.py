@@ -181,10 +181,25 @@ def _server_context(
     context.use_certificate(credentials.chain[0])
     for certificate in credentials.chain[1:]:
         context.add_extra_chain_cert(certificate)
-    context.use_privatekey(credentials.key)
+    if credentials.key is not None:
+        context.use_privatekey(credentials.key)
+    else:
+        _use_token(context, credentials.files)
     if client.mode is not ClientAuth.NONE:
         _ask_for_certificate(context, client)
     return context
+
+
+def _use_token(context: SSL.Context, files: CredentialFiles) -> None:
+    """The key stays where it is; OpenSSL signs through the provider that its own configuration names."""
+    try:
+        context.use_privatekey_file(str(files.key))
+    except SSL.Error as error:
+        reason = error.args[0][-1][-1] if error.args and error.args[0] else "unknown"
+        raise ConfigError(
+            f"{files.key}: OpenSSL cannot use the key in the token ({reason}); is the provider in "
+            "OPENSSL_CONF, the token there, and the key that of the leaf?"
+        ) from error
 
 
 def _ask_for_certificate(context: SSL.Context, client: ClientPolicy) -> None:

@@ -32,7 +32,7 @@ class CredentialFiles:
     chain: Path
     """PEM, leaf first; a V2G root at the end is left out, a private root is sent [V2G2-872]."""
     key: Path
-    """PEM of the leaf's key."""
+    """PEM of the leaf's key, or of its PKCS#11 URI when it lies in a token."""
     password: Path | None = None
     """Holds the password of the key."""
     root: Path | None = None
@@ -54,7 +54,8 @@ class Credentials:
     files: CredentialFiles
     chain: tuple[x509.Certificate, ...]
     """What is sent: leaf first, without the V2G root."""
-    key: ec.EllipticCurvePrivateKey = dataclasses.field(repr=False)
+    key: ec.EllipticCurvePrivateKey | None = dataclasses.field(repr=False)
+    """None when it lies in a token and never leaves it: OpenSSL finds it by the file."""
     root: x509.Certificate | None
     staple: StapleHolder
 
@@ -113,7 +114,7 @@ def load_credentials(files: CredentialFiles, at: datetime.datetime) -> Credentia
     elif len(chain) == 1 and _issued_by(chain[0], root):
         chain = [*chain, root]  # private environment: the root is sent [V2G2-872]
     key = _read_key(files.key, files.password)
-    if key.public_key() != chain[0].public_key():
+    if key is not None and key.public_key() != chain[0].public_key():
         raise ConfigError(f"{files.key}: the key does not belong to the leaf in {files.chain}")
     _check_own_chain(chain, files.chain, at)
     if root is not None and chain[-1] != root and not _issued_by(chain[-1], root):
@@ -187,10 +188,14 @@ def domains(certificate: x509.Certificate) -> list[str | bytes]:
     return [part.value for part in certificate.subject.get_attributes_for_oid(NameOID.DOMAIN_COMPONENT)]
 
 
+_TOKEN_KEY = b"-----BEGIN PKCS#11 PROVIDER URI-----"
+
 _MAX_DER = 800  # [V2G2-010]
 
 
-def _read_key(path: Path, password_file: Path | None) -> ec.EllipticCurvePrivateKey:
+def _read_key(path: Path, password_file: Path | None) -> ec.EllipticCurvePrivateKey | None:
+    if _TOKEN_KEY in read(path):
+        return None
     password = read(password_file).strip() if password_file else None
     try:
         key = load_pem_private_key(read(path), password)
