@@ -16,6 +16,7 @@ import typing
 from secc.errors import ConfigError
 from secc.sdp import TlsPolicy
 from secc.settings import build
+from secc.slac.settings import SlacConfig
 
 # The checks stand first because the defaults below are made, and checked, while this module is read.
 
@@ -404,19 +405,6 @@ class CompatConfig:
     def strict(cls) -> "CompatConfig":
         """By the letter, for conformance tests."""
         return cls(early_session_stop=False, ev_not_ready=False, stray_signature_attributes=False)
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class SlacConfig:
-    """Matching over the powerline."""
-
-    enabled: bool = False
-    """False: another process matches, or there is no powerline (tests, Ethernet)."""
-    attenuation_offset: float = 0.0
-    """dB of the station's own receive path, taken off the measured profile."""
-
-    def __post_init__(self) -> None:
-        _check_range(self.attenuation_offset, "slac.attenuation_offset", 0.0, 100.0)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,168 @@
+"""Validation, the hand-over of the key, and what the EV may still ask for afterwards."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from secc.slac import messages as m
+from secc.slac import timing
+from secc.slac.events import AmplitudeMapReceived, Outcome, PilotMoved, Verdict
+from secc.slac.frames import Frame
+from secc.slac.handlers.modem import watch_link
+from secc.slac.messages import ValidateCnf
+from secc.slac.runs import Run
+from secc.slac.settings import Validation
+from secc.slac.states import RunState, State, Timer
+
+if TYPE_CHECKING:
+    from secc.slac.matching import Matching
+
+READY = 1  # the only result an EV goes on with
+
+
+def validation_requested(matching: Matching, frame: Frame) -> State:
+    """Step 1 asks whether, step 2 for how long; the message names no run, so the address has to do."""
+    message = frame.message
+    assert isinstance(message, m.ValidateReq)
+    run = matching.runs.get(frame.source)
+    if run is None or run.state not in (RunState.WAIT_MATCH, RunState.WAIT_STEP_2):
+        return matching.ignore(Verdict.NO_RULE)
+    if message.signal_type != 0:  # [V2G3-A09-56] [V2G3-A09-77]
+        return matching.ignore(Verdict.CONTRADICTION)
+    if run.state is RunState.WAIT_STEP_2 and message.result != READY:
+        _validation_over(matching, run)  # [V2G3-A09-85]
+    elif message.result != READY:
+        return matching.ignore(Verdict.CONTRADICTION)
+    elif run.state is RunState.WAIT_STEP_2 and message.timer:
+        run.state = RunState.COUNTING
+        run.window = matching.now
+        run.edges = [(matching.now, matching.pilot_ready)]
+        run.deadline = matching.now + (message.timer + 1) * 0.1
+    elif message.timer == 0:
+        _answer_step_1(matching, run)
+    else:
+        return matching.ignore(Verdict.NO_RULE)
+    return matching.state
+
+
+def _answer_step_1(matching: Matching, run: Run) -> None:
+    mode = matching.config.validation
+    if mode is Validation.OFF:
+        result = ValidateCnf.FAILURE  # [V2G3-A09-51]
+    elif mode is Validation.NOT_REQUIRED:
+        result = ValidateCnf.NOT_REQUIRED  # [V2G3-A09-72]
+    elif any(other.validating for other in matching.runs.values() if other is not run):
+        result = ValidateCnf.NOT_READY  # [V2G3-M09-13]
+    else:
+        result = ValidateCnf.READY
+        run.state = RunState.WAIT_STEP_2
+        run.retries = 0
+        run.deadline = matching.now + timing.TT_MATCH_SEQUENCE
+    matching.send(run.ev_mac, ValidateCnf(0, 0, result))
+
+
+def step_2_late(matching: Matching, run: Run) -> None:
+    """Say once more that we are ready, C_EV_match_retry times."""
+    if run.retries >= timing.C_EV_MATCH_RETRY:
+        matching.drop(run, Outcome.VALIDATION_FAILED)
+        return
+    run.retries += 1
+    run.deadline = matching.now + timing.TT_MATCH_SEQUENCE
+    matching.send(run.ev_mac, ValidateCnf(0, 0, ValidateCnf.READY))
+
+
+def pilot_moved(matching: Matching, event: PilotMoved) -> State:
+    """A phase of a toggle. While a validation runs, C is a signal and no wish for energy."""
+    matching.pilot_ready = event.ready
+    for run in matching.runs.values():
+        if run.state is RunState.COUNTING and len(run.edges) < _MAX_EDGES:
+            run.edges.append((matching.now, event.ready))
+    return matching.state
+
+
+_MAX_EDGES = 64
+
+
+def counting_over(matching: Matching, run: Run) -> None:
+    """Tell how many toggles there were; whether that is right the EV decides."""
+    run.toggles = _toggles(run.edges, matching.now)
+    matching.send(run.ev_mac, ValidateCnf(0, run.toggles, ValidateCnf.SUCCESS))
+    _validation_over(matching, run)
+
+
+def _toggles(edges: list[tuple[float, bool]], end: float) -> int:
+    """Phases of C between two phases of B, short ones left out."""
+    phases: list[bool] = []
+    ends = [at for at, _ in edges[1:]] + [end]
+    for (at, ready), until in zip(edges, ends, strict=True):
+        if until - at >= timing.DEBOUNCE - _ROUNDING and (not phases or phases[-1] is not ready):
+            phases.append(ready)
+    return sum(1 for i in range(1, len(phases) - 1) if phases[i])
+
+
+_ROUNDING = 1e-6
+
+
+def _validation_over(matching: Matching, run: Run) -> None:
+    run.state = RunState.WAIT_MATCH
+    run.deadline = matching.now + timing.TT_MATCH_SEQUENCE
+
+
+def match_late(matching: Matching, run: Run) -> None:
+    """The normal end of a run whose EV has chosen another station."""
+    matching.drop(run, Outcome.NO_MATCH)
+
+
+def match_requested(matching: Matching, frame: Frame) -> State:
+    """The first valid one wins and gets the key; repeated, it gets the same answer until the link is up."""
+    message = frame.message
+    assert isinstance(message, m.SlacMatchReq)
+    winner = matching.winner
+    if winner is not None:
+        if frame.source == winner.ev_mac and message == winner.request:
+            matching.send_again(winner.answer)
+            return matching.state
+        return matching.ignore(Verdict.NO_RULE)
+    run = matching.runs.get(frame.source)
+    if run is None or message.run_id != run.run_id or message.pev_mac != frame.source:
+        return matching.ignore(Verdict.CONTRADICTION)  # [V2G3-A09-98]
+    if message.evse_mac != matching.evse_mac:
+        return matching.ignore(Verdict.CONTRADICTION)
+    if run.state is not RunState.WAIT_MATCH or not matching.connected:
+        return matching.ignore(Verdict.NO_RULE)
+    run.request = message
+    key = matching.key
+    run.answer = matching.send(
+        run.ev_mac, m.SlacMatchCnf(run.ev_mac, matching.evse_mac, run.run_id, key.nid, key.nmk)
+    )
+    matching.win(run)
+    matching.stop_timers(Timer.SLAC_INIT)
+    matching.start_timer(Timer.JOIN, timing.TT_MATCH_JOIN)
+    watch_link(matching)
+    return State.JOINING
+
+
+def amplitude_map_requested(matching: Matching, frame: Frame) -> State:
+    """Twice per link at most: asking for more and more attenuation is an attack."""
+    assert isinstance(frame.message, m.AmpMapReq)
+    winner = matching.winner
+    if winner is None or frame.source != winner.ev_mac or matching.amp_maps >= _MAX_AMP_MAPS:
+        return matching.ignore(Verdict.CONTRADICTION)
+    matching.amp_maps += 1
+    accepted = matching.config.accept_amplitude_map
+    matching.send(frame.source, m.AmpMapCnf(0 if accepted else 1))
+    matching.emit(AmplitudeMapReceived(frame.message.carriers, frame.message.data, accepted))
+    return matching.state
+
+
+_MAX_AMP_MAPS = 2
+
+
+def amplitude_map_confirmed(matching: Matching, frame: Frame) -> State:
+    """Anything but success is ignored, the request is repeated [V2G3-A09-114]."""
+    assert isinstance(frame.message, m.AmpMapCnf)
+    winner = matching.winner
+    if winner is None or frame.source != winner.ev_mac or frame.message.result != 0:
+        return matching.ignore(Verdict.CONTRADICTION)
+    matching.stop_timers(Timer.AMP_MAP)
+    return matching.link_ready()

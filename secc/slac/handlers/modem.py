@@ -1,0 +1,220 @@
+"""The own modem: which one it is, its key, its link."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from secc.slac import messages as m
+from secc.slac import timing, vendor
+from secc.slac.events import (
+    Armed,
+    LeaveLink,
+    LinkGone,
+    ModemFound,
+    ModemLost,
+    ModemOpened,
+    ModemSilent,
+    PauseLink,
+    ResumeLink,
+    Verdict,
+)
+from secc.slac.frames import LOCAL_MODEM, Frame
+from secc.slac.settings import KeyResult
+from secc.slac.states import NETWORKED, State, Timer
+from secc.slac.vendor import Vendor
+
+if TYPE_CHECKING:
+    from secc.slac.matching import Matching
+
+KEY_TRIES = 4
+KEY_TIME = 0.75  # s until the key is sent again
+SLOW_KEY_TIME = 5.0  # s, once the modem is known to be silent
+JOIN_POLL = 0.25  # s between questions while the link is waited for
+LINK_POLL = 1.0  # s between questions while it is there: a change shows within TT_link_status_response, 5 s
+LINK_LOST_AFTER = 3  # "no link" in a row: single ones happen while modems adapt their rates
+LINK_DEAF_AFTER = 5  # questions in a row without an answer
+
+
+def opened(matching: Matching, event: ModemOpened) -> State:
+    """Ask who is there, and give it a key."""
+    matching.modem = ModemFound(b"")
+    for message in (
+        vendor.OperationAttributesReq(_COOKIE),
+        vendor.SoftwareVersionReq(),
+        vendor.LumissilVersionReq(),
+    ):
+        matching.send(LOCAL_MODEM, message)
+    return leave(matching, "the modem was opened", failed=False)
+
+
+def lost(matching: Matching, event: ModemLost) -> State:
+    """Nothing can be sent any more."""
+    _tell_link_gone(matching, event.reason, failed=True)
+    matching.forget_runs()
+    matching.stop_timers(*Timer)
+    matching.renew_key()
+    return State.DOWN
+
+
+def leave(matching: Matching, reason: str, *, failed: bool) -> State:
+    """Leaving a logical network means a new random key in the own modem [V2G3-A09-121]."""
+    _tell_link_gone(matching, reason, failed=failed)
+    matching.forget_runs()
+    matching.stop_timers(*Timer)
+    matching.renew_key()
+    matching.key_tries = 0
+    _send_key(matching)
+    return State.KEYING
+
+
+def leave_link(matching: Matching, event: LeaveLink) -> State:
+    """D-LINK_TERMINATE or D-LINK_ERROR."""
+    return leave(matching, event.reason, failed=False)
+
+
+def pause(matching: Matching, event: PauseLink) -> State:
+    """Keep everything, stop looking: a sleeping modem gives no answers."""
+    matching.stop_timers(Timer.LINK_POLL, Timer.LINK_DELAY)
+    return State.PAUSED
+
+
+def resume(matching: Matching, event: ResumeLink) -> State:
+    """The link has to be back within T_conn_resume, without matching."""
+    matching.start_timer(Timer.RESUME, timing.T_CONN_RESUME)
+    watch_link(matching)
+    return State.RESUMING
+
+
+def key_confirmed(matching: Matching, frame: Frame) -> State:
+    """The modem has the key, by the meaning of the result byte that is configured."""
+    assert isinstance(frame.message, m.SetKeyCnf)
+    accepted = matching.config.set_key_result
+    good = ("0", "1") if accepted is KeyResult.ANY else (accepted.value,)
+    if frame.message.your_nonce != _NONCE or str(frame.message.result) not in good:
+        return matching.ignore(Verdict.CONTRADICTION)
+    if not matching.learn_modem(frame.source):
+        return matching.ignore(Verdict.CONTRADICTION)
+    matching.stop_timers(Timer.SET_KEY)
+    matching.emit(Armed())
+    return State.UNMATCHED
+
+
+def key_late(matching: Matching, timer: Timer) -> State:
+    """Once more; a modem that applies a key may be silent for seconds."""
+    if matching.key_tries == KEY_TRIES:
+        matching.emit(ModemSilent())
+    _send_key(matching)
+    return State.KEYING
+
+
+def _send_key(matching: Matching) -> None:
+    matching.key_tries += 1
+    key = matching.key
+    matching.send(LOCAL_MODEM, m.SetKeyReq(key.nid, key.nmk, my_nonce=_NONCE, cco_capability=0))
+    slow = matching.key_tries > KEY_TRIES
+    matching.start_timer(Timer.SET_KEY, SLOW_KEY_TIME if slow else KEY_TIME)
+
+
+def _tell_link_gone(matching: Matching, reason: str, *, failed: bool) -> None:
+    if matching.state in NETWORKED:
+        matching.emit(LinkGone(reason, failed))
+
+
+# --- who it is ----------------------------------------------------------------------------------------------
+
+
+def introduced(matching: Matching, frame: Frame) -> State:
+    """An answer to one of the questions of `opened`."""
+    known = matching.modem
+    match frame.message:
+        case vendor.OperationAttributesCnf(cookie=cookie) as answer if cookie == _COOKIE:
+            found = ModemFound(frame.source, Vendor.QUALCOMM, answer.hardware, known.firmware)
+        case vendor.SoftwareVersionCnf() as answer:
+            found = ModemFound(frame.source, Vendor.QUALCOMM, known.hardware, answer.text)
+        case vendor.LumissilVersionCnf():
+            found = ModemFound(frame.source, Vendor.LUMISSIL, known.hardware, known.firmware)
+        case _:
+            return matching.ignore(Verdict.CONTRADICTION)
+    if known.mac not in (b"", frame.source) or not matching.is_modem(frame.source):
+        return matching.ignore(Verdict.CONTRADICTION)
+    if found != known:
+        matching.modem = found
+        matching.emit(found)
+    return matching.state
+
+
+# --- the link -----------------------------------------------------------------------------------------------
+
+
+def watch_link(matching: Matching) -> None:
+    """Ask the modem from now on; where nobody can be asked the link counts as up after a fixed time."""
+    matching.silences = matching.negatives = 0
+    if matching.vendor is None:
+        matching.start_timer(Timer.LINK_DELAY, matching.config.link_delay)
+    else:
+        matching.start_timer(Timer.LINK_POLL, JOIN_POLL)
+
+
+def ask_link(matching: Matching, timer: Timer) -> State:
+    """Is another station associated?"""
+    matching.silences += 1
+    if matching.state is State.MATCHED and matching.silences > LINK_DEAF_AFTER:
+        return leave(matching, "the modem does not answer any more", failed=True)
+    if matching.vendor is Vendor.LUMISSIL:
+        matching.send(LOCAL_MODEM, vendor.LumissilLinkReq())
+    else:
+        matching.send(LOCAL_MODEM, vendor.LinkStatusReq())
+    matching.start_timer(Timer.LINK_POLL, LINK_POLL if matching.state is State.MATCHED else JOIN_POLL)
+    return matching.state
+
+
+def link_told(matching: Matching, frame: Frame) -> State:
+    """The modem's answer; what it means depends on what is waited for."""
+    message = frame.message
+    assert isinstance(message, (vendor.LinkStatusCnf, vendor.LumissilLinkCnf))
+    if not matching.is_modem(frame.source):
+        return matching.ignore(Verdict.CONTRADICTION)
+    matching.silences = 0
+    if message.link == 1:
+        matching.negatives = 0
+        return joined(matching) if matching.state in (State.JOINING, State.RESUMING) else matching.state
+    matching.negatives += 1
+    if matching.state is State.MATCHED and matching.negatives >= LINK_LOST_AFTER:
+        return leave(matching, "the modem reports no link", failed=True)  # [V2G3-M07-34]
+    return matching.state
+
+
+def link_assumed(matching: Matching, timer: Timer) -> State:
+    """Nobody can be asked."""
+    return joined(matching)
+
+
+def joined(matching: Matching) -> State:
+    """Both modems are in the same network."""
+    matching.stop_timers(Timer.JOIN, Timer.RESUME)
+    if matching.config.amplitude_map and matching.state is State.JOINING:
+        matching.amp_map_tries = 0
+        return send_amplitude_map(matching, Timer.AMP_MAP)
+    return matching.link_ready()
+
+
+def join_late(matching: Matching, timer: Timer) -> State:
+    """TT_match_join or T_conn_resume is over."""
+    return leave(matching, f"no link within {timer.value}", failed=True)
+
+
+def send_amplitude_map(matching: Matching, timer: Timer) -> State:
+    """Ask the EV for no attenuation at all, at most three times."""
+    if matching.amp_map_tries > timing.C_EV_MATCH_RETRY:
+        return leave(matching, "CM_AMP_MAP.CNF missing", failed=True)
+    matching.amp_map_tries += 1
+    winner = matching.winner
+    assert winner is not None
+    matching.send(winner.ev_mac, m.AmpMapReq(CARRIERS, bytes((CARRIERS + 1) // 2)))
+    matching.start_timer(Timer.AMP_MAP, timing.TT_AMP_MAP_EXCHANGE)
+    return State.AMPLITUDE_MAP
+
+
+CARRIERS = 917  # of HomePlug Green PHY as ISO 15118 uses it
+_COOKIE = 0x5EC0
+_NONCE = bytes(4)  # some modems answer to nothing else

@@ -1,0 +1,150 @@
+"""From the first request of an EV to the average it is told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from secc.slac import messages as m
+from secc.slac import timing
+from secc.slac.attenuation import average
+from secc.slac.events import Outcome, Suspicious, Verdict
+from secc.slac.frames import Frame
+from secc.slac.runs import MAX_RUNS, UNHEARD, Run
+from secc.slac.states import LISTENING, RunState, State, Timer
+
+if TYPE_CHECKING:
+    from secc.slac.matching import Matching
+
+
+def parameters_requested(matching: Matching, frame: Frame) -> State:
+    """Answer, and remember for a moment that it was answered; begin anew when the EV does [V2G3-A09-16]."""
+    assert isinstance(frame.message, m.SlacParmReq)
+    ev_mac, run_id = frame.source, frame.message.run_id
+    winner = matching.winner
+    if not matching.expecting or (winner is not None and winner.ev_mac != ev_mac):
+        return matching.ignore(Verdict.NO_RULE)
+    if not matching.rate.admit(ev_mac, matching.now):
+        return matching.ignore(Verdict.RATE)
+    if winner is not None:  # it has not got the key, or cannot use it
+        matching.winner = None
+        matching.stop_timers(Timer.JOIN, Timer.LINK_POLL, Timer.LINK_DELAY)
+    elif ev_mac in matching.runs:
+        matching.drop(matching.runs[ev_mac], Outcome.RESTARTED)
+    matching.pending.add(ev_mac, run_id, matching.now)
+    matching.send(ev_mac, m.SlacParmCnf(run_id, ev_mac))
+    if matching.waiting_for_request:
+        matching.start_timer(Timer.SLAC_INIT, matching.config.slac_init)
+    return matching.state if matching.state in LISTENING else State.UNMATCHED
+
+
+def sounding_started(matching: Matching, frame: Frame) -> State:
+    """The first of three makes the run; the others belong to it."""
+    message = frame.message
+    assert isinstance(message, m.StartAttenCharInd)
+    if message.forwarding_station != frame.source:
+        return matching.ignore(Verdict.CONTRADICTION)
+    known = matching.runs.get(frame.source)
+    if known is not None and known.run_id == message.run_id:
+        return matching.state
+    if not _make_room(matching):
+        return matching.ignore(Verdict.FULL)
+    if not matching.pending.take(frame.source, message.run_id, matching.now):
+        return matching.ignore(Verdict.NO_RULE)
+    matching.runs[frame.source] = Run(
+        frame.source,
+        message.run_id,
+        began=matching.now,
+        deadline=matching.now + timing.TT_EVSE_MATCH_MNBC,  # ours, not the one the EV writes
+        expected=min(message.sounds, timing.C_EV_MATCH_MNBC),
+    )
+    return State.MATCHING
+
+
+def _make_room(matching: Matching) -> bool:
+    if len(matching.runs) < MAX_RUNS:
+        return True
+    for run in matching.runs.values():  # in the order of their coming
+        if run.state is RunState.SOUNDING and not run.profiles and matching.now >= run.began + UNHEARD:
+            matching.drop(run, Outcome.EVICTED)
+            return True
+    return False
+
+
+def sound_heard(matching: Matching, frame: Frame) -> State:
+    """For the statistics: what counts is what the modem measured."""
+    assert isinstance(frame.message, m.MnbcSoundInd)
+    run = matching.runs.get(frame.source)
+    if run is None or run.run_id != frame.message.run_id or run.state is not RunState.SOUNDING:
+        return matching.ignore(Verdict.CONTRADICTION)
+    run.sounds += 1
+    return matching.state
+
+
+def profile_measured(matching: Matching, frame: Frame) -> State:
+    """One sound, measured by the own modem."""
+    message = frame.message
+    assert isinstance(message, m.AttenProfileInd)
+    run = matching.runs.get(message.pev_mac)
+    if not matching.is_modem(frame.source) or not message.profile:
+        return matching.ignore(Verdict.CONTRADICTION)
+    if run is None or run.state is not RunState.SOUNDING:
+        return matching.ignore(Verdict.NO_RULE)
+    if run.profiles and len(message.profile) != len(run.profiles[0]):
+        return matching.ignore(Verdict.CONTRADICTION)
+    if run.sounds and len(run.profiles) >= run.sounds + _TOLERANCE:
+        run.surplus += 1
+        if run.surplus == 1:
+            matching.emit(Suspicious(f"more measurements than sounds of {run.ev_mac.hex(':')}"))
+        return matching.ignore(Verdict.CONTRADICTION)
+    run.profiles.append(message.profile)
+    if len(run.profiles) >= run.expected:
+        _tell_average(matching, run)
+    return matching.state
+
+
+_TOLERANCE = 2  # sounds that the modem measured and the host has not seen
+
+
+def sounding_over(matching: Matching, run: Run) -> None:
+    """TT_EVSE_match_MNBC: average what there is [V2G3-A09-19] [V2G3-A09-43]."""
+    if run.profiles:
+        _tell_average(matching, run)
+    else:  # nothing is invented: a made-up value looks like the best station of all
+        matching.drop(run, Outcome.NO_PROFILE)
+
+
+def _tell_average(matching: Matching, run: Run) -> None:
+    run.profile = average(run.profiles, matching.config.attenuation_offset)
+    run.sounded = matching.now
+    _send_average(matching, run)
+
+
+def _send_average(matching: Matching, run: Run) -> None:
+    profile = run.profile.ljust(m.GROUPS, b"\0")
+    message = m.AttenCharInd(run.ev_mac, run.run_id, len(run.profiles), profile, len(run.profile))
+    matching.send(run.ev_mac, message)
+    run.state = RunState.WAIT_RSP
+    run.deadline = matching.now + timing.TT_MATCH_RESPONSE
+
+
+def response_late(matching: Matching, run: Run) -> None:
+    """Tell it again, C_EV_match_retry times [V2G3-A09-46]."""
+    if run.retries >= timing.C_EV_MATCH_RETRY:
+        matching.drop(run, Outcome.NO_RESPONSE)
+    else:
+        run.retries += 1
+        _send_average(matching, run)
+
+
+def average_acknowledged(matching: Matching, frame: Frame) -> State:
+    """CM_ATTEN_CHAR.RSP; any deviation is ignored and the repetitions go on [V2G3-A09-47]."""
+    message = frame.message
+    assert isinstance(message, m.AttenCharRsp)
+    run = matching.runs.get(frame.source)
+    if run is None or run.run_id != message.run_id or message.source_address != frame.source:
+        return matching.ignore(Verdict.CONTRADICTION)
+    if run.state is not RunState.WAIT_RSP:
+        return matching.ignore(Verdict.NO_RULE)
+    run.state = RunState.WAIT_MATCH
+    run.deadline = matching.now + timing.TT_EVSE_MATCH_SESSION
+    return matching.state
