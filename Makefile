@@ -6,12 +6,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
 EV_VENV := .venv-interop
+SCANNER_VENV := .venv-sslyze
 
 RUST_SOURCES := $(shell find rust -name '*.rs' -o -name 'Cargo.toml' 2>/dev/null | grep -v /target/)
 EXTRA = $(PY) -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['$(1)'], sep='\n')"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check style generated rust coverage docs examples interop fuzz bench build clean
+.PHONY: help setup demo test check style generated rust coverage docs examples interop scanner fuzz bench build clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort | expand -t 12
@@ -51,6 +52,14 @@ $(EV_VENV)/.ready: $(VENV)/.venv pyproject.toml
 	test -x $(EV_VENV)/bin/python || $(PYTHON) -m venv $(EV_VENV)
 	$(call EXTRA,interop) > $(EV_VENV)/interop.txt
 	$(EV_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $(EV_VENV)/interop.txt
+	touch $@
+
+scanner: $(SCANNER_VENV)/.ready  ## sslyze, which the TLS tests use when it is there
+
+$(SCANNER_VENV)/.ready: $(VENV)/.venv pyproject.toml
+	test -x $(SCANNER_VENV)/bin/python || $(PYTHON) -m venv $(SCANNER_VENV)
+	$(call EXTRA,scanner) > $(SCANNER_VENV)/scanner.txt
+	$(SCANNER_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $(SCANNER_VENV)/scanner.txt
 	touch $@
 
 # --- check ------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ SSLYZE_HOME = Path(__file__).parents[2] / ".venv-sslyze" / "bin" / "sslyze"
 SSLYZE = str(SSLYZE_HOME) if os.access(SSLYZE_HOME, os.X_OK) else shutil.which("sslyze")
 
 needs_sslscan = pytest.mark.skipif(SSLSCAN is None, reason="sslscan is not installed (a package of Debian)")
-needs_sslyze = pytest.mark.skipif(SSLYZE is None, reason="sslyze is not installed (`make tls-peers` does it)")
+needs_sslyze = pytest.mark.skipif(SSLYZE is None, reason="sslyze is not installed (`make scanner` does it)")
 
 
 @pytest.fixture(scope="module")
