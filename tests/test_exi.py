@@ -563,7 +563,6 @@ def test_a_global_element_may_stand_where_the_schema_allows_any() -> None:
 
 
 def test_names_are_spelled_through_the_name_tables() -> None:
-    # fragment 31 of 46 Object; SE(*) 3 of 7; URI 5 of 0..5; local name in the table, KeyName; CH "k" EE; EE; ED 46
     octets = exi.XMLDSIG.encode_fragment("Object", xmldsig.Object(content=(Item(f"{DS}KeyName", "k"),)))
     pieces, fault = exi.XMLDSIG.explain(octets, fragment=True)
     assert fault is None

@@ -14,11 +14,12 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString, PyTuple, PyType};
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::collections::HashMap;
 use v2g_exi::decode::{Decoder, FullLists, Options};
 use v2g_exi::encode::{Encoder, Style};
 use v2g_exi::error::{DecodeError, EncodeError, Failure};
-use v2g_exi::grammar::{DatatypeKind, Grammar, Kind, Record, Slot};
+use v2g_exi::grammar::{DatatypeKind, Grammar, Kind, Record, Roots, Slot};
 use v2g_exi::tables;
 
 /// A message class and its fields in slot order.
@@ -48,6 +49,11 @@ pub(crate) enum RecordField {
     Literal(u16),
 }
 
+thread_local! {
+    /// Keeps its memory from one message to the next.
+    static DECODER: RefCell<Decoder> = RefCell::new(Decoder::default());
+}
+
 type ExplainFault = (String, u64, String, String);
 type ExplainRow = (u64, u64, String, Option<(u16, u16)>, String, String, Option<u16>);
 
@@ -67,6 +73,8 @@ pub(crate) struct Codec {
     pub(crate) by_class: HashMap<usize, u16>,
     pub(crate) literals: Vec<Vec<Py<PyAny>>>,
     pub(crate) item: Py<PyAny>,
+    document_names: Vec<Py<PyString>>,
+    fragment_names: Vec<Py<PyString>>,
     decode_error: Py<PyAny>,
     encode_error: Py<PyAny>,
     lenient_lists: bool,
@@ -118,7 +126,13 @@ impl Codec {
             .iter()
             .map(|class| class.try_iter()?.map(|member| Ok(member?.unbind())).collect())
             .collect::<PyResult<Vec<Vec<Py<PyAny>>>>>()?;
+        let names = |roots: &Roots| {
+            let entries = roots.entries.iter();
+            entries.map(|r| PyString::intern(py, grammar.local_name(r.name)).unbind()).collect()
+        };
         Ok(Self {
+            document_names: names(&grammar.documents),
+            fragment_names: names(&grammar.fragments),
             grammar,
             classes,
             by_class,
@@ -223,12 +237,25 @@ impl Codec {
         data: &[u8],
         fragment: bool,
     ) -> PyResult<(Py<PyAny>, Py<PyString>, usize)> {
-        let mut decoder = Decoder::default();
-        let first = self.attempt(py, data, fragment, FullLists::Specified, &mut decoder);
+        // A constructor could, in theory, decode another message: then that one makes a decoder of its own.
+        DECODER.with(|shared| match shared.try_borrow_mut() {
+            Ok(mut decoder) => self.read_with(py, data, fragment, &mut decoder),
+            Err(_) => self.read_with(py, data, fragment, &mut Decoder::default()),
+        })
+    }
+
+    fn read_with(
+        &self,
+        py: Python<'_>,
+        data: &[u8],
+        fragment: bool,
+        decoder: &mut Decoder,
+    ) -> PyResult<(Py<PyAny>, Py<PyString>, usize)> {
+        let first = self.attempt(py, data, fragment, FullLists::Specified, decoder);
         let outcome = match first {
             Err(Failure::Stream(error)) if self.lenient_lists && decoder.met_full_list => {
                 // An error behind a full list may come from the other form of its end; the first error counts.
-                match self.attempt(py, data, fragment, FullLists::Loop, &mut decoder) {
+                match self.attempt(py, data, fragment, FullLists::Loop, decoder) {
                     Ok(found) => Ok(found),
                     Err(_) => Err(Failure::Stream(error)),
                 }
@@ -256,10 +283,10 @@ impl Codec {
         } else {
             decoder.document(&self.grammar, data, options, &mut builder)?
         };
-        let roots = if fragment { &self.grammar.fragments } else { &self.grammar.documents };
-        let name = roots.entries.get(report.root as usize).map_or("?", |r| self.grammar.local_name(r.name));
-        let value = builder.finish();
-        Ok((value, PyString::intern(py, name).unbind(), report.trailing_bytes))
+        let names = if fragment { &self.fragment_names } else { &self.document_names };
+        let name = names.get(report.root as usize);
+        let name = name.map_or_else(|| PyString::intern(py, "?").unbind(), |n| n.clone_ref(py));
+        Ok((builder.finish(), name, report.trailing_bytes))
     }
 
     fn write<'py>(
