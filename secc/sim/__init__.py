@@ -4,9 +4,11 @@ from secc.sim.backend import SimulatedBackend
 from secc.sim.cable import AutoPilot, SimulatedCable
 from secc.sim.evcc import EvResult, Exchange, ScriptedEvcc
 from secc.sim.evse import SimulatedAcEvse, SimulatedDcEvse
+from secc.sim.moves import EvGivesUp
 from secc.sim.physics import Contactor, DcOutput, Load
-from secc.sim.script import EvGivesUp, EvScript, Plan
+from secc.sim.script import EvScript, Plan
 from secc.sim.vehicle import Vehicle
+from secc.sim.wallet import Misbehaviour, Wallet
 
 __all__ = [
     "AutoPilot",
@@ -17,6 +19,7 @@ __all__ = [
     "EvScript",
     "Exchange",
     "Load",
+    "Misbehaviour",
     "Plan",
     "ScriptedEvcc",
     "SimulatedAcEvse",
@@ -24,4 +27,5 @@ __all__ = [
     "SimulatedCable",
     "SimulatedDcEvse",
     "Vehicle",
+    "Wallet",
 ]

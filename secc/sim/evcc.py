@@ -24,20 +24,8 @@ from secc.messages.app_protocol import SupportedAppProtocolReq
 from secc.sdp import SDP_PORT, Security
 from secc.session.events import ControlPilot
 from secc.sim.cable import SimulatedCable
-from secc.sim.script import (
-    Answer,
-    Ask,
-    Connect,
-    Draw,
-    EvGivesUp,
-    EvScript,
-    Move,
-    Plan,
-    SendRaw,
-    ShowPilot,
-    Vanish,
-    Wait,
-)
+from secc.sim.moves import Answer, Ask, Connect, Draw, EvGivesUp, Move, SendRaw, ShowPilot, Vanish, Wait
+from secc.sim.script import EvScript, Plan
 from secc.sim.sdp_client import discover
 from secc.sim.vehicle import Vehicle
 from secc.tls import PlainEngine, TlsContext, TlsEngine
@@ -224,7 +212,7 @@ class ScriptedEvcc:
             payload = codec.encode(move.request)
         else:
             session_id = self._session_id if move.session_id is None else move.session_id
-            header = iso2.MessageHeader(session_id=session_id)
+            header = iso2.MessageHeader(session_id=session_id, signature=move.signature)
             payload = codec.encode(iso2.V2GMessage(header=header, body=move.request))
         sent = loop.time()
         limit = message_timeout(type(move.request)) * self._patience
@@ -261,7 +249,16 @@ def message_timeout(request: type) -> float:
     """How long an EV waits for the response, in seconds."""
     if request is iso2.CurrentDemandReq:
         return 0.25
-    return 5.0 if request in (iso2.ServiceDetailReq, iso2.PowerDeliveryReq) else 2.0
+    return 5.0 if request in _SLOW else 2.0
+
+
+_SLOW = (
+    iso2.ServiceDetailReq,
+    iso2.PaymentDetailsReq,
+    iso2.CertificateInstallationReq,
+    iso2.CertificateUpdateReq,
+    iso2.PowerDeliveryReq,
+)
 
 
 _TRIES = 5

@@ -11,8 +11,6 @@ import dataclasses
 from collections.abc import Callable, Generator, Mapping
 from typing import Protocol, TypeVar
 
-import msgspec
-
 from secc.messages import iso2
 from secc.messages.app_protocol import AppProtocol, SupportedAppProtocolReq, SupportedAppProtocolRes
 from secc.messages.iso2 import (
@@ -26,84 +24,24 @@ from secc.messages.iso2 import (
     ResponseCode,
     UnitSymbol,
 )
+from secc.messages.xmldsig import Signature
 from secc.session.events import ControlPilot
+from secc.sim import pnc_script
 from secc.sim.cable import plain
-from secc.sim.physics import Load
+from secc.sim.moves import (
+    Answer,
+    Ask,
+    Connect,
+    Draw,
+    EvGivesUp,
+    Move,
+    Request,
+    Script,
+    ShowPilot,
+    Wait,
+)
 from secc.sim.vehicle import Vehicle
-
-Request = iso2.BodyElement | SupportedAppProtocolReq
-
-
-# --- moves -------------------------------------------------------------------------------------------------
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Ask:
-    """Send this request and wait for the response."""
-
-    request: Request
-    session_id: bytes | None = None
-    """Another SessionID than the assigned one, to misbehave."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class ShowPilot:
-    """Put the control pilot into this state."""
-
-    pilot: ControlPilot
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Connect:
-    """DC: close the vehicle's contactors towards this battery; None: open them."""
-
-    load: Load | None
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Draw:
-    """AC: take so much per phase from now on."""
-
-    current: float
-    phases: int
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Wait:
-    """Do nothing for so many seconds."""
-
-    seconds: float
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class SendRaw:
-    """Misbehave: send these bytes as they are; no answer is waited for."""
-
-    data: bytes
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Vanish:
-    """Misbehave: be gone without a word; the connection is reset and nothing else is done."""
-
-
-Move = Ask | ShowPilot | Connect | Draw | Wait | SendRaw | Vanish
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back to an `Ask`; for the other moves, only the time."""
-
-    now: float
-    """Monotonic seconds."""
-    message: msgspec.Struct | None = None
-
-
-class EvGivesUp(Exception):
-    """The EV ends the session: a negative response, a wrong one, or nothing it can use."""
-
-
-Script = Generator[Move, Answer, None]
+from secc.sim.wallet import Wallet
 
 
 class _Response(Protocol):
@@ -153,6 +91,8 @@ class Plan:
     """DC: look for welded contactors at the end."""
     renegotiate_at: int | None = None
     """Ask for a renegotiation after so many messages of the charge loop."""
+    wallet: Wallet | None = None
+    """Pay by contract, with what is in here; None: by external identification."""
     tamper: Callable[[Request, int], Move | None] | None = None
     """Misbehave: asked before each request, with the number of earlier ones of its class; a move that is
     returned takes the place of the request, None leaves it."""
@@ -179,6 +119,9 @@ class EvScript:
         self.offer: iso2.SAScheduleList | None = None
         self.voltage = 0.0
         """V that the station has reported last."""
+        self.session_id = plan.session_id
+        self.signature: Signature | None = None
+        """In the header of the last response."""
         self.stop_ordered = False
         """The station wants the charge to end."""
         self._now = 0.0
@@ -194,7 +137,7 @@ class EvScript:
             yield from self._charge_dc()
         else:
             yield from self._charge_ac()
-        yield from self._ask(iso2.SessionStopReq(charging_session=self.plan.end), iso2.SessionStopRes)
+        yield from self.ask(iso2.SessionStopReq(charging_session=self.plan.end), iso2.SessionStopRes)
 
     # --- before charging -----------------------------------------------------------------------------------
 
@@ -211,25 +154,30 @@ class EvScript:
             raise EvGivesUp(f"no common protocol: {answer}")
 
     def _set_up(self) -> Script:
-        yield from self._ask(iso2.SessionSetupReq(evcc_id=self.plan.evcc_id), iso2.SessionSetupRes)
-        offered = yield from self._ask(iso2.ServiceDiscoveryReq(), iso2.ServiceDiscoveryRes)
-        if PaymentOption.EXTERNAL_PAYMENT not in offered.payment_option_list.payment_option:
+        yield from self.ask(iso2.SessionSetupReq(evcc_id=self.plan.evcc_id), iso2.SessionSetupRes)
+        offered = yield from self.ask(iso2.ServiceDiscoveryReq(), iso2.ServiceDiscoveryRes)
+        options = offered.payment_option_list.payment_option
+        if self.plan.wallet is None and PaymentOption.EXTERNAL_PAYMENT not in options:
             raise EvGivesUp("external payment is not offered")
         service = offered.charge_service
         if self.plan.mode not in service.supported_energy_transfer_mode.energy_transfer_mode:
             raise EvGivesUp(f"{self.plan.mode.value} is not offered")
         if self.plan.service_detail:
             request = iso2.ServiceDetailReq(service_id=service.service_id)
-            yield from self._ask(request, iso2.ServiceDetailRes)
+            yield from self.ask(request, iso2.ServiceDetailRes)
+        if self.plan.wallet is not None:
+            yield from pnc_script.identify(self, self.plan.wallet, offered)
+            yield from self._negotiate()
+            return
         selected = iso2.SelectedService(service_id=service.service_id)
-        yield from self._ask(
+        yield from self.ask(
             iso2.PaymentServiceSelectionReq(
                 selected_payment_option=PaymentOption.EXTERNAL_PAYMENT,
                 selected_service_list=iso2.SelectedServiceList(selected_service=(selected,)),
             ),
             iso2.PaymentServiceSelectionRes,
         )
-        yield from self._until_finished(iso2.AuthorizationReq(), iso2.AuthorizationRes)
+        yield from self.until_finished(iso2.AuthorizationReq(), iso2.AuthorizationRes)
         yield from self._negotiate()
 
     def _negotiate(self) -> Script:
@@ -238,7 +186,7 @@ class EvScript:
             requested_energy_transfer_mode=self.plan.mode,
             ev_charge_parameter=self._dc_parameter() if self.plan.dc else self._ac_parameter(),
         )
-        answer = yield from self._until_finished(request, iso2.ChargeParameterDiscoveryRes)
+        answer = yield from self.until_finished(request, iso2.ChargeParameterDiscoveryRes)
         self.offer = answer.sa_schedules
         if self.offer is None:
             raise EvGivesUp("finished without schedules")
@@ -252,7 +200,7 @@ class EvScript:
         vehicle, phases = self.vehicle, self.plan.phases
         loops = 0
         while not self._enough(loops):
-            status = yield from self._ask(iso2.ChargingStatusReq(), iso2.ChargingStatusRes, paced=True)
+            status = yield from self.ask(iso2.ChargingStatusReq(), iso2.ChargingStatusRes, paced=True)
             loops += 1
             offered = vehicle.ac_current
             if status.evse_max_current is not None:
@@ -260,6 +208,8 @@ class EvScript:
             current = offered if offered >= vehicle.ac_min_current else 0.0
             self._measure(_MAINS * current * phases)
             yield Draw(current, phases)
+            if status.receipt_required and self.plan.wallet is not None:
+                yield from pnc_script.receipt(self, self.plan.wallet, status.meter_info)
             yield from self._heed(status.ac_evse_status.evse_notification, loops)
         yield Draw(0.0, phases)
         yield from self._deliver(ChargeProgress.STOP)
@@ -273,10 +223,12 @@ class EvScript:
         loops = 0
         while not self._enough(loops):
             yield Connect(vehicle.load())
-            demand = yield from self._ask(self._demand(), iso2.CurrentDemandRes, paced=True)
+            demand = yield from self.ask(self._demand(), iso2.CurrentDemandRes, paced=True)
             loops += 1
             self.voltage = plain(demand.evse_present_voltage)
             self._measure(self.voltage * plain(demand.evse_present_current))
+            if demand.receipt_required and self.plan.wallet is not None:
+                yield from pnc_script.receipt(self, self.plan.wallet, demand.meter_info)
             notification = demand.dc_evse_status.evse_notification
             if notification is EVSENotification.RE_NEGOTIATION or loops == self.plan.renegotiate_at:
                 yield from self._deliver(ChargeProgress.RENEGOTIATE)
@@ -294,7 +246,7 @@ class EvScript:
         """Isolation test, pre-charge, start."""
         yield ShowPilot(ControlPilot.C)
         status = self._dc_status()
-        yield from self._until_finished(iso2.CableCheckReq(dc_ev_status=status), iso2.CableCheckRes)
+        yield from self.until_finished(iso2.CableCheckReq(dc_ev_status=status), iso2.CableCheckRes)
         target = round(self.vehicle.open_voltage, 1)
         request = iso2.PreChargeReq(
             dc_ev_status=status,
@@ -303,7 +255,7 @@ class EvScript:
         )
         begun = self._now
         while True:
-            answer = yield from self._ask(request, iso2.PreChargeRes, paced=True)
+            answer = yield from self.ask(request, iso2.PreChargeRes, paced=True)
             self.voltage = plain(answer.evse_present_voltage)
             if abs(self.voltage - target) <= _PRE_CHARGE_TOLERANCE:
                 break
@@ -327,7 +279,7 @@ class EvScript:
         """The station's voltage has to go away while our contactors are open."""
         request = iso2.WeldingDetectionReq(dc_ev_status=self._dc_status())
         for _ in range(_WELDING_TRIES):
-            answer = yield from self._ask(request, iso2.WeldingDetectionRes, paced=True)
+            answer = yield from self.ask(request, iso2.WeldingDetectionRes, paced=True)
             self.voltage = plain(answer.evse_present_voltage)
             if self.voltage < _SAFE_VOLTAGE:
                 return
@@ -341,7 +293,7 @@ class EvScript:
             parameter = iso2.DCEVPowerDeliveryParameter(
                 dc_ev_status=self._dc_status(), charging_complete=progress is ChargeProgress.STOP
             )
-        yield from self._ask(
+        yield from self.ask(
             iso2.PowerDeliveryReq(
                 charge_progress=progress,
                 sa_schedule_tuple_id=self.schedule_id,
@@ -419,12 +371,12 @@ class EvScript:
 
     # --- exchanges -----------------------------------------------------------------------------------------
 
-    def _until_finished(self, request: Request, expected: type[F]) -> Generator[Move, Answer, F]:
+    def until_finished(self, request: Request, expected: type[F]) -> Generator[Move, Answer, F]:
         """Repeat a request until the answer says Finished."""
         limit = _CABLE_CHECK_TIME if isinstance(request, iso2.CableCheckReq) else _ONGOING_TIME
         begun = self._now
         while True:
-            answer = yield from self._ask(request, expected, paced=True)
+            answer = yield from self.ask(request, expected, paced=True)
             if answer.evse_processing is EVSEProcessing.FINISHED:
                 return answer
             self._check_time(begun, limit, request)
@@ -433,9 +385,18 @@ class EvScript:
         if self._now - begun > limit:
             raise EvGivesUp(f"{type(request).__name__}: not finished after {limit:g} s")
 
-    def _ask(self, request: Request, expected: type[R], *, paced: bool = False) -> Generator[Move, Answer, R]:
+    def ask(
+        self,
+        request: Request,
+        expected: type[R],
+        *,
+        paced: bool = False,
+        signature: Signature | None = None,
+    ) -> Generator[Move, Answer, R]:
         """One exchange with a positive answer of the right class, or the end."""
-        message = yield from self._exchange(request, paced=paced)
+        message = yield from self._exchange(request, paced=paced, signature=signature)
+        if isinstance(message, iso2.V2GMessage):
+            self.session_id, self.signature = message.header.session_id, message.header.signature
         body = message.body if isinstance(message, iso2.V2GMessage) else message
         if not isinstance(body, expected):
             raise EvGivesUp(f"{type(request).__name__} was answered by {type(body).__name__}")
@@ -444,7 +405,9 @@ class EvScript:
             raise EvGivesUp(f"{type(body).__name__}: {code.value}")
         return body
 
-    def _exchange(self, request: Request, *, paced: bool = False) -> Generator[Move, Answer, object]:
+    def _exchange(
+        self, request: Request, *, paced: bool = False, signature: Signature | None = None
+    ) -> Generator[Move, Answer, object]:
         """Send and receive; waiting before it, and misbehaviour instead of it, by the plan."""
         kind = type(request)
         number = self._asked.get(kind, 0)
@@ -455,7 +418,7 @@ class EvScript:
         if pause > 0.0:
             yield Wait(pause)
         move = self.plan.tamper(request, number) if self.plan.tamper is not None else None
-        answer = yield move if move is not None else Ask(request)
+        answer = yield move if move is not None else Ask(request, signature=signature)
         self._now = answer.now
         return answer.message
 

@@ -36,7 +36,7 @@ from secc.sim import (
     SimulatedCable,
     SimulatedDcEvse,
 )
-from secc.sim.script import Ask, Move, Vanish
+from secc.sim.moves import Ask, Move, Vanish
 
 T = TypeVar("T")
 PKI = Path(make.__file__).parent

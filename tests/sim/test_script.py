@@ -16,20 +16,8 @@ from secc.messages.iso2 import (
 )
 from secc.session.events import ControlPilot
 from secc.sim.cable import plain
-from secc.sim.script import (
-    Answer,
-    Ask,
-    Connect,
-    Draw,
-    EvGivesUp,
-    EvScript,
-    Move,
-    Plan,
-    ShowPilot,
-    Vanish,
-    Wait,
-    physical,
-)
+from secc.sim.moves import Answer, Ask, Connect, Draw, EvGivesUp, Move, ShowPilot, Vanish, Wait
+from secc.sim.script import EvScript, Plan, physical
 from secc.sim.vehicle import Vehicle
 
 OK = ResponseCode.OK
