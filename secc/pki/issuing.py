@@ -11,6 +11,7 @@ import dataclasses
 import datetime
 import hashlib
 from collections.abc import Iterable
+from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -75,13 +76,13 @@ def issue(
 ) -> Certificate:
     """One certificate. `issuer` is an identity, or the root's own key for a root.
 
-    `reproducible`: the same input gives the same bytes (RFC 6979 signatures). Raises CertificateError when
-    the result would break its profile, an eMAID that is none for example.
+    `reproducible`: the same input gives the same bytes (RFC 6979; `cryptography` 45 or newer). Raises
+    CertificateError when the result would break its profile, an eMAID that is none for example.
     """
     profile = PROFILES[order.kind]
     key = issuer.key if isinstance(issuer, Identity) else issuer
     subject = _name(order, profile)
-    name = x509.Name.from_bytes(issuer.certificate.subject.der) if isinstance(issuer, Identity) else subject
+    name = issuer.certificate.to_cryptography().subject if isinstance(issuer, Identity) else subject
     builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -94,7 +95,7 @@ def issue(
     authority = issuer.certificate if isinstance(issuer, Identity) else None
     for extension, critical in _extensions(order, profile, public_key, authority):
         builder = builder.add_extension(extension, critical=critical)
-    made = builder.sign(key, hashes.SHA256(), ecdsa_deterministic=reproducible or None)  # [V2G2-006]
+    made = builder.sign(key, hashes.SHA256(), **_signing(reproducible))  # [V2G2-006]
     certificate = read_certificate(made.public_bytes(Encoding.DER))
     require(certificate, order.kind, frozenset({Leniency.LONG_VALIDITY}))
     return certificate
@@ -219,7 +220,7 @@ def make_crl(
     """A complete CRL in DER, signed by the authority itself."""
     builder = (
         x509.CertificateRevocationListBuilder()
-        .issuer_name(x509.Name.from_bytes(authority.certificate.subject.der))
+        .issuer_name(authority.certificate.to_cryptography().subject)
         .last_update(this_update)
         .next_update(next_update)
         .add_extension(x509.CRLNumber(number), critical=False)
@@ -230,7 +231,7 @@ def make_crl(
         if one.reason is not x509.ReasonFlags.unspecified:
             entry = entry.add_extension(x509.CRLReason(one.reason), critical=False)
         builder = builder.add_revoked_certificate(entry.build())
-    crl = builder.sign(authority.key, hashes.SHA256(), ecdsa_deterministic=reproducible or None)
+    crl = builder.sign(authority.key, hashes.SHA256(), **_signing(reproducible))
     return crl.public_bytes(Encoding.DER)
 
 
@@ -238,6 +239,11 @@ def make_crl(
 
 _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # of secp256r1
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+
+
+def _signing(reproducible: bool) -> dict[str, Any]:
+    """An argument that older releases of `cryptography` do not know: only where it is wanted."""
+    return {"ecdsa_deterministic": True} if reproducible else {}
 
 
 def _name(order: Order, profile: Profile) -> x509.Name:
