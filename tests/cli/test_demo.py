@@ -64,3 +64,17 @@ def test_in_a_network_namespace_the_ev_finds_the_station_by_multicast() -> None:
         pytest.skip(f"no network namespaces here: {done.stderr.strip()}")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "[fe80::" in done.stdout
+
+
+def test_plug_and_charge_gives_one_car_its_contract_and_renews_another(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["demo", "--pnc", "--loops", "12", "--plain-text"]) == 0
+    text = capsys.readouterr().out
+    assert "CertificateInstallationRes" in text
+    assert "CertificateUpdateRes" in text
+    assert "MeteringReceiptRes" in text
+    assert text.count("completed") == 2
+    assert text.count("MORootCA Demo") == 2
+    assert "nothing in it is revoked" in text
+    assert "signed meter receipts kept" in text

@@ -1,0 +1,218 @@
+"""`secc demo --pnc`: cars that pay with their contract, and a site without a network that gives them one."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import dataclasses
+import datetime
+import os
+import tempfile
+from pathlib import Path
+
+from secc.aio.records import Direction, MessageRecord, OutputRecord, Record
+from secc.aio.station import Station
+from secc.cli import netns, telling
+from secc.config import (
+    EnergyConfig,
+    EnergyMode,
+    Payment,
+    PncConfig,
+    SeccConfig,
+    ServiceConfig,
+    TlsConfig,
+    TrustConfig,
+)
+from secc.messages.iso2 import EnergyTransferMode
+from secc.pki.certificates import Certificate
+from secc.pki.chains import KINDS
+from secc.pki.contract import Evidence
+from secc.pki.hierarchy import Names, make_hierarchy, write_hierarchy
+from secc.pki.identifiers import EMAID, iso_check_digit
+from secc.pki.issuing import Identity, Order, issue, make_crl, new_key
+from secc.pki.profiles import PROFILES, Kind
+from secc.pki.trust import Role
+from secc.pnc import ContractIssuer, ContractStore, LocalBackend, ProvisioningService, RenewalMonitor
+from secc.sdp import SDP_PORT, TlsPolicy
+from secc.session.contract_events import ContractGranted
+from secc.sim import EvResult, Plan, ScriptedEvcc, SimulatedAcEvse, SimulatedCable, Wallet
+
+EMAIDS = tuple(first + iso_check_digit(first) for first in ("DEABC0000DEMO1", "DEABC0000DEMO2"))
+DAY = datetime.timedelta(days=1)
+
+
+def run(arguments: argparse.Namespace, style: telling.Style) -> int:
+    """One car without a contract, one whose contract ends in ten days; then what was trusted, and why."""
+    with tempfile.TemporaryDirectory(prefix="secc-demo-") as folder:
+        show = _Show(Path(folder), arguments, style)
+        asyncio.run(show.charge())
+        return show.sum_up()
+
+
+@dataclasses.dataclass(slots=True)
+class _Car:
+    title: str
+    wallet: Wallet
+    result: EvResult = dataclasses.field(default_factory=lambda: EvResult(error="not run"))
+    granted: ContractGranted | None = None
+
+
+class _Show:
+    def __init__(self, folder: Path, arguments: argparse.Namespace, style: telling.Style) -> None:
+        self._arguments, self._style, self._folder = arguments, style, folder
+        self._now = datetime.datetime.now(datetime.UTC)
+        self._begun = 0.0
+        self.times: list[tuple[str, float]] = []
+        names = Names(organization="Demo only", emaid=EMAIDS[0], suffix="Demo")
+        self._pki = make_hierarchy(not_before=self._now - 2 * DAY, random_bytes=os.urandom(16), names=names)
+        write_hierarchy(self._pki, folder, self._now)
+        self._store = ContractStore(folder / "contracts.db")
+        self._issuer = ContractIssuer(self._identity(Kind.MO_SUB_CA_2), (self._leaf(Kind.MO_SUB_CA_1),))
+        chain = KINDS[Role.CPS]
+        service = ProvisioningService(self._identity(chain[0]), [self._leaf(kind) for kind in chain[1:]])
+        self._backend = LocalBackend(
+            self._store, issuer=self._issuer, service=service, evidence=self._evidence
+        )
+        self._cars = [self._new_car(), self._old_car()]
+        self._current = self._cars[0]
+
+    async def charge(self) -> None:
+        """The station up, each car in turn, the station down."""
+        cable = SimulatedCable()
+        evse = SimulatedAcEvse(cable)
+        sdp_port = SDP_PORT if self._arguments.netns else 0
+        station = Station(self._config(), evse, self._backend, on_event=self._see, sdp_port=sdp_port)
+        self._begun = asyncio.get_running_loop().time()
+        async with station:
+            for car in self._cars:
+                self._current = car
+                if not self._arguments.quiet:
+                    self._style.line(self._style.bold(car.title))
+                plan = Plan(
+                    mode=EnergyTransferMode.AC_THREE_PHASE_CORE,
+                    loops=self._arguments.loops,
+                    pace=self._arguments.pace,
+                    wallet=car.wallet,
+                )
+                ev = ScriptedEvcc(
+                    plan,
+                    cable=cable,
+                    interface=netns.EV_END if self._arguments.netns else "lo",
+                    tls=True,
+                    roots=self._folder / "v2g_root.pem",
+                    sdp_port=station.sdp_port or SDP_PORT,
+                    patience=4.0,
+                )
+                car.result = await ev.charge()
+                if not self._arguments.quiet:
+                    self._style.line()
+
+    def sum_up(self) -> int:
+        """Response times; each car with the chain that was trusted; receipts; what ends soon."""
+        style = self._style
+        rows = telling.figures(self.times)
+        style.line(style.bold("Response times of the station, both sessions"))
+        for line in telling.table(rows, style):
+            style.line(line)
+        style.line()
+        for car in self._cars:
+            self._tell(car)
+        receipts = self._store.receipts()
+        style.line(f"{len(receipts)} signed meter receipts kept as evidence")
+        for expiry in RenewalMonitor(self._backend).look(self._now):
+            style.line(f"ends soon: {expiry.what} {expiry.identity} on {expiry.not_after:%Y-%m-%d}")
+        good = all(car.result.completed for car in self._cars) and all(row.kept for row in rows)
+        return 0 if good else 1
+
+    def _tell(self, car: _Car) -> None:
+        style, granted = self._style, car.granted
+        if not car.result.completed or granted is None:
+            style.line(f"{car.title}: {style.bad('FAILED')} {car.result.error}")
+            return
+        chain = granted.contract.chain
+        style.line(f"{car.title}: {style.good('completed')}, {len(car.result.exchanges)} messages")
+        style.line(f"  charged to {granted.contract.emaid} by the word of the {granted.source.value}")
+        for certificate, kind in zip(chain.certificates, KINDS[Role.CONTRACT], strict=True):
+            style.line(
+                f"  {PROFILES[kind].title:15} {certificate.subject.common_name:20} "
+                f"until {certificate.not_after:%Y-%m-%d}"
+            )
+        root = chain.anchor
+        style.line(f"  {'trusted root':15} {root.certificate.subject.common_name:20} from {Path(root.source).name}")
+        known = "nothing in it is revoked" if granted.contract.not_revoked else "revocation unknown"
+        style.line(f"  {known}; signed the challenge of the session with its own key")
+
+    # --- the parties ---------------------------------------------------------------------------------------
+
+    def _new_car(self) -> _Car:
+        """A car as it left the factory."""
+        wallet = self._wallet(self._identity(Kind.OEM_LEAF), 0)
+        return _Car("A car without a contract: gets one, charges", wallet)
+
+    def _old_car(self) -> _Car:
+        """Another car; its contract ends in ten days."""
+        key = new_key()
+        order = Order(
+            kind=Kind.OEM_LEAF,
+            common_name="ZZZTESTCAR0000002",
+            organization="Demo only",
+            country="",
+            serial=2,
+            not_before=self._now - DAY,
+        )
+        oem = Identity(issue(order, key.public_key(), self._identity(Kind.OEM_SUB_CA_2)), key)
+        wallet = self._wallet(oem, 1)
+        issued = self._issuer.issue(EMAIDS[1], self._now, not_after=self._now + 10 * DAY)
+        self._store.add_certificate(issued.leaf)
+        wallet.chain, wallet.key = issued.chain, issued.key
+        return _Car("A car whose contract ends in ten days: is renewed, charges", wallet)
+
+    def _wallet(self, oem: Identity, number: int) -> Wallet:
+        self._store.add_contract(EMAIDS[number])
+        self._store.add_car(oem.certificate, EMAID.parse(EMAIDS[number]))
+        return Wallet(oem, [self._leaf(Kind.V2G_ROOT)])
+
+    def _evidence(self) -> Evidence:
+        """The lists of the three issuers of a contract chain: nothing is revoked."""
+        kinds = (Kind.MO_SUB_CA_2, Kind.MO_SUB_CA_1, Kind.MO_ROOT)
+        now = self._now
+        return Evidence(
+            crls=tuple(
+                make_crl(self._identity(kind), (), number=1, this_update=now, next_update=now + DAY)
+                for kind in kinds
+            )
+        )
+
+    def _config(self) -> SeccConfig:
+        folder = self._folder
+        return SeccConfig(
+            interface=netns.STATION_END if self._arguments.netns else "lo",
+            energy=EnergyConfig(modes=(EnergyMode.AC_THREE_PHASE_CORE,)),
+            service=ServiceConfig(payment_options=(Payment.CONTRACT, Payment.EXTERNAL)),
+            pnc=PncConfig(receipt_interval=0.2),
+            trust=TrustConfig(v2g_roots=(folder / "v2g_root.pem",), mo_roots=(folder / "mo_root.pem",)),
+            tls=TlsConfig(
+                policy=TlsPolicy.REQUIRED,
+                certificate_chain=folder / "secc_chain.pem",
+                private_key=folder / "secc_leaf_key.pem",
+            ),
+        )
+
+    def _identity(self, kind: Kind) -> Identity:
+        return self._pki[kind]
+
+    def _leaf(self, kind: Kind) -> Certificate:
+        return self._pki[kind].certificate
+
+    # --- what happens --------------------------------------------------------------------------------------
+
+    def _see(self, record: Record) -> None:
+        match record:
+            case MessageRecord(direction=Direction.SENT):
+                name, waited = telling.name_of(record.message), record.response_time or 0.0
+                self.times.append((name, waited))
+                if not self._arguments.quiet:
+                    clock = f"{record.at - self._begun:7.3f}"
+                    self._style.line(f"{clock} {name:27} {telling.milliseconds(waited):>9}")
+            case OutputRecord(output=ContractGranted() as granted):
+                self._current.granted = granted
