@@ -25,6 +25,7 @@ import socket
 from collections.abc import Callable, Coroutine
 from types import TracebackType
 
+from secc.aio.admission import gives_way
 from secc.aio.contracts import ContractDesk
 from secc.aio.discovery import Discovery, DiscoveryHealth
 from secc.aio.interface import LinkLocal, find_link_local
@@ -359,11 +360,11 @@ class Station:
         waiting = [link for link in self._links if link.connection is None]
         if len(waiting) < self._config.network.max_pending:
             return True
-        silent = next((link for link in waiting if not link.heard), None)
-        if silent is None:
+        victim = gives_way(waiting, address)
+        if victim is None:
             return False
-        self._links.remove(silent)
-        silent.abort()
+        self._links.remove(victim)
+        victim.abort()
         return True
 
     # --- the link and its endpoint -------------------------------------------------------------------------
