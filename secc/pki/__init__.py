@@ -17,7 +17,6 @@ from secc.pki.revocation import (
     ChainStatus,
     RevocationMode,
     RevocationPolicy,
-    RevocationSource,
     RevocationStatus,
     check_revocation,
 )
@@ -57,7 +56,6 @@ __all__ = [
     "ChainStatus",
     "RevocationMode",
     "RevocationPolicy",
-    "RevocationSource",
     "RevocationStatus",
     "check_revocation",
 ]

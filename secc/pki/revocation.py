@@ -1,10 +1,10 @@
 """Is it revoked? OCSP responses and CRLs: what to ask, and what an answer is worth.
 
-Nothing here opens a connection. `questions(chain)` says what to ask where; somebody fetches the answers
-through `RevocationSource` or brings them from elsewhere (stapled, from the back end); `check_revocation`
-weighs them. An answer counts only when it speaks of this certificate, is signed by the issuer or by a
-responder that the issuer appointed, and is neither stale nor from the future. Everything else is *unknown*,
-never *good*.
+Nothing here opens a connection. `questions(chain)` says what to ask where; somebody fetches the answers, by
+the port `secc.ports.OcspSource`, or brings them from elsewhere (stapled, from the back end);
+`check_revocation` weighs them. An answer counts only when it speaks of this certificate, is signed by the
+issuer or by a responder that the issuer appointed, and is neither stale nor from the future. Everything
+else is *unknown*, never *good*.
 
 Addresses stand in certificates that anybody may have made: `questions` takes a VerifiedChain, so that they
 are followed only after the signatures, and `address_is_acceptable` refuses what leads into our own network.
@@ -19,7 +19,6 @@ import hashlib
 import ipaddress
 import urllib.parse
 from collections.abc import Iterable, Sequence
-from typing import Protocol
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -88,18 +87,6 @@ class Question:
         if nonce is not None:
             builder = builder.add_extension(x509.OCSPNonce(nonce), critical=False)
         return builder.build().public_bytes(Encoding.DER)
-
-
-class RevocationSource(Protocol):
-    """Fetches answers; implemented outside of the core. None when there is no answer, never an exception."""
-
-    async def ocsp(self, url: str, request: bytes) -> bytes | None:
-        """POST the request (DER); the response as it came, at most 64 KiB, within 2 s, no redirects."""
-        ...
-
-    async def crl(self, url: str) -> bytes | None:
-        """The list (DER) as it came, under the same bounds."""
-        ...
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -432,7 +419,6 @@ __all__ = [
     "Question",
     "RevocationMode",
     "RevocationPolicy",
-    "RevocationSource",
     "RevocationStatus",
     "address_is_acceptable",
     "check_revocation",
