@@ -137,8 +137,8 @@ class _Show:
                 f"  {PROFILES[kind].title:15} {certificate.subject.common_name:20} "
                 f"until {certificate.not_after:%Y-%m-%d}"
             )
-        root = chain.anchor
-        style.line(f"  {'trusted root':15} {root.certificate.subject.common_name:20} from {Path(root.source).name}")
+        root, file = chain.anchor.certificate, Path(chain.anchor.source).name
+        style.line(f"  {'trusted root':15} {root.subject.common_name:20} from {file}")
         known = "nothing in it is revoked" if granted.contract.not_revoked else "revocation unknown"
         style.line(f"  {known}; signed the challenge of the session with its own key")
 

@@ -9,9 +9,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from secc import exi
-from secc.config import EnergyConfig, SeccConfig, TimingConfig
+from secc.config import EnergyConfig, OfflinePolicy, Payment, SeccConfig, TimingConfig
 from secc.messages import iso2
-from secc.messages.iso2 import BodyElement, ChargeProgress, DCEVErrorCode
+from secc.messages.iso2 import BodyElement, ChargeProgress, DCEVErrorCode, PaymentOption
+from secc.pki.contract import Evidence
+from secc.pki.provisioning import Action, ProvisioningAnswer, Refusal
+from secc.session.contract_events import (
+    ContractDecided,
+    ContractProvisioned,
+    RevocationReported,
+    Verdict,
+)
 from secc.session.events import (
     AskSchedules,
     AuthorizationDecided,
@@ -39,6 +47,7 @@ from secc.session.events import (
 from secc.session.states import State
 from tests.support import requests as r
 from tests.support.bench import AC, DC, DC_MODES, Bench, Question
+from tests.support.pnc import PNC_AC, PNC_DC, PncBench, bundle, terms, with_pnc
 from tests.support.safety import SafetyOracle
 
 ASKING_DC = SeccConfig(
@@ -96,7 +105,51 @@ ODD: list[BodyElement | None] = [
     None,
 ]
 ODDLY = st.integers(0, 9)
+RECEIPTS = {"receipt_interval": 0.3}
+CONFIGS = [
+    AC,
+    DC,
+    ASKING_DC,
+    with_pnc(PNC_AC, **RECEIPTS),
+    with_pnc(PNC_DC, offline=OfflinePolicy.CHAIN, offline_energy=100.0, **RECEIPTS),
+]
+BUNDLE = {action: bundle(action) for action in Action}
+BUNDLES = [
+    ProvisioningAnswer(refusal=Refusal.UNKNOWN),
+    ProvisioningAnswer(b"garbage"),
+    ProvisioningAnswer(BUNDLE[Action.INSTALL]),
+]
 LIMITS = (None, 0.0, 5.0, 150.0, 3000.0, float("nan"), float("inf"), -1.0)
+
+
+def _bench(config: SeccConfig) -> Bench:
+    if Payment.CONTRACT not in config.service.payment_options:
+        return Bench(config)
+    return PncBench(config, contracts=terms(finds_revocation=config.energy.offers_dc))
+
+
+def _contract_step(bench: PncBench, choice: int) -> bool:
+    """What a car with a contract does here, mostly right; False where it is no affair of the contract."""
+    car, pnc = bench.car, bench.session.pnc
+    match bench.session.state:
+        case State.WAIT_SERVICE_SELECTION if choice % 4:
+            bench.request(r.payment_selection(PaymentOption.CONTRACT))
+        case State.WAIT_CONTRACT if choice % 3 == 0:
+            bench.signed(car.installation() if choice % 2 else car.update())
+        case State.WAIT_CONTRACT | State.WAIT_PAYMENT_DETAILS:
+            bench.show()
+        case State.WAIT_CONTRACT_AUTHORIZATION if pnc.claim is not None and choice % 10:
+            bench.prove()
+        case State.WAIT_CONTRACT_AUTHORIZATION:
+            bench.request(r.authorization())
+        case State.WAIT_RECEIPT_AC | State.WAIT_RECEIPT_DC:
+            bench.signed(bench.receipt(**({} if choice % 10 else {"session_id": bytes(8)})))
+        case State.WAIT_AFTER_RECEIPT:
+            following: list[BodyElement] = [r.current_demand(), r.stop(), r.dc_parameters()]
+            bench.request(following[choice % 3])
+        case _:
+            return False
+    return True
 
 
 class Walk(RuleBasedStateMachine):
@@ -105,11 +158,9 @@ class Walk(RuleBasedStateMachine):
     bench: Bench
     oracle: SafetyOracle
 
-    @initialize(
-        config=st.sampled_from([AC, DC, ASKING_DC]), steps=st.integers(0, 16), choice=st.integers(0, 99)
-    )
+    @initialize(config=st.sampled_from(CONFIGS), steps=st.integers(0, 16), choice=st.integers(0, 99))
     def begin(self, config: SeccConfig, steps: int, choice: int) -> None:
-        self.bench = Bench(config)
+        self.bench = _bench(config)
         self.oracle = SafetyOracle(config, self.bench.evse, self.bench.session.session_id)
         self.seen = 0
         self.good_run(steps, choice)
@@ -128,6 +179,8 @@ class Walk(RuleBasedStateMachine):
 
     @rule(choice=st.integers(0, 99))
     def plausible(self, choice: int) -> None:
+        if isinstance(self.bench, PncBench) and _contract_step(self.bench, choice):
+            return
         known = NEXT.get(self.bench.session.state, [])
         kind = iso2.DCEVChargeParameter if self.bench.session.is_dc else iso2.ACEVChargeParameter
         known = [
@@ -153,6 +206,7 @@ class Walk(RuleBasedStateMachine):
             self.contactor(True)
             self.isolation(IsolationLevel.VALID)
             self.schedules(OFFER)
+            self.contract(Verdict.ACCEPTED)
             self.bench.outlet(present_voltage=380.0)
             self.bench.tick(0.1)
 
@@ -211,9 +265,29 @@ class Walk(RuleBasedStateMachine):
     def schedules(self, offer: ScheduleOffer | None) -> None:
         self._answer(AskSchedules, lambda ticket: SchedulesOffered(ticket, offer))
 
+    @rule(verdict=st.sampled_from(Verdict), odd=ODDLY)
+    def contract(self, verdict: Verdict, odd: int = 0) -> None:
+        """The back end speaks about a contract, or has a bundle, or revocation data."""
+        if not isinstance(self.bench, PncBench):
+            return
+        if self.bench.session.state is State.PROVISIONING:
+            answer = BUNDLES[odd % len(BUNDLES)] if odd else ProvisioningAnswer(BUNDLE[self._action()])
+            self.bench.provision(answer)
+        elif self.bench.session.state is State.CHECKING_CONTRACT:
+            self.bench.report_revocation(Evidence() if odd else None)
+        elif self.bench.session.pnc.payer is not None and (verdict is Verdict.ACCEPTED or odd == 0):
+            self.bench.decide(verdict)
+
+    def _action(self) -> Action:
+        question = self.bench.session.pnc.provisioning_question
+        return Action.INSTALL if question is None else question.request.action
+
     @rule(number=st.integers(0, 5), generation=st.integers(0, 2))
     def stale_answers(self, number: int, generation: int) -> None:
         ticket = Ticket(generation + 1, number)
+        self.bench.feed(ContractDecided(ticket, Verdict.ACCEPTED))
+        self.bench.feed(RevocationReported(ticket, Evidence()))
+        self.bench.feed(ContractProvisioned(ticket, ProvisioningAnswer(BUNDLE[Action.INSTALL])))
         self.bench.feed(AuthorizationDecided(ticket, True))
         self.bench.feed(ContactorReported(ticket, True))
         self.bench.feed(CableCheckReported(ticket, IsolationLevel.VALID))
@@ -253,12 +327,13 @@ def test_long_seeded_walks_stay_safe_and_reach_the_charge_loops(seed: int) -> No
     reached: set[State] = set()
     for _ in range(40):
         walk = Walk()
-        walk.begin(dice.choice([AC, DC, ASKING_DC]), dice.randrange(24), dice.randrange(100))
+        walk.begin(dice.choice(CONFIGS), dice.randrange(24), dice.randrange(100))
         for _ in range(60):
             _step(walk, dice)
             walk.safe()
             reached.add(walk.bench.session.state)
     assert reached >= {State.WAIT_STATUS, State.WAIT_DEMAND, State.ENDED}
+    assert reached >= {State.WAIT_CONTRACT, State.WAIT_CONTRACT_AUTHORIZATION}
 
 
 def _step(walk: Walk, dice: random.Random) -> None:
@@ -285,6 +360,7 @@ def _step(walk: Walk, dice: random.Random) -> None:
             walk.stale_answers(dice.randrange(6), dice.randrange(3))
         case 14:
             walk.decision(dice.random() < 0.5, odd)
+            walk.contract(dice.choice(list(Verdict)), odd)
             walk.contactor(dice.random() < 0.5, odd)
             walk.isolation(dice.choice(list(IsolationLevel)))
         case _:

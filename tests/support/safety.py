@@ -7,9 +7,18 @@ invariant is broken. The rules are the INV-nn of the threat model, read from the
 from decimal import Decimal
 from fractions import Fraction
 
-from secc.config import SeccConfig
+from secc.config import OfflinePolicy, SeccConfig
 from secc.messages import iso2
 from secc.messages.iso2 import ChargeProgress, ChargingStatusReq, EVSEProcessing, PowerDeliveryReq
+from secc.pki.contract import VerifiedContract
+from secc.session.contract_events import (
+    AuthorizeContract,
+    ContractDecided,
+    ContractGranted,
+    ContractRefused,
+    GrantSource,
+    Verdict,
+)
 from secc.session.events import (
     AskSchedules,
     AuthorizationDecided,
@@ -75,6 +84,11 @@ class SafetyOracle:
         self.offered_at = 0.0
         self.in_force: tuple[float, list[tuple[int, Fraction]]] | None = None
         self.set_point = SetOutput(0.0, 0.0)
+        self.payment: iso2.PaymentOption | None = None
+        self.challenge: bytes | None = None
+        self.challenges: set[bytes] = set()
+        self.signed = False  # the request at hand carries a signature
+        self.contract_ticket: Ticket | None = None
 
     def step(self, now: float, event: Input, outputs: tuple[Output, ...]) -> None:
         """One input and what it led to."""
@@ -102,6 +116,7 @@ class SafetyOracle:
         match event:
             case Received(message, snapshot):
                 self.evse = snapshot
+                self.signed = message.header.signature is not None
                 self._request(message.body)
             case Tick(snapshot):
                 self.evse = snapshot
@@ -111,6 +126,12 @@ class SafetyOracle:
                     self.granted = False
                 elif not self.stopped:  # a grant after a stop adds nothing, nor does it take anything away
                     self.granted = True
+            case ContractDecided(ticket, Verdict.ACCEPTED) if ticket == self.contract_ticket:
+                self.granted = self.granted or not (self.withdrawn or self.stopped)
+            case ContractDecided(ticket, Verdict.UNREACHABLE) if ticket == self.contract_ticket:
+                pass  # grants nothing by itself
+            case ContractDecided(ticket, _) if ticket == self.contract_ticket:
+                self.withdrawn, self.granted = True, False
             case ContactorReported(ticket, closed) if ticket == self.close_ticket:
                 self.close_confirmed = closed
             case CableCheckReported(ticket, level) if ticket == self.test_ticket:
@@ -134,6 +155,16 @@ class SafetyOracle:
         match output:
             case Send(message):
                 self._check_response(message)
+            case AuthorizeContract(ticket, contract):
+                self._check_claim(contract)
+                self.contract_ticket = ticket
+            case ContractGranted(_, source):
+                offline = self.config.pnc.offline is not OfflinePolicy.DENY
+                require(offline or source is GrantSource.BACK_END, "INV-09", f"granted by {source}")
+                require(not self.withdrawn, "INV-11", "granted after a refusal")
+                self.granted = not self.stopped
+            case ContractRefused(step="AuthorizationReq") if self.contract_ticket is not None:
+                self.withdrawn, self.granted = True, False
             case CloseContactor(ticket):
                 start = isinstance(self.owed, PowerDeliveryReq)
                 require(start, "INV-01", f"close while answering {type(self.owed).__name__}")
@@ -208,7 +239,7 @@ class SafetyOracle:
             require(volts * amperes <= pmax, "INV-07", f"{output} above PMax {float(pmax)}")
         require(volts <= value(ev.ev_maximum_voltage_limit), "INV-07", f"{output} above the EV's voltage")
         require(amperes <= value(ev.ev_maximum_current_limit), "INV-07", f"{output} above the EV's current")
-        if ev.ev_maximum_power_limit is not None:
+        if ev.ev_maximum_power_limit is not None and value(ev.ev_maximum_power_limit) > 0:  # 0: not told
             require(volts * amperes <= value(ev.ev_maximum_power_limit), "INV-07", f"{output}: EV power")
         if isinstance(self.owed, (iso2.CurrentDemandReq, iso2.PreChargeReq)):
             require(volts <= value(self.owed.ev_target_voltage), "INV-07", f"{output} above the target")
@@ -224,6 +255,18 @@ class SafetyOracle:
         ):
             allowed = None if limit is None else exact(limit) if 0 < limit < float("inf") else Fraction(0)
             require(allowed is None or actual <= allowed, "INV-07", f"{output}: momentary {limit}")
+
+    def _check_claim(self, contract: VerifiedContract) -> None:
+        """What has to be true before a back end hears of a contract [INV-09] [INV-23] [INV-24]."""
+        request = self.owed
+        require(self.payment is iso2.PaymentOption.CONTRACT, "INV-09", "contract without its selection")
+        require(isinstance(request, iso2.AuthorizationReq), "INV-09", f"while answering {type(request)}")
+        assert isinstance(request, iso2.AuthorizationReq)
+        require(self.signed, "INV-09", "an unsigned request authorised a contract")
+        require(request.gen_challenge == self.challenge is not None, "INV-23", "another challenge")
+        require(self.contract_ticket is None, "INV-23", "a challenge was used twice")
+        named = contract.chain.leaf.subject.common_name
+        require(str(contract.emaid) == named, "INV-24", "an eMAID that is not the certificate's")
 
     # --- responses ---
 
@@ -253,8 +296,19 @@ class SafetyOracle:
 
     def _check_accepted(self, request: iso2.BodyElement, body: iso2.BodyElement) -> None:
         match body:
+            case iso2.PaymentServiceSelectionRes():
+                assert isinstance(request, iso2.PaymentServiceSelectionReq)
+                require(self.payment is None, "INV-09", "the payment option changed")
+                self.payment = request.selected_payment_option
+            case iso2.PaymentDetailsRes(gen_challenge=challenge):
+                require(self.payment is iso2.PaymentOption.CONTRACT, "INV-09", "contract not selected")
+                require(len(challenge) == 16 and challenge not in self.challenges, "INV-23", "challenge")
+                self.challenges.add(challenge)
+                self.challenge = challenge
             case iso2.AuthorizationRes(evse_processing=EVSEProcessing.FINISHED):
                 require(self.granted, "INV-09", "Finished without a grant")
+                contract = self.payment is iso2.PaymentOption.CONTRACT
+                require(contract == (self.contract_ticket is not None), "INV-09", "a grant of the other kind")
             case iso2.CableCheckRes(evse_processing=EVSEProcessing.FINISHED):
                 sound = self.test_level in (IsolationLevel.VALID, IsolationLevel.WARNING)
                 require(sound, "INV-06", f"Finished with {self.test_level}")

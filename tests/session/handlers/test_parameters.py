@@ -20,6 +20,7 @@ from secc.session.events import (
     AskSchedules,
     ControlPilot,
     EnergyNeed,
+    NoticeKind,
     PowerSchedule,
     PowerStep,
     ScheduleOffer,
@@ -29,7 +30,7 @@ from secc.session.events import (
 )
 from secc.session.states import State
 from tests.support import requests as r
-from tests.support.bench import AC, DC, DC_MODES, Bench, code
+from tests.support.bench import AC, DC, DC_MODES, STRICT_DC, Bench, code
 
 WRONG = "FAILED_WrongChargeParameter"
 ASKING = dataclasses.replace(DC, energy=EnergyConfig(modes=DC_MODES, ask_backend_for_schedules=True))
@@ -239,3 +240,23 @@ def test_an_impossible_offer_is_refused_when_it_is_made(broken: Callable[[], obj
 def test_physical_value_of_a_wrong_unit_is_no_current() -> None:
     value = PhysicalValue(multiplier=0, unit=UnitSymbol.S, value=5)
     assert code(Bench(AC).to_parameters().request(r.ac_parameters(max_current=value))) == WRONG
+
+
+def test_a_power_limit_of_zero_says_nothing_as_a_recorded_car_sends_it() -> None:
+    bench = Bench(DC).to_parameters()
+    assert code(bench.request(r.dc_parameters(max_power=r.watts(0)))) == "OK"
+    assert bench.notices(NoticeKind.LENIENT) == ["EVMaximumPowerLimit 0 W by zero_power_limit"]
+    bench.outlet(control_pilot=ControlPilot.C)
+    bench.request(r.cable_check())
+    bench.isolation()
+    bench.request(r.cable_check())
+    bench.request(r.pre_charge())
+    bench.outlet(present_voltage=380.0)
+    bench.request(r.start())
+    bench.request(r.current_demand(r.volts(400), r.amperes(80), max_power=r.watts(0)))
+    assert SetOutput(400.0, 80.0) in bench.last
+
+
+def test_a_power_limit_of_zero_is_wrong_by_the_letter() -> None:
+    bench = Bench(STRICT_DC).to_parameters()
+    assert code(bench.request(r.dc_parameters(max_power=r.watts(0)))) == WRONG
