@@ -325,6 +325,7 @@ TestWalk = Walk.TestCase
 def test_long_seeded_walks_stay_safe_and_reach_the_charge_loops(seed: int) -> None:
     dice = random.Random(seed)
     reached: set[State] = set()
+    proved = 0
     for _ in range(40):
         walk = Walk()
         walk.begin(dice.choice(CONFIGS), dice.randrange(24), dice.randrange(100))
@@ -332,8 +333,9 @@ def test_long_seeded_walks_stay_safe_and_reach_the_charge_loops(seed: int) -> No
             _step(walk, dice)
             walk.safe()
             reached.add(walk.bench.session.state)
+        proved += walk.bench.session.pnc.payer is not None
     assert reached >= {State.WAIT_STATUS, State.WAIT_DEMAND, State.ENDED}
-    assert reached >= {State.WAIT_CONTRACT, State.WAIT_CONTRACT_AUTHORIZATION}
+    assert proved > 0
 
 
 def _step(walk: Walk, dice: random.Random) -> None:
