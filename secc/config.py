@@ -124,6 +124,10 @@ class TlsConfig:
     """More chains, `[[tls.chains]]`, for EVs that name other roots [V2G2-871]; the default is above."""
     client_auth: ClientAuth = ClientAuth.NONE
     """`none`, `request` or `require` a certificate of the EV, judged by the roots in `[trust]`."""
+    ocsp_fetch: bool = False
+    """Fetch OCSP responses for our leaf from the responder that it names, and refresh them in time."""
+    ocsp_private_network: bool = False
+    """The responder may lie in our own network: loopback, link-local and private addresses are asked too."""
     watch_interval: float = 2.0
     """How often the files above are looked at for new ones, which are taken for connections to come."""
     handshake_timeout: float = 5.0

@@ -117,7 +117,7 @@ class RecordsContracts(Protocol):
 class OcspSource(Protocol):
     """Where OCSP responses about the station's own certificate come from: the CSMS, or the responder itself.
 
-    `secc.aio.responder` has one that asks the responder.
+    `secc.aio.ocsp.HttpFetcher` asks the responder that the certificate names.
     """
 
     async def ocsp_response(self, question: Question) -> bytes | None:

@@ -14,6 +14,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from secc.aio.ocsp import HttpFetcher
 from secc.aio.records import LinkEvent
 from secc.config import ClientAuth, SeccConfig, TrustConfig
 from secc.errors import ConfigError, SeccError
@@ -66,9 +67,14 @@ class TlsKeeper:
         ocsp: OcspSource | None = None,
         clock: Clock = utc_now,
     ) -> None:
-        """Loads everything; raises ConfigError when TLS is wanted and cannot be had [INV-21]."""
+        """Loads everything; raises ConfigError when TLS is wanted and cannot be had [INV-21].
+
+        Without `ocsp` the responder itself is asked, if the configuration says so.
+        """
         self._config = config
         self._tell = tell
+        if ocsp is None and config.tls.ocsp_fetch:
+            ocsp = HttpFetcher(allow_private=config.tls.ocsp_private_network)
         self._ocsp = ocsp
         self._clock = clock
         self._retry: dict[str, tuple[datetime.datetime, datetime.timedelta]] = {}
