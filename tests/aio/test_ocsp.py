@@ -1,7 +1,6 @@
 """Fetching OCSP responses over HTTP: the good way, and everything a server can do wrong."""
 
 import asyncio
-import contextlib
 import datetime
 import shutil
 import socket
@@ -40,19 +39,24 @@ def play(
 ) -> tuple[object, list[bytes]]:
     """What `use` of a server that says `response` gives, and what the server was asked."""
     asked: list[bytes] = []
+    writers: list[asyncio.StreamWriter] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
         asked.append(await reader.read(4096))
         await asyncio.sleep(hold)
         writer.write(response)
         writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
 
     async def scenario() -> object:
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         async with server:
-            return await use(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/ocsp?x=1")
+            try:
+                return await use(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/ocsp?x=1")
+            finally:
+                for writer in writers:
+                    writer.transport.abort()
+                await asyncio.sleep(0.01)
 
     return asyncio.run(scenario()), asked
 
