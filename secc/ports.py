@@ -6,6 +6,7 @@ into an input of the session, which then decides what it means.
 
 from typing import Protocol
 
+from secc.pilot import PilotSignal
 from secc.pki.contract import Evidence, PresentedContract, VerifiedContract
 from secc.pki.provisioning import ProvisioningAnswer, ProvisioningRequest
 from secc.pki.revocation import Question
@@ -137,16 +138,46 @@ class CertificateSigner(Protocol):
 
 
 class PlcModem(Protocol):
-    """Raw HomePlug frames in and out, and the key of the logical network."""
+    """Raw HomePlug frames in and out; `secc.aio.plc.RawModem` is the one for a Linux interface."""
 
-    async def send(self, frame: bytes) -> None:
-        """Send one Ethernet frame, header included."""
+    def open(self) -> bytes:
+        """Make ready, and return the six bytes of the own address. May be called again after `close`.
+
+        Raises LinkError when it cannot be done now.
+        """
+        ...
+
+    def close(self) -> None:
+        """Nothing is sent or received any more; may repeat."""
+        ...
+
+    def send(self, frame: bytes) -> None:
+        """Send one Ethernet frame, header included, at once; when a queue is full the frame is lost.
+
+        Raises LinkError when the interface is gone.
+        """
         ...
 
     async def receive(self) -> bytes:
-        """The next Ethernet frame of EtherType 0x88E1."""
+        """The next Ethernet frame of EtherType 0x88E1. Raises LinkError when the interface is gone."""
         ...
 
-    async def set_key(self, nid: bytes, nmk: bytes) -> None:
-        """Make the modem join the network with this identifier (7 bytes) and key (16 bytes)."""
+
+class DrivesPilot(Protocol):
+    """Ability of a controller that SLAC needs: it drives the oscillator of the control pilot."""
+
+    def drive_pilot(self, signal: PilotSignal) -> None:
+        """Show X1, a duty cycle, or E/F from now on. Return at once."""
+        ...
+
+
+class ChargesBasically(Protocol):
+    """Optional ability of an AC controller: charging by IEC 61851 alone, without a message."""
+
+    def basic_charging(self, allowed: bool) -> None:
+        """The pilot shows a nominal duty cycle, or not any more: then switch off at once.
+
+        Whether this EV may charge, by a card for example, is the outlet's own affair; so are its contactor
+        and its meter, until a session begins.
+        """
         ...

@@ -31,7 +31,9 @@ ALLOWED: dict[str, set[str]] = {
     "pki": {"errors", "exi", "messages", "pki"},
     "session": {"config", "errors", "messages", "pki", "session"},
     "connection": {"config", "errors", "exi", "messages", "sap", "session", "v2gtp"},
-    "ports": {"config", "errors", "messages", "pki", "session"},
+    # The control pilot around matching and session: it knows the events of both.
+    "pilot": {"session", "slac"},
+    "ports": {"pilot", "config", "errors", "messages", "pki", "session"},
     # The other half of Plug and Charge stands beside the station, not in it.
     "pnc": {"config", "errors", "exi", "messages", "pki", "pnc", "ports", "session"},
 }
@@ -45,6 +47,7 @@ PURE = {
     "v2gtp",
     "sdp",
     "slac",
+    "pilot",
     "sap",
     "session",
     "connection",

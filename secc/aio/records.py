@@ -8,7 +8,9 @@ import enum
 
 import msgspec
 
+from secc.pilot import Output as PilotOutput
 from secc.session.events import Notice, Output
+from secc.slac.events import Output as SlacOutput
 
 
 class Direction(enum.StrEnum):
@@ -77,4 +79,12 @@ class LinkRecord:
     peer: str = ""
 
 
-Record = MessageRecord | NoticeRecord | OutputRecord | LinkRecord
+@dataclasses.dataclass(frozen=True, slots=True)
+class PlcRecord:
+    """Matching or control pilot; frames are never among them, as they may hold a key."""
+
+    at: float
+    what: SlacOutput | PilotOutput
+
+
+Record = MessageRecord | NoticeRecord | OutputRecord | LinkRecord | PlcRecord

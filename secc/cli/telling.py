@@ -12,12 +12,21 @@ import re
 import shutil
 import sys
 from collections.abc import Iterable
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import msgspec
 
-from secc.aio.records import Direction, LinkRecord, MessageRecord, NoticeRecord, OutputRecord, Record
+from secc.aio.records import (
+    Direction,
+    LinkRecord,
+    MessageRecord,
+    NoticeRecord,
+    OutputRecord,
+    PlcRecord,
+    Record,
+)
 from secc.messages.iso2 import V2GMessage
+from secc.pilot import Drive, PilotSignal
 from secc.session.contract_events import (
     AskRevocation,
     AuthorizeContract,
@@ -27,6 +36,7 @@ from secc.session.contract_events import (
     StoreReceipt,
 )
 from secc.session.events import EndSession, RenewLease
+from secc.slac.attenuation import mean
 
 
 def name_of(message: msgspec.Struct) -> str:
@@ -74,6 +84,9 @@ def as_text(record: Record) -> str | None:
             peer = f" {record.peer}" if record.peer else ""
             text = f": {record.text}" if record.text else ""
             return f"   {record.event.value}{peer}{text}"
+        case PlcRecord():
+            words = _plc_words(record.what)
+            return f"   {type(record.what).__name__} " + " ".join(f"{k} {v}" for k, v in words.items())
 
 
 def as_json(record: Record) -> str:
@@ -93,7 +106,30 @@ def as_json(record: Record) -> str:
             fields |= {"kind": "output", "name": type(record.output).__name__, **words}
         case LinkRecord():
             fields |= {"kind": "link", "event": record.event.value, "text": record.text, "peer": record.peer}
+        case PlcRecord():
+            fields |= {"kind": "plc", "name": type(record.what).__name__, **_plc_words(record.what)}
     return json.dumps(fields)
+
+
+def _plc_words(what: object) -> dict[str, Any]:
+    """What is told of matching and control pilot: bytes as hex, the profile as its mean."""
+    words: dict[str, Any] = {}
+    for field in dataclasses.fields(cast(Any, what)):
+        value = getattr(what, field.name)
+        match value:
+            case PilotSignal():
+                value = value.drive.value if value.drive is not Drive.PWM else f"{value.duty * 100:.0f} %"
+            case bytes() if field.name == "profile":
+                value = f"mean {mean(value):.1f} dB" if value else ""
+            case bytes():
+                value = value.hex()
+            case float():
+                value = round(value, 3)
+            case enum.Enum():
+                value = value.value
+        if value not in (None, ""):
+            words[field.name] = value
+    return words
 
 
 def _contract_words(output: object) -> dict[str, Any] | None:

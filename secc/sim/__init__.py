@@ -4,6 +4,7 @@ from secc.sim.backend import SimulatedBackend
 from secc.sim.cable import AutoPilot, SimulatedCable
 from secc.sim.evcc import EvResult, Exchange, ScriptedEvcc
 from secc.sim.evse import SimulatedAcEvse, SimulatedDcEvse
+from secc.sim.modem import BridgedPowerLine, EvMatch, PowerLine, SimulatedModem, SimulatedPlc, SlacEv
 from secc.sim.moves import EvGivesUp
 from secc.sim.physics import Contactor, DcOutput, Load
 from secc.sim.script import EvScript, Plan
@@ -12,20 +13,26 @@ from secc.sim.wallet import Misbehaviour, Wallet
 
 __all__ = [
     "AutoPilot",
+    "BridgedPowerLine",
     "Contactor",
     "DcOutput",
     "EvGivesUp",
+    "EvMatch",
     "EvResult",
     "EvScript",
     "Exchange",
     "Load",
     "Misbehaviour",
     "Plan",
+    "PowerLine",
     "ScriptedEvcc",
     "SimulatedAcEvse",
     "SimulatedBackend",
     "SimulatedCable",
     "SimulatedDcEvse",
+    "SimulatedModem",
+    "SimulatedPlc",
+    "SlacEv",
     "Vehicle",
     "Wallet",
 ]

@@ -11,6 +11,7 @@ import collections
 import time
 from collections.abc import Awaitable, Callable
 
+from secc.pilot import STEADY, PilotSignal
 from secc.session.events import EvseFault, EvseSnapshot, IsolationLevel, MeterReading
 from secc.sim.cable import SimulatedCable
 from secc.sim.physics import Contactor, DcOutput, Lease, Meter
@@ -36,6 +37,10 @@ class _Outlet:
         self.cable = cable if cable is not None else SimulatedCable()
         self.commands: collections.deque[tuple[float, str]] = collections.deque(maxlen=1000)
         """What was ordered lately, with the moment, the lease left aside: for tests and displays."""
+        self.pilot_signal = STEADY
+        """What the control pilot shows, with SLAC."""
+        self.basic_charging_allowed = False
+        """Whether the control pilot allows charging without a message."""
         self._clock = clock
         self._wall_clock = wall_clock
         self._sleep = sleep
@@ -76,6 +81,14 @@ class _Outlet:
         """A momentary limit below the configured one, in A and W; None lifts it."""
         self._limits = (max_current, max_power)
         self._change.set()
+
+    def drive_pilot(self, signal: PilotSignal) -> None:
+        """What the control pilot shows from now on; see `secc.ports.DrivesPilot`."""
+        self.pilot_signal = signal
+
+    def basic_charging(self, allowed: bool) -> None:
+        """Only noted: the simulated contactor closes in sessions; see `secc.ports.ChargesBasically`."""
+        self.basic_charging_allowed = allowed
 
     async def changed(self) -> None:
         """Return when pilot, fault or limits have changed; see `secc.ports.ReportsChanges`."""

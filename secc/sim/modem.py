@@ -1,0 +1,285 @@
+"""A simulated power line with HomePlug modems on it, for tests and demonstrations.
+
+A modem stands between its host and the line. Management messages of matching pass from every modem to every
+other one; all other traffic passes only between modems that have had the same key for a while. A sound is
+measured by every modem that hears it, and told to its host.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import time
+from collections.abc import Callable
+
+from secc.aio.plc import RawModem
+from secc.errors import FramingError, LinkError
+from secc.slac import messages as m
+from secc.slac import vendor as v
+from secc.slac.frames import BROADCAST, ETHERTYPE, LOCAL_MODEM, Frame, Message, decode, encode
+
+Clock = Callable[[], float]
+
+
+class PowerLine:
+    """The wires between modems; `attenuation` in dB between two of them, by default the same everywhere."""
+
+    def __init__(
+        self,
+        *,
+        attenuation: Callable[[SimulatedModem, SimulatedModem], int] | None = None,
+        join_time: float = 0.3,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        """`join_time`: seconds from equal keys to a link."""
+        self.attenuation = attenuation if attenuation is not None else (lambda sender, receiver: 20)
+        self.modems: list[SimulatedModem] = []
+        self.join_time = join_time
+        self.clock = clock
+
+    def attach(self, mac: bytes, to_host: Callable[[bytes], None]) -> SimulatedModem:
+        """A new modem; `to_host` takes the frames that it hands to its host."""
+        modem = SimulatedModem(self, mac, to_host)
+        self.modems.append(modem)
+        return modem
+
+
+class SimulatedModem:
+    """One modem of the Qualcomm kind."""
+
+    def __init__(self, line: PowerLine, mac: bytes, to_host: Callable[[bytes], None]) -> None:
+        """Made by `PowerLine.attach`."""
+        self.mac = mac
+        self.silent = False
+        """True: broken, nothing is answered or passed on."""
+        self.host = b""
+        self._line = line
+        self._to_host = to_host
+        self._nmk = b""
+        self._keyed_at = 0.0
+
+    def from_host(self, data: bytes) -> None:
+        """A frame of the host: for this modem, or for the line."""
+        if self.silent or len(data) < 14:
+            return
+        self.host = data[6:12]
+        if data[12:14] == ETHERTYPE.to_bytes(2, "big"):
+            if data[:6] in (LOCAL_MODEM, self.mac):
+                self._order(data)
+            else:
+                for modem in self._others():
+                    modem._hear(self, data)
+        else:
+            for modem in self._others():
+                if modem.linked_to(self):
+                    modem._to_host(data)
+
+    def linked_to(self, other: SimulatedModem) -> bool:
+        """Whether ordinary traffic passes."""
+        since = max(self._keyed_at, other._keyed_at)
+        return (
+            bool(self._nmk)
+            and self._nmk == other._nmk
+            and self._line.clock() >= since + self._line.join_time
+            and not (self.silent or other.silent)
+        )
+
+    def _others(self) -> list[SimulatedModem]:
+        return [modem for modem in self._line.modems if modem is not self and not modem.silent]
+
+    def _order(self, data: bytes) -> None:
+        try:
+            message = decode(data).message
+        except FramingError:
+            return
+        match message:
+            case m.SetKeyReq():
+                self._nmk, self._keyed_at = message.nmk, self._line.clock()
+                self._answer(m.SetKeyCnf(1, your_nonce=message.my_nonce))
+            case v.OperationAttributesReq():
+                name = b"QCA7000".ljust(16, b"\0")
+                self._answer(v.OperationAttributesCnf(0, message.cookie, 0x6C, name, bytes(16)))
+            case v.SoftwareVersionReq():
+                self._answer(v.SoftwareVersionCnf(0, 0x22, b"SIMULATED-QCA7000-1.0"))
+            case v.LinkStatusReq():
+                up = any(self.linked_to(other) for other in self._others())
+                self._answer(v.LinkStatusCnf(0, int(up)))
+
+    def _hear(self, sender: SimulatedModem, data: bytes) -> None:
+        self._to_host(data)
+        with contextlib.suppress(FramingError):
+            if isinstance(decode(data).message, m.MnbcSoundInd):
+                level = self._line.attenuation(sender, self)
+                profile = bytes(min(255, max(0, level + _RIPPLE[i % 8])) for i in range(m.GROUPS))
+                self._to_host(encode(Frame(BROADCAST, self.mac, m.AttenProfileInd(data[6:12], profile))))
+
+    def _answer(self, message: Message) -> None:
+        self._to_host(encode(Frame(self.host, self.mac, message)))
+
+
+_RIPPLE = (0, 2, 3, 1, -1, -3, -2, 0)  # a line is not flat
+
+
+class SimulatedPlc:
+    """A host's side of a simulated modem within one process; implements `secc.ports.PlcModem`."""
+
+    def __init__(self, line: PowerLine, address: bytes, modem_mac: bytes) -> None:
+        """`address`: of the host's interface."""
+        self.address = address
+        self.sent: list[bytes] = []
+        """Everything the host has sent, for tests."""
+        self._inbox: asyncio.Queue[bytes] = asyncio.Queue(maxsize=1024)
+        self.modem = line.attach(modem_mac, self._arrive)
+        self._open = False
+
+    def open(self) -> bytes:
+        """Ready."""
+        self._open = True
+        return self.address
+
+    def close(self) -> None:
+        """Deaf."""
+        self._open = False
+
+    def send(self, frame: bytes) -> None:
+        """To the modem."""
+        if not self._open:
+            raise LinkError("the simulated modem is not open")
+        self.sent.append(frame)
+        self.modem.from_host(frame)
+
+    async def receive(self) -> bytes:
+        """From the modem."""
+        return await self._inbox.get()
+
+    def _arrive(self, data: bytes) -> None:
+        with contextlib.suppress(asyncio.QueueFull):
+            self._inbox.put_nowait(data)
+
+
+class BridgedPowerLine:
+    """Simulated modems between network interfaces of this machine: each one's host is behind a veth pair.
+
+    Linux, root. Checksum offload has to be off on the far ends, as for every bridge in user space.
+    """
+
+    ALL_PROTOCOLS = 0x0003
+
+    def __init__(self, interfaces: dict[str, bytes], **settings: float) -> None:
+        """`interfaces`: name of the near end of each pair and the address of the modem there."""
+        self.line = PowerLine(join_time=settings.get("join_time", 0.3))
+        self._sockets: dict[str, RawModem] = {}
+        self._modems: list[SimulatedModem] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        for name, mac in interfaces.items():
+            near = RawModem(name, protocol=self.ALL_PROTOCOLS)
+            self._sockets[name] = near
+            self._modems.append(self.line.attach(mac, near.send))
+
+    async def __aenter__(self) -> BridgedPowerLine:
+        loop = asyncio.get_running_loop()
+        for near, modem in zip(self._sockets.values(), self._modems, strict=True):
+            near.open()
+            self._tasks.append(loop.create_task(self._carry(near, modem)))
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.wait(self._tasks)
+        for near in self._sockets.values():
+            near.close()
+
+    async def _carry(self, near: RawModem, modem: SimulatedModem) -> None:
+        while True:
+            data = await near.receive()
+            with contextlib.suppress(LinkError):
+                modem.from_host(data)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class EvMatch:
+    """What the EV has got of a match."""
+
+    station: bytes
+    nid: bytes
+    attenuation: dict[bytes, float]
+    """Mean dB by station that answered."""
+    duration: float
+
+
+class SlacEv:
+    """The EV's half of the matching, as a script: asks, sounds, compares, chooses, joins."""
+
+    def __init__(self, modem: SimulatedPlc | RawModem, *, run_id: bytes = b"SIM-EV\0\0", sounds: int = 10):
+        """`sounds` fewer than ten: the others got lost."""
+        self._modem = modem
+        self._run_id = run_id
+        self._sounds = sounds
+        self._mac = b""
+
+    async def match(self, *, patience: float = 10.0) -> EvMatch:
+        """Try for `patience` seconds [V2G3-A09-122]; raises LinkError when no station gave its key."""
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        self._mac = self._modem.open()
+        while loop.time() < begun + patience:
+            found = await self._attempt()
+            if found is not None:
+                station, nid, levels = found
+                return EvMatch(station, nid, levels, loop.time() - begun)
+            await asyncio.sleep(_RATE)
+        raise LinkError(f"no station gave its key within {patience:g} s")
+
+    async def _attempt(self) -> tuple[bytes, bytes, dict[bytes, float]] | None:
+        self._send(BROADCAST, m.SlacParmReq(self._run_id))
+        if not await self._collect(m.SlacParmCnf, _RESPONSE, enough=1):
+            return None
+        for _ in range(3):
+            self._send(BROADCAST, m.StartAttenCharInd(self._run_id, self._mac))
+            await asyncio.sleep(_PACE)
+        for i in range(self._sounds):
+            self._send(BROADCAST, m.MnbcSoundInd(self._run_id, 9 - i))
+            await asyncio.sleep(_PACE)
+        levels: dict[bytes, float] = {}
+        for frame in await self._collect(m.AttenCharInd, _RESULTS):
+            assert isinstance(frame.message, m.AttenCharInd)
+            levels[frame.source] = sum(frame.message.profile) / m.GROUPS
+        if not levels:
+            return None
+        chosen = min(levels, key=lambda station: levels[station])
+        self._send(chosen, m.SlacMatchReq(self._mac, chosen, self._run_id))
+        answers = await self._collect(m.SlacMatchCnf, _RESPONSE, enough=1)
+        if not answers:
+            return None
+        answer = answers[0].message
+        assert isinstance(answer, m.SlacMatchCnf)
+        self._send(LOCAL_MODEM, m.SetKeyReq(answer.nid, answer.nmk))
+        await self._collect(m.SetKeyCnf, _RESPONSE, enough=1)
+        return chosen, answer.nid, levels
+
+    def _send(self, destination: bytes, message: Message) -> None:
+        self._modem.send(encode(Frame(destination, self._mac, message)))
+
+    async def _collect(self, kind: type[Message], seconds: float, *, enough: int = 0) -> list[Frame]:
+        """Frames of one kind for this EV; averages are acknowledged as they come."""
+        found: list[Frame] = []
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not enough or len(found) < enough:
+                    data = await self._modem.receive()
+                    with contextlib.suppress(FramingError):
+                        frame = decode(data)
+                        if frame.destination != self._mac or not isinstance(frame.message, kind):
+                            continue
+                        found.append(frame)
+                        if isinstance(frame.message, m.AttenCharInd):
+                            self._send(frame.source, m.AttenCharRsp(self._mac, self._run_id))
+        return found
+
+
+_PACE = 0.02  # TP_EV_batch_msg_interval
+_RESPONSE = 0.2  # TT_match_response
+_RESULTS = 0.4  # enough for every station in earshot to average; TT_EV_atten_results is 1.2 s in all
+_RATE = 0.4  # TT_matching_rate
