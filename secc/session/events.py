@@ -14,7 +14,8 @@ import enum
 import itertools
 
 from secc.config import EnergyMode
-from secc.messages.iso2 import ResponseCode, V2GMessage
+from secc.messages.iso2 import ResponseCode, SalesTariff, V2GMessage
+from secc.messages.xmldsig import Signature
 from secc.session.contract_events import ContractInput, ContractOutput
 from secc.session.ticket import Ticket as Ticket
 
@@ -146,6 +147,8 @@ class PowerSchedule:
     steps: tuple[PowerStep, ...]
     duration: int
     """Seconds that the last step lasts, 1..86400; it marks the end of the schedule [V2G2-331]."""
+    tariff: SalesTariff | None = None
+    """What the energy costs, as the mobility operator has made it; sent as it is."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.schedule_id <= 255:
@@ -173,6 +176,8 @@ class ScheduleOffer:
     """One to three schedules; the first is the default one [V2G2-297]."""
 
     schedules: tuple[PowerSchedule, ...]
+    tariff_signature: Signature | None = None
+    """Of the mobility operator, with a reference to every tariff; see `pnc.sales_tariffs`."""
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.schedules) <= 3:

@@ -23,6 +23,7 @@ from secc.session.events import (
     ScheduleOffer,
     SchedulesOffered,
 )
+from secc.session.handlers import tariffs
 from secc.session.quantities import WrongUnit, amount, decimal
 from secc.session.refusals import Refused
 from secc.session.states import State, Timer
@@ -210,12 +211,8 @@ def _fitting(offer: ScheduleOffer, parameters: ChargeParameters) -> ScheduleOffe
     """The offer with no more steps than the EV can store [V2G2-310]: the surplus at the end becomes one step
     with the lowest power of all it replaces."""
     most = parameters.max_steps
-    return ScheduleOffer(
-        tuple(
-            schedule if len(schedule.steps) <= most else _shortened(schedule, most)
-            for schedule in offer.schedules
-        )
-    )
+    fitting = (one if len(one.steps) <= most else _shortened(one, most) for one in offer.schedules)
+    return dataclasses.replace(offer, schedules=tuple(fitting))
 
 
 def _shortened(schedule: PowerSchedule, most: int) -> PowerSchedule:
@@ -225,22 +222,25 @@ def _shortened(schedule: PowerSchedule, most: int) -> PowerSchedule:
 
 
 def _answer(session: Session, processing: EVSEProcessing, offer: ScheduleOffer | None) -> None:
+    priced, signature = (False, None) if offer is None else tariffs.accompanied(session, offer)
     session.answer(
         iso2.ChargeParameterDiscoveryRes(
             response_code=ResponseCode.OK,
             evse_processing=processing,
-            sa_schedules=None if offer is None else _schedule_list(offer),  # [V2G2-905]
+            sa_schedules=None if offer is None else _schedule_list(offer, priced=priced),  # [V2G2-905]
             evse_charge_parameter=status.charge_parameter(session, dc=session.is_dc),
-        )
+        ),
+        signature=signature,
     )
 
 
-def _schedule_list(offer: ScheduleOffer) -> iso2.SAScheduleList:
+def _schedule_list(offer: ScheduleOffer, *, priced: bool) -> iso2.SAScheduleList:
     return iso2.SAScheduleList(
         sa_schedule_tuple=tuple(
             iso2.SAScheduleTuple(
                 sa_schedule_tuple_id=schedule.schedule_id,
                 p_max_schedule=iso2.PMaxSchedule(p_max_schedule_entry=_entries(schedule)),
+                sales_tariff=schedule.tariff if priced else None,
             )
             for schedule in offer.schedules
         )
