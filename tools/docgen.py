@@ -12,6 +12,7 @@ import inspect
 import re
 import sys
 import textwrap
+import typing
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -68,8 +69,18 @@ def configuration_page() -> str:
 def _tables(cls: type, path: str) -> Iterator[tuple[str, type]]:
     yield path, cls
     for field in dataclasses.fields(cls):
+        where = f"{path}.{field.name}".lstrip(".")
         if dataclasses.is_dataclass(field.default):
-            yield from _tables(type(field.default), f"{path}.{field.name}".lstrip("."))
+            yield from _tables(type(field.default), where)
+        elif (item := _item(cls, field.name)) is not None:
+            yield from _tables(item, f"[{where}]")
+
+
+def _item(cls: type, name: str) -> type | None:
+    """What a list of tables holds, if the field is one."""
+    arguments = typing.get_args(typing.get_type_hints(cls)[name])
+    item = arguments[0] if arguments else None
+    return item if isinstance(item, type) and dataclasses.is_dataclass(item) else None
 
 
 def _field_docs(cls: type) -> dict[str, str]:
@@ -87,6 +98,8 @@ def _field_docs(cls: type) -> dict[str, str]:
 
 def _toml(value: object) -> str:
     match value:
+        case dataclasses.MISSING:
+            return "needed"
         case None:
             return "none"
         case bool():
