@@ -281,8 +281,10 @@ class Grammars:
         return sorted(found.items())
 
     def name_tables(self) -> list[tuple[str, list[str]]]:
-        """The URI table and the local names of each URI, both in their initial order (EXI 1.0, appendix D)."""
-        tables: dict[str, set[str]] = {"": set()} | {n.uri: set() for n in self.schema.namespaces}
+        """URI table and local names of each URI, in their initial order (EXI 1.0, appendix D)."""
+        tables: dict[str, set[str]] = {"": set()}
+        for space in self.schema.namespaces:
+            tables[space.uri] = set()
         for name, _ in self.declarations():
             tables[name.uri].add(name.local)
         for name in self.attribute_names():
@@ -298,17 +300,16 @@ class Grammars:
         return sorted({a.name for ct in self.schema.complex.values() for a in ct.attributes})
 
 
+_XSD_NAMES = """
+ENTITIES ENTITY ID IDREF IDREFS NCName NMTOKEN NMTOKENS NOTATION Name QName anySimpleType anyType anyURI
+base64Binary boolean byte date dateTime decimal double duration float gDay gMonth gMonthDay gYear gYearMonth
+hexBinary int integer language long negativeInteger nonNegativeInteger nonPositiveInteger normalizedString
+positiveInteger short string time token unsignedByte unsignedInt unsignedLong unsignedShort
+"""
 _FIXED_NAMES: list[tuple[str, list[str]]] = [
     ("http://www.w3.org/XML/1998/namespace", ["base", "id", "lang", "space"]),
     ("http://www.w3.org/2001/XMLSchema-instance", ["nil", "type"]),
-    (
-        XS,
-        "ENTITIES ENTITY ID IDREF IDREFS NCName NMTOKEN NMTOKENS NOTATION Name QName anySimpleType anyType "
-        "anyURI base64Binary boolean byte date dateTime decimal double duration float gDay gMonth gMonthDay "
-        "gYear gYearMonth hexBinary int integer language long negativeInteger nonNegativeInteger "
-        "nonPositiveInteger normalizedString positiveInteger short string time token unsignedByte unsignedInt "
-        "unsignedLong unsignedShort".split(" "),
-    ),
+    (XS, _XSD_NAMES.split()),
 ]
 
 # Bounds of the built-in integers; None is unbounded.

@@ -23,8 +23,8 @@ def text(tables: Tables) -> str:
         "use super::build::{a, d, n, p, r, s, t, x, NOT_FIXED};",
         "use crate::grammar::{Count, DatatypeKind as D, Grammar, Kind as K, Relaxed, Roots, Short as V, "
         "Slot};",
-        "use crate::grammar::{Datatype, Name, Production, Record, RecordField as F, RecordTail, Root, Space, State, "
-        "Type};",
+        "use crate::grammar::{Datatype, Name, Production, Record, RecordField as F, RecordTail, Root, Space, "
+        "State, Type};",
         "use std::borrow::Cow::Borrowed;",
         "",
         f"/// Schema set `{schema.name}`: " + ", ".join(f"`{x.uri}`" for x in schema.namespaces) + ".",
