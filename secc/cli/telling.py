@@ -179,7 +179,8 @@ def _plain(value: Any) -> Any:
         return value.hex().upper()
     if isinstance(value, msgspec.Struct):
         pairs = ((name, getattr(value, name)) for name in value.__struct_fields__)
-        return {name: _plain(item) for name, item in pairs if item is not None}
+        told = {name: _plain(item) for name, item in pairs if item is not None}
+        return told | {name: "not told" for name in told if name in _SECRET}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, tuple | list):
@@ -188,6 +189,7 @@ def _plain(value: Any) -> Any:
 
 
 _LONGEST = 100  # bytes that are told in full
+_SECRET = ("gen_challenge",)  # [INV-25]
 
 
 # --- response times ----------------------------------------------------------------------------------------

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from secc.aio.records import OutputRecord, Record
+from secc.aio.records import MessageRecord, OutputRecord, Record
 from secc.aio.station import Station
+from secc.cli import telling
 from secc.config import (
     EnergyConfig,
     EnergyMode,
@@ -25,7 +26,7 @@ from secc.config import (
     TlsConfig,
     TrustConfig,
 )
-from secc.messages.iso2 import EnergyTransferMode
+from secc.messages.iso2 import EnergyTransferMode, PaymentDetailsRes, V2GMessage
 from secc.pki.chains import KINDS
 from secc.pki.hierarchy import Hierarchy, make_hierarchy, write_hierarchy
 from secc.pki.identifiers import EMAID
@@ -231,3 +232,22 @@ def test_a_car_that_is_not_known_gets_nothing(site: Site) -> None:
     (result,) = play(site, EnergyMode.AC_THREE_PHASE_CORE, wallet)
     assert result.error == "CertificateInstallationRes: FAILED_NoCertificateAvailable"
     assert ("suspicious", "other_certificate") in site.events()
+
+
+def test_no_key_no_challenge_and_no_whole_certificate_of_a_person_is_told(site: Site) -> None:  # PNC-15
+    wallet = site.wallet()
+    play(site, EnergyMode.AC_THREE_PHASE_CORE, wallet)
+    told = "\n".join(f"{telling.as_json(record)}\n{telling.as_text(record)}" for record in site.records)
+    assert wallet.key is not None
+    scalar = wallet.key.private_numbers().private_value
+    assert f"{scalar:064x}" not in told.lower()
+    assert wallet.chain[0].der.hex() not in told.lower()
+    challenges = [
+        record.message.body.gen_challenge.hex()
+        for record in site.records
+        if isinstance(record, MessageRecord)
+        and isinstance(record.message, V2GMessage)
+        and isinstance(record.message.body, PaymentDetailsRes)
+    ]
+    assert len(challenges) == 1
+    assert challenges[0] not in told.lower()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 
 import msgspec
 import pytest
@@ -760,3 +761,21 @@ def test_a_paused_session_remembers_who_paid() -> None:
     assert bench.end is not None
     assert bench.end.paused is not None
     assert bench.end.paused.emaid == "DEABC000000001G"
+
+
+# --- cost -------------------------------------------------------------------------------------------------
+
+
+def test_the_largest_hostile_chain_is_refused_within_its_time() -> None:  # PNC-12
+    leaf, sub_2, sub_1 = (one.der for one in chain(Role.CONTRACT))
+    loop = iso2.SubCertificates(certificate=(sub_2, sub_1, sub_2, sub_1))
+    garbage = iso2.SubCertificates(certificate=(bytes(800),) * 4)
+    for subs in (loop, garbage):
+        bench = PncBench().select()
+        request = bench.car.payment_details(
+            contract_signature_cert_chain=iso2.CertificateChain(certificate=leaf, sub_certificates=subs)
+        )
+        begun = time.thread_time()
+        response = bench.request(request)
+        assert time.thread_time() - begun < 0.05  # seconds of CPU
+        assert code(response).startswith("FAILED")
