@@ -404,11 +404,19 @@ class CompatConfig:
     """Accept Id and Type attributes in signatures: ruled out, but some cars write them [V2G2-771]."""
     ev_not_ready: bool = False
     """Do not stop for EVReady false in the DC loop; the set-point is zero meanwhile either way."""
+    zero_power_limit: bool = True
+    """EVMaximumPowerLimit of 0 W means that the EV does not say; a recorded MG4 sends it with every message
+    and charges. Its limits of voltage and current hold all the same."""
 
     @classmethod
     def strict(cls) -> "CompatConfig":
         """By the letter, for conformance tests."""
-        return cls(early_session_stop=False, ev_not_ready=False, stray_signature_attributes=False)
+        return cls(
+            early_session_stop=False,
+            ev_not_ready=False,
+            stray_signature_attributes=False,
+            zero_power_limit=False,
+        )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

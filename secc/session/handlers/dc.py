@@ -246,10 +246,13 @@ def _agreed(session: Session) -> EvLimits:
 def _lowered(session: Session, request: iso2.CurrentDemandReq) -> EvLimits:
     """The EV's maxima of now: later messages may lower the agreed ones, never raise them [INV-07]."""
     agreed = _agreed(session)
+    told = request.ev_maximum_power_limit
+    if agreed.power is None:  # an EV that has told a power may lower it to zero
+        told = parameters.told_power(session, told)
     return EvLimits(
         voltage=least(agreed.voltage, _maximum(request.ev_maximum_voltage_limit, UnitSymbol.V)),
         current=least(agreed.current, _maximum(request.ev_maximum_current_limit, UnitSymbol.A)),
-        power=_lower_power(agreed.power, _maximum(request.ev_maximum_power_limit, UnitSymbol.W)),
+        power=_lower_power(agreed.power, _maximum(told, UnitSymbol.W)),
     )
 
 

@@ -109,9 +109,11 @@ def _accepted(session: Session, request: iso2.ChargeParameterDiscoveryReq) -> Ch
 def _dc(session: Session, ev: iso2.DCEVChargeParameter) -> tuple[EvLimits, Fraction | None]:
     voltage = _positive(ev.ev_maximum_voltage_limit, UnitSymbol.V, "EVMaximumVoltageLimit")
     current = _positive(ev.ev_maximum_current_limit, UnitSymbol.A, "EVMaximumCurrentLimit")
-    power = None
-    if ev.ev_maximum_power_limit is not None:
-        power = _positive(ev.ev_maximum_power_limit, UnitSymbol.W, "EVMaximumPowerLimit")
+    power, told = None, told_power(session, ev.ev_maximum_power_limit)
+    if told is not None:
+        power = _positive(told, UnitSymbol.W, "EVMaximumPowerLimit")
+    elif ev.ev_maximum_power_limit is not None:
+        session.notice(NoticeKind.LENIENT, "EVMaximumPowerLimit 0 W by zero_power_limit")
     config = session.config.energy.dc
     if voltage < decimal(config.min_voltage):
         raise _wrong(
@@ -123,6 +125,13 @@ def _dc(session: Session, ev: iso2.DCEVChargeParameter) -> tuple[EvLimits, Fract
         )
     energy = ev.ev_energy_request
     return EvLimits(voltage, current, power), None if energy is None else amount(energy, UnitSymbol.WH)
+
+
+def told_power(session: Session, value: iso2.PhysicalValue | None) -> iso2.PhysicalValue | None:
+    """EVMaximumPowerLimit as far as it says anything: a zero can stand for nothing said (`CompatConfig`)."""
+    if value is not None and value.value == 0 and session.config.compat.zero_power_limit:
+        return None
+    return value
 
 
 def _ac(session: Session, ev: iso2.ACEVChargeParameter) -> tuple[EvLimits, Fraction | None]:

@@ -20,6 +20,7 @@ from secc.session.events import (
     AskSchedules,
     ControlPilot,
     EnergyNeed,
+    Notice,
     NoticeKind,
     PowerSchedule,
     PowerStep,
@@ -91,7 +92,6 @@ def test_ac_parameters_that_cannot_be_are_refused(request_: ChargeParameterDisco
         r.dc_parameters(max_voltage=r.volts(-1)),
         r.dc_parameters(max_voltage=r.volts(32767, 3)),
         r.dc_parameters(max_voltage=r.volts(149)),
-        r.dc_parameters(max_power=r.watts(0)),
         r.dc_parameters(max_power=r.watts(-32767, 3)),
         r.dc_parameters(max_power=r.volts(5)),
     ],
@@ -245,7 +245,7 @@ def test_physical_value_of_a_wrong_unit_is_no_current() -> None:
 def test_a_power_limit_of_zero_says_nothing_as_a_recorded_car_sends_it() -> None:
     bench = Bench(DC).to_parameters()
     assert code(bench.request(r.dc_parameters(max_power=r.watts(0)))) == "OK"
-    assert bench.notices(NoticeKind.LENIENT) == ["EVMaximumPowerLimit 0 W by zero_power_limit"]
+    assert Notice(NoticeKind.LENIENT, "EVMaximumPowerLimit 0 W by zero_power_limit") in bench.outputs
     bench.outlet(control_pilot=ControlPilot.C)
     bench.request(r.cable_check())
     bench.isolation()
@@ -255,6 +255,20 @@ def test_a_power_limit_of_zero_says_nothing_as_a_recorded_car_sends_it() -> None
     bench.request(r.start())
     bench.request(r.current_demand(r.volts(400), r.amperes(80), max_power=r.watts(0)))
     assert SetOutput(400.0, 80.0) in bench.last
+
+
+def test_an_ev_that_has_told_a_power_limit_may_lower_it_to_zero() -> None:
+    bench = Bench(DC).to_parameters()
+    bench.request(r.dc_parameters(max_power=r.watts(20_000)))
+    bench.outlet(control_pilot=ControlPilot.C)
+    bench.request(r.cable_check())
+    bench.isolation()
+    bench.request(r.cable_check())
+    bench.request(r.pre_charge())
+    bench.outlet(present_voltage=380.0)
+    bench.request(r.start())
+    bench.request(r.current_demand(r.volts(400), r.amperes(80), max_power=r.watts(0)))
+    assert SetOutput(400.0, 0.0) in bench.last
 
 
 def test_a_power_limit_of_zero_is_wrong_by_the_letter() -> None:

@@ -1,0 +1,311 @@
+"""Plays the car's side of a recorded session: its own messages, in its own order, at its own times.
+
+A recording holds both sides of one TCP connection. Of the car everything is kept, down to its encoder's
+habits; only what the station hands out is replaced by what this station handed out: the session id and the
+schedule id. Of the recorded station only its world is taken over: what it offered (`config_for`), and when
+the person was authorised, the isolation test was done, the contactor closed, a stop was ordered, and which
+voltage stood at the output (`Cue`). What is answered, and whether it is accepted, is our own doing.
+
+The control pilot is in no recording of the network. It is moved as a car moves it: to C when it asks for
+the cable check or for energy, back to B before what follows PowerDeliveryReq(Stop).
+"""
+
+import dataclasses
+import json
+import math
+import pathlib
+
+import msgspec
+
+from secc import exi
+from secc.config import AcConfig, DcConfig, EnergyConfig, EnergyMode, SeccConfig, TimingConfig
+from secc.errors import DecodeError
+from secc.messages import iso2
+from secc.messages.app_protocol import SupportedAppProtocolReq, SupportedAppProtocolRes
+from secc.messages.iso2 import ChargeProgress, EVSENotification, EVSEProcessing, V2GMessage
+from secc.session.events import ControlPilot
+from secc.session.quantities import amount
+
+ISO2 = "urn:iso:15118:2:2013:MsgDef"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Exchange:
+    """A request of the car and what the recorded station answered."""
+
+    at: float
+    """Seconds, by the clock of the recording."""
+    payload: bytes
+    """EXI, as the car sent it."""
+    answered_at: float | None
+    answer: msgspec.Struct | None
+    """None: the recording ends before it, or it cannot be decoded."""
+
+    @property
+    def request(self) -> msgspec.Struct | None:
+        """What `payload` says; None when it is no message of ours."""
+        return decoded(self.payload)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """One session of a real car at some other station."""
+
+    name: str
+    """Where it comes from; sessions of one plug-in share the part before the `#`."""
+    car: str
+    peer: str
+    """The station it was recorded at."""
+    exchanges: tuple[Exchange, ...]
+
+    @property
+    def protocol(self) -> str | None:
+        """Namespace that was agreed on; None when there was no agreement."""
+        offer, answer = self.exchanges[0].request, self.exchanges[0].answer
+        if not isinstance(offer, SupportedAppProtocolReq) or not isinstance(answer, SupportedAppProtocolRes):
+            return None
+        if answer.response_code.value.startswith("Failed"):
+            return None
+        chosen = [entry for entry in offer.app_protocol if entry.schema_id == answer.schema_id]
+        return chosen[0].protocol_namespace if chosen else None
+
+    @property
+    def plug_in(self) -> str:
+        """Sessions with the same value followed each other without unplugging."""
+        return self.name.partition("#")[0]
+
+    @property
+    def duration(self) -> float:
+        """Seconds from the first message of the car to the last."""
+        return self.exchanges[-1].at - self.exchanges[0].at
+
+
+def load(path: pathlib.Path) -> tuple[Recording, ...]:
+    """Recordings, one a line: `session`, `car`, `peer`, and `frames` of (seconds, 0 = from the car, hex)."""
+    return tuple(_recording(json.loads(line)) for line in path.read_text("utf-8").splitlines() if line)
+
+
+def _recording(data: dict[str, object]) -> Recording:
+    frames = data["frames"]
+    assert isinstance(frames, list)
+    exchanges: list[Exchange] = []
+    for at, direction, text in frames:
+        payload = bytes.fromhex(text)
+        if direction == 0:
+            exchanges.append(Exchange(at, payload, None, None))
+        elif exchanges and exchanges[-1].answered_at is None:
+            exchanges[-1] = dataclasses.replace(exchanges[-1], answered_at=at, answer=decoded(payload))
+    name, car, peer = (str(data[key]) for key in ("session", "car", "peer"))
+    return Recording(name=name, car=car, peer=peer, exchanges=tuple(exchanges))
+
+
+def decoded(payload: bytes) -> msgspec.Struct | None:
+    """A message of ISO 15118-2 or of the handshake; None for anything else."""
+    for codec in (exi.ISO2, exi.APP_PROTOCOL):
+        try:
+            message: msgspec.Struct = codec.decode(payload)
+        except DecodeError:
+            continue
+        return message
+    return None
+
+
+def body_of(message: msgspec.Struct | None) -> iso2.BodyElement | None:
+    """The body of an ISO 15118-2 message."""
+    return message.body if isinstance(message, V2GMessage) else None
+
+
+# --- the world of the recorded station ----------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Cue:
+    """What happened at the recorded station between two messages of the car; None and False: nothing."""
+
+    authorised: bool = False
+    isolation_tested: bool = False
+    stop_ordered: bool = False
+    pilot: ControlPilot | None = None
+    voltage: float | None = None
+    current: float | None = None
+
+
+def cues(recording: Recording) -> tuple[Cue, ...]:
+    """For each request: what has to have happened when it comes, so that it can be answered as it was."""
+    following: list[Exchange | None] = [*recording.exchanges[1:], None]
+    return tuple(_cue(one, after) for one, after in zip(recording.exchanges, following, strict=True))
+
+
+def _cue(exchange: Exchange, following: Exchange | None) -> Cue:
+    request, answer = body_of(exchange.request), body_of(exchange.answer)
+    finished = getattr(answer, "evse_processing", None) is EVSEProcessing.FINISHED
+    # PowerDeliveryRes tells no voltage. Cars measure for themselves and ask for power up to 1.5 s after a
+    # PreChargeRes that still told the voltage of the isolation test; the next reading is the nearest one.
+    reading = (
+        body_of(following.answer) if isinstance(request, iso2.PowerDeliveryReq) and following else answer
+    )
+    return Cue(
+        authorised=isinstance(answer, iso2.AuthorizationRes) and finished,
+        isolation_tested=isinstance(answer, iso2.CableCheckRes) and finished,
+        stop_ordered=_notification(answer) is EVSENotification.STOP_CHARGING,
+        pilot=_pilot(request),
+        voltage=_number(getattr(reading, "evse_present_voltage", None)),
+        current=_number(getattr(answer, "evse_present_current", None)),
+    )
+
+
+def _pilot(request: iso2.BodyElement | None) -> ControlPilot | None:
+    match request:
+        case iso2.CableCheckReq():
+            return ControlPilot.C
+        case iso2.PowerDeliveryReq(charge_progress=ChargeProgress.START):
+            return ControlPilot.C
+        case iso2.WeldingDetectionReq() | iso2.SessionStopReq():
+            return ControlPilot.B
+        case _:
+            return None
+
+
+def _notification(answer: iso2.BodyElement | None) -> EVSENotification | None:
+    for name in ("dc_evse_status", "ac_evse_status", "evse_status"):
+        status = getattr(answer, name, None)
+        if status is not None:
+            notification = status.evse_notification
+            assert isinstance(notification, EVSENotification)
+            return notification
+    return None
+
+
+def _number(value: iso2.PhysicalValue | None) -> float | None:
+    return None if value is None else _exactly(value)
+
+
+def config_for(recording: Recording, config: SeccConfig | None = None) -> SeccConfig:
+    """The station that was recorded: its modes and limits, and time for what took it longer than allowed."""
+    config = config or SeccConfig()
+    energy = config.energy
+    for exchange in recording.exchanges:
+        match body_of(exchange.answer):
+            case iso2.ServiceDiscoveryRes(charge_service=service):
+                modes = service.supported_energy_transfer_mode.energy_transfer_mode
+                energy = dataclasses.replace(energy, modes=tuple(EnergyMode(mode.value) for mode in modes))
+            case iso2.ChargeParameterDiscoveryRes() as answer:
+                energy = _with_limits(energy, answer)
+            case _:
+                pass
+    return dataclasses.replace(config, energy=energy, timing=_timing(recording, config.timing))
+
+
+def _with_limits(energy: EnergyConfig, answer: iso2.ChargeParameterDiscoveryRes) -> EnergyConfig:
+    match answer.evse_charge_parameter:
+        case iso2.DCEVSEChargeParameter() as limits:
+            offered = [_exactly(limits.evse_maximum_power_limit), *_offered_powers(answer)]
+            dc = DcConfig(
+                max_voltage=_exactly(limits.evse_maximum_voltage_limit),
+                min_voltage=_exactly(limits.evse_minimum_voltage_limit),
+                max_current=_exactly(limits.evse_maximum_current_limit),
+                min_current=_exactly(limits.evse_minimum_current_limit),
+                max_power=max(
+                    offered
+                ),  # one station offered schedules beyond its own limit, and cars took them
+                peak_current_ripple=_exactly(limits.evse_peak_current_ripple),
+            )
+            return dataclasses.replace(energy, dc=dc)
+        case iso2.ACEVSEChargeParameter() as limits:
+            ac = AcConfig(
+                nominal_voltage=_exactly(limits.evse_nominal_voltage),
+                max_current=_exactly(limits.evse_max_current),
+            )
+            return dataclasses.replace(energy, ac=ac)
+        case _:
+            return energy
+
+
+def _offered_powers(answer: iso2.ChargeParameterDiscoveryRes) -> list[float]:
+    if answer.sa_schedules is None:
+        return []
+    schedules = answer.sa_schedules.sa_schedule_tuple
+    return [_exactly(e.p_max) for s in schedules for e in s.p_max_schedule.p_max_schedule_entry]
+
+
+def _exactly(value: iso2.PhysicalValue) -> float:
+    return float(amount(value, value.unit))
+
+
+def _timing(recording: Recording, timing: TimingConfig) -> TimingConfig:
+    return dataclasses.replace(
+        timing,
+        cable_check=max(timing.cable_check, math.ceil(loop_time(recording, iso2.CableCheckReq))),
+    )
+
+
+def loop_time(recording: Recording, request: type[iso2.BodyElement]) -> float:
+    """Seconds from the first request of this class to the last."""
+    times = [e.at for e in recording.exchanges if isinstance(body_of(e.request), request)]
+    return times[-1] - times[0] if times else 0.0
+
+
+# --- what the station handed out ----------------------------------------------------------------------------
+
+
+class Ids:
+    """Recorded ids and ours: learn from the answers, use for the requests that come after them."""
+
+    def __init__(self) -> None:
+        self._sessions: dict[bytes, bytes] = {}
+        self._schedules: dict[int, int] = {}
+
+    def learn(self, recorded: msgspec.Struct | None, ours: msgspec.Struct) -> None:
+        """Two answers to the same request."""
+        if not isinstance(recorded, V2GMessage) or not isinstance(ours, V2GMessage):
+            return
+        self._sessions[recorded.header.session_id] = ours.header.session_id
+        self._schedules |= dict(zip(_schedule_ids(recorded), _schedule_ids(ours), strict=False))
+
+    def rewritten(self, payload: bytes) -> bytes:
+        """The request with our ids. Where only the session id differs the car's own encoding stays."""
+        message = decoded(payload)
+        if not isinstance(message, V2GMessage):
+            return payload
+        recorded = message.header.session_id
+        ours = self._sessions.get(recorded, recorded)
+        body = self._with_our_schedule(message.body)
+        if body is message.body:
+            if ours == recorded:
+                return payload
+            if (exact := _replaced(payload, recorded, ours)) is not None:
+                return exact
+        header = msgspec.structs.replace(message.header, session_id=ours)
+        return exi.ISO2.encode(V2GMessage(header=header, body=body))
+
+    def _with_our_schedule(self, body: iso2.BodyElement | None) -> iso2.BodyElement | None:
+        if not isinstance(body, iso2.PowerDeliveryReq):
+            return body
+        recorded = body.sa_schedule_tuple_id
+        ours = self._schedules.get(recorded, recorded)
+        return body if ours == recorded else msgspec.structs.replace(body, sa_schedule_tuple_id=ours)
+
+
+def _schedule_ids(message: V2GMessage) -> tuple[int, ...]:
+    schedules = getattr(message.body, "sa_schedules", None)
+    if not isinstance(schedules, iso2.SAScheduleList):
+        return ()
+    return tuple(schedule.sa_schedule_tuple_id for schedule in schedules.sa_schedule_tuple)
+
+
+def _replaced(payload: bytes, recorded: bytes, ours: bytes) -> bytes | None:
+    """The same bits with another session id of the same length; None where that cannot be done."""
+    if len(recorded) != len(ours) or not recorded:
+        return None
+    bits = len(payload) * 8
+    whole = int.from_bytes(payload, "big")
+    wanted, size = int.from_bytes(bytes([len(recorded)]) + recorded, "big"), (len(recorded) + 1) * 8
+    for start in range(8, min(64, bits - size + 1)):
+        shift = bits - start - size
+        if (whole >> shift) & ((1 << size) - 1) == wanted:
+            new = int.from_bytes(bytes([len(ours)]) + ours, "big")
+            replaced = (whole ^ ((wanted ^ new) << shift)).to_bytes(len(payload), "big")
+            message = decoded(replaced)
+            if isinstance(message, V2GMessage) and message.header.session_id == ours:
+                return replaced
+    return None

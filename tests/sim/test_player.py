@@ -1,0 +1,123 @@
+"""Recordings: what is kept of the car, what is replaced, what is taken over of the recorded station."""
+
+import dataclasses
+import itertools
+import json
+import pathlib
+
+from secc import exi
+from secc.config import EnergyMode
+from secc.messages.iso2 import CableCheckReq, PowerDeliveryReq, ServiceDiscoveryReq, V2GMessage
+from secc.session.events import ControlPilot, EndReason
+from secc.sim.playback import Garage, play
+from secc.sim.player import ISO2, Exchange, Ids, body_of, config_for, cues, load, loop_time
+from tests.support import requests as r
+from tests.support.bench import AC, DC, counting_bytes
+from tests.support.recordings import ac_session, dc_session
+
+THEIRS, OURS = bytes.fromhex("a1b2c3d4e5f60718"), bytes.fromhex("0102030405060708")
+
+
+def test_a_file_of_recordings_is_read_with_requests_and_their_answers(tmp_path: pathlib.Path) -> None:
+    recording = dc_session()
+    frames = []
+    for exchange in recording.exchanges[:3]:
+        frames.append([exchange.at, 0, exchange.payload.hex()])
+        codec = exi.ISO2 if isinstance(exchange.answer, V2GMessage) else exi.APP_PROTOCOL
+        assert exchange.answer is not None
+        frames.append([exchange.answered_at, 1, codec.encode(exchange.answer).hex()])
+    path = tmp_path / "car.jsonl"
+    path.write_text(json.dumps({"session": "x#1", "car": "C", "peer": "P", "frames": frames}) + "\n")
+    (read,) = load(path)
+    assert read.exchanges == recording.exchanges[:3]
+    assert (read.plug_in, read.protocol) == ("x", ISO2)
+
+
+def test_only_the_session_id_is_replaced_and_the_encoding_of_the_car_stays() -> None:
+    ids = Ids()
+    ids.learn(r.message(THEIRS, r.service_discovery()), r.message(OURS, r.service_discovery()))
+    payload = exi.ISO2.encode(r.message(THEIRS, ServiceDiscoveryReq(service_scope="\0" * 64))) + b"\0\0"
+    rewritten = ids.rewritten(payload)
+    assert len(rewritten) == len(payload)
+    message = exi.ISO2.decode(rewritten)
+    assert isinstance(message, V2GMessage)
+    assert message.header.session_id == OURS
+    assert message.body == ServiceDiscoveryReq(service_scope="\0" * 64)
+
+
+def test_an_id_that_nobody_handed_out_stays() -> None:
+    payload = exi.ISO2.encode(r.message(b"\x07" * 6, r.session_setup()))
+    assert Ids().rewritten(payload) == payload
+
+
+def test_the_station_gets_the_modes_and_limits_of_the_recorded_one() -> None:
+    config = config_for(dc_session())
+    assert config.energy.modes == (EnergyMode.DC_EXTENDED, EnergyMode.DC_CORE)
+    assert config.energy.dc == DC.energy.dc
+
+
+def test_a_slow_cable_check_of_the_recorded_station_gets_the_time_it_took() -> None:
+    recording = dc_session()
+    late = tuple(
+        dataclasses.replace(e, at=e.at + 44.0) if i > 7 else e for i, e in enumerate(recording.exchanges)
+    )
+    slow = dataclasses.replace(recording, exchanges=late)
+    assert 44 < loop_time(slow, CableCheckReq) < 45
+    assert config_for(slow).timing.cable_check == 45
+    assert config_for(recording).timing.cable_check == 38
+
+
+def test_at_power_delivery_the_output_has_the_voltage_that_is_read_next() -> None:
+    recording = dc_session()
+    cue = next(
+        cue
+        for exchange, cue in zip(recording.exchanges, cues(recording), strict=True)
+        if isinstance(body_of(exchange.request), PowerDeliveryReq)
+    )
+    assert (cue.voltage, cue.pilot) == (400.0, ControlPilot.C)
+
+
+def test_a_recorded_dc_session_ends_as_the_car_chose() -> None:
+    recording = dc_session()
+    outcome = play(recording, config_for(recording), Garage(counting_bytes()))
+    assert outcome.complete
+    assert outcome.end is EndReason.TERMINATED
+    assert outcome.differences == ()
+    assert not outcome.energised_after_end
+
+
+def test_a_recorded_ac_session_ends_as_the_car_chose() -> None:
+    recording = ac_session()
+    outcome = play(recording, config_for(recording), Garage(counting_bytes()))
+    assert (outcome.complete, outcome.end) == (True, EndReason.TERMINATED)
+
+
+def test_a_recording_that_breaks_off_leaves_nothing_energised() -> None:
+    recording = dc_session()
+    cut = dataclasses.replace(recording, exchanges=recording.exchanges[:13])
+    outcome = play(cut, config_for(recording), Garage(counting_bytes()))
+    assert (outcome.complete, outcome.end, outcome.energised_after_end) == (True, None, False)
+
+
+def test_a_car_repeats_what_we_answer_with_ongoing_although_the_other_station_had_finished() -> None:
+    recording = dc_session()
+    # A station that finishes at the first AuthorizationReq and at the first CableCheckReq.
+    kept = [e for i, e in enumerate(recording.exchanges) if i not in (4, 7, 8)]
+    impatient = dataclasses.replace(recording, exchanges=tuple(kept))
+    outcome = play(impatient, config_for(recording), Garage(counting_bytes()))
+    assert (outcome.complete, outcome.end) == (True, EndReason.TERMINATED)
+
+
+def test_what_the_car_does_after_a_refusal_is_not_counted() -> None:
+    recording = dc_session()
+    wrong = play(recording, AC, Garage(counting_bytes()))  # an AC station: the parameters do not fit
+    assert (wrong.accepted, wrong.end) == (6, EndReason.REFUSED)
+    assert wrong.differences == (
+        "ChargeParameterDiscoveryReq: FAILED_WrongEnergyTransferMode here, OK there",
+    )
+
+
+def test_exchanges_come_in_the_order_of_time() -> None:
+    times = [exchange.at for exchange in ac_session().exchanges]
+    assert all(a < b for a, b in itertools.pairwise(times))
+    assert Exchange(0.0, b"nonsense", None, None).request is None
