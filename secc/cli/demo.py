@@ -9,7 +9,7 @@ from pathlib import Path
 
 from secc.aio.records import Direction, MessageRecord, OutputRecord, Record
 from secc.aio.station import Station
-from secc.cli import demo_pnc, misused, netns, telling
+from secc.cli import demo_plc, demo_pnc, misused, netns, telling
 from secc.config import EnergyConfig, EnergyMode, SeccConfig, TimingConfig, TlsConfig
 from secc.errors import SeccError
 from secc.messages.iso2 import EnergyTransferMode
@@ -30,6 +30,7 @@ EXAMPLES = """examples:
   secc demo                     AC plain, DC plain, AC TLS, DC TLS, one after the other, on loopback
   secc demo --only dc-tls --loops 200
   secc demo --pnc               Plug and Charge: a car gets its contract, another is renewed, both charge
+  sudo secc demo --plc          the whole chain: control pilot, SLAC, SDP, TLS, Plug and Charge; two networks
   sudo secc demo --netns        the same over a veth pair in a network namespace, with multicast discovery
 
 Station and EV are two parties with sockets between them; only the control pilot and the power lines are
@@ -44,6 +45,9 @@ RUNS = {"ac": (False, False), "dc": (True, False), "ac-tls": (False, True), "dc-
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
     parser.add_argument("--pnc", action="store_true", help="Plug and Charge: two cars with contracts")
+    parser.add_argument(
+        "--plc", action="store_true", help="a car on a simulated power line, with SLAC (root)"
+    )
     parser.add_argument("--only", choices=list(RUNS), help="one of the four")
     parser.add_argument("--loops", type=int, default=20, help="messages of each charge loop (20)")
     parser.add_argument("--pace", type=float, default=0.05, help="seconds the EV waits in loops (0.05)")
@@ -60,6 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
     style = telling.Style(colour=False if arguments.plain_text else None)
     try:
         timing = TimingConfig(minimum_pace=arguments.minimum_pace)
+        if arguments.plc:
+            return demo_plc.run(arguments, style)
         if arguments.netns:
             netns.enter_new_network()
         if arguments.pnc:

@@ -44,7 +44,7 @@ DAY = datetime.timedelta(days=1)
 def run(arguments: argparse.Namespace, style: telling.Style) -> int:
     """One car without a contract, one whose contract ends in ten days; then what was trusted, and why."""
     with tempfile.TemporaryDirectory(prefix="secc-demo-") as folder:
-        show = _Show(Path(folder), arguments, style)
+        show = Show(Path(folder), arguments, style)
         asyncio.run(show.charge())
         return show.sum_up()
 
@@ -57,11 +57,13 @@ class _Car:
     granted: ContractGranted | None = None
 
 
-class _Show:
+class Show:
+    """The parties, what they have, and what is told of them."""
+
     def __init__(self, folder: Path, arguments: argparse.Namespace, style: telling.Style) -> None:
-        self._arguments, self._style, self._folder = arguments, style, folder
+        self.arguments, self.style, self.folder = arguments, style, folder
         self._now = datetime.datetime.now(datetime.UTC)
-        self._begun = 0.0
+        self.begun = 0.0
         self.times: list[tuple[str, float]] = []
         names = Names(organization="Demo only", emaid=EMAIDS[0], suffix="Demo")
         self._pki = make_hierarchy(not_before=self._now - 2 * DAY, random_bytes=os.urandom(16), names=names)
@@ -70,62 +72,62 @@ class _Show:
         self._issuer = ContractIssuer(self._identity(Kind.MO_SUB_CA_2), (self._leaf(Kind.MO_SUB_CA_1),))
         chain = KINDS[Role.CPS]
         service = ProvisioningService(self._identity(chain[0]), [self._leaf(kind) for kind in chain[1:]])
-        self._backend = LocalBackend(
+        self.backend = LocalBackend(
             self._store, issuer=self._issuer, service=service, evidence=self._evidence
         )
-        self._cars = [self._new_car(), self._old_car()]
-        self._current = self._cars[0]
+        self.cars = [self._new_car(), self._old_car()]
+        self._current = self.cars[0]
 
     async def charge(self) -> None:
         """The station up, each car in turn, the station down."""
         cable = SimulatedCable()
         evse = SimulatedAcEvse(cable)
-        sdp_port = SDP_PORT if self._arguments.netns else 0
-        station = Station(self._config(), evse, self._backend, on_event=self._see, sdp_port=sdp_port)
-        self._begun = asyncio.get_running_loop().time()
+        sdp_port = SDP_PORT if self.arguments.netns else 0
+        station = Station(self.config(), evse, self.backend, on_event=self.see, sdp_port=sdp_port)
+        self.begun = asyncio.get_running_loop().time()
         async with station:
-            for car in self._cars:
+            for car in self.cars:
                 self._current = car
-                if not self._arguments.quiet:
-                    self._style.line(self._style.bold(car.title))
+                if not self.arguments.quiet:
+                    self.style.line(self.style.bold(car.title))
                 plan = Plan(
                     mode=EnergyTransferMode.AC_THREE_PHASE_CORE,
-                    loops=self._arguments.loops,
-                    pace=self._arguments.pace,
+                    loops=self.arguments.loops,
+                    pace=self.arguments.pace,
                     wallet=car.wallet,
                 )
                 ev = ScriptedEvcc(
                     plan,
                     cable=cable,
-                    interface=netns.EV_END if self._arguments.netns else "lo",
+                    interface=netns.EV_END if self.arguments.netns else "lo",
                     tls=True,
-                    roots=self._folder / "v2g_root.pem",
+                    roots=self.folder / "v2g_root.pem",
                     sdp_port=station.sdp_port or SDP_PORT,
                     patience=4.0,
                 )
                 car.result = await ev.charge()
-                if not self._arguments.quiet:
-                    self._style.line()
+                if not self.arguments.quiet:
+                    self.style.line()
 
     def sum_up(self) -> int:
         """Response times; each car with the chain that was trusted; receipts; what ends soon."""
-        style = self._style
+        style = self.style
         rows = telling.figures(self.times)
         style.line(style.bold("Response times of the station, both sessions"))
         for line in telling.table(rows, style):
             style.line(line)
         style.line()
-        for car in self._cars:
+        for car in self.cars:
             self._tell(car)
         receipts = self._store.receipts()
         style.line(f"{len(receipts)} signed meter receipts kept as evidence")
-        for expiry in RenewalMonitor(self._backend).look(self._now):
+        for expiry in RenewalMonitor(self.backend).look(self._now):
             style.line(f"ends soon: {expiry.what} {expiry.identity} on {expiry.not_after:%Y-%m-%d}")
-        good = all(car.result.completed for car in self._cars) and all(row.kept for row in rows)
+        good = all(car.result.completed for car in self.cars) and all(row.kept for row in rows)
         return 0 if good else 1
 
     def _tell(self, car: _Car) -> None:
-        style, granted = self._style, car.granted
+        style, granted = self.style, car.granted
         if not car.result.completed or granted is None:
             style.line(f"{car.title}: {style.bad('FAILED')} {car.result.error}")
             return
@@ -183,10 +185,10 @@ class _Show:
             )
         )
 
-    def _config(self) -> SeccConfig:
-        folder = self._folder
+    def config(self) -> SeccConfig:
+        folder = self.folder
         return SeccConfig(
-            interface=netns.STATION_END if self._arguments.netns else "lo",
+            interface=netns.STATION_END if self.arguments.netns else "lo",
             energy=EnergyConfig(modes=(EnergyMode.AC_THREE_PHASE_CORE,)),
             service=ServiceConfig(payment_options=(Payment.CONTRACT, Payment.EXTERNAL)),
             pnc=PncConfig(receipt_interval=0.2),
@@ -206,13 +208,13 @@ class _Show:
 
     # --- what happens --------------------------------------------------------------------------------------
 
-    def _see(self, record: Record) -> None:
+    def see(self, record: Record) -> None:
         match record:
             case MessageRecord(direction=Direction.SENT):
                 name, waited = telling.name_of(record.message), record.response_time or 0.0
                 self.times.append((name, waited))
-                if not self._arguments.quiet:
-                    clock = f"{record.at - self._begun:7.3f}"
-                    self._style.line(f"{clock} {name:27} {telling.milliseconds(waited):>9}")
+                if not self.arguments.quiet:
+                    clock = f"{record.at - self.begun:7.3f}"
+                    self.style.line(f"{clock} {name:27} {telling.milliseconds(waited):>9}")
             case OutputRecord(output=ContractGranted() as granted):
                 self._current.granted = granted

@@ -7,11 +7,13 @@ import asyncio
 import json
 from pathlib import Path
 
-from secc.cli import misused, telling
+from secc.aio.plc import RawModem
+from secc.cli import misused, refused, telling
 from secc.cli.streams import from_hex
+from secc.errors import LinkError
 from secc.messages.iso2 import ChargingSession, EnergyTransferMode
 from secc.sdp import SDP_PORT
-from secc.sim import EvResult, Exchange, Plan, ScriptedEvcc, Vehicle
+from secc.sim import EvResult, Exchange, Plan, ScriptedEvcc, SlacEv, Vehicle
 
 EXAMPLES = """examples:
   secc ev --interface eth1 --dc                   find the station by SDP, charge DC, plain
@@ -39,6 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", help="address of the station: no SDP")
     parser.add_argument("--port", type=int, help="port of the station: no SDP")
     parser.add_argument("--sdp-port", type=int, default=SDP_PORT, help=f"default {SDP_PORT}")
+    parser.add_argument("--slac", action="store_true", help="match over the power line first (Linux, root)")
     parser.add_argument("--loops", type=int, help="messages of the charge loop (default 20)")
     parser.add_argument("--energy", type=float, help="Wh to take, instead of --loops")
     parser.add_argument("--soc", type=float, default=35.0, help="state of charge at the start in %% (35)")
@@ -71,9 +74,20 @@ def run(arguments: argparse.Namespace) -> int:
         patience=arguments.patience,
         on_exchange=printer.exchange,
     )
-    result = asyncio.run(ev.charge())
+    try:
+        result = asyncio.run(_charge(ev, arguments))
+    except LinkError as error:
+        return refused(str(error))
     printer.result(result, vehicle)
     return 0 if result.completed else 1
+
+
+async def _charge(ev: ScriptedEvcc, arguments: argparse.Namespace) -> EvResult:
+    if arguments.slac:
+        matched = await SlacEv(RawModem(arguments.interface)).match(patience=20.0)
+        if not arguments.json:
+            print(f"matched with {matched.station.hex(':')} in {matched.duration:.2f} s")
+    return await ev.charge()
 
 
 def _plan(arguments: argparse.Namespace) -> Plan:

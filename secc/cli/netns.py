@@ -6,9 +6,13 @@ This process moves into the namespace; it goes away with the process, and nothin
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
+import socket
+import struct
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from secc.aio.interface import find_link_local
@@ -39,6 +43,64 @@ def enter_new_network() -> None:
         time.sleep(0.02)
 
 
+STATION_MODEM = "plc0"
+EV_MODEM = "plc1"
+
+
+def lay_power_line() -> None:
+    """Leave the host's network; a cable from the station to where its modem will be, and one for the EV.
+
+    Raises ConfigError as `enter_new_network`.
+    """
+    _unshare()
+    for host, modem in ((STATION_END, STATION_MODEM), (EV_END, EV_MODEM)):
+        _ip("link", "add", host, "type", "veth", "peer", "name", modem)
+        Path(f"/proc/sys/net/ipv6/conf/{modem}/disable_ipv6").write_text("1")
+        _ip("link", "set", modem, "up")
+    _raise_host_end(STATION_END)
+
+
+def enter_ev_network(moved: Callable[[], None]) -> None:
+    """In the EV's process: a network of its own; `moved` has the other process push the cable into it."""
+    _unshare()
+    moved()
+    limit = time.monotonic() + _ADDRESS_TIME
+    while EV_END not in [name for _, name in socket.if_nameindex()]:
+        if time.monotonic() > limit:
+            raise ConfigError("the cable did not arrive in the EV's network")
+        time.sleep(0.01)
+    _raise_host_end(EV_END)
+
+
+def push_cable(process: int) -> None:
+    """Give the EV's end of its cable to the network of that process."""
+    _ip("link", "set", EV_END, "netns", str(process))
+
+
+def _unshare() -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(_CLONE_NEWNET) != 0:
+        raise ConfigError(f"{os.strerror(ctypes.get_errno())}; a network of one's own needs root")
+    _ip("link", "set", "lo", "up")
+
+
+def _raise_host_end(name: str) -> None:
+    """Up, with an address at once, and with real checksums: frames pass a bridge in user space."""
+    Path(f"/proc/sys/net/ipv6/conf/{name}/accept_dad").write_text("0")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        value = ctypes.create_string_buffer(struct.pack("II", _ETHTOOL_STXCSUM, 0))
+        request = struct.pack("16sP", name.encode(), ctypes.addressof(value))
+        fcntl.ioctl(control, _SIOCETHTOOL, request)
+    _ip("link", "set", name, "up")
+    limit = time.monotonic() + _ADDRESS_TIME
+    while find_link_local(name) is None:
+        if time.monotonic() > limit:
+            raise ConfigError("no link-local address; is IPv6 switched on in this kernel?")
+        time.sleep(0.02)
+
+
+_SIOCETHTOOL = 0x8946
+_ETHTOOL_STXCSUM = 0x17
 _CLONE_NEWNET = 0x40000000
 _ADDRESS_TIME = 5.0  # s
 

@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from secc import config as configuration
 from secc.aio.interface import find_link_local
+from secc.aio.plc import PlcStation
 from secc.aio.records import LinkEvent, LinkRecord, Record
 from secc.aio.station import Station
 from secc.cli import misused, telling
@@ -91,7 +92,8 @@ async def _serve(
             watcher(record)
         printer.record(record)
 
-    station = Station(settings, controller, backend, on_event=on_event, sdp_port=arguments.sdp_port)
+    kind = PlcStation if settings.slac.enabled else Station
+    station = kind(settings, controller, backend, on_event=on_event, sdp_port=arguments.sdp_port)
     printer.say(f"serving {settings.evse_id} on {settings.interface}")
     if find_link_local(settings.interface) is None:
         printer.say(

@@ -212,7 +212,9 @@ class EvMatch:
 class SlacEv:
     """The EV's half of the matching, as a script: asks, sounds, compares, chooses, joins."""
 
-    def __init__(self, modem: SimulatedPlc | RawModem, *, run_id: bytes = b"SIM-EV\0\0", sounds: int = 10):
+    def __init__(
+        self, modem: SimulatedPlc | RawModem, *, run_id: bytes = b"SIM-EV\0\0", sounds: int = 10
+    ) -> None:
         """`sounds` fewer than ten: the others got lost."""
         self._modem = modem
         self._run_id = run_id

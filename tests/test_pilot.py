@@ -1,0 +1,270 @@
+"""The sequence of the control pilot: time is a number."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from secc import pilot as p
+from secc.pilot import Drive, PilotSequence, PilotState, nominal_duty
+from secc.session.events import ControlPilot, EndReason
+from secc.slac.settings import Fallback, SlacConfig
+
+
+class Bench:
+    """A sequence; `told` is what it has ordered since somebody looked."""
+
+    def __init__(self, *, dc: bool = False, plugged: bool = True, **settings: object) -> None:
+        self.now = 100.0
+        self.told: list[p.Output] = []
+        config = SlacConfig(**settings)  # type: ignore[arg-type]  # literal settings of the tests
+        self.sequence = PilotSequence(config, dc=dc, max_current=32.0)
+        if plugged:
+            self.see(ControlPilot.B)
+            self.put(p.MatchingTold(ready=True))
+            self.told.clear()
+
+    def put(self, event: p.Input) -> None:
+        self.told += self.sequence.handle(event, self.now)
+
+    def see(self, pilot: ControlPilot) -> None:
+        self.put(p.PilotSeen(pilot))
+
+    def wait(self, seconds: float) -> None:
+        end = self.now + seconds
+        while (due := self.sequence.deadline) is not None and due <= end:
+            self.now = due
+            self.put(p.Tick())
+        self.now = end
+
+    def take(self) -> list[p.Output]:
+        told, self.told = self.told, []
+        return told
+
+    def shown(self) -> list[str]:
+        signals = [output.signal for output in self.take() if isinstance(output, p.Show)]
+        return [s.drive.value if s.drive is not Drive.PWM else f"{s.duty * 100:.0f} %" for s in signals]
+
+    def connect(self) -> None:
+        self.put(p.MatchingTold(ready=True, running=True))
+        self.put(p.LinkUp())
+        self.take()
+
+
+def test_the_oscillator_starts_only_when_the_modem_has_its_key() -> None:
+    bench = Bench(plugged=False)
+    bench.see(ControlPilot.B)
+    assert bench.shown() == ["X1"]
+    bench.put(p.MatchingTold(ready=True))
+    assert bench.take() == [p.Show(p.PilotSignal(Drive.PWM, 0.05)), p.Expect(digital=True)]
+
+
+def test_the_link_reaches_the_station() -> None:
+    bench = Bench()
+    bench.put(p.LinkUp())
+    assert bench.take() == [p.StationLink(up=True)]
+    assert bench.sequence.state is PilotState.CONNECTED
+
+
+@pytest.mark.req("V2G3-M06-05", "V2G3-M06-07", "V2G3-M06-09")
+def test_an_ac_ev_that_does_not_begin_is_woken_twice_and_then_charged_basically() -> None:
+    bench = Bench()
+    for _ in range(3):
+        bench.put(p.NobodyBegan())
+        bench.wait(3.9)
+        assert bench.sequence.state is PilotState.STEP_EF
+        bench.wait(0.2)
+    assert bench.shown() == ["E/F", "X1", "5 %", "E/F", "X1", "5 %", "E/F", "X1", "53 %"]
+    assert bench.sequence.state is PilotState.BASIC
+
+
+def test_basic_charging_is_allowed_and_withdrawn() -> None:
+    bench = Bench(nominal_first=True)
+    assert bench.sequence.state is PilotState.BASIC
+    bench.see(ControlPilot.A)
+    assert p.BasicCharging(allowed=False) in bench.take()
+
+
+def test_a_dc_ev_that_does_not_begin_gets_nothing() -> None:
+    bench = Bench(dc=True)
+    for _ in range(3):
+        bench.put(p.NobodyBegan())
+        bench.wait(4.1)
+    assert bench.sequence.state is PilotState.FINISHED
+    assert bench.sequence.signal.drive is Drive.STEADY
+
+
+def test_without_fallback_an_ac_ev_gets_nothing_either() -> None:
+    bench = Bench(fallback=Fallback.NONE)
+    for _ in range(3):
+        bench.put(p.NobodyBegan())
+        bench.wait(4.1)
+    assert bench.sequence.state is PilotState.FINISHED
+
+
+@pytest.mark.req("V2G3-M07-05", "V2G3-M07-08")
+def test_an_error_goes_through_x1_and_ef_and_leaves_the_network() -> None:
+    bench = Bench()
+    bench.connect()
+    bench.put(p.SessionOver(EndReason.SEQUENCE_TIMEOUT))
+    assert bench.take() == [
+        p.StationLink(up=False, reason="sequence timeout"),
+        p.Leave("D-LINK_ERROR"),
+        p.Show(p.STEADY),
+    ]
+    bench.wait(3.0)
+    assert bench.shown() == ["E/F"]
+    bench.wait(4.0)
+    assert bench.shown() == ["X1", "5 %"]
+    assert bench.sequence.state is PilotState.OFFERING
+
+
+def test_an_error_may_be_answered_without_touching_the_pilot() -> None:
+    bench = Bench(rearm_instead_of_error=True)
+    bench.connect()
+    bench.put(p.LinkDown("lost"))
+    assert bench.shown() == []
+    bench.put(p.MatchingTold(ready=True))
+    assert bench.take() == [p.Expect(digital=True)]
+
+
+def test_an_ev_that_was_refused_in_a_session_is_not_charged_without_one() -> None:
+    bench = Bench()
+    for _ in range(3):
+        bench.connect()
+        bench.put(p.SessionOver(EndReason.REFUSED, spoken=True))
+        bench.wait(8.0)
+    assert bench.sequence.state is PilotState.FINISHED
+
+
+def test_an_ac_ev_whose_link_always_fails_is_charged_basically() -> None:
+    bench = Bench()
+    for _ in range(3):
+        bench.connect()
+        bench.put(p.LinkDown("lost"))
+        bench.wait(8.0)
+    assert bench.sequence.state is PilotState.BASIC
+
+
+@pytest.mark.req("V2G3-M09-17")
+def test_a_terminated_session_leaves_the_network_and_stops_the_oscillator() -> None:
+    bench = Bench()
+    bench.connect()
+    bench.put(p.SessionOver(EndReason.TERMINATED))
+    told = bench.take()
+    assert p.Leave("D-LINK_TERMINATE") in told
+    assert p.Show(p.STEADY) in told
+    assert bench.sequence.state is PilotState.FINISHED
+
+
+@pytest.mark.req("V2G3-M07-20", "V2G3-M07-24")
+@pytest.mark.parametrize("by_the_ev", [True, False])
+def test_a_paused_session_keeps_the_network_and_is_woken_by_either_side(by_the_ev: bool) -> None:
+    bench = Bench()
+    bench.connect()
+    bench.put(p.SessionOver(EndReason.PAUSED))
+    assert bench.take() == [p.StationLink(up=False, reason="paused"), p.Pause(), p.Show(p.STEADY)]
+    if by_the_ev:
+        bench.see(ControlPilot.C)
+    else:
+        bench.put(p.WakeUp())
+    assert bench.take() == [p.Show(p.PilotSignal(Drive.PWM, 0.05)), p.Resume()]
+    bench.put(p.LinkUp())
+    assert bench.take() == [p.StationLink(up=True)]
+
+
+@pytest.mark.req("V2G3-M06-06", "V2G3-M06-08")
+@pytest.mark.parametrize(("running", "shown"), [(False, ["E/F", "X1", "53 %"]), (True, ["X1", "53 %"])])
+def test_the_way_to_the_nominal_duty_cycle_depends_on_the_matching(running: bool, shown: list[str]) -> None:
+    bench = Bench()
+    bench.put(p.MatchingTold(ready=True, running=running))
+    bench.put(p.BasicWanted())
+    bench.wait(5.0)
+    assert bench.shown() == shown
+
+
+@pytest.mark.req("V2G3-M07-10", "V2G3-M07-12")
+def test_with_a_nominal_duty_cycle_an_error_interrupts_nothing() -> None:
+    bench = Bench(nominal_first=True)
+    bench.put(p.LinkUp())
+    bench.take()
+    bench.put(p.LinkDown("lost"))
+    assert bench.take() == [p.StationLink(up=False, reason="lost")]
+    assert bench.sequence.state is PilotState.BASIC
+
+
+@pytest.mark.parametrize("pilot", [ControlPilot.A, ControlPilot.E, ControlPilot.F])
+def test_unplugging_and_pilot_errors_end_everything(pilot: ControlPilot) -> None:
+    bench = Bench()
+    bench.connect()
+    bench.see(pilot)
+    told = bench.take()
+    assert told[-2:] == [p.GiveUp(), p.Show(p.STEADY)]
+    assert isinstance(told[0], p.StationLink)
+
+
+def test_our_own_step_to_f_is_no_error_of_the_cable() -> None:
+    bench = Bench()
+    bench.put(p.NobodyBegan())
+    bench.see(ControlPilot.F)
+    bench.wait(4.1)
+    bench.see(ControlPilot.F)
+    assert bench.shown() == ["E/F", "X1", "5 %"]
+    bench.wait(1.1)
+    bench.see(ControlPilot.F)
+    assert bench.sequence.state is PilotState.FAULT
+
+
+def test_an_expired_setup_is_an_error() -> None:
+    bench = Bench()
+    bench.connect()
+    bench.put(p.SetupOver())
+    assert bench.sequence.state is PilotState.STEP_X1
+
+
+@pytest.mark.parametrize(
+    ("amperes", "duty"),
+    [(6.0, 0.10), (16.0, 0.2667), (32.0, 0.5333), (51.0, 0.85), (63.0, 0.892), (80.0, 0.96)],
+)
+def test_the_duty_cycle_says_the_current(amperes: float, duty: float) -> None:
+    assert round(nominal_duty(amperes), 4) == duty
+
+
+EVENTS: tuple[p.Input, ...] = (
+    *(p.PilotSeen(pilot) for pilot in ControlPilot),
+    p.MatchingTold(ready=True),
+    p.MatchingTold(ready=True, running=True),
+    p.MatchingTold(ready=False),
+    p.NobodyBegan(),
+    p.LinkUp(),
+    p.LinkDown("lost"),
+    p.LinkDown("wanted", failed=False),
+    *(p.SessionOver(reason) for reason in (EndReason.TERMINATED, EndReason.PAUSED, EndReason.REFUSED)),
+    p.SetupOver(),
+    p.WakeUp(),
+    p.BasicWanted(),
+    p.Tick(),
+)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(EVENTS), st.sampled_from([0.0, 0.5, 3.0, 5.0])), max_size=60),
+    st.booleans(),
+)
+def test_random_histories_keep_the_promises_of_the_pilot(
+    history: list[tuple[p.Input, float]], dc: bool
+) -> None:
+    bench = Bench(dc=dc, plugged=False)
+    link = False
+    for event, seconds in history:
+        bench.wait(seconds)
+        bench.put(event)
+        for output in bench.take():
+            if isinstance(output, p.StationLink):
+                assert output.up is not link
+                link = output.up
+            assert not (dc and isinstance(output, p.BasicCharging))
+        if bench.sequence.state in (PilotState.UNPLUGGED, PilotState.FAULT, PilotState.FINISHED):
+            assert bench.sequence.signal.drive is Drive.STEADY
+            assert not link
