@@ -223,6 +223,10 @@ pub struct Walk {
     pub without: &'static [&'static str],
     /// How many elements make a message large enough to end it where possible.
     pub elements: usize,
+    /// Strings and octets are as long as allowed where that is known: the tables say nothing about shortest lengths.
+    pub full_length: bool,
+    /// Octets of the largest integer without bounds.
+    pub integer: usize,
     /// Longest list; where the schema demands a shorter one, that.
     pub list: u16,
 }
@@ -230,7 +234,7 @@ pub struct Walk {
 impl Default for Walk {
     fn default() -> Self {
         let style = Style { specified_lists: true, ..Style::default() };
-        Self { style, odd_text: true, without: &[], elements: 60, list: 30 }
+        Self { style, odd_text: true, without: &[], elements: 60, full_length: false, integer: 20, list: 30 }
     }
 }
 
@@ -366,24 +370,27 @@ fn with_value<T>(d: &Datatype, random: &mut Random, how: Walk, write: impl FnOnc
             write(i64::try_from(value).map_or(Given::Unsigned(value), Given::Integer))
         }
         DatatypeKind::Big => {
-            let magnitude: Vec<u8> = (0..random.below(20)).map(|_| random.number() as u8).collect();
+            let magnitude: Vec<u8> = (0..random.below(how.integer)).map(|_| random.number() as u8).collect();
             let some = magnitude.iter().any(|octet| *octet != 0);
             write(Given::Big(some && random.once_in(2), &magnitude))
         }
         DatatypeKind::Binary | DatatypeKind::Hex => {
-            let octets: Vec<u8> = (0..size(d, random)).map(|_| random.number() as u8).collect();
+            let octets: Vec<u8> = (0..size(d, random, how)).map(|_| random.number() as u8).collect();
             write(Given::Octets(&octets))
         }
         DatatypeKind::String => {
             let odd = how.odd_text && random.once_in(8);
-            let text: String = (0..size(d, random)).map(|_| character(random, odd)).collect();
+            let text: String = (0..size(d, random, how)).map(|_| character(random, odd)).collect();
             write(Given::Text(&text))
         }
     }
 }
 
-fn size(d: &Datatype, random: &mut Random) -> usize {
+fn size(d: &Datatype, random: &mut Random, how: Walk) -> usize {
     let most = d.max_length as usize;
+    if how.full_length {
+        return if most <= 400 { most } else { 1 + random.below(40) };
+    }
     match random.below(8) {
         0 => 0,
         1 if most <= 1024 => most,
