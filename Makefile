@@ -7,12 +7,13 @@ BIN := $(VENV)/bin
 PY := $(BIN)/python
 EV_VENV := .venv-interop
 SCANNER_VENV := .venv-sslyze
+ORACLE_VENV := .venv-pyslac
 
 RUST_SOURCES := $(shell find rust -name '*.rs' -o -name 'Cargo.toml' 2>/dev/null | grep -v /target/)
 EXTRA = $(PY) -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['$(1)'], sep='\n')"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check style generated rust coverage docs examples interop scanner fuzz bench build clean
+.PHONY: help setup demo test check style generated rust coverage docs examples interop scanner oracles fuzz bench build clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort | expand -t 12
@@ -60,6 +61,14 @@ $(SCANNER_VENV)/.ready: $(VENV)/.venv pyproject.toml
 	test -x $(SCANNER_VENV)/bin/python || $(PYTHON) -m venv $(SCANNER_VENV)
 	$(call EXTRA,scanner) > $(SCANNER_VENV)/scanner.txt
 	$(SCANNER_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $(SCANNER_VENV)/scanner.txt
+	touch $@
+
+oracles: $(ORACLE_VENV)/.ready  ## pyslac, which the tests of SLAC frames use when it is there
+
+$(ORACLE_VENV)/.ready: $(VENV)/.venv pyproject.toml
+	test -x $(ORACLE_VENV)/bin/python || $(PYTHON) -m venv $(ORACLE_VENV)
+	$(call EXTRA,oracles) > $(ORACLE_VENV)/oracles.txt
+	$(ORACLE_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $(ORACLE_VENV)/oracles.txt
 	touch $@
 
 # --- check ------------------------------------------------------------------------------------------------
