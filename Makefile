@@ -47,7 +47,7 @@ test: setup  ## all Python tests
 	$(PY) -m pytest -q
 
 interop: setup $(EV_VENV)/.ready  ## an independent EV charges at `secc serve` (Linux, root, Java)
-	$(PY) -m pytest -v tests/interop/sessions.py
+	$(PY) -m pytest -v tests/interop/sessions.py tests/interop/contract_sessions.py
 
 $(EV_VENV)/.ready: $(VENV)/.venv pyproject.toml
 	test -x $(EV_VENV)/bin/python || $(PYTHON) -m venv $(EV_VENV)

@@ -64,7 +64,16 @@ class Verdict:
 class IndependentEv:
     """One run of the EV at one end of a cable."""
 
-    def __init__(self, end: End, directory: Path, *, mode: str, tls: bool, loops: int = 5) -> None:
+    def __init__(
+        self,
+        end: End,
+        directory: Path,
+        *,
+        mode: str,
+        tls: bool,
+        loops: int = 5,
+        certificate_installation: bool = False,
+    ) -> None:
         self._end = end
         self._directory = directory
         self._log = directory / "ev.log"
@@ -72,7 +81,7 @@ class IndependentEv:
             "supportedProtocols": ["ISO_15118_2"],
             "supportedEnergyServices": [mode[:2]],
             "energyTransferMode": mode,
-            "isCertInstallNeeded": False,
+            "isCertInstallNeeded": certificate_installation,
             "useTls": tls,
             "enforceTls": tls,
             "sdpRetryCycles": 1,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import time
@@ -20,7 +21,10 @@ SDP_PORT = "3B0E"  # 15118, as the kernel writes it
 class ServedStation:
     """Context manager: one `secc serve` with a simulated EVSE, stopped at the end like any service."""
 
-    def __init__(self, end: End, directory: Path, *, configuration: str) -> None:
+    def __init__(
+        self, end: End, directory: Path, *, configuration: str, arguments: tuple[str, ...] = ()
+    ) -> None:
+        self._arguments = arguments
         self._end = end
         self._directory = directory
         self._configuration = configuration
@@ -33,8 +37,9 @@ class ServedStation:
         settings.write_text(self._configuration)
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                self._end.command(str(SECC), "serve", "--json", "--config", str(settings)),
+                self._end.command(str(SECC), "serve", "--json", "--config", str(settings), *self._arguments),
                 cwd=self._directory,
+                env=os.environ | {"PYTHONPATH": str(ROOT)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
