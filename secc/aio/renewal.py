@@ -12,11 +12,16 @@ import datetime
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
+from secc.aio.records import LinkEvent
+from secc.aio.tls import Tell, load_trust
+from secc.config import SeccConfig
 from secc.errors import CertificateError, ConfigError
 from secc.pki.certificates import Certificate, read_chain
 from secc.pki.issuing import key_pem as write_key
 from secc.pki.issuing import read_key
+from secc.pki.profiles import Kind
 from secc.pki.renewal import (
     Answered,
     AskForCertificate,
@@ -30,6 +35,7 @@ from secc.pki.renewal import (
 )
 from secc.pki.trust import TrustStore
 from secc.ports import CertificateSigner
+from secc.sdp import TlsPolicy
 
 Clock = Callable[[], datetime.datetime]
 
@@ -86,6 +92,31 @@ class CertificateFiles:
             return leaf.public_key == read_key(self.key.read_bytes(), self.password).public_key()
         except (CertificateError, OSError):
             return False
+
+
+def renewal_for(config: SeccConfig, backend: object, tell: Tell) -> LeafRenewal | None:
+    """What keeps the certificate of this station alive; None where TLS is off or `backend` is no signer.
+
+    Raises ConfigError, which names the file.
+    """
+    tls = config.tls
+    if tls.policy is TlsPolicy.OFF or not hasattr(backend, "sign_certificate"):
+        return None
+    assert tls.certificate_chain is not None  # by TlsConfig
+    assert tls.private_key is not None
+    store = load_trust(config.trust)
+    try:
+        for certificate in read_chain(tls.root.read_bytes()) if tls.root is not None else ():
+            store = store.with_anchor(certificate, Kind.V2G_ROOT, source=str(tls.root))
+        password = tls.private_key_password.read_bytes().strip() if tls.private_key_password else None
+    except (CertificateError, OSError) as error:
+        raise ConfigError(f"renewal of the station's certificate: {error}") from error
+
+    def report(told: Report) -> None:
+        tell(LinkEvent.TLS_RENEWED if told.renewed else LinkEvent.TLS_ALARM, told.text)
+
+    files = CertificateFiles(tls.certificate_chain, tls.private_key, password)
+    return LeafRenewal(files, cast(CertificateSigner, backend), store, report=report)
 
 
 class LeafRenewal:

@@ -26,25 +26,27 @@ from collections.abc import Callable, Coroutine
 from types import TracebackType
 
 from secc.aio.admission import gives_way
+from secc.aio.books import Books
 from secc.aio.contracts import ContractDesk
 from secc.aio.discovery import Discovery, DiscoveryHealth
 from secc.aio.interface import LinkLocal, find_link_local
+from secc.aio.journal import Journal
 from secc.aio.link import Grant, Link
 from secc.aio.listener import Listener
 from secc.aio.outlet import Outlet, make_safe
-from secc.aio.records import LinkEvent, LinkRecord, Record
+from secc.aio.records import Chatter, LinkEvent, LinkRecord, Record
+from secc.aio.renewal import renewal_for
 from secc.aio.tls import TlsKeeper
 from secc.config import SeccConfig
-from secc.connection import Connection
 from secc.errors import LinkError
 from secc.ports import Backend, EvseController, OcspSource
 from secc.sdp import SDP_PORT, Endpoint, SdpResponder, TlsPolicy, Verdict
 from secc.session.events import EndSession, EvseSnapshot, PowerLimited, RenegotiationRequested, StopRequested
 from secc.session.latch import FaultLatch
-from secc.session.machine import Session
 from secc.session.pause import PauseMemory
 from secc.session.states import State
 from secc.tls import PlainEngine
+from secc.trace.recorder import Beginning, Recorder
 
 _log = logging.getLogger(__name__)
 
@@ -76,11 +78,14 @@ class Station:
         sdp_port: int = SDP_PORT,
         random_bytes: Callable[[int], bytes] = os.urandom,
         ocsp: OcspSource | None = None,
+        recorder: Recorder | None = None,
+        journal: Journal | None = None,
     ) -> None:
         """Raises ConfigError when TLS is wanted and cannot be had: there is no fallback to less [INV-21].
 
         `on_event` is called from the event loop for everything that happens and must return at once.
         `sdp_port` other than 15118 is for tests. `ocsp` fetches responses to staple.
+        `recorder` and `journal` write down every session, each in its way.
         """
         self._config = config
         self._controller = controller
@@ -88,9 +93,11 @@ class Station:
         self._on_event = on_event
         self._random_bytes = random_bytes
         self._tls = TlsKeeper(config, tell=self._tell, ocsp=ocsp)
+        self._renewal = renewal_for(config, backend, self._tell)
         self._desk = ContractDesk(config, backend, complain=self._complain)
         self._responder = SdpResponder(config.tls.policy)
         self._discovery = Discovery(self._responder, port=sdp_port, on_problem=self._deaf)
+        self._books = Books(recorder, journal, complain=self._complain)
         self._latch = FaultLatch()
         self._pauses = PauseMemory(config.timing.pause)
         self._recent_ids: collections.deque[bytes] = collections.deque(maxlen=1000)
@@ -101,6 +108,7 @@ class Station:
         self._interface: LinkLocal | None = None
         self._link_up_at: float | None = None  # only with SLAC
         self._listeners: list[Listener] = []
+        self._retired: list[Listener] = []
         self._endpoint: Endpoint | None = None
         self._problem = "not started"
         self._links: list[Link] = []  # in the order of their coming
@@ -109,8 +117,8 @@ class Station:
         self._free.set()
         self._tasks: set[asyncio.Task[object]] = set()
         self._supervisor: asyncio.Task[None] | None = None
-        self._freshener: asyncio.Task[None] | None = None
-        self._chatter = _Chatter()
+        self._keepers: list[asyncio.Task[None]] = []
+        self._chatter = Chatter()
 
     # --- life ----------------------------------------------------------------------------------------------
 
@@ -123,17 +131,18 @@ class Station:
         """Make the outlet safe first [INV-32], then listen, or wait for an address to listen on."""
         await make_safe(self._controller, self._config.timing.controller_call, self._complain)
         self._look()
-        self._supervisor = asyncio.get_running_loop().create_task(self._supervise())
-        self._freshener = asyncio.get_running_loop().create_task(self._tls.run())
+        keepers = [self._supervise(), self._tls.run()]
+        keepers += [self._renewal.run()] if self._renewal is not None else []
+        self._keepers = [asyncio.get_running_loop().create_task(keeper) for keeper in keepers]
+        self._supervisor = self._keepers[0]
 
     async def stop(self) -> None:
         """Output off, then farewell to the EV, then nothing is left; takes a second or two."""
-        keepers = [task for task in (self._supervisor, self._freshener) if task is not None]
-        for task in keepers:
+        for task in self._keepers:
             task.cancel()
-        if keepers:
-            await asyncio.wait(keepers)
-        self._supervisor = self._freshener = None
+        if self._keepers:
+            await asyncio.wait(self._keepers)
+        self._supervisor, self._keepers = None, []
         self._close_endpoint("stopped")
         await asyncio.gather(*[link.shut_down("the station stops") for link in self._links])
         await self._desk.stop()
@@ -175,7 +184,7 @@ class Station:
         """The state of things, for a supervisor."""
         discovery = self._discovery.health
         supervised = self._supervisor is not None and not self._supervisor.done()
-        problem = self._tls.problem or (self._problem if supervised else "not running")
+        problem = self._tls.problem or (self._problem if supervised else "not running") or self._books.problem
         return StationHealth(
             serving=not problem and discovery.listening and not self._latch.blocked,
             reason=problem or discovery.reason or ("fault not reset" if self._latch.blocked else ""),
@@ -257,13 +266,13 @@ class Station:
             self._pauses.session_ended(end, asyncio.get_running_loop().time())
             self._recent_ids.append(end.session_id)
         if self._active is link:
+            self._books.end(self._generation, end)
             self._active = None
             self._free.set()
             if self._config.slac.enabled:
                 self._link_up_at = None  # the next session needs a new match [V2G2-727]
             if self._supervisor is not None and self._listeners:
-                self._close_endpoint("between two sessions")
-                self._look()
+                self._renew_endpoint()
 
     def link_closed(self, link: Link) -> None:
         """Forget it."""
@@ -290,19 +299,20 @@ class Station:
         self._generation += 1
         snapshot = self._controller.snapshot()
         self._observe(snapshot)
-        session = Session(
-            self._config,
-            random_bytes=self._random_bytes,
+        now = asyncio.get_running_loop().time()
+        beginning = Beginning(
             snapshot=snapshot,
             now=link.setup_deadline - self._config.timing.communication_setup,  # when the link came up
             generation=self._generation,
             tls=link.secure,
             vehicle=link.vehicle,
-            contracts=self._desk.terms(asyncio.get_running_loop().time()),
+            contracts=self._desk.terms(now),
             recent_ids=self._recent_ids,
             blocked=self._latch.blocked,
-            paused=self._pauses.paused(asyncio.get_running_loop().time()),
+            paused=self._pauses.paused(now),
+            max_payload=self._config.network.max_payload,
         )
+        connection = self._books.begin(beginning, self._config, self._random_bytes, link.peer)
         outlet = Outlet(
             self._config,
             self._controller,
@@ -311,14 +321,14 @@ class Station:
             complain=self._complain,
             desk=self._desk,
         )
-        connection = Connection(session, max_payload=self._config.network.max_payload)
         early = () if self._power_limit is None else (PowerLimited(self._power_limit),)
         return Grant(connection, outlet, snapshot, self._observe, early)
 
     def _observe(self, snapshot: EvseSnapshot) -> None:
-        """What outlives a session looks at every snapshot: the fault latch and the paused session."""
+        """What outlives a session looks at every snapshot: fault latch, paused session, journal."""
         self._latch.observe(snapshot)
         self._pauses.observe(snapshot)
+        self._books.observe(snapshot)
 
     # --- connections ---------------------------------------------------------------------------------------
 
@@ -440,13 +450,28 @@ class Station:
         self._listeners.append(listener)
         return listener.port
 
+    def _renew_endpoint(self) -> None:
+        """Fresh ports for the next EV; who was told the old ones in this very moment may still come to them.
+
+        With SLAC a new match has to come first; ports that are configured stay open.
+        """
+        if self._config.slac.enabled:
+            self._close_endpoint("between two sessions")
+        elif self._config.network.tcp_port == self._config.network.tls_port == 0:
+            for listener in self._listeners:
+                listener.retire()
+            self._retired = [*(one for one in self._retired if not one.closed), *self._listeners]
+            self._listeners, self._endpoint = [], None
+        self._look()
+
     def _close_endpoint(self, reason: str) -> None:
         self._problem = reason
         self._responder.deactivate()
         self._endpoint = None
-        for listener in self._listeners:
+        for listener in [*self._listeners, *self._retired]:
             listener.close()
         self._listeners.clear()
+        self._retired.clear()
 
     def _drop_everything(self, reason: str) -> None:
         """The link is gone: nothing on it can go on."""
@@ -474,16 +499,3 @@ class Station:
 _NEVER_DROPPED = (LinkEvent.TLS_RENEWED, LinkEvent.TLS_ALARM)  # rare, and not for a peer to drown
 
 _SUPERVISION = 0.25  # s between two looks at the interface
-
-
-class _Chatter:
-    """At most 20 link records in a second, whatever the peers do."""
-
-    def __init__(self) -> None:
-        self._times: collections.deque[float] = collections.deque(maxlen=20)
-
-    def allow(self, now: float) -> bool:
-        if len(self._times) == self._times.maxlen and now - self._times[0] < 1.0:
-            return False
-        self._times.append(now)
-        return True

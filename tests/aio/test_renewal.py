@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import datetime
 import os
 import stat
@@ -11,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from secc.aio.renewal import CertificateFiles, LeafRenewal
+from secc.aio.records import LinkEvent, LinkRecord, Record
+from secc.aio.renewal import CertificateFiles, LeafRenewal, renewal_for
+from secc.config import SeccConfig, TlsConfig
 from secc.errors import ConfigError
 from secc.pki.authority import Authority, IssuingPolicy
 from secc.pki.certificates import read_chain
@@ -20,6 +23,9 @@ from secc.pki.issuing import key_pem, make_request, new_key, read_key, read_requ
 from secc.pki.profiles import Kind
 from secc.pki.renewal import RenewalPolicy, Report
 from secc.pki.trust import Role, trust
+from secc.sdp import TlsPolicy
+from tests.support.wire import GrantingBackend, eventually, running
+from tests.support.wire import config as wire_config
 
 BEGIN = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 DUE = BEGIN + datetime.timedelta(days=61)
@@ -205,3 +211,74 @@ def test_run_waits_and_can_be_cancelled(files: CertificateFiles) -> None:
 
     asyncio.run(run())
     assert reports == []
+
+
+# --- with a station ----------------------------------------------------------------------------------------
+
+
+class SigningBackend(GrantingBackend):
+    """Signs the station's requests as well."""
+
+    def __init__(self, authority: Authority) -> None:
+        super().__init__()
+        self._authority = authority
+
+    async def sign_certificate(self, request: bytes) -> list[bytes]:
+        now = datetime.datetime.now(datetime.UTC)
+        leaf = self._authority.issue(read_request(request), Kind.SECC_LEAF, now, IssuingPolicy())
+        return [leaf.der, *(one.der for one in self._authority.chain)]
+
+
+def station_config(folder: Path) -> SeccConfig:
+    """A station whose leaf has used up most of its life, and the files it is configured with."""
+    begin = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=80)
+    pki = make_hierarchy(not_before=begin.replace(microsecond=0), seed=b"station renewal")
+    (folder / "chain.pem").write_bytes(chain_pem(pki, Role.SECC))
+    (folder / "key.pem").write_bytes(pki[Kind.SECC_LEAF].key_pem)
+    (folder / "root.pem").write_bytes(pki[Kind.V2G_ROOT].certificate.pem)
+    write_hierarchy(pki, folder / "ca", begin)
+    tls = TlsConfig(
+        policy=TlsPolicy.REQUIRED,
+        certificate_chain=folder / "chain.pem",
+        private_key=folder / "key.pem",
+        root=folder / "root.pem",
+        watch_interval=0.05,
+    )
+    return dataclasses.replace(wire_config(), tls=tls)
+
+
+async def renewed(made: SeccConfig, authority: Authority) -> list[str]:
+    async with running(made, backend=SigningBackend(authority)) as bed:
+        told = (r for r in bed.records if isinstance(r, LinkRecord) and r.event is LinkEvent.TLS_RENEWED)
+        await eventually(lambda: len(list(_again(bed.records))) >= 2)
+        return [r.text for r in told]
+
+
+def _again(records: list[Record]) -> list[LinkRecord]:
+    return [r for r in records if isinstance(r, LinkRecord) and r.event is LinkEvent.TLS_RENEWED]
+
+
+def test_a_station_whose_back_end_signs_renews_its_certificate_and_takes_it_up(tmp_path: Path) -> None:
+    made = station_config(tmp_path)
+    before = read_chain((tmp_path / "chain.pem").read_bytes())[0]
+    texts = asyncio.run(renewed(made, Authority(tmp_path / "ca", Kind.CPO_SUB_CA_2)))
+    after = read_chain((tmp_path / "chain.pem").read_bytes())[0]
+    assert after.not_after > before.not_after
+    assert len(texts) == 2  # the files were replaced, and the running station took them
+
+
+def test_without_a_signer_or_without_tls_nothing_is_renewed(tmp_path: Path) -> None:
+    def tell(event: LinkEvent, text: str) -> None:
+        raise AssertionError(text)
+
+    assert renewal_for(station_config(tmp_path), GrantingBackend(), tell) is None
+    signer = SigningBackend(Authority(tmp_path / "ca", Kind.CPO_SUB_CA_2))
+    assert renewal_for(wire_config(), signer, tell) is None
+
+
+def test_a_root_that_cannot_be_read_stops_the_start(tmp_path: Path) -> None:
+    made = station_config(tmp_path)
+    (tmp_path / "root.pem").unlink()
+    signer = SigningBackend(Authority(tmp_path / "ca", Kind.CPO_SUB_CA_2))
+    with pytest.raises(ConfigError, match="renewal of the station's certificate"):
+        renewal_for(made, signer, lambda event, text: None)
