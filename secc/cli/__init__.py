@@ -21,6 +21,8 @@ COMMANDS = {
     "encode": "make EXI bytes from JSON",
     "pki": "certificates: make, issue, renew, show, verify",
     "schema": "schemas of messages: import, export and check them",
+    "slac": "what the modem hears of an EV, as a picture",
+    "doctor": "is everything there that a station needs",
     "states": "what happens when a request arrives in a state",
 }
 

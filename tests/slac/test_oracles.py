@@ -148,7 +148,9 @@ made = [
     (evse, ev, 0x607C, p.MatchReq(pev_mac=ev, evse_mac=evse, run_id=run)),
     (ev, evse, 0x607D, p.MatchCnf(pev_mac=ev, evse_mac=evse, run_id=run, nid=nid, nmk=nmk)),
 ]
-frames = [bytes(EthernetHeader(d, s)) + bytes(HomePlugHeader(t)) + bytes(x.__bytes__()) for d, s, t, x in made]
+frames = [
+    bytes(EthernetHeader(d, s)) + bytes(HomePlugHeader(t)) + bytes(x.__bytes__()) for d, s, t, x in made
+]
 print(json.dumps([frame.ljust(60, b"\\0").hex() for frame in frames]))
 """
 

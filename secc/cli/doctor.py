@@ -1,0 +1,248 @@
+"""`secc doctor`: is everything there that a station needs, before the first car comes?"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import ctypes
+import dataclasses
+import datetime
+import enum
+import json
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from secc import config as configuration
+from secc.aio.interface import find_link_local
+from secc.aio.plc import RawModem
+from secc.aio.tls import load_context, load_trust
+from secc.cli import misused, telling
+from secc.config import SeccConfig
+from secc.errors import LinkError, SeccError
+from secc.sdp import SDP_GROUP, SDP_PORT
+from secc.slac import events as slac
+from secc.slac.matching import Matching
+from secc.tls import utc_now
+
+EXAMPLES = """examples:
+  secc doctor --config station.toml
+  sudo secc doctor --config station.toml    also asks the modem, which needs a packet socket
+
+Looks at: interface, modem and its firmware, IPv6 address, multicast, ports, certificates, clock. Nothing is
+changed, but with [slac] enabled the modem gets a new key: not beside a running station. Exit code 1 when
+something stands in the way of charging.
+"""
+
+
+class Grade(enum.Enum):
+    """How good it is."""
+
+    GOOD = "ok"
+    NOTE = "note"
+    BAD = "bad"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    grade: Grade
+    text: str
+    advice: str = ""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Arguments."""
+    parser.add_argument("--config", "-c", required=True, help="TOML file of the station")
+    parser.add_argument("--json", action="store_true", help="one JSON object per finding")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Look at everything, say what to do."""
+    try:
+        settings = configuration.load(arguments.config)
+    except SeccError as error:
+        return misused(str(error))
+    style = telling.Style()
+    worst = Grade.GOOD
+    for finding in look(settings):
+        if arguments.json:
+            print(json.dumps({**dataclasses.asdict(finding), "grade": finding.grade.value}))
+        else:
+            paint = {Grade.GOOD: style.good, Grade.BAD: style.bad, Grade.NOTE: style.bold}[finding.grade]
+            style.line(f"{paint(f'{finding.grade.value:5}')} {finding.what:12} {finding.text}")
+            if finding.advice:
+                style.line(f"{'':19}{finding.advice}")
+        worst = finding.grade if finding.grade is Grade.BAD else worst
+    return 1 if worst is Grade.BAD else 0
+
+
+def look(settings: SeccConfig) -> Iterator[Finding]:
+    """One finding after the other."""
+    interface = settings.interface
+    known = [name for _, name in socket.if_nameindex()]
+    if interface not in known:
+        advice = f"here are: {', '.join(known)}"
+        yield Finding("interface", Grade.BAD, f"there is no {interface}", advice)
+    else:
+        yield _interface(interface)
+        yield _address(interface)
+        yield _multicast(interface)
+        yield from _modem(settings)
+    yield from _ports(settings)
+    yield from _certificates(settings)
+    yield from _clock()
+
+
+def _interface(name: str) -> Finding:
+    with contextlib.suppress(OSError):
+        state = Path(f"/sys/class/net/{name}/operstate").read_text().strip()
+        if state in ("up", "unknown"):
+            return Finding("interface", Grade.GOOD, f"{name} is {'up' if state == 'up' else 'there'}")
+        return Finding("interface", Grade.BAD, f"{name} is {state}", f"ip link set {name} up; is it plugged?")
+    return Finding("interface", Grade.NOTE, f"{name}: its state cannot be read")
+
+
+def _address(name: str) -> Finding:
+    found = find_link_local(name)
+    if found is not None:
+        return Finding("IPv6", Grade.GOOD, f"{found.address}")
+    return Finding(
+        "IPv6",
+        Grade.BAD,
+        "no link-local address",
+        f"sysctl net.ipv6.conf.{name}.disable_ipv6=0, then up again",
+    )
+
+
+def _multicast(name: str) -> Finding:
+    """All nodes is joined by the kernel itself; a socket must be able to do so too."""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            group = socket.inet_pton(socket.AF_INET6, SDP_GROUP)
+            request = group + socket.if_nametoindex(name).to_bytes(4, sys.byteorder)
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, request)
+    except OSError as error:
+        return Finding("multicast", Grade.BAD, f"{SDP_GROUP} on {name}: {error.strerror}", "IPv6 is needed")
+    return Finding("multicast", Grade.GOOD, f"{SDP_GROUP} can be joined")
+
+
+# --- the modem ----------------------------------------------------------------------------------------------
+
+
+def _modem(settings: SeccConfig) -> Iterator[Finding]:
+    if not settings.slac.enabled:
+        yield Finding("modem", Grade.NOTE, "not looked for: [slac] is not enabled")
+        return
+    try:
+        found, armed = asyncio.run(_ask_modem(settings))
+    except LinkError as error:
+        advice = "" if os.geteuid() == 0 else "run as root, or give the program CAP_NET_RAW"
+        yield Finding("modem", Grade.BAD, str(error), advice)
+        return
+    if not found.mac:
+        advice = "is it powered, and at this interface?"
+        yield Finding("modem", Grade.BAD, "nobody answered on the interface", advice)
+        return
+    names = " ".join(name for name in (found.hardware, found.firmware) if name) or "no name"
+    yield Finding("modem", Grade.GOOD, f"{found.mac.hex(':')}, {found.vendor or 'unknown maker'}, {names}")
+    if found.vendor is None:
+        yield Finding("link status", Grade.NOTE, "this modem cannot be asked: the link is assumed")
+    if armed:
+        yield Finding("key", Grade.GOOD, "the modem takes a network key")
+    else:
+        advice = "see slac.set_key_result; is another process keying it?"
+        yield Finding("key", Grade.BAD, "the modem does not confirm a network key", advice)
+
+
+async def _ask_modem(settings: SeccConfig) -> tuple[slac.ModemFound, bool]:
+    """What the matching finds out in its first moments."""
+    loop = asyncio.get_running_loop()
+    modem = RawModem(settings.interface)
+    matching = Matching(settings.slac, evse_mac=modem.open(), random_bytes=os.urandom)
+    armed = False
+    try:
+        outputs = list(matching.handle(slac.ModemOpened(), loop.time()))
+        async with asyncio.timeout(_MODEM_TIME):
+            while True:
+                for output in outputs:
+                    if isinstance(output, slac.SendFrame):
+                        modem.send(output.data)
+                    armed = armed or isinstance(output, slac.Armed)
+                data = await modem.receive()
+                outputs = list(matching.handle(slac.FrameReceived(data), loop.time()))
+    except TimeoutError:
+        return matching.modem, armed
+    finally:
+        modem.close()
+
+
+_MODEM_TIME = 1.5  # s
+
+
+# --- ports, certificates, clock -----------------------------------------------------------------------------
+
+
+def _ports(settings: SeccConfig) -> Iterator[Finding]:
+    wanted = [("UDP", SDP_PORT)]
+    wanted += [("TCP", port) for port in (settings.network.tcp_port, settings.network.tls_port) if port]
+    for kind, port in wanted:
+        transport = socket.SOCK_DGRAM if kind == "UDP" else socket.SOCK_STREAM
+        try:
+            with socket.socket(socket.AF_INET6, transport) as probe:
+                probe.bind(("::", port))
+        except OSError as error:
+            advice = "a station that is running? or another program"
+            yield Finding("port", Grade.BAD, f"{kind} {port}: {error.strerror}", advice)
+        else:
+            yield Finding("port", Grade.GOOD, f"{kind} {port} is free")
+
+
+def _certificates(settings: SeccConfig) -> Iterator[Finding]:
+    try:
+        context = load_context(settings)
+        load_trust(settings.trust)
+    except SeccError as error:
+        yield Finding("certificates", Grade.BAD, str(error))
+        return
+    if context is None:
+        yield Finding("certificates", Grade.NOTE, "TLS is off: anybody on the cable may answer the EV")
+    elif context.expires is not None:
+        left = context.expires - utc_now()
+        grade = Grade.GOOD if left > datetime.timedelta(days=30) else Grade.NOTE
+        yield Finding("certificates", grade, f"good until {context.expires:%Y-%m-%d}, {left.days} days")
+    roots = settings.trust.v2g_roots + settings.trust.mo_roots + settings.trust.oem_roots
+    yield Finding("trust", Grade.GOOD if roots else Grade.NOTE, f"{len(roots)} files with roots")
+
+
+def _clock() -> Iterator[Finding]:
+    """Certificates are judged by it, meter readings carry it."""
+    now = datetime.datetime.fromtimestamp(time.time(), datetime.UTC)
+    if now.year < _THIS_YEAR:
+        yield Finding("clock", Grade.BAD, f"it is not {now.year}", "set the clock; use NTP")
+    elif _synchronised():
+        yield Finding("clock", Grade.GOOD, f"{now:%Y-%m-%d %H:%M:%S} UTC, kept by NTP or the like")
+    else:
+        yield Finding("clock", Grade.NOTE, f"{now:%Y-%m-%d %H:%M:%S} UTC, kept by nobody", "use NTP")
+
+
+_THIS_YEAR = 2025
+
+
+def _synchronised() -> bool:
+    """Whether the kernel believes that somebody keeps its clock."""
+    try:
+        library = ctypes.CDLL(None)
+        buffer = ctypes.create_string_buffer(512)  # a struct timex, all zero: only read
+        return int(library.adjtimex(buffer)) not in (-1, _TIME_ERROR)
+    except (OSError, AttributeError):
+        return False
+
+
+_TIME_ERROR = 5
