@@ -34,6 +34,8 @@ ALLOWED: dict[str, set[str]] = {
     # The control pilot around matching and session: it knows the events of both.
     "pilot": {"session", "slac"},
     "ports": {"pilot", "config", "errors", "messages", "pki", "session"},
+    # A trace is read and replayed without waiting; whoever records hands in the file and the times.
+    "trace": {"config", "connection", "errors", "exi", "messages", "pki", "session", "trace", "v2gtp"},
     # The other half of Plug and Charge stands beside the station, not in it.
     "pnc": {"config", "errors", "exi", "messages", "pki", "pnc", "ports", "session"},
 }
@@ -52,6 +54,7 @@ PURE = {
     "session",
     "connection",
     "ports",
+    "trace",
 }
 THIRD_PARTY = {
     "messages": {"msgspec"},
@@ -59,6 +62,7 @@ THIRD_PARTY = {
     "jsonform": {"msgspec"},
     "schema": {"msgspec"},
     "connection": {"msgspec"},
+    "trace": {"msgspec"},
 }
 
 

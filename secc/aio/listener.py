@@ -24,16 +24,29 @@ class Listener:
         self._on_accept = on_accept
         self._loop = asyncio.get_running_loop()
         self._retry: asyncio.TimerHandle | None = None
+        self._end: asyncio.TimerHandle | None = None
         self._socket = _listen(link, port)
         self.port: int = self._socket.getsockname()[1]
         self._loop.add_reader(self._socket, self._accept)
 
+    @property
+    def closed(self) -> bool:
+        """Nobody can connect any more."""
+        return self._socket.fileno() < 0
+
     def close(self) -> None:
         """Stop listening; connections live on."""
-        if self._retry is not None:
-            self._retry.cancel()
+        for timer in (self._retry, self._end):
+            if timer is not None:
+                timer.cancel()
+        if self.closed:
+            return
         self._loop.remove_reader(self._socket)
         self._socket.close()
+
+    def retire(self) -> None:
+        """Close in a second: somebody may be on the way who has just been told of this port."""
+        self._end = self._loop.call_later(_RETIREMENT, self.close)
 
     def _accept(self) -> None:
         for _ in range(_ACCEPTS_PER_TURN):
@@ -51,6 +64,7 @@ class Listener:
 
 _ACCEPTS_PER_TURN = 8
 _RETRY = 0.1  # s
+_RETIREMENT = 1.0  # s
 _BACKLOG = 64  # a burst waits in the kernel instead of losing a second to a dropped SYN
 _ATTEMPTS = 32
 

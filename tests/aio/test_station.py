@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import datetime
+import errno
 import os
 import random
 import socket
@@ -14,7 +15,9 @@ from pathlib import Path
 import pytest
 
 from certs.testpki import make
+from secc.aio import books as books_module
 from secc.aio import link as link_module
+from secc.aio import listener as listener_module
 from secc.aio import station as station_module
 from secc.aio.interface import LinkLocal
 from secc.aio.records import Direction, LinkEvent, NoticeRecord, OutputRecord, Record
@@ -77,6 +80,58 @@ def test_a_car_charges_without_tls() -> None:
             assert bed.outlet.leases >= 1
             assert bed.backend.asked == ["ZZ*000*E0"]
             assert ends(bed) == [EndReason.TERMINATED]
+
+    play(scenario)
+
+
+def test_an_ev_that_was_told_the_port_just_before_the_session_ended_is_served() -> None:
+    async def scenario() -> None:
+        async with running() as bed:
+            assert bed.station.sdp_port is not None
+            first = await Car.connect(bed.plain_port)
+            await to_charge_loop(first, bed.outlet)
+            told = await discover(bed.station.sdp_port)
+            await finish(first, bed.outlet)
+            await bed.until_idle()
+            assert bed.plain_port != told.port
+            second = await Car.connect(told.port)
+            await to_session(second)
+            second.close()
+            await bed.until_idle()
+
+    play(scenario)
+
+
+def test_the_old_port_closes_soon_after_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener_module, "_RETIREMENT", 0.05)
+
+    async def scenario() -> None:
+        async with running() as bed:
+            old = bed.plain_port
+            car = await Car.connect(old)
+            await to_charge_loop(car, bed.outlet)
+            await finish(car, bed.outlet)
+            await bed.until_idle()
+            await asyncio.sleep(0.1)
+            with socket.socket(socket.AF_INET6) as probe:
+                assert probe.connect_ex(("::1", old)) == errno.ECONNREFUSED
+
+    play(scenario)
+
+
+def test_ports_that_are_configured_stay_open_between_sessions() -> None:
+    with socket.socket(socket.AF_INET6) as probe:
+        probe.bind(("::1", 0))
+        port = probe.getsockname()[1]
+
+    async def scenario() -> None:
+        async with running(dataclasses.replace(config(), network=NetworkConfig(tcp_port=port))) as bed:
+            for _ in range(2):
+                car = await Car.connect(port)
+                await to_charge_loop(car, bed.outlet)
+                await finish(car, bed.outlet)
+                await bed.until_idle()
+            assert ends(bed) == [EndReason.TERMINATED] * 2
 
     play(scenario)
 
@@ -538,7 +593,7 @@ def test_a_flood_of_connections_leaves_nothing_behind() -> None:
             await to_session(car)
             car.close()
             await bed.until_idle()
-            assert len(os.listdir("/proc/self/fd")) == before
+            await eventually(lambda: len(os.listdir("/proc/self/fd")) == before)
             assert len(bed.events()) < 60
 
     play(scenario)
@@ -646,7 +701,7 @@ def test_a_defect_in_the_core_ends_that_session_and_nothing_else(monkeypatch: py
     async def scenario() -> None:
         async with running() as bed:
             with monkeypatch.context() as patch:
-                patch.setattr(station_module, "Connection", Defective)
+                patch.setattr(books_module, "Connection", Defective)
                 car = await Car.connect(bed.plain_port)
                 await car.send(OFFER)
                 assert await car.at_end()
@@ -746,7 +801,7 @@ def test_a_car_that_does_not_read_is_dropped(monkeypatch: pytest.MonkeyPatch) ->
             return (*outputs, endless) if isinstance(event, Data) else outputs
 
     endless = Write(bytes(8_000_000), requests.message(b"", None))
-    monkeypatch.setattr(station_module, "Connection", Talkative)
+    monkeypatch.setattr(books_module, "Connection", Talkative)
     monkeypatch.setattr(link_module, "_LINGER", 0.05)
 
     async def scenario() -> None:

@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from secc.aio.records import LinkEvent, LinkRecord, Record
-from secc.aio.station import Station, _Chatter
+from secc.aio.records import Chatter, LinkEvent, LinkRecord, Record
+from secc.aio.station import Station
 from secc.config import ClientAuth, NetworkConfig, SeccConfig, TlsConfig, TrustConfig
 from secc.sdp import TlsPolicy
 from secc.tls import CredentialFiles
@@ -22,7 +22,7 @@ from tests.support.wire import GrantingBackend, RecordingOutlet
 PATIENCE = 8.0  # s
 
 
-class Everything(_Chatter):
+class Everything(Chatter):
     """No record is dropped."""
 
     def allow(self, now: float) -> bool:

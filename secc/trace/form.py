@@ -1,0 +1,164 @@
+"""The JSON form of what goes through the core: values to plain data, and inputs back to values.
+
+Fields that have their default value are left out. Bytes are hexadecimal, numbers that are no numbers are
+text. Inputs and beginnings can be read back; outputs only have to be compared, and may hold proofs that
+nobody but their verifier can make.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import enum
+import functools
+import math
+import pathlib
+import types
+import typing
+from collections.abc import Collection, Mapping
+from fractions import Fraction
+
+import msgspec
+
+from secc.connection import ConnectionInput, ConnectionOutput, Heard, Write
+from secc.errors import SeccError
+from secc.pki.certificates import Certificate, read_certificate
+
+Plain = None | bool | int | float | str | list[typing.Any] | dict[str, typing.Any]  # as json gives it
+
+
+class TraceError(SeccError):
+    """A trace cannot be read: what is wrong, and in which line."""
+
+
+def plain(value: object) -> Plain:
+    """A value as JSON can say it."""
+    match value:
+        case enum.Enum():
+            return plain(value.value)
+        case None | bool() | int() | str():
+            return value
+        case float():
+            return value if math.isfinite(value) else repr(value)
+        case bytes():
+            return value.hex()
+        case datetime.datetime():
+            return value.isoformat()
+        case datetime.timedelta():
+            return value.total_seconds()
+        case Fraction() | pathlib.Path():
+            return str(value)
+        case Certificate():
+            return value.der.hex()
+        case msgspec.Struct():
+            return typing.cast(Plain, msgspec.to_builtins(value))
+        case set() | frozenset():
+            return sorted((plain(item) for item in value), key=repr)
+        case Mapping():
+            return {str(key): plain(item) for key, item in value.items()}
+        case Collection():
+            return [plain(item) for item in value]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {
+            field.name: plain(getattr(value, field.name))
+            for field in dataclasses.fields(value)
+            if getattr(value, field.name) != field.default
+        }
+    return type(value).__name__
+
+
+def plain_input(event: ConnectionInput) -> Plain:
+    """An input under the name of its class."""
+    return {type(event).__name__: plain(event)}
+
+
+def plain_output(output: ConnectionOutput) -> Plain:
+    """An output under the name of its class; messages by name or by their bytes."""
+    match output:
+        case Heard(message):
+            body = getattr(message, "body", message)
+            return {"Heard": type(body).__name__}
+        case Write(data):
+            return {"Write": data.hex()}
+        case _:
+            return {type(output).__name__: plain(output)}
+
+
+def input_of(value: Plain) -> ConnectionInput:
+    """The input that `plain_input` wrote; raises TraceError."""
+    if not isinstance(value, dict) or len(value) != 1:
+        raise TraceError("an input is one object under the name of its class")
+    ((name, fields),) = value.items()
+    cls = _INPUTS.get(name)
+    if cls is None:
+        raise TraceError(f"{name} is no input; known are {', '.join(sorted(_INPUTS))}")
+    return typing.cast(ConnectionInput, built(cls, fields))
+
+
+_INPUTS: dict[str, type] = {cls.__name__: cls for cls in typing.get_args(ConnectionInput)}
+
+
+def built(hint: typing.Any, value: Plain) -> typing.Any:
+    """What `plain` was made of, by the type it has to have; raises TraceError."""
+    try:
+        return _built(hint, value)
+    except (TypeError, ValueError, SeccError) as error:
+        name = getattr(hint, "__name__", str(hint))
+        raise TraceError(f"{name}: {error}") from error
+
+
+def _built(hint: typing.Any, value: Plain) -> typing.Any:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (types.UnionType, typing.Union):
+        if value is None:
+            return None
+        (hint,) = [one for one in arguments if one is not types.NoneType]
+        return _built(hint, value)
+    if origin in (tuple, frozenset):
+        if not isinstance(value, list):
+            raise TypeError(f"expected a list, found {value!r}")
+        return origin(_built(arguments[0], item) for item in value)
+    if hint is Certificate:
+        return read_certificate(bytes.fromhex(_text(value)))
+    if dataclasses.is_dataclass(hint):
+        return _dataclass(typing.cast(type, hint), value)
+    return _scalar(hint, value)
+
+
+def _dataclass(cls: type, value: Plain) -> typing.Any:
+    if not isinstance(value, dict):
+        raise TypeError(f"expected an object, found {value!r}")
+    hints = _hints(cls)
+    unknown = value.keys() - hints.keys()
+    if unknown:
+        raise ValueError(f"{cls.__name__} has no {', '.join(sorted(unknown))}")
+    return cls(**{name: _built(hints[name], item) for name, item in value.items()})
+
+
+@functools.cache
+def _hints(cls: type) -> dict[str, typing.Any]:
+    return typing.get_type_hints(cls)
+
+
+def _scalar(hint: typing.Any, value: Plain) -> typing.Any:
+    if hint is bytes:
+        return bytes.fromhex(_text(value))
+    if hint is float and not isinstance(value, bool) and isinstance(value, int | float | str):
+        return float(value)
+    if hint is datetime.datetime:
+        return datetime.datetime.fromisoformat(_text(value))
+    if hint is datetime.timedelta and isinstance(value, int | float):
+        return datetime.timedelta(seconds=value)
+    if isinstance(hint, type) and issubclass(hint, enum.Enum):
+        return hint(value)
+    if isinstance(hint, type) and issubclass(hint, pathlib.PurePath):
+        return pathlib.Path(_text(value))
+    if hint in (int, str, bool) and type(value) is hint:
+        return value
+    raise TypeError(f"expected {getattr(hint, '__name__', hint)}, found {value!r}")
+
+
+def _text(value: Plain) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected text, found {value!r}")
+    return value

@@ -1,0 +1,195 @@
+"""Reads a trace: its header and its sessions, each with its beginning and its steps."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import pathlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from secc import exi
+from secc.config import SeccConfig
+from secc.connection import Connection, ConnectionInput, Data
+from secc.errors import DecodeError, FramingError
+from secc.messages.app_protocol import SupportedAppProtocolReq, SupportedAppProtocolRes
+from secc.session.events import EvseSnapshot, Tick
+from secc.trace.form import TraceError, built, input_of
+from secc.trace.recorder import FORMAT, Beginning
+from secc.v2gtp import FrameAssembler
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Step:
+    """One input of a core, and what it gave."""
+
+    line: int
+    """In the file, from 1."""
+    at: float
+    """Monotonic seconds."""
+    event: ConnectionInput
+    outputs: tuple[dict[str, Any], ...]
+    """In the form of `form.plain_output`."""
+    random: tuple[bytes, ...] = ()
+    """What was drawn."""
+    raised: str = ""
+    """A defect of the core, as it was recorded."""
+
+    @property
+    def snapshot(self) -> EvseSnapshot | None:
+        """The outlet at this moment, where the input tells it."""
+        return self.event.snapshot if isinstance(self.event, Data | Tick) else None
+
+
+@dataclasses.dataclass(slots=True)
+class TracedSession:
+    """One session of a trace."""
+
+    number: int
+    """The station's count."""
+    peer: str
+    beginning: Beginning
+    random: tuple[bytes, ...]
+    """What was drawn at the beginning."""
+    steps: list[Step] = dataclasses.field(default_factory=list)
+
+    @property
+    def end(self) -> dict[str, Any] | None:
+        """The fields of EndSession; None when the recording ends before it."""
+        ends = [
+            output["EndSession"] for step in self.steps for output in step.outputs if "EndSession" in output
+        ]
+        return ends[-1] if ends else None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Trace:
+    """A whole file."""
+
+    written_by: str
+    """Version of this library."""
+    wall: float
+    """Unix seconds of `now`."""
+    now: float
+    """Monotonic seconds when the trace began."""
+    note: str
+    config: SeccConfig
+    sessions: tuple[TracedSession, ...]
+    torn: bool
+    """The last line is not complete: the writer was killed. What stands before it is good."""
+
+
+def read(path: pathlib.Path) -> Trace:
+    """A trace file; raises TraceError with the line, OSError."""
+    text = path.read_text("utf-8", errors="replace")
+    lines = text.splitlines()
+    torn = bool(lines) and not text.endswith("\n")
+    if torn:
+        lines.pop()
+    if not lines:
+        raise TraceError(f"{path}: no complete line")
+    header = _object(lines[0], 1)
+    if header.get("trace") != FORMAT:
+        raise TraceError(f'{path}: line 1 has no "trace": {FORMAT}; is it a trace of secc serve --trace?')
+    sessions = _sessions((number, _object(line, number)) for number, line in enumerate(lines[1:], 2))
+    return Trace(
+        written_by=str(header["secc"]),
+        wall=float(header["wall"]),
+        now=float(header["now"]),
+        note=str(header.get("note", "")),
+        config=built(SeccConfig, header["config"]),
+        sessions=tuple(sessions),
+        torn=torn,
+    )
+
+
+def _object(line: str, number: int) -> dict[str, Any]:
+    try:
+        value = json.loads(line)
+    except ValueError as error:
+        raise TraceError(f"line {number}: {error}") from error
+    if not isinstance(value, dict):
+        raise TraceError(f"line {number}: expected an object")
+    return value
+
+
+def _sessions(lines: Iterable[tuple[int, dict[str, Any]]]) -> Iterator[TracedSession]:
+    sessions: dict[int, TracedSession] = {}
+    for number, line in lines:
+        try:
+            key = int(line["session"])
+            random = tuple(bytes.fromhex(data) for data in line.get("random", ()))
+            if "begin" in line:
+                beginning = built(Beginning, line["begin"])
+                sessions[key] = TracedSession(key, str(line["peer"]), beginning, random)
+            else:
+                step = Step(
+                    number,
+                    float(line["at"]),
+                    input_of(line["in"]),
+                    tuple(line["out"]),
+                    random,
+                    str(line.get("raised", "")),
+                )
+                sessions[key].steps.append(step)
+        except (KeyError, TypeError, ValueError) as error:
+            raise TraceError(f"line {number}: {type(error).__name__}: {error}") from error
+        except TraceError as error:
+            raise TraceError(f"line {number}: {error}") from error
+    yield from sessions.values()
+
+
+# --- messages -----------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TracedMessage:
+    """A message on the wire."""
+
+    at: float
+    from_ev: bool
+    message: msgspec.Struct | None
+    """None: it cannot be decoded."""
+    payload: bytes
+    step: Step
+
+
+def messages(session: TracedSession) -> Iterator[TracedMessage]:
+    """All messages of a session, in their order."""
+    frames = FrameAssembler(max_payload=session.beginning.max_payload)
+    handshakes = 2  # the request and its answer
+    for step in session.steps:
+        found: list[tuple[bool, bytes]] = []
+        if isinstance(step.event, Data):
+            with contextlib.suppress(FramingError):  # the core hung up for it, and says so
+                found += [(True, payload) for payload in frames.feed(step.event.data)]
+        found += [(False, bytes.fromhex(output["Write"])[8:]) for output in step.outputs if "Write" in output]
+        for from_ev, payload in found:
+            message = decoded(payload, handshake=handshakes > 0)
+            handshakes -= isinstance(message, SupportedAppProtocolReq | SupportedAppProtocolRes)
+            yield TracedMessage(step.at, from_ev, message, payload, step)
+
+
+def decoded(payload: bytes, *, handshake: bool) -> msgspec.Struct | None:
+    """A message of the handshake or of the session; None when it is neither."""
+    try:
+        message: msgspec.Struct = (exi.APP_PROTOCOL if handshake else exi.ISO2).decode(payload)
+    except DecodeError:
+        return None
+    return message
+
+
+def connection_of(session: TracedSession, config: SeccConfig, drawn: Iterator[bytes]) -> Connection:
+    """The core as it was at the beginning; it draws from `drawn` and raises TraceError when it cannot."""
+
+    def random_bytes(size: int) -> bytes:
+        data = next(drawn, b"")
+        if len(data) != size:
+            raise TraceError(f"{size} random bytes wanted, {len(data)} were drawn then")
+        return data
+
+    begun = session.beginning
+    return Connection(begun.session(config, random_bytes), max_payload=begun.max_payload)

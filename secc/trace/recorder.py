@@ -1,0 +1,171 @@
+"""Writes a trace while a station runs: one line for each input of a core, with the outputs it gave.
+
+The lines are JSON. The first one says who wrote it and with which configuration; then each session has a line
+for its beginning and one for each input. Random bytes stand with the step that drew them, so that a replay
+draws the same. What is in a trace is as private as the sessions are: contracts and session ids of cars.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import platform
+from collections.abc import Callable, Collection, Iterable
+from importlib.metadata import version
+
+from secc.config import SeccConfig
+from secc.connection import Connection, ConnectionInput, ConnectionOutput
+from secc.pki.vehicle import VehicleIdentity
+from secc.session.contract_events import ContractTerms
+from secc.session.events import EvseSnapshot, PausedSession
+from secc.session.machine import Session
+from secc.trace.form import plain, plain_input, plain_output
+from secc.v2gtp import MAX_PAYLOAD
+
+FORMAT = 1
+"""Of the lines; another number is another form."""
+
+RandomBytes = Callable[[int], bytes]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Beginning:
+    """Everything a session is begun with; see `Session`."""
+
+    snapshot: EvseSnapshot
+    now: float
+    generation: int = 0
+    tls: bool = False
+    vehicle: VehicleIdentity | None = None
+    contracts: ContractTerms | None = None
+    recent_ids: Collection[bytes] = ()
+    blocked: bool = False
+    paused: PausedSession | None = None
+    max_payload: int = MAX_PAYLOAD
+
+    def session(self, config: SeccConfig, random_bytes: RandomBytes) -> Session:
+        """The session that begins so."""
+        return Session(
+            config,
+            random_bytes=random_bytes,
+            snapshot=self.snapshot,
+            now=self.now,
+            generation=self.generation,
+            tls=self.tls,
+            vehicle=self.vehicle,
+            contracts=self.contracts,
+            recent_ids=self.recent_ids,
+            blocked=self.blocked,
+            paused=self.paused,
+        )
+
+
+class Recorder:
+    """Makes connections that write down what they do. A line that cannot be written ends the recording, never
+    a session."""
+
+    def __init__(
+        self, write: Callable[[str], object], config: SeccConfig, *, now: float, wall: float, note: str = ""
+    ) -> None:
+        """`write` takes one line with its end; `now` is monotonic, `wall` Unix seconds of the same moment."""
+        self.problem = ""
+        """Why nothing is written any more; empty while all is well."""
+        self._write = write
+        self._config = config
+        self._line(
+            {
+                "trace": FORMAT,
+                "secc": version("secc"),
+                "python": platform.python_version(),
+                "now": now,
+                "wall": wall,
+                "note": note,
+                "config": plain(config),
+            }
+        )
+
+    def begin(self, beginning: Beginning, random_bytes: RandomBytes, *, peer: str = "") -> Connection:
+        """A connection with its session, recorded from now on."""
+        tap = _Tap(random_bytes)
+        session = beginning.session(self._config, tap)
+        drawn = tap.taken()
+        begun = dataclasses.replace(beginning, recent_ids=_those(drawn, beginning.recent_ids))
+        self._line(
+            {
+                "session": beginning.generation,
+                "at": beginning.now,
+                "peer": peer,
+                "begin": plain(begun),
+                "random": [data.hex() for data in drawn],
+            }
+        )
+        return _Recorded(self, session, tap, beginning)
+
+    def step(
+        self,
+        session: int,
+        now: float,
+        event: ConnectionInput,
+        outputs: Iterable[ConnectionOutput],
+        drawn: Iterable[bytes],
+        raised: str,
+    ) -> None:
+        """One input and what came of it."""
+        line: dict[str, object] = {"session": session, "at": now, "in": plain_input(event)}
+        line["out"] = [plain_output(output) for output in outputs]
+        random = [data.hex() for data in drawn]
+        line |= {"random": random} if random else {}
+        line |= {"raised": raised} if raised else {}
+        self._line(line)
+
+    def _line(self, content: dict[str, object]) -> None:
+        if self.problem:
+            return
+        try:
+            self._write(json.dumps(content, separators=(",", ":"), allow_nan=False) + "\n")
+        except (OSError, ValueError) as error:
+            self.problem = f"{type(error).__name__}: {error}"
+
+
+def _those(drawn: Iterable[bytes], recent: Collection[bytes]) -> tuple[bytes, ...]:
+    """Of a thousand recent ids only those matter that were drawn again."""
+    return tuple(data for data in drawn if data in recent)
+
+
+class _Tap:
+    """Random bytes, remembered until they have been written down."""
+
+    def __init__(self, source: RandomBytes) -> None:
+        self._source = source
+        self._drawn: list[bytes] = []
+
+    def __call__(self, size: int) -> bytes:
+        data = self._source(size)
+        self._drawn.append(data)
+        return data
+
+    def taken(self) -> list[bytes]:
+        drawn, self._drawn = self._drawn, []
+        return drawn
+
+
+class _Recorded(Connection):
+    """A connection that writes down each step."""
+
+    def __init__(self, recorder: Recorder, session: Session, tap: _Tap, beginning: Beginning) -> None:
+        super().__init__(session, max_payload=beginning.max_payload)
+        self._recorder = recorder
+        self._number = beginning.generation
+        self._tap = tap
+
+    def handle(self, event: ConnectionInput, now: float) -> tuple[ConnectionOutput, ...]:
+        outputs: tuple[ConnectionOutput, ...] = ()
+        raised = ""
+        try:
+            outputs = super().handle(event, now)
+        except Exception as error:
+            raised = f"{type(error).__name__}: {error}"
+            raise
+        finally:
+            self._recorder.step(self._number, now, event, outputs, self._tap.taken(), raised)
+        return outputs
