@@ -101,7 +101,7 @@ examples: setup  ## run every example
 
 # --- more -------------------------------------------------------------------------------------------------
 
-HOSTILE := tests/test_v2gtp.py tests/test_sdp.py tests/test_exi.py tests/test_connection.py tests/session/test_walk.py
+HOSTILE := tests/slac tests/test_pilot.py tests/test_v2gtp.py tests/test_sdp.py tests/test_exi.py tests/test_connection.py tests/session/test_walk.py
 
 fuzz: setup  ## hostile bytes and random orders, much longer than in the tests
 	$(PY) -m pytest -q $(HOSTILE) --hypothesis-profile=fuzz --timeout=1800

@@ -82,6 +82,16 @@ def decode(data: bytes) -> Frame:
     return Frame(destination, source, message, body[used:], None if mmv == kind.mmv else mmv)
 
 
+def redacted(data: bytes) -> bytes:
+    """The frame with its network key blanked, for traces [INV-25]; other frames as they are."""
+    size = 16
+    at = _KEYS.get(data[15:17]) if data[12:14] == b"\x88\xe1" else None
+    return data if at is None else data[:at] + bytes(len(data[at : at + size])) + data[at + size :]
+
+
+_KEYS = {b"\x08\x60": 41, b"\x7d\x60": 93}  # CM_SET_KEY.REQ, CM_SLAC_MATCH.CNF
+
+
 def _body(data: bytes, mmv: int) -> bytes:
     if mmv == 0:
         return data[17:]
@@ -136,4 +146,5 @@ __all__ = [
     "OtherMessage",
     "decode",
     "encode",
+    "redacted",
 ]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from secc.errors import FramingError
 from secc.slac import messages as m
 from secc.slac import vendor as v
-from secc.slac.frames import Frame, Message, OtherMessage, decode, encode
+from secc.slac.frames import Frame, Message, OtherMessage, decode, encode, redacted
 from tests.support import vectors
 
 EV = bytes.fromhex("0200000000e1")
@@ -173,6 +173,16 @@ def test_secrets_do_not_show_in_the_text_of_a_message() -> None:
     for message in (m.SetKeyReq(bytes(7), secret), m.SlacMatchCnf(EV, EVSE, RUN, bytes(7), secret)):
         assert repr(secret)[2:-1] not in repr(message)
         assert secret.hex() not in repr(message)
+
+
+def test_the_key_is_blanked_for_traces_and_nothing_else() -> None:
+    secret = bytes(range(0x41, 0x51))
+    for message in (m.SetKeyReq(bytes(7), secret), m.SlacMatchCnf(EV, EVSE, RUN, bytes(7), secret)):
+        data = encode(Frame(EVSE, EV, message))
+        assert redacted(data) == data.replace(secret, bytes(16))
+    other = encode(Frame(EVSE, EV, m.SlacMatchReq(EV, EVSE, RUN)))
+    assert redacted(other) == other
+    assert redacted(b"") == b""
 
 
 @given(st.binary(max_size=400))
