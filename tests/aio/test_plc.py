@@ -12,7 +12,7 @@ from secc.aio.plc import PlcStation, RawModem
 from secc.aio.records import LinkEvent, LinkRecord, PlcRecord, Record
 from secc.config import EnergyConfig, EnergyMode, SeccConfig, TimingConfig
 from secc.errors import ConfigError, LinkError
-from secc.messages.iso2 import EnergyTransferMode
+from secc.messages.iso2 import ChargingSession, EnergyTransferMode
 from secc.pilot import Drive, PilotState
 from secc.session.events import ControlPilot
 from secc.sim import (
@@ -67,14 +67,26 @@ class World:
     def told(self, kind: type) -> list[object]:
         return [r.what for r in self.records if isinstance(r, PlcRecord) and isinstance(r.what, kind)]
 
-    async def charge(self) -> EvResult:
+    async def charge(self, end: ChargingSession = ChargingSession.TERMINATE) -> EvResult:
         """Plug in, match, charge."""
         self.cable.plug_in()
         await self.until(lambda: self.evse.pilot_signal.drive is Drive.PWM)
         await SlacEv(self.ev_plc).match()
         await self.until(lambda: self.plc.matching_state is State.MATCHED)
+        return await self.talk(end=end)
+
+    async def talk(
+        self, end: ChargingSession = ChargingSession.TERMINATE, session_id: bytes = b"\0"
+    ) -> EvResult:
+        """One session on a link that is there."""
         ev = ScriptedEvcc(
-            Plan(mode=EnergyTransferMode.AC_THREE_PHASE_CORE, loops=3, pace=0.01),
+            Plan(
+                mode=EnergyTransferMode.AC_THREE_PHASE_CORE,
+                loops=3,
+                pace=0.01,
+                end=end,
+                session_id=session_id,
+            ),
             cable=self.cable,
             interface="lo",
             sdp_port=self.plc.station.sdp_port or 0,
@@ -117,6 +129,26 @@ async def _unplugged_in_the_link() -> None:
 
 def test_pulling_the_plug_ends_the_link_and_arms_the_station_again() -> None:
     asyncio.run(_unplugged_in_the_link())
+
+
+async def _paused() -> None:
+    world = World()
+    async with world.plc:
+        first = await world.charge(end=ChargingSession.PAUSE)
+        assert first.completed, first.error
+        await world.until(lambda: world.plc.matching_state is State.PAUSED)
+        assert world.evse.pilot_signal.drive is Drive.STEADY
+        world.plc.wake_up()
+        await world.until(lambda: world.plc.station.endpoint is not None)
+        second = await world.talk(session_id=first.session_id)
+        assert second.completed, second.error
+        assert second.session_id == first.session_id
+    assert len(world.told(slac.RunReport)) == 1
+    assert len(world.told(slac.LinkReady)) == 2
+
+
+def test_a_paused_session_is_woken_and_joined_again_without_matching() -> None:
+    asyncio.run(_paused())
 
 
 async def _lost_link() -> None:

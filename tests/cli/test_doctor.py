@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from secc.cli import main
+from secc.cli import doctor, main
+from secc.sim import PowerLine, SimulatedPlc
 from secc.sim.certificates import make_throwaway_pki
 
 
@@ -40,6 +41,20 @@ def test_a_modem_that_does_not_answer_is_bad(tmp_path: Path, capsys: pytest.Capt
     code, grades = findings(tmp_path, 'interface = "lo"\n[slac]\nenabled = true\n', capsys)
     assert code == 1
     assert grades["modem"] == "bad"
+
+
+def test_a_modem_that_answers_is_shown_with_its_firmware(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = PowerLine()
+    modem_mac = bytes.fromhex("0200000000aa")
+    monkeypatch.setattr(doctor, "RawModem", lambda name: SimulatedPlc(line, b"\x02\0\0\0\0\xc1", modem_mac))
+    monkeypatch.setattr(doctor, "_MODEM_TIME", 0.2)
+    (tmp_path / "station.toml").write_text('interface = "lo"\n[slac]\nenabled = true\n')
+    main(["doctor", "--config", str(tmp_path / "station.toml")])
+    text = capsys.readouterr().out
+    assert "02:00:00:00:00:aa, qualcomm, QCA7000 SIMULATED-QCA7000-1.0" in text
+    assert "the modem takes a network key" in text
 
 
 def test_a_taken_port_is_bad(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -600,6 +600,18 @@ def test_leaving_means_a_new_key() -> None:
     assert request.nmk not in (b"", key.nmk)
 
 
+def test_after_leaving_nobody_is_answered_until_the_pilot_invites_again() -> None:
+    bench = matched_with_a_modem_that_can_be_asked()
+    bench.put(e.LeaveLink())
+    bench.hear(MODEM, EVSE, m.SetKeyCnf(1))
+    bench.take()
+    bench.ask()
+    assert bench.take() == []
+    bench.put(e.VehicleConnected())
+    bench.ask()
+    assert bench.take() == [m.SlacParmCnf(RUN, EV)]
+
+
 def test_a_lost_interface_ends_the_link_and_a_new_one_begins_with_a_new_key() -> None:
     bench = matched_with_a_modem_that_can_be_asked()
     key = bench.matching.key

@@ -61,6 +61,7 @@ def leave(matching: Matching, reason: str, *, failed: bool) -> State:
     _tell_link_gone(matching, reason, failed=failed)
     matching.forget_runs()
     matching.stop_timers(*Timer)
+    matching.expecting = matching.waiting_for_request = False  # until the control pilot invites again
     matching.renew_key()
     matching.key_tries = 0
     _send_key(matching)
