@@ -443,7 +443,7 @@ class SeccConfig:
     """Plug and Charge."""
     compat: CompatConfig = CompatConfig()
     """Leniencies."""
-    slac: SlacConfig = SlacConfig()
+    slac: SlacConfig = dataclasses.field(default_factory=SlacConfig)
     """Matching."""
 
     def __post_init__(self) -> None:

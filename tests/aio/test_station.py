@@ -22,12 +22,13 @@ from secc.aio import station as station_module
 from secc.aio.interface import LinkLocal
 from secc.aio.records import Direction, LinkEvent, NoticeRecord, OutputRecord, Record
 from secc.aio.station import Station
-from secc.config import NetworkConfig, SlacConfig, TlsConfig
+from secc.config import NetworkConfig, TlsConfig
 from secc.connection import Connection, ConnectionInput, ConnectionOutput, Data, Write
 from secc.errors import ConfigError
 from secc.messages.iso2 import ChargingSession, V2GMessage
 from secc.sdp import SdpResponse, Security, Source, TlsPolicy
 from secc.session.events import ControlPilot, EndReason, EndSession
+from secc.slac.settings import SlacConfig
 from secc.tls import TlsContext
 from secc.v2gtp import frame
 from tests.support import requests
