@@ -294,7 +294,7 @@ class PilotSequence:
                 self.state = PilotState.PREPARING
                 self._prepared()
             elif self.state is PilotState.PAUSED and pilot.wants_energy:
-                self._wake()  # the EV wakes us by a toggle [V2G3-M07-24]
+                self._wake()  # the EV wakes us by a toggle
         elif self.state is not (away := PilotState.FAULT if broken else PilotState.UNPLUGGED):
             self._stop_all("control pilot error" if broken else "unplugged")
             self.state = away
@@ -397,7 +397,7 @@ class PilotSequence:
                 self._outputs.append(Leave("session over"))
         elif reason is EndReason.PAUSED:
             self._drop_link("paused")
-            self._outputs.append(Pause())
+            self._outputs.append(Pause())  # [V2G2-725]
             self._show(STEADY)  # [V2G3-M07-20]
             self.state = PilotState.PAUSED
         elif reason is EndReason.TERMINATED:
@@ -410,7 +410,7 @@ class PilotSequence:
     def _wake(self) -> None:
         if self.state is PilotState.PAUSED:
             self.state = PilotState.WAKING
-            self._show(PilotSignal(Drive.PWM, DIGITAL))
+            self._show(PilotSignal(Drive.PWM, DIGITAL))  # [V2G3-M07-24]
             self._outputs.append(Resume())
         elif self.state is PilotState.FINISHED:
             self._silences = self._errors = 0
