@@ -13,10 +13,11 @@ RUST_SOURCES := $(shell find rust -name '*.rs' -o -name 'Cargo.toml' 2>/dev/null
 EXTRA = $(PY) -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['$(1)'], sep='\n')"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check style generated rust coverage docs examples interop scanner oracles fuzz bench build clean
+.PHONY: help setup demo test check style generated rust coverage docs examples interop scanner oracles fuzz bench bench-write bench-check \
+  differential fuzz-rust fuzz-smoke build clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort | expand -t 12
 
 # --- set up -----------------------------------------------------------------------------------------------
 
@@ -106,8 +107,25 @@ HOSTILE := tests/slac tests/test_pilot.py tests/test_v2gtp.py tests/test_sdp.py 
 fuzz: setup  ## hostile bytes and random orders, much longer than in the tests
 	$(PY) -m pytest -q $(HOSTILE) --hypothesis-profile=fuzz --timeout=1800
 
-bench: setup  ## figures of the codec and the session
+SECONDS_EACH ?= 600
+
+fuzz-rust:  ## the codec under libFuzzer, SECONDS_EACH for each target (nightly Rust, cargo-fuzz)
+	tools/fuzz.sh $(SECONDS_EACH)
+
+fuzz-smoke:  ## the same for 20 seconds each; skips with a reason where the tools are missing
+	tools/fuzz.sh 20
+
+bench: setup  ## figures of the codec beside others: times, instructions, size (Linux, valgrind)
 	$(PY) -m tools.bench
+
+bench-write: setup  ## the same, and into docs/explanation/speed.md
+	$(PY) -m tools.bench --write
+
+bench-check: $(VENV)/.dev  ## no instruction count has grown by more than 5 %
+	$(PY) -m tools.bench_check
+
+differential:  ## 100,000 random messages of each set through the crate iso15118 as well: half an hour
+	DIFFERENTIAL=100000 cargo test --locked --release -p v2g-exi-oracle -- --nocapture
 
 build: setup  ## a wheel, into dist/
 	$(BIN)/maturin build --release --out dist
