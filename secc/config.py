@@ -443,7 +443,7 @@ class SeccConfig:
     """Plug and Charge."""
     compat: CompatConfig = CompatConfig()
     """Leniencies."""
-    slac: SlacConfig = dataclasses.field(default_factory=SlacConfig)
+    slac: SlacConfig = SlacConfig()  # noqa: RUF009 - frozen, as all of them
     """Matching."""
 
     def __post_init__(self) -> None:
