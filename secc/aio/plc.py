@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import cast
 
 from secc import pilot
+from secc.aio.journal import Journal
 from secc.aio.records import LinkEvent, LinkRecord, OutputRecord, PlcRecord, Record
 from secc.aio.station import Station
 from secc.config import SeccConfig
@@ -26,6 +27,7 @@ from secc.slac import events as slac
 from secc.slac.frames import ETHERTYPE
 from secc.slac.matching import Matching
 from secc.slac.states import LISTENING, NETWORKED, State
+from secc.trace.recorder import Recorder
 
 
 class RawModem:
@@ -105,6 +107,8 @@ class PlcStation:
         sdp_port: int = SDP_PORT,
         random_bytes: Callable[[int], bytes] = os.urandom,
         ocsp: OcspSource | None = None,
+        recorder: Recorder | None = None,
+        journal: Journal | None = None,
     ) -> None:
         """As `Station`; the controller has to be able to drive the pilot, see `secc.ports.DrivesPilot`.
 
@@ -141,6 +145,8 @@ class PlcStation:
             sdp_port=sdp_port,
             random_bytes=random_bytes,
             ocsp=ocsp,
+            recorder=recorder,
+            journal=journal,
         )
         """The station below, for everything that has nothing to do with the power line."""
 

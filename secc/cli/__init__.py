@@ -23,6 +23,8 @@ COMMANDS = {
     "schema": "schemas of messages: import, export and check them",
     "slac": "what the modem hears of an EV, as a picture",
     "doctor": "is everything there that a station needs",
+    "replay": "run the core again over a trace and show the first difference",
+    "trace": "show a trace: sequence chart, charging curve, test",
     "states": "what happens when a request arrives in a state",
 }
 

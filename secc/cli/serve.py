@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import dataclasses
 import importlib
+import os
 import signal
 import socket
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, cast
 
 from secc import config as configuration
 from secc.aio.interface import find_link_local
+from secc.aio.journal import Journal, Sync
 from secc.aio.plc import PlcStation
 from secc.aio.records import LinkEvent, LinkRecord, Record
 from secc.aio.station import Station
@@ -23,6 +27,7 @@ from secc.config import EnergyMode, SeccConfig
 from secc.errors import ConfigError, SeccError
 from secc.ports import Backend, EvseController
 from secc.sdp import SDP_PORT
+from secc.trace.recorder import Recorder
 
 EXAMPLES = """examples:
   secc serve --sim dc --interface eth1
@@ -33,6 +38,9 @@ A controller or back end is a class or function that is called without arguments
 everybody may charge. A simulated outlet has no pilot wire to an EV on the network: it moves its own pilot
 by what the EV says (C when CableCheckReq or PowerDeliveryReq(Start) comes, B after the stop); --pilot fixes
 it instead.
+--trace writes everything that goes into the core and comes out of it, for `secc replay` and `secc trace`;
+such a file holds the ids and contracts of cars. --journal keeps one record of each session's end, whatever
+happens to the process.
 SIGINT and SIGTERM switch the output off first, then end the session, then the process.
 """
 
@@ -52,6 +60,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--pilot", choices=["auto", "A", "B", "C"], default="auto", help="pilot of a simulated outlet (auto)"
     )
     parser.add_argument("--sdp-port", type=int, default=SDP_PORT, help="for tests; EVs ask 15118")
+    parser.add_argument("--trace", metavar="FILE", type=Path, help="write a trace; the file must not exist")
+    parser.add_argument("--journal", metavar="DIR", type=Path, help="keep the end records of sessions there")
+    parser.add_argument(
+        "--journal-sync",
+        choices=[sync.value for sync in Sync],
+        default=Sync.ENDS.value,
+        help="when the disk has to have a record before the station goes on (ends)",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object per event")
     parser.add_argument("--quiet", "-q", action="store_true", help="only starts, ends and problems")
 
@@ -93,7 +109,22 @@ async def _serve(
         printer.record(record)
 
     kind = PlcStation if settings.slac.enabled else Station
-    station = kind(settings, controller, backend, on_event=on_event, sdp_port=arguments.sdp_port)
+    with contextlib.ExitStack() as files:
+        station = kind(
+            settings,
+            controller,
+            backend,
+            on_event=on_event,
+            sdp_port=arguments.sdp_port,
+            recorder=_recorder(arguments.trace, settings, files),
+            journal=_journal(arguments, printer, files),
+        )
+        await _run(station, settings, stop, printer)
+
+
+async def _run(
+    station: Station | PlcStation, settings: SeccConfig, stop: asyncio.Event, printer: _Printer
+) -> None:
     printer.say(f"serving {settings.evse_id} on {settings.interface}")
     if find_link_local(settings.interface) is None:
         printer.say(
@@ -104,6 +135,32 @@ async def _serve(
         await stop.wait()
         printer.say("stopping: output off, then farewell")
     printer.say("stopped")
+
+
+def _recorder(path: Path | None, settings: SeccConfig, files: contextlib.ExitStack) -> Recorder | None:
+    """Into a new file that nobody else may read."""
+    if path is None:
+        return None
+    try:
+        opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        raise ConfigError(
+            f"--trace {path}: the file is there already; a trace is never overwritten"
+        ) from None
+    except OSError as error:
+        raise ConfigError(f"--trace {path}: {error.strerror}") from error
+    file = files.enter_context(os.fdopen(opened, "w", encoding="utf-8", buffering=1))
+    return Recorder(file.write, settings, now=asyncio.get_running_loop().time(), wall=time.time())
+
+
+def _journal(arguments: argparse.Namespace, printer: _Printer, files: contextlib.ExitStack) -> Journal | None:
+    if arguments.journal is None:
+        return None
+    journal = Journal(arguments.journal, sync=Sync(arguments.journal_sync))
+    files.callback(journal.close)
+    for record in journal.recovered:
+        printer.say(f"journal: session {record['session_id']} had no end; recorded as {record['reason']}")
+    return journal
 
 
 def _settings(arguments: argparse.Namespace) -> SeccConfig:

@@ -67,6 +67,13 @@ def plain(value: object) -> Plain:
     return type(value).__name__
 
 
+def plain_config(config: object) -> Plain:
+    """A configuration with all its values: a default of today may be another one tomorrow."""
+    if not dataclasses.is_dataclass(config) or isinstance(config, type):
+        return plain(config)
+    return {field.name: plain_config(getattr(config, field.name)) for field in dataclasses.fields(config)}
+
+
 def plain_input(event: ConnectionInput) -> Plain:
     """An input under the name of its class."""
     return {type(event).__name__: plain(event)}

@@ -19,7 +19,7 @@ from secc.pki.vehicle import VehicleIdentity
 from secc.session.contract_events import ContractTerms
 from secc.session.events import EvseSnapshot, PausedSession
 from secc.session.machine import Session
-from secc.trace.form import plain, plain_input, plain_output
+from secc.trace.form import plain, plain_config, plain_input, plain_output
 from secc.v2gtp import MAX_PAYLOAD
 
 FORMAT = 1
@@ -80,7 +80,7 @@ class Recorder:
                 "now": now,
                 "wall": wall,
                 "note": note,
-                "config": plain(config),
+                "config": plain_config(config),
             }
         )
 

@@ -1,0 +1,78 @@
+"""`secc trace`: what a trace says, as text, as a picture, as a test."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+from pathlib import Path
+
+from secc.cli import misused
+from secc.trace import Trace, TracedSession, TraceError, read
+from secc.trace.as_test import write_test
+from secc.trace.chart import chart
+from secc.trace.curve import svg
+from secc.trace.story import Story, tell
+
+EXAMPLES = """examples:
+  secc trace session.trace                             all sessions, exchanges that repeat folded
+  secc trace session.trace --session 2 --all           each line of the second one
+  secc trace session.trace --svg curve.svg             voltage, current, power, SOC, states, messages
+  secc trace session.trace --as-test tests/traces/test_field_report.py
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Arguments."""
+    parser.add_argument("trace", type=Path, help="a file that `secc serve --trace` wrote")
+    parser.add_argument("--session", type=int, metavar="N", help="only this one, by the station's count")
+    parser.add_argument("--all", action="store_true", help="fold nothing")
+    parser.add_argument("--svg", type=Path, metavar="OUT", help="draw the charging curve of one session")
+    parser.add_argument(
+        "--as-test",
+        type=Path,
+        metavar="OUT",
+        help="write a test, test_<what>.py, and a copy of the trace beside it",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Show, draw or write."""
+    try:
+        trace = read(arguments.trace)
+        chosen = _chosen(trace, arguments.session)
+        if arguments.as_test is not None:
+            for path in write_test(trace, arguments.trace, arguments.as_test):
+                print(f"{path} written")
+        elif arguments.svg is not None:
+            story = _longest([tell(session, trace.config) for session in chosen])
+            arguments.svg.write_text(svg(story, title=_title(trace, story.session)), "utf-8")
+            print(f"{arguments.svg}: session {story.session.number} drawn")
+        else:
+            for session in chosen:
+                print(_title(trace, session))
+                print(chart(tell(session, trace.config), fold=not arguments.all))
+                print()
+            if trace.torn:
+                print("the last line is torn: the recording was cut off there")
+    except (TraceError, OSError) as error:
+        return misused(str(error))
+    return 0
+
+
+def _chosen(trace: Trace, number: int | None) -> list[TracedSession]:
+    chosen = [session for session in trace.sessions if number in (None, session.number)]
+    if not chosen:
+        known = ", ".join(str(session.number) for session in trace.sessions) or "none"
+        raise TraceError(f"there is no such session; in the file: {known}")
+    return chosen
+
+
+def _longest(stories: list[Story]) -> Story:
+    return max(stories, key=lambda story: story.duration)
+
+
+def _title(trace: Trace, session: TracedSession) -> str:
+    wall = trace.wall + session.beginning.now - trace.now
+    began = datetime.datetime.fromtimestamp(wall, datetime.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    link = "TLS" if session.beginning.tls else "plain"
+    return f"{trace.config.evse_id}, session {session.number}, {session.peer or 'an EV'}, {link}, {began}"

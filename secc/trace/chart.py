@@ -1,0 +1,91 @@
+"""A sequence chart in text: EV, station, outlet, with the time and the state of the station."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+
+from secc.trace.story import Story, name_of, remark_of
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Line:
+    at: float
+    text: str
+    loop: str = ""
+    """Lines with the same value may be folded into one."""
+
+
+def chart(story: Story, *, fold: bool = True) -> str:
+    """Lines of text. `fold` makes one line of exchanges that repeat each other."""
+    lines = sorted(_lines(story), key=lambda line: line.at)
+    head = f"{'seconds':>9}  EV {' ' * 32} station {' ' * 24} outlet, back end"
+    return "\n".join(
+        [head, *(_folded(lines) if fold else (f"{line.at:9.3f}  {line.text}" for line in lines))]
+    )
+
+
+def _lines(story: Story) -> Iterator[_Line]:
+    for message in story.messages:
+        at, name = message.at - story.began, name_of(message.message)
+        remark = remark_of(message.message)
+        if message.from_ev:
+            yield _Line(at, f"{name} {'─' * max(1, 34 - len(name))}▶  {remark}".rstrip(), name)
+        else:
+            arrow = f"   ◀{'─' * max(1, 31 - len(name))} {name}"
+            code = remark if remark.startswith("FAILED") else ""
+            yield _Line(at, f"{arrow}  {remark}".rstrip(), f"{name} {code}")
+    for band in story.bands[1:]:
+        yield _Line(band.start, f"{' ' * 38}[{band.state.name}]")
+    for step in story.session.steps:
+        for output in step.outputs:
+            if (text := _order(output)) is not None:
+                yield _Line(step.at - story.began, text, "set-point" if "SetOutput" in output else "")
+
+
+def _order(output: dict[str, object]) -> str | None:
+    ((name, fields),) = output.items()
+    assert isinstance(fields, dict | str)
+    if name in ("Heard", "Write", "RenewLease") or isinstance(fields, str):
+        return None
+    if name == "SetOutput":
+        return f"{' ' * 38}───── {fields['voltage']:g} V, {fields['current']:g} A ─────▶"
+    if name == "Notice":
+        return f"{' ' * 38}note: {fields['text']}"
+    if name == "EndSession":
+        detail = f": {fields['detail']}" if fields.get("detail") else ""
+        return f"{' ' * 38}END: {fields['reason']}{detail}"
+    told = {key: value for key, value in fields.items() if key not in ("ticket", "contract", "request")}
+    return f"{' ' * 38}───── {name} {json.dumps(told) if told else ''}─────▶"
+
+
+def _folded(lines: list[_Line]) -> Iterator[str]:
+    """Runs of exchanges with the same names: the first one, how often, the last one."""
+    at = 0
+    while at < len(lines):
+        run = _run(lines, at)
+        if run < _LEAST:
+            yield f"{lines[at].at:9.3f}  {lines[at].text}"
+            at += 1
+            continue
+        kinds = len({line.loop for line in lines[at : at + run]})
+        yield from (f"{line.at:9.3f}  {line.text}" for line in lines[at : at + kinds])
+        yield f"{'⋮':>9}  {run - 2 * kinds} lines of the same"
+        yield from (f"{line.at:9.3f}  {line.text}" for line in lines[at + run - kinds : at + run])
+        at += run
+
+
+_LEAST = 8
+
+
+def _run(lines: list[_Line], at: int) -> int:
+    """How many lines from here on are of at most three kinds that may be folded."""
+    kinds: set[str] = set()
+    length = 0
+    for line in lines[at:]:
+        if not line.loop or len(kinds | {line.loop}) > 3:
+            break
+        kinds.add(line.loop)
+        length += 1
+    return length if length >= _LEAST and length >= 4 * len(kinds) else 0

@@ -1,0 +1,146 @@
+"""A traced session as something to look at: messages with states, and the quantities over time."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import msgspec
+
+from secc.config import SeccConfig
+from secc.messages import iso2
+from secc.session.quantities import amount
+from secc.session.states import State
+from secc.trace.reader import TracedMessage, TracedSession, messages
+from secc.trace.replay import rerun
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Point:
+    """A value at a time, seconds from the beginning."""
+
+    at: float
+    value: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Band:
+    """A state, from when until when."""
+
+    state: State
+    start: float
+    end: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Story:
+    """One session, times in seconds from its first input."""
+
+    session: TracedSession
+    began: float
+    """Monotonic seconds of time 0."""
+    duration: float
+    messages: tuple[TracedMessage, ...]
+    bands: tuple[Band, ...]
+    curves: dict[str, tuple[Point, ...]]
+    """By name: `voltage`, `voltage set`, `current`, `current set`, `power`, `energy`, `soc`; those that have
+    something to show."""
+
+
+def tell(session: TracedSession, config: SeccConfig) -> Story:
+    """Run it again for the states, and collect what can be drawn."""
+    began = session.steps[0].at if session.steps else session.beginning.now
+    duration = session.steps[-1].at - began if session.steps else 0.0
+    said = tuple(messages(session))
+    return Story(
+        session,
+        began,
+        duration,
+        said,
+        tuple(_bands(session, config, began, duration)),
+        {name: tuple(points) for name, points in _curves(session, said, began).items() if _moves(points)},
+    )
+
+
+def _bands(session: TracedSession, config: SeccConfig, began: float, duration: float) -> list[Band]:
+    bands: list[Band] = []
+    state, start = State.WAIT_SESSION_SETUP, 0.0
+    for taken in rerun(session, config):
+        at = taken.step.at - began
+        if taken.after is not state:
+            bands.append(Band(state, start, at))
+            state, start = taken.after, at
+    return [*bands, Band(state, start, duration)]
+
+
+def _curves(session: TracedSession, said: tuple[TracedMessage, ...], began: float) -> dict[str, list[Point]]:
+    curves: dict[str, list[Point]] = {}
+
+    def add(name: str, at: float, value: float) -> None:
+        curves.setdefault(name, []).append(Point(at - began, value))
+
+    first_energy: int | None = None
+    for step in session.steps:
+        if (evse := step.snapshot) is not None:
+            add("voltage", step.at, evse.present_voltage)
+            add("current", step.at, evse.present_current)
+            add("power", step.at, evse.present_voltage * evse.present_current)
+            if evse.meter is not None:
+                first_energy = evse.meter.energy if first_energy is None else first_energy
+                add("energy", step.at, float(evse.meter.energy - first_energy))
+        for output in step.outputs:
+            if (point := output.get("SetOutput")) is not None:
+                add("voltage set", step.at, float(point["voltage"]))
+                add("current set", step.at, float(point["current"]))
+    for message in said:
+        body = getattr(message.message, "body", None)
+        if message.from_ev and (status := getattr(body, "dc_ev_status", None)) is not None:
+            add("soc", message.at, float(status.ev_ress_soc))
+        if isinstance(body, iso2.ChargingStatusRes) and body.evse_max_current is not None:
+            add(
+                "current offered",
+                message.at,
+                float(amount(body.evse_max_current, body.evse_max_current.unit)),
+            )
+    return curves
+
+
+def _moves(points: list[Point]) -> bool:
+    """Something else than zero all the time."""
+    return any(point.value for point in points)
+
+
+def name_of(message: msgspec.Struct | None) -> str:
+    """SessionSetupReq, and so on."""
+    if message is None:
+        return "what cannot be decoded"
+    return type(getattr(message, "body", message)).__name__
+
+
+def remark_of(message: msgspec.Struct | None) -> str:
+    """What a reader wants to see of it at a glance: codes other than OK, progress, set-points, readings."""
+    body = getattr(message, "body", message)
+    words = [str(value.value) for name in _WORDS if (value := getattr(body, name, None)) is not None]
+    words = [word for word in words if word != "OK"]
+    numbers = [
+        f"{float(amount(value, value.unit)):g} {value.unit.value}"
+        for name in _NUMBERS
+        if (value := getattr(body, name, None)) is not None
+    ]
+    return " ".join([*words, *numbers])
+
+
+_WORDS = (
+    "response_code",
+    "charge_progress",
+    "evse_processing",
+    "charging_session",
+    "selected_payment_option",
+    "requested_energy_transfer_mode",
+)
+_NUMBERS = (
+    "ev_target_voltage",
+    "ev_target_current",
+    "evse_present_voltage",
+    "evse_present_current",
+    "evse_max_current",
+)
