@@ -34,9 +34,9 @@ from secc.session.events import (
     Tick,
     Ticket,
 )
-from secc.session.machine import Session
 from secc.session.pause import PauseMemory
 from secc.sim.player import Cue, Exchange, Ids, Recording, body_of, cues
+from secc.trace.recorder import Beginning
 from secc.v2gtp import frame
 
 
@@ -76,6 +76,18 @@ class Garage:
         self.ids = Ids()
         self.pauses = PauseMemory(86_400.0)
         self.generation = 0
+        self.connect: Callable[[Beginning], Connection] | None = None
+        """Makes the cores in place of the plain ones: a recorder, for example."""
+
+    def begin(self, config: SeccConfig, snapshot: EvseSnapshot, now: float) -> Connection:
+        """The core for the next session."""
+        self.generation += 1
+        beginning = Beginning(
+            snapshot=snapshot, now=now, generation=self.generation, paused=self.pauses.paused(now)
+        )
+        if self.connect is not None:
+            return self.connect(beginning)
+        return Connection(beginning.session(config, self.random_bytes))
 
 
 def play(recording: Recording, config: SeccConfig, garage: Garage) -> Outcome:
@@ -103,17 +115,7 @@ class _Playback:
         self._now = recording.exchanges[0].at
         self._shift = 0.0  # our answers may need another round than the recorded ones
         self._evse = EvseSnapshot(control_pilot=ControlPilot.B, utc=1.7e9 + self._now)
-        garage.generation += 1
-        self._connection = Connection(
-            Session(
-                config,
-                random_bytes=garage.random_bytes,
-                snapshot=self._evse,
-                now=self._now,
-                generation=garage.generation,
-                paused=garage.pauses.paused(self._now),
-            ),
-        )
+        self._connection = garage.begin(config, self._evse, self._now)
         self._tickets: dict[type[object], Ticket] = {}
         self._answers: list[msgspec.Struct] = []
         self._end: EndSession | None = None

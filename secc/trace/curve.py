@@ -15,7 +15,7 @@ from secc.session.states import State
 from secc.trace.story import Point, Story, name_of, remark_of
 
 WIDTH, LEFT, RIGHT = 1100, 70, 20
-PANEL, GAP, TOP = 130, 22, 60
+PANEL, GAP, TOP = 130, 22, 72
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 
 from certs.testpki import make
 from secc import exi
+from secc.aio.journal import Journal
 from secc.aio.records import LinkEvent, LinkRecord, MessageRecord, Record
 from secc.aio.station import Station
 from secc.config import SeccConfig, TimingConfig, TlsConfig
@@ -161,12 +162,13 @@ async def running(
     *,
     outlet: RecordingOutlet | None = None,
     backend: GrantingBackend | None = None,
+    journal: Journal | None = None,
 ) -> AsyncIterator[Bed]:
     """A station on the loopback interface; no task may be left behind at the end."""
     before = asyncio.all_tasks()
     outlet, backend = outlet or RecordingOutlet(), backend or GrantingBackend()
     records: list[Record] = []
-    station = Station(made or config(), outlet, backend, on_event=records.append, sdp_port=0)
+    station = Station(made or config(), outlet, backend, on_event=records.append, sdp_port=0, journal=journal)
     async with station:
         yield Bed(station, outlet, backend, records)
     await asyncio.sleep(0)

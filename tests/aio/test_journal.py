@@ -1,0 +1,208 @@
+"""The journal: one end for each session, whatever happened to the process [INV-36]."""
+
+import asyncio
+import json
+import os
+import pathlib
+import signal
+
+import pytest
+
+from secc.aio.journal import FAILED, INTERRUPTED, Journal, Sync, records
+from secc.errors import ConfigError
+from secc.session.events import ControlPilot, EndReason, EndSession, EvseFault, EvseSnapshot, MeterReading
+from tests.support.serving import serving
+from tests.support.wire import AC_SETUP, Car, running, to_charge_loop, to_session
+
+ID = bytes.fromhex("0102030405060708")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_700_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def snapshot(energy: int | None = None) -> EvseSnapshot:
+    meter = None if energy is None else MeterReading("M1", energy, 1_700_000_000)
+    return EvseSnapshot(control_pilot=ControlPilot.B, meter=meter)
+
+
+def begin(journal: Journal, number: int = 1, energy: int | None = 100) -> None:
+    journal.begin(number, session_id=ID, peer="fe80::1", tls=True, snapshot=snapshot(energy))
+
+
+def end(energy: int = 350) -> EndSession:
+    return EndSession(
+        reason=EndReason.TERMINATED, session_id=ID, established=True, meter=MeterReading("M1", energy)
+    )
+
+
+def test_a_session_has_one_beginning_and_one_end_with_its_energy(tmp_path: pathlib.Path) -> None:
+    journal = Journal(tmp_path, clock=Clock())
+    begin(journal)
+    journal.end(1, end())
+    journal.end(1, end(999))
+    journal.close()
+    first, last = records(journal.path)
+    assert (first["record"], first["meter"]["energy"], first["tls"]) == ("begin", 100, True)
+    assert (last["record"], last["reason"], last["energy"]) == ("end", "terminated by the EV", 250)
+    assert (last["session"], last["session_id"]) == (first["session"], "0102030405060708")
+    assert last["utc"] == "2023-11-14T22:13:20.000+00:00"
+
+
+def test_readings_are_written_down_now_and_then(tmp_path: pathlib.Path) -> None:
+    clock = Clock()
+    journal = Journal(tmp_path, clock=clock, meter_interval=60.0)
+    begin(journal)
+    for energy in (110, 120, 130):
+        clock.now += 40.0
+        journal.observe(snapshot(energy))
+    journal.observe(snapshot(None))
+    journal.close()
+    assert [r["meter"]["energy"] for r in records(journal.path) if r["record"] == "meter"] == [120]
+
+
+def test_an_end_without_a_reading_takes_the_last_one_seen(tmp_path: pathlib.Path) -> None:
+    journal = Journal(tmp_path)
+    begin(journal, energy=None)
+    journal.observe(snapshot(500))
+    journal.observe(snapshot(505))
+    journal.end(1, EndSession(reason=EndReason.UNPLUGGED, session_id=ID, fault=EvseFault.MALFUNCTION))
+    journal.close()
+    last = list(records(journal.path))[-1]
+    assert (last["meter"]["energy"], last["energy"], last["fault"]) == (505, 5, "malfunction")
+
+
+def test_a_defect_of_ours_is_an_end_too(tmp_path: pathlib.Path) -> None:
+    journal = Journal(tmp_path)
+    begin(journal)
+    journal.end(1, None)
+    journal.close()
+    assert list(records(journal.path))[-1]["reason"] == FAILED
+
+
+def test_a_session_that_is_found_open_gets_its_end(tmp_path: pathlib.Path) -> None:
+    clock = Clock()
+    journal = Journal(tmp_path, clock=clock)
+    begin(journal)
+    clock.now += 61.0
+    journal.observe(snapshot(140))
+    journal.close()
+
+    again = Journal(tmp_path, clock=clock)
+    (record,) = again.recovered
+    assert (record["reason"], record["meter"]["energy"], record["energy"]) == (INTERRUPTED, 140, 40)
+    assert record["last_heard_of"] == "2023-11-14T22:14:21.000+00:00"
+    again.close()
+    third = Journal(tmp_path)
+    assert third.recovered == ()
+    third.close()
+    assert [r["record"] for r in records(journal.path)] == ["begin", "meter", "end"]
+
+
+def test_a_torn_line_does_no_harm(tmp_path: pathlib.Path) -> None:
+    journal = Journal(tmp_path)
+    begin(journal)
+    journal.end(1, end())
+    journal.close()
+    whole = journal.path.read_bytes()
+    journal.path.write_bytes(whole[:-30])  # power cut while the end was being written
+    again = Journal(tmp_path)
+    assert [record["reason"] for record in again.recovered] == [INTERRUPTED]
+    begin(again, 2)
+    again.end(2, end())
+    again.close()
+    assert [r["record"] for r in records(journal.path)] == ["begin", "end", "begin", "end"]
+    assert len(journal.path.read_text().splitlines()) == 5
+
+
+def test_a_second_process_is_kept_out(tmp_path: pathlib.Path) -> None:
+    journal = Journal(tmp_path)
+    with pytest.raises(ConfigError, match="in use by another process"):
+        Journal(tmp_path)
+    journal.close()
+
+
+def test_a_folder_that_cannot_be_used_is_a_configuration_error(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="journal"):
+        Journal(tmp_path / "file" / "folder")
+
+
+def test_a_full_disk_is_told_and_the_next_record_is_whole(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_file: int, _data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    journal = Journal(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        begin(journal)
+    assert journal.problem.endswith("[Errno 28] No space left on device")
+    journal.end(1, end())
+    assert journal.problem == ""
+    journal.close()
+    assert [r["record"] for r in records(journal.path)] == ["end"]
+
+
+@pytest.mark.parametrize(
+    ("sync", "times"), [(Sync.ALWAYS, 3), (Sync.ENDS, 2), (Sync.NEVER, 0)], ids=lambda value: str(value)
+)
+def test_the_disk_is_waited_for_as_configured(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, sync: Sync, times: int
+) -> None:
+    waited: list[int] = []
+    monkeypatch.setattr(os, "fsync", waited.append)
+    journal = Journal(tmp_path, sync=sync, meter_interval=0.0)
+    begin(journal)
+    journal.observe(snapshot(101))
+    journal.end(1, end())
+    journal.close()
+    assert len(waited) == times
+
+
+def test_every_session_of_a_station_is_in_the_journal_once(tmp_path: pathlib.Path) -> None:
+    async def scenario() -> None:
+        journal = Journal(tmp_path)
+        async with running(journal=journal) as bed:
+            good = await Car.connect(bed.plain_port)
+            await to_session(good)
+            good.reset()
+            await bed.until_idle()
+            other = await Car.connect(bed.plain_port)
+            await to_charge_loop(other, bed.outlet)
+        journal.close()  # the second one is ended by the stop of the station
+        other.close()
+
+    asyncio.run(scenario())
+    found = list(records(tmp_path / "journal.jsonl"))
+    assert [record["record"] for record in found] == ["begin", "end", "begin", "end"]
+    assert [record["reason"] for record in found[1::2]] == ["link lost", "link lost"]
+    assert found[3]["detail"] == "the station stops"
+
+
+def test_a_killed_station_closes_the_session_at_its_next_start(tmp_path: pathlib.Path) -> None:
+    async def charge(port: int) -> Car:
+        car = await Car.connect(port)
+        await to_session(car)
+        for body in AC_SETUP[:2]:
+            await car.ask(body)
+        return car
+
+    folder = str(tmp_path / "journal")
+    with serving("--sim", "ac", "--journal", folder) as (process, port):
+        car = asyncio.run(charge(port))
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        car.close()
+    path = tmp_path / "journal" / "journal.jsonl"
+    assert [record["record"] for record in records(path)] == ["begin"]
+    with serving("--sim", "ac", "--journal", folder):
+        pass
+    first, last = (json.loads(line) for line in path.read_text().splitlines())
+    assert (last["record"], last["reason"]) == ("end", INTERRUPTED)
+    assert last["session"] == first["session"]

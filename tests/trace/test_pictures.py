@@ -1,0 +1,103 @@
+"""Sequence chart, charging curve and test of a trace."""
+
+import pathlib
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from secc.session.states import State
+from secc.trace import TraceError, read
+from secc.trace.as_test import write_test
+from secc.trace.chart import chart
+from secc.trace.curve import svg
+from secc.trace.story import Story, tell
+from tests.support.bench import AC
+from tests.support.recordings import ac_session
+from tests.support.traced import Lines, recorded
+
+
+def story(lines: Lines, folder: pathlib.Path) -> Story:
+    trace = read(lines.save(folder / "session.trace"))
+    return tell(trace.sessions[0], trace.config)
+
+
+def test_the_story_has_states_messages_and_curves(tmp_path: pathlib.Path) -> None:
+    told = story(recorded(), tmp_path)
+    states = [band.state for band in told.bands]
+    assert states[:3] == [
+        State.WAIT_SESSION_SETUP,
+        State.WAIT_SERVICE_DISCOVERY,
+        State.WAIT_SERVICE_SELECTION,
+    ]
+    assert states[-1] is State.ENDED
+    assert sum(message.from_ev for message in told.messages) == 18
+    assert set(told.curves) == {"voltage", "voltage set", "current", "current set", "power", "soc"}
+    assert max(point.value for point in told.curves["power"]) == 400.0 * 80.0
+
+
+def test_the_chart_shows_who_said_what(tmp_path: pathlib.Path) -> None:
+    text = chart(story(recorded(), tmp_path))
+    assert "PreChargeReq ──────────────────────▶  380 V 2 A" in text
+    assert "───── 400 V, 80 A ─────▶" in text
+    assert "[WAIT_CABLE_CHECK_RESULT]" in text
+    assert "END: terminated by the EV" in text
+    lines = [line for line in text.splitlines() if "SessionStop" in line]
+    assert lines[0].strip().endswith("Terminate")
+
+
+def test_exchanges_that_repeat_are_folded(tmp_path: pathlib.Path) -> None:
+    recording = ac_session()
+    told = story(recorded(recording, AC), tmp_path)
+    assert "lines of the same" not in chart(told)
+    many = Story(
+        told.session,
+        told.began,
+        told.duration,
+        tuple(m for m in told.messages for _ in range(20)),
+        told.bands,
+        told.curves,
+    )
+    assert "lines of the same" in chart(many)
+    assert "lines of the same" not in chart(many, fold=False)
+
+
+def test_the_curve_is_an_svg_with_all_panels_states_and_messages(tmp_path: pathlib.Path) -> None:
+    picture = svg(story(recorded(), tmp_path), title="EVSE <1>")
+    root = ET.fromstring(picture)
+    texts = [element.text or "" for element in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert "EVSE <1>" in texts
+    for title in ("voltage, V", "current, A", "power, W", "state of charge, %"):
+        assert title in texts
+    titles = [element.text or "" for element in root.iter("{http://www.w3.org/2000/svg}title")]
+    assert any("CurrentDemandReq 400 V 80 A" in title for title in titles)
+    assert any(title.startswith("WAIT_DEMAND") for title in titles)
+
+
+def test_an_ac_session_has_the_current_that_was_offered(tmp_path: pathlib.Path) -> None:
+    told = story(recorded(ac_session(), AC), tmp_path)
+    assert {point.value for point in told.curves["current offered"]} == {32.0}
+    assert "current, A" in svg(told)
+
+
+def test_a_session_without_anything_is_still_drawn(tmp_path: pathlib.Path) -> None:
+    lines = recorded()
+    del lines[2:]
+    told = story(lines, tmp_path)
+    ET.fromstring(svg(told))
+    assert told.bands == (told.bands[0],)
+
+
+def test_a_test_is_written_that_passes(tmp_path: pathlib.Path) -> None:
+    source = recorded().save(tmp_path / "field.trace")
+    target, copy = write_test(read(source), source, tmp_path / "tests" / "test_field_report.py")
+    assert copy.read_bytes() == source.read_bytes()
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", target], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+    with pytest.raises(TraceError, match="is there already"):
+        write_test(read(source), source, target)
+    with pytest.raises(TraceError, match=r"expected test_<what>\.py"):
+        write_test(read(source), source, tmp_path / "field.py")
