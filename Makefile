@@ -14,7 +14,7 @@ EXTRA = $(PY) -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check style generated rust coverage docs examples interop scanner oracles fuzz bench bench-write bench-check \
-  differential fuzz-rust fuzz-smoke build clean
+  differential fuzz-rust fuzz-binding fuzz-smoke build clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort | expand -t 12
@@ -111,6 +111,12 @@ SECONDS_EACH ?= 600
 
 fuzz-rust:  ## the codec under libFuzzer, SECONDS_EACH for each target (nightly Rust, cargo-fuzz)
 	tools/fuzz.sh $(SECONDS_EACH)
+
+fuzz-binding: setup  ## the Python binding under atheris, SECONDS_EACH
+	$(call EXTRA,fuzz) > $(VENV)/fuzz.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check -r $(VENV)/fuzz.txt
+	$(PY) tools/fuzz_seeds.py build/fuzz-seeds
+	PYTHONPATH=. $(PY) tools/fuzz_binding.py -max_total_time=$(SECONDS_EACH) -max_len=8192 build/fuzz-seeds
 
 fuzz-smoke:  ## the same for 20 seconds each; skips with a reason where the tools are missing
 	tools/fuzz.sh 20

@@ -132,7 +132,8 @@ fn a_reader_far_behind_the_end_sees_zeros_and_says_so() {
 #[test]
 fn the_rest_tells_padding_bits_and_trailing_bytes() {
     type Rest = (bool, usize, bool);
-    let cases: [(&[u8], u32, Rest); 7] = [
+    let cases: [(&[u8], u32, Rest); 8] = [
+        (&[0x80, 0xFF], 8, (true, 1, false)),
         (&[0x80], 8, (true, 0, true)),
         (&[0x80], 1, (true, 0, true)),
         (&[0x81], 1, (false, 0, true)),
