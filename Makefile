@@ -85,6 +85,7 @@ style: setup  ## format, lint, types, stub of the extension
 generated: setup  ## generated files are fresh
 	$(PY) -m tools.schemagen --check
 	$(PY) -m tools.docgen --check
+	$(PY) -m tools.cars --check
 
 rust:  ## format, lint and tests of the crates
 	cargo fmt --all --check
