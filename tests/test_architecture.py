@@ -35,7 +35,9 @@ ALLOWED: dict[str, set[str]] = {
     "pilot": {"session", "slac"},
     "ports": {"pilot", "config", "errors", "messages", "pki", "session"},
     # A trace is read and replayed without waiting; whoever records hands in the file and the times.
-    "trace": {"config", "connection", "errors", "exi", "messages", "pki", "session", "trace", "v2gtp"},
+    "trace": {
+        *("config", "connection", "errors", "exi", "messages", "pki", "session", "slac", "trace", "v2gtp"),
+    },
     # The other half of Plug and Charge stands beside the station, not in it.
     "pnc": {"config", "errors", "exi", "messages", "pki", "pnc", "ports", "session"},
 }

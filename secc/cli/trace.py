@@ -9,21 +9,25 @@ from pathlib import Path
 from secc.cli import misused
 from secc.trace import Trace, TracedSession, TraceError, read
 from secc.trace.as_test import write_test
+from secc.trace.capture import conversations, is_capture
 from secc.trace.chart import chart
 from secc.trace.curve import svg
-from secc.trace.story import Story, tell
+from secc.trace.story import Story, tell, tell_capture
 
 EXAMPLES = """examples:
   secc trace session.trace                             all sessions, exchanges that repeat folded
   secc trace session.trace --session 2 --all           each line of the second one
   secc trace session.trace --svg curve.svg             voltage, current, power, SOC, states, messages
+  secc trace field.pcapng                              messages of a capture; --session counts connections
   secc trace session.trace --as-test tests/traces/test_field_report.py
 """
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
-    parser.add_argument("trace", type=Path, help="a file that `secc serve --trace` wrote")
+    parser.add_argument(
+        "trace", type=Path, help="a file that `secc serve --trace` wrote, or a capture (pcap, pcapng)"
+    )
     parser.add_argument("--session", type=int, metavar="N", help="only this one, by the station's count")
     parser.add_argument("--all", action="store_true", help="fold nothing")
     parser.add_argument("--svg", type=Path, metavar="OUT", help="draw the charging curve of one session")
@@ -38,15 +42,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Show, draw or write."""
     try:
+        with arguments.trace.open("rb") as file:
+            if is_capture(file.read(4)):
+                return _capture(arguments)
         trace = read(arguments.trace)
         chosen = _chosen(trace, arguments.session)
         if arguments.as_test is not None:
             for path in write_test(trace, arguments.trace, arguments.as_test):
                 print(f"{path} written")
         elif arguments.svg is not None:
-            story = _longest([tell(session, trace.config) for session in chosen])
-            arguments.svg.write_text(svg(story, title=_title(trace, story.session)), "utf-8")
-            print(f"{arguments.svg}: session {story.session.number} drawn")
+            longest = max(chosen, key=lambda session: len(session.steps))
+            _draw(arguments.svg, tell(longest, trace.config), _title(trace, longest))
         else:
             for session in chosen:
                 print(_title(trace, session))
@@ -67,8 +73,31 @@ def _chosen(trace: Trace, number: int | None) -> list[TracedSession]:
     return chosen
 
 
-def _longest(stories: list[Story]) -> Story:
-    return max(stories, key=lambda story: story.duration)
+def _capture(arguments: argparse.Namespace) -> int:
+    """The same for a capture of the network, as far as it can be read."""
+    if arguments.as_test is not None:
+        return misused("a capture has only what was on the network; a test is made from a trace")
+    found = conversations(arguments.trace.read_bytes())
+    chosen = [talk for number, talk in enumerate(found, 1) if arguments.session in (None, number)]
+    stories = [tell_capture(talk) for talk in chosen if talk.payloads]
+    if arguments.svg is not None:
+        if not stories:
+            return misused("no V2GTP to be drawn")
+        story = max(stories, key=lambda story: story.duration)
+        _draw(arguments.svg, story, story.title)
+        return 0
+    for talk in chosen:
+        story = tell_capture(talk)
+        print(f"{story.title}{': TLS, closed to us' if talk.tls else ''}")
+        print(chart(story, fold=not arguments.all) if talk.payloads else "no V2GTP")
+        print()
+    print(f"TCP connections: {len(found)}")
+    return 0
+
+
+def _draw(path: Path, story: Story, title: str) -> None:
+    path.write_text(svg(story, title=title), "utf-8")
+    print(f"{path}: {story.title} drawn")
 
 
 def _title(trace: Trace, session: TracedSession) -> str:

@@ -38,10 +38,9 @@ def _lines(story: Story) -> Iterator[_Line]:
             yield _Line(at, f"{arrow}  {remark}".rstrip(), f"{name} {code}")
     for band in story.bands[1:]:
         yield _Line(band.start, f"{' ' * 38}[{band.state.name}]")
-    for step in story.session.steps:
-        for output in step.outputs:
-            if (text := _order(output)) is not None:
-                yield _Line(step.at - story.began, text, "set-point" if "SetOutput" in output else "")
+    for at, output in story.orders:
+        if (text := _order(output)) is not None:
+            yield _Line(at, text, "set-point" if "SetOutput" in output else "")
 
 
 def _order(output: dict[str, object]) -> str | None:

@@ -73,10 +73,9 @@ class _Scale:
 
 
 def _summary(story: Story) -> str:
-    end = story.session.end
-    ended = "no end recorded" if end is None else str(end["reason"])
     requests = sum(message.from_ev for message in story.messages)
-    return f"session {story.session.number}: {requests} requests in {story.duration:.1f} s; {ended}"
+    end = story.end or "no end recorded"
+    return f"{story.title}: {requests} requests in {story.duration:.1f} s; {end}"
 
 
 def _panel(panel: _Panel, story: Story, scale: _Scale, top: int) -> Iterator[str]:

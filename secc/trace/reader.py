@@ -154,7 +154,6 @@ class TracedMessage:
     message: msgspec.Struct | None
     """None: it cannot be decoded."""
     payload: bytes
-    step: Step
 
 
 def messages(session: TracedSession) -> Iterator[TracedMessage]:
@@ -170,7 +169,7 @@ def messages(session: TracedSession) -> Iterator[TracedMessage]:
         for from_ev, payload in found:
             message = decoded(payload, handshake=handshakes > 0)
             handshakes -= isinstance(message, SupportedAppProtocolReq | SupportedAppProtocolRes)
-            yield TracedMessage(step.at, from_ev, message, payload, step)
+            yield TracedMessage(step.at, from_ev, message, payload)
 
 
 def decoded(payload: bytes, *, handshake: bool) -> msgspec.Struct | None:

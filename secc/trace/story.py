@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import msgspec
 
 from secc.config import SeccConfig
 from secc.messages import iso2
+from secc.messages.app_protocol import SupportedAppProtocolReq, SupportedAppProtocolRes
 from secc.session.quantities import amount
 from secc.session.states import State
-from secc.trace.reader import TracedMessage, TracedSession, messages
+from secc.trace.capture import Conversation
+from secc.trace.reader import TracedMessage, TracedSession, decoded, messages
 from secc.trace.replay import rerun
 
 
@@ -35,7 +38,11 @@ class Band:
 class Story:
     """One session, times in seconds from its first input."""
 
-    session: TracedSession
+    title: str
+    end: str
+    """Why it ended; empty where that is not known."""
+    orders: tuple[tuple[float, dict[str, Any]], ...]
+    """(seconds, output) of the core, in the form of `form.plain_output`; none in a capture."""
     began: float
     """Monotonic seconds of time 0."""
     duration: float
@@ -52,13 +59,65 @@ def tell(session: TracedSession, config: SeccConfig) -> Story:
     duration = session.steps[-1].at - began if session.steps else 0.0
     said = tuple(messages(session))
     return Story(
-        session,
-        began,
-        duration,
-        said,
-        tuple(_bands(session, config, began, duration)),
-        {name: tuple(points) for name, points in _curves(session, said, began).items() if _moves(points)},
+        title=f"session {session.number}",
+        end="" if session.end is None else str(session.end["reason"]),
+        orders=tuple((step.at - began, output) for step in session.steps for output in step.outputs),
+        began=began,
+        duration=duration,
+        messages=said,
+        bands=tuple(_bands(session, config, began, duration)),
+        curves=_worth_drawing(_curves(session, said, began)),
     )
+
+
+def tell_capture(conversation: Conversation) -> Story:
+    """A conversation that was captured on the network: messages, and what they say about quantities."""
+    said: list[TracedMessage] = []
+    handshakes = 2
+    for payload in conversation.payloads:
+        message = decoded(payload.data, handshake=handshakes > 0)
+        handshakes -= isinstance(message, SupportedAppProtocolReq | SupportedAppProtocolRes)
+        said.append(TracedMessage(payload.at, payload.from_ev, message, payload.data))
+    began = said[0].at if said else 0.0
+    return Story(
+        title=f"{conversation.ev} at {conversation.station}",
+        end="",
+        orders=(),
+        began=began,
+        duration=said[-1].at - began if said else 0.0,
+        messages=tuple(said),
+        bands=(),
+        curves=_worth_drawing(_told_curves(said, began)),
+    )
+
+
+def _told_curves(said: list[TracedMessage], began: float) -> dict[str, list[Point]]:
+    """Quantities as the messages tell them: targets of the EV, readings of the station."""
+    curves: dict[str, list[Point]] = {}
+    for message in said:
+        body, at = getattr(message.message, "body", None), message.at - began
+        for name, field in _TOLD.items():
+            if (value := getattr(body, field, None)) is not None:
+                curves.setdefault(name, []).append(Point(at, float(amount(value, value.unit))))
+        if isinstance(body, iso2.CurrentDemandRes):
+            volts, amperes = curves["voltage"][-1].value, curves["current"][-1].value
+            curves.setdefault("power", []).append(Point(at, volts * amperes))
+        if message.from_ev and (status := getattr(body, "dc_ev_status", None)) is not None:
+            curves.setdefault("soc", []).append(Point(at, float(status.ev_ress_soc)))
+    return curves
+
+
+_TOLD = {
+    "voltage": "evse_present_voltage",
+    "current": "evse_present_current",
+    "voltage set": "ev_target_voltage",
+    "current set": "ev_target_current",
+    "current offered": "evse_max_current",
+}
+
+
+def _worth_drawing(curves: dict[str, list[Point]]) -> dict[str, tuple[Point, ...]]:
+    return {name: tuple(points) for name, points in curves.items() if _moves(points)}
 
 
 def _bands(session: TracedSession, config: SeccConfig, began: float, duration: float) -> list[Band]:

@@ -1,5 +1,6 @@
 """Sequence chart, charging curve and test of a trace."""
 
+import dataclasses
 import pathlib
 import subprocess
 import sys
@@ -51,14 +52,7 @@ def test_exchanges_that_repeat_are_folded(tmp_path: pathlib.Path) -> None:
     recording = ac_session()
     told = story(recorded(recording, AC), tmp_path)
     assert "lines of the same" not in chart(told)
-    many = Story(
-        told.session,
-        told.began,
-        told.duration,
-        tuple(m for m in told.messages for _ in range(20)),
-        told.bands,
-        told.curves,
-    )
+    many = dataclasses.replace(told, messages=tuple(m for m in told.messages for _ in range(20)))
     assert "lines of the same" in chart(many)
     assert "lines of the same" not in chart(many, fold=False)
 
