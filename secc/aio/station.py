@@ -451,14 +451,11 @@ class Station:
         return listener.port
 
     def _renew_endpoint(self) -> None:
-        """Fresh ports for the next EV; who was told the old ones in this very moment may still come to them.
-
-        With SLAC a new match has to come first; ports that are configured stay open.
-        """
+        """Fresh ports; who was told the old ones just now may still come. With SLAC a match comes first."""
         if self._config.slac.enabled:
             self._close_endpoint("between two sessions")
         elif self._config.network.tcp_port == self._config.network.tls_port == 0:
-            for listener in self._listeners:
+            for listener in self._listeners:  # ports that are configured stay open
                 listener.retire()
             self._retired = [*(one for one in self._retired if not one.closed), *self._listeners]
             self._listeners, self._endpoint = [], None
