@@ -584,3 +584,20 @@ def test_an_unknown_element_is_reported_by_name() -> None:
     with pytest.raises(DecodeError, match=r"\{urn\}y is no global element") as caught:
         exi.XMLDSIG.decode_fragment(stream)
     assert caught.value.kind == "undeclared"
+
+
+def test_a_message_with_full_lists_of_both_kinds_is_read_back() -> None:
+    power = iso2.PhysicalValue(multiplier=0, unit=iso2.UnitSymbol.W, value=1)
+    schedule = iso2.PMaxSchedule(
+        p_max_schedule_entry=tuple(
+            iso2.PMaxScheduleEntry(time_interval=iso2.RelativeTimeInterval(start=n), p_max=power)
+            for n in range(1024)
+        )
+    )
+    full = iso2.SAScheduleList(
+        sa_schedule_tuple=tuple(
+            iso2.SAScheduleTuple(sa_schedule_tuple_id=n, p_max_schedule=schedule) for n in (1, 2, 3)
+        )
+    )
+    octets = exi.ISO2.encode_fragment("SAScheduleList", full)
+    assert exi.ISO2.decode_fragment(octets) == ("SAScheduleList", full)

@@ -254,11 +254,10 @@ impl Codec {
         let first = self.attempt(py, data, fragment, FullLists::Specified, decoder);
         let outcome = match first {
             Err(Failure::Stream(error)) if self.lenient_lists && decoder.met_full_list => {
-                // An error behind a full list may come from the other form of its end; the first error counts.
-                match self.attempt(py, data, fragment, FullLists::Loop, decoder) {
-                    Ok(found) => Ok(found),
-                    Err(_) => Err(Failure::Stream(error)),
-                }
+                // An error behind a full list may come from another form of its end; the first error counts.
+                let marked = self.attempt(py, data, fragment, FullLists::Marked, decoder);
+                let second = marked.or_else(|_| self.attempt(py, data, fragment, FullLists::Loop, decoder));
+                second.map_err(|_| Failure::Stream(error))
             }
             other => other,
         };

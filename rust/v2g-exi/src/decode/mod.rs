@@ -66,7 +66,10 @@ pub enum Step<'a> {
 pub enum FullLists {
     /// As EXI 1.0 has it: the element is no longer among the alternatives.
     Specified,
-    /// As some encoders write it: as if one more could follow.
+    /// As common Java stacks and this encoder write it: the lists that are marked in the tables end as if one more
+    /// could follow.
+    Marked,
+    /// As generated C codecs write it: every list ends as if one more could follow.
     Loop,
 }
 

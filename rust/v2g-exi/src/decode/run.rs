@@ -126,6 +126,9 @@ impl<'a, 'g> Run<'a, 'g> {
             let from = to.saturating_sub(self.grammar.fragments.bits.into());
             sink.step(from, to, Step::FragmentEnd(code as u16, end as u16 + 1));
         }
+        if self.reader.overrun() {
+            return Err(self.truncated());
+        }
         let at = self.reader.position();
         if at % 8 != 0 {
             sink.step(at, at.next_multiple_of(8), Step::Padding);
@@ -257,7 +260,12 @@ impl<'a, 'g> Run<'a, 'g> {
         }
         if self.frame.counter == production.number {
             self.met_full_list = true;
-            if self.options.full_lists == FullLists::Specified {
+            let leaves = match self.options.full_lists {
+                FullLists::Specified => true,
+                FullLists::Marked => production.count == Count::Step,
+                FullLists::Loop => false,
+            };
+            if leaves {
                 self.frame.state = production.last;
             }
         }
