@@ -22,11 +22,11 @@ from secc.sdp import (
 
 ASK_TLS = bytes.fromhex("01fe9000000000020000")
 ASK_PLAIN = bytes.fromhex("01fe9000000000021000")
-STATION = IPv6Address("fe80::664d:70ff:fe01:60e")
+STATION = IPv6Address("fe80::2aa:bbff:fecc:ddee")
 EV = Source(IPv6Address("fe80::1"), 50000, 3)
-BOTH = Endpoint(STATION, 3, plain_port=55118, tls_port=55119)
-PLAIN_ANSWER = bytes.fromhex("01fe900100000014fe80000000000000664d70fffe01060ed74e1000")
-TLS_ANSWER = bytes.fromhex("01fe900100000014fe80000000000000664d70fffe01060ed74f0000")
+BOTH = Endpoint(STATION, 3, plain_port=50118, tls_port=50119)
+PLAIN_ANSWER = bytes.fromhex("01fe900100000014fe8000000000000002aabbfffeccddeec3c61000")
+TLS_ANSWER = bytes.fromhex("01fe900100000014fe8000000000000002aabbfffeccddeec3c70000")
 
 
 def responder(policy: TlsPolicy = TlsPolicy.OPTIONAL, endpoint: Endpoint = BOTH) -> SdpResponder:
@@ -42,7 +42,7 @@ def test_requests_are_read_and_written() -> None:
 
 
 def test_responses_are_read_and_written() -> None:
-    response = SdpResponse(STATION, 55118, Security.NONE)
+    response = SdpResponse(STATION, 50118, Security.NONE)
     assert response.to_bytes() == PLAIN_ANSWER
     assert SdpResponse.parse(PLAIN_ANSWER) == response
 
@@ -70,13 +70,13 @@ def test_the_security_policy(asked: bytes, policy: TlsPolicy, answer: bytes) -> 
 
 @pytest.mark.req("V2G2-627")
 def test_a_tls_request_to_a_station_without_tls_is_answered_without_tls() -> None:
-    plain_only = Endpoint(STATION, 3, plain_port=55118)
+    plain_only = Endpoint(STATION, 3, plain_port=50118)
     assert responder(TlsPolicy.OPTIONAL, plain_only).handle(ASK_TLS, EV, 0.0) == PLAIN_ANSWER
 
 
 @pytest.mark.parametrize("asked", [ASK_TLS, ASK_PLAIN])
 def test_a_station_that_requires_tls_never_announces_less(asked: bytes) -> None:
-    plain_only = Endpoint(STATION, 3, plain_port=55118)
+    plain_only = Endpoint(STATION, 3, plain_port=50118)
     silent = responder(TlsPolicy.REQUIRED, plain_only)
     assert silent.handle(asked, EV, 0.0) is None
     assert silent.counts == {Verdict.POLICY: 1}
@@ -130,7 +130,7 @@ def test_repeats_get_the_same_answer() -> None:
         ("01fe900000000002ff00", Verdict.MALFORMED),
         ("01fe9000000000020001", Verdict.MALFORMED),
         ("01fe9000000000020010", Verdict.TRANSPORT),
-        ("01fe900100000014fe80000000000000664d70fffe01060ed74e1000", Verdict.FOREIGN_RESPONSE),
+        ("01fe900100000014fe8000000000000002aabbfffeccddeec3c61000", Verdict.FOREIGN_RESPONSE),
     ],
 )
 @pytest.mark.req("V2G2-152")
@@ -167,7 +167,7 @@ def test_our_own_response_is_not_taken_for_a_foreign_one() -> None:
 
 
 def test_on_the_loopback_interface_only_loopback_is_answered() -> None:
-    station = responder(TlsPolicy.OFF, Endpoint(IPv6Address("::1"), 0, plain_port=55118))
+    station = responder(TlsPolicy.OFF, Endpoint(IPv6Address("::1"), 0, plain_port=50118))
     assert station.handle(ASK_PLAIN, Source(IPv6Address("::1"), 50000), 0.0) is not None
     assert station.handle(ASK_PLAIN, EV, 0.0) is None
 

@@ -49,11 +49,11 @@ def test_a_file_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
 def test_sdp_is_shown_too(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["decode", "01fe9000000000020000"]) == 0
     assert json.loads(capsys.readouterr().out) == {"SDPRequest": {"Security": "TLS", "Transport": "TCP"}}
-    assert main(["decode", "01fe900100000014fe80000000000000664d70fffe01060ed74e1000"]) == 0
+    assert main(["decode", "01fe900100000014fe8000000000000002aabbfffeccddeec3c61000"]) == 0
     assert json.loads(capsys.readouterr().out) == {
         "SDPResponse": {
-            "Address": "fe80::664d:70ff:fe01:60e",
-            "Port": 55118,
+            "Address": "fe80::2aa:bbff:fecc:ddee",
+            "Port": 50118,
             "Security": "NONE",
             "Transport": "TCP",
         }
