@@ -113,9 +113,17 @@ impl Sink for Trace<'_> {
                 row.event = format!("second level: {what}");
                 row.code = Some((code, 0));
             }
+            Step::Name(uri, local) => {
+                row.event = "name".into();
+                row.value = format!("{{{uri}}}{local}");
+            }
+            Step::Relaxed(code, production) => {
+                row.event = self.event(production);
+                row.code = Some((code, 0));
+            }
             Step::Value(at, found) => {
                 row.event = "value".into();
-                row.datatype = Some(at.production.target);
+                row.datatype = Some(at.production.target).filter(|_| at.production.kind != Kind::Text);
                 row.value = show(found);
             }
             Step::FragmentEnd(code, of) => {

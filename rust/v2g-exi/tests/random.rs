@@ -4,6 +4,7 @@
 mod support;
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use support::{
     any_message, assert_canonicalisable, decode_strictly, encode, grammar, hex, Random, Walk, SETS,
 };
@@ -114,27 +115,21 @@ fn assert_explained(set: &str, stream: &[u8], fragment: bool) {
 
 #[test]
 fn every_bit_of_a_random_message_is_explained_once() {
-    let how = Walk { without: &["#text"], ..Walk::default() }; // see below
     for set in SETS {
         for seed in 0..MESSAGES / 3 {
-            let (stream, fragment) = any_message(grammar(set), &mut Random::new(seed), how);
+            let (stream, fragment) = any_message(grammar(set), &mut Random::new(seed), Walk::default());
             assert_explained(set, &stream, fragment);
         }
     }
 }
 
-#[test]
-#[ignore = "text between elements is not told to the trace yet"]
-fn every_bit_of_text_between_elements_is_explained_once() {
-    for seed in 0..MESSAGES / 3 {
-        let (stream, fragment) = any_message(grammar("xmldsig"), &mut Random::new(seed), Walk::default());
-        assert_explained("xmldsig", &stream, fragment);
-    }
-}
-
 proptest! {
+    // One seed: the same cases in every run. The fuzz targets look for others.
     #![proptest_config(ProptestConfig {
-        cases: if cfg!(miri) { 2 } else { 200 }, failure_persistence: None, ..ProptestConfig::default()
+        cases: if cfg!(miri) { 2 } else { 400 },
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(15118),
+        ..ProptestConfig::default()
     })]
 
     #[test]
@@ -155,7 +150,7 @@ proptest! {
         seed in any::<u64>(), changes in prop::collection::vec((any::<u16>(), any::<u8>()), 1..6),
     ) {
         let set = SETS[(seed % SETS.len() as u64) as usize];
-        let how = Walk { without: &["#text"], elements: 30, ..Walk::default() };
+        let how = Walk { elements: 30, ..Walk::default() };
         let (mut stream, fragment) = any_message(grammar(set), &mut Random::new(seed), how);
         for (place, octet) in changes {
             let place = 1 + place as usize % (stream.len() - 1);

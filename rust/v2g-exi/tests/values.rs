@@ -299,7 +299,6 @@ fn the_emaid_fragment_uses_the_relaxed_grammar() {
 }
 
 #[test]
-#[ignore = "the codes of the relaxed grammar are not told to the trace yet"]
 fn every_bit_of_the_emaid_fragment_is_explained_once() {
     let stream = unhex("80ec0202b4b21a40041111505090d0cc4c8cd05090cd4dbd3d00");
     let (rows, outcome) = explain(grammar("iso2"), &stream, Options::default(), true);

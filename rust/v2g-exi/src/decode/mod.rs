@@ -53,6 +53,10 @@ pub enum Step<'a> {
     SimpleEnd,
     /// A code of the second level.
     SecondLevel(u16, &'static str),
+    /// A name in full, behind the code of an element of any name: URI and local name.
+    Name(&'a str, &'a str),
+    /// A code of the grammar of ambiguous fragments, and the production it stands for.
+    Relaxed(u16, &'a Production),
     /// A value.
     Value(At<'a>, Found<'a>),
     /// The end of a fragment.

@@ -222,8 +222,7 @@ impl<'a, 'g> Run<'a, 'g> {
                 Kind::Text => {
                     self.reader.skip(state.bits.into());
                     self.advance(production)?;
-                    self.string(crate::grammar::UNBOUNDED, NO_NAME)?;
-                    sink.value(at, Found::Text(&self.memory.text)).map_err(Failure::Sink)?;
+                    self.text(at, sink)?;
                 }
                 Kind::Any => {
                     self.reader.skip(state.bits.into());

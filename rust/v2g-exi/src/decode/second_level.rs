@@ -96,15 +96,16 @@ impl Run<'_, '_> {
         let mut least = 0;
         let base = self.root;
         let mut ended = false;
+        let value = Production { slot: *value_slot, target: *value_datatype, kind: Kind::Content, ..base };
+        let end = Production { kind: Kind::EndElement, ..base };
         loop {
-            let code = self.reader.bits((*tag_bits).into()) as u16;
-            if self.reader.overrun() {
-                return Err(self.truncated());
-            }
+            let code = self.relaxed_code(*tag_bits)?;
             if code == *tag_text {
+                self.tell_code(*tag_bits, code, &value, sink);
                 break;
             }
             if code + 1 == *tag_text {
+                self.tell_code(*tag_bits, code, &end, sink);
                 ended = true;
                 break;
             }
@@ -114,20 +115,34 @@ impl Run<'_, '_> {
             };
             least = code + 1;
             let production = Production { slot: *slot, target: *datatype, kind: Kind::Attribute, ..base };
+            self.tell_code(*tag_bits, code, &production, sink);
             self.datum(At { index: ROOT, production: &production }, sink)?;
         }
-        let production =
-            Production { slot: *value_slot, target: *value_datatype, kind: Kind::Content, ..base };
-        let at = At { index: ROOT, production: &production };
+        let at = At { index: ROOT, production: &value };
         if ended {
             self.empty(at, sink)?;
             return self.close(sink);
         }
         self.datum(at, sink)?;
-        if self.reader.bits((*content_bits).into()) != u64::from(*content_end) {
+        let code = self.relaxed_code(*content_bits)?;
+        if code != *content_end {
             return Err(self.undeclared("content after the value", root.name));
         }
+        self.tell_code(*content_bits, code, &end, sink);
         self.close(sink)
+    }
+
+    fn relaxed_code<E>(&mut self, bits: u8) -> Outcome<u16, E> {
+        let code = self.reader.bits(bits.into()) as u16;
+        if self.reader.overrun() {
+            return Err(self.truncated());
+        }
+        Ok(code)
+    }
+
+    fn tell_code<S: Sink>(&self, bits: u8, code: u16, production: &Production, sink: &mut S) {
+        let to = self.reader.position();
+        sink.step(to - u64::from(bits), to, Step::Relaxed(code, production));
     }
 }
 

@@ -4,8 +4,8 @@ use super::run::{Outcome, Run};
 use super::{Sink, Step};
 use crate::bits::top;
 use crate::error::{Failure, Kind as Fault};
-use crate::grammar::{Datatype, DatatypeKind};
-use crate::value::{At, Found, Octets};
+use crate::grammar::{Datatype, DatatypeKind, UNBOUNDED};
+use crate::value::{At, Found, Octets, NO_NAME};
 
 impl Run<'_, '_> {
     /// Start code, CH, value and EE of an element of simple type. `lead`: width of the start code.
@@ -23,11 +23,17 @@ impl Run<'_, '_> {
         if S::TRACE {
             let to = self.reader.position();
             sink.step(to - 1, to, Step::Characters);
-        } else if d.bits > 0 {
+        }
+        if d.bits > 0 {
             let bits = u32::from(d.bits);
             let raw = top(word << 1, bits);
             if top((word << 1).wrapping_shl(bits), 1) == 0 {
                 self.reader.skip(bits.wrapping_add(1));
+                if S::TRACE && !self.reader.overrun() {
+                    let to = self.reader.position();
+                    sink.step(to - u64::from(bits) - 1, to - 1, Step::Value(at, raw_value(d, raw, at)));
+                    sink.step(to - 1, to, Step::SimpleEnd);
+                }
                 return self.short(d, raw, at, sink);
             }
         }
@@ -80,13 +86,8 @@ impl Run<'_, '_> {
             DatatypeKind::Boolean | DatatypeKind::NBit | DatatypeKind::Enumeration => {
                 let raw = top(self.reader.peek(), d.bits.into());
                 self.reader.skip(d.bits.into());
-                if S::TRACE {
-                    let found = match d.kind {
-                        DatatypeKind::Boolean => Found::Boolean(raw == 1),
-                        DatatypeKind::NBit => Found::Integer((raw as i64).wrapping_add(d.low)),
-                        _ => Found::Literal(at.production.target, raw as u16),
-                    };
-                    sink.step(from, self.reader.position(), Step::Value(at, found));
+                if S::TRACE && !self.reader.overrun() {
+                    sink.step(from, self.reader.position(), Step::Value(at, raw_value(d, raw, at)));
                 }
                 return self.short(d, raw, at, sink);
             }
@@ -216,6 +217,19 @@ impl Run<'_, '_> {
         self.text_of(length, max_length, name)
     }
 
+    /// Text between elements.
+    #[cold]
+    pub(super) fn text<S: Sink>(&mut self, at: At<'_>, sink: &mut S) -> Outcome<(), S::Error> {
+        let from = self.reader.position();
+        self.string(UNBOUNDED, NO_NAME)?;
+        if self.reader.overrun() {
+            return Err(self.truncated());
+        }
+        let found = Found::Text(&self.memory.text);
+        sink.step(from, self.reader.position(), Step::Value(at, found));
+        sink.value(at, found).map_err(Failure::Sink)
+    }
+
     /// `length` characters into the text memory.
     pub(super) fn text_of<E>(&mut self, length: u64, max_length: u32, name: u16) -> Outcome<(), E> {
         if length > self.reader.remaining() / 8 || length > max_length.into() {
@@ -250,6 +264,15 @@ impl Run<'_, '_> {
         }
         self.memory.text = text;
         Ok(())
+    }
+}
+
+/// A value of fixed width as it stands in the stream, in its range or not.
+fn raw_value<'a>(d: &Datatype, raw: u64, at: At<'_>) -> Found<'a> {
+    match d.kind {
+        DatatypeKind::Boolean => Found::Boolean(raw == 1),
+        DatatypeKind::NBit => Found::Integer((raw as i64).wrapping_add(d.low)),
+        _ => Found::Literal(at.production.target, raw as u16),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Elements where the schema allows any, and names that are spelled out.
 
 use super::run::{Outcome, Run};
-use super::Sink;
+use super::{Sink, Step};
 use crate::error::Kind as Fault;
 use crate::grammar::{Kind, Production, UNBOUNDED};
 use crate::value::{At, NO_NAME, ROOT, WILD};
@@ -10,7 +10,12 @@ impl Run<'_, '_> {
     /// An element of any name: read if it is a global element of the schema set, else reported by name.
     #[cold]
     pub(super) fn wildcard<S: Sink>(&mut self, any: &Production, sink: &mut S) -> Outcome<(), S::Error> {
+        let from = self.reader.position();
         let (uri, local) = self.qualified_name()?;
+        if self.reader.overrun() {
+            return Err(self.truncated());
+        }
+        sink.step(from, self.reader.position(), Step::Name(&uri, &local));
         let Some((number, root)) = self.grammar.global_element(&uri, &local) else {
             let detail = format!("{{{uri}}}{local} is no global element of this schema set");
             return Err(self.fault(Fault::Undeclared, detail));
