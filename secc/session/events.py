@@ -209,6 +209,10 @@ class EnergyNeed:
     """W that the EV can take, as far as it can be told."""
     max_steps: int
     """Steps per schedule the EV can store, at least 1 [V2G2-310]."""
+    continued: int | None = None
+    """Id of the schedule that goes on after a pause [V2G2-741]: a tariff for what is left is asked for."""
+    gone: int = 0
+    """Seconds of it that are over."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

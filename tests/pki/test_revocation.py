@@ -141,6 +141,11 @@ def test_an_answer_without_next_update_is_good_for_a_day_and_none_for_more_than_
     assert longest.usable_until == NOW - HOUR + datetime.timedelta(days=7)
 
 
+def _flipped(data: bytes) -> bytes:
+    """With another last bit, of s in the signature. Of one response: each is signed with new randomness."""
+    return data[:-1] + bytes([data[-1] ^ 1])
+
+
 OTHER_CA = PKI[Kind.OEM_SUB_CA_2]
 DAY = datetime.timedelta(days=1)
 
@@ -184,7 +189,7 @@ WORTHLESS = [
     ("old, without an end", response(this_update=NOW - 25 * HOUR, next_update=None), Rule.EVIDENCE_STALE),
     ("from the future", response(this_update=NOW + HOUR, next_update=NOW + DAY), Rule.EVIDENCE_FUTURE),
     ("another nonce", response(nonce=b"0123456789abcdef"), Rule.EVIDENCE_NONCE),
-    ("a bit flipped", response()[:-1] + bytes([response()[-1] ^ 1]), Rule.EVIDENCE_SIGNER),
+    ("a bit flipped", _flipped(response()), Rule.EVIDENCE_SIGNER),
 ]
 
 

@@ -42,7 +42,8 @@ def charge_parameter_discovery(session: Session, request: iso2.ChargeParameterDi
     session.renegotiation_wanted = False
     resumed, question = _resumed(session), session.schedule_question
     answered = question is not None and question.answer is not None
-    if resumed is None and session.config.energy.ask_backend_for_schedules and not answered:
+    wanted = resumed is None or tariffs.lost(session, resumed)
+    if wanted and session.config.energy.ask_backend_for_schedules and not answered:
         if question is None:
             session.schedule_question = ScheduleQuestion(session.ticket())
             session.emit(AskSchedules(session.schedule_question.ticket, _need(session, parameters)))
@@ -50,7 +51,7 @@ def charge_parameter_discovery(session: Session, request: iso2.ChargeParameterDi
         _answer(session, EVSEProcessing.ONGOING, None)
         return State.WAIT_CHARGE_PARAMETERS
     offered = None if question is None or question.answer is None else question.answer.offer
-    offer = resumed or offered
+    offer = offered if resumed is None else tariffs.completed(resumed, offered)
     schedules = _own_offer(session, parameters) if offer is None else _fitting(offer, parameters)
     session.joined = session.schedule_question = None
     session.latest_offer = Offer(schedules, session.now, schedules.schedules[0].schedule_id)
@@ -169,12 +170,15 @@ def _need(session: Session, parameters: ChargeParameters) -> EnergyNeed:
     if power is None:
         volts = ev.voltage if parameters.mode.is_dc else decimal(session.config.energy.ac.nominal_voltage)
         power = volts * ev.current * parameters.phases
+    before = None if _resumed(session) is None or session.joined is None else session.joined.offer
     return EnergyNeed(
         mode=parameters.mode,
         departure=parameters.departure,
         energy=None if parameters.energy is None else float(parameters.energy),
         max_power=float(power),
         max_steps=parameters.max_steps,
+        continued=None if before is None else before.schedule_id,
+        gone=0 if before is None else int(session.now - before.offered_at),
     )
 
 
@@ -213,7 +217,9 @@ def _resumed(session: Session) -> ScheduleOffer | None:
     later = [step for step in schedule.steps if step.start > gone]
     steps = [PowerStep(0, current.max_power), *(PowerStep(s.start - gone, s.max_power) for s in later)]
     duration = schedule.end - gone - steps[-1].start
-    return ScheduleOffer((dataclasses.replace(schedule, steps=tuple(steps), duration=duration),))
+    tariff, signature = tariffs.continued(schedule, before.schedules, gone)
+    rest = dataclasses.replace(schedule, steps=tuple(steps), duration=duration, tariff=tariff)
+    return ScheduleOffer((rest,), signature)
 
 
 def _fitting(offer: ScheduleOffer, parameters: ChargeParameters) -> ScheduleOffer:

@@ -3,15 +3,21 @@
 The operator signs each tariff; the signature stands in the header of ChargeParameterDiscoveryRes with one
 reference per tariff. The station has no key for it and changes nothing: tariffs whose signature would not fit
 are left out, all of them, as a signature over some is a signature over none.
+
+A tariff counts its intervals from the offer. When a paused session goes on, some of it is over, and what is
+left has to be counted anew: the station does that where nobody has signed, else it asks the back end for a
+tariff signed anew, and offers the schedule without one when there is none.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from secc.config import TariffPolicy
+from secc.messages.iso2 import RelativeTimeInterval, SalesTariff, SalesTariffEntry
 from secc.messages.xmldsig import Signature
-from secc.session.events import NoticeKind, ScheduleOffer
+from secc.session.events import NoticeKind, PowerSchedule, ScheduleOffer
 
 if TYPE_CHECKING:
     from secc.session.machine import Session
@@ -26,9 +32,13 @@ def accompanied(session: Session, offer: ScheduleOffer) -> tuple[bool, Signature
     if not session.tls:
         session.notice(NoticeKind.IGNORED, "sales tariffs are left out without TLS")
         return False, None
+    most = 1024 if session.parameters is None else session.parameters.max_steps
+    if any(len(tariff.sales_tariff_entry) > most for tariff in tariffs):  # nobody may shorten what is signed
+        session.notice(NoticeKind.IGNORED, f"sales tariffs are left out: the EV stores {most} entries")
+        return False, None
     signature = offer.tariff_signature
     if signature is not None:
-        signed = sorted(reference.uri or "" for reference in signature.signed_info.reference)
+        signed = _signed(signature)
         if signed == sorted(f"#{tariff.id}" for tariff in tariffs):
             return True, signature
         session.notice(NoticeKind.IGNORED, f"sales tariffs are left out: signed are {signed}")
@@ -37,3 +47,70 @@ def accompanied(session: Session, offer: ScheduleOffer) -> tuple[bool, Signature
         return True, None
     session.notice(NoticeKind.IGNORED, "sales tariffs are left out: not signed")
     return False, None
+
+
+def continued(
+    schedule: PowerSchedule, before: ScheduleOffer, gone: int
+) -> tuple[SalesTariff | None, Signature | None]:
+    """The tariff of a schedule `gone` seconds after it was offered, with the signature where that still fits.
+
+    None where the rest of a signed tariff would have to be signed anew.
+    """
+    tariff, signature = schedule.tariff, before.tariff_signature
+    rest = None if tariff is None else _rest(tariff, gone)
+    if signature is None or rest is None:
+        return rest, None
+    fits = rest == tariff and _signed(signature) == [f"#{rest.id}"]
+    return (rest, signature) if fits else (None, None)
+
+
+def lost(session: Session, resumed: ScheduleOffer) -> bool:
+    """Before the pause there was a tariff, now there is none: worth a question to the back end."""
+    before = None if session.joined is None else session.joined.offer
+    wanted = session.config.pnc.sales_tariffs is not TariffPolicy.NONE and session.tls
+    return wanted and before is not None and before.followed.tariff is not None and not _priced(resumed)
+
+
+def completed(resumed: ScheduleOffer, answer: ScheduleOffer | None) -> ScheduleOffer:
+    """The schedule that goes on, with the tariff that the back end has for what is left of it."""
+    (schedule,) = resumed.schedules
+    if answer is None or schedule.schedule_id not in answer:
+        return resumed
+    priced = dataclasses.replace(schedule, tariff=answer[schedule.schedule_id].tariff)
+    return ScheduleOffer((priced,), answer.tariff_signature)
+
+
+def _priced(offer: ScheduleOffer) -> bool:
+    return any(schedule.tariff is not None for schedule in offer.schedules)
+
+
+def _signed(signature: Signature) -> list[str]:
+    return sorted(reference.uri or "" for reference in signature.signed_info.reference)
+
+
+def _rest(tariff: SalesTariff, gone: int) -> SalesTariff | None:
+    """What is left of it, counted from now; None when nothing is."""
+    entries: list[SalesTariffEntry] = []
+    for entry in tariff.sales_tariff_entry:
+        start, length = entry.time_interval.start - gone, entry.time_interval.duration
+        if start <= 0:
+            entries.clear()  # the one before is over
+            length = None if length is None else length + start
+            if length is not None and length <= 0:
+                continue
+        entries.append(
+            SalesTariffEntry(
+                time_interval=RelativeTimeInterval(start=max(start, 0), duration=length),
+                e_price_level=entry.e_price_level,
+                consumption_cost=entry.consumption_cost,
+            )
+        )
+    if not entries:
+        return None
+    return SalesTariff(
+        id=tariff.id,
+        sales_tariff_id=tariff.sales_tariff_id,
+        sales_tariff_description=tariff.sales_tariff_description,
+        num_e_price_levels=tariff.num_e_price_levels,
+        sales_tariff_entry=tuple(entries),
+    )
