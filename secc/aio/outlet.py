@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from secc.aio.contracts import ContractDesk
+from secc.aio.safety import Safety
 from secc.config import SeccConfig
 from secc.ports import Backend, EvseController
 from secc.session.contract_events import (
@@ -83,11 +84,13 @@ class Outlet:
         report: Callable[[Answer], None],
         complain: Callable[[str], None],
         desk: ContractDesk | None = None,
+        safety: Safety | None = None,
     ) -> None:
         """`report` takes inputs for the session; `complain` takes what only a log needs to know.
 
-        `desk` deals with contracts; without it none is authorized.
+        `desk` deals with contracts; without it none is authorized. `safety` makes safe at the end.
         """
+        self._safety = safety or Safety(controller, config.timing.controller_call, complain)
         self._desk = desk
         self._contract: Ticket | None = None
         self._config = config
@@ -148,14 +151,14 @@ class Outlet:
             self._report(AuthorizationDecided(self._authorization, granted=False))
 
     async def release(self) -> None:
-        """Make the outlet safe (see `make_safe`), leave nothing under way. May be called again.
+        """Make the outlet safe (see `Safety`), leave nothing under way. May be called again.
 
         What switches off goes on beside `make_safe`, everything else is cancelled before it.
         """
         self._released = True
         for task in self._tasks - self._switching_off:
             task.cancel()
-        await make_safe(self._controller, self._config.timing.controller_call, self._complain)
+        await self._safety.make()
         left = list(self._tasks)
         for task in left:
             task.cancel()
@@ -280,30 +283,6 @@ class Outlet:
         self._switching_off.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._complain(_what(error))
-
-
-async def make_safe(controller: EvseController, limit: float, complain: Callable[[str], None]) -> None:
-    """Everything off, come what may: a cancelled caller is cancelled afterwards. A failure is complained of.
-
-    A controller that fails or hangs here still has its lease, which nobody renews any more [INV-31].
-    """
-
-    async def call() -> None:
-        try:
-            async with asyncio.timeout(limit):
-                await controller.make_safe()
-        except Exception as error:
-            complain(f"make_safe: {_what(error)}")
-
-    task = asyncio.get_running_loop().create_task(call())
-    cancelled = False
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError:
-            cancelled = True
-    if cancelled:
-        raise asyncio.CancelledError
 
 
 _CANCEL_TIME = 1.0  # what a cancelled call of the integrator may take before it is left behind

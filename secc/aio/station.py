@@ -18,7 +18,6 @@ Without SLAC the link counts as up while the interface has an address; the setup
 import asyncio
 import collections
 import contextlib
-import dataclasses
 import logging
 import os
 import socket
@@ -28,14 +27,16 @@ from types import TracebackType
 from secc.aio.admission import gives_way
 from secc.aio.books import Books
 from secc.aio.contracts import ContractDesk
-from secc.aio.discovery import Discovery, DiscoveryHealth
+from secc.aio.discovery import Discovery
+from secc.aio.health import StationHealth
 from secc.aio.interface import LinkLocal, find_link_local
 from secc.aio.journal import Journal
 from secc.aio.link import Grant, Link
 from secc.aio.listener import Listener
-from secc.aio.outlet import Outlet, make_safe
+from secc.aio.outlet import Outlet
 from secc.aio.records import Chatter, LinkEvent, LinkRecord, Record
 from secc.aio.renewal import renewal_for
+from secc.aio.safety import Safety
 from secc.aio.tls import TlsKeeper
 from secc.config import SeccConfig
 from secc.errors import LinkError
@@ -49,20 +50,6 @@ from secc.tls import PlainEngine
 from secc.trace.recorder import Beginning, Recorder
 
 _log = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class StationHealth:
-    """What a supervisor wants to know."""
-
-    serving: bool
-    """A car that is plugged in now could begin a session."""
-    reason: str
-    """Why not; empty while serving."""
-    discovery: DiscoveryHealth
-    in_session: bool
-    blocked: bool
-    """A serious fault waits for `reset_fault` and an unplugged cable [INV-30]."""
 
 
 class Station:
@@ -98,6 +85,7 @@ class Station:
         self._responder = SdpResponder(config.tls.policy)
         self._discovery = Discovery(self._responder, port=sdp_port, on_problem=self._deaf)
         self._books = Books(recorder, journal, complain=self._complain)
+        self._safety = Safety(controller, config.timing.controller_call, self._complain)
         self._latch = FaultLatch()
         self._pauses = PauseMemory(config.timing.pause)
         self._recent_ids: collections.deque[bytes] = collections.deque(maxlen=1000)
@@ -129,9 +117,9 @@ class Station:
 
     async def start(self) -> None:
         """Make the outlet safe first [INV-32], then listen, or wait for an address to listen on."""
-        await make_safe(self._controller, self._config.timing.controller_call, self._complain)
+        await self._safety.make()
         self._look()
-        keepers = [self._supervise(), self._tls.run()]
+        keepers = [self._supervise(), self._tls.run(), self._safety.run()]
         keepers += [self._renewal.run()] if self._renewal is not None else []
         self._keepers = [asyncio.get_running_loop().create_task(keeper) for keeper in keepers]
         self._supervisor = self._keepers[0]
@@ -150,7 +138,7 @@ class Station:
             await asyncio.wait(self._tasks)
             await asyncio.gather(*[link.shut_down("the station stops") for link in self._links])
         self._discovery.close()
-        await make_safe(self._controller, self._config.timing.controller_call, self._complain)
+        await self._safety.make()
 
     async def __aenter__(self) -> "Station":
         await self.start()
@@ -249,8 +237,8 @@ class Station:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._config.timing.controller_call):
                     await self._free.wait()
-        if self._active is not None or link not in self._links:
-            self._tell(LinkEvent.REFUSED, "the outlet is taken", link.peer)
+        if self._active is not None or link not in self._links or self._safety.problem:
+            self._tell(LinkEvent.REFUSED, self._safety.problem or "the outlet is taken", link.peer)
             return None
         self._active = link
         self._free.clear()
@@ -320,6 +308,7 @@ class Station:
             report=link.post,
             complain=self._complain,
             desk=self._desk,
+            safety=self._safety,
         )
         early = () if self._power_limit is None else (PowerLimited(self._power_limit),)
         return Grant(connection, outlet, snapshot, self._observe, early)
@@ -401,6 +390,8 @@ class Station:
         self._discovery.ensure_open(found)
         if found is None:
             self._problem = f"{self._config.interface} has no link-local address"
+        elif self._safety.problem:
+            self._close_endpoint(self._safety.problem)
         elif self._config.slac.enabled and self._link_up_at is None:
             self._problem = "no data link"
         elif self._setup_expired():

@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine
 
 import pytest
 
-from secc.aio.outlet import Answer, Outlet, make_safe
+from secc.aio.outlet import Answer, Outlet
 from secc.config import EnergyMode
 from secc.session.events import (
     AskSchedules,
@@ -279,29 +279,6 @@ def test_after_release_nothing_is_performed() -> None:
         await asyncio.sleep(0.01)
         assert scene.controller.calls == ["make_safe"]
         assert scene.controller.leases == 0
-
-    play(scenario)
-
-
-def test_making_safe_survives_a_cancelled_caller() -> None:
-    async def scenario(scene: Scene) -> None:
-        gate = asyncio.Event()
-
-        class Slow(RecordingOutlet):
-            async def make_safe(self) -> None:
-                await gate.wait()
-                await super().make_safe()
-
-        slow = Slow()
-        task = asyncio.create_task(make_safe(slow, 1.0, scene.complaints.append))
-        await asyncio.sleep(0)
-        task.cancel()
-        await asyncio.sleep(0)
-        task.cancel()
-        gate.set()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        assert slow.calls == ["make_safe"]
 
     play(scenario)
 

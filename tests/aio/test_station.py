@@ -718,19 +718,38 @@ def test_a_defect_in_the_core_ends_that_session_and_nothing_else(monkeypatch: py
 
 
 @pytest.mark.parametrize("trouble", ["fail", "hang"])
-def test_an_outlet_that_cannot_be_made_safe_does_not_stop_the_station(trouble: str) -> None:
+def test_an_outlet_that_cannot_be_made_safe_has_no_next_session_until_it_is(trouble: str) -> None:
     async def scenario() -> None:
         async with running(config(controller_call=0.1)) as bed:
             getattr(bed.outlet, trouble).add("make_safe")
             car = await Car.connect(bed.plain_port)
             await to_session(car)
+            waiting = await Car.connect(bed.plain_port)
             car.close()
-            await bed.until_idle()
+            await eventually(lambda: bed.station.health.reason.startswith("make_safe: "))
+            assert await waiting.at_end()
+            assert bed.station.endpoint is None
+            await eventually(lambda: bed.outlet.calls.count("make_safe") >= 3)
             assert len(bed.events(LinkEvent.COMPLAINT)) == 1
             getattr(bed.outlet, trouble).clear()
+            await eventually(lambda: bed.station.health.serving)
             car = await Car.connect(bed.plain_port)
             await to_session(car)
             car.close()
+            waiting.close()
+
+    play(scenario)
+
+
+def test_an_outlet_that_is_not_safe_at_the_start_is_asked_until_it_is() -> None:
+    async def scenario() -> None:
+        outlet = RecordingOutlet()
+        outlet.fail.add("make_safe")
+        async with running(outlet=outlet) as bed:
+            assert bed.station.endpoint is None
+            assert bed.station.health.reason == "make_safe: RuntimeError: make_safe failed"
+            outlet.fail.clear()
+            await eventually(lambda: bed.station.health.serving)
 
     play(scenario)
 
