@@ -152,7 +152,7 @@ def test_every_cut_gives_the_same_answers(cut: int) -> None:
 # --- handshake ---
 
 
-@pytest.mark.req("V2G2-172")
+@pytest.mark.req("V2G2-172", "V2G2-540")
 def test_no_common_protocol_is_answered_then_closed() -> None:
     wire = Wire()
     other = AppProtocol(
@@ -195,7 +195,7 @@ def test_silence_after_connecting_closes_after_18_seconds() -> None:
 # --- bad bytes ---
 
 
-@pytest.mark.req("V2G2-538")
+@pytest.mark.req("V2G2-538", "V2G2-034")
 def test_unexpected_request_is_answered_and_the_connection_closes_later() -> None:
     wire = Wire()
     wire.data(HANDSHAKE)

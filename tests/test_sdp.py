@@ -35,12 +35,14 @@ def responder(policy: TlsPolicy = TlsPolicy.OPTIONAL, endpoint: Endpoint = BOTH)
     return made
 
 
+@pytest.mark.req("V2G2-623")
 def test_requests_are_read_and_written() -> None:
     assert SdpRequest.parse(ASK_PLAIN) == SdpRequest(Security.NONE, Transport.TCP)
     assert SdpRequest(Security.NONE).to_bytes() == ASK_PLAIN
     assert SdpRequest().to_bytes() == ASK_TLS
 
 
+@pytest.mark.req("V2G2-156", "V2G2-625")
 def test_responses_are_read_and_written() -> None:
     response = SdpResponse(STATION, 50118, Security.NONE)
     assert response.to_bytes() == PLAIN_ANSWER
@@ -133,7 +135,7 @@ def test_repeats_get_the_same_answer() -> None:
         ("01fe900100000014fe8000000000000002aabbfffeccddeec3c61000", Verdict.FOREIGN_RESPONSE),
     ],
 )
-@pytest.mark.req("V2G2-152")
+@pytest.mark.req("V2G2-152", "V2G2-153")
 def test_anything_but_a_valid_request_is_ignored(datagram: str, verdict: Verdict) -> None:
     station = responder()
     assert station.handle(bytes.fromhex(datagram), EV, 0.0) is None

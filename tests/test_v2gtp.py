@@ -15,6 +15,7 @@ HELLO = bytes.fromhex("01fe800100000005") + b"hello"
 WORLD = bytes.fromhex("01fe800100000005") + b"world"
 
 
+@pytest.mark.req("V2G2-085")
 def test_a_frame_is_the_header_and_the_payload() -> None:
     assert frame(b"hello") == HELLO
     assert frame(b"\x10\x00", PayloadType.SDP_REQUEST) == bytes.fromhex("01fe9000000000021000")
@@ -105,6 +106,7 @@ def test_the_seventeenth_ignored_header_closes() -> None:
         assembler.feed(empty)
 
 
+@pytest.mark.req("V2G2-086", "V2G2-800")
 @pytest.mark.parametrize("payload_type", ["7000", "7001", "8002", "9000", "9001", "a000", "ffff"])
 def test_another_payload_type_is_skipped_with_its_payload(payload_type: str) -> None:
     assembler = FrameAssembler()
@@ -120,6 +122,7 @@ def test_a_skipped_payload_is_not_kept() -> None:
     assert assembler.feed(bytes(3096) + HELLO) == (b"hello",)
 
 
+@pytest.mark.req("V2G2-800")
 @pytest.mark.parametrize("start", ["00fe", "02fe", "fffe", "01ff", "0101", "02fd"])
 def test_a_wrong_version_is_ignored_and_the_next_message_counts(start: str) -> None:
     assembler = FrameAssembler()

@@ -55,7 +55,8 @@ def phases(session: Session) -> int:
 
 
 def shared_power(session: Session) -> Fraction | None:
-    """W by the momentary limit, load management and the schedule; None when none of them says anything."""
+    """W by the momentary limit, load management and the schedule [V2G2-832]; None when none of them says
+    anything."""
     limits = [
         _momentary(session.evse.max_power),
         _momentary(session.external_limit),

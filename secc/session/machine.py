@@ -2,7 +2,7 @@
 
 What holds whatever a handler does is enforced here:
 
-* a request is answered exactly once, in order; an unexpected one with its own response type [V2G2-538];
+* a request is answered exactly once, in order; an unexpected one with its own response [V2G2-459] [V2G2-538];
 * a refusal is final: output off, answer, end [INV-16]; what a refusing handler emitted is dropped [INV-27];
 * every end switches the output off first [INV-03];
 * an energised output is checked against pilot, fault and lease before anything else happens, at each input
@@ -186,8 +186,8 @@ class Session:
 
     @property
     def payment_options(self) -> tuple[Payment, ...]:
-        """What is offered on this connection: contracts only over TLS [V2G2-632] [INV-21], and while the
-        clock is set, as nothing can be said about certificates without it."""
+        """What is offered on this connection: contracts only over TLS [V2G2-632] [V2G2-633] [INV-21], and
+        while the clock is set, as nothing can be said about certificates without it."""
         terms = self.contracts
         contract = self.tls and terms is not None and self.utc >= terms.policy.chain.earliest
         return tuple(o for o in self.config.service.payment_options if o is not Payment.CONTRACT or contract)
@@ -239,7 +239,8 @@ class Session:
         signature: Signature | None = None,
         payload: bytes | None = None,
     ) -> None:
-        """Send the response to the request at hand. `payload`: as these bytes, which say the same."""
+        """Send the response to the request at hand, under the session's id [V2G2-388] [V2G2-390] [V2G2-747].
+        `payload`: as these bytes, which say the same."""
         if self._owed is None or type(body) is not iso2.PAIRS[type(self._owed)]:
             raise RuntimeError(f"{type(body).__name__} does not answer {type(self._owed).__name__}")
         self._owed = None

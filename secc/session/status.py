@@ -75,7 +75,7 @@ def charge_parameter(
 def services(
     session: Session, code: iso2.ResponseCode, *, value_added: bool = False
 ) -> iso2.ServiceDiscoveryRes:
-    """ServiceDiscoveryRes: the charge service, and the certificate service where it is offered."""
+    """ServiceDiscoveryRes: the charge service, and the certificate service where it is offered [V2G2-416]."""
     config = session.config
     options = session.payment_options or (Payment.EXTERNAL,)  # a placeholder in a refusal
     return iso2.ServiceDiscoveryRes(

@@ -117,10 +117,10 @@ RULES: tuple[On, ...] = (
     # --- Plug and Charge: a certificate for the car, if it needs one; the contract; the proof ---
     On(S.WAIT_CONTRACT,          CertificateInstallationReq,  provisioning.certificate_request,         {S.PROVISIONING},                                                    "V2G2-551 V2G2-553"),
     On(S.WAIT_CONTRACT,          CertificateUpdateReq,        provisioning.certificate_request,         {S.PROVISIONING},                                                    "V2G2-551 V2G2-556"),
-    On(S.PROVISIONING,           ContractProvisioned,         provisioning.provisioned,                 {S.PROVISIONING, S.WAIT_PAYMENT_DETAILS},                            "V2G2-554"),
+    On(S.PROVISIONING,           ContractProvisioned,         provisioning.provisioned,                 {S.PROVISIONING, S.WAIT_PAYMENT_DETAILS},                            "V2G2-554 V2G2-555 V2G2-557 V2G2-558"),
     On(S.PROVISIONING,           Timer.PROVISIONING,          provisioning.provisioning_late,           set(),                                                               ""),
-    On(S.WAIT_CONTRACT,          PaymentDetailsReq,           contract.payment_details,                 {S.CHECKING_CONTRACT, S.WAIT_CONTRACT_AUTHORIZATION},                "V2G2-551"),
-    On(S.WAIT_PAYMENT_DETAILS,   PaymentDetailsReq,           contract.payment_details,                 {S.CHECKING_CONTRACT, S.WAIT_CONTRACT_AUTHORIZATION},                "V2G2-554"),
+    On(S.WAIT_CONTRACT,          PaymentDetailsReq,           contract.payment_details,                 {S.CHECKING_CONTRACT, S.WAIT_CONTRACT_AUTHORIZATION},                "V2G2-551 V2G2-559 V2G2-560"),
+    On(S.WAIT_PAYMENT_DETAILS,   PaymentDetailsReq,           contract.payment_details,                 {S.CHECKING_CONTRACT, S.WAIT_CONTRACT_AUTHORIZATION},                "V2G2-554 V2G2-559 V2G2-560"),
     On(S.CHECKING_CONTRACT,      RevocationReported,          contract.revocation_reported,             {S.CHECKING_CONTRACT, S.WAIT_CONTRACT_AUTHORIZATION},                ""),
     On(S.CHECKING_CONTRACT,      Timer.REVOCATION,            contract.revocation_late,                 {S.WAIT_CONTRACT_AUTHORIZATION},                                     ""),
     On(S.WAIT_CONTRACT_AUTHORIZATION, AuthorizationReq,       contract.authorization,                   {S.WAIT_CONTRACT_AUTHORIZATION, S.WAIT_CHARGE_PARAMETERS},           "V2G2-475 V2G2-684 V2G2-855"),

@@ -4,6 +4,8 @@ import asyncio
 import socket
 from ipaddress import IPv6Address
 
+import pytest
+
 from secc.aio.discovery import Discovery, DiscoveryHealth
 from secc.aio.interface import LinkLocal
 from secc.sdp import Endpoint, SdpResponder, SdpResponse, Security, Source, TlsPolicy, Verdict
@@ -30,6 +32,7 @@ async def ask(port: int | None, *datagrams: bytes) -> bytes:
         return await asyncio.wait_for(loop.sock_recv(client, 2048), 2.0)
 
 
+@pytest.mark.req("V2G2-125", "V2G2-151")
 def test_a_request_is_answered_from_the_port_it_came_to() -> None:
     async def scenario() -> None:
         discovery = Discovery(responder(), port=0)

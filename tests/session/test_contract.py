@@ -204,7 +204,7 @@ def test_a_contract_that_ends_soon_is_told() -> None:
     assert code(bench.show()) == "OK_CertificateExpiresSoon"
 
 
-@pytest.mark.req("V2G2-697", "V2G2-698")
+@pytest.mark.req("V2G2-697", "V2G2-698", "V2G2-825", "V2G2-826")
 def test_each_session_has_its_own_challenge() -> None:
     random_bytes = counting_bytes()
     challenges = {PncBench(random_bytes=random_bytes).to_proof().challenge for _ in range(20)}

@@ -107,6 +107,7 @@ def test_the_chain_on_the_wire_has_no_root(station: TlsContext, car: TlsContext)
     assert root not in client.peer_chain
 
 
+@pytest.mark.req("V2G2-067", "V2G2-602")
 def test_only_the_profile_is_negotiated(station: TlsContext, car: TlsContext) -> None:
     server, client = station.engine(), car.engine()
     hello = client.start()

@@ -46,7 +46,7 @@ def service_discovery(session: Session, request: iso2.ServiceDiscoveryReq) -> St
 
 
 def service_detail(session: Session, request: iso2.ServiceDetailReq) -> State:
-    """Details of an offered service; the charge service has no parameter sets."""
+    """Details of an offered service; the charge service has no parameter sets [V2G2-464]."""
     sets = status.certificate_sets(session) if request.service_id == status.CERTIFICATE_SERVICE else {}
     if request.service_id != status.CHARGE_SERVICE and not sets:
         raise Refused(

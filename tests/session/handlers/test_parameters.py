@@ -127,7 +127,7 @@ def test_schedule_covers_exactly_the_time_to_the_departure(
     assert schedule(Bench(DC).to_parameters().request(r.dc_parameters(departure=departure))) == expected
 
 
-@pytest.mark.req("V2G2-310", "V2G2-305")
+@pytest.mark.req("V2G2-310", "V2G2-305", "V2G2-330")
 @pytest.mark.parametrize("most", [0, 1])
 def test_no_more_entries_than_the_ev_can_store(most: int) -> None:
     request = r.dc_parameters(departure=100_000, max_entries=most)
@@ -197,7 +197,7 @@ def test_a_silent_back_end_fails_after_55_seconds() -> None:
     assert codes == ["OK"] * 55 + ["FAILED"]
 
 
-@pytest.mark.req("V2G2-315")
+@pytest.mark.req("V2G2-315", "V2G2-297", "V2G2-328", "V2G2-329", "V2G2-832")
 def test_schedule_in_force_limits_the_output_step_by_step() -> None:
     bench = Bench(ASKING).to_parameters()
     bench.request(r.dc_parameters())
@@ -217,6 +217,7 @@ def test_schedule_in_force_limits_the_output_step_by_step() -> None:
     assert [output for output in bench.outputs if isinstance(output, SetOutput)][-1] == SetOutput(400.0, 12.5)
 
 
+@pytest.mark.req("V2G2-300", "V2G2-331")
 @pytest.mark.parametrize(
     "broken",
     [
