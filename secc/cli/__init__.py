@@ -16,6 +16,7 @@ from typing import Protocol, cast
 COMMANDS = {
     "serve": "run a station for one outlet, simulated or your own",
     "ev": "charge a simulated EV at a station",
+    "bench": "conformance: play an EV that tests a station, case by case",
     "demo": "a simulated EV charges at a simulated station: AC and DC, plain and TLS",
     "decode": "show EXI bytes as JSON",
     "encode": "make EXI bytes from JSON",

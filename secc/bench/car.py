@@ -1,0 +1,424 @@
+"""The tester's EV: goes to the point that a case is about by lawful steps, and there does what the case says.
+
+`reach` walks; what goes wrong on the way makes a case inconclusive. `ask`, `expect` and `refused` are for the
+point itself; what goes wrong there is a failure of the station.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import enum
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from secc import exi
+from secc.bench import requests
+from secc.bench.case import Failed, Inconclusive
+from secc.bench.trial import Trial
+from secc.bench.wire import Closed, Frame, Silence, Wire
+from secc.errors import DecodeError
+from secc.messages import app_protocol, iso2
+from secc.messages.iso2 import ChargeProgress, EnergyTransferMode, EVSEProcessing, PaymentOption, ResponseCode
+from secc.messages.xmldsig import Signature
+from secc.sim.cable import plain
+from secc.sim.wallet import Wallet
+from secc.v2gtp import PayloadType, frame
+
+
+class Phase(enum.Enum):
+    """What the station waits for."""
+
+    HANDSHAKE = "supportedAppProtocolReq"
+    SETUP = "SessionSetupReq"
+    DISCOVERY = "ServiceDiscoveryReq"
+    SELECTION = "ServiceDetailReq or PaymentServiceSelectionReq"
+    CONTRACT = "PaymentDetailsReq or a certificate request"
+    AUTHORIZATION = "AuthorizationReq"
+    PARAMETERS = "ChargeParameterDiscoveryReq"
+    CABLE_CHECK = "CableCheckReq"
+    PRE_CHARGE = "PreChargeReq"
+    POWER_ON = "PowerDeliveryReq(Start)"
+    FIRST_LOOP = "the first ChargingStatusReq or CurrentDemandReq"
+    LOOP = "ChargingStatusReq, CurrentDemandReq or PowerDeliveryReq"
+    STOPPED = "SessionStopReq or WeldingDetectionReq"
+    WELDED = "SessionStopReq or another WeldingDetectionReq"
+    OVER = "nothing"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answer:
+    """A response that could be read."""
+
+    message: msgspec.Struct
+    body: Any
+    """iso2.V2GMessage: its body; else the message."""
+    seconds: float
+
+    @property
+    def session_id(self) -> bytes:
+        """Of the header."""
+        return self.message.header.session_id if isinstance(self.message, iso2.V2GMessage) else b""
+
+    @property
+    def code(self) -> str:
+        """ResponseCode as its literal."""
+        code = getattr(self.body, "response_code", None)
+        return str(code.value) if code is not None else "no code"
+
+    def __str__(self) -> str:
+        return f"{type(self.body).__name__} {self.code}"
+
+
+class Car:
+    """One EV on one connection at a time."""
+
+    def __init__(self, trial: Trial, *, dc: bool = False, contract: bool = False) -> None:
+        """`dc`: charges DC. `contract`: pays by contract, from the wallet of the tester."""
+        self.trial = trial
+        self.dc = dc
+        self.contract = contract
+        self.ev = trial.target.ev
+        self.session_id = b"\x00"
+        self.schedules: tuple[iso2.SAScheduleTuple, ...] = ()
+        self.schedule_id = 1
+        self.challenge = b""
+        self.offered: iso2.ServiceDiscoveryRes | None = None
+        self.phase = Phase.HANDSHAKE
+        self.last: Answer | None = None
+        pki = trial.target.pki
+        self.wallet: Wallet | None = pki.wallet() if pki is not None and contract else None
+        self._wire: Wire | None = None
+
+    # --- the connection ------------------------------------------------------------------------------------
+
+    @property
+    def wire(self) -> Wire:
+        """The connection; raises Inconclusive before `connect`."""
+        if self._wire is None:
+            raise Inconclusive("not connected")
+        return self._wire
+
+    async def connect(self) -> None:
+        """A new connection; the station waits for the handshake there."""
+        self._wire = await self.trial.connect()
+        self.phase = Phase.HANDSHAKE
+
+    async def send_raw(self, data: bytes, text: str) -> None:
+        """Any bytes."""
+        self.trial.note("sent", text, data)
+        await self.wire.send(data)
+
+    async def receive(self, limit: float) -> Answer | Silence | Closed:
+        """What comes back; raises Failed when it is not a message."""
+        reply = await self.wire.receive(limit)
+        if not isinstance(reply, Frame):
+            self.trial.note("received", str(reply))
+            return reply
+        return self._read(reply)
+
+    def encode(self, body: msgspec.Struct, session_id: bytes | None, signature: Signature | None) -> bytes:
+        """The V2GTP frame of a request."""
+        if isinstance(body, app_protocol.SupportedAppProtocolReq):
+            return frame(exi.APP_PROTOCOL.encode(body))
+        header = iso2.MessageHeader(
+            session_id=self.session_id if session_id is None else session_id, signature=signature
+        )
+        return frame(exi.ISO2.encode(iso2.V2GMessage(header=header, body=body)))  # type: ignore[arg-type]
+
+    def limit(self, body: msgspec.Struct) -> float:
+        """How long the tester waits for the response to this request."""
+        timers = self.trial.timers
+        if isinstance(body, iso2.CurrentDemandReq):
+            return timers.current_demand
+        return timers.slow_message if isinstance(body, _SLOW) else timers.message
+
+    async def ask(
+        self,
+        body: msgspec.Struct,
+        *,
+        session_id: bytes | None = None,
+        signature: Signature | None = None,
+        limit: float | None = None,
+    ) -> Answer | Silence | Closed:
+        """Send a request and see what comes."""
+        name = type(body).__name__
+        await self.send_raw(self.encode(body, session_id, signature), name)
+        return await self.receive(self.limit(body) if limit is None else limit)
+
+    def _read(self, reply: Frame) -> Answer:
+        problem = None
+        if (reply.version, reply.inverse) != (1, 0xFE):
+            problem = f"V2GTP version {reply.version:#04x} {reply.inverse:#04x}"
+        elif reply.kind != PayloadType.EXI:
+            problem = f"V2GTP payload type {reply.kind:#06x}"
+        codec = exi.APP_PROTOCOL if self.phase is Phase.HANDSHAKE else exi.ISO2
+        message: Any = None
+        if problem is None:
+            try:
+                message = codec.decode(reply.payload)
+            except DecodeError as error:
+                problem = f"cannot be decoded: {error}"
+        if problem is not None:
+            self.trial.note("received", problem, reply.data)
+            raise Failed(f"expected a well-formed response; got one with {problem}")
+        body = message.body if isinstance(message, iso2.V2GMessage) else message
+        answer = Answer(message, body, reply.seconds)
+        self.trial.note("received", f"{answer} after {1000 * reply.seconds:.0f} ms", reply.data)
+        return answer
+
+    # --- the point that is tested --------------------------------------------------------------------------
+
+    async def expect(
+        self,
+        body: msgspec.Struct,
+        *codes: ResponseCode,
+        session_id: bytes | None = None,
+        signature: Signature | None = None,
+    ) -> Any:
+        """The paired response with one of the codes, in time; its body. Raises Failed."""
+        answer = await self.ask(body, session_id=session_id, signature=signature)
+        wanted = codes or (ResponseCode.OK,)
+        expected = f"{_pair(body)} {' or '.join(code.value for code in wanted)} in {self.limit(body):g} s"
+        self.trial.check(isinstance(answer, Answer), expected, answer)
+        assert isinstance(answer, Answer)
+        self.trial.check(type(answer.body).__name__ == _pair(body), expected, answer)
+        self.trial.check(answer.code in [code.value for code in wanted], expected, answer)
+        self._check_id(answer)
+        self.last = answer
+        return answer.body
+
+    async def refused(
+        self,
+        body: msgspec.Struct,
+        *codes: ResponseCode,
+        session_id: bytes | None = None,
+        signature: Signature | None = None,
+    ) -> None:
+        """The paired response with one of the codes, then the end of TCP."""
+        await self.expect(body, *codes, session_id=session_id, signature=signature)
+        await self.closed()
+
+    async def closed(self) -> None:
+        """The station hangs up in the time it has for it."""
+        limit = self.trial.timers.close
+        reply = await self.wire.wait_closed(limit)
+        self.trial.note("received", str(reply) if not isinstance(reply, Frame) else "a message", b"")
+        self.trial.check(isinstance(reply, Closed), f"TCP closed by the station within {limit:g} s", reply)
+
+    async def ignored(self, limit: float) -> None:
+        """No answer for this long; the connection stays."""
+        reply = await self.wire.receive(limit)
+        text = f"no answer for {limit:g} s, TCP left open"
+        data = reply.data if isinstance(reply, Frame) else b""
+        self.trial.note("received", "a message" if data else str(reply), data)
+        self.trial.check(isinstance(reply, Silence), text, "a message" if data else reply)
+
+    def _check_id(self, answer: Answer) -> None:
+        """[V2G2-388]: each response carries the assigned SessionID."""
+        if self.phase in (Phase.HANDSHAKE, Phase.SETUP):
+            return
+        self.trial.check(
+            answer.session_id == self.session_id,
+            f"SessionID {self.session_id.hex().upper()} in the response",
+            answer.session_id.hex().upper(),
+        )
+
+    # --- the way there -------------------------------------------------------------------------------------
+
+    async def reach(self, phase: Phase) -> None:
+        """By lawful steps; raises Inconclusive when the station does not go along."""
+        if self._wire is None:
+            await self.connect()
+        while self.phase is not phase:
+            step = self._steps.get(self.phase)
+            if step is None:
+                raise Inconclusive(f"there is no way from {self.phase.value} to {phase.value}")
+            before = self.phase
+            try:
+                await step()
+            except Failed as failure:
+                raise Inconclusive(
+                    f"on the way, while the station waits for {before.value}: {failure}"
+                ) from None
+
+    @property
+    def _steps(self) -> dict[Phase, Callable[[], Awaitable[object]]]:
+        return {
+            Phase.HANDSHAKE: self.handshake,
+            Phase.SETUP: self.set_up,
+            Phase.DISCOVERY: self.discover,
+            Phase.SELECTION: self.select,
+            Phase.CONTRACT: self.show_contract,
+            Phase.AUTHORIZATION: self.authorize,
+            Phase.PARAMETERS: self.negotiate,
+            Phase.CABLE_CHECK: self.check_cable,
+            Phase.PRE_CHARGE: self.pre_charge,
+            Phase.POWER_ON: self.start,
+            Phase.FIRST_LOOP: self.loop,
+            Phase.LOOP: self.stop,
+            Phase.STOPPED: self.stop_session,
+            Phase.WELDED: self.stop_session,
+        }
+
+    async def handshake(self) -> None:
+        answer = await self.ask(requests.offer())
+        good = isinstance(answer, Answer) and answer.code.startswith("OK")
+        self.trial.check(good, "supportedAppProtocolRes OK", answer)
+        self.phase = Phase.SETUP
+
+    async def set_up(self, session_id: bytes = b"\x00") -> None:
+        self.session_id = session_id
+        both = (ResponseCode.OK_NEW_SESSION_ESTABLISHED, ResponseCode.OK_OLD_SESSION_JOINED)
+        await self.expect(requests.session_setup(self.ev), *both)
+        assert self.last is not None
+        self.session_id = self.last.session_id
+        self.phase = Phase.DISCOVERY
+
+    async def discover(self) -> None:
+        self.offered = await self.expect(iso2.ServiceDiscoveryReq())
+        self.phase = Phase.SELECTION
+
+    async def select(self, *services: tuple[int, int | None]) -> None:
+        option = PaymentOption.CONTRACT if self.contract else PaymentOption.EXTERNAL_PAYMENT
+        await self.expect(requests.selection(option, *services))
+        self.phase = Phase.CONTRACT if self.contract else Phase.AUTHORIZATION
+
+    async def show_contract(self) -> None:
+        wallet = self.need_wallet()
+        soon = ResponseCode.OK_CERTIFICATE_EXPIRES_SOON
+        details = await self.expect(wallet.payment_details(), ResponseCode.OK, soon)
+        self.challenge = details.gen_challenge
+        self.phase = Phase.AUTHORIZATION
+
+    async def authorize(self) -> None:
+        first: iso2.AuthorizationReq | None = None
+        if self.contract:
+            wallet = self.need_wallet()
+            first = wallet.authorization(self.challenge)
+            signature = wallet.sign(first)
+            answer = await self.expect(first, signature=signature)
+            if answer.evse_processing is EVSEProcessing.FINISHED:
+                self.phase = Phase.PARAMETERS
+                return
+        await self.until_finished(iso2.AuthorizationReq(), self.trial.timers.ongoing)
+        self.phase = Phase.PARAMETERS
+
+    async def negotiate(self, **deviation: Any) -> iso2.ChargeParameterDiscoveryRes:
+        """Charge parameters out, schedules in."""
+        request = requests.parameters(self.ev, self.mode, **deviation)
+        answer = await self.until_finished(request, self.trial.timers.ongoing)
+        schedules = answer.sa_schedules
+        present = isinstance(schedules, iso2.SAScheduleList)
+        self.trial.check(present, "SAScheduleList when finished [V2G2-905]", "none")
+        self.schedules = schedules.sa_schedule_tuple
+        self.schedule_id = self.schedules[0].sa_schedule_tuple_id
+        self.phase = Phase.CABLE_CHECK if self.dc else Phase.POWER_ON
+        assert isinstance(answer, iso2.ChargeParameterDiscoveryRes)
+        return answer
+
+    async def check_cable(self) -> None:
+        await self.trial.pilot("C")
+        await self.until_finished(requests.cable_check(), self.trial.timers.cable_check)
+        self.phase = Phase.PRE_CHARGE
+
+    async def pre_charge(self) -> None:
+        """Until the voltage of the station is that of the battery."""
+        end = self.trial.now + self.trial.timers.pre_charge
+        while True:
+            answer = await self.expect(requests.pre_charge(self.ev))
+            if abs(plain(answer.evse_present_voltage) - self.ev.voltage) <= _CLOSE_ENOUGH:
+                break
+            got = f"{plain(answer.evse_present_voltage):g} V"
+            limit = f"{self.ev.voltage:g} V within {self.trial.timers.pre_charge:g} s"
+            self.trial.check(self.trial.now < end, limit, got)
+            await asyncio.sleep(PACE)
+        self.phase = Phase.POWER_ON
+
+    async def start(self, **deviation: Any) -> None:
+        if not self.dc:
+            await self.trial.pilot("C")
+        profile = deviation.pop("profile", requests.profile(self.schedules[0]))
+        schedule_id = deviation.pop("schedule_id", self.schedule_id)
+        request = requests.delivery(ChargeProgress.START, schedule_id, dc=self.dc, profile=profile)
+        await self.expect(request, *deviation.pop("codes", ()))
+        self.phase = Phase.FIRST_LOOP
+
+    @property
+    def loop_request(self) -> iso2.ChargingStatusReq | iso2.CurrentDemandReq:
+        """Of the charge loop."""
+        return requests.current_demand(self.ev) if self.dc else iso2.ChargingStatusReq()
+
+    async def loop(self) -> Any:
+        """One message of the charge loop, and the receipt where one is asked for."""
+        answer = await self.expect(self.loop_request)
+        if answer.receipt_required and self.contract:
+            wallet = self.need_wallet()
+            receipt = wallet.receipt(self.session_id, self.schedule_id, answer.meter_info)
+            await self.expect(receipt, signature=wallet.sign(receipt))
+        self.phase = Phase.LOOP
+        return answer
+
+    async def stop(self) -> None:
+        await self.expect(requests.delivery(ChargeProgress.STOP, self.schedule_id, dc=self.dc))
+        await self.trial.pilot("B")
+        self.phase = Phase.STOPPED
+
+    async def weld(self) -> Any:
+        """One welding detection."""
+        answer = await self.expect(requests.welding_detection())
+        self.phase = Phase.WELDED
+        return answer
+
+    async def stop_session(self, how: iso2.ChargingSession = iso2.ChargingSession.TERMINATE) -> None:
+        await self.expect(requests.session_stop(how))
+        self.phase = Phase.OVER
+
+    # --- helpers -------------------------------------------------------------------------------------------
+
+    @property
+    def mode(self) -> EnergyTransferMode:
+        """The first offered mode of this car's kind."""
+        kind = "DC" if self.dc else "AC"
+        offer = self.trial.facts.offer(tls=self.trial.tls)
+        for mode in (*offer.modes, *self.trial.facts.modes):
+            if mode.value.startswith(kind):
+                return mode
+        return EnergyTransferMode.DC_EXTENDED if self.dc else EnergyTransferMode.AC_THREE_PHASE_CORE
+
+    def need_wallet(self) -> Wallet:
+        """The wallet; raises Inconclusive without."""
+        if self.wallet is None:
+            raise Inconclusive("no contract was given to the tester")
+        return self.wallet
+
+    async def until_finished(self, body: msgspec.Struct, limit: float) -> Any:
+        """Repeat while the answer says Ongoing, for at most `limit` seconds since the first one."""
+        end = self.trial.now + limit
+        while True:
+            answer = await self.expect(body)
+            if answer.evse_processing is EVSEProcessing.FINISHED:
+                return answer
+            self.trial.check(
+                self.trial.now < end, f"Finished within {limit:g} s", answer.evse_processing.value
+            )
+            await asyncio.sleep(PACE)
+
+
+def _pair(body: msgspec.Struct) -> str:
+    return type(body).__name__.removesuffix("Req") + "Res"
+
+
+PACE = 0.1
+"""Seconds between a response and the next request of a loop."""
+
+_CLOSE_ENOUGH = 15.0  # V
+_SLOW = (
+    iso2.ServiceDetailReq,
+    iso2.PaymentDetailsReq,
+    iso2.CertificateInstallationReq,
+    iso2.CertificateUpdateReq,
+    iso2.PowerDeliveryReq,
+)

@@ -1,0 +1,160 @@
+"""What a test case is, and what can become of it.
+
+A case is data: an id, what is done, what has to come back, what station and tester must have for it,
+and one function that does it. The function gets a `Trial` (see `trial`), returns when all was as expected,
+and raises one of the exceptions below when not.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from secc.bench.trial import Trial
+
+
+class Verdict(enum.StrEnum):
+    """What became of a case."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    """The station did something else than what is expected."""
+    INCONCLUSIVE = "inconclusive"
+    """The point that is tested was not reached; nothing is said about it."""
+    NOT_APPLICABLE = "not applicable"
+    """The station does not offer it, or the tester was not given what it needs; the reason says which."""
+
+
+class Need(enum.Enum):
+    """What a case needs; the value is the reason given where it is missing."""
+
+    AC = "the station offers no AC mode"
+    DC = "the station offers no DC mode"
+    SDP = "discovery is left out: an address was given"
+    PLAIN = "the station gives no plain connection"
+    TLS = "the station gives no TLS connection"
+    NO_TLS = "the station has TLS"
+    EXTERNAL = "the station does not offer ExternalPayment on this connection"
+    NO_CONTRACT = "the station offers Contract on this connection"
+    NO_EXTERNAL = "the station offers ExternalPayment on this connection"
+    CONTRACT = "the station does not offer Contract"
+    WALLET = "no contract was given to the tester (--pki)"
+    ISSUER = "the tester has no keys to issue defective certificates (--pki)"
+    CERTIFICATE_SERVICE = "the station does not offer the certificate service"
+    CERTIFICATE_UPDATE = "the station does not offer CertificateUpdate"
+    INTERNET = "the station does not offer the Internet service"
+    VALUE_ADDED = "the station offers no value-added service"
+    PILOT = "the tester has no hold of the control pilot (--pilot-command)"
+    LINK = "the data link cannot be set up and taken down by the tester (SLAC)"
+    WAKE = "the tester cannot make the station wake the EV (B1/B2)"
+    NO_GRANT = "needs a station where nobody authorises (--declare no-grant)"
+    SLOW_BACKEND = "needs a station whose back end does not answer (--declare silent-back-end)"
+    SLOW_SCHEDULES = "not declared: Ongoing in ChargeParameterDiscovery (--declare schedules-ongoing)"
+    METER = "the station declares no meter (--declare meter)"
+    METER_EIM = "the station declares no MeterInfo with external payment (--declare meter)"
+    RECEIPT = "the station declares no metering receipts (--declare receipt)"
+    TARIFF = "the station declares no SalesTariff (--declare tariff)"
+    PAUSE = "the station declares no pausing"
+    DIN = "the station does not speak DIN SPEC 70121"
+    LONG = "waits for long timers; left out without --long"
+    ENDURANCE = "an endurance run of the authors, not of the standard"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One test case."""
+
+    id: str
+    group: str
+    """What it is listed under."""
+    title: str
+    """What is done to the station."""
+    expect: str
+    """What has to come back."""
+    run: Callable[[Trial], Awaitable[None]]
+    ids: str = ""
+    """Requirements of the standard, with spaces between."""
+    needs: frozenset[Need] = frozenset()
+    waits: tuple[str, ...] = ()
+    """Timers of the station that run out in it, by their names in `Timers`."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Timers:
+    """Seconds. The tester's patience, and what the station declares as its own timers."""
+
+    message: float = 2.0
+    """For most responses."""
+    slow_message: float = 5.0
+    """For ServiceDetail, PaymentDetails, Certificate*, PowerDelivery."""
+    current_demand: float = 0.25
+    """For CurrentDemandRes."""
+    discovery: float = 1.25
+    """For an SDP response."""
+    ongoing: float = 60.0
+    """V2G_EVCC_Ongoing_Timeout."""
+    cable_check: float = 40.0
+    """V2G_EVCC_CableCheck_Timeout."""
+    pre_charge: float = 7.0
+    """V2G_EVCC_PreCharge_Timeout."""
+    close: float = 5.0
+    """For the station to close TCP after a negative response."""
+    sequence: float = 60.0
+    """V2G_SECC_Sequence_Timeout of the station."""
+    setup: float = 18.0
+    """V2G_SECC_CommunicationSetup_Performance_Time of the station."""
+    station_ongoing: float = 55.0
+    """V2G_SECC_Ongoing_Performance_Time of the station."""
+    reach: float = 10.0
+    """How long a station is looked for between two cases."""
+
+    def changed(self) -> dict[str, tuple[float, float]]:
+        """Name to the standard's value and the one in use, where they differ."""
+        found = {}
+        for field in dataclasses.fields(self):
+            value, usual = getattr(self, field.name), field.default
+            if value != usual and isinstance(usual, float):
+                found[field.name] = (usual, value)
+        return found
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of what happened in a case."""
+
+    at: float
+    """Seconds since its beginning."""
+    what: str
+    """sent, received, pilot or note."""
+    text: str
+    data: bytes = b""
+    """On the wire, after TLS."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """One case that was looked at."""
+
+    case: Case
+    verdict: Verdict
+    reason: str = ""
+    """Why not passed: for a failed case what came instead."""
+    remarks: tuple[str, ...] = ()
+    """Worth knowing, without an effect on the verdict."""
+    duration: float = 0.0
+    log: tuple[Entry, ...] = ()
+
+
+class Failed(Exception):
+    """The station did not do what is expected."""
+
+
+class Inconclusive(Exception):
+    """The point that is tested was not reached."""
+
+
+class NotApplicable(Exception):
+    """It has turned out on the way that there is nothing to test."""

@@ -1,0 +1,192 @@
+"""SDP, and the V2GTP header around it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from ipaddress import IPv6Address
+
+from secc.bench.case import Case, Need
+from secc.bench.trial import Trial
+from secc.errors import FramingError
+from secc.sdp import SdpRequest, SdpResponse, Security, Transport
+from secc.v2gtp import PayloadType, frame
+
+SDP = "SDP"
+HEADER = "V2GTP header on SDP"
+DYNAMIC = range(49152, 65536)
+
+
+def _answered(asked: Security, offered: Security) -> Callable[[Trial], Awaitable[None]]:
+    """A request, and the answer with this security and a usable address and port."""
+
+    async def run(trial: Trial) -> None:
+        response = await _ask(trial, SdpRequest(asked).to_bytes(), f"SDP request, security {asked.name}")
+        trial.check(response.security is offered, f"security {offered.name}", response.security.name)
+        trial.check(response.transport is Transport.TCP, "transport TCP", response.transport.name)
+        _check_address(trial, response)
+
+    return run
+
+
+async def _ask(trial: Trial, data: bytes, text: str, *, tries: int = 3) -> SdpResponse:
+    """The answer; the tester repeats a few times, as datagrams may be lost."""
+    for _ in range(tries):
+        answer = await trial.datagram(data, text)
+        if answer is None:
+            continue
+        try:
+            return SdpResponse.parse(answer)
+        except FramingError as error:
+            trial.check(False, "a well-formed SDP response", f"{answer.hex()}: {error}")
+    limit = trial.timers.discovery
+    trial.check(False, f"an SDP response within {limit:g} s", f"nothing in {tries} tries")
+    raise AssertionError
+
+
+def _check_address(trial: Trial, response: SdpResponse) -> None:
+    address: IPv6Address = response.address
+    usable = address.is_link_local or (address.is_loopback and trial.target.interface == "lo")
+    trial.check(usable, "a link-local address", address)
+    if response.port not in DYNAMIC:
+        trial.check(False, "a port in 49152..65535", response.port)
+
+
+def _ignored(data: bytes, text: str) -> Callable[[Trial], Awaitable[None]]:
+    """No answer to this, and a lawful request after it is answered: the station is there."""
+
+    async def run(trial: Trial) -> None:
+        answer = await trial.datagram(data, text)
+        got = "" if answer is None else answer.hex()
+        trial.check(answer is None, f"no answer for {trial.timers.discovery:g} s", got)
+        await _ask(trial, SdpRequest(_usual(trial)).to_bytes(), "a lawful SDP request")
+
+    return run
+
+
+def _usual(trial: Trial) -> Security:
+    return Security.TLS if trial.tls else Security.NONE
+
+
+async def _header(trial: Trial) -> None:
+    security = _usual(trial)
+    for _ in range(3):
+        answer = await trial.datagram(SdpRequest(security).to_bytes(), "SDP request")
+        if answer is not None:
+            break
+    trial.check(answer is not None, "an SDP response", "nothing in 3 tries")
+    assert answer is not None
+    trial.check(
+        answer[:8] == bytes.fromhex("01fe900100000014"), "header 01 FE 9001 00000014", answer[:8].hex()
+    )
+    trial.check(len(answer) == 28, "28 bytes in all", f"{len(answer)} bytes")
+
+
+async def _again(trial: Trial) -> None:
+    """[V2G2-144]: each request is answered; while nothing has happened, in the same way."""
+    request = SdpRequest(_usual(trial)).to_bytes()
+    first = await _ask(trial, request, "SDP request")
+    await asyncio.sleep(0.25)
+    second = await _ask(trial, request, "SDP request, again")
+    trial.check(first == second, f"port {first.port} again", f"port {second.port}")
+
+
+async def _both_transports(trial: Trial) -> None:
+    for transport in (0x10, 0x20):
+        data = frame(bytes((_usual(trial), transport)), PayloadType.SDP_REQUEST)
+        answer = await trial.datagram(data, f"SDP request with transport {transport:#04x}")
+        trial.check(answer is None, "no answer", "" if answer is None else answer.hex())
+
+
+async def _downgrade(trial: Trial) -> None:
+    """A failed TLS handshake does not make the station offer less."""
+    wire = await trial.connect_below()
+    await wire.send(bytes.fromhex("16030100050100000100"))
+    await wire.wait_closed(trial.timers.close)
+    after = await _ask(trial, SdpRequest(Security.TLS).to_bytes(), "SDP request for TLS, again")
+    trial.check(after.security is Security.TLS, "security TLS", after.security.name)
+
+
+_REQUEST = SdpRequest(Security.NONE).to_bytes()
+_ANY = frozenset({Need.SDP})
+
+
+def _case(
+    number: str, title: str, expect: str, run: Callable[[Trial], Awaitable[None]], *needs: Need
+) -> Case:
+    return Case(
+        id=f"TC_SECC_CMN_VTB_{number}",
+        group=SDP if number.startswith("SDP") else HEADER,
+        title=title,
+        expect=expect,
+        run=run,
+        ids="V2G2-144 V2G2-151 V2G2-625" if number.startswith("SDP") else "V2G2-152 V2G2-153 V2G2-800",
+        needs=_ANY | frozenset(needs),
+    )
+
+
+async def _never(_: Trial) -> None:
+    """Cases whose needs the tester cannot meet."""
+
+
+CASES: tuple[Case, ...] = (
+    _case(
+        "SDP_001",
+        "SDP request without security",
+        "a response without security: link-local address, port in 49152..65535",
+        _answered(Security.NONE, Security.NONE),
+        Need.PLAIN,
+    ),
+    _case(
+        "SDP_002",
+        "SDP request for TLS, external payment",
+        "a response with TLS, address and port",
+        _answered(Security.TLS, Security.TLS),
+        Need.TLS,
+    ),
+    _case(
+        "SDP_003",
+        "SDP request for TLS, Plug and Charge",
+        "a response with TLS, address and port",
+        _answered(Security.TLS, Security.TLS),
+        Need.TLS,
+        Need.CONTRACT,
+    ),
+    _case("SDP_004", "no contact in the setup time, then SDP", "no answer", _never, Need.LINK),
+    _case(
+        "SDP_005", "no contact in the setup time, then SDP for TLS", "no answer", _never, Need.LINK, Need.TLS
+    ),
+    _case("SDP_006", "the same, Plug and Charge", "no answer", _never, Need.LINK, Need.CONTRACT),
+    _case(
+        "SDP_007",
+        "SDP request for TLS at a station without",
+        "a response without security, address and port [V2G2-627]",
+        _answered(Security.TLS, Security.NONE),
+        Need.NO_TLS,
+    ),
+    _case("V2GTPSDP_001", "lawful header", "header 01 FE 9001, length 20", _header),
+    _case(
+        "V2GTPSDP_002",
+        "header says length 0",
+        "no answer; a lawful request after it is answered",
+        _ignored(_REQUEST[:4] + bytes(4) + _REQUEST[8:], "SDP request, length 0"),
+    ),
+    _case(
+        "V2GTPSDP_003",
+        "payload type 0x7000",
+        "no answer; a lawful request after it is answered",
+        _ignored(_REQUEST[:2] + bytes.fromhex("7000") + _REQUEST[4:], "SDP request, type 7000"),
+    ),
+    _case(
+        "V2GTPSDP_004",
+        "protocol version 0xFF",
+        "no answer; a lawful request after it is answered",
+        _ignored(b"\xff" + _REQUEST[1:], "SDP request, version FF"),
+    ),
+    _case(
+        "V2GTPSDP_005",
+        "inverse version 0xFF",
+        "no answer; a lawful request after it is answered",
+        _ignored(_REQUEST[:1] + b"\xff" + _REQUEST[2:], "SDP request, inverse version FF"),
+    ),
+)

@@ -1,0 +1,64 @@
+"""The V2GTP header on TCP."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from secc.bench import requests
+from secc.bench.car import Car, Phase
+from secc.bench.case import Case
+from secc.bench.trial import Trial
+from secc.messages.iso2 import ResponseCode
+
+GROUP = "V2GTP header on TCP"
+
+
+async def _lawful(trial: Trial) -> None:
+    car = Car(trial)
+    await car.reach(Phase.SETUP)
+    await car.expect(requests.session_setup(car.ev), ResponseCode.OK_NEW_SESSION_ESTABLISHED)
+
+
+def _ignored(change: Callable[[bytes], bytes], text: str) -> Callable[[Trial], Awaitable[None]]:
+    """SessionSetupReq with a header that is changed like this: no answer, the connection stays."""
+
+    async def run(trial: Trial) -> None:
+        car = Car(trial)
+        await car.reach(Phase.SETUP)
+        data = change(car.encode(requests.session_setup(car.ev), None, None))
+        await car.send_raw(data, f"SessionSetupReq, {text}")
+        await car.ignored(trial.timers.message)
+
+    return run
+
+
+def _case(number: int, title: str, expect: str, run: Callable[[Trial], Awaitable[None]]) -> Case:
+    return Case(
+        id=f"TC_SECC_CMN_VTB_V2GTPSessionSetup_{number:03}",
+        group=GROUP,
+        title=title,
+        expect=expect,
+        run=run,
+        ids="V2G2-085 V2G2-086 V2G2-800",
+    )
+
+
+_SILENCE = "no answer in 2 s, TCP left open"
+
+CASES: tuple[Case, ...] = (
+    _case(1, "lawful header", "SessionSetupRes under 01 FE 8001", _lawful),
+    _case(2, "header says length 0", _SILENCE, _ignored(lambda d: d[:4] + bytes(4) + d[8:], "length 0")),
+    _case(
+        3,
+        "payload type 0x7001",
+        _SILENCE,
+        _ignored(lambda d: d[:2] + bytes.fromhex("7001") + d[4:], "type 7001"),
+    ),
+    _case(4, "protocol version 0xFF", _SILENCE, _ignored(lambda d: b"\xff" + d[1:], "version FF")),
+    _case(
+        5,
+        "inverse version 0xFF",
+        _SILENCE,
+        _ignored(lambda d: d[:1] + b"\xff" + d[2:], "inverse version FF"),
+    ),
+)

@@ -1,0 +1,36 @@
+"""A command that moves the control pilot for the tester."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+
+from secc.bench.case import Inconclusive
+
+_TIME = 10.0  # s
+
+
+class Command:
+    """Runs `pilot-box {state}` with A, B, C or D in place of the braces, and waits until it is done."""
+
+    def __init__(self, command: str) -> None:
+        """Raises ValueError when there is no place for the state, or when quotes do not match."""
+        if "{state}" not in command:
+            raise ValueError(f"--pilot-command {command}: {{state}} is missing")
+        self._words = shlex.split(command)
+
+    async def __call__(self, state: str) -> None:
+        words = [word.replace("{state}", state) for word in self._words]
+        try:
+            process = await asyncio.create_subprocess_exec(*words, stdin=asyncio.subprocess.DEVNULL)
+        except OSError as error:
+            raise Inconclusive(f"{words[0]}: {error.strerror}") from error
+        try:
+            async with asyncio.timeout(_TIME):
+                code = await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+            raise Inconclusive(f"{words[0]}: not done in {_TIME:g} s") from None
+        if code:
+            raise Inconclusive(f"{words[0]}: exit code {code}")

@@ -1,0 +1,59 @@
+"""Certificates and keys of the tester's car, from a folder as `secc pki new` writes it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+from secc.errors import CertificateError
+from secc.pki.certificates import Certificate, read_chain
+from secc.pki.issuing import Identity, read_key
+from secc.pki.profiles import Kind
+from secc.sim.wallet import Wallet
+
+_CONTRACT = (Kind.CONTRACT_LEAF, Kind.MO_SUB_CA_2, Kind.MO_SUB_CA_1)
+_OEM = (Kind.OEM_LEAF, Kind.OEM_SUB_CA_2, Kind.OEM_SUB_CA_1)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TesterPki:
+    """What the car has, and with the keys of the authorities, what can be made wrong."""
+
+    identities: Mapping[Kind, Identity]
+    certificates: Mapping[Kind, Certificate]
+
+    @classmethod
+    def read(cls, folder: Path) -> TesterPki:
+        """Raises CertificateError when the car's own things are not there."""
+        identities, certificates = {}, {}
+        for kind in Kind:
+            path = folder / f"{kind.value}.pem"
+            if not path.is_file():
+                continue
+            certificates[kind] = read_chain(path.read_bytes())[0]
+            key = folder / f"{kind.value}_key.pem"
+            if key.is_file():
+                identities[kind] = Identity(certificates[kind], read_key(key.read_bytes()))
+        for kind in (Kind.CONTRACT_LEAF, Kind.OEM_LEAF):
+            if kind not in identities:
+                raise CertificateError(f"{folder}: {kind.value}.pem and {kind.value}_key.pem are needed")
+        for kind in (*_CONTRACT, *_OEM, Kind.V2G_ROOT):
+            if kind not in certificates:
+                raise CertificateError(f"{folder}: {kind.value}.pem is needed")
+        return cls(identities, certificates)
+
+    @property
+    def can_issue(self) -> bool:
+        """The keys of the authorities are there."""
+        wanted = (Kind.MO_SUB_CA_1, Kind.MO_SUB_CA_2, Kind.MO_ROOT, Kind.OEM_SUB_CA_2)
+        return all(kind in self.identities for kind in wanted)
+
+    def wallet(self) -> Wallet:
+        """A car with its contract."""
+        return Wallet(
+            oem=self.identities[Kind.OEM_LEAF],
+            roots=(self.certificates[Kind.V2G_ROOT],),
+            chain=tuple(self.certificates[kind] for kind in _CONTRACT),
+            key=self.identities[Kind.CONTRACT_LEAF].key,
+        )

@@ -1,0 +1,96 @@
+"""Finding out what a station offers, before the first case: discovery, handshake, services."""
+
+from __future__ import annotations
+
+from secc.bench import requests
+from secc.bench.car import Answer, Car, Phase
+from secc.bench.case import Case, Failed, Inconclusive
+from secc.bench.target import Facts, Offer, Target
+from secc.bench.trial import Trial
+from secc.messages import iso2
+from secc.sdp import Security
+
+CERTIFICATE_SERVICE = 2
+UPDATE = 2
+"""Parameter set of the certificate service [V2G2-428]."""
+DIN = "urn:din:70121:2012:MsgDef"
+
+
+async def _nothing(_: Trial) -> None:
+    pass
+
+
+PROBE = Case(
+    id="probe",
+    group="",
+    title="what is offered",
+    expect="a station that answers",
+    run=_nothing,
+)
+
+
+async def find_out(target: Target) -> Facts:
+    """Plain and TLS, as far as each is to be had; never raises for what a station does."""
+    problems: list[str] = []
+    plain = tls = None
+    update = din = False
+    for secure in _kinds(target):
+        trial = Trial(PROBE, target, Facts(), tls=secure)
+        try:
+            car = Car(trial)
+            if target.host is None:
+                found = await trial.discover(Security.TLS if secure else Security.NONE)
+                if (found.security is Security.TLS) is not secure:
+                    continue
+            offer, can_update = await _look(car)
+            update |= can_update
+            if secure:
+                tls = offer
+            else:
+                plain = offer
+            din = din or await _speaks_din(target, secure=secure)
+        except (Inconclusive, Failed) as error:
+            problems.append(f"{'TLS' if secure else 'plain'}: {error}")
+        finally:
+            await trial.clean_up()
+    problem = "; ".join(problems) if plain is None and tls is None else ""
+    if not problem and plain is None and tls is None:
+        problem = "neither a plain nor a TLS connection is offered"
+    return Facts(plain=plain, tls=tls, din=din, problem=problem, can_update=update)
+
+
+def _kinds(target: Target) -> tuple[bool, ...]:
+    if target.host is not None:
+        return (target.tls,)
+    return (False, True)
+
+
+async def _look(car: Car) -> tuple[Offer, bool]:
+    await car.reach(Phase.SELECTION)
+    offered = car.offered
+    assert offered is not None
+    services = () if offered.service_list is None else offered.service_list.service
+    offer = Offer(
+        modes=offered.charge_service.supported_energy_transfer_mode.energy_transfer_mode,
+        payment=offered.payment_option_list.payment_option,
+        services=(1, *(service.service_id for service in services)),
+    )
+    if CERTIFICATE_SERVICE not in offer.services:
+        return offer, False
+    answer = await car.ask(iso2.ServiceDetailReq(service_id=CERTIFICATE_SERVICE))
+    body = answer.body if isinstance(answer, Answer) else None
+    sets = body.service_parameter_list if isinstance(body, iso2.ServiceDetailRes) else None
+    return offer, sets is not None and any(one.parameter_set_id == UPDATE for one in sets.parameter_set)
+
+
+async def _speaks_din(target: Target, *, secure: bool) -> bool:
+    trial = Trial(PROBE, target, Facts(), tls=secure)
+    try:
+        car = Car(trial)
+        await car.connect()
+        answer = await car.ask(requests.offer((DIN, 2, 0, 1, 1)))
+        return isinstance(answer, Answer) and answer.code.startswith("OK")
+    except (Inconclusive, Failed):
+        return False
+    finally:
+        await trial.clean_up()

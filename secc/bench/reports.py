@@ -1,0 +1,169 @@
+"""What a run has found, for people and programs: lines of text, JSON, JUnit. The page is in `page`."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+from secc.bench.case import Case, Outcome, Verdict
+from secc.bench.runner import Report
+from secc.bench.target import Facts
+
+
+def headline(report: Report) -> str:
+    """n of m passed."""
+    counted = [f"{report.count(Verdict.PASS)} of {report.applicable} passed"]
+    for verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_APPLICABLE):
+        number = report.count(verdict)
+        word = "failed" if verdict is Verdict.FAIL else verdict.value
+        if number:
+            counted.append(f"{number} {word}")
+    return ", ".join(counted)
+
+
+def station_lines(report: Report) -> list[str]:
+    """What was tested, and under which conditions."""
+    target, facts = report.target, report.facts
+    where = (
+        f"[{target.host}]:{target.port}" if target.host is not None else f"discovery on {target.interface}"
+    )
+    lines = [f"station     {report.name or where}" + (f" ({where})" if report.name else "")]
+    lines.append(f"offers      {facts.problem or offers(facts)}")
+    if target.declared:
+        lines.append(f"declared    {', '.join(sorted(target.declared))}")
+    changed = [f"{name} {new:g} s (standard: {usual:g} s)" for name, (usual, new) in timers(report).items()]
+    if changed:
+        lines.append(f"timers      {', '.join(changed)}: their lawful values are not proved by this run")
+    return lines
+
+
+def timers(report: Report) -> dict[str, tuple[float, float]]:
+    """Timers that differ from the standard, by name: usual and used."""
+    return report.target.timers.changed()
+
+
+def offers(facts: Facts) -> str:
+    """What was found out, in a line."""
+    parts = []
+    for name, offer in (("plain", facts.plain), ("TLS", facts.tls)):
+        if offer is not None:
+            modes = ", ".join(mode.value for mode in offer.modes)
+            payment = ", ".join(option.value for option in offer.payment)
+            parts.append(f"{name}: {modes}; {payment}")
+    if facts.din:
+        parts.append("DIN SPEC 70121")
+    return " | ".join(parts) or "nothing"
+
+
+def table(report: Report) -> Iterator[str]:
+    """Passed, applicable and not applicable of each group."""
+    width = max((len(outcome.case.group) for outcome in report.outcomes), default=5)
+    yield f"{'group':{width}}  passed     of  n/a"
+    for group, found in by_group(report.outcomes):
+        applicable = [outcome for outcome in found if outcome.verdict is not Verdict.NOT_APPLICABLE]
+        passed = sum(outcome.verdict is Verdict.PASS for outcome in applicable)
+        yield f"{group:{width}}  {passed:6}  {len(applicable):5}  {len(found) - len(applicable):3}"
+
+
+def by_group(outcomes: Sequence[Outcome]) -> list[tuple[str, list[Outcome]]]:
+    """In the order of the cases."""
+    return [
+        (group, list(found)) for group, found in groupby(outcomes, key=lambda outcome: outcome.case.group)
+    ]
+
+
+def listing(cases: Sequence[Case]) -> Iterator[str]:
+    """Every case: id, what is done, what has to come."""
+    for group, found in groupby(cases, key=lambda case: case.group):
+        yield f"\n{group}"
+        for case in found:
+            yield f"  {case.id}"
+            yield f"      {case.title} → {case.expect}"
+
+
+def as_dict(report: Report) -> dict[str, Any]:
+    """For `--json`."""
+    return {
+        "station": report.name,
+        "offers": offers(report.facts),
+        "problem": report.facts.problem or None,
+        "began": report.began.isoformat(timespec="seconds"),
+        "duration": round(report.duration, 3),
+        "declared": sorted(report.target.declared),
+        "timers": {name: {"standard": a, "used": b} for name, (a, b) in timers(report).items()},
+        "passed": report.count(Verdict.PASS),
+        "failed": report.count(Verdict.FAIL),
+        "inconclusive": report.count(Verdict.INCONCLUSIVE),
+        "not_applicable": report.count(Verdict.NOT_APPLICABLE),
+        "cases": [case_dict(outcome) for outcome in report.outcomes],
+    }
+
+
+def case_dict(outcome: Outcome) -> dict[str, Any]:
+    """One case."""
+    case = outcome.case
+    return {
+        "id": case.id,
+        "group": case.group,
+        "title": case.title,
+        "expected": case.expect,
+        "requirements": case.ids.split(),
+        "verdict": outcome.verdict.value,
+        "reason": outcome.reason or None,
+        "remarks": list(outcome.remarks),
+        "duration": round(outcome.duration, 3),
+        "log": [
+            {"at": round(entry.at, 4), "what": entry.what, "text": entry.text, "bytes": entry.data.hex()}
+            for entry in outcome.log
+        ],
+    }
+
+
+def junit(report: Report) -> bytes:
+    """For build servers: fail is a failure, inconclusive an error, not applicable skipped."""
+    root = ElementTree.Element("testsuites", name="secc bench")
+    for group, found in by_group(report.outcomes):
+        suite = ElementTree.SubElement(root, "testsuite", name=group, tests=str(len(found)))
+        for verdict, name in _JUNIT.items():
+            suite.set(f"{name}s" if name != "skipped" else name, str(_count(found, verdict)))
+        suite.set("time", f"{sum(outcome.duration for outcome in found):.3f}")
+        suite.set("timestamp", report.began.isoformat(timespec="seconds"))
+        for outcome in found:
+            _junit_case(suite, outcome)
+    ElementTree.indent(root)
+    return bytes(ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"
+
+
+def log_lines(outcome: Outcome) -> list[str]:
+    """What was sent and what came."""
+    return [
+        f"{entry.at:8.3f} s  {entry.what:8}  {entry.text}" + (f"  {entry.data.hex()}" if entry.data else "")
+        for entry in outcome.log
+    ]
+
+
+_JUNIT = {Verdict.FAIL: "failure", Verdict.INCONCLUSIVE: "error", Verdict.NOT_APPLICABLE: "skipped"}
+
+
+def _count(outcomes: Sequence[Outcome], verdict: Verdict) -> int:
+    return sum(outcome.verdict is verdict for outcome in outcomes)
+
+
+def _junit_case(suite: ElementTree.Element, outcome: Outcome) -> None:
+    case = outcome.case
+    element = ElementTree.SubElement(
+        suite, "testcase", name=case.id, classname=case.group, time=f"{outcome.duration:.3f}"
+    )
+    if (name := _JUNIT.get(outcome.verdict)) is not None:
+        ElementTree.SubElement(element, name, message=_printable(outcome.reason))
+    lines = [f"done: {case.title}", f"expected: {case.expect}", *outcome.remarks, *log_lines(outcome)]
+    ElementTree.SubElement(element, "system-out").text = _printable("\n".join(lines))
+
+
+def _printable(text: str) -> str:
+    """XML has no place for most control characters."""
+    return "".join(
+        char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in text
+    )

@@ -1,0 +1,139 @@
+"""Running cases one after the other; each within a limit of its own, so that nothing can hang."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import datetime
+from collections.abc import Callable, Sequence
+
+from secc.bench.case import Case, Entry, Failed, Inconclusive, NotApplicable, Outcome, Verdict
+from secc.bench.probe import find_out
+from secc.bench.target import Facts, Target, missing, runs_over_tls
+from secc.bench.trial import Trial
+from secc.errors import SeccError
+
+LIMIT = 45.0
+"""Seconds that a case may last beyond the timers it waits for."""
+
+DEAF_AFTER = 4
+"""Cases in a row that did not find the station, before the others are no longer tried."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """All cases that were looked at, and what they were run against."""
+
+    target: Target
+    facts: Facts
+    outcomes: tuple[Outcome, ...]
+    began: datetime.datetime
+    duration: float
+    name: str = ""
+    """What the station was called by whoever ran the bench."""
+
+    def count(self, verdict: Verdict) -> int:
+        return sum(outcome.verdict is verdict for outcome in self.outcomes)
+
+    @property
+    def applicable(self) -> int:
+        """The m of "n of m passed"."""
+        return len(self.outcomes) - self.count(Verdict.NOT_APPLICABLE)
+
+    @property
+    def good(self) -> bool:
+        """All that applies has passed, and something did apply."""
+        return 0 < self.applicable == self.count(Verdict.PASS)
+
+
+Progress = Callable[[int, int, Outcome | Case], None]
+"""Told before each case with the case, and after it with its outcome; number and total."""
+
+
+async def run(
+    cases: Sequence[Case], target: Target, *, name: str = "", progress: Progress | None = None
+) -> Report:
+    """Find out what the station offers, then run each case that applies."""
+    began, loop = datetime.datetime.now(datetime.UTC), asyncio.get_running_loop()
+    start = loop.time()
+    facts = await find_out(target)
+    outcomes: list[Outcome] = []
+    lost = 0
+    for number, case in enumerate(cases, 1):
+        if progress is not None:
+            progress(number, len(cases), case)
+        outcome = await _run_one(case, target, facts, deaf=lost >= DEAF_AFTER)
+        if outcome.reason.startswith(_NOT_FOUND):
+            lost += 1
+        elif outcome.verdict is not Verdict.NOT_APPLICABLE and lost < DEAF_AFTER:
+            lost = 0
+        outcomes.append(outcome)
+        if progress is not None:
+            progress(number, len(cases), outcome)
+    return Report(
+        target=target,
+        facts=facts,
+        outcomes=tuple(outcomes),
+        began=began,
+        duration=loop.time() - start,
+        name=name,
+    )
+
+
+_NOT_FOUND = ("no station answered discovery", "no connection to")
+
+
+async def _run_one(case: Case, target: Target, facts: Facts, *, deaf: bool) -> Outcome:
+    if (need := missing(case, target, facts)) is not None:
+        unknown = facts.problem and need.name in ("AC", "DC", "PLAIN", "TLS", "EXTERNAL")
+        if not unknown:
+            return Outcome(case=case, verdict=Verdict.NOT_APPLICABLE, reason=need.value)
+        reason = f"what the station offers could not be found out: {facts.problem}"
+        return Outcome(case=case, verdict=Verdict.INCONCLUSIVE, reason=reason)
+    if deaf:
+        reason = "not tried: the station was not found any more in the cases before"
+        return Outcome(case=case, verdict=Verdict.INCONCLUSIVE, reason=reason)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    trial = Trial(case, target, facts, tls=runs_over_tls(case, target, facts))
+    verdict, reason = await _judge(case, trial, target)
+    return Outcome(
+        case=case,
+        verdict=verdict,
+        reason=reason,
+        remarks=tuple(trial.remarks),
+        duration=loop.time() - began,
+        log=tuple(_short(trial.log)),
+    )
+
+
+async def _judge(case: Case, trial: Trial, target: Target) -> tuple[Verdict, str]:
+    limit = LIMIT + target.timers.reach + sum(2 * getattr(target.timers, name) for name in case.waits)
+    try:
+        async with asyncio.timeout(limit):
+            await case.run(trial)
+    except Failed as error:
+        return Verdict.FAIL, str(error)
+    except Inconclusive as error:
+        return Verdict.INCONCLUSIVE, str(error)
+    except NotApplicable as error:
+        return Verdict.NOT_APPLICABLE, str(error)
+    except TimeoutError:
+        return Verdict.INCONCLUSIVE, f"not done after {limit:g} s"
+    except (SeccError, OSError) as error:
+        return Verdict.INCONCLUSIVE, f"{type(error).__name__}: {error}"
+    finally:
+        await trial.clean_up()
+    return Verdict.PASS, ""
+
+
+def _short(log: Sequence[Entry]) -> Sequence[Entry]:
+    """Loops leave hundreds of lines; the beginning and the end of them say enough."""
+    if len(log) <= _LINES:
+        return log
+    left = len(log) - _LINES
+    half = _LINES // 2
+    return (*log[:half], Entry(log[half].at, "note", f"... {left} more lines ..."), *log[-half:])
+
+
+_LINES = 80

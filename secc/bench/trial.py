@@ -1,0 +1,153 @@
+"""One case being run: its log, its checks, its connections."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+
+from secc.bench.case import Case, Entry, Failed, Inconclusive
+from secc.bench.target import Facts, Target
+from secc.bench.wire import Address, Datagrams, Wire
+from secc.errors import FramingError, LinkError
+from secc.sdp import SdpRequest, SdpResponse, Security
+from secc.tls import TlsContext
+
+
+class Trial:
+    """What a case is given to work with."""
+
+    def __init__(self, case: Case, target: Target, facts: Facts, *, tls: bool) -> None:
+        """`tls`: the kind of connection this case gets."""
+        self.case = case
+        self.target = target
+        self.facts = facts
+        self.tls = tls
+        self.timers = target.timers
+        self.log: list[Entry] = []
+        self.remarks: list[str] = []
+        self._loop = asyncio.get_running_loop()
+        self._began = self._loop.time()
+        self._wires: list[Wire] = []
+
+    @property
+    def now(self) -> float:
+        """Monotonic seconds."""
+        return self._loop.time()
+
+    def note(self, what: str, text: str, data: bytes = b"") -> None:
+        """One more line of the log."""
+        self.log.append(Entry(self.now - self._began, what, text, data))
+
+    def remark(self, text: str) -> None:
+        """Worth knowing, without an effect on the verdict."""
+        if text not in self.remarks:
+            self.remarks.append(text)
+
+    def check(self, condition: bool, expected: str, got: object) -> None:
+        """Raise Failed unless."""
+        if not condition:
+            raise Failed(f"expected {expected}; got {got}")
+
+    # --- discovery -----------------------------------------------------------------------------------------
+
+    async def datagram(self, data: bytes, text: str, *, limit: float | None = None) -> bytes | None:
+        """Send one datagram to the discovery of the station; what comes back, or None."""
+        with Datagrams(self.target.interface, port=self.target.sdp_port) as udp:
+            self.note("sent", text, data)
+            await udp.send(data)
+            answer = await udp.receive(self.timers.discovery if limit is None else limit)
+        self.note("received", "nothing" if answer is None else "datagram", answer or b"")
+        return answer
+
+    async def discover(self, security: Security, *, limit: float | None = None) -> SdpResponse:
+        """Ask like an EV, each 250 ms, for as long as `limit`; raises Inconclusive when nobody answers."""
+        limit = self.timers.reach if limit is None else limit
+        end = self.now + limit
+        with Datagrams(self.target.interface, port=self.target.sdp_port) as udp:
+            self.note("sent", f"SDP request, security {security.name}", SdpRequest(security).to_bytes())
+            while self.now < end:
+                await udp.send(SdpRequest(security).to_bytes())
+                answer = await udp.receive(min(_SDP_PACE, max(0.0, end - self.now)))
+                if answer is None:
+                    continue
+                with contextlib.suppress(FramingError):
+                    response = SdpResponse.parse(answer)
+                    self.note("received", f"SDP response {response.security.name}, {response.port}", answer)
+                    return response
+        raise Inconclusive(f"no station answered discovery in {limit:g} s")
+
+    # --- connections ---------------------------------------------------------------------------------------
+
+    async def address(self) -> Address:
+        """Where to connect for this case, by discovery unless an address was given."""
+        target = self.target
+        if target.host is not None and target.port is not None:
+            return address_of(target.host, target.port, target.interface)
+        found = await self.discover(Security.TLS if self.tls else Security.NONE)
+        if (found.security is Security.TLS) is not self.tls:
+            raise Inconclusive(f"the station announces {found.security.name} now")
+        return scoped(found, target.interface)
+
+    async def connect(self, *, tls: TlsContext | None = None) -> Wire:
+        """A connection of the kind of this case. A port that is just being closed is looked for again."""
+        end = self.now + self.timers.reach
+        context = tls
+        if context is None and self.tls:
+            context = TlsContext.for_client(self.target.roots)
+        while True:
+            to = await self.address()
+            try:
+                wire = await Wire.open(to, tls=context)
+            except LinkError as error:
+                if self.now > end:
+                    raise Inconclusive(str(error)) from error
+                await asyncio.sleep(_RETRY)
+                continue
+            self.note("note", f"connected to {to}, {'TLS' if context is not None else 'plain'}")
+            self._wires.append(wire)
+            return wire
+
+    async def connect_below(self) -> Wire:
+        """The same without TLS, whatever the station wants there: raises Inconclusive."""
+        to = await self.address()
+        try:
+            wire = await Wire.open(to, tls=None)
+        except LinkError as error:
+            raise Inconclusive(str(error)) from error
+        self.note("note", f"connected to {to}, TCP alone")
+        self._wires.append(wire)
+        return wire
+
+    async def pilot(self, state: str) -> None:
+        """Move the control pilot, where the tester has a hold of it."""
+        if self.target.pilot is not None:
+            self.note("pilot", state)
+            await self.target.pilot(state)
+
+    async def clean_up(self) -> None:
+        """Pilot B, every connection closed."""
+        with contextlib.suppress(OSError, Inconclusive):
+            await self.pilot("B")
+        for wire in self._wires:
+            wire.close()
+
+
+def scoped(found: SdpResponse, interface: str) -> Address:
+    """What discovery has said, as an address to connect to."""
+    return address_of(str(found.address), found.port, interface)
+
+
+def address_of(host: str, port: int, interface: str) -> Address:
+    """`fe80::1%eth1`; without a % a link-local address is on the interface."""
+    plain, _, name = host.partition("%")
+    if not name and not plain.casefold().startswith("fe80:"):
+        return Address(plain, port)
+    try:
+        return Address(plain, port, socket.if_nametoindex(name or interface))
+    except OSError as error:
+        raise Inconclusive(f"{host}: no interface {name or interface}") from error
+
+
+_SDP_PACE = 0.25
+_RETRY = 0.25

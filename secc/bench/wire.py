@@ -1,0 +1,265 @@
+"""The tester's sockets: any bytes can be sent, nothing that comes back is ignored or repaired.
+
+Unlike the EV of `secc.sim` this end reads V2GTP headers itself and reports what is wrong with them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import random
+import socket
+import struct
+from ipaddress import IPv6Address
+
+from secc.aio.interface import find_link_local
+from secc.errors import LinkError
+from secc.sdp import SDP_GROUP, SDP_PORT
+from secc.tls import PlainEngine, TlsContext, TlsEngine
+
+HEADER = struct.Struct(">BBHI")
+LARGEST = 1 << 20
+"""Bytes of a payload that the tester is willing to take."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Address:
+    """Where a station listens."""
+
+    host: str
+    port: int
+    scope: int = 0
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Frame:
+    """A whole V2GTP message."""
+
+    version: int
+    inverse: int
+    kind: int
+    payload: bytes
+    seconds: float
+    """From the last sending to the last byte."""
+
+    @property
+    def data(self) -> bytes:
+        """As it came."""
+        return HEADER.pack(self.version, self.inverse, self.kind, len(self.payload)) + self.payload
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Silence:
+    """Nothing came, or not all of a message."""
+
+    seconds: float
+    began: bytes = b""
+    """What there was of it."""
+
+    def __str__(self) -> str:
+        part = f", only {self.began.hex()}" if self.began else ""
+        return f"no answer in {self.seconds:.2f} s{part}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Closed:
+    """The station has hung up."""
+
+    seconds: float
+    how: str
+
+    def __str__(self) -> str:
+        return f"connection closed after {self.seconds:.2f} s ({self.how})"
+
+
+Reply = Frame | Silence | Closed
+
+
+class Wire:
+    """One TCP connection, through an engine that is TLS or nothing."""
+
+    def __init__(self, connected: socket.socket, engine: TlsEngine) -> None:
+        self._socket = connected
+        self.engine = engine
+        self._loop = asyncio.get_running_loop()
+        self._buffer = b""
+        self._over: str | None = None
+        self._sent = self._loop.time()
+
+    @classmethod
+    async def open(cls, to: Address, *, tls: TlsContext | None, limit: float = 5.0) -> Wire:
+        """Connect, and shake hands where there is TLS; raises LinkError."""
+        connected = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
+        try:
+            connected.setblocking(False)
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            async with asyncio.timeout(limit):
+                where = (to.host, to.port, 0, to.scope)
+                await asyncio.get_running_loop().sock_connect(connected, where)
+        except (OSError, TimeoutError) as error:
+            connected.close()
+            raise LinkError(f"no connection to {to}: {_text(error)}") from error
+        wire = cls(connected, PlainEngine() if tls is None else tls.engine())
+        try:
+            async with asyncio.timeout(limit):
+                await wire._shake()
+        except (OSError, TimeoutError, LinkError) as error:
+            wire.close()
+            raise LinkError(f"no TLS session with {to}: {_text(error)}") from error
+        return wire
+
+    async def _shake(self) -> None:
+        await self.send_below(self.engine.start())
+        while not self.engine.handshake_done:
+            data = await self._loop.sock_recv(self._socket, 65536)
+            if not data:
+                raise LinkError("closed in the handshake")
+            progress = self.engine.feed(data)
+            await self.send_below(progress.to_send)
+            if progress.failure is not None:
+                raise progress.failure
+            self._buffer += progress.plaintext
+
+    async def send(self, data: bytes) -> None:
+        """These bytes as they are, inside TLS where there is TLS."""
+        await self.send_below(self.engine.send(data))
+
+    async def send_below(self, data: bytes) -> None:
+        """The same below TLS."""
+        self._sent = self._loop.time()
+        if data:
+            with contextlib.suppress(ConnectionError):  # a station that has hung up is seen when reading
+                await self._loop.sock_sendall(self._socket, data)
+
+    async def receive(self, limit: float) -> Reply:
+        """The next message, silence for `limit` seconds since the last sending, or the end."""
+        end = self._sent + limit
+        while True:
+            if (frame := self._take()) is not None:
+                return frame
+            if self._over is not None:
+                return Closed(self._loop.time() - self._sent, self._over)
+            if not await self._read(end):
+                return Silence(self._loop.time() - self._sent, self._buffer)
+
+    async def wait_closed(self, limit: float) -> Reply:
+        """The end within `limit` seconds from now; a message that comes instead is returned."""
+        began = self._loop.time()
+        while True:
+            if (frame := self._take()) is not None:
+                return frame
+            if self._over is not None:
+                return Closed(self._loop.time() - began, self._over)
+            if not await self._read(began + limit):
+                return Silence(self._loop.time() - began, self._buffer)
+
+    def close(self, *, reset: bool = False) -> None:
+        """Hang up, or be gone with RST."""
+        if reset:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        elif self._over is None:
+            with contextlib.suppress(OSError, LinkError):
+                self._socket.send(self.engine.close())
+        self._over = self._over or "by the tester"
+        self._socket.close()
+
+    async def _read(self, end: float) -> bool:
+        """More bytes; False when the time is over."""
+        try:
+            async with asyncio.timeout_at(end):
+                data = await self._loop.sock_recv(self._socket, 65536)
+        except TimeoutError:
+            return False
+        except OSError as error:
+            self._over = f"reset, {_text(error)}"
+            return True
+        if not data:
+            self._over = "FIN"
+            return True
+        progress = self.engine.feed(data)
+        self._buffer += progress.plaintext
+        if progress.to_send:
+            with contextlib.suppress(OSError):
+                await self._loop.sock_sendall(self._socket, progress.to_send)
+        if progress.failure is not None:
+            self._over = str(progress.failure)
+        elif progress.closed:
+            self._over = "TLS close_notify"
+        return True
+
+    def _take(self) -> Frame | None:
+        if len(self._buffer) < HEADER.size:
+            return None
+        version, inverse, kind, length = HEADER.unpack(self._buffer[: HEADER.size])
+        if length > LARGEST or len(self._buffer) < HEADER.size + length:
+            return None
+        payload = self._buffer[HEADER.size : HEADER.size + length]
+        self._buffer = self._buffer[HEADER.size + length :]
+        return Frame(version, inverse, kind, payload, self._loop.time() - self._sent)
+
+
+class Datagrams:
+    """A UDP socket on the charging interface, for discovery."""
+
+    def __init__(self, interface: str, *, port: int = SDP_PORT) -> None:
+        """Raises LinkError when the interface has no link-local address."""
+        link = find_link_local(interface)
+        if link is None:
+            raise LinkError(f"{interface}: no such interface, or it has no link-local address")
+        self.scope = link.scope_id
+        self._to = ("::1", port, 0, 0) if link.address.is_loopback else (SDP_GROUP, port, 0, link.scope_id)
+        self._socket = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        try:
+            self._socket.setblocking(False)
+            if not link.address.is_loopback:
+                self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, link.scope_id)
+            _bind(self._socket, link.address, link.scope_id)
+        except OSError as error:
+            self._socket.close()
+            raise LinkError(f"{interface}: {_text(error)}") from error
+
+    def __enter__(self) -> Datagrams:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    async def send(self, data: bytes) -> None:
+        """One datagram to all nodes."""
+        with contextlib.suppress(ConnectionError):  # loopback reports the closed port of an earlier one
+            await asyncio.get_running_loop().sock_sendto(self._socket, data, self._to)
+
+    async def receive(self, limit: float) -> bytes | None:
+        """The next datagram of a station; None: nothing in `limit` seconds."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + limit
+        while loop.time() < end:
+            try:
+                async with asyncio.timeout_at(end):
+                    data, _ = await loop.sock_recvfrom(self._socket, 65536)
+            except TimeoutError:
+                return None
+            except OSError:  # a closed port on loopback is reported here
+                await asyncio.sleep(min(0.05, max(0.0, end - loop.time())))
+                continue
+            return data
+        return None
+
+
+def _bind(connection: socket.socket, address: IPv6Address, scope: int) -> None:
+    """A port of the dynamic range, as EVs have to use [V2G2-077]."""
+    for port in random.sample(range(49152, 65536), 20):
+        with contextlib.suppress(OSError):
+            connection.bind((str(address), port, 0, scope))
+            return
+    connection.bind((str(address), 0, 0, scope))
+
+
+def _text(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__

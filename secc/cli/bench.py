@@ -1,0 +1,229 @@
+"""`secc bench`: conformance cases against any station."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import dataclasses
+import fnmatch
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from secc import bench
+from secc.bench import ALL, Case, EvData, Outcome, Report, Target, Timers, Verdict, page, reports
+from secc.bench.pilot import Command
+from secc.bench.pki import TesterPki
+from secc.bench.target import DECLARATIONS
+from secc.cli import misused, telling
+from secc.errors import CertificateError
+from secc.sdp import SDP_PORT
+
+EXAMPLES = f"""examples:
+  secc bench --interface eth1                           every case that applies, by discovery
+  secc bench --interface eth1 --tls --roots v2g_root.pem --pki testpki --junit result.xml --html result.html
+  secc bench --host fe80::1%eth1 --port 54321           without discovery
+  secc bench --interface eth1 --only '*PowerDelivery*'
+  secc bench --interface eth1 --pilot-command 'pilot-box {{state}}'
+  secc bench --list
+
+The bench plays an EV. Without --pilot-command it cannot move the control pilot: the station has to follow
+what the EV says, as `secc serve --sim` does; the cases that need the pilot are left out with that reason.
+
+What may be declared about a station (--declare, several with commas):
+{chr(10).join(f"  {name:22} {text}" for name, text in DECLARATIONS.items())}
+
+--timer NAME=SECONDS says that the station has another value than the standard: sequence, setup,
+station_ongoing; or gives the tester another patience. All names:
+{", ".join(f.name for f in dataclasses.fields(Timers))}.
+The report names each one that differs.
+
+Exit code 0 when everything that applies has passed, 1 when not, 2 when misused.
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Arguments."""
+    where = parser.add_argument_group("the station")
+    where.add_argument("--interface", "-i", default="lo", help="where the station is (default: lo)")
+    where.add_argument("--host", help="address of the station: no discovery")
+    where.add_argument("--port", type=int, help="port of the station: no discovery")
+    where.add_argument("--sdp-port", type=int, default=SDP_PORT, help=f"default {SDP_PORT}")
+    where.add_argument("--tls", action="store_true", help="run over TLS what could run over either")
+    where.add_argument("--roots", type=Path, help="PEM of V2G roots; without it any certificate is accepted")
+    where.add_argument("--name", default="", help="what to call the station in the reports")
+    where.add_argument("--declare", type=_declared, default=frozenset(), metavar="WORDS", help="see below")
+    tester = parser.add_argument_group("the tester")
+    tester.add_argument("--pki", type=Path, metavar="DIR", help="contract and keys, as `secc pki new` writes")
+    tester.add_argument(
+        "--pilot-command", metavar="COMMAND", help="moves the control pilot; {state} becomes A, B, C or D"
+    )
+    tester.add_argument("--timer", action="append", default=[], metavar="NAME=SECONDS", help="see below")
+    for field in dataclasses.fields(EvData):
+        if isinstance(field.default, (int, float)):
+            name = "--ev-" + field.name.replace("_", "-")
+            tester.add_argument(name, type=type(field.default), default=field.default, metavar="NUMBER",
+                                help=f"what the EV says (default {field.default:g})")  # fmt: skip
+    choice = parser.add_argument_group("the cases")
+    choice.add_argument("--list", action="store_true", help="show the cases and end")
+    choice.add_argument(
+        "--only", action="append", default=[], metavar="PATTERN", help="ids or groups, * and ?"
+    )
+    choice.add_argument("--skip", action="append", default=[], metavar="PATTERN", help="the same, left out")
+    choice.add_argument("--long", action="store_true", help="also wait for timers of a minute")
+    output = parser.add_argument_group("output")
+    output.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML")
+    output.add_argument("--html", type=Path, metavar="FILE", help="write a page for reading")
+    output.add_argument("--json", action="store_true", help="everything as one JSON object")
+    output.add_argument(
+        "--verbose", "-v", action="store_true", help="what was sent and received, of each case"
+    )
+    output.add_argument("--quiet", "-q", action="store_true", help="only what did not pass, and the count")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Test the station."""
+    if (arguments.host is None) != (arguments.port is None):
+        return misused("--host and --port belong together")
+    cases = _chosen(arguments.only, arguments.skip)
+    if not cases:
+        return misused("no case fits --only; --list shows them")
+    if arguments.list:
+        print("\n".join(reports.listing(cases)))
+        return 0
+    try:
+        target = _target(arguments)
+    except (ValueError, CertificateError) as error:
+        return misused(str(error))
+    printer = _Printer(arguments)
+    report = asyncio.run(bench.run(cases, target, name=arguments.name, progress=printer.progress))
+    try:
+        if arguments.junit is not None:
+            arguments.junit.write_bytes(reports.junit(report))
+        if arguments.html is not None:
+            arguments.html.write_text(page.html(report), encoding="utf-8")
+    except OSError as error:
+        return misused(f"{error.filename}: {error.strerror}")
+    printer.report(report)
+    return 0 if report.good else 1
+
+
+def _declared(text: str) -> frozenset[str]:
+    words = frozenset(word for word in text.split(",") if word)
+    if unknown := words - set(DECLARATIONS):
+        raise argparse.ArgumentTypeError(
+            f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(DECLARATIONS)}"
+        )
+    return words
+
+
+def _chosen(only: Sequence[str], skip: Sequence[str]) -> list[Case]:
+    def fits(case: Case, patterns: Sequence[str]) -> bool:
+        return any(
+            fnmatch.fnmatch(case.id, pattern) or fnmatch.fnmatch(case.group.casefold(), pattern.casefold())
+            for pattern in patterns
+        )
+
+    return [case for case in ALL if (not only or fits(case, only)) and not fits(case, skip)]
+
+
+def _target(arguments: argparse.Namespace) -> Target:
+    given = {
+        field.name: getattr(arguments, f"ev_{field.name}")
+        for field in dataclasses.fields(EvData)
+        if hasattr(arguments, f"ev_{field.name}")
+    }
+    return Target(
+        interface=arguments.interface,
+        host=arguments.host,
+        port=arguments.port,
+        sdp_port=arguments.sdp_port,
+        tls=arguments.tls,
+        roots=arguments.roots,
+        timers=_timers(arguments.timer),
+        ev=EvData(**given),
+        declared=arguments.declare,
+        pilot=None if arguments.pilot_command is None else Command(arguments.pilot_command),
+        pki=None if arguments.pki is None else TesterPki.read(arguments.pki),
+        long=arguments.long,
+    )
+
+
+def _timers(given: Sequence[str]) -> Timers:
+    known = [field.name for field in dataclasses.fields(Timers)]
+    values: dict[str, float] = {}
+    for one in given:
+        name, _, text = one.partition("=")
+        try:
+            values[name] = float(text)
+        except ValueError:
+            raise ValueError(f"--timer {one}: expected NAME=SECONDS") from None
+        if name not in known or not 0.0 < values[name] < 3600.0:
+            raise ValueError(f"--timer {one}: expected one of {', '.join(known)}, up to 3600 s")
+    return Timers(**values)
+
+
+class _Printer:
+    """Lines while it runs, the table at the end."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self._json = arguments.json
+        self._quiet = arguments.quiet
+        self._verbose = arguments.verbose
+        self._style = telling.Style()
+        self._group = ""
+
+    def progress(self, number: int, total: int, what: Outcome | Case) -> None:
+        if isinstance(what, Case):
+            if not self._json and sys.stdout.isatty():
+                self._style.replace(f"{number:4} of {total}  {what.id}")
+            return
+        if self._json or (self._quiet and what.verdict in (Verdict.PASS, Verdict.NOT_APPLICABLE)):
+            return
+        if what.case.group != self._group:
+            self._group = what.case.group
+            self._style.line(self._style.bold(self._group))
+        text = f"  {self._mark(what.verdict)} {what.case.id}"
+        if what.verdict is Verdict.PASS:
+            text += f"  {what.duration:.1f} s"
+        else:
+            text += f"  {what.reason}"
+        self._style.line(text)
+        for remark in what.remarks:
+            self._style.line(f"      remark: {remark}")
+        if self._verbose or what.verdict is Verdict.FAIL:
+            self._details(what)
+
+    def _details(self, what: Outcome) -> None:
+        self._style.line(f"      done: {what.case.title}")
+        self._style.line(f"      expected: {what.case.expect}")
+        lines = reports.log_lines(what)
+        for line in lines if self._verbose else lines[-4:]:
+            self._style.line(f"      {line}")
+
+    def report(self, report: Report) -> None:
+        if self._json:
+            print(json.dumps(reports.as_dict(report), indent=1))
+            return
+        self._style.line()
+        for line in reports.station_lines(report):
+            self._style.line(line)
+        self._style.line()
+        if not self._quiet:
+            for line in reports.table(report):
+                self._style.line(line)
+            self._style.line()
+        count = reports.headline(report)
+        paint = self._style.good if report.good else self._style.bad
+        self._style.line(f"{paint(count)}  ({report.duration:.0f} s)")
+
+    def _mark(self, verdict: Verdict) -> str:
+        match verdict:
+            case Verdict.PASS:
+                return self._style.good("pass")
+            case Verdict.FAIL:
+                return self._style.bad("FAIL")
+            case Verdict.INCONCLUSIVE:
+                return self._style.bad("inconclusive")
+        return "n/a "
