@@ -5,6 +5,7 @@ Unknown keys, missing ones and values of another type are ConfigErrors that name
 
 import dataclasses
 import enum
+import math
 import pathlib
 import types
 import typing
@@ -53,3 +54,20 @@ def _convert(hint: object, value: object, path: str, folder: pathlib.Path) -> ob
     if type(value) is not hint:
         raise ConfigError(f"{path} is {value!r}, expected {getattr(hint, '__name__', hint)}")
     return value
+
+
+def check(condition: bool, path: str, expected: str) -> None:
+    """Raise ConfigError for the setting `path` unless the condition holds."""
+    if not condition:
+        raise ConfigError(f"{path}: expected {expected}")
+
+
+def check_range(value: float, path: str, at_least: float, at_most: float) -> None:
+    """The same for a number, both ends included."""
+    in_range = math.isfinite(value) and at_least <= value <= at_most
+    check(in_range, path, f"{at_least:g} to {at_most:g}, found {value:g}")
+
+
+def check_duration(value: float, path: str, *, at_most: float, at_least: float = 0.001) -> None:
+    """The same for seconds."""
+    check_range(value, path, at_least, at_most)

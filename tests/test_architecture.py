@@ -26,7 +26,8 @@ ALLOWED: dict[str, set[str]] = {
     "slac": {"errors", "messages", "slac"},
     "sap": {"errors", "messages"},
     # Not in the guide's table: settings are read by the pure core, so they stand below it.
-    "config": {"errors", "sdp", "settings", "slac"},
+    "config": {"errors", "pnc_settings", "sdp", "settings", "slac"},
+    "pnc_settings": {"settings"},
     "settings": {"errors"},
     "pki": {"errors", "exi", "messages", "pki"},
     "session": {"config", "errors", "messages", "pki", "session"},
