@@ -106,6 +106,8 @@ class Journal:
         if snapshot.meter is None:
             return
         for session in self._sessions.values():
+            if session.last is not None and not _follows(snapshot.meter, session.last):
+                continue  # the session has told of it [INV-33]
             session.first = session.first or snapshot.meter
             changed = session.last is None or snapshot.meter.energy != session.last.energy
             session.last = snapshot.meter
@@ -204,6 +206,10 @@ def _ends_with_newline(path: pathlib.Path) -> bool:
             return True
         file.seek(size - 1)
         return file.read(1) == b"\n"
+
+
+def _follows(reading: MeterReading, before: MeterReading) -> bool:
+    return reading.meter_id == before.meter_id and reading.energy >= before.energy
 
 
 def _meter(reading: MeterReading | None) -> dict[str, Any] | None:

@@ -20,7 +20,7 @@ from secc.messages import iso2
 from secc.messages.iso2 import ResponseCode
 from secc.messages.xmldsig import Signature
 from secc.pki.vehicle import VehicleIdentity
-from secc.session import limits, quantities, table
+from secc.session import limits, metering, quantities, table
 from secc.session.context import (
     CableTest,
     ChargeParameters,
@@ -40,6 +40,7 @@ from secc.session.events import (
     EvseFault,
     EvseSnapshot,
     Input,
+    MeterReading,
     Notice,
     NoticeKind,
     Offer,
@@ -88,6 +89,9 @@ class Session:
     """The output was switched off in the middle; only a new start can switch it on."""
     renegotiation_wanted: bool = False
     external_limit: float | None = None
+    reading: MeterReading | None = None
+    """The last one that could be believed [INV-33]."""
+    meter_trouble: str = ""
     received_signature: Signature | None = None
     """Signature in the header of the last request."""
     received_payload: bytes = b""
@@ -138,6 +142,7 @@ class Session:
         self._owed: iso2.BodyElement | None = None
         self._outputs: list[Output] = []
         self._set_output: SetOutput | None = None
+        self.evse = metering.checked(self, snapshot)
         self.start_timer(Timer.COMMUNICATION_SETUP)  # [V2G2-716]
         self.start_timer(Timer.SEQUENCE)
 
@@ -155,7 +160,7 @@ class Session:
         self.now = max(self.now, now)
         before = self.evse.control_pilot
         if isinstance(event, (Received, Tick)):
-            self.evse = event.snapshot
+            self.evse = metering.checked(self, event.snapshot)
         self._watch_lease()
         self._watch_outlet(before)
         if self.evse.control_pilot is not before:
@@ -335,7 +340,7 @@ class Session:
                 session_id=self.session_id,
                 established=self.evcc_id is not None,
                 fault=None if self._blocked else self.fault,
-                meter=self.evse.meter,
+                meter=self.reading,
                 paused=self._paused_session() if reason is EndReason.PAUSED else None,
             )
         )

@@ -1,0 +1,41 @@
+"""Which meter readings count: only fresh ones of one meter that never falls [V2G2-902] [INV-33]."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from secc.session.events import EvseSnapshot, MeterReading, NoticeKind
+
+if TYPE_CHECKING:
+    from secc.session.machine import Session
+
+
+def checked(session: Session, snapshot: EvseSnapshot) -> EvseSnapshot:
+    """The snapshot, without a reading that cannot be believed; each trouble is told once.
+
+    The last good reading stays in `session.reading`, for the end record.
+    """
+    reading = snapshot.meter
+    if reading is None:
+        return snapshot
+    trouble = _trouble(reading, session.reading, snapshot.utc, session.config.energy.meter_age)
+    if trouble != session.meter_trouble:
+        session.meter_trouble = trouble
+        if trouble:
+            session.notice(NoticeKind.IGNORED, f"meter: {trouble}")
+    if trouble:
+        return dataclasses.replace(snapshot, meter=None)
+    session.reading = reading
+    return snapshot
+
+
+def _trouble(reading: MeterReading, before: MeterReading | None, utc: float, age: float) -> str:
+    """Why a reading does not count; empty when it does. The numbers stay out of it: it is told once."""
+    if before is not None and reading.meter_id != before.meter_id:
+        return f"reading of {reading.meter_id} in a session that {before.meter_id} has measured"
+    if before is not None and reading.energy < before.energy:
+        return f"its reading has fallen below {before.energy} Wh"
+    if reading.utc is not None and utc - reading.utc > age:
+        return f"its reading is older than {age:g} s"
+    return ""
