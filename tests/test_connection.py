@@ -114,6 +114,7 @@ def test_session_message_by_message() -> None:
     assert wire.reason is EndReason.TERMINATED
 
 
+@pytest.mark.inv("INV-34")
 def test_written_bytes_are_the_framed_document_of_the_message() -> None:
     wire = Wire()
     wire.data(HANDSHAKE)

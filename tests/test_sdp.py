@@ -76,6 +76,7 @@ def test_a_tls_request_to_a_station_without_tls_is_answered_without_tls() -> Non
     assert responder(TlsPolicy.OPTIONAL, plain_only).handle(ASK_TLS, EV, 0.0) == PLAIN_ANSWER
 
 
+@pytest.mark.inv("INV-21")
 @pytest.mark.parametrize("asked", [ASK_TLS, ASK_PLAIN])
 def test_a_station_that_requires_tls_never_announces_less(asked: bytes) -> None:
     plain_only = Endpoint(STATION, 3, plain_port=50118)

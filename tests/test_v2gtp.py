@@ -72,6 +72,7 @@ def test_a_length_above_the_limit_closes_for_types_to_skip_too() -> None:
         FrameAssembler().feed(bytes.fromhex("01fe8002ffffffff"))
 
 
+@pytest.mark.inv("INV-26")
 def test_nothing_is_allocated_by_the_declared_length() -> None:
     assembler = FrameAssembler(max_payload=65536)
     tracemalloc.start()

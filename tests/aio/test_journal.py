@@ -165,6 +165,7 @@ def test_the_disk_is_waited_for_as_configured(
     assert len(waited) == times
 
 
+@pytest.mark.inv("INV-36")
 def test_every_session_of_a_station_is_in_the_journal_once(tmp_path: pathlib.Path) -> None:
     async def scenario() -> None:
         journal = Journal(tmp_path)
@@ -185,6 +186,7 @@ def test_every_session_of_a_station_is_in_the_journal_once(tmp_path: pathlib.Pat
     assert found[3]["detail"] == "the station stops"
 
 
+@pytest.mark.inv("INV-36")
 def test_a_killed_station_closes_the_session_at_its_next_start(tmp_path: pathlib.Path) -> None:
     async def charge(port: int) -> Car:
         car = await Car.connect(port)

@@ -355,6 +355,7 @@ def test_an_unexpected_request_is_refused_and_the_station_hangs_up() -> None:
     play(scenario)
 
 
+@pytest.mark.inv("INV-16")
 def test_after_a_refusal_nothing_has_effect_and_the_next_car_need_not_wait() -> None:
     async def scenario() -> None:
         async with running(config(close_delay=5.0)) as bed:
@@ -513,6 +514,7 @@ def test_orders_without_a_session_do_nothing() -> None:
 # --- admission ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.inv("INV-19")
 def test_a_second_connection_is_refused_and_the_session_goes_on() -> None:
     async def scenario() -> None:
         async with running() as bed:
@@ -584,6 +586,7 @@ def test_a_connection_that_says_nothing_is_closed_and_nobody_was_made_to_wait() 
     play(scenario)
 
 
+@pytest.mark.inv("INV-26")
 def test_a_flood_of_connections_leaves_nothing_behind() -> None:
     async def scenario() -> None:
         async with running() as bed:
@@ -655,6 +658,7 @@ def test_a_stalled_handshake_has_one_deadline(said: bytes) -> None:
     play(scenario)
 
 
+@pytest.mark.inv("INV-22")
 def test_failing_the_handshake_does_not_lead_to_less_security() -> None:
     async def scenario() -> None:
         async with running(config(TlsPolicy.REQUIRED)) as bed:
@@ -694,6 +698,7 @@ def test_a_station_that_cannot_have_its_tls_refuses_to_start() -> None:
 # --- when something of ours fails --------------------------------------------------------------------------
 
 
+@pytest.mark.inv("INV-28")
 def test_a_defect_in_the_core_ends_that_session_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     class Defective(Connection):
         def handle(self, event: ConnectionInput, now: float) -> tuple[ConnectionOutput, ...]:

@@ -89,6 +89,7 @@ def test_contract_and_certificate_service_are_offered_over_tls() -> None:
     assert [one.service_id for one in found.service_list.service] == [2]
 
 
+@pytest.mark.inv("INV-21")
 @pytest.mark.req("V2G2-632", "V2G2-634")
 @pytest.mark.parametrize(
     "bench",
@@ -204,6 +205,7 @@ def test_a_contract_that_ends_soon_is_told() -> None:
     assert code(bench.show()) == "OK_CertificateExpiresSoon"
 
 
+@pytest.mark.inv("INV-23")
 @pytest.mark.req("V2G2-697", "V2G2-698", "V2G2-825", "V2G2-826")
 def test_each_session_has_its_own_challenge() -> None:
     random_bytes = counting_bytes()
@@ -250,6 +252,7 @@ def test_an_expired_contract() -> None:  # PNC-02
     assert code(PncBench(car=car).select().show()) == "FAILED_CertificateExpired"
 
 
+@pytest.mark.inv("INV-24")
 def test_another_emaid_than_the_certificate_has() -> None:  # PNC-05
     bench = PncBench().select()
     assert code(bench.show(emaid="DEABC000000002")) == "FAILED_CertificateNotAllowedAtThisEVSE"
@@ -309,6 +312,7 @@ def test_a_station_that_requires_and_cannot_ask_refuses() -> None:
 # --- the proof --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.inv("INV-09")
 @pytest.mark.req("V2G2-684", "V2G2-855")
 def test_a_proved_contract_reaches_the_back_end_and_waits_for_its_word() -> None:
     bench = PncBench().to_proof()
@@ -348,6 +352,7 @@ def refused_proof(bench: PncBench, request: iso2.AuthorizationReq, **signing: ob
     return found
 
 
+@pytest.mark.inv("INV-23")
 @pytest.mark.req("V2G2-475")
 @pytest.mark.parametrize("challenge", [None, bytes(16), bytes(15) + b"\x09"])
 def test_another_challenge(challenge: bytes | None) -> None:  # PNC-06
@@ -355,6 +360,7 @@ def test_another_challenge(challenge: bytes | None) -> None:  # PNC-06
     assert refused_proof(PncBench().to_proof(), request) == "FAILED_ChallengeInvalid"
 
 
+@pytest.mark.inv("INV-23")
 def test_the_challenge_of_an_earlier_session() -> None:
     random_bytes = counting_bytes()
     old = PncBench(random_bytes=random_bytes).to_proof().challenge
@@ -362,12 +368,14 @@ def test_the_challenge_of_an_earlier_session() -> None:
     assert refused_proof(bench, bench.car.authorization(old)) == "FAILED_ChallengeInvalid"
 
 
+@pytest.mark.inv("INV-09")
 def test_unsigned() -> None:  # PNC-07
     bench = PncBench().to_proof()
     request = bench.car.authorization(bench.challenge)
     assert refused_proof(bench, request, unsigned=True) == "FAILED_SignatureError"
 
 
+@pytest.mark.inv("INV-09")
 @pytest.mark.parametrize("kind", [Kind.OEM_LEAF, Kind.MO_SUB_CA_2, Kind.SECC_LEAF])
 def test_signed_by_another_key(kind: Kind) -> None:  # PNC-08
     bench = PncBench().to_proof()
@@ -437,6 +445,7 @@ def test_a_silent_back_end_is_away_after_its_time() -> None:
     assert code(bench.request(requests.authorization())) == "FAILED"
 
 
+@pytest.mark.inv("INV-11")
 def test_a_late_grant_after_the_refusal_grants_nothing() -> None:
     bench = PncBench().to_decision()
     bench.tick(20.1)

@@ -19,6 +19,7 @@ def test_a_new_latch_lets_sessions_begin() -> None:
     assert not FaultLatch().blocked
 
 
+@pytest.mark.inv("INV-30")
 def test_emergency_stop_blocks_until_reset_and_unplugged() -> None:
     latch = stopped()
     latch.observe(UNPLUGGED)
@@ -27,6 +28,7 @@ def test_emergency_stop_blocks_until_reset_and_unplugged() -> None:
     assert not latch.blocked
 
 
+@pytest.mark.inv("INV-30")
 def test_reset_alone_does_not_unblock() -> None:
     latch = stopped()
     latch.reset()

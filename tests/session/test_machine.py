@@ -58,6 +58,7 @@ def test_the_proposed_session_id_is_never_the_new_one() -> None:
     assert bench.session.session_id == bytes.fromhex("0000000000000002")
 
 
+@pytest.mark.inv("INV-12")
 @pytest.mark.req("V2G2-750")
 def test_session_id_is_neither_zero_nor_a_recent_one() -> None:
     draws = iter([bytes(8), b"recently", b"new-one!"])
@@ -84,6 +85,7 @@ def test_setup_has_to_be_over_after_18_seconds() -> None:
     assert bench.end.reason is EndReason.SETUP_TIMEOUT
 
 
+@pytest.mark.inv("INV-17")
 @pytest.mark.req("V2G2-443")
 def test_sequence_timer_runs_from_the_response() -> None:
     bench = Bench(AC).to_authorization()
@@ -96,6 +98,7 @@ def test_sequence_timer_runs_from_the_response() -> None:
     assert bench.end.reason is EndReason.SEQUENCE_TIMEOUT
 
 
+@pytest.mark.inv("INV-17")
 def test_an_answer_of_the_back_end_does_not_prolong_the_sequence_timer() -> None:
     bench = Bench(AC).to_authorization()
     bench.request(r.authorization())
@@ -150,6 +153,7 @@ def test_time_that_runs_backwards_changes_nothing() -> None:
 # --- generation ---
 
 
+@pytest.mark.inv("INV-20")
 def test_answers_to_other_questions_change_nothing() -> None:
     bench = in_state(State.CLOSING_CONTACTOR)
     old = Ticket(0, 1)
@@ -172,6 +176,7 @@ def test_nothing_has_an_effect_after_the_end() -> None:
 # --- lease ---
 
 
+@pytest.mark.inv("INV-31")
 def test_energised_output_gets_a_lease_of_half_a_second_each_200_ms() -> None:
     bench = Bench(AC).to_status()
     began = len(bench.trace)
@@ -180,6 +185,7 @@ def test_energised_output_gets_a_lease_of_half_a_second_each_200_ms() -> None:
     assert times == [0.2, 0.4, 0.6, 0.8, 1.0]
 
 
+@pytest.mark.inv("INV-31")
 def test_a_lapsed_lease_ends_the_session_and_no_catching_up_energises_again() -> None:
     bench = Bench(DC).to_demand()
     bench.clock.advance(10.0)
@@ -197,6 +203,7 @@ def test_no_lease_without_energy() -> None:
 # --- pilot, faults ---
 
 
+@pytest.mark.inv("INV-03")
 @pytest.mark.req("V2G2-025")
 @pytest.mark.parametrize(
     ("pilot", "reason"),
@@ -223,6 +230,7 @@ def test_pilot_b_opens_the_contactor_at_once_and_the_ev_may_still_stop_properly(
     assert code(bench.request(r.stop())) == "OK"
 
 
+@pytest.mark.inv("INV-29")
 def test_a_pilot_toggle_does_not_switch_the_output_on_again() -> None:
     bench = Bench(DC).to_demand()
     bench.outlet(control_pilot=ControlPilot.B)
@@ -240,6 +248,7 @@ def test_pilot_b_while_the_contactor_closes_is_answered_failed_with_the_output_o
     assert next(output for output in bench.last if not isinstance(output, Notice)) == OpenContactor()
 
 
+@pytest.mark.inv("INV-03")
 @pytest.mark.parametrize("fault", EvseFault)
 def test_a_fault_switches_off_at_once_and_fails_the_next_request(fault: EvseFault) -> None:
     bench = Bench(DC).to_demand()
@@ -259,6 +268,7 @@ def test_a_fault_that_goes_away_still_ends_the_charge() -> None:
     assert code(bench.request(r.charging_status())) == "FAILED"
 
 
+@pytest.mark.inv("INV-03")
 def test_a_driver_that_fails_switches_off() -> None:
     bench = Bench(AC).to_status()
     assert OpenContactor() in bench.feed(ControllerFault("set_output raised"))
@@ -271,6 +281,7 @@ def test_a_blocked_outlet_refuses_to_start() -> None:
     assert not any(isinstance(output, CloseContactor) for output in bench.outputs)
 
 
+@pytest.mark.inv("INV-03")
 @pytest.mark.req("V2G2-727")
 def test_lost_link_opens_first() -> None:
     bench = Bench(AC).to_status()
@@ -307,6 +318,7 @@ def test_an_ev_that_follows_an_ordered_stop_is_answered_ok() -> None:
     assert code(bench.request(r.stop())) == "OK"
 
 
+@pytest.mark.inv("INV-29")
 def test_after_an_ordered_stop_nothing_starts_again() -> None:
     bench = Bench(AC).to_status()
     bench.feed(StopRequested())
@@ -328,6 +340,7 @@ def test_stop_during_the_isolation_test_switches_off_at_once() -> None:
     assert code(bench.request(r.cable_check())) == "FAILED"
 
 
+@pytest.mark.inv("INV-11")
 def test_withdrawn_authorization_switches_off_at_once_and_cannot_come_back() -> None:
     bench = Bench(AC).to_status()
     bench.authorize(False)
@@ -367,12 +380,14 @@ def test_renegotiation_outside_a_loop_is_ignored() -> None:
     assert kinds(bench) == [NoticeKind.IGNORED]
 
 
+@pytest.mark.inv("INV-08")
 def test_a_lower_limit_acts_with_the_next_renewal_of_the_lease() -> None:
     bench = Bench(DC).to_demand()
     bench.evse = dataclasses.replace(bench.evse, max_power=10_000.0)
     assert SetOutput(400.0, 25.0) in bench.tick(0.25)
 
 
+@pytest.mark.inv("INV-08")
 def test_load_management_acts_on_the_set_point_and_on_what_is_announced() -> None:
     bench = Bench(DC).to_demand()
     bench.feed(PowerLimited(20_000.0))

@@ -57,6 +57,7 @@ def test_terminate_hands_over_nothing() -> None:
     assert bench.end.paused is None
 
 
+@pytest.mark.inv("INV-13")
 @pytest.mark.req("V2G2-463", "V2G2-753", "V2G2-754")
 def test_the_id_of_the_paused_session_joins_it() -> None:
     bench = Bench(DC, paused=PAUSED)
@@ -65,6 +66,7 @@ def test_the_id_of_the_paused_session_joins_it() -> None:
     assert code(bench.request(r.service_discovery(), OLD_ID)) == "OK"
 
 
+@pytest.mark.inv("INV-13")
 @pytest.mark.req("V2G2-756", "V2G2-750")
 @pytest.mark.parametrize("session_id", [b"", b"\0", bytes(8), b"old-one?", b"old-one"])
 def test_any_other_id_begins_a_new_session(session_id: bytes) -> None:
@@ -74,6 +76,7 @@ def test_any_other_id_begins_a_new_session(session_id: bytes) -> None:
     assert bench.session.joined is None
 
 
+@pytest.mark.inv("INV-13")
 def test_a_joined_session_needs_a_new_authorization_and_is_off() -> None:
     bench = Bench(DC, paused=PAUSED)
     bench.request(r.session_setup(), OLD_ID)
@@ -121,6 +124,7 @@ def test_memory_keeps_a_paused_session_for_its_lifetime() -> None:
     assert memory.paused(1100.0) is None
 
 
+@pytest.mark.inv("INV-13")
 def test_unplugging_forgets() -> None:
     memory = PauseMemory(100.0)
     memory.session_ended(ended(EndReason.PAUSED, PAUSED), 1000.0)

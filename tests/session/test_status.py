@@ -101,6 +101,7 @@ def test_a_tripped_rcd_is_told_to_the_ac_vehicle() -> None:
     assert response.ac_evse_status.rcd is True  # type: ignore[union-attr]
 
 
+@pytest.mark.inv("INV-04")
 def test_pre_charge_with_pilot_b_is_refused() -> None:
     bench = Bench(DC).to_pre_charge()
     bench.outlet(control_pilot=ControlPilot.B)

@@ -48,6 +48,7 @@ def test_one_of_each_request_is_at_hand() -> None:
     assert set(requests.EACH) == set(iso2.PAIRS)
 
 
+@pytest.mark.inv("INV-14", "INV-16", "INV-27")
 @pytest.mark.req("V2G2-538", "V2G2-539", "V2G2-459", "V2G2-736")
 @pytest.mark.parametrize(
     ("state", "request_class"),
@@ -68,6 +69,7 @@ def test_request_without_a_row_gets_its_own_response_with_sequence_error_and_the
     assert bench.session.deadline is None
 
 
+@pytest.mark.inv("INV-34")
 @pytest.mark.parametrize(
     ("state", "request_class"),
     ILLEGAL,
@@ -90,6 +92,7 @@ def test_request_with_a_row_is_not_out_of_sequence(state: State, request_class: 
     assert code(bench.request(requests.EACH[request_class])) != "FAILED_SequenceError"
 
 
+@pytest.mark.inv("INV-12")
 @pytest.mark.req("V2G2-460")
 @pytest.mark.parametrize("state", [state for state in LIVE if state is not State.WAIT_SESSION_SETUP])
 @pytest.mark.parametrize("session_id", [bytes(8), b"", b"\x01", bytes(7) + b"\x81"])
@@ -122,11 +125,13 @@ def test_a_state_that_owes_an_answer_has_a_timer() -> None:
     assert owing <= with_timer
 
 
+@pytest.mark.inv("INV-17")
 @pytest.mark.parametrize("state", LIVE, ids=lambda state: state.name)
 def test_every_state_has_a_deadline(state: State) -> None:
     assert in_state(state).session.deadline is not None
 
 
+@pytest.mark.inv("INV-03", "INV-18")
 @pytest.mark.req("V2G2-443", "V2G2-537")
 @pytest.mark.parametrize("state", LIVE, ids=lambda state: state.name)
 def test_silence_ends_every_state_with_the_output_off(state: State) -> None:
@@ -179,6 +184,7 @@ def test_an_empty_body_ends_the_session_without_an_answer() -> None:
     assert bench.end is not None
 
 
+@pytest.mark.inv("INV-15")
 def test_second_request_while_the_first_is_answered_gets_both_answers_in_order() -> None:
     bench = in_state(State.CLOSING_CONTACTOR)
     bench.request(requests.charging_status())

@@ -153,6 +153,7 @@ def test_ac_renegotiation_keeps_the_contactor_closed() -> None:
     assert bench.stands_in(State.WAIT_FIRST_STATUS)
 
 
+@pytest.mark.inv("INV-06")
 @pytest.mark.req("V2G2-565", "V2G2-582", "V2G2-813")
 def test_dc_renegotiation_switches_off_and_tests_the_isolation_again() -> None:
     bench = Bench(DC).to_demand()
@@ -178,6 +179,7 @@ def test_pause_is_answered_ok_and_ends_the_session_as_paused() -> None:
     assert said(bench.last) == [OpenContactor(), ("SessionStopRes", "OK"), EndReason.PAUSED]
 
 
+@pytest.mark.inv("INV-35")
 def test_the_same_inputs_give_the_same_outputs_again() -> None:
     bench = Bench(DC).to_demand()
     bench.request(r.stop())

@@ -31,6 +31,7 @@ def saved(lines: Lines, folder: pathlib.Path) -> pathlib.Path:
     return lines.save(folder / "session.trace")
 
 
+@pytest.mark.inv("INV-35")
 def test_a_dc_session_comes_out_the_same(tmp_path: pathlib.Path) -> None:
     trace = read(saved(recorded(), tmp_path))
     assert replay(trace) is None
@@ -39,6 +40,7 @@ def test_a_dc_session_comes_out_the_same(tmp_path: pathlib.Path) -> None:
     assert trace.sessions[0].end["reason"] == "terminated by the EV"
 
 
+@pytest.mark.inv("INV-35")
 def test_an_ac_session_comes_out_the_same(tmp_path: pathlib.Path) -> None:
     assert replay(read(saved(recorded(ac_session(), AC), tmp_path))) is None
 

@@ -28,6 +28,7 @@ def ready_ac() -> Bench:
     return bench
 
 
+@pytest.mark.inv("INV-01")
 @pytest.mark.req("V2G2-479", "V2G2-773")
 @pytest.mark.parametrize("bench", [ready_ac(), Bench(DC).to_power_on_dc()], ids=["AC", "DC"])
 def test_schedule_that_was_not_offered_is_refused(bench: Bench) -> None:
@@ -103,6 +104,7 @@ def test_start_is_not_applied_while_the_outlet_is_not_ready(bench: Bench) -> Non
 # --- AC: pilot and contactor ---
 
 
+@pytest.mark.inv("INV-02")
 @pytest.mark.req("V2G2-862")
 def test_contactor_that_does_not_close_in_3_seconds_is_opened_then_told() -> None:
     bench = in_state(State.CLOSING_CONTACTOR)
@@ -126,6 +128,7 @@ def test_contactor_that_falls_open_while_charging_ends_the_charge() -> None:
     assert code(bench.request(r.charging_status())) == "FAILED"
 
 
+@pytest.mark.inv("INV-01")
 @pytest.mark.req("V2G2-847", "V2G2-860")
 def test_contactor_closes_only_when_the_pilot_shows_c_after_the_request() -> None:
     bench = Bench(AC).to_power_on_ac()
@@ -135,6 +138,7 @@ def test_contactor_closes_only_when_the_pilot_shows_c_after_the_request() -> Non
     assert any(isinstance(output, CloseContactor) for output in bench.last)
 
 
+@pytest.mark.inv("INV-01")
 @pytest.mark.req("V2G2-847")
 def test_start_with_pilot_b_fails_after_the_detection_time_with_the_contactor_open() -> None:
     bench = Bench(AC).to_power_on_ac()
@@ -178,6 +182,7 @@ def test_polling_does_not_prolong_pre_charge() -> None:
     assert codes == ["OK"] * 5 + ["FAILED", "no response"]
 
 
+@pytest.mark.inv("INV-05")
 @pytest.mark.parametrize(
     ("voltage", "current", "expected"),
     [
@@ -195,6 +200,7 @@ def test_pre_charge_stays_below_every_limit(
     assert expected in bench.last
 
 
+@pytest.mark.inv("INV-07")
 @pytest.mark.parametrize(
     "request_",
     [
@@ -220,6 +226,7 @@ def test_isolation_that_is_sound_leads_to_pre_charge(level: IsolationLevel) -> N
     assert bench.stands_in(State.WAIT_PRE_CHARGE)
 
 
+@pytest.mark.inv("INV-06")
 @pytest.mark.parametrize("level", [IsolationLevel.INVALID, IsolationLevel.FAULT, IsolationLevel.NO_IMD])
 def test_isolation_that_is_not_sound_is_refused(level: IsolationLevel) -> None:
     bench = Bench(DC).to_cable_check_result()
@@ -232,6 +239,7 @@ def test_isolation_that_is_not_sound_is_refused(level: IsolationLevel) -> None:
 # --- DC: set-points ---
 
 
+@pytest.mark.inv("INV-07")
 @pytest.mark.parametrize(
     ("request_", "expected"),
     [
