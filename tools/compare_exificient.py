@@ -44,7 +44,7 @@ def compare(theirs: Exificient, schema: str, count: int, seed: int) -> Tally:
         without=_WITHOUT,
         always=_ALWAYS,
         only=_ROOTS.get(schema, ()),
-        odd_text=False,
+        odd="",
         mixed_text=False,
     )
     ours, rng, tally = codec(schema), random.Random(seed), Tally()

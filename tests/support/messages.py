@@ -26,7 +26,9 @@ ROOT = Path(__file__).resolve().parents[2]
 SCHEMAS = ROOT / "exi_schemas"
 SETS = ("sap", "iso2", "xmldsig", "din", "iso20-common", "iso20-ac", "iso20-dc", "iso20-wpt", "iso20-acdp")
 _PLAIN = string.ascii_letters + string.digits + "-_.:/*"
-_ODD = "\x00\t äé€ßЖ漢\uffff🔌\U0010ffff"
+IN_XML = "äé€ßЖ漢🔌\U0010ffff"
+"""Unusual characters that XML can carry."""
+_ODD = "\x00\t \uffff" + IN_XML
 _ENVELOPES = ("V2G_Message", "supportedAppProtocolReq", "supportedAppProtocolRes", "Signature", "SignedInfo")
 _UNLIMITED = 40
 _DEEP = 12
@@ -55,7 +57,7 @@ class Generator:
     """Makes valid content for the types of one schema set.
 
     `without`, `always`: optional elements that are never, or always, made. `only`: the root elements to
-    choose from. `odd_text`: strings with characters that XML cannot carry or that peers refuse. `mixed_text`:
+    choose from. `odd`: unusual characters that strings may have. `mixed_text`:
     text between the elements of mixed content.
     """
 
@@ -66,7 +68,7 @@ class Generator:
         without: frozenset[str] = frozenset(),
         always: frozenset[str] = frozenset(),
         only: tuple[str, ...] = (),
-        odd_text: bool = True,
+        odd: str = _ODD,
         mixed_text: bool = True,
     ) -> None:
         self.schema = schema_sets()[name]
@@ -81,7 +83,7 @@ class Generator:
         self.enums = dict(zip(enums, self.module.ENUMS, strict=True))
         self.flat = {entry.name for entry in self.tables.types if entry.flat}
         self.without, self.always, self.only = without, always, only
-        self.odd_text, self.mixed_text = odd_text, mixed_text
+        self.odd, self.mixed_text = odd, mixed_text
 
     def roots(self) -> list[QName]:
         """The global elements that are messages."""
@@ -206,8 +208,8 @@ class Generator:
 
     def text(self, rng: random.Random, low: int, high: int) -> str:
         size = rng.randint(low, high)
-        odd = self.odd_text and rng.random() < 0.2
-        return "".join(rng.choice(_PLAIN + _ODD if odd else _PLAIN) for _ in range(size))
+        alphabet = _PLAIN + self.odd if self.odd and rng.random() < 0.2 else _PLAIN
+        return "".join(rng.choice(alphabet) for _ in range(size))
 
 
 def _integer(found: Datatype, rng: random.Random) -> int:

@@ -1,0 +1,106 @@
+"""``python -m tools.compare_many [--count N] [--seed N] [set ...]``: very many random messages and EXIficient.
+
+As `tools.compare_exificient`, but past the JSON layer of EXICodec: documents go as XML to the EXI processor
+itself, with the grammars of the jar, one process per set. So nothing has to be left out, all nine sets take
+part, and a hundred thousand messages take minutes. Needs ``.venv-interop`` and a JDK.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
+
+from tests.support.messages import IN_XML, Generator, codec
+from tools.exificient import ROOT
+
+GRAMMARS = {
+    "sap": "CommonAppProtocol",
+    "iso2": "ISO15118_2Grammar",
+    "xmldsig": "XMLDSIG_Core_Schema_Grammar",
+    "din": "DINSpec_70121",
+    "iso20-common": "ISO15118_20_V2G_CI_CommonMessages",
+    "iso20-ac": "ISO15118_20_V2G_CI_AC",
+    "iso20-dc": "ISO15118_20_V2G_CI_DC",
+    "iso20-wpt": "ISO15118_20_V2G_CI_WPT",
+    "iso20-acdp": "ISO15118_20_V2G_CI_ACDP",
+}
+"""The schema sets, by the class of the jar that holds their grammars."""
+
+
+def jar() -> Path | None:
+    """The jar with EXIficient, if it is installed."""
+    return next((ROOT / ".venv-interop").glob("lib/python*/site-packages/iso15118/shared/EXICodec.jar"), None)
+
+
+def lines(schema: str, count: int, seed: int) -> Iterator[str]:
+    """`count` random messages: stream in hex, tab, document in base64. Each is decoded here as well."""
+    make, ours, rng = Generator(schema, odd=IN_XML), codec(schema), random.Random(seed)
+    for _ in range(count):
+        name, value = make.message(rng)
+        stream = ours.engine.encode(name, value)
+        if ours.engine.decode(stream)[0] != value:
+            raise RuntimeError(f"{schema}: {stream.hex()} is read as another message")
+        document = ours.xml_form.to_xml(name, value).encode()
+        yield f"{stream.hex()}\t{base64.b64encode(document).decode()}\n"
+
+
+def compare(schema: str, count: int, seed: int) -> tuple[int, list[str]]:
+    """How many messages of `schema` are the same on both sides, and a line for each other one."""
+    archive = jar()
+    if archive is None:
+        raise RuntimeError("make .venv-interop/.ready installs the package that carries EXIficient")
+    source = str(ROOT / "tools" / "ExificientBatch.java")
+    command = ["java", "-Xmx512m", "-cp", str(archive), source, GRAMMARS[schema]]
+    same, differences = 0, list[str]()
+    sent = SimpleQueue[str]()
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        pipe = process.stdin
+        assert pipe is not None
+        assert process.stdout is not None
+
+        def feed() -> None:
+            with pipe:
+                for line in lines(schema, count, seed):
+                    sent.put(line)
+                    pipe.write(line)
+
+        feeder = Thread(target=feed)
+        feeder.start()
+        for answer in process.stdout:
+            line = sent.get()
+            if answer == "same\n":
+                same += 1
+            else:
+                differences.append(f"{answer.strip()} for {line.strip()}")
+        feeder.join()
+    if same + len(differences) != count:
+        raise RuntimeError(f"{schema}: {count} asked, {same + len(differences)} answered")
+    return same, differences
+
+
+def main() -> int:
+    """Print one line per set; 1 if anything differs."""
+    parser = argparse.ArgumentParser(prog="python -m tools.compare_many")
+    parser.add_argument("--count", type=int, default=1000, help="messages per set")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("sets", nargs="*", default=list(GRAMMARS), metavar="set")
+    options = parser.parse_args()
+    failed = False
+    for schema in options.sets:
+        same, differences = compare(schema, options.count, options.seed)
+        print(f"{schema}: {same} the same, {len(differences)} different", flush=True)
+        for line in differences[:5]:
+            print("  " + line[:1500])
+        failed = failed or bool(differences)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
