@@ -53,7 +53,6 @@ from secc.session.events import (
     Tick,
 )
 from secc.session.machine import Session
-from secc.session.states import State
 from secc.v2gtp import MAX_PAYLOAD, FrameAssembler, frame
 
 FRAME_TIME = 5.0
@@ -246,7 +245,7 @@ class Connection:
     def _session(self, event: Input, now: float) -> None:
         """Hand an input to the session and turn messages into bytes."""
         outputs = self.session.handle(event, now)
-        ended = self.session.state is State.ENDED
+        ended = self.session.state.ended
         if ended and self._held is not None:
             self._outputs.append(self._held[1])
             self._held = None

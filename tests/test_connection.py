@@ -91,7 +91,7 @@ def codes(outputs: tuple[ConnectionOutput, ...]) -> list[str]:
     for output in outputs:
         if isinstance(output, Write):
             message = output.message
-            found.append(code(message.body if isinstance(message, V2GMessage) else message))  # type: ignore[arg-type]
+            found.append(code(message.body if isinstance(message, V2GMessage) else message))
     return found
 
 

@@ -45,7 +45,7 @@ from secc.sdp import SDP_PORT, Endpoint, SdpResponder, TlsPolicy, Verdict
 from secc.session.events import EndSession, EvseSnapshot, PowerLimited, RenegotiationRequested, StopRequested
 from secc.session.latch import FaultLatch
 from secc.session.pause import PauseMemory
-from secc.session.states import State
+from secc.session.states import Stage
 from secc.tls import PlainEngine
 from secc.trace.recorder import Beginning, Recorder
 
@@ -162,7 +162,7 @@ class Station:
         return self._discovery.port
 
     @property
-    def state(self) -> State | None:
+    def state(self) -> Stage | None:
         """Where the running session stands, for displays; None without one."""
         core = self._active.connection if self._active is not None else None
         return core.session.state if core is not None else None
@@ -352,7 +352,7 @@ class Station:
         active = self._active
         if active is not None and not active.ending:
             core = active.connection
-            setting_up = core is not None and core.session.state is State.WAIT_SESSION_SETUP
+            setting_up = core is not None and core.session.state is core.session.dialect.begin
             if not setting_up or active.peer != address:
                 return False
             active.hang_up("replaced by a new connection of the same EV")

@@ -9,10 +9,19 @@ from fractions import Fraction
 
 from secc.config import EnergyMode, Payment
 from secc.messages.iso2 import MeterInfo
+from secc.messages.xmldsig import Signature
 from secc.pki.contract import PresentedContract, VerifiedContract
 from secc.pki.provisioning import ProvisioningRequest
 from secc.session.contract_events import GrantSource
-from secc.session.events import IsolationLevel, SchedulesOffered, Ticket
+from secc.session.events import (
+    EvseFault,
+    IsolationLevel,
+    MeterReading,
+    Offer,
+    PausedSession,
+    SchedulesOffered,
+    Ticket,
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -158,3 +167,38 @@ class Stop:
     reason: str
     due: float
     """Monotonic seconds when the output is forced off."""
+
+
+class Agreed:
+    """All of it together, with the values of the beginning; the session inherits it."""
+
+    received_id: bytes = b""
+    """SessionID of the last request."""
+    evcc_id: bytes | None = None
+    joined: PausedSession | None = None
+    """The paused session that this one continues, until its schedule has been offered again."""
+    payment: Payment | None = None
+    grant: Grant | None = None
+    parameters: ChargeParameters | None = None
+    schedule_question: ScheduleQuestion | None = None
+    latest_offer: Offer | None = None
+    """What the EV may choose from."""
+    offer: Offer | None = None
+    """What is in force."""
+    cable_test: CableTest | None = None
+    contactor_ticket: Ticket | None = None
+    pre_charge: Demand | None = None
+    energised: Energised | None = None
+    stop: Stop | None = None
+    fault: EvseFault | None = None
+    interrupted: bool = False
+    """The output was switched off in the middle; only a new start can switch it on."""
+    renegotiation_wanted: bool = False
+    external_limit: float | None = None
+    reading: MeterReading | None = None
+    """The last one that could be believed [INV-33]."""
+    meter_trouble: str = ""
+    received_signature: Signature | None = None
+    """Signature in the header of the last request."""
+    received_payload: bytes = b""
+    """The last request as it came."""

@@ -14,9 +14,10 @@ import enum
 import itertools
 
 from secc.config import EnergyMode
-from secc.messages.iso2 import ResponseCode, SalesTariff, V2GMessage
+from secc.messages.iso2 import SalesTariff
 from secc.messages.xmldsig import Signature
 from secc.session.contract_events import ContractInput, ContractOutput
+from secc.session.dialect import Code, Message
 from secc.session.ticket import Ticket as Ticket
 
 
@@ -248,7 +249,7 @@ class PausedSession:
 class Received:
     """A complete, decoded message of the EV."""
 
-    message: V2GMessage
+    message: Message
     snapshot: EvseSnapshot
     payload: bytes = dataclasses.field(default=b"", repr=False)
     """The same as it came, EXI: a back end that provisions gets it."""
@@ -363,7 +364,7 @@ Input = (
 class Send:
     """The response to the request at hand; exactly one per request [INV-15]."""
 
-    message: V2GMessage
+    message: Message
     payload: bytes | None = dataclasses.field(default=None, repr=False)
     """Send these bytes as they are: somebody else has signed what is in them. They say `message`."""
 
@@ -465,7 +466,7 @@ class EndSession:
     """The session is over and the output is off; call `make_safe`, close the connection."""
 
     reason: EndReason
-    code: ResponseCode | None = None
+    code: Code | None = None
     """The refusing response code, with REFUSED."""
     detail: str = ""
     session_id: bytes = b""

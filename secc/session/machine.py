@@ -16,23 +16,19 @@ from collections.abc import Callable, Collection
 from fractions import Fraction
 
 from secc.config import Payment, SeccConfig
-from secc.messages import iso2
 from secc.messages.iso2 import ResponseCode
 from secc.messages.xmldsig import Signature
 from secc.pki.vehicle import VehicleIdentity
 from secc.session import limits, metering, quantities, table
 from secc.session.context import (
-    CableTest,
-    ChargeParameters,
+    Agreed,
     ContractSide,
     Demand,
     Energised,
-    Grant,
     Purpose,
-    ScheduleQuestion,
-    Stop,
 )
 from secc.session.contract_events import ContractTerms
+from secc.session.dialect import Body, Code, Dialect, Key, On
 from secc.session.events import (
     ControlPilot,
     EndReason,
@@ -40,10 +36,8 @@ from secc.session.events import (
     EvseFault,
     EvseSnapshot,
     Input,
-    MeterReading,
     Notice,
     NoticeKind,
-    Offer,
     OpenContactor,
     Output,
     PausedSession,
@@ -54,48 +48,16 @@ from secc.session.events import (
     Tick,
     Ticket,
 )
-from secc.session.refusals import Refused, refusal
-from secc.session.states import PilotChanged, State, Timer
+from secc.session.refusals import Refused
+from secc.session.states import PilotChanged, Stage, Timer
 
 
-class Session:
-    """One V2G communication session of ISO 15118-2, from the accepted protocol to the end.
+class Session(Agreed):
+    """One V2G communication session, from the link to the end, in the dialect that `speak` names.
 
     Pure: `handle` is a function of the state, the input and `now` (monotonic seconds). Call it again at
     `deadline` at the latest, with a `Tick`.
     """
-
-    # What has been agreed; the values here are those of the beginning.
-    received_id: bytes = b""
-    """SessionID of the last request."""
-    evcc_id: bytes | None = None
-    joined: PausedSession | None = None
-    """The paused session that this one continues, until its schedule has been offered again."""
-    payment: Payment | None = None
-    grant: Grant | None = None
-    parameters: ChargeParameters | None = None
-    schedule_question: ScheduleQuestion | None = None
-    latest_offer: Offer | None = None
-    """What the EV may choose from."""
-    offer: Offer | None = None
-    """What is in force."""
-    cable_test: CableTest | None = None
-    contactor_ticket: Ticket | None = None
-    pre_charge: Demand | None = None
-    energised: Energised | None = None
-    stop: Stop | None = None
-    fault: EvseFault | None = None
-    interrupted: bool = False
-    """The output was switched off in the middle; only a new start can switch it on."""
-    renegotiation_wanted: bool = False
-    external_limit: float | None = None
-    reading: MeterReading | None = None
-    """The last one that could be believed [INV-33]."""
-    meter_trouble: str = ""
-    received_signature: Signature | None = None
-    """Signature in the header of the last request."""
-    received_payload: bytes = b""
-    """The last request as it came."""
 
     def __init__(
         self,
@@ -128,7 +90,8 @@ class Session:
         self.vehicle = vehicle
         self.contracts = contracts
         self.pnc = ContractSide()
-        self.state = State.WAIT_SESSION_SETUP
+        self.dialect: Dialect = table.ISO2
+        self.state: Stage = self.dialect.begin
         self._random_bytes = random_bytes
         self._recent_ids = recent_ids
         self._paused = paused
@@ -139,7 +102,7 @@ class Session:
         self._timers: dict[Timer, float] = {}
         self._expired: set[Timer] = set()
         self._lease_until = now
-        self._owed: iso2.BodyElement | None = None
+        self._owed: Body | None = None
         self._outputs: list[Output] = []
         self._set_output: SetOutput | None = None
         self.evse = metering.checked(self, snapshot)
@@ -153,9 +116,15 @@ class Session:
         """When to hand in a `Tick` at the latest; None once the session has ended."""
         return min(self._timers.values(), default=None)
 
+    def speak(self, dialect: Dialect) -> None:
+        """What the handshake has chosen; only before the first message."""
+        if self.state is not self.dialect.begin:
+            raise RuntimeError(f"{dialect.name} is too late")
+        self.dialect, self.state = dialect, dialect.begin
+
     def handle(self, event: Input, now: float) -> tuple[Output, ...]:
         """Take one input; return what has to be done, in this order. After the end nothing has any effect."""
-        if self.state is State.ENDED:
+        if self.state.ended:
             return ()
         self.now = max(self.now, now)
         before = self.evse.control_pilot
@@ -218,8 +187,9 @@ class Session:
 
         [V2G2-463] [V2G2-753] [V2G2-754] [V2G2-756]
         """
-        if self._paused is not None and self.received_id == self._paused.session_id:
-            self.session_id, self.joined = self._paused.session_id, self._paused
+        paused = self._paused if self.dialect.joins else None
+        if paused is not None and self.received_id == paused.session_id:
+            self.session_id, self.joined = paused.session_id, paused
             return True
         if self.session_id == self.received_id:
             self.session_id = self.new_id(avoid=self.received_id)
@@ -239,18 +209,17 @@ class Session:
 
     def answer(
         self,
-        body: iso2.BodyElement,
+        body: Body,
         *,
         signature: Signature | None = None,
         payload: bytes | None = None,
     ) -> None:
         """Send the response to the request at hand, under the session's id [V2G2-388] [V2G2-390] [V2G2-747].
         `payload`: as these bytes, which say the same."""
-        if self._owed is None or type(body) is not iso2.PAIRS[type(self._owed)]:
+        if self._owed is None or type(body) is not self.dialect.pairs[type(self._owed)]:
             raise RuntimeError(f"{type(body).__name__} does not answer {type(self._owed).__name__}")
         self._owed = None
-        header = iso2.MessageHeader(session_id=self.session_id, signature=signature)
-        self._outputs.append(Send(iso2.V2GMessage(header=header, body=body), payload))
+        self._outputs.append(Send(self.dialect.envelope(self.session_id, signature, body), payload))
 
     def emit(self, output: Output) -> None:
         """Ask the outside for something."""
@@ -284,7 +253,7 @@ class Session:
             raise Refused(ResponseCode.FAILED, f"{timer.value} time is used up [V2G2-713]")
 
     @property
-    def owed(self) -> iso2.BodyElement | None:
+    def owed(self) -> Body | None:
         """The request that waits for its answer."""
         return self._owed
 
@@ -323,14 +292,14 @@ class Session:
         if self._owed is not None and not self.state.waits_for_ev:
             self._refuse(Refused(ResponseCode.FAILED, why))
 
-    def end(self, reason: EndReason, detail: str = "", code: ResponseCode | None = None) -> None:
+    def end(self, reason: EndReason, detail: str = "", code: Code | None = None) -> None:
         """The session is over; the output goes off first, an owed answer is given."""
-        if self.state is State.ENDED:
+        if self.state.ended:
             return
         if self.energised is not None or OpenContactor() not in self._outputs:
             self.off(final=True)
         if self._owed is not None and reason is not EndReason.LINK_LOST:
-            self.answer(refusal(self, self._owed, ResponseCode.FAILED))
+            self.answer(self.dialect.refusal(self, self._owed, ResponseCode.FAILED))
         self._owed = None
         self._outputs.append(
             EndSession(
@@ -344,7 +313,7 @@ class Session:
                 paused=self._paused_session() if reason is EndReason.PAUSED else None,
             )
         )
-        self.state = State.ENDED
+        self.state = self.dialect.end
         self._timers.clear()
 
     def _paused_session(self) -> PausedSession:
@@ -354,26 +323,27 @@ class Session:
     # --- requests -----------------------------------------------------------------------------------------
 
     def _receive(self, event: Received) -> None:
-        if self.state is State.ENDED:
+        if self.state.ended:
             return
         request = event.message.body
-        if request is None or type(request) not in iso2.PAIRS:
+        if request is None or type(request) not in self.dialect.pairs:
             name = "an empty body" if request is None else type(request).__name__
             self.end(EndReason.PROTOCOL_ERROR, f"{name} is not a request")
             return
         if self._owed is not None:
             # Not lock-step: the first request is answered still, then the second one [INV-15].
             self.off()
-            self.answer(refusal(self, self._owed, ResponseCode.FAILED))
+            self.answer(self.dialect.refusal(self, self._owed, ResponseCode.FAILED))
         self._owed = request
         self.received_id = event.message.header.session_id
         self.received_signature = event.message.header.signature
         self.received_payload = event.payload
         try:
             self._check_session(event.message.header.session_id, request)
-            rule = table.find(self.state, type(request), self.config.compat)
+            rule = self._rule(type(request))
             if rule is None:
-                why = f"{type(request).__name__} while the session {self.state.value} [V2G2-538]"
+                why = f"{type(request).__name__} while the session {self.state.value}"
+                why = f"{why} [{self.dialect.unexpected}]"
                 raise Refused(ResponseCode.FAILED_SEQUENCE_ERROR, why)
         except Refused as refused:
             self._refuse(refused)
@@ -382,12 +352,13 @@ class Session:
             self.notice(NoticeKind.LENIENT, f"{type(request).__name__} by {rule.leniency}")
         self._apply(rule, request)
 
-    def _check_session(self, session_id: bytes, request: iso2.BodyElement) -> None:
+    def _check_session(self, session_id: bytes, request: Body) -> None:
         """[V2G2-460]: byte-equal, length included; SessionSetupReq is exempt, and all before the setup."""
-        if isinstance(request, iso2.SessionSetupReq) or self.evcc_id is None:
+        if isinstance(request, self.dialect.setup) or self.evcc_id is None:
             return
         if session_id != self.session_id:
-            raise Refused(ResponseCode.FAILED_UNKNOWN_SESSION, "SessionID is not the assigned one [V2G2-460]")
+            why = f"SessionID is not the assigned one [{self.dialect.foreign}]"
+            raise Refused(ResponseCode.FAILED_UNKNOWN_SESSION, why)
 
     def _refuse(self, refused: Refused) -> None:
         """[V2G2-539]: output off, the paired negative response, end."""
@@ -399,22 +370,24 @@ class Session:
         if refused.record is not None:
             self.emit(refused.record)
         self.off(final=True)
-        self.answer(refusal(self, request, refused.code))
+        self.answer(self.dialect.refusal(self, request, refused.code))
         self.end(EndReason.REFUSED, str(refused), refused.code)
 
     # --- the table ----------------------------------------------------------------------------------------
 
-    def _run(self, key: table.Key, event: object) -> None:
+    def _rule(self, key: Key) -> On | None:
+        return self.dialect.find(self.state, key, self.config.compat)
+
+    def _run(self, key: Key, event: object) -> None:
         """An input that is not a request: a row of the state, else what holds everywhere, else nothing."""
-        if self.state is State.ENDED:
+        if self.state.ended:
             return
-        rule = table.find(self.state, key, self.config.compat)
-        if rule is not None:
+        if (rule := self._rule(key)) is not None:
             self._apply(rule, event)
-        elif (everywhere := table.ANYWHERE.get(key)) is not None:
+        elif (everywhere := self.dialect.anywhere.get(key)) is not None:
             everywhere.handler(self, event)
 
-    def _apply(self, rule: table.On, event: object) -> None:
+    def _apply(self, rule: On, event: object) -> None:
         mark = len(self._outputs)
         try:
             state = rule.handler(self, event)
@@ -422,7 +395,7 @@ class Session:
             del self._outputs[mark:]  # no effect before validation [INV-27]
             self._refuse(refused)
             return
-        if self.state is State.ENDED:
+        if self.state.ended:
             return
         if state not in rule.leads_to:
             raise RuntimeError(f"{rule.handler.__name__} led to {state}, the table says {rule.leads_to}")
@@ -430,11 +403,12 @@ class Session:
             raise RuntimeError(f"{rule.handler.__name__} led to {state} with the answer {self._owed}")
         self._enter(state, answered=any(isinstance(output, Send) for output in self._outputs[mark:]))
 
-    def _enter(self, state: State, *, answered: bool) -> None:
+    def _enter(self, state: Stage, *, answered: bool) -> None:
         """Timers of the old state end; the sequence timer runs while the EV has to speak [V2G2-443]."""
         if state is not self.state:
             for timer in [*self._timers, *self._expired]:
-                if timer not in table.ANYWHERE and table.find(state, timer, self.config.compat) is None:
+                runs_on = timer in self.dialect.anywhere
+                if not runs_on and self.dialect.find(state, timer, self.config.compat) is None:
                     self.stop_timer(timer)
             self.state = state
         if not state.waits_for_ev:
@@ -444,7 +418,7 @@ class Session:
 
     def _fire_timers(self) -> None:
         """Each due timer once, the earliest first; the lease is renewed after everything else."""
-        while self.state is not State.ENDED:
+        while not self.state.ended:
             due = [(at, timer.value, timer) for timer, at in self._timers.items() if at <= self.now]
             due = [entry for entry in due if entry[2] is not Timer.LEASE_RENEWAL]
             if not due:

@@ -8,7 +8,11 @@ import functools
 import math
 from fractions import Fraction
 
+from secc.messages import din
 from secc.messages.iso2 import PhysicalValue, UnitSymbol
+
+Quantity = PhysicalValue | din.PhysicalValue
+"""As it comes on the wire."""
 
 ZERO = Fraction(0)
 
@@ -17,9 +21,9 @@ class WrongUnit(ValueError):
     """A physical value came in another unit than the element has."""
 
 
-def amount(value: PhysicalValue, unit: UnitSymbol) -> Fraction:
-    """The exact amount; raises WrongUnit."""
-    if value.unit is not unit:
+def amount(value: Quantity, unit: UnitSymbol) -> Fraction:
+    """The exact amount; raises WrongUnit. In DIN SPEC 70121 the unit may be left out."""
+    if value.unit is not None and value.unit.value != unit.value:
         raise WrongUnit(f"unit {value.unit.value}, expected {unit.value}")
     return value.value * Fraction(10) ** value.multiplier
 

@@ -14,6 +14,7 @@ from secc.messages import iso2
 from secc.messages.iso2 import EVSEProcessing, ResponseCode
 from secc.session import status
 from secc.session.contract_events import ContractRefused
+from secc.session.dialect import Code
 
 if TYPE_CHECKING:
     from secc.session.machine import Session
@@ -22,16 +23,16 @@ if TYPE_CHECKING:
 class Refused(Exception):
     """Raised by a handler when a check fails; the machine answers and ends. Never leaves `Session.handle`."""
 
-    def __init__(self, code: ResponseCode, why: str, record: ContractRefused | None = None) -> None:
+    def __init__(self, code: Code, why: str, record: ContractRefused | None = None) -> None:
         super().__init__(why)
         self.code = code
         self.record = record
         """For the record, where it is about a contract."""
 
 
-def refusal(session: Session, request: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
+def refusal(session: Session, request: iso2.BodyElement, code: Code) -> iso2.BodyElement:
     """The response paired with the request, carrying this code."""
-    return _REFUSALS[iso2.PAIRS[type(request)]](session, request, code)
+    return _REFUSALS[iso2.PAIRS[type(request)]](session, request, ResponseCode(code.value))
 
 
 def _session_setup(session: Session, _: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:

@@ -7,8 +7,41 @@ outlet or the pilot.
 import enum
 
 
-class State(enum.Enum):
-    """Where a session stands. The value is the phrase used in documents and notices."""
+class Stage(enum.Enum):
+    """Where a session stands, whatever its protocol; the states of each are an enum of their own. The value
+    is the phrase used in documents and notices."""
+
+    @property
+    def in_charge_loop(self) -> bool:
+        """Between the accepted start and the stop: what EVSENotification says counts only here [V2G2-680]."""
+        return self.name in _CHARGE_LOOP
+
+    @property
+    def waits_for_ev(self) -> bool:
+        """The next move is the EV's: the sequence timer runs, and no answer is owed."""
+        return self.name.startswith("WAIT_")
+
+    @property
+    def winds_down(self) -> bool:
+        """Owes an answer after the output went off: no reason of ours may keep the EV from its end."""
+        return self.name == "AWAITING_PILOT_B"
+
+    @property
+    def ended(self) -> bool:
+        """Nothing has any effect any more."""
+        return self.name == "ENDED"
+
+
+_CHARGE_LOOP = frozenset(
+    {
+        *("WAIT_FIRST_STATUS", "WAIT_STATUS", "WAIT_RECEIPT_AC"),
+        *("WAIT_FIRST_DEMAND", "WAIT_DEMAND", "WAIT_RECEIPT_DC", "WAIT_AFTER_RECEIPT"),
+    }
+)
+
+
+class State(Stage):
+    """The states of a session of ISO 15118-2."""
 
     WAIT_SESSION_SETUP = "waits for SessionSetupReq"
     WAIT_SERVICE_DISCOVERY = "waits for ServiceDiscoveryReq"
@@ -49,24 +82,6 @@ class State(enum.Enum):
 
     ENDED = "has ended"
 
-    @property
-    def in_charge_loop(self) -> bool:
-        """Between the accepted start and the stop: what EVSENotification says counts only here [V2G2-680]."""
-        return self in (
-            State.WAIT_FIRST_STATUS,
-            State.WAIT_STATUS,
-            State.WAIT_RECEIPT_AC,
-            State.WAIT_FIRST_DEMAND,
-            State.WAIT_DEMAND,
-            State.WAIT_RECEIPT_DC,
-            State.WAIT_AFTER_RECEIPT,
-        )
-
-    @property
-    def waits_for_ev(self) -> bool:
-        """The next move is the EV's: the sequence timer runs, and no answer is owed."""
-        return self.name.startswith("WAIT_")
-
 
 class Timer(enum.Enum):
     """One deadline each; durations are the fields of `TimingConfig` with the same name."""
@@ -83,6 +98,7 @@ class Timer(enum.Enum):
     CABLE_CHECK = "cable_check"
     PRE_CHARGE = "pre_charge"
     PRE_CHARGE_TOTAL = "pre_charge_total"
+    DIN_DEMAND = "din_demand"
     WELDING_DETECTION = "welding_detection"
     STOP_DELAY = "stop_delay"
     LEASE_RENEWAL = "lease_renewal"

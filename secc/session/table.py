@@ -27,19 +27,18 @@ and both lead to WAIT_CHARGE_PARAMETERS, by a grant of their own kind.
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
-
 from secc.config import CompatConfig
 from secc.messages.iso2 import (
+    PAIRS,
     AuthorizationReq,
+    BodyElement,
     CableCheckReq,
     CertificateInstallationReq,
     CertificateUpdateReq,
     ChargeParameterDiscoveryReq,
     ChargingStatusReq,
     CurrentDemandReq,
+    MessageHeader,
     MeteringReceiptReq,
     PaymentDetailsReq,
     PaymentServiceSelectionReq,
@@ -49,9 +48,16 @@ from secc.messages.iso2 import (
     ServiceDiscoveryReq,
     SessionSetupReq,
     SessionStopReq,
+    V2GMessage,
     WeldingDetectionReq,
 )
+from secc.messages.xmldsig import Signature
 from secc.session.contract_events import ContractDecided, ContractProvisioned, RevocationReported
+from secc.session.dialect import Anywhere as Anywhere
+from secc.session.dialect import Dialect
+from secc.session.dialect import Handler as Handler
+from secc.session.dialect import Key as Key
+from secc.session.dialect import On as On
 from secc.session.events import (
     AuthorizationDecided,
     CableCheckReported,
@@ -68,6 +74,7 @@ from secc.session.handlers import (
     ac,
     contract,
     dc,
+    dc_power,
     ending,
     identification,
     parameters,
@@ -75,30 +82,9 @@ from secc.session.handlers import (
     receipts,
     setup,
 )
+from secc.session.refusals import refusal
 from secc.session.states import PilotChanged, Timer
 from secc.session.states import State as S
-
-if TYPE_CHECKING:
-    from secc.session.machine import Session
-
-Key = type[object] | Timer
-"""What a row is looked up by: the class of the input, or the timer that ran out."""
-
-# Any: each row pairs a class with a handler for that class, which a tuple of rows cannot say in types.
-Handler = Callable[["Session", Any], S]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class On:
-    """One row."""
-
-    state: S
-    input: Key
-    handler: Handler
-    leads_to: frozenset[S] | set[S]
-    ids: str
-    leniency: str = ""
-
 
 # fmt: off
 # ruff: noqa: E501
@@ -149,12 +135,12 @@ RULES: tuple[On, ...] = (
     On(S.AWAITING_PILOT_DC,       PilotChanged,               dc.pilot_seen,                            {S.AWAITING_PILOT_DC, S.WAIT_CABLE_CHECK_RESULT},                    "V2G2-917"),
     On(S.AWAITING_PILOT_DC,       Timer.PILOT,                ending.pilot_not_seen,                    set(),                                                               "V2G2-918"),
     On(S.WAIT_CABLE_CHECK_RESULT, CableCheckReq,              dc.cable_check_again,                     {S.WAIT_CABLE_CHECK_RESULT, S.WAIT_PRE_CHARGE},                      "V2G2-584 V2G2-621"),
-    On(S.WAIT_CABLE_CHECK_RESULT, CableCheckReported,         dc.cable_checked,                         {S.WAIT_CABLE_CHECK_RESULT},                                         "V2G2-584"),
+    On(S.WAIT_CABLE_CHECK_RESULT, CableCheckReported,         dc_power.cable_checked,                   {S.WAIT_CABLE_CHECK_RESULT},                                         "V2G2-584"),
     On(S.WAIT_CABLE_CHECK_RESULT, Timer.CABLE_CHECK,          ending.budget_spent,                      {S.WAIT_CABLE_CHECK_RESULT},                                         "V2G2-605"),
     On(S.WAIT_PRE_CHARGE,         PreChargeReq,               dc.pre_charge,                            {S.WAIT_POWER_ON_DC},                                                "V2G2-586 V2G2-587"),
     On(S.WAIT_POWER_ON_DC,        PreChargeReq,               dc.pre_charge,                            {S.WAIT_POWER_ON_DC},                                                "V2G2-587"),
     On(S.WAIT_POWER_ON_DC,        PowerDeliveryReq,           dc.power_on,                              {S.WAIT_FIRST_DEMAND, S.WAIT_STOP_DC},                               "V2G2-587 V2G2-589 V2G2-812"),
-    On(S.WAIT_POWER_ON_DC,        Timer.PRE_CHARGE,           dc.pre_charge_late,                       {S.WAIT_POWER_ON_DC},                                                "V2G2-605"),
+    On(S.WAIT_POWER_ON_DC,        Timer.PRE_CHARGE,           dc_power.pre_charge_late,                 {S.WAIT_POWER_ON_DC},                                                "V2G2-605"),
     On(S.WAIT_POWER_ON_DC,        Timer.PRE_CHARGE_TOTAL,     ending.budget_spent,                      {S.WAIT_POWER_ON_DC},                                                "V2G2-605"),
 
     # --- DC: charging, end ---
@@ -198,14 +184,6 @@ RULES: tuple[On, ...] = (
 # fmt: on
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Anywhere:
-    """What an input does in every state without a row for it; the state stays, or the session ends."""
-
-    handler: Callable[[Session, Any], None]
-    ids: str
-
-
 ANYWHERE: dict[Key, Anywhere] = {
     AuthorizationDecided: Anywhere(identification.authorization_decided, "V2G2-856 INV-11 INV-20"),
     ContractDecided: Anywhere(contract.decided, "INV-11 INV-20"),
@@ -228,14 +206,27 @@ ANYWHERE: dict[Key, Anywhere] = {
 """The lease timer stands here because it runs in every state; the machine itself renews, after all else."""
 
 
+def _envelope(session_id: bytes, signature: Signature | None, body: BodyElement) -> V2GMessage:
+    return V2GMessage(header=MessageHeader(session_id=session_id, signature=signature), body=body)
+
+
+ISO2 = Dialect(
+    name="ISO 15118-2",
+    schema="iso2",
+    states=S,
+    rules=RULES,
+    anywhere=ANYWHERE,
+    pairs=PAIRS,
+    setup=SessionSetupReq,
+    envelope=_envelope,
+    refusal=refusal,
+    joins=True,
+    unexpected="V2G2-538",
+    foreign="V2G2-460",
+)
+"""What the machine needs of all this."""
+
+
 def find(state: S, key: Key, compat: CompatConfig) -> On | None:
     """The row for an input in a state, if there is one that counts."""
-    rule = _BY_STATE_AND_INPUT.get((state, key))
-    if rule is None or (rule.leniency and not getattr(compat, rule.leniency)):
-        return None
-    return rule
-
-
-_BY_STATE_AND_INPUT = {(rule.state, rule.input): rule for rule in RULES}
-if len(_BY_STATE_AND_INPUT) != len(RULES):
-    raise RuntimeError("two rows for the same state and input")
+    return ISO2.find(state, key, compat)

@@ -11,7 +11,8 @@ import math
 from collections.abc import Iterator, Sequence
 from xml.sax.saxutils import escape
 
-from secc.session.states import State
+from secc.session.din.states import DinState
+from secc.session.states import Stage, State
 from secc.trace.story import Point, Story, name_of, remark_of
 
 WIDTH, LEFT, RIGHT = 1100, 70, 20
@@ -122,7 +123,9 @@ _COLOURS = ("#cfe3f5", "#f7dfc9", "#dcd3ec", "#d5ead9", "#f6d5d5", "#e6e6c8")
 
 
 def _states(story: Story, scale: _Scale, top: int) -> Iterator[str]:
-    colours = {state: _COLOURS[i % len(_COLOURS)] for i, state in enumerate(State)}
+    colours: dict[Stage, str] = {
+        state: _COLOURS[i % len(_COLOURS)] for i, state in enumerate([*State, *DinState])
+    }
     for band in story.bands:
         start, end = scale.x(band.start), scale.x(band.end)
         width = round(max(end - start, 0.5), 1)

@@ -10,7 +10,7 @@ from typing import Any
 
 from secc.config import SeccConfig
 from secc.connection import Connection
-from secc.session.states import State
+from secc.session.states import Stage
 from secc.trace.form import TraceError, plain_output
 from secc.trace.reader import Step, Trace, TracedSession, connection_of
 
@@ -23,7 +23,7 @@ class Difference:
     line: int
     """In the file."""
     at: float
-    state: State
+    state: Stage
     """In which the core took the input."""
     event: str
     """Name of the input."""
@@ -49,8 +49,8 @@ class Taken:
     """A step that was run again."""
 
     step: Step
-    before: State
-    after: State
+    before: Stage
+    after: Stage
     outputs: tuple[dict[str, Any], ...]
     problem: str
     connection: Connection

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 from typing import Any
 
 import msgspec
 
 from secc.config import SeccConfig
-from secc.messages import iso2
+from secc.messages import din, iso2
 from secc.messages.app_protocol import SupportedAppProtocolReq, SupportedAppProtocolRes
 from secc.session.quantities import amount
-from secc.session.states import State
+from secc.session.states import Stage, State
 from secc.trace.capture import Conversation
 from secc.trace.reader import TracedMessage, TracedSession, decoded, messages
 from secc.trace.replay import rerun
@@ -29,7 +30,7 @@ class Point:
 class Band:
     """A state, from when until when."""
 
-    state: State
+    state: Stage
     start: float
     end: float
 
@@ -99,7 +100,7 @@ def _told_curves(said: list[TracedMessage], began: float) -> dict[str, list[Poin
         for name, field in _TOLD.items():
             if (value := getattr(body, field, None)) is not None:
                 curves.setdefault(name, []).append(Point(at, float(amount(value, value.unit))))
-        if isinstance(body, iso2.CurrentDemandRes):
+        if isinstance(body, iso2.CurrentDemandRes | din.CurrentDemandRes):
             volts, amperes = curves["voltage"][-1].value, curves["current"][-1].value
             curves.setdefault("power", []).append(Point(at, volts * amperes))
         if message.from_ev and (status := getattr(body, "dc_ev_status", None)) is not None:
@@ -122,7 +123,8 @@ def _worth_drawing(curves: dict[str, list[Point]]) -> dict[str, tuple[Point, ...
 
 def _bands(session: TracedSession, config: SeccConfig, began: float, duration: float) -> list[Band]:
     bands: list[Band] = []
-    state, start = State.WAIT_SESSION_SETUP, 0.0
+    state: Stage = State.WAIT_SESSION_SETUP
+    start = 0.0
     for taken in rerun(session, config):
         at = taken.step.at - began
         if taken.after is not state:
@@ -178,28 +180,34 @@ def name_of(message: msgspec.Struct | None) -> str:
 def remark_of(message: msgspec.Struct | None) -> str:
     """What a reader wants to see of it at a glance: codes other than OK, progress, set-points, readings."""
     body = getattr(message, "body", message)
-    words = [str(value.value) for name in _WORDS if (value := getattr(body, name, None)) is not None]
+    values = ((name, getattr(body, name, None)) for name in _WORDS)
+    words = [_word(name, value) for name, value in values if value is not None]
     words = [word for word in words if word != "OK"]
     numbers = [
-        f"{float(amount(value, value.unit)):g} {value.unit.value}"
-        for name in _NUMBERS
+        f"{float(amount(value, value.unit)):g} {unit}"
+        for name, unit in _NUMBERS.items()
         if (value := getattr(body, name, None)) is not None
     ]
     return " ".join([*words, *numbers])
 
 
+def _word(name: str, value: enum.Enum | bool) -> str:
+    return str(value.value) if isinstance(value, enum.Enum) else f"{name.split('_')[0]} {value}".lower()
+
+
 _WORDS = (
     "response_code",
     "charge_progress",
+    "ready_to_charge_state",
     "evse_processing",
     "charging_session",
     "selected_payment_option",
     "requested_energy_transfer_mode",
 )
-_NUMBERS = (
-    "ev_target_voltage",
-    "ev_target_current",
-    "evse_present_voltage",
-    "evse_present_current",
-    "evse_max_current",
-)
+_NUMBERS = {
+    "ev_target_voltage": "V",
+    "ev_target_current": "A",
+    "evse_present_voltage": "V",
+    "evse_present_current": "A",
+    "evse_max_current": "A",
+}

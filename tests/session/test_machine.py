@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from secc.config import SeccConfig
 from secc.messages.iso2 import CurrentDemandReq, DCEVErrorCode, EVSENotification
 from secc.session.events import (
     AuthorizationDecided,
@@ -348,6 +349,17 @@ def test_withdrawn_authorization_switches_off_at_once_and_cannot_come_back() -> 
     bench.authorize(True)
     assert not bench.session.granted
     assert code(bench.request(r.charging_status())) == "FAILED"
+
+
+@pytest.mark.inv("INV-10")
+@pytest.mark.parametrize("config", [AC, DC], ids=["AC", "DC"])
+def test_nothing_is_energised_without_a_grant(config: SeccConfig) -> None:
+    bench = Bench(config)
+    bench = bench.to_power_on_dc() if config is DC else bench.to_power_on_ac()
+    bench.feed(AuthorizationDecided(bench.ticket(Authorize), granted=False))
+    assert code(bench.request(r.start())).startswith("FAILED")
+    assert not any(isinstance(output, CloseContactor) for output in bench.outputs)
+    assert [o for o in bench.last if isinstance(o, SetOutput)] in ([], [OFF])
 
 
 def test_denied_authorization_is_told_with_the_next_request() -> None:

@@ -10,7 +10,7 @@ from secc.messages import iso2
 from secc.messages.iso2 import BodyElement, PowerDeliveryReq
 from secc.session import table
 from secc.session.events import EndReason, OpenContactor, Send
-from secc.session.states import State, Timer
+from secc.session.states import Stage, State, Timer
 from tests.support import requests
 from tests.support.bench import Bench, code, sent
 from tests.support.states import WAYS, in_state
@@ -104,7 +104,7 @@ def test_another_session_id_is_unknown_in_every_state(state: State, session_id: 
 
 
 def test_every_state_is_reachable_by_rows() -> None:
-    reached = {State.WAIT_SESSION_SETUP}
+    reached: set[Stage] = {State.WAIT_SESSION_SETUP}
     while new := {s for r in table.RULES if r.state in reached for s in r.leads_to} - reached:
         reached |= new
     assert reached == set(State)

@@ -44,7 +44,7 @@ from secc.session.events import (
     StopRequested,
     Ticket,
 )
-from secc.session.states import State
+from secc.session.states import Stage, State
 from tests.support import requests as r
 from tests.support.bench import AC, DC, DC_MODES, Bench, Question
 from tests.support.pnc import PNC_AC, PNC_DC, PncBench, bundle, terms, with_pnc
@@ -61,7 +61,7 @@ OFFER = ScheduleOffer(
         PowerSchedule(7, (PowerStep(0, 0),), 60),
     )
 )
-NEXT: dict[State, list[BodyElement]] = {
+NEXT: dict[Stage, list[BodyElement]] = {
     State.WAIT_SESSION_SETUP: [r.session_setup()],
     State.WAIT_SERVICE_DISCOVERY: [r.service_discovery()],
     State.WAIT_SERVICE_SELECTION: [r.payment_selection(), r.service_detail()],
@@ -324,7 +324,7 @@ TestWalk = Walk.TestCase
 @pytest.mark.parametrize("seed", range(8))
 def test_long_seeded_walks_stay_safe_and_reach_the_charge_loops(seed: int) -> None:
     dice = random.Random(seed)
-    reached: set[State] = set()
+    reached: set[Stage] = set()
     proved = 0
     for _ in range(40):
         walk = Walk()

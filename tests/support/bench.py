@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from secc import exi
 from secc.config import CompatConfig, EnergyConfig, EnergyMode, SeccConfig, TimingConfig
-from secc.messages.iso2 import BodyElement, DCEVSEStatus
+from secc.messages.iso2 import BodyElement, DCEVSEStatus, V2GMessage
 from secc.messages.xmldsig import Signature
 from secc.session.events import (
     AskSchedules,
@@ -212,11 +212,12 @@ class Bench:
 
 def sent(outputs: tuple[Output, ...]) -> BodyElement | None:
     """The body of the last response among the outputs."""
-    bodies = [output.message.body for output in outputs if isinstance(output, Send)]
-    return bodies[-1] if bodies else None
+    messages = [output.message for output in outputs if isinstance(output, Send)]
+    last = messages[-1] if messages else None
+    return last.body if isinstance(last, V2GMessage) else None
 
 
-def code(response: BodyElement | None) -> str:
+def code(response: object) -> str:
     """The response code as its literal."""
     return str(getattr(response, "response_code", "no response"))
 

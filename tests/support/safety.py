@@ -114,7 +114,7 @@ class SafetyOracle:
 
     def _take(self, event: Input) -> None:
         match event:
-            case Received(message, snapshot):
+            case Received(iso2.V2GMessage() as message, snapshot):
                 self.evse = snapshot
                 self.signed = message.header.signature is not None
                 self._request(message.body)
@@ -153,7 +153,7 @@ class SafetyOracle:
 
     def _check(self, output: Output) -> None:
         match output:
-            case Send(message):
+            case Send(iso2.V2GMessage() as message):
                 self._check_response(message)
             case AuthorizeContract(ticket, contract):
                 self._check_claim(contract)

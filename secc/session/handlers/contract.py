@@ -86,7 +86,7 @@ def _accept(session: Session, shown: PresentedContract, evidence: Evidence) -> S
         shown = contracts.weigh(shown, evidence, session.utc, terms.policy)
     except CertificateError as error:
         raise refused("PaymentDetailsReq", error, str(shown.emaid)) from error
-    # 16 bytes, new for each answer [V2G2-697] [V2G2-698] [V2G2-825] [INV-23]
+    # 16 bytes, new for each answer [V2G2-697] [V2G2-698] [V2G2-825] [V2G2-826] [INV-23]
     claim = Claim(shown, session.random_bytes(16))
     session.pnc.revocation_question, session.pnc.claim = None, claim
     soon = ResponseCode.OK_CERTIFICATE_EXPIRES_SOON  # [V2G2-690]

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from secc.messages import iso2
-from secc.messages.iso2 import ChargeProgress, DCEVErrorCode, EVSEProcessing, ResponseCode, UnitSymbol
+from secc.messages.iso2 import ChargeProgress, EVSEProcessing, ResponseCode, UnitSymbol
 from secc.session import limits, quantities, status
-from secc.session.context import CableTest, Demand, EvLimits, Purpose
-from secc.session.events import (
-    CableCheckReported,
-    ControlPilot,
-    EvseFault,
-    IsolationLevel,
-    NoticeKind,
-    StartCableCheck,
-)
-from secc.session.handlers import contract, ending, parameters, receipts
+from secc.session.events import ControlPilot
+from secc.session.handlers import contract, dc_power, ending, parameters, receipts
 from secc.session.handlers.ac import check_start
 from secc.session.handlers.profile import chosen_offer
-from secc.session.quantities import WrongUnit, amount, decimal, least, milli
 from secc.session.refusals import Refused
 from secc.session.states import State, Timer
 
@@ -30,7 +20,7 @@ if TYPE_CHECKING:
 
 def cable_check(session: Session, _: iso2.CableCheckReq) -> State:
     """A new isolation test, once the pilot shows C or D [V2G2-916] [V2G2-917] [INV-06]."""
-    _check_may_energise(session)
+    dc_power.check_may_energise(session)
     session.interrupted = False
     session.cable_test = None
     if session.evse.control_pilot.wants_energy:
@@ -48,51 +38,16 @@ def pilot_seen(session: Session, _: None) -> State:
 
 def cable_check_again(session: Session, _: iso2.CableCheckReq) -> State:
     """Ongoing until there is a result, then Finished [V2G2-584] [V2G2-621]."""
-    session.check_budget(Timer.CABLE_CHECK)
-    _check_may_energise(session)
-    _check_not_interrupted(session)
-    test = session.cable_test
-    if test is None or test.level is None:
+    if not dc_power.test_finished(session):
         _answer_cable_check(session, EVSEProcessing.ONGOING)
         return State.WAIT_CABLE_CHECK_RESULT
-    if test.level not in _SOUND:
-        raise Refused(ResponseCode.FAILED, f"isolation test: {test.level.value} [INV-06]")
     _answer_cable_check(session, EVSEProcessing.FINISHED)
     return State.WAIT_PRE_CHARGE
 
 
-def cable_checked(session: Session, report: CableCheckReported) -> State:
-    """The result of this pass; the output is without voltage again. A fault is latched [INV-30]."""
-    test = session.cable_test
-    if test is None or report.ticket != test.ticket or test.level is not None:
-        session.notice(NoticeKind.STALE, f"isolation test for {report.ticket}")
-        return State.WAIT_CABLE_CHECK_RESULT
-    session.cable_test = CableTest(test.ticket, report.level)
-    session.stop_timer(Timer.CABLE_CHECK)
-    session.off()
-    if report.level is IsolationLevel.FAULT:
-        session.fault = session.fault or EvseFault.ISOLATION
-    return State.WAIT_CABLE_CHECK_RESULT
-
-
-_SOUND = (IsolationLevel.VALID, IsolationLevel.WARNING)
-
-
 def pre_charge(session: Session, request: iso2.PreChargeReq) -> State:
     """Bring the output to the EV's voltage with at most 2 A [INV-05]; the EV judges when it is there."""
-    session.check_budget(Timer.PRE_CHARGE)
-    session.check_budget(Timer.PRE_CHARGE_TOTAL)
-    _check_may_energise(session)
-    _check_not_interrupted(session)
-    if not session.evse.control_pilot.wants_energy:
-        raise Refused(
-            ResponseCode.FAILED, f"pre-charge with pilot {session.evse.control_pilot.value} [INV-04]"
-        )
-    demand = _demand(session, request.ev_target_voltage, request.ev_target_current, _agreed(session))
-    _apply(session, Purpose.PRE_CHARGE, demand)
-    session.pre_charge = demand
-    session.start_timer_once(Timer.PRE_CHARGE)
-    session.start_timer_once(Timer.PRE_CHARGE_TOTAL)
+    dc_power.bring_to_voltage(session, request)
     session.answer(
         iso2.PreChargeRes(
             response_code=ResponseCode.OK,
@@ -103,26 +58,13 @@ def pre_charge(session: Session, request: iso2.PreChargeReq) -> State:
     return State.WAIT_POWER_ON_DC
 
 
-def pre_charge_late(session: Session, _: None) -> State:
-    """The voltage should be there now; if it is, the EV still has the total time, if not, it is over."""
-    if not _pre_charged(session):
-        return ending.budget_spent(session, None)
-    session.stop_timer(Timer.PRE_CHARGE)
-    return State.WAIT_POWER_ON_DC
-
-
 def power_on(session: Session, request: iso2.PowerDeliveryReq) -> State:
     """Start after pre-charge, or give up before the start."""
     if request.charge_progress is ChargeProgress.STOP:
         return _stop(session)
     offer = chosen_offer(session, request)
     check_start(session, request)
-    session.check_budget(Timer.PRE_CHARGE)
-    session.check_budget(Timer.PRE_CHARGE_TOTAL)
-    if session.interrupted or session.pre_charge is None or not _pre_charged(session):
-        raise Refused(
-            ResponseCode.FAILED_POWER_DELIVERY_NOT_APPLIED, "the output is not at the EV's voltage [V2G2-480]"
-        )
+    dc_power.check_pre_charged(session)
     session.offer = offer
     session.answer(
         iso2.PowerDeliveryRes(response_code=ResponseCode.OK, evse_status=status.dc_status(session))
@@ -135,17 +77,7 @@ def current_demand(session: Session, request: iso2.CurrentDemandReq) -> State:
     ending.check_fault(session)
     ending.check_stop(session)
     contract.check_allowance(session)
-    demand = _demand(
-        session, request.ev_target_voltage, request.ev_target_current, _lowered(session, request)
-    )
-    if _wants_nothing(session, request):
-        point = limits.SetPoint()
-        if session.energised is not None:
-            _apply(session, Purpose.DC, Demand(quantities.ZERO, quantities.ZERO, demand.limits))
-    else:
-        point = limits.set_point(session, demand)
-        if session.energised is not None:
-            _apply(session, Purpose.DC, demand)
+    point = dc_power.follow(session, request)
     meter_info = status.meter_info(session)
     receipt = receipts.ask(session, meter_info)
     session.answer(
@@ -210,103 +142,13 @@ def pilot_b_seen(session: Session, _: None) -> State:
     return _answer_welding_detection(session)
 
 
-# --- checks ------------------------------------------------------------------------------------------------
-
-
-def _check_may_energise(session: Session) -> None:
-    ending.check_fault(session)
-    if session.stop is not None or not session.granted:
-        raise Refused(ResponseCode.FAILED, "stopped or without a grant [INV-10] [INV-29]")
-
-
-def _check_not_interrupted(session: Session) -> None:
-    if session.interrupted:
-        raise Refused(ResponseCode.FAILED, "the output was switched off in between")
-
-
-def _demand(
-    session: Session, voltage: iso2.PhysicalValue, current: iso2.PhysicalValue, ev: EvLimits
-) -> Demand:
-    """What the EV wants, as numbers; negative values and wrong units are refused."""
-    try:
-        demand = Demand(amount(voltage, UnitSymbol.V), amount(current, UnitSymbol.A), ev)
-    except WrongUnit as error:
-        raise Refused(ResponseCode.FAILED, str(error)) from error
-    if demand.voltage < 0 or demand.current < 0:
-        raise Refused(ResponseCode.FAILED, "a negative target [INV-07]")
-    return demand
-
-
-def _agreed(session: Session) -> EvLimits:
-    if session.parameters is None:
-        raise Refused(ResponseCode.FAILED, "no charge parameters")
-    return session.parameters.limits
-
-
-def _lowered(session: Session, request: iso2.CurrentDemandReq) -> EvLimits:
-    """The EV's maxima of now: later messages may lower the agreed ones, never raise them [INV-07]."""
-    agreed = _agreed(session)
-    told = request.ev_maximum_power_limit
-    if agreed.power is None:  # an EV that has told a power may lower it to zero
-        told = parameters.told_power(session, told)
-    return EvLimits(
-        voltage=least(agreed.voltage, _maximum(request.ev_maximum_voltage_limit, UnitSymbol.V)),
-        current=least(agreed.current, _maximum(request.ev_maximum_current_limit, UnitSymbol.A)),
-        power=_lower_power(agreed.power, _maximum(told, UnitSymbol.W)),
-    )
-
-
-def _lower_power(agreed: Fraction | None, told: Fraction | None) -> Fraction | None:
-    return told if agreed is None else least(agreed, told)
-
-
-def _maximum(value: iso2.PhysicalValue | None, unit: UnitSymbol) -> Fraction | None:
-    if value is None:
-        return None
-    try:
-        number = amount(value, unit)
-    except WrongUnit as error:
-        raise Refused(ResponseCode.FAILED, str(error)) from error
-    if number < 0:
-        raise Refused(ResponseCode.FAILED, "a negative maximum [INV-07]")
-    return number
-
-
-def _wants_nothing(session: Session, request: iso2.CurrentDemandReq) -> bool:
-    """Full, not ready or at fault: the set-point is zero; the latter two also end the charge."""
-    ev = request.dc_ev_status
-    at_fault = ev.ev_error_code is not DCEVErrorCode.NO_ERROR
-    if at_fault or (not ev.ev_ready and not session.config.compat.ev_not_ready):
-        ending.order_stop(session, f"EV: {ev.ev_error_code.value}, ready {ev.ev_ready}", at_once=False)
-    return at_fault or not ev.ev_ready or request.charging_complete
-
-
-# --- effects -----------------------------------------------------------------------------------------------
+# --- answers -----------------------------------------------------------------------------------------------
 
 
 def _start_test(session: Session) -> State:
-    session.cable_test = CableTest(session.ticket())
-    session.energise(Purpose.CABLE_TEST)
-    highest = least(_agreed(session).voltage, limits.voltage(session))
-    session.emit(StartCableCheck(session.cable_test.ticket, milli(highest)))
-    session.start_timer(Timer.CABLE_CHECK)
+    dc_power.start_test(session)
     _answer_cable_check(session, EVSEProcessing.ONGOING)
     return State.WAIT_CABLE_CHECK_RESULT
-
-
-def _apply(session: Session, purpose: Purpose, demand: Demand) -> None:
-    session.energise(purpose, demand)
-    point = limits.set_point(session, demand, max_current=session.purpose_limit(purpose))
-    session.command(milli(point.voltage), milli(point.current))
-
-
-def _pre_charged(session: Session) -> bool:
-    """The output is where the EV wants it, as far as we can see."""
-    if session.pre_charge is None:
-        return False
-    present = decimal(session.evse.present_voltage)
-    wanted = limits.set_point(session, session.pre_charge).voltage
-    return abs(present - wanted) <= decimal(session.config.energy.dc.pre_charge_tolerance)
 
 
 def _stop(session: Session) -> State:

@@ -17,7 +17,7 @@ from secc.session.events import (
     StopRequested,
 )
 from secc.session.refusals import Refused
-from secc.session.states import State, Timer
+from secc.session.states import Stage, State, Timer
 
 if TYPE_CHECKING:
     from secc.session.machine import Session
@@ -45,7 +45,7 @@ def pilot_not_seen(_: Session, __: None) -> State:
     raise Refused(ResponseCode.FAILED, "the control pilot state that goes with this request was not seen")
 
 
-def budget_spent(session: Session, _: None) -> State:
+def budget_spent(session: Session, _: None) -> Stage:
     """Output off now; the next request of the loop is told FAILED [V2G2-713]."""
     if session.energised is not None:
         session.interrupt("the time for this step is used up")
@@ -64,7 +64,7 @@ def order_stop(session: Session, reason: str, *, at_once: bool) -> None:
         session.notice(NoticeKind.STOP, reason)
         if at_once:
             session.stop_timer(Timer.STOP_DELAY)
-            if session.state is not State.AWAITING_PILOT_B:  # there the charge is ending anyway
+            if not session.state.winds_down:
                 session.interrupt(reason)
         else:
             session.start_timer(Timer.STOP_DELAY)

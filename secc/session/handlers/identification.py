@@ -48,18 +48,25 @@ def payment_service_selection(session: Session, request: iso2.PaymentServiceSele
 
 def authorization(session: Session, _: iso2.AuthorizationReq) -> State:
     """Ask the back end once, then repeat Ongoing until it has decided, or the time is up [V2G2-854]."""
+    if externally_granted(session):
+        _answer(session, EVSEProcessing.FINISHED)  # [V2G2-563]
+        return State.WAIT_CHARGE_PARAMETERS
+    _answer(session, EVSEProcessing.ONGOING_WAITING_FOR_CUSTOMER_INTERACTION)
+    return State.WAIT_AUTHORIZATION
+
+
+def externally_granted(session: Session) -> bool:
+    """The back end is asked once; False while it has not decided; a refusal when it said no."""
     session.check_budget(Timer.AUTHORIZATION)
     if session.stop is not None or (session.grant is not None and session.grant.refused):
         raise Refused(ResponseCode.FAILED, "authorization denied, withdrawn or stopped [V2G2-856]")
     if session.granted:
-        _answer(session, EVSEProcessing.FINISHED)  # [V2G2-563]
-        return State.WAIT_CHARGE_PARAMETERS
+        return True
     if session.grant is None:
         session.grant = Grant(session.ticket(), Payment.EXTERNAL)
         session.emit(Authorize(session.grant.ticket))
     session.start_timer_once(Timer.AUTHORIZATION)
-    _answer(session, EVSEProcessing.ONGOING_WAITING_FOR_CUSTOMER_INTERACTION)
-    return State.WAIT_AUTHORIZATION
+    return False
 
 
 def authorization_decided(session: Session, decision: AuthorizationDecided) -> None:

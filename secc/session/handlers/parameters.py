@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from secc.config import EnergyMode
-from secc.messages import iso2
+from secc.messages import din, iso2
 from secc.messages.iso2 import EVSEProcessing, ResponseCode, UnitSymbol
 from secc.session import limits, quantities, status
 from secc.session.context import ChargeParameters, EvLimits, ScheduleQuestion
@@ -24,9 +24,9 @@ from secc.session.events import (
     SchedulesOffered,
 )
 from secc.session.handlers import tariffs
-from secc.session.quantities import WrongUnit, amount, decimal
+from secc.session.quantities import Quantity, WrongUnit, amount, decimal
 from secc.session.refusals import Refused
-from secc.session.states import State, Timer
+from secc.session.states import Stage, State, Timer
 
 if TYPE_CHECKING:
     from secc.session.machine import Session
@@ -40,6 +40,16 @@ def charge_parameter_discovery(session: Session, request: iso2.ChargeParameterDi
         raise Refused(ResponseCode.FAILED_WRONG_ENERGY_TRANSFER_MODE, "AC is energised: no change to DC")
     session.parameters = parameters
     session.renegotiation_wanted = False
+    schedules = offered(session, parameters)
+    if schedules is None:
+        _answer(session, EVSEProcessing.ONGOING, None)
+        return State.WAIT_CHARGE_PARAMETERS
+    _answer(session, EVSEProcessing.FINISHED, schedules)
+    return State.WAIT_CABLE_CHECK if parameters.mode.is_dc else State.WAIT_POWER_ON_AC
+
+
+def offered(session: Session, parameters: ChargeParameters) -> ScheduleOffer | None:
+    """What the EV may choose from now; None while the back end is asked."""
     resumed, question = _resumed(session), session.schedule_question
     answered = question is not None and question.answer is not None
     wanted = resumed is None or tariffs.lost(session, resumed)
@@ -48,27 +58,25 @@ def charge_parameter_discovery(session: Session, request: iso2.ChargeParameterDi
             session.schedule_question = ScheduleQuestion(session.ticket())
             session.emit(AskSchedules(session.schedule_question.ticket, _need(session, parameters)))
         session.start_timer_once(Timer.CHARGE_PARAMETERS)
-        _answer(session, EVSEProcessing.ONGOING, None)
-        return State.WAIT_CHARGE_PARAMETERS
-    offered = None if question is None or question.answer is None else question.answer.offer
-    offer = offered if resumed is None else tariffs.completed(resumed, offered)
-    schedules = _own_offer(session, parameters) if offer is None else _fitting(offer, parameters)
+        return None
+    answer = None if question is None or question.answer is None else question.answer.offer
+    offer = answer if resumed is None else tariffs.completed(resumed, answer)
+    schedules = own_offer(session, parameters) if offer is None else _fitting(offer, parameters)
     session.joined = session.schedule_question = None
     session.latest_offer = Offer(schedules, session.now, schedules.schedules[0].schedule_id)
     if session.energised is None:  # while AC is renegotiated the old schedule stays in force up to the start
         session.offer = session.latest_offer
-    _answer(session, EVSEProcessing.FINISHED, schedules)
-    return State.WAIT_CABLE_CHECK if parameters.mode.is_dc else State.WAIT_POWER_ON_AC
+    return schedules
 
 
-def schedules_offered(session: Session, event: SchedulesOffered) -> State:
+def schedules_offered(session: Session, event: SchedulesOffered) -> Stage:
     """Keep the offer for the next ChargeParameterDiscoveryReq."""
     question = session.schedule_question
     if question is None or event.ticket != question.ticket or question.answer is not None:
         session.notice(NoticeKind.STALE, f"schedules for {event.ticket}")
     else:
         session.schedule_question = ScheduleQuestion(event.ticket, event)
-    return State.WAIT_CHARGE_PARAMETERS
+    return session.state
 
 
 def renegotiation_requested(session: Session, _: RenegotiationRequested) -> None:
@@ -95,19 +103,25 @@ def _accepted(session: Session, request: iso2.ChargeParameterDiscoveryReq) -> Ch
     if isinstance(ev, iso2.DCEVChargeParameter) is not mode.is_dc:
         raise _wrong(f"{type(ev).__name__} with {mode.value}")
     try:
-        limits_, energy = _dc(session, ev) if isinstance(ev, iso2.DCEVChargeParameter) else _ac(session, ev)
+        if isinstance(ev, iso2.DCEVChargeParameter):
+            ev_limits, energy = dc_limits(session, ev)
+        else:
+            ev_limits, energy = _ac(session, ev)
     except WrongUnit as error:
         raise _wrong(str(error)) from error
     return ChargeParameters(
         mode=mode,
-        limits=limits_,
+        limits=ev_limits,
         departure=ev.departure_time,
         max_steps=max(1, request.max_entries_sa_schedule_tuple or 1024),
         energy=energy,
     )
 
 
-def _dc(session: Session, ev: iso2.DCEVChargeParameter) -> tuple[EvLimits, Fraction | None]:
+def dc_limits(
+    session: Session, ev: iso2.DCEVChargeParameter | din.DCEVChargeParameter
+) -> tuple[EvLimits, Fraction | None]:
+    """The EV's maxima, and the energy it wants where it says; raises WrongUnit."""
     voltage = _positive(ev.ev_maximum_voltage_limit, UnitSymbol.V, "EVMaximumVoltageLimit")
     current = _positive(ev.ev_maximum_current_limit, UnitSymbol.A, "EVMaximumCurrentLimit")
     power, told = None, told_power(session, ev.ev_maximum_power_limit)
@@ -128,7 +142,7 @@ def _dc(session: Session, ev: iso2.DCEVChargeParameter) -> tuple[EvLimits, Fract
     return EvLimits(voltage, current, power), None if energy is None else amount(energy, UnitSymbol.WH)
 
 
-def told_power(session: Session, value: iso2.PhysicalValue | None) -> iso2.PhysicalValue | None:
+def told_power(session: Session, value: Quantity | None) -> Quantity | None:
     """EVMaximumPowerLimit as far as it says anything: a zero can stand for nothing said (`CompatConfig`)."""
     if value is not None and value.value == 0 and session.config.compat.zero_power_limit:
         return None
@@ -149,7 +163,7 @@ def _ac(session: Session, ev: iso2.ACEVChargeParameter) -> tuple[EvLimits, Fract
     return EvLimits(voltage, current), energy
 
 
-def _positive(value: iso2.PhysicalValue, unit: UnitSymbol, name: str) -> Fraction:
+def _positive(value: Quantity, unit: UnitSymbol, name: str) -> Fraction:
     """A maximum of the EV: above zero, and not beyond what any vehicle has."""
     number = amount(value, unit)
     if not 0 < number <= _PLAUSIBLE[unit]:
@@ -185,7 +199,7 @@ def _need(session: Session, parameters: ChargeParameters) -> EnergyNeed:
 # --- schedules ---------------------------------------------------------------------------------------------
 
 
-def _own_offer(session: Session, parameters: ChargeParameters) -> ScheduleOffer:
+def own_offer(session: Session, parameters: ChargeParameters) -> ScheduleOffer:
     """The outlet's own limit as the only schedule, up to the departure time or for 24 hours.
 
     [V2G2-303] [V2G2-304]; a departure time of zero counts as none, one beyond what a schedule can say is cut

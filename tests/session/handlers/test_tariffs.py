@@ -62,6 +62,7 @@ def answered(
         else requests.ac_parameters()
     )
     (message,) = [output.message for output in bench.last if isinstance(output, Send)]
+    assert isinstance(message, iso2.V2GMessage)
     return message
 
 
@@ -167,6 +168,7 @@ def resumed(
         bench.feed(SchedulesOffered(bench.ticket(AskSchedules), answer))
         bench.request(requests.ac_parameters())
     (message,) = [output.message for output in bench.last if isinstance(output, Send)]
+    assert isinstance(message, iso2.V2GMessage)
     return bench, message
 
 
