@@ -36,6 +36,7 @@ from secc.session.contract_events import (
     StoreReceipt,
 )
 from secc.session.events import EndSession, RenewLease
+from secc.session.performance import performance_time
 from secc.slac.attenuation import mean
 
 
@@ -193,24 +194,6 @@ _SECRET = ("gen_challenge",)  # [INV-25]
 
 
 # --- response times ----------------------------------------------------------------------------------------
-
-
-def performance_time(response: str) -> float:
-    """Seconds in which the standard wants the station to answer."""
-    if response == "CurrentDemandRes":
-        return 0.025
-    return 4.5 if response in _SLOW else 1.5
-
-
-_SLOW = frozenset(
-    {
-        "ServiceDetailRes",
-        "PaymentDetailsRes",
-        "PowerDeliveryRes",
-        "CertificateInstallationRes",
-        "CertificateUpdateRes",
-    }
-)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -722,6 +722,15 @@ def test_a_defect_in_the_core_ends_that_session_and_nothing_else(monkeypatch: py
     play(scenario)
 
 
+@pytest.mark.inv("INV-32")
+def test_the_first_command_after_the_start_is_off() -> None:
+    async def scenario() -> None:
+        async with running() as bed:
+            assert bed.outlet.calls == ["make_safe"]
+
+    play(scenario)
+
+
 @pytest.mark.parametrize("trouble", ["fail", "hang"])
 def test_an_outlet_that_cannot_be_made_safe_has_no_next_session_until_it_is(trouble: str) -> None:
     async def scenario() -> None:

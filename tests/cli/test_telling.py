@@ -87,12 +87,6 @@ def test_records_as_json() -> None:
     assert notice == {"at": 1.5, "kind": "notice", "about": "stop", "text": "why"}
 
 
-def test_the_performance_times_of_the_standard() -> None:
-    assert telling.performance_time("CurrentDemandRes") == 0.025
-    assert telling.performance_time("PowerDeliveryRes") == 4.5
-    assert telling.performance_time("SessionSetupRes") == 1.5
-
-
 def test_percentiles_are_by_nearest_rank() -> None:
     values = [float(number) for number in range(1, 101)]
     assert telling.percentile(values, 50) == 50.0
@@ -147,3 +141,16 @@ def test_a_live_line_is_cut_to_the_width_of_the_terminal(monkeypatch: pytest.Mon
 )
 def test_times_are_short(seconds: float, text: str) -> None:
     assert telling.milliseconds(seconds) == text
+
+
+@pytest.mark.inv("INV-25")
+def test_a_challenge_is_not_told() -> None:
+    challenge = bytes(range(16))
+    body = iso2.PaymentDetailsRes(
+        response_code=iso2.ResponseCode.OK, gen_challenge=challenge, evse_time_stamp=0
+    )
+    message = iso2.V2GMessage(header=iso2.MessageHeader(session_id=bytes(8)), body=body)
+    record = MessageRecord(1.0, Direction.SENT, message)
+    told = f"{telling.as_json(record)} {telling.as_text(record)}"
+    assert challenge.hex() not in told.lower()
+    assert "not told" in told

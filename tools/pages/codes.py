@@ -1,0 +1,202 @@
+"""Response codes: which message carries which code for which cause, read from the handlers of the session."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import secc.session.handlers.contract
+import secc.session.machine
+from secc.errors import SignatureError
+from secc.messages import iso2
+from secc.pki import rules
+from secc.pki.provisioning import REFUSAL_CODES, Refusal
+from secc.session.states import State
+from secc.session.table import RULES, Handler
+
+INTRODUCTION = Path(__file__).with_suffix(".md")
+
+
+class Cause(NamedTuple):
+    """One reason for a refusal."""
+
+    code: str
+    text: str
+    where: str
+
+
+def page() -> str:
+    """docs/reference/response-codes.md."""
+    parts = [INTRODUCTION.read_text(encoding="utf-8").strip(), "## By message"]
+    used: set[str] = set()
+    for request, response in iso2.PAIRS.items():
+        causes = sorted(set(_causes_of(request)))
+        used |= {cause.code for cause in causes}
+        parts += [f"### {response.__name__}", _table(causes)]
+    parts += ["## Rules of certificates", _rules_text(), _rules_table()]
+    parts += ["## No certificate for the car", _provisioning_table()]
+    used |= {str(_code(rule, request)) for rule in rules.Rule for request in rules.Request}
+    used |= {"FAILED_UnknownSession", "FAILED_SequenceError", *REFUSAL_CODES.values()}
+    used |= {str(SignatureError.response_code)}
+    unused = [c.value for c in iso2.ResponseCode if c.value.startswith("FAILED") and c.value not in used]
+    if unused:
+        parts += ["## Codes that this station does not send", ", ".join(unused) + "."]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(causes: list[Cause]) -> str:
+    if not causes:
+        return "Only the codes of every response."
+    lines = ["| code | cause | where |", "| --- | --- | --- |"]
+    lines += [f"| {cause.code} | {cause.text} | `{cause.where}` |" for cause in causes]
+    return "\n".join(lines)
+
+
+def _rules_text() -> str:
+    return (
+        "Where the table above says *a rule of certificates*, the rule that was broken decides, see "
+        "`secc.pki.rules`; the code depends on the request. Rules that are not listed are "
+        "FAILED_CertChainError, or FAILED_SignatureError where a signature in the message is meant."
+    )
+
+
+def _rules_table() -> str:
+    lines = ["| rule | " + " | ".join(request.value for request in rules.Request) + " |"]
+    lines.append("| --- " * (len(rules.Request) + 1) + "|")
+    for rule in rules.Rule:
+        codes = [str(_code(rule, request)) for request in rules.Request]
+        if set(codes) != {"FAILED_CertChainError"}:
+            lines.append(f"| `{rule.value}` | " + " | ".join(codes) + " |")
+    return "\n".join(lines)
+
+
+def _provisioning_table() -> str:
+    lines = ["| reason | code |", "| --- | --- |"]
+    for reason in Refusal:
+        code = REFUSAL_CODES.get(reason, "FAILED_NoCertificateAvailable")
+        lines.append(f"| {reason.value} | {code} |")
+    return "\n".join(lines)
+
+
+def _code(rule: rules.Rule, request: rules.Request) -> iso2.ResponseCode:
+    return rules.response_code(rule, request)
+
+
+# --- from the table to the handlers -----------------------------------------------------------------------
+
+
+def _causes_of(request: type) -> Iterator[Cause]:
+    for handler in _handlers(request):
+        yield from _reached(handler.__module__, handler.__name__, frozenset())
+
+
+def _handlers(request: type) -> list[Handler]:
+    """Of the rows of a request, and of the states that owe its answer."""
+    found = [rule.handler for rule in RULES if rule.input is request]
+    owing = {s for rule in RULES if rule.input is request for s in rule.leads_to if not s.waits_for_ev}
+    found += [rule.handler for rule in RULES if rule.state in owing - {State.ENDED}]
+    return list(dict.fromkeys(found))
+
+
+def _reached(module: str, name: str, seen: frozenset[str]) -> Iterator[Cause]:
+    """Refusals in a function and in all of ours that it calls."""
+    function = _functions(module).get(name)
+    where = f"{module.rpartition('.')[2]}.{name}"
+    if function is None or where in seen or not module.startswith("secc.session.handlers"):
+        return
+    for node in ast.walk(function):
+        if not isinstance(node, ast.Call):
+            continue
+        if isinstance(node.func, ast.Name) and node.func.id == "Refused":
+            yield from _refusal(node, where)
+            continue
+        target = _target(module, node.func)
+        helper = None if target is None else _helper_code(*target)
+        if helper is not None:
+            texts = [_text(argument) for argument in node.args]
+            yield Cause(helper, max(texts, key=len) or "a value in a wrong unit", where)
+        elif target == (secc.session.handlers.contract.__name__, "refused"):
+            yield Cause(_last_code(node) or "by the rule", "a rule of certificates", where)
+        elif target is not None:
+            yield from _reached(*target, seen | {where})
+        elif isinstance(node.func, ast.Attribute) and node.func.attr == "check_budget":
+            yield Cause("FAILED", f"{_timer(node)}: its time is used up \\[V2G2-713]", where)
+
+
+def _refusal(node: ast.Call, where: str) -> Iterator[Cause]:
+    code = _literal(node.args[0])
+    if code is None:
+        yield Cause("by the reason", "no certificate for the car, see below", where)
+    else:
+        yield Cause(code, _text(node.args[1]) or "a value in a wrong unit", where)
+
+
+def _helper_code(module: str, name: str) -> str | None:
+    """The code of a function of ours that does nothing but make a refusal."""
+    function = _functions(module).get(name)
+    returned = None if function is None else function.body[-1]
+    if not isinstance(returned, ast.Return) or not isinstance(returned.value, ast.Call):
+        return None
+    call = returned.value
+    if not isinstance(call.func, ast.Name) or call.func.id != "Refused":
+        return None
+    return _literal(call.args[0]) or _last_code(function)
+
+
+def _last_code(node: ast.AST | None) -> str | None:
+    codes = [] if node is None else [_literal(inner) for inner in ast.walk(node)]
+    return next((code for code in codes if code), None)
+
+
+def _literal(node: ast.AST) -> str | None:
+    if (
+        isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "ResponseCode"
+    ):
+        return iso2.ResponseCode[node.attr].value
+    return None
+
+
+def _text(node: ast.AST) -> str:
+    """A text of the code as a reader sees it: what is filled in is an ellipsis."""
+    match node:
+        case ast.Constant(value=str(value)):
+            text = value
+        case ast.JoinedStr(values=values):
+            text = "".join(str(v.value) if isinstance(v, ast.Constant) else "…" for v in values)
+        case ast.Attribute(attr=name):
+            text = name.lower().replace("_", " ")
+        case _:
+            return ""
+    return re.sub(r"\[(?=[A-Z0-9]+-\d+\])", r"\\[", text.replace("|", r"\|"))
+
+
+def _timer(node: ast.Call) -> str:
+    argument = node.args[0]
+    return f"`timing.{argument.attr.lower()}`" if isinstance(argument, ast.Attribute) else "a timer"
+
+
+def _target(module: str, called: ast.expr) -> tuple[str, str] | None:
+    """The function of ours behind a call, by the imports of the module."""
+    names = vars(sys.modules[module])
+    match called:
+        case ast.Name(id=name):
+            value = names.get(name)
+        case ast.Attribute(value=ast.Name(id=owner), attr=name):
+            value = getattr(names.get(owner), name, None) if inspect.ismodule(names.get(owner)) else None
+        case _:
+            return None
+    return (value.__module__, value.__name__) if inspect.isfunction(value) else None
+
+
+@functools.cache
+def _functions(module: str) -> dict[str, ast.FunctionDef]:
+    tree = ast.parse(inspect.getsource(sys.modules[module]))
+    return {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
