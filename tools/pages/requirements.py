@@ -38,7 +38,8 @@ def entries() -> list[Entry]:
     """All ids, in their order. Raises ValueError when the data contradict the code."""
     data = tomllib.loads(DATA.read_text(encoding="utf-8"))
     code, tests = ids.in_code(ids.REQUIREMENT), ids.in_tests(ids.REQUIREMENT)
-    rows = {word for rule in (*RULES, *ANYWHERE.values()) for word in rule.ids.split()}
+    columns = [rule.ids for rule in RULES] + [anywhere.ids for anywhere in ANYWHERE.values()]
+    rows = set(" ".join(columns).split())
     remarks = {
         id_: (status.replace("_", " "), text) for status in REMARKS for id_, text in data[status].items()
     }
