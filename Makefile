@@ -29,7 +29,8 @@ $(VENV)/.venv:
 $(VENV)/.dev: $(VENV)/.venv pyproject.toml
 	$(call EXTRA,dev) > $(VENV)/dev.txt
 	$(call EXTRA,docs) > $(VENV)/docs.txt
-	$(PY) -m pip install --quiet --disable-pip-version-check -r $(VENV)/dev.txt -r $(VENV)/docs.txt
+	$(call EXTRA,cpo) > $(VENV)/cpo.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check -r $(VENV)/dev.txt -r $(VENV)/docs.txt -r $(VENV)/cpo.txt
 	touch $@
 
 # maturin installs the runtime dependencies as well.

@@ -21,6 +21,8 @@ COMMANDS = {
     "decode": "show EXI bytes as JSON",
     "encode": "make EXI bytes from JSON",
     "pki": "certificates: make, issue, renew, show, verify",
+    "pnc": "contracts of a site without a network: cars, ends, receipts, refusals",
+    "cpo": "services of an operator: contracts for cars, certificates for stations",
     "schema": "schemas of messages: import, export and check them",
     "slac": "what the modem hears of an EV, as a picture",
     "doctor": "is everything there that a station needs",

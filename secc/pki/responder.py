@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
+from typing import Protocol
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -11,8 +12,45 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
-from secc.pki.authority import Authority
+from secc.pki.certificates import Certificate
+from secc.pki.issuing import Identity, Revocation
 from secc.pki.revocation import identifier_hashes
+
+
+class Entry(Protocol):
+    """A certificate that was issued, as far as it matters here."""
+
+    @property
+    def revocation(self) -> Revocation | None:
+        """None while it is good."""
+        ...
+
+
+class Register(Protocol):
+    """What knows about issued certificates: a file, or a database."""
+
+    def find(self, issuer: Certificate, serial: int) -> Entry | None:
+        """None for a serial that was never issued."""
+        ...
+
+
+class Authority(Protocol):
+    """An authority to answer for; `secc.pki.authority.Authority` is one."""
+
+    @property
+    def certificate(self) -> Certificate:
+        """Its own certificate."""
+        ...
+
+    @property
+    def identity(self) -> Identity:
+        """The same with its key."""
+        ...
+
+    @property
+    def register(self) -> Register:
+        """What it has issued."""
+        ...
 
 
 class OcspResponder:

@@ -1,0 +1,270 @@
+"""`secc cpo`: the services of a charging point operator."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import datetime
+import importlib.util
+import logging
+import os
+import signal
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from secc.cli import misused, refused
+from secc.errors import ConfigError, SeccError
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from secc.cpo.engine import Engine
+    from secc.cpo.service import Service
+
+EXAMPLES = """examples:
+  secc cpo init ops            a folder with settings, a token and a test hierarchy, to begin with
+  secc cpo serve ops/cpo.toml  the HTTP service
+  secc cpo work ops/cpo.toml   only its jobs, beside the service (PostgreSQL)
+  secc cpo token csms station  a token for the settings
+  secc cpo audit ops/cpo.toml  has anybody changed the audit log
+  secc cpo openapi             what the service speaks, as OpenAPI
+
+Needs `pip install secc[cpo]`.
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Arguments."""
+    commands = parser.add_subparsers(metavar="ACTION", title="actions", required=True)
+    for name, purpose, action in (
+        ("serve", "answer over HTTP until a signal comes", _serve),
+        ("work", "run jobs until a signal comes", _work),
+        ("audit", "check the seals of the audit log", _audit),
+    ):
+        command = _action(commands, name, purpose, action)
+        command.add_argument("settings", type=Path, help="TOML file")
+        if name == "serve":
+            command.add_argument("--port", type=int, help="instead of the file's; 0 for a free one")
+            command.add_argument(
+                "--workers", type=int, default=1, help="processes; more than one on PostgreSQL"
+            )
+            command.add_argument("--no-jobs", action="store_true", help="leave jobs to `secc cpo work`")
+        if name == "work":
+            command.add_argument("--at-once", type=int, default=2, help="jobs at the same time")
+    init = _action(commands, "init", "make a folder to begin with: settings, token, test hierarchy", _init)
+    init.add_argument("folder", type=Path)
+    token = _action(commands, "token", "make a token: shown once, and its line for the settings", _token)
+    token.add_argument("name", help="who holds it; appears in the audit log")
+    token.add_argument("access", nargs="+", choices=["station", "operator", "admin"])
+    _action(commands, "openapi", "print the OpenAPI document", _openapi)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run one action: 0 done, 1 said no, 2 misused."""
+    if importlib.util.find_spec("fastapi") is None or importlib.util.find_spec("sqlalchemy") is None:
+        return misused("the services of an operator need more packages: pip install 'secc[cpo]'")
+    logging.basicConfig(format="%(asctime)s %(name)s: %(message)s", level=logging.WARNING)
+    action: Callable[[argparse.Namespace], int] = arguments.action
+    try:
+        return action(arguments)
+    except ConfigError as error:
+        return misused(str(error))
+    except SeccError as error:
+        return refused(str(error))
+
+
+def _action(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],  # the only name it has
+    name: str,
+    purpose: str,
+    action: Callable[[argparse.Namespace], int],
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=purpose, description=purpose[0].upper() + purpose[1:] + ".")
+    parser.set_defaults(action=action)
+    return parser
+
+
+# --- the service ------------------------------------------------------------------------------------------
+
+_SETTINGS = "SECC_CPO_SETTINGS"
+_NO_JOBS = "SECC_CPO_NO_JOBS"
+
+
+def application() -> FastAPI:
+    """What each worker process of `secc cpo serve` calls; the parent has told it the file."""
+    service = _service(Path(os.environ[_SETTINGS]))
+    return _application(service, jobs=_NO_JOBS not in os.environ)
+
+
+def _application(service: Service, *, jobs: bool) -> FastAPI:
+    from secc.cpo.app import make_app
+
+    return make_app(service, _engine(service) if jobs and service.settings.jobs else None)
+
+
+def _service(path: Path) -> Service:
+    from secc.cpo import settings
+    from secc.cpo.service import Service
+    from secc.opcp.client import OpcpClient
+
+    made = settings.load(path)
+    return Service(made, ecosystem=None if made.opcp is None else OpcpClient(made.opcp))
+
+
+def _engine(service: Service, at_once: int = 2) -> Engine:
+    from secc.cpo.engine import InProcess, Queue
+
+    if service.database.is_postgresql:
+        return Queue(service.database.url, service.jobs, concurrency=at_once)
+    return InProcess(service.jobs)
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    import uvicorn
+
+    service = _service(arguments.settings)
+    settings = service.settings
+    if arguments.workers > 1 and not service.database.is_postgresql:
+        return misused("--workers: SQLite has one process; more of them need PostgreSQL")
+    tls = settings.tls
+    options: dict[str, object] = {
+        "host": settings.host,
+        "port": settings.port if arguments.port is None else arguments.port,
+        "log_level": "warning",
+        "server_header": False,
+    }
+    if tls is not None:
+        options |= {"ssl_certfile": str(tls.certificate), "ssl_keyfile": str(tls.key)}
+        if tls.client_roots is not None:
+            options |= {"ssl_ca_certs": str(tls.client_roots), "ssl_cert_reqs": 2}  # ssl.CERT_REQUIRED
+    with contextlib.ExitStack() as stack:
+        if arguments.workers > 1:
+            service.close()
+            os.environ[_SETTINGS] = str(arguments.settings)
+            if arguments.no_jobs:
+                os.environ[_NO_JOBS] = "1"
+            figures = stack.enter_context(tempfile.TemporaryDirectory(prefix="secc-cpo-"))
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = figures
+            print(f"serving on {settings.host}:{options['port']}, {arguments.workers} workers", flush=True)
+            uvicorn.run("secc.cli.cpo:application", factory=True, workers=arguments.workers, **options)  # type: ignore[arg-type]
+            return 0
+        app = _application(service, jobs=not arguments.no_jobs)
+        config = uvicorn.Config(app, **options)  # type: ignore[arg-type]
+        listener = config.bind_socket()
+        print(f"serving on {settings.host}:{listener.getsockname()[1]}", flush=True)
+        uvicorn.Server(config).run(sockets=[listener])
+    return 0
+
+
+def _work(arguments: argparse.Namespace) -> int:
+    service = _service(arguments.settings)
+    engine = _engine(service, arguments.at_once)
+
+    async def until_stopped() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        async with engine.running():
+            print("working", flush=True)
+            await stop.wait()
+
+    asyncio.run(until_stopped())
+    service.close()
+    return 0
+
+
+# --- around it --------------------------------------------------------------------------------------------
+
+
+def _audit(arguments: argparse.Namespace) -> int:
+    service = _service(arguments.settings)
+    broken = service.journal.first_broken_seal()
+    service.close()
+    if broken is not None:
+        return refused(f"row {broken} of the audit log is not as it was sealed")
+    print("every sealed row is as it was")
+    return 0
+
+
+def _token(arguments: argparse.Namespace) -> int:
+    from secc.cpo.access import new_token
+
+    token, digest = new_token()
+    print(f"token, shown once: {token}\n")
+    print(_token_lines(arguments.name, digest, arguments.access))
+    return 0
+
+
+def _token_lines(name: str, digest: str, access: list[str]) -> str:
+    granted = ", ".join(f'"{one}"' for one in access)
+    return f'[[tokens]]\nname = "{name}"\nsha256 = "{digest}"\naccess = [{granted}]\n'
+
+
+def _init(arguments: argparse.Namespace) -> int:
+    from secc.cpo.access import new_token
+    from secc.pki.chains import KINDS
+    from secc.pki.hierarchy import make_hierarchy, write_hierarchy
+    from secc.pki.trust import Role
+
+    folder: Path = arguments.folder
+    if (folder / "cpo.toml").exists():
+        return misused(f"{folder}/cpo.toml is there already")
+    now = datetime.datetime.now(datetime.UTC)
+    pki = make_hierarchy(not_before=now - datetime.timedelta(days=1), random_bytes=os.urandom(32))
+    write_hierarchy(pki, folder / "pki", now)
+    for name, kinds in (
+        ("mo", KINDS[Role.CONTRACT][1:]),
+        ("cps", KINDS[Role.CPS]),
+        ("cpo", KINDS[Role.SECC][1:]),
+    ):
+        chain = b"".join(pki[kind].certificate.pem for kind in kinds)
+        (folder / "pki" / f"{name}.pem").write_bytes(chain)
+    token, digest = new_token()
+    lines = _token_lines("administrator", digest, ["admin"])
+    (folder / "cpo.toml").write_text(_FIRST_SETTINGS + lines, encoding="utf-8")
+    print(f"{folder}/cpo.toml: settings; {folder}/pki: a hierarchy for tests only, with all keys")
+    print(f"token of the administrator, shown once: {token}")
+    return 0
+
+
+def _openapi(arguments: argparse.Namespace) -> int:
+    import json
+
+    from secc.cpo.app import make_app
+    from secc.cpo.service import Service
+    from secc.cpo.settings import CpoSettings
+
+    with tempfile.TemporaryDirectory(prefix="secc-cpo-") as folder:
+        service = Service(CpoSettings(database=f"sqlite:///{folder}/cpo.db"))
+        print(json.dumps(make_app(service).openapi(), indent=2))
+        service.close()
+    return 0
+
+
+_FIRST_SETTINGS = """\
+# Settings of `secc cpo`. File names are relative to this file.
+database = "sqlite:///cpo.db"   # or "postgresql://user@host/name"
+
+[roots]
+v2g = ["pki/v2g_root.pem"]
+mo = ["pki/mo_root.pem"]
+oem = ["pki/oem_root.pem"]
+
+# The keys that sign. For one in a hardware security module write hsm = {module = ..., token = ...,
+# label = ..., pin_file = ...} instead of key.
+[mo]
+chain = "pki/mo.pem"
+key = "pki/mo_sub_ca_2_key.pem"
+
+[cps]
+chain = "pki/cps.pem"
+key = "pki/cps_leaf_key.pem"
+
+[cpo]
+chain = "pki/cpo.pem"
+key = "pki/cpo_sub_ca_2_key.pem"
+
+"""

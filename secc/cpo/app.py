@@ -1,0 +1,112 @@
+"""The HTTP application: routes, errors in one form, limits, health and metrics."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from secc.cpo import admin, forms, pages, routes
+from secc.cpo.database import StorageError
+from secc.cpo.engine import Engine
+from secc.cpo.routes import The
+from secc.cpo.service import Service
+from secc.errors import CertificateError
+
+MAX_BODY = 65536
+"""Bytes; the largest request of a car is far below, also in base64."""
+
+
+def make_app(service: Service, engine: Engine | None = None) -> FastAPI:
+    """The application around a service; `engine` runs its jobs meanwhile."""
+
+    @contextlib.asynccontextmanager
+    async def life(_app: FastAPI) -> AsyncIterator[None]:
+        async with contextlib.AsyncExitStack() as stack:
+            if engine is not None:
+                await stack.enter_async_context(engine.running())
+            yield
+        service.close()
+
+    app = FastAPI(
+        title="secc: provisioning service of a charging point operator",
+        version="1",
+        description="Contracts for cars, certificates for stations, and what becomes of them.",
+        lifespan=life,
+        docs_url=None,  # its page loads scripts from elsewhere
+        redoc_url=None,
+    )
+    app.state.service = service
+    app.add_middleware(LimitBody, limit=MAX_BODY)
+    app.add_exception_handler(StorageError, _storage)
+    app.add_exception_handler(CertificateError, _certificate)
+    app.include_router(routes.router)
+    app.include_router(admin.router)
+    app.include_router(pages.router)
+    _add_health(app)
+    return app
+
+
+def _add_health(app: FastAPI) -> None:
+    @app.get("/health/live", tags=["health"])
+    def live() -> forms.Health:
+        """The process answers."""
+        return forms.Health(status="live")
+
+    @app.get("/health/ready", tags=["health"], responses={503: {"model": forms.Trouble}})
+    def ready(service: The) -> forms.Health:
+        """The database answers as well."""
+        if not service.database.ready():
+            raise HTTPException(503, "the database does not answer")
+        return forms.Health(status="ready")
+
+    @app.get("/metrics", tags=["health"], response_class=Response, responses={503: {"model": forms.Trouble}})
+    def metrics(service: The) -> Response:
+        """Figures for Prometheus."""
+        return Response(service.metrics.text(service), media_type="text/plain; version=0.0.4")
+
+
+async def _storage(_request: Request, error: Exception) -> JSONResponse:
+    return JSONResponse(
+        {"detail": f"try again: {error}", "rule": "storage"}, status_code=503, headers={"Retry-After": "1"}
+    )
+
+
+async def _certificate(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, CertificateError)
+    return JSONResponse({"detail": str(error), "rule": error.rule}, status_code=422)
+
+
+class LimitBody:
+    """Bodies above the limit are refused before they are read to their end."""
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self._app = app
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As ASGI wants it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        length = dict(scope["headers"]).get(b"content-length", b"0")
+        if not length.isdigit() or int(length) > self._limit:
+            await JSONResponse({"detail": "the body is too large"}, status_code=413)(scope, receive, send)
+            return
+        await self._app(scope, self._counting(receive), send)
+
+    def _counting(self, receive: Receive) -> Receive:
+        seen = 0
+
+        async def counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self._limit:
+                raise HTTPException(413, "the body is too large")
+            return message
+
+        return counted

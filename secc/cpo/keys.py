@@ -1,0 +1,148 @@
+"""The keys that sign: in a file, or in a hardware security module behind PKCS#11.
+
+A key in hardware looks to everything else like a private key that cannot be exported: certificates, lists,
+OCSP answers and bundles are signed with it in the same way. Needs `pip install secc[cpo] python-pkcs11`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import threading
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    KeySerializationEncryption,
+    PrivateFormat,
+)
+
+from secc.errors import CertificateError, ConfigError
+from secc.pki.certificates import Certificate, read_chain
+from secc.pki.issuing import Identity, read_key
+from secc.pki.rules import Rule, broken
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Hsm:
+    """A key in a hardware security module."""
+
+    module: Path
+    """Library of the module, a `.so` file."""
+    token: str
+    """Label of the token."""
+    label: str
+    """Label of the private key."""
+    pin_file: Path
+    """Holds the user's PIN."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class KeyPlace:
+    """A role's certificate and where its key is: `key` or `hsm`."""
+
+    chain: Path
+    """PEM: the role's own certificate, then those above it, without the root."""
+    key: Path | None = None
+    """PEM, PKCS#8."""
+    password_file: Path | None = None
+    """Holds the password of `key`."""
+    hsm: Hsm | None = None
+
+
+def load(place: KeyPlace) -> tuple[Identity, tuple[Certificate, ...]]:
+    """The role's identity, and the certificates above it. Raises ConfigError or CertificateError."""
+    own, *above = read_chain(_read(place.chain))
+    if (place.key is None) == (place.hsm is None):
+        raise ConfigError(f"{place.chain}: name its key, or the module that holds it, not both")
+    if place.hsm is not None:
+        key: ec.EllipticCurvePrivateKey = HsmKey(place.hsm, own)
+    else:
+        assert place.key is not None
+        password = None if place.password_file is None else _read(place.password_file).strip()
+        key = read_key(_read(place.key), password)
+    if key.public_key() != own.public_key:
+        raise broken(Rule.NOT_OUR_KEY, str(own), f"the key beside {place.chain} does not belong to it")
+    return Identity(own, key), tuple(above)
+
+
+class HsmKey(ec.EllipticCurvePrivateKey):
+    """A private key on secp256r1 that stays where it is; signs one at a time."""
+
+    def __init__(self, hsm: Hsm, certificate: Certificate) -> None:
+        """Logs in. Raises ConfigError when the module, the token or the key is not there."""
+        self._public = certificate.public_key
+        self._lock = threading.Lock()
+        try:
+            self._pkcs11: Any = importlib.import_module("pkcs11")
+            library = self._pkcs11.lib(str(hsm.module))
+            token = library.get_token(token_label=hsm.token)
+            self._session = token.open(user_pin=_read(hsm.pin_file).decode().strip())
+            kind = self._pkcs11.ObjectClass.PRIVATE_KEY
+            self._key = self._session.get_key(object_class=kind, label=hsm.label)
+        except ImportError as error:
+            raise ConfigError("a key in hardware needs the package python-pkcs11") from error
+        except Exception as error:  # the package's own tree, and that of the module's loader
+            what = f"{type(error).__name__} {error}".strip()
+            raise ConfigError(f"{hsm.module}, token {hsm.token}, key {hsm.label}: {what}") from error
+
+    def sign(self, data: Any, signature_algorithm: ec.EllipticCurveSignatureAlgorithm) -> bytes:
+        """ECDSA with SHA-256, DER; the hash is made here, the signature in the module."""
+        algorithm = signature_algorithm.algorithm
+        if isinstance(algorithm, Prehashed):
+            digest = bytes(data)
+        elif isinstance(algorithm, hashes.SHA256):
+            hasher = hashes.Hash(algorithm)
+            hasher.update(bytes(data))
+            digest = hasher.finalize()
+        else:
+            raise CertificateError("a key in hardware signs with SHA-256 only", rule=Rule.SIGNATURE_ALGORITHM)
+        with self._lock:
+            raw = self._key.sign(digest, mechanism=self._pkcs11.Mechanism.ECDSA)
+        half = len(raw) // 2
+        return encode_dss_signature(int.from_bytes(raw[:half], "big"), int.from_bytes(raw[half:], "big"))
+
+    def public_key(self) -> ec.EllipticCurvePublicKey:
+        """That of its certificate."""
+        return self._public
+
+    @property
+    def curve(self) -> ec.EllipticCurve:
+        """secp256r1."""
+        return self._public.curve
+
+    @property
+    def key_size(self) -> int:
+        """256."""
+        return self._public.key_size
+
+    def exchange(self, algorithm: ec.ECDH, peer_public_key: ec.EllipticCurvePublicKey) -> bytes:
+        """Not needed from a key that signs."""
+        raise CertificateError("a key in hardware only signs", rule=Rule.KEY_ALGORITHM)
+
+    def private_numbers(self) -> ec.EllipticCurvePrivateNumbers:
+        """It stays where it is."""
+        raise CertificateError("a key in hardware cannot be exported", rule=Rule.KEY_ALGORITHM)
+
+    def private_bytes(
+        self, encoding: Encoding, format: PrivateFormat, encryption_algorithm: KeySerializationEncryption
+    ) -> bytes:
+        """It stays where it is."""
+        raise CertificateError("a key in hardware cannot be exported", rule=Rule.KEY_ALGORITHM)
+
+    def __copy__(self) -> HsmKey:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> HsmKey:
+        return self
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
