@@ -7,32 +7,50 @@ Values are checked when the object is made: a wrong configuration refuses to sta
 
 import dataclasses
 import enum
-import math
 import pathlib
 import re
 import tomllib
 import typing
 
 from secc.errors import ConfigError
+from secc.pnc_settings import (
+    ExpiryConfig,
+    OfflinePolicy,
+    PncConfig,
+    RevocationCheck,
+    SiteConfig,
+    TariffPolicy,
+)
 from secc.sdp import TlsPolicy
-from secc.settings import build
+from secc.settings import build, check, check_duration, check_range
 from secc.slac.settings import SlacConfig
 
-# The checks stand first because the defaults below are made, and checked, while this module is read.
-
-
-def _check(condition: bool, path: str, expected: str) -> None:
-    if not condition:
-        raise ConfigError(f"{path}: expected {expected}")
-
-
-def _check_range(value: float, path: str, at_least: float, at_most: float) -> None:
-    in_range = math.isfinite(value) and at_least <= value <= at_most
-    _check(in_range, path, f"{at_least:g} to {at_most:g}, found {value:g}")
-
-
-def _check_duration(value: float, path: str, *, at_most: float, at_least: float = 0.001) -> None:
-    _check_range(value, path, at_least, at_most)
+__all__ = [
+    "AcConfig",
+    "ClientAuth",
+    "CompatConfig",
+    "DcConfig",
+    "EnergyConfig",
+    "EnergyMode",
+    "ExpiryConfig",
+    "NetworkConfig",
+    "OfflinePolicy",
+    "Payment",
+    "PncConfig",
+    "RevocationCheck",
+    "SeccConfig",
+    "ServiceConfig",
+    "SiteConfig",
+    "SlacConfig",
+    "TariffPolicy",
+    "TimingConfig",
+    "TlsChain",
+    "TlsConfig",
+    "TlsPolicy",
+    "TrustConfig",
+    "from_dict",
+    "load",
+]
 
 
 class EnergyMode(enum.StrEnum):
@@ -73,9 +91,9 @@ class NetworkConfig:
 
     def __post_init__(self) -> None:
         for name in ("tcp_port", "tls_port"):
-            _check(0 <= getattr(self, name) <= 65535, f"network.{name}", "0..65535")
-        _check(64 <= self.max_payload <= 65536, "network.max_payload", "64..65536 bytes")
-        _check(1 <= self.max_pending <= 64, "network.max_pending", "1..64")
+            check(0 <= getattr(self, name) <= 65535, f"network.{name}", "0..65535")
+        check(64 <= self.max_payload <= 65536, "network.max_payload", "64..65536 bytes")
+        check(1 <= self.max_pending <= 64, "network.max_pending", "1..64")
 
 
 class ClientAuth(enum.StrEnum):
@@ -136,12 +154,12 @@ class TlsConfig:
     """Where to write TLS secrets for a packet analyser; never in production."""
 
     def __post_init__(self) -> None:
-        _check_duration(self.handshake_timeout, "tls.handshake_timeout", at_most=10.0)
-        _check_duration(self.watch_interval, "tls.watch_interval", at_most=3600.0)
-        _check(self.root is not None or not self.chains, "tls.root", "a file, as there are tls.chains")
+        check_duration(self.handshake_timeout, "tls.handshake_timeout", at_most=10.0)
+        check_duration(self.watch_interval, "tls.watch_interval", at_most=3600.0)
+        check(self.root is not None or not self.chains, "tls.root", "a file, as there are tls.chains")
         if self.policy is not TlsPolicy.OFF:
-            _check(self.certificate_chain is not None, "tls.certificate_chain", "a file, as TLS is on")
-            _check(self.private_key is not None, "tls.private_key", "a file, as TLS is on")
+            check(self.certificate_chain is not None, "tls.certificate_chain", "a file, as TLS is on")
+            check(self.private_key is not None, "tls.private_key", "a file, as TLS is on")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,11 +229,11 @@ class TimingConfig:
         for field in dataclasses.fields(self):
             at_most = _DURATION_LIMITS.get(field.name, 300.0)
             at_least = 0.0 if field.name in ("minimum_pace", "stop_delay", "close_delay") else 0.001
-            _check_duration(
+            check_duration(
                 getattr(self, field.name), f"timing.{field.name}", at_most=at_most, at_least=at_least
             )
-        _check(self.lease_renewal < self.lease, "timing.lease_renewal", "less than timing.lease")
-        _check(self.pre_charge <= self.pre_charge_total, "timing.pre_charge_total", "pre_charge or more")
+        check(self.lease_renewal < self.lease, "timing.lease_renewal", "less than timing.lease")
+        check(self.pre_charge <= self.pre_charge_total, "timing.pre_charge_total", "pre_charge or more")
 
 
 _DURATION_LIMITS = {
@@ -237,8 +255,8 @@ class AcConfig:
     """A per phase."""
 
     def __post_init__(self) -> None:
-        _check_range(self.nominal_voltage, "energy.ac.nominal_voltage", 1.0, 1000.0)
-        _check_range(self.max_current, "energy.ac.max_current", 0.0, 1000.0)
+        check_range(self.nominal_voltage, "energy.ac.nominal_voltage", 1.0, 1000.0)
+        check_range(self.max_current, "energy.ac.max_current", 0.0, 1000.0)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,16 +283,16 @@ class DcConfig:
     """V between target and output up to which pre-charge counts as reached."""
 
     def __post_init__(self) -> None:
-        _check_range(self.max_voltage, "energy.dc.max_voltage", 1.0, 2000.0)
-        _check_range(self.min_voltage, "energy.dc.min_voltage", 0.0, self.max_voltage)
-        _check_range(self.max_current, "energy.dc.max_current", 0.0, 5000.0)
-        _check_range(self.min_current, "energy.dc.min_current", 0.0, self.max_current)
-        _check_range(self.max_power, "energy.dc.max_power", 0.0, 10_000_000.0)
-        _check_range(self.peak_current_ripple, "energy.dc.peak_current_ripple", 0.0, 1000.0)
-        _check_range(self.pre_charge_current, "energy.dc.pre_charge_current", 0.0, 2.0)
-        _check_range(self.pre_charge_tolerance, "energy.dc.pre_charge_tolerance", 0.0, 100.0)
+        check_range(self.max_voltage, "energy.dc.max_voltage", 1.0, 2000.0)
+        check_range(self.min_voltage, "energy.dc.min_voltage", 0.0, self.max_voltage)
+        check_range(self.max_current, "energy.dc.max_current", 0.0, 5000.0)
+        check_range(self.min_current, "energy.dc.min_current", 0.0, self.max_current)
+        check_range(self.max_power, "energy.dc.max_power", 0.0, 10_000_000.0)
+        check_range(self.peak_current_ripple, "energy.dc.peak_current_ripple", 0.0, 1000.0)
+        check_range(self.pre_charge_current, "energy.dc.pre_charge_current", 0.0, 2.0)
+        check_range(self.pre_charge_tolerance, "energy.dc.pre_charge_tolerance", 0.0, 100.0)
         if self.current_regulation_tolerance is not None:
-            _check_range(
+            check_range(
                 self.current_regulation_tolerance, "energy.dc.current_regulation_tolerance", 0.0, 100.0
             )
 
@@ -298,9 +316,9 @@ class EnergyConfig:
     """A reading that says it is older than this does not count; one without a time always does [INV-33]."""
 
     def __post_init__(self) -> None:
-        _check(1 <= len(self.modes) <= 6, "energy.modes", "1 to 6 modes")
-        _check(len(set(self.modes)) == len(self.modes), "energy.modes", "each mode once")
-        _check_duration(self.meter_age, "energy.meter_age", at_most=86_400.0)
+        check(1 <= len(self.modes) <= 6, "energy.modes", "1 to 6 modes")
+        check(len(set(self.modes)) == len(self.modes), "energy.modes", "each mode once")
+        check_duration(self.meter_age, "energy.meter_age", at_most=86_400.0)
 
     @property
     def offers_dc(self) -> bool:
@@ -322,79 +340,7 @@ class ServiceConfig:
 
     def __post_init__(self) -> None:
         options = self.payment_options
-        _check(0 < len(options) == len(set(options)), "service.payment_options", "one or both of the options")
-
-
-class OfflinePolicy(enum.StrEnum):
-    """What decides about a proved contract while the back end is away."""
-
-    DENY = "deny"
-    KNOWN = "known"
-    """Contracts that the back end has accepted lately."""
-    CHAIN = "chain"
-    """These, and every contract with a valid chain that is known not to be revoked, up to
-    `offline_energy`."""
-
-
-class RevocationCheck(enum.StrEnum):
-    """What to do with a contract when nobody can say whether it is revoked."""
-
-    REQUIRE = "require"
-    """Refuse it."""
-    PREFER = "prefer"
-    """Ask the back end all the same, which has to look by itself: it gets the OCSP data."""
-    OFF = "off"
-    """Do not even ask."""
-
-
-class TariffPolicy(enum.StrEnum):
-    """Which sales tariffs of the back end reach the EV."""
-
-    SIGNED = "signed"
-    """With the signature of the mobility operator, over TLS; the others are left out [V2G2-905]."""
-    ANY = "any"
-    """Unsigned ones as well; without TLS never."""
-    NONE = "none"
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class PncConfig:
-    """Plug and Charge. It is offered when `service.payment_options` has Contract, over TLS, while the clock
-    is set; roots are in `[trust]`."""
-
-    certificate_service: bool = True
-    """Offer installation of contracts, where the back end provides it."""
-    certificate_update: bool = True
-    """Offer renewal by CertificateUpdateReq as well."""
-    revocation: RevocationCheck = RevocationCheck.REQUIRE
-    """`require`, `prefer` or `off`, see there."""
-    offline: OfflinePolicy = OfflinePolicy.DENY
-    """`deny`, `known` or `chain` while the back end is away."""
-    offline_energy: float = 20_000.0
-    """Wh that a contract may take on the word of its chain alone; needs a meter."""
-    offline_memory: float = 2_592_000.0
-    """How long a contract counts as accepted lately."""
-    expiry_warning: float = 1_814_400.0
-    """The EV is told OK_CertificateExpiresSoon when its contract ends within this time [V2G2-690]."""
-    providers: tuple[str, ...] = ()
-    """Country and provider, `DEABC` for example, that are accepted; empty: all under the roots."""
-    receipt_interval: float | None = None
-    """Ask for a signed meter receipt this often in the charge loop; none: never. Needs a meter."""
-    sales_tariffs: TariffPolicy = TariffPolicy.SIGNED
-    """`signed`, `any` or `none`, see there."""
-    bundle_memory: float = 14_400.0
-    """How long a provisioning answer that came too late is kept for the EV's next try."""
-
-    def __post_init__(self) -> None:
-        _check_range(self.offline_energy, "pnc.offline_energy", 0.0, 1_000_000.0)
-        _check_duration(self.offline_memory, "pnc.offline_memory", at_most=31_622_400.0)
-        _check_duration(self.expiry_warning, "pnc.expiry_warning", at_most=31_622_400.0, at_least=0.0)
-        _check_duration(self.bundle_memory, "pnc.bundle_memory", at_most=604_800.0)
-        if self.receipt_interval is not None:
-            _check_duration(self.receipt_interval, "pnc.receipt_interval", at_most=86_400.0, at_least=0.0)
-        for provider in self.providers:
-            good = re.fullmatch(r"[A-Z]{2}[A-Z0-9]{3}", provider) is not None
-            _check(good, "pnc.providers", "country and provider, five characters in upper case")
+        check(0 < len(options) == len(set(options)), "service.payment_options", "one or both of the options")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -442,21 +388,23 @@ class SeccConfig:
     """What is offered."""
     service: ServiceConfig = ServiceConfig()
     """How it is paid."""
-    pnc: PncConfig = PncConfig()
+    pnc: PncConfig = PncConfig()  # noqa: RUF009 - frozen, as all of them
     """Plug and Charge."""
+    expiry: ExpiryConfig = ExpiryConfig()  # noqa: RUF009
+    """Certificates that end soon."""
     compat: CompatConfig = CompatConfig()
     """Leniencies."""
     slac: SlacConfig = SlacConfig()  # noqa: RUF009 - frozen, as all of them
     """Matching."""
 
     def __post_init__(self) -> None:
-        _check(
+        check(
             re.fullmatch(r"[A-Za-z0-9*]{7,37}", self.evse_id) is not None, "evse_id", "7..37 of A-Z, 0-9, *"
         )
-        _check(re.fullmatch(r"[^\s/]{1,15}", self.interface) is not None, "interface", "1..15 characters")
+        check(re.fullmatch(r"[^\s/]{1,15}", self.interface) is not None, "interface", "1..15 characters")
         if self.service.payment_options == (Payment.CONTRACT,):
             required = self.tls.policy is TlsPolicy.REQUIRED
-            _check(required, "tls.policy", "required, as there is no payment option without TLS")
+            check(required, "tls.policy", "required, as there is no payment option without TLS")
 
 
 def load(path: str | pathlib.Path) -> SeccConfig:
