@@ -40,7 +40,7 @@ ALLOWED: dict[str, set[str]] = {
         *("config", "connection", "errors", "exi", "messages", "pki", "session", "slac", "trace", "v2gtp"),
     },
     # The other half of Plug and Charge stands beside the station, not in it.
-    "pnc": {"config", "errors", "exi", "messages", "pki", "pnc", "ports", "session"},
+    "pnc": {"config", "errors", "exi", "messages", "pki", "pnc", "pnc_settings", "ports", "session"},
 }
 PURE = {
     "errors",

@@ -33,11 +33,12 @@ EXAMPLES = """examples:
   secc serve --sim dc --interface eth1
   secc serve --config station.toml                     simulated, as the modes in the file are AC or DC
   secc serve --config station.toml --controller my_package.outlet:Outlet --backend my_package.csms:Backend
+  secc serve --config station.toml --store contracts.db                            a site without a network
 
-A controller or back end is a class or function that is called without arguments. Without --backend
-everybody may charge. A simulated outlet has no pilot wire to an EV on the network: it moves its own pilot
-by what the EV says (C when CableCheckReq or PowerDeliveryReq(Start) comes, B after the stop); --pilot fixes
-it instead.
+A controller or back end is a class or function that is called without arguments. Without --backend and
+--store everybody may charge. A simulated outlet has no pilot wire to an EV on the network: it moves its own
+pilot by what the EV says (C when CableCheckReq or PowerDeliveryReq(Start) comes, B after the stop); --pilot
+fixes it instead.
 --trace writes everything that goes into the core and comes out of it, for `secc replay` and `secc trace`;
 such a file holds the ids and contracts of cars. --journal keeps one record of each session's end, whatever
 happens to the process.
@@ -52,6 +53,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sim", choices=["ac", "dc"], help="simulate an outlet of this kind")
     parser.add_argument("--controller", metavar="PACKAGE.MODULE:CLASS", help="your outlet")
     parser.add_argument("--backend", metavar="PACKAGE.MODULE:CLASS", help="your back end")
+    parser.add_argument(
+        "--store", metavar="FILE", type=Path, help="the store of `secc pnc` decides (pnc.site.store)"
+    )
     parser.add_argument(
         "--grant-after", type=float, default=0.0, metavar="SECONDS", help="simulated back end: decide later"
     )
@@ -80,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
         settings = _settings(arguments)
         _check_interface(settings.interface)
         controller, watcher = _outlet(arguments, settings)
-        backend = _backend(arguments)
+        backend = _backend(arguments, settings)
         asyncio.run(_serve(arguments, settings, controller, backend, watcher))
     except SeccError as error:
         return misused(str(error))
@@ -207,7 +211,16 @@ def _outlet(arguments: argparse.Namespace, settings: SeccConfig) -> tuple[EvseCo
     return SimulatedAcEvse(cable, nominal_voltage=settings.energy.ac.nominal_voltage), watcher
 
 
-def _backend(arguments: argparse.Namespace) -> Backend:
+def _backend(arguments: argparse.Namespace, settings: SeccConfig) -> Backend:
+    site = settings.pnc.site
+    if arguments.store is not None:
+        site = dataclasses.replace(site, store=arguments.store)
+    if site.store is not None:
+        if arguments.backend is not None:
+            raise ConfigError("--backend and the store of a site exclude each other")
+        from secc.pnc import open_site
+
+        return open_site(site, settings.expiry)
     if arguments.backend is not None:
         return cast(Backend, _make(arguments.backend, "--backend"))
     from secc.sim import SimulatedBackend

@@ -11,12 +11,17 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import hashlib
 import hmac
 from collections.abc import Sequence
 
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from secc.errors import CertificateError, IdentifierError
+from secc import exi
+from secc.errors import CertificateError, DecodeError, IdentifierError, SignatureError
 from secc.messages import iso2
 from secc.messages.xmldsig import Signature
 from secc.pki.certificates import Certificate
@@ -219,6 +224,27 @@ def verify_receipt(
     element = Element("MeteringReceiptReq", request)
     proof = verify_signature(signature, (element,), contract.chain.leaf.public_key, compat=compat)
     return VerifiedReceipt(contract, request, proof, seal=_SEAL)
+
+
+def verify_evidence(fragment: bytes, signed_info: bytes, signature: bytes, leaf: Certificate) -> None:
+    """Look again at a receipt that was kept, in octets of `VerifiedReceipt.proof`. Raises SignatureError.
+
+    The digest of the fragment has to stand in SignedInfo, and `leaf` to have signed SignedInfo.
+    """
+    try:
+        element, info = exi.XMLDSIG.decode_fragment(signed_info)
+    except DecodeError as error:
+        raise SignatureError(f"SignedInfo cannot be read: {error}", rule="malformed") from error
+    digest = hashlib.sha256(fragment).digest()
+    if element != "SignedInfo" or [one.digest_value for one in info.reference] != [digest]:
+        raise SignatureError("the receipt is not what was signed", rule="digest")
+    if len(signature) != 64:
+        raise SignatureError(f"a signature of {len(signature)} bytes", rule="signature_value")
+    der = encode_dss_signature(int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big"))
+    try:
+        leaf.public_key.verify(der, signed_info, ec.ECDSA(hashes.SHA256()))
+    except InvalidSignature as error:
+        raise SignatureError("not signed by the contract", rule="signature") from error
 
 
 def certificates_of(chain: iso2.CertificateChain) -> tuple[bytes, ...]:

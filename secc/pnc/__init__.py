@@ -1,16 +1,19 @@
 """The other half of Plug and Charge: what stands behind a station, for tests and for small operators.
 
 Issue contracts and provisioning answers (`issuing`), keep them (`store`), run a site without a network
-(`local`), renew in time (`renewal`).
+(`local`), renew in time (`renewal`), all of it as the configuration says (`site`).
 """
 
+from secc.pki.expiry import Expiry
 from secc.pnc.issuing import Bundle, ContractIssuer, IssuedContract, ProvisioningService
 from secc.pnc.local import LocalBackend
-from secc.pnc.renewal import Expiry, RenewalMonitor, WatchPolicy
-from secc.pnc.store import Contract, ContractStore, Event, Status, StoredReceipt
+from secc.pnc.renewal import RenewalMonitor, WatchPolicy
+from secc.pnc.site import SigningSite, Site, open_site
+from secc.pnc.store import Car, Contract, ContractStore, Event, Status, StoredReceipt
 
 __all__ = [
     "Bundle",
+    "Car",
     "Contract",
     "ContractIssuer",
     "ContractStore",
@@ -20,7 +23,10 @@ __all__ = [
     "LocalBackend",
     "ProvisioningService",
     "RenewalMonitor",
+    "SigningSite",
+    "Site",
     "Status",
     "StoredReceipt",
     "WatchPolicy",
+    "open_site",
 ]

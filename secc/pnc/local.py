@@ -78,8 +78,8 @@ class LocalBackend:
         return await asyncio.to_thread(self.provision_now, request)
 
     async def revocation(self, contract: PresentedContract) -> Evidence:
-        """What is at hand."""
-        return self._evidence()
+        """What is at hand; it may have to be read from a disk."""
+        return await asyncio.to_thread(self._evidence)
 
     async def record_contract(
         self, evse_id: str, record: StoreReceipt | ContractGranted | ContractRefused

@@ -3,7 +3,7 @@
 Pure but for the store: `look` takes the time. Contracts are renewed in advance: a new bundle is made for the
 car and waits for its next installation; a car that asks for an update gets one of its own. Certificates of
 stations are watched here and renewed by `secc.aio.renewal`. What failed is told with its reason, at every
-look.
+look. A running station looks by itself: `secc.aio.expiry`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from collections.abc import Sequence
 
 from secc.errors import SeccError
 from secc.pki.certificates import Certificate
+from secc.pki.expiry import Expiry, level
 from secc.pnc.local import LocalBackend
-from secc.pnc.store import Event, Status
+from secc.pnc.store import Contract, Event, Status
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,22 +27,6 @@ class WatchPolicy:
     """Days before the end at which it is told."""
     renew: int = 30
     """Days before the end at which a new bundle is made."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Expiry:
-    """One certificate that ends soon."""
-
-    what: str
-    """`contract` or `station`."""
-    identity: str
-    not_after: datetime.datetime
-    level: int
-    """The narrowest level reached, in days; 0: it has ended."""
-    prepared: bool
-    """A new bundle waits for the car."""
-    failure: str = ""
-    """Why there is none."""
 
 
 class RenewalMonitor:
@@ -64,32 +49,28 @@ class RenewalMonitor:
         store = self._backend.store
         found: list[Expiry] = []
         for certificate in store.certificates():
-            level = self._level(certificate.not_after, now)
+            reached = level(certificate.not_after, now, self._policy.levels)
             contract = store.contract(certificate.emaid)
-            if level is None or contract is None or contract.status is not Status.ACTIVE:
+            if contract is None or contract.status is not Status.ACTIVE:
                 continue
-            failure = self._renew(str(certificate.emaid), certificate.not_after, now)
-            prepared = contract.pcid is not None and store.has_bundle(contract.pcid)
+            failure = self._renew(contract, certificate.not_after, now)
+            prepared = contract.pcid is not None and store.has_bundle(contract.pcid, now)
             who = str(certificate.emaid)
-            found.append(Expiry("contract", who, certificate.not_after, level, prepared, failure))
+            if reached is not None or failure:
+                reached = max(self._policy.levels) if reached is None else reached
+                found.append(Expiry("contract", who, certificate.not_after, reached, prepared, failure))
         for leaf in self._stations:
-            level = self._level(leaf.not_after, now)
-            if level is not None:
-                found.append(Expiry("station", str(leaf), leaf.not_after, level, False))
+            reached = level(leaf.not_after, now, self._policy.levels)
+            if reached is not None:
+                found.append(Expiry("station", str(leaf), leaf.not_after, reached))
         return tuple(sorted(found, key=lambda one: one.not_after))
 
-    def _level(self, end: datetime.datetime, now: datetime.datetime) -> int | None:
-        if end <= now:
-            return 0
-        return min((days for days in self._policy.levels if end - now <= _days(days)), default=None)
-
-    def _renew(self, emaid: str, end: datetime.datetime, now: datetime.datetime) -> str:
+    def _renew(self, contract: Contract, end: datetime.datetime, now: datetime.datetime) -> str:
         """Make the next bundle where it is due; why that failed."""
-        store = self._backend.store
-        contract = next(one for one in store.contracts() if str(one.emaid) == emaid)
-        if end - now > _days(self._policy.renew):
+        store, emaid = self._backend.store, str(contract.emaid)
+        if end - now > datetime.timedelta(days=self._policy.renew):
             return ""
-        if contract.pcid is not None and store.has_bundle(contract.pcid):
+        if contract.pcid is not None and store.has_bundle(contract.pcid, now):
             return ""
         try:
             self._backend.prepare(contract.emaid)
@@ -98,7 +79,3 @@ class RenewalMonitor:
             return str(error)
         store.add_event(Event(now, "renewed", emaid, "", "prepared", "waits for the car's next installation"))
         return ""
-
-
-def _days(days: int) -> datetime.timedelta:
-    return datetime.timedelta(days=days)

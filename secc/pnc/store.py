@@ -1,7 +1,8 @@
 """Contracts, cars, certificates and what happened with them, in one SQLite file.
 
 For a single site or a laboratory: one writer, write-ahead log, every change on the disk before it is told.
-No private key is ever in it. eMAID and PCID are personal data: protect the file.
+No private key is ever in it. eMAID and PCID are personal data: the file is its owner's alone. What happened
+is kept up to a number, the oldest goes first; how often it happened is counted beside that, for ever.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import enum
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -18,6 +20,7 @@ from typing import Any
 
 from secc.errors import CertificateError
 from secc.pki.certificates import Certificate, read_certificate
+from secc.pki.contract import verify_evidence
 from secc.pki.identifiers import EMAID, PCID
 from secc.pki.rules import Rule
 
@@ -40,6 +43,16 @@ class Contract:
     status: Status
     pcid: PCID | None
     """The car that it is delivered to."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Car:
+    """A car that is known by its provisioning certificate."""
+
+    pcid: PCID
+    certificate: Certificate
+    emaid: EMAID | None
+    """The contract that it gets."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -86,13 +99,29 @@ class StoredReceipt:
     certificate: bytes
     """The contract certificate, DER."""
 
+    def verify(self) -> None:
+        """The certificate's key has signed this very receipt. Raises SignatureError."""
+        verify_evidence(self.fragment, self.signed_info, self.signature, read_certificate(self.certificate))
+
 
 class ContractStore:
     """The store of one site. Thread-safe; calls take microseconds, writes the time of a disk."""
 
-    def __init__(self, path: Path | str = ":memory:") -> None:
-        """Opens or makes the file; raises CertificateError when it belongs to a newer version."""
+    def __init__(self, path: Path | str = ":memory:", *, max_events: int = 100_000) -> None:
+        """Opens or makes the file; raises CertificateError when it cannot be used or is a newer version's.
+
+        `max_events` are kept of what happened.
+        """
         self._lock = threading.Lock()
+        self._max_events = max_events
+        try:
+            self._open(path)
+        except (OSError, sqlite3.Error) as error:
+            raise CertificateError(f"{path}: {error}", rule=Rule.MALFORMED) from error
+
+    def _open(self, path: Path | str) -> None:
+        if path != ":memory:":  # nobody else reads it, nor the files SQLite makes beside it
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         self._db = sqlite3.connect(str(path), check_same_thread=False, isolation_level=None)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
@@ -102,6 +131,8 @@ class ContractStore:
         with self._write() as db:
             for statement in _SCHEMA:
                 db.execute(statement)
+            if version == 1:  # it had no tally
+                db.execute("INSERT INTO tally SELECT kind, rule, count(*) FROM event GROUP BY kind, rule")
             db.execute(f"PRAGMA user_version={_VERSION}")
 
     def close(self) -> None:
@@ -146,13 +177,30 @@ class ContractStore:
         pcid = PCID.parse(oem_leaf.subject.common_name)
         with self._write() as db:
             db.execute("UPDATE contract SET pcid = NULL WHERE pcid = ?", (pcid.normal,))
+            db.execute("DELETE FROM bundle WHERE pcid = ?", (pcid.normal,))  # perhaps another contract's
             db.execute("UPDATE contract SET pcid = ? WHERE key = ?", (pcid.normal, _key(emaid)))
+            db.execute("INSERT OR REPLACE INTO car VALUES (?, ?)", (pcid.normal, oem_leaf.der))
+
+    def know_car(self, oem_leaf: Certificate) -> None:
+        """The same for a car that has no contract yet, or keeps the one it has."""
+        pcid = PCID.parse(oem_leaf.subject.common_name)
+        with self._write() as db:
             db.execute("INSERT OR REPLACE INTO car VALUES (?, ?)", (pcid.normal, oem_leaf.der))
 
     def car(self, pcid: PCID) -> Certificate | None:
         """The provisioning certificate of a known car."""
         rows = self._rows("SELECT certificate FROM car WHERE pcid = ?", pcid.normal)
         return next((read_certificate(row[0]) for row in rows), None)
+
+    def cars(self) -> tuple[Car, ...]:
+        """All that are known, each with its contract."""
+        rows = self._rows(
+            "SELECT car.pcid, certificate, emaid FROM car LEFT JOIN contract ON contract.pcid = car.pcid"
+        )
+        return tuple(
+            Car(PCID.parse(pcid), read_certificate(der), None if emaid is None else EMAID.parse(emaid))
+            for pcid, der, emaid in rows
+        )
 
     def contract_of(self, pcid: PCID) -> Contract | None:
         """What a car gets."""
@@ -167,7 +215,9 @@ class ContractStore:
         times = (leaf.not_before.isoformat(), leaf.not_after.isoformat())
         with self._write() as db:
             db.execute("UPDATE certificate SET replaced = 1 WHERE key = ?", (key,))
-            db.execute("INSERT INTO certificate VALUES (?, ?, ?, ?, 0)", (leaf.fingerprint, key, *times))
+            db.execute(
+                "INSERT OR REPLACE INTO certificate VALUES (?, ?, ?, ?, 0)", (leaf.fingerprint, key, *times)
+            )
 
     def certificates(self, *, ending_by: datetime.datetime | None = None) -> tuple[Delivered, ...]:
         """Certificates in use, those that end first at the front."""
@@ -195,9 +245,10 @@ class ContractStore:
         leaf = read_certificate(found[1])
         return (found[0], leaf) if leaf.not_after > now else None
 
-    def has_bundle(self, pcid: PCID) -> bool:
-        """One waits for the car."""
-        return bool(self._rows("SELECT 1 FROM bundle WHERE pcid = ?", pcid.normal))
+    def has_bundle(self, pcid: PCID, now: datetime.datetime | None = None) -> bool:
+        """One waits for the car; with `now`: one whose contract has not ended."""
+        rows = self._rows("SELECT leaf FROM bundle WHERE pcid = ?", pcid.normal)
+        return any(now is None or read_certificate(row[0]).not_after > now for row in rows)
 
     # --- what happened -------------------------------------------------------------------------------------
 
@@ -207,6 +258,11 @@ class ContractStore:
             at = event.at.isoformat()
             row = (at, event.kind, event.identity, event.evse_id, event.rule, event.text)
             db.execute("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?)", row)
+            db.execute(
+                "INSERT INTO tally VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET times = times + 1", row[1:5:3]
+            )
+            oldest = "DELETE FROM event WHERE rowid <= (SELECT max(rowid) FROM event) - ?"
+            db.execute(oldest, (self._max_events,))
 
     def events(self, kind: str | None = None) -> tuple[Event, ...]:
         """In the order they came."""
@@ -215,8 +271,8 @@ class ContractStore:
         return tuple(event for event in made if kind in (None, event.kind))
 
     def counts(self) -> dict[tuple[str, str], int]:
-        """How often what happened: (kind, rule)."""
-        rows = self._rows("SELECT kind, rule, count(*) FROM event GROUP BY kind, rule")
+        """How often what happened since the store was made: (kind, rule)."""
+        rows = self._rows("SELECT kind, rule, times FROM tally")
         return {(kind, rule): count for kind, rule, count in rows}
 
     def add_receipt(self, receipt: StoredReceipt) -> None:
@@ -249,7 +305,7 @@ class ContractStore:
             self._db.execute("COMMIT")
 
 
-_VERSION = 1
+_VERSION = 2
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS contract (key TEXT PRIMARY KEY, emaid TEXT, status TEXT, pcid TEXT)",
     "CREATE TABLE IF NOT EXISTS car (pcid TEXT PRIMARY KEY, certificate BLOB)",
@@ -258,6 +314,7 @@ _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS bundle (pcid TEXT PRIMARY KEY, payload BLOB, leaf BLOB)",
     "CREATE TABLE IF NOT EXISTS event "
     "(at TEXT, kind TEXT, identity TEXT, evse_id TEXT, rule TEXT, text TEXT)",
+    "CREATE TABLE IF NOT EXISTS tally (kind TEXT, rule TEXT, times INTEGER, PRIMARY KEY (kind, rule))",
     "CREATE TABLE IF NOT EXISTS receipt (at TEXT, emaid TEXT, evse_id TEXT, session_id BLOB, energy INTEGER,"
     " fragment BLOB, signed_info BLOB, signature BLOB, certificate BLOB)",
 )

@@ -1,0 +1,280 @@
+"""`secc pnc`: the store of a site without a network: contracts, cars, receipts, what was refused."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from secc import config as configuration
+from secc.cli import misused, refused
+from secc.cli.pki_files import UnusableArgument, read_bytes
+from secc.errors import CertificateError, ConfigError, SignatureError
+from secc.pki.certificates import Certificate, in_order, read_chain
+from secc.pki.chains import verify_chain
+from secc.pki.identifiers import EMAID
+from secc.pki.profiles import Kind
+from secc.pki.trust import Role, trust
+from secc.pnc import ContractStore, Status, open_site
+
+EXAMPLES = """examples:
+  secc pnc init contracts.db
+  secc pnc add contracts.db DEABC000000001G
+  secc pnc import contracts.db car.pem --root oem_root.pem --emaid DEABC000000001G
+  secc pnc list contracts.db
+  secc pnc block contracts.db DEABC000000001G       and: activate, cancel (for good)
+  secc pnc expiring contracts.db --within 30
+  secc pnc renew station.toml                       make the next contracts now, not at the next look
+  secc pnc receipts contracts.db                    each one verified again
+  secc pnc refusals contracts.db                    what was refused, why, and how often
+
+`secc serve --store contracts.db` runs a station from it. eMAIDs and PCIDs are personal data.
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Arguments."""
+    commands = parser.add_subparsers(metavar="ACTION", title="actions", required=True)
+    _action(commands, "init", "make an empty store", _init)
+    added = _action(commands, "add", "a new contract", _add)
+    added.add_argument("emaid", nargs="+", help="eMAID in any spelling")
+    imported = _action(commands, "import", "make cars known by their provisioning certificates", _import)
+    imported.add_argument("files", nargs="+", type=Path, help="PEM, DER or PKCS#7: leaf and Sub-CAs of a car")
+    imported.add_argument("--root", type=Path, action="append", default=[], help="OEM or V2G root; repeat")
+    imported.add_argument("--emaid", help="the contract that the car gets; of one car only")
+    _listing(_action(commands, "list", "contracts, with car and end", _list))
+    for name, status in (("block", Status.BLOCKED), ("cancel", Status.CANCELED), ("activate", Status.ACTIVE)):
+        changed = _action(commands, name, f"make a contract {status.value}", _set_status)
+        changed.add_argument("emaid")
+        changed.set_defaults(status=status)
+    ending = _listing(_action(commands, "expiring", "contract certificates that end soon", _expiring))
+    ending.add_argument("--within", type=int, default=30, metavar="DAYS", help="default: %(default)s")
+    renewed = commands.add_parser("renew", help="make the next bundle for each car whose contract ends soon")
+    renewed.add_argument("config", type=Path, help="the station's file, with [pnc.site]")
+    renewed.set_defaults(action=_renew)
+    _listing(_action(commands, "receipts", "signed meter receipts, verified again", _receipts))
+    _listing(_action(commands, "refusals", "what was refused, why, and how often", _refusals))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run one action: 0 done, 1 the answer is no, 2 misused."""
+    action: Callable[[argparse.Namespace], int] = arguments.action
+    try:
+        return action(arguments)
+    except (UnusableArgument, ConfigError) as error:
+        return misused(str(error))
+    except CertificateError as error:
+        rule = f" ({error.rule})" if error.rule else ""
+        return refused(f"{error}{rule}")
+
+
+Subparsers = argparse._SubParsersAction  # the only name it has
+
+
+def _action(
+    commands: Subparsers[argparse.ArgumentParser],
+    name: str,
+    purpose: str,
+    action: Callable[[argparse.Namespace], int],
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=purpose, description=purpose[0].upper() + purpose[1:] + ".")
+    parser.add_argument("store", type=Path, help="the SQLite file")
+    parser.set_defaults(action=action)
+    return parser
+
+
+def _listing(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser.add_argument("--json", action="store_true", help="as JSON")
+    return parser
+
+
+def _open(arguments: argparse.Namespace) -> ContractStore:
+    path: Path = arguments.store
+    if not path.exists():
+        raise UnusableArgument(f"{path} is not there; `secc pnc init {path}` makes one")
+    return ContractStore(path)
+
+
+# --- what changes it --------------------------------------------------------------------------------------
+
+
+def _init(arguments: argparse.Namespace) -> int:
+    if arguments.store.exists():
+        return misused(f"{arguments.store} is there already")
+    ContractStore(arguments.store).close()
+    print(f"{arguments.store}: empty; only you may read it")
+    return 0
+
+
+def _add(arguments: argparse.Namespace) -> int:
+    store = _open(arguments)
+    for emaid in arguments.emaid:
+        print(f"{store.add_contract(emaid).emaid}: active, no car yet")
+    return 0
+
+
+def _import(arguments: argparse.Namespace) -> int:
+    """Chains are verified here: later only the leaf is compared."""
+    if arguments.emaid is not None and len(arguments.files) != 1:
+        raise UnusableArgument("--emaid: for one car, that is one file")
+    roots = [one for path in arguments.root for one in read_chain(read_bytes(path))]
+    if not roots:
+        raise UnusableArgument("--root: the OEM or V2G root that the car's certificate leads to")
+    anchors = trust([(kind, root) for root in roots for kind in (Kind.OEM_ROOT, Kind.V2G_ROOT)])
+    store = _open(arguments)
+    contract = None if arguments.emaid is None else store.contract(EMAID.parse(arguments.emaid))
+    if arguments.emaid is not None and contract is None:
+        return refused(f"there is no contract {arguments.emaid}; `secc pnc add` makes one")
+    now = datetime.datetime.now(datetime.UTC)
+    for path in arguments.files:
+        found = read_chain(read_bytes(path))
+        chain = verify_chain(in_order(found, _leaf(path, found)), Role.OEM, anchors, now)
+        store.know_car(chain.leaf)
+        if contract is not None:
+            store.add_car(chain.leaf, contract.emaid)
+        gets = f"gets {contract.emaid}" if contract is not None else "no contract yet"
+        print(f"{chain.pcid}: {gets}, certificate until {chain.leaf.not_after:%Y-%m-%d}")
+    return 0
+
+
+def _leaf(path: Path, found: Sequence[Certificate]) -> Certificate:
+    leaves = [one for one in found if one.basic_constraints is None or not one.basic_constraints.authority]
+    if len(leaves) != 1:
+        raise UnusableArgument(f"{path}: {len(leaves)} certificates of cars in it, expected one")
+    return leaves[0]
+
+
+def _set_status(arguments: argparse.Namespace) -> int:
+    store, emaid = _open(arguments), EMAID.parse(arguments.emaid)
+    found = store.contract(emaid)
+    if found is None:
+        return refused(f"there is no contract {emaid}")
+    if found.status is Status.CANCELED and arguments.status is not Status.CANCELED:
+        return refused(f"{emaid} is canceled for good")
+    store.set_status(emaid, arguments.status)
+    print(f"{found.emaid}: {arguments.status.value}")
+    return 0
+
+
+def _renew(arguments: argparse.Namespace) -> int:
+    """One look of the monitor, with the keys that the configuration names."""
+    from secc.pnc import RenewalMonitor, WatchPolicy
+
+    settings = configuration.load(arguments.config)
+    site = open_site(settings.pnc.site, settings.expiry)
+    policy = WatchPolicy(levels=settings.expiry.levels, renew=settings.expiry.renew)
+    found = RenewalMonitor(site, policy=policy).look(datetime.datetime.now(datetime.UTC))
+    for expiry in found:
+        print(expiry)
+    print(f"{len(found)} end soon, {sum(one.prepared for one in found)} are prepared")
+    return 1 if any(one.failure for one in found) else 0
+
+
+# --- what shows it ----------------------------------------------------------------------------------------
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    store = _open(arguments)
+    ends = {str(one.emaid): one.not_after for one in store.certificates()}
+    rows = [
+        {
+            "emaid": str(one.emaid),
+            "status": one.status.value,
+            "car": None if one.pcid is None else str(one.pcid),
+            "until": None if str(one.emaid) not in ends else ends[str(one.emaid)].isoformat(),
+        }
+        for one in store.contracts()
+    ]
+    waiting = [{"car": str(one.pcid), "contract": None} for one in store.cars() if one.emaid is None]
+    if arguments.json:
+        print(json.dumps({"contracts": rows, "cars without a contract": waiting}, indent=2))
+        return 0
+    for row in rows:
+        until = "no certificate yet" if row["until"] is None else f"until {row['until'][:10]}"
+        print(f"{row['emaid']:17} {row['status']:9} {row['car'] or 'no car':19} {until}")
+    for car in waiting:
+        print(f"{'no contract':27} {car['car']}")
+    return 0
+
+
+def _expiring(arguments: argparse.Namespace) -> int:
+    store, now = _open(arguments), datetime.datetime.now(datetime.UTC)
+    found = store.certificates(ending_by=now + datetime.timedelta(days=arguments.within))
+    rows = []
+    for one in found:
+        contract = store.contract(one.emaid)
+        waits = contract is not None and contract.pcid is not None and store.has_bundle(contract.pcid, now)
+        rows.append({"emaid": str(one.emaid), "until": one.not_after.isoformat(), "prepared": waits})
+    if arguments.json:
+        print(json.dumps(rows, indent=2))
+        return 0
+    for row in rows:
+        done = "the next one waits for its car" if row["prepared"] else "nothing prepared"
+        print(f"{row['emaid']} until {str(row['until'])[:10]}, {done}")
+    print(f"{len(rows)} end within {arguments.within} days")
+    return 0
+
+
+def _receipts(arguments: argparse.Namespace) -> int:
+    """Exit code 1 when one of them does not verify."""
+    rows: list[dict[str, Any]] = []
+    for one in _open(arguments).receipts():
+        try:
+            one.verify()
+            problem = ""
+        except SignatureError as error:
+            problem = str(error)
+        rows.append(
+            {
+                "at": one.at.isoformat(timespec="seconds"),
+                "emaid": one.emaid,
+                "evse_id": one.evse_id,
+                "session_id": one.session_id.hex().upper(),
+                "Wh": one.energy,
+                "genuine": not problem,
+                "problem": problem,
+                "fragment": one.fragment.hex(),
+                "signed_info": one.signed_info.hex(),
+                "signature": one.signature.hex(),
+                "certificate": one.certificate.hex(),
+            }
+        )
+    if arguments.json:
+        print(json.dumps(rows, indent=2))
+    else:
+        for row in rows:
+            verdict = "genuine" if row["genuine"] else f"NOT GENUINE: {row['problem']}"
+            print(f"{row['at']} {row['evse_id']} {row['emaid']} {row['Wh']} Wh, {verdict}")
+        print(f"{len(rows)} receipts")
+    return 0 if all(row["genuine"] for row in rows) else 1
+
+
+def _refusals(arguments: argparse.Namespace) -> int:
+    store = _open(arguments)
+    told = ("refused", "renewal failed", "suspicious")
+    events = [one for one in store.events() if one.kind in told]
+    counts = {key: times for key, times in store.counts().items() if key[0] in told}
+    if arguments.json:
+        rows = [
+            {
+                "at": one.at.isoformat(timespec="seconds"),
+                "kind": one.kind,
+                "rule": one.rule,
+                "identity": one.identity,
+                "evse_id": one.evse_id,
+                "text": one.text,
+            }
+            for one in events
+        ]
+        totals = [{"kind": kind, "rule": rule, "times": times} for (kind, rule), times in counts.items()]
+        print(json.dumps({"events": rows, "totals": totals}, indent=2))
+        return 0
+    for one in events:
+        who = one.identity or "nobody proved"
+        print(f"{one.at:%Y-%m-%d %H:%M:%S} {one.evse_id} {one.kind}: {one.rule}, {who}: {one.text}")
+    for (kind, rule), times in sorted(counts.items()):
+        print(f"{times:6} {kind}: {rule}")
+    return 0

@@ -1,0 +1,37 @@
+"""What ends soon: one line of a list for people, and how near the end is."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Sequence
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Expiry:
+    """One certificate that ends soon."""
+
+    what: str
+    """`contract`, `station` or `root`."""
+    identity: str
+    not_after: datetime.datetime
+    level: int
+    """The narrowest level reached, in days; 0: it has ended."""
+    prepared: bool = False
+    """A new bundle waits for the car."""
+    failure: str = ""
+    """Why there is none."""
+
+    def __str__(self) -> str:
+        """One line: what, until when, what is done about it."""
+        when = "has ended" if self.level == 0 else "ends"
+        done = "; the next one waits for its car" if self.prepared else ""
+        failed = f"; could not be renewed: {self.failure}" if self.failure else ""
+        return f"{self.what} {self.identity} {when} on {self.not_after:%Y-%m-%d}{done}{failed}"
+
+
+def level(end: datetime.datetime, now: datetime.datetime, levels: Sequence[int]) -> int | None:
+    """The narrowest of `levels` (days) that an end has reached; 0 when it is over, None when it is far."""
+    if end <= now:
+        return 0
+    return min((days for days in levels if end - now <= datetime.timedelta(days=days)), default=None)

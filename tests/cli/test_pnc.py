@@ -1,0 +1,242 @@
+"""`secc pnc`: the store of a site, from an empty file to renewed contracts, and everything it refuses."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from secc.cli import main
+from secc.messages import iso2
+from secc.messages.iso2 import ResponseCode
+from secc.pki.hierarchy import Hierarchy, make_hierarchy, write_hierarchy
+from secc.pki.identifiers import EMAID, PCID
+from secc.pki.profiles import Kind
+from secc.pki.xmldsig import Element, sign, verify
+from secc.pnc import ContractIssuer, ContractStore, Event, Status, StoredReceipt
+
+NOW = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
+DAY = datetime.timedelta(days=1)
+PKI: Hierarchy = make_hierarchy(not_before=NOW - DAY, seed=b"secc pnc")
+E = "DEABC000000001G"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_hierarchy(PKI, tmp_path, NOW)
+    assert main(["pnc", "init", str(tmp_path / "site.db")]) == 0
+    return tmp_path
+
+
+def pnc(folder: Path, action: str, *arguments: str) -> int:
+    return main(["pnc", action, str(folder / "site.db"), *arguments])
+
+
+def store(folder: Path) -> ContractStore:
+    return ContractStore(folder / "site.db")
+
+
+def shown(capsys: pytest.CaptureFixture[str]) -> object:
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_store_is_made_once_and_is_its_owners(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert pnc(folder, "init") == 2
+    assert "is there already" in capsys.readouterr().err
+    pnc(folder, "add", E)
+    files = sorted(folder.glob("site.db*"))
+    assert [stat.S_IMODE(path.stat().st_mode) for path in files] == [0o600] * len(files)
+
+
+def test_a_store_that_is_not_there_is_misuse(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert pnc(tmp_path, "list") == 2
+    assert "secc pnc init" in capsys.readouterr().err
+    assert not (tmp_path / "site.db").exists()
+
+
+def test_what_is_no_store_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "site.db").write_text("not a database, but long enough to look like a file of one" * 20)
+    assert pnc(tmp_path, "list") == 1
+    assert "not a database" in capsys.readouterr().err
+
+
+def test_a_contract_and_its_car(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert pnc(folder, "add", E, "de-abc-000000002") == 0
+    root, car = str(folder / "oem_root.pem"), str(folder / "oem_chain.pem")
+    assert pnc(folder, "import", car, "--root", root, "--emaid", E) == 0
+    capsys.readouterr()
+    assert pnc(folder, "list", "--json") == 0
+    listed = shown(capsys)
+    assert listed == {
+        "contracts": [
+            {"emaid": E, "status": "active", "car": "ZZZTESTCAR0000001", "until": None},
+            {"emaid": "de-abc-000000002", "status": "active", "car": None, "until": None},
+        ],
+        "cars without a contract": [],
+    }
+    assert pnc(folder, "list") == 0
+    assert "ZZZTESTCAR0000001   no certificate yet" in capsys.readouterr().out
+
+
+def test_a_car_without_a_contract_is_known(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    car = str(folder / "oem_chain.pem")
+    assert pnc(folder, "import", car, "--root", str(folder / "oem_root.pem")) == 0
+    pnc(folder, "list")
+    assert "no contract" in capsys.readouterr().out
+    assert store(folder).car(PCID.parse("ZZZTESTCAR0000001")) == PKI[Kind.OEM_LEAF].certificate
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "complaint"),
+    [
+        (["oem_chain.pem"], 2, "--root"),
+        (["oem_chain.pem", "--root", "mo_root.pem"], 1, "no_anchor"),
+        (["contract_chain.pem", "--root", "mo_root.pem"], 1, ""),
+        (["oem_root.pem", "--root", "oem_root.pem"], 2, "0 certificates of cars"),
+        (["oem_chain.pem", "--root", "oem_root.pem", "--emaid", "DEABC000000009"], 1, "secc pnc add"),
+        (["oem_chain.pem", "oem_leaf.pem", "--root", "oem_root.pem", "--emaid", E], 2, "one file"),
+    ],
+)
+def test_cars_that_are_not_taken(
+    folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], status: int, complaint: str
+) -> None:
+    named = [str(folder / one) if one.endswith(".pem") else one for one in arguments]
+    assert pnc(folder, "import", *named) == status
+    assert complaint in capsys.readouterr().err
+    assert store(folder).cars() == ()
+
+
+def test_a_contract_is_blocked_activated_and_canceled_for_good(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pnc(folder, "add", E)
+    emaid = EMAID.parse(E)
+    for action, status in (
+        ("block", Status.BLOCKED),
+        ("activate", Status.ACTIVE),
+        ("cancel", Status.CANCELED),
+    ):
+        assert pnc(folder, action, E) == 0
+        found = store(folder).contract(emaid)
+        assert found is not None
+        assert found.status is status
+    assert pnc(folder, "activate", E) == 1
+    assert "for good" in capsys.readouterr().err
+    assert pnc(folder, "block", "DEABC000000009") == 1
+    assert pnc(folder, "add", E) == 1
+    assert pnc(folder, "add", "nobody") == 1
+
+
+def site(folder: Path) -> Path:
+    """A configuration of a station with everything of a site."""
+    (folder / "station.toml").write_text(
+        "[pnc.site]\n"
+        'store = "site.db"\n'
+        'mo_chain = "contract_chain.pem"\nmo_key = "mo_sub_ca_2_key.pem"\n'
+        'cps_chain = "cps_chain.pem"\ncps_key = "cps_leaf_key.pem"\n'
+    )
+    return folder / "station.toml"
+
+
+def ending(folder: Path, days: int) -> None:
+    issuer = ContractIssuer(PKI[Kind.MO_SUB_CA_2], [PKI[Kind.MO_SUB_CA_1].certificate])
+    store(folder).add_certificate(issuer.issue(E, NOW, not_after=NOW + days * DAY).leaf)
+
+
+def test_what_ends_soon_is_shown_and_renewed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pnc(folder, "add", E)
+    car = str(folder / "oem_chain.pem")
+    pnc(folder, "import", car, "--root", str(folder / "oem_root.pem"), "--emaid", E)
+    ending(folder, 10)
+    capsys.readouterr()
+    assert pnc(folder, "expiring", "--within", "9", "--json") == 0
+    assert shown(capsys) == []
+    assert pnc(folder, "expiring") == 0
+    assert "nothing prepared" in capsys.readouterr().out
+    assert main(["pnc", "renew", str(site(folder))]) == 0
+    assert "the next one waits for its car" in capsys.readouterr().out
+    pnc(folder, "expiring", "--json")
+    until = (NOW + 10 * DAY).isoformat()
+    assert shown(capsys) == [{"emaid": E, "until": until, "prepared": True}]
+
+
+def test_a_renewal_that_fails_says_why(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pnc(folder, "add", E)
+    ending(folder, 10)
+    assert main(["pnc", "renew", str(site(folder))]) == 1
+    assert "no car is known for the contract" in capsys.readouterr().out
+    pnc(folder, "refusals")
+    assert "renewal failed: no_car" in capsys.readouterr().out
+
+
+def receipt(energy: int) -> StoredReceipt:
+    """As a car signs it."""
+    request = iso2.MeteringReceiptReq(
+        id="id1", session_id=bytes(8), meter_info=iso2.MeterInfo(meter_id="M", meter_reading=energy)
+    )
+    element, owner = Element("MeteringReceiptReq", request), PKI[Kind.CONTRACT_LEAF]
+    proof = verify(sign((element,), owner.key), (element,), owner.key.public_key())
+    leaf = owner.certificate.der
+    return StoredReceipt(
+        NOW, E, "E1", bytes(8), energy, element.fragment(), proof.signed_info, proof.value, leaf
+    )
+
+
+def test_receipts_are_verified_again(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kept = store(folder)
+    kept.add_receipt(receipt(4200))
+    assert pnc(folder, "receipts") == 0
+    assert f"{E} 4200 Wh, genuine" in capsys.readouterr().out
+    kept.add_receipt(dataclasses.replace(receipt(1), fragment=receipt(2).fragment))
+    kept.add_receipt(dataclasses.replace(receipt(1), signature=receipt(1).signature[:-1] + b"\0"))
+    kept.add_receipt(dataclasses.replace(receipt(1), signature=b""))
+    kept.add_receipt(dataclasses.replace(receipt(1), signed_info=b"\x80"))
+    assert pnc(folder, "receipts", "--json") == 1
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["genuine"] for row in rows] == [True, False, False, False, False]
+
+
+def test_refusals_are_shown_with_their_number(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kept = store(folder)
+    text = f"PaymentDetailsReq: {ResponseCode.FAILED_CERT_CHAIN_ERROR.value}"
+    for _ in range(3):
+        kept.add_event(Event(NOW, "refused", "", "E1", "no_anchor", text))
+    kept.add_event(Event(NOW, "granted", E, "E1", "back_end", ""))
+    assert pnc(folder, "refusals") == 0
+    assert "     3 refused: no_anchor" in capsys.readouterr().out
+    assert pnc(folder, "refusals", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["totals"] == [{"kind": "refused", "rule": "no_anchor", "times": 3}]
+    assert len(told["events"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (('store = "site.db"', 'store = "other.db"'), "secc pnc init"),
+        (("mo_sub_ca_2_key", "oem_leaf_key"), "none of its certificates is for the key"),
+        (('mo_chain = "contract_chain.pem"', 'mo_chain = "no-such.pem"'), "no-such.pem"),
+        (("cps_leaf_key.pem", "cps_chain.pem"), "not a PEM private key"),
+        (('mo_chain = "contract_chain.pem"\n', ""), "all or none"),
+        (("[pnc.site]", '[pnc.site]\ncrls = ["mo_root.pem"]'), "not a revocation list"),
+        (("[pnc.site]", '[pnc.site]\nauthority = "nowhere"'), "nowhere"),
+    ],
+)
+def test_a_site_that_cannot_be_opened_names_the_file(
+    folder: Path, capsys: pytest.CaptureFixture[str], change: tuple[str, str], complaint: str
+) -> None:
+    path = site(folder)
+    path.write_text(path.read_text().replace(*change))
+    assert main(["pnc", "renew", str(path)]) == 2
+    assert main(["serve", "-i", "lo", "--config", str(path)]) == 2
+    assert capsys.readouterr().err.count(complaint) == 2
+
+
+def test_serve_takes_the_store_or_a_back_end(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["serve", "-i", "lo", "--sim", "ac", "--store", str(folder / "site.db"), "--backend", "a:B"]
+    assert main(given) == 2
+    assert "exclude each other" in capsys.readouterr().err
