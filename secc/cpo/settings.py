@@ -58,6 +58,9 @@ class Tls:
     """PEM: only who shows a certificate under one of these may connect at all."""
 
 
+_RENEWAL = RenewalPolicy()
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class CpoSettings:
     """Everything that `secc cpo` needs to know."""
@@ -84,7 +87,7 @@ class CpoSettings:
     """Validity of a station's certificate."""
     contract_days: int = 365
     """Validity of a contract certificate."""
-    renewal: RenewalPolicy = RenewalPolicy()
+    renewal: RenewalPolicy = _RENEWAL
     jobs: bool = True
     """Run jobs beside the answers; with many contracts run `secc cpo work` beside `serve` instead."""
     opcp: OpcpSettings | None = None
