@@ -13,6 +13,7 @@ import tomllib
 import typing
 
 from secc.errors import ConfigError
+from secc.ocpp.settings import OcppConfig
 from secc.pnc_settings import (
     ExpiryConfig,
     OfflinePolicy,
@@ -396,6 +397,8 @@ class SeccConfig:
     """Leniencies."""
     slac: SlacConfig = SlacConfig()  # noqa: RUF009 - frozen, as all of them
     """Matching."""
+    ocpp: OcppConfig = OcppConfig()  # noqa: RUF009 - frozen, as all of them
+    """Central system."""
 
     def __post_init__(self) -> None:
         check(

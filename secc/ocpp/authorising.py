@@ -1,0 +1,117 @@
+"""Who may charge: the CSMS, its local list, what it has said before. Pure.
+
+A refusal of the CSMS is final; only when it cannot be reached the list and the cache are asked, and they can
+refuse as well as accept. For a contract both answers of the CSMS count, the token's and the certificate's
+[OCPP C07]. What nobody knows is left to the offline policy: `pnc.offline` for contracts, `offline_unknown`
+for cards.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import msgspec
+
+from secc.errors import IdentifierError
+from secc.ocpp.words import (
+    AuthorizeAnswer,
+    CertificateStatus,
+    IdToken,
+    ListEntry,
+    TokenInfo,
+    TokenStatus,
+)
+from secc.pki.identifiers import EMAID
+from secc.session.contract_events import Verdict
+
+
+def same(one: str, other: str) -> bool:
+    """The same token: for an eMAID hyphens, case and a missing check digit do not count."""
+    try:
+        return EMAID.parse(one).matches(EMAID.parse(other))
+    except IdentifierError:
+        return one.casefold() == other.casefold()
+
+
+class Known(msgspec.Struct, frozen=True):
+    """A token with what is known of it, and until when."""
+
+    token: IdToken
+    info: TokenInfo
+    until: float | None = None
+
+
+@dataclasses.dataclass(slots=True)
+class Memory:
+    """The local list and the cache of one station."""
+
+    list_version: int = 0
+    listed: dict[str, Known] = dataclasses.field(default_factory=dict)
+    cached: dict[str, Known] = dataclasses.field(default_factory=dict)
+
+    def update_list(self, version: int, entries: list[ListEntry], *, full: bool) -> bool:
+        """SendLocalList; False when a difference comes for another version than ours or a later one."""
+        if not full and version <= self.list_version:
+            return False
+        if full:
+            self.listed = {}
+        for entry in entries:
+            self._drop(self.listed, entry.token)
+            if entry.info is not None:
+                known = Known(entry.token, entry.info, entry.info.expires)
+                self.listed[entry.token.key] = known
+        self.list_version = version
+        return True
+
+    def learn(self, token: IdToken, info: TokenInfo, now: float, lifetime: float) -> None:
+        """Cache an answer of the CSMS."""
+        self._drop(self.cached, token)
+        while len(self.cached) >= _MOST_CACHED:
+            del self.cached[next(iter(self.cached))]
+        until = info.expires if info.expires is not None else now + lifetime
+        self.cached[token.key] = Known(token, info, until)
+
+    def recall(self, token: IdToken, now: float, *, use_list: bool, use_cache: bool) -> TokenInfo | None:
+        """What is known without the CSMS: the list first."""
+        for use, store in ((use_list, self.listed), (use_cache, self.cached)):
+            known = store.get(token.key) if use else None
+            if known is None or not same(known.token.text, token.text):
+                continue
+            if known.until is None or now < known.until:
+                return known.info
+        return None
+
+    @staticmethod
+    def _drop(store: dict[str, Known], token: IdToken) -> None:
+        store.pop(token.key, None)
+
+
+_MOST_CACHED = 1000
+
+
+def verdict(answer: AuthorizeAnswer) -> Verdict:
+    """The word of the CSMS about a contract; a certificate that it does not speak of counts as good."""
+    if answer.certificate is not None and answer.certificate is not CertificateStatus.ACCEPTED:
+        return _CERTIFICATES[answer.certificate]
+    return token_verdict(answer.info)
+
+
+def token_verdict(info: TokenInfo) -> Verdict:
+    """The word about a token."""
+    return _TOKENS.get(info.status, Verdict.BLOCKED)
+
+
+_CERTIFICATES = {
+    CertificateStatus.EXPIRED: Verdict.EXPIRED,
+    CertificateStatus.REVOKED: Verdict.REVOKED,
+    CertificateStatus.CANCELLED: Verdict.BLOCKED,
+    CertificateStatus.CHAIN_ERROR: Verdict.UNKNOWN,
+    CertificateStatus.SIGNATURE_ERROR: Verdict.UNKNOWN,
+    CertificateStatus.NO_CERTIFICATE: Verdict.UNKNOWN,
+}
+_TOKENS = {
+    TokenStatus.ACCEPTED: Verdict.ACCEPTED,
+    TokenStatus.EXPIRED: Verdict.EXPIRED,
+    TokenStatus.INVALID: Verdict.UNKNOWN,
+    TokenStatus.UNKNOWN: Verdict.UNKNOWN,
+}

@@ -1,0 +1,165 @@
+"""What stands behind a central system: who may charge, contracts for cars, certificates. For the CSMS double.
+
+`Accounts` answers from a list and, for certificates, from the roles of `secc.pnc` in the same process;
+`CpoService` asks the operator's provisioning service over HTTP (`secc cpo serve`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import dataclasses
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
+
+from secc.ocpp.authorising import same
+from secc.ocpp.words import AuthorizeAnswer, CertificateStatus, IdToken, Payload, TokenInfo, TokenStatus
+from secc.pki.certificates import read_certificate
+
+
+class Ecosystem(Protocol):
+    """What the double asks; None means that there is no answer."""
+
+    async def authorize(self, token: IdToken, body: Payload) -> AuthorizeAnswer:
+        """`body` is the whole message, with certificate and hash data."""
+        ...
+
+    async def provision(self, station: str, action: str, exi: bytes) -> bytes | None:
+        """The answer for a car."""
+        ...
+
+    async def certificate_status(self, data: Payload) -> bytes | None:
+        """An OCSP response for OCSPRequestData."""
+        ...
+
+    async def sign(self, station: str, csr: str, kind: str) -> str | None:
+        """The chain in PEM, leaf first."""
+        ...
+
+
+@dataclasses.dataclass(slots=True)
+class Accounts:
+    """A list of tokens, and functions for the rest, which may be missing."""
+
+    tokens: dict[str, TokenStatus] = dataclasses.field(default_factory=dict)
+    certificates: CertificateStatus = CertificateStatus.ACCEPTED
+    """What is said about every contract certificate."""
+    provide: Callable[[str, bytes], bytes | None] | None = None
+    """(action, request) to answer."""
+    ocsp: Callable[[bytes], bytes | None] | None = None
+    """OCSP request to response, in DER."""
+    signer: Callable[[str, str], str | None] | None = None
+    """(request in PEM, kind) to chain in PEM."""
+
+    async def authorize(self, token: IdToken, body: Payload) -> AuthorizeAnswer:
+        found = next((status for text, status in self.tokens.items() if same(text, token.text)), None)
+        status = TokenStatus.UNKNOWN if found is None else found
+        shown = "iso15118CertificateHashData" in body or "certificate" in body
+        if not shown:
+            return AuthorizeAnswer(TokenInfo(status))
+        certificate = self.certificates
+        if certificate is CertificateStatus.ACCEPTED and status is not TokenStatus.ACCEPTED:
+            certificate = (
+                CertificateStatus.CANCELLED
+            )  # by the errata: the certificate is good, its owner is not
+        return AuthorizeAnswer(TokenInfo(status), certificate)
+
+    async def provision(self, station: str, action: str, exi: bytes) -> bytes | None:
+        return None if self.provide is None else await asyncio.to_thread(self.provide, action, exi)
+
+    async def certificate_status(self, data: Payload) -> bytes | None:
+        if self.ocsp is None:
+            return None
+        return await asyncio.to_thread(self.ocsp, ocsp_request(data))
+
+    async def sign(self, station: str, csr: str, kind: str) -> str | None:
+        return None if self.signer is None else await asyncio.to_thread(self.signer, csr, kind)
+
+
+class CpoService:
+    """The provisioning service of `secc cpo serve`, over HTTP."""
+
+    def __init__(
+        self, url: str, *, token: str = "", limit: float = 4.0, others: Ecosystem | None = None
+    ) -> None:
+        """`others` decides about tokens that are no contracts; without it they are unknown."""
+        self._url = url.rstrip("/")
+        self._token = token
+        self._limit = limit
+        self._others = others
+
+    async def authorize(self, token: IdToken, body: Payload) -> AuthorizeAnswer:
+        told = await self._ask("/v1/authorizations", {"emaid": token.text})
+        status = {"accepted": TokenStatus.ACCEPTED, "blocked": TokenStatus.BLOCKED}.get(
+            str((told or {}).get("status")), TokenStatus.UNKNOWN
+        )
+        if status is TokenStatus.UNKNOWN and self._others is not None:
+            return await self._others.authorize(token, body)
+        good = status is TokenStatus.ACCEPTED
+        shown = "iso15118CertificateHashData" in body or "certificate" in body
+        certificate = CertificateStatus.ACCEPTED if good else CertificateStatus.CANCELLED
+        return AuthorizeAnswer(TokenInfo(status), certificate if shown else None)
+
+    async def provision(self, station: str, action: str, exi: bytes) -> bytes | None:
+        told = await self._ask(
+            "/v1/provisioning",
+            {"action": action, "request": base64.b64encode(exi).decode(), "station": station},
+        )
+        if told is None or told.get("status") != "Accepted":
+            return None
+        return base64.b64decode(told["response"])
+
+    async def certificate_status(self, data: Payload) -> bytes | None:
+        return await asyncio.to_thread(self._post, "/ocsp", ocsp_request(data), "application/ocsp-request")
+
+    async def sign(self, station: str, csr: str, kind: str) -> str | None:
+        path = f"/v1/stations/{urllib.parse.quote(station, safe='')}/certificate"
+        told = await self._ask(path, {"request": base64.b64encode(csr.encode()).decode()})
+        if told is None:
+            return None
+        return "".join(read_certificate(base64.b64decode(one)).pem.decode() for one in told["chain"])
+
+    async def _ask(self, path: str, body: Payload) -> dict[str, Any] | None:
+        data = json.dumps(body).encode()
+        answer = await asyncio.to_thread(self._post, path, data, "application/json")
+        told = None if answer is None else json.loads(answer)
+        return told if isinstance(told, dict) else None
+
+    def _post(self, path: str, data: bytes, kind: str) -> bytes | None:
+        headers = {"Content-Type": kind}
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
+        request = urllib.request.Request(self._url + path, data=data, headers=headers, method="POST")
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(request, timeout=self._limit) as answer:
+                body: bytes = answer.read(1_000_000)
+                return body
+        except (OSError, urllib.error.HTTPError):
+            return None
+
+
+def ocsp_request(data: Payload) -> bytes:
+    """OCSPRequestData as a request in DER."""
+    algorithm = {"SHA256": hashes.SHA256(), "SHA384": hashes.SHA384(), "SHA512": hashes.SHA512()}[
+        data["hashAlgorithm"]
+    ]
+    return (
+        ocsp.OCSPRequestBuilder()
+        .add_certificate_by_hash(
+            bytes.fromhex(data["issuerNameHash"]),
+            bytes.fromhex(data["issuerKeyHash"]),
+            int(data["serialNumber"], 16),
+            algorithm,
+        )
+        .build()
+        .public_bytes(Encoding.DER)
+    )

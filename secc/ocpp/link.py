@@ -1,0 +1,189 @@
+"""The WebSocket to the CSMS: connects, connects again, and hands calls through.
+
+Security profiles: 1 password, 2 password over TLS, 3 TLS with a certificate of our own; TLS 1.2 at least, the
+server's name checked. Pauses between tries double, with jitter, so that a CSMS that comes back is not run
+over by all its stations at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import collections
+import random
+import ssl
+import urllib.parse
+from collections.abc import Awaitable, Callable
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import WebSocketException
+from websockets.typing import Subprotocol
+
+from secc.errors import ConfigError
+from secc.ocpp.rpc import Handler, NoAnswer, Rpc
+from secc.ocpp.settings import OcppConfig, OcppVersion
+from secc.ocpp.words import Payload
+
+
+def pause(failures: int, first: float, longest: float, chance: float) -> float:
+    """Seconds before the next try after so many failures; `chance` in 0..1."""
+    full = min(first * 2.0 ** min(failures, 32), longest)
+    return full * (0.5 + 0.5 * chance)
+
+
+class CsmsLink:
+    """One per station; give it a task for `run`."""
+
+    def __init__(
+        self,
+        config: OcppConfig,
+        identity: str,
+        *,
+        handle: Handler,
+        opened: Callable[[OcppVersion], Awaitable[None]],
+        tell: Callable[[str], None],
+        listen: Callable[[bool, str], None] = lambda _ours, _text: None,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        """`opened` runs as long as a connection lasts, and may end it by returning; `tell` takes what a log
+        should say."""
+        self._config = config
+        self._identity = identity
+        self._handle = handle
+        self._opened = opened
+        self._tell = tell
+        self._listen = listen
+        self._chance = chance
+        self._answered: collections.OrderedDict[str, str] = collections.OrderedDict()
+        self._rpc: Rpc | None = None
+        self._socket: ClientConnection | None = None
+        self._failures = 0
+        self._told = ""
+
+    @property
+    def connected(self) -> bool:
+        """There is a connection; whether the CSMS has accepted us is another matter."""
+        return self._rpc is not None
+
+    async def call(
+        self, action: str, payload: Payload, *, patience: float | None = None, message_id: str | None = None
+    ) -> Payload:
+        """See `Rpc.call`. A call that is not answered in the usual time ends the connection."""
+        rpc, socket = self._rpc, self._socket
+        if rpc is None or socket is None:
+            raise NoAnswer("not connected")
+        limit = self._config.call_timeout if patience is None else patience
+        return await rpc.call(action, payload, patience=limit, message_id=message_id)
+
+    async def drop(self, reason: str) -> None:
+        """End the connection; the next one comes by itself."""
+        if self._socket is not None:
+            self._say(f"connection given up: {reason}")
+            self._socket.transport.abort()
+
+    async def run(self) -> None:
+        """Connect and stay connected, until cancelled."""
+        while True:
+            try:
+                await self._connect_once()
+                reason = "closed by the CSMS"
+            except (OSError, TimeoutError, WebSocketException, ConfigError, EOFError) as error:
+                reason = f"{type(error).__name__}: {error}".rstrip(": ")
+            seconds = pause(
+                self._failures, self._config.reconnect_first, self._config.reconnect_longest, self._chance()
+            )
+            self._failures += 1
+            self._say(f"not connected: {reason}")
+            await asyncio.sleep(seconds)
+
+    async def _connect_once(self) -> None:
+        config = self._config
+        secure = config.url.startswith("wss:")
+        context = await asyncio.to_thread(tls_context, config) if secure else None
+        socket = await connect(
+            address(config, self._identity),
+            subprotocols=[Subprotocol(version.subprotocol) for version in config.versions],
+            additional_headers=credentials(config, self._identity),
+            ssl=context,
+            proxy=None,
+            compression=None,
+            open_timeout=config.connect_timeout,
+            ping_interval=config.ping_interval,
+            ping_timeout=config.ping_interval,
+            close_timeout=1.0,
+            max_size=config.max_message,
+        )
+        try:
+            version = _agreed(socket.subprotocol, config)
+            await self._use(socket, version)
+        finally:
+            socket.transport.abort()
+
+    async def _use(self, socket: ClientConnection, version: OcppVersion) -> None:
+        rpc = Rpc(socket.send, version, self._handle, answered=self._answered, listen=self._listen)
+        self._rpc, self._socket = rpc, socket
+        self._say(f"connected, OCPP {version.value}")
+        opened = asyncio.ensure_future(self._opened(version))
+        reading = asyncio.create_task(self._read(socket, rpc))
+        try:
+            done, _ = await asyncio.wait([opened, reading], return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            self._rpc = self._socket = None
+            rpc.close("the connection is gone")
+            for task in (opened, reading):
+                task.cancel()
+            await asyncio.wait([opened, reading])
+
+    async def _read(self, socket: ClientConnection, rpc: Rpc) -> None:
+        async for message in socket:
+            self._failures = 0  # somebody who speaks is there
+            if isinstance(message, str):
+                rpc.receive(message)
+
+    def _say(self, text: str) -> None:
+        """The same once."""
+        if text != self._told:
+            self._told = text
+            self._tell(text)
+
+
+def address(config: OcppConfig, identity: str) -> str:
+    """The URL with the identity at its end."""
+    return f"{config.url.rstrip('/')}/{urllib.parse.quote(identity, safe='')}"
+
+
+def credentials(config: OcppConfig, identity: str) -> dict[str, str]:
+    """The header for profiles 1 and 2; read anew each time, as the CSMS may have changed the password."""
+    if config.security_profile not in (1, 2) or config.password_file is None:
+        return {}
+    try:
+        password = config.password_file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"ocpp.password_file: {error}") from error
+    text = base64.b64encode(f"{identity}:{password}".encode()).decode()
+    return {"Authorization": f"Basic {text}"}
+
+
+def tls_context(config: OcppConfig) -> ssl.SSLContext:
+    """For profiles 2 and 3. Raises ConfigError, which names the file."""
+    try:
+        context = ssl.create_default_context(cafile=None if config.ca is None else str(config.ca))
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(f"ocpp.ca: {error}") from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if config.security_profile == 3:
+        try:
+            context.load_cert_chain(str(config.client_certificate), str(config.client_key))
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError(f"ocpp.client_certificate: {error}") from error
+    return context
+
+
+def _agreed(subprotocol: str | None, config: OcppConfig) -> OcppVersion:
+    for version in config.versions:
+        if version.subprotocol == subprotocol:
+            return version
+    offered = ", ".join(version.value for version in config.versions)
+    raise ConfigError(f"the CSMS speaks none of the versions {offered}") from None

@@ -1,0 +1,115 @@
+"""The certificate side of the back end: contracts for cars, revocation, the station's own certificates."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from cryptography.hazmat.primitives import hashes
+
+from secc.aio.renewal import CertificateFiles
+from secc.errors import CertificateError, LinkError
+from secc.ocpp.conversation import Conversation
+from secc.ocpp.rpc import CallFailed, NoAnswer
+from secc.ocpp.settings import OcppConfig
+from secc.ocpp.signing import STATION, V2G, Signing
+from secc.ocpp.words import Payload
+from secc.pki.certificates import read_certificate
+from secc.pki.contract import Evidence, OcspRequestData, PresentedContract
+from secc.pki.issuing import key_pem, make_request, new_key
+from secc.pki.profiles import Kind
+from secc.pki.provisioning import ProvisioningAnswer, ProvisioningRequest, Refusal
+from secc.pki.revocation import Question, identifier_hashes
+
+NAMESPACE = "urn:iso:15118:2:2013:MsgDef"
+
+
+class CertificatePorts:
+    """`ProvisioningBackend`, `RevocationBackend`, `OcspSource` and `CertificateSigner` over OCPP."""
+
+    def __init__(self, talk: Conversation, settings: OcppConfig, tell: Callable[[str], None]) -> None:
+        self.talk = talk
+        self.settings = settings
+        self.tell = tell
+        self.signing = Signing(self._ask_signature, wait=settings.csr_wait, repeats=settings.csr_repeats)
+        self.certificate_wanted = asyncio.Event()
+
+    async def provision(self, request: ProvisioningRequest) -> ProvisioningAnswer:
+        """Get15118EVCertificate: the car's message goes through untouched, and so does the answer."""
+        dialect = self.talk.dialect
+        told = await self.ask_or_none(*dialect.provision(request.action.value, NAMESPACE, request.payload))
+        if told is None:
+            return ProvisioningAnswer(refusal=Refusal.UNREACHABLE)
+        exi = _tolerant(dialect.read_provision, told)
+        return ProvisioningAnswer(refusal=Refusal.UNKNOWN) if exi is None else ProvisioningAnswer(exi)
+
+    async def revocation(self, contract: PresentedContract) -> Evidence:
+        """GetCertificateStatus for each certificate of the chain that names a responder."""
+        found = [await self._certificate_status(data) for data in contract.ocsp_request_data]
+        return Evidence(ocsp=tuple(one for one in found if one is not None))
+
+    async def ocsp_response(self, question: Question) -> bytes | None:
+        """GetCertificateStatus for the station's own certificate."""
+        if not question.ocsp_urls:
+            return None
+        name, key = identifier_hashes(question.issuer, hashes.SHA256())
+        serial = f"{question.certificate.serial:x}"
+        return await self._certificate_status(
+            OcspRequestData(name.hex(), key.hex(), serial, question.ocsp_urls[0])
+        )
+
+    async def sign_certificate(self, request: bytes) -> list[bytes]:
+        """SignCertificate for the certificate that EVs see."""
+        return await self.signing.sign(request, V2G)
+
+    async def certificate_due(self) -> None:
+        """Returns when the CSMS wants that certificate renewed."""
+        await self.certificate_wanted.wait()
+        self.certificate_wanted.clear()
+
+    async def renew_client_certificate(self) -> None:
+        """A new certificate for profile 3: new key, SignCertificate, new files, new connection.
+
+        Raises LinkError; the old files stay then.
+        """
+        chain, key = self.settings.client_certificate, self.settings.client_key
+        if chain is None or key is None:
+            raise LinkError("there is no client certificate to renew")
+        files = CertificateFiles(chain, key)
+        try:
+            subject = files.leaf().subject
+            made = new_key()
+            request = make_request(
+                made, Kind.SECC_LEAF, common_name=subject.common_name, organization="", country=""
+            )
+            signed = await self.signing.sign(request, STATION)
+            pem = b"".join(read_certificate(one).pem for one in signed)
+            await asyncio.to_thread(files.replace, pem, key_pem(made))
+        except (CertificateError, OSError) as error:
+            raise LinkError(f"the client certificate is not renewed: {error}") from error
+        await self.talk.link.drop("a new client certificate")
+
+    async def ask_or_none(self, action: str, payload: Payload) -> Payload | None:
+        """The answer, or None, which is told."""
+        try:
+            return await self.talk.ask((action, payload))
+        except (NoAnswer, CallFailed) as error:
+            self.tell(f"{action}: {error}")
+            return None
+
+    async def _certificate_status(self, data: OcspRequestData) -> bytes | None:
+        dialect = self.talk.dialect
+        told = await self.ask_or_none(*dialect.certificate_status(data))
+        return None if told is None else _tolerant(dialect.read_certificate_status, told)
+
+    async def _ask_signature(self, csr: str, kind: str) -> bool:
+        dialect = self.talk.dialect
+        return dialect.read_sign_certificate(await self.talk.ask(dialect.sign_certificate(csr, kind)))
+
+
+def _tolerant(read: Callable[[Payload], bytes | None], answer: Payload) -> bytes | None:
+    """What 1.6 wraps has no schema: whatever is wrong in it is no answer."""
+    try:
+        return read(answer)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None

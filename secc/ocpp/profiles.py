@@ -1,0 +1,201 @@
+"""Charging profiles: which are kept, and what they allow when. Pure.
+
+For each purpose the profile with the highest stack level counts that says something about the moment; a
+TxProfile stands in for a TxDefaultProfile, and the limits of the whole station cap both. All of it becomes
+one list of power steps, from which the schedule for the EV and the limit of this moment are taken.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from secc.ocpp.words import Period, Profile, ProfileFilter, ProfileKind, Purpose, Schedule
+from secc.session.events import EnergyNeed, PowerSchedule, PowerStep, ScheduleOffer
+
+DAY = 86_400.0
+WEEK = 7 * DAY
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Supply:
+    """How amperes become watts here."""
+
+    voltage: float
+    """V, phase to neutral; for DC of the output."""
+    phases: int
+    max_power: float
+    """W that the outlet can deliver."""
+
+    def watts(self, period: Period, unit: str) -> float:
+        """The limit of a period."""
+        if unit == "W":
+            return max(0.0, period.limit)
+        phases = min(period.phases or self.phases, self.phases)
+        return max(0.0, period.limit) * self.voltage * phases
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Running:
+    """The transaction under way."""
+
+    id: str
+    begun_at: float
+    """Unix seconds."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Step:
+    """From `start` (Unix seconds) on, at most `watts`; None: no profile says anything."""
+
+    start: float
+    watts: float | None
+
+
+def added(profiles: Sequence[Profile], new: Profile, running: Running | None) -> tuple[Profile, ...] | str:
+    """The profiles with a new one, or why it is refused."""
+    if not new.schedules or any(not schedule.periods for schedule in new.schedules):
+        return "no schedule"
+    if any(schedule.periods[0].start != 0 for schedule in new.schedules):
+        return "the first period does not start at 0"
+    if new.kind is ProfileKind.RECURRING and any(one.start is None for one in new.schedules):
+        return "recurring without a start"
+    if new.purpose is Purpose.TX:
+        if running is None:
+            return "no transaction"
+        if new.transaction not in ("", running.id):
+            return "another transaction"
+        new = msgspec.structs.replace(new, transaction=running.id)
+    if new.purpose is Purpose.STATION_MAX and new.evse != 0:
+        return "a limit of the station belongs to EVSE 0"
+    kept = [one for one in profiles if not _replaces(new, one)]
+    return (*kept, new)
+
+
+def cleared(profiles: Iterable[Profile], which: ProfileFilter) -> tuple[Profile, ...]:
+    """What is left when those that `which` means are gone."""
+    return tuple(one for one in profiles if not _meant(one, which))
+
+
+def after_transaction(profiles: Iterable[Profile]) -> tuple[Profile, ...]:
+    """A TxProfile ends with its transaction."""
+    return tuple(one for one in profiles if one.purpose is not Purpose.TX)
+
+
+def limit_at(
+    profiles: Iterable[Profile], supply: Supply, at: float, running: Running | None, now: float
+) -> float | None:
+    """W that are allowed at a moment; None: no profile says anything."""
+    by_purpose: dict[Purpose, tuple[int, float]] = {}
+    for profile in profiles:
+        watts = _says(profile, supply, at, running, now)
+        best = by_purpose.get(profile.purpose)
+        if watts is not None and (best is None or profile.stack > best[0]):
+            by_purpose[profile.purpose] = profile.stack, watts
+    if Purpose.TX in by_purpose:
+        by_purpose.pop(Purpose.TX_DEFAULT, None)
+    return min((watts for _, watts in by_purpose.values()), default=None)
+
+
+def composite(
+    profiles: Sequence[Profile], supply: Supply, now: float, horizon: float, running: Running | None
+) -> tuple[Step, ...]:
+    """What is allowed from now on, for `horizon` seconds: one step at each change."""
+    moments = {now}
+    for profile in profiles:
+        moments |= {at for at in _changes(profile, now, horizon, running) if now < at < now + horizon}
+    steps: list[Step] = []
+    for at in sorted(moments):
+        watts = limit_at(profiles, supply, at, running, now)
+        if not steps or steps[-1].watts != watts:
+            steps.append(Step(at, watts))
+    return tuple(steps)
+
+
+def offer(steps: Sequence[Step], supply: Supply, need: EnergyNeed, horizon: float) -> ScheduleOffer:
+    """The steps as an EV gets them; what does not fit into its memory becomes one last, lowest step."""
+    now = steps[0].start
+    found: list[PowerStep] = []
+    for step in steps:
+        watts = supply.max_power if step.watts is None else min(step.watts, supply.max_power)
+        start = int(step.start - now)
+        if found and start <= found[-1].start:  # two changes within a second: the lower one for both
+            found[-1] = PowerStep(found[-1].start, min(watts, found[-1].max_power))
+        else:
+            found.append(PowerStep(start, watts))
+    room = max(1, min(need.max_steps, 1024))
+    if len(found) > room:
+        lowest = min(step.max_power for step in found[room - 1 :])
+        found = [*found[: room - 1], PowerStep(found[room - 1].start, lowest)]
+    duration = min(86_400, max(1, int(horizon) - found[-1].start))
+    return ScheduleOffer((PowerSchedule(1, tuple(found), duration),))
+
+
+# --- one profile -------------------------------------------------------------------------------------------
+
+
+def _replaces(new: Profile, old: Profile) -> bool:
+    """The same id, or the same place: stack level, purpose, EVSE (and transaction)."""
+    if new.id == old.id:
+        return True
+    return (new.stack, new.purpose, new.evse, new.transaction) == (
+        old.stack,
+        old.purpose,
+        old.evse,
+        old.transaction,
+    )
+
+
+def _meant(profile: Profile, which: ProfileFilter) -> bool:
+    if profile.purpose is Purpose.EXTERNAL and which.id is None and which.purpose is not Purpose.EXTERNAL:
+        return False  # not the CSMS's own
+    pairs = (
+        (which.id, profile.id),
+        (which.evse, profile.evse),
+        (which.purpose, profile.purpose),
+        (which.stack, profile.stack),
+    )
+    return all(wanted is None or wanted == found for wanted, found in pairs)
+
+
+def _says(profile: Profile, supply: Supply, at: float, running: Running | None, now: float) -> float | None:
+    if profile.valid_from is not None and at < profile.valid_from:
+        return None
+    if profile.valid_to is not None and at >= profile.valid_to:
+        return None
+    if profile.purpose is Purpose.TX and (running is None or profile.transaction != running.id):
+        return None
+    schedule = profile.schedules[0]
+    passed = at - _begin(profile, schedule, at, running, now)
+    if passed < 0 or (schedule.duration is not None and passed >= schedule.duration):
+        return None
+    period = [one for one in schedule.periods if one.start <= passed][-1]
+    return supply.watts(period, schedule.unit)
+
+
+def _begin(profile: Profile, schedule: Schedule, at: float, running: Running | None, now: float) -> float:
+    """When the schedule in force at that moment began."""
+    transaction = now if running is None else running.begun_at
+    if profile.kind is ProfileKind.RELATIVE or schedule.start is None:
+        return transaction
+    if profile.kind is ProfileKind.RECURRING:
+        every = WEEK if profile.weekly else DAY
+        return schedule.start + (at - schedule.start) // every * every
+    return schedule.start
+
+
+def _changes(profile: Profile, now: float, horizon: float, running: Running | None) -> set[float]:
+    """Every moment at which this profile may say something else."""
+    moments = {at for at in (profile.valid_from, profile.valid_to) if at is not None}
+    schedule = profile.schedules[0]
+    begins = [_begin(profile, schedule, now, running, now)]
+    if profile.kind is ProfileKind.RECURRING:
+        every = WEEK if profile.weekly else DAY
+        begins += [begins[0] + every * count for count in range(1, int(horizon // every) + 2)]
+    for begin in begins:
+        moments |= {begin + period.start for period in schedule.periods}
+        if schedule.duration is not None:
+            moments.add(begin + schedule.duration)
+    return moments

@@ -1,0 +1,210 @@
+"""Calls and answers over a WebSocket (OCPP-J): one call at a time, every body checked against its schema.
+
+The schemas, the frames and the names of the errors are those of the package `ocpp`. Both sides of a
+connection are alike, so the CSMS double uses this too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import contextlib
+import decimal
+import json
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from jsonschema import Draft4Validator
+from ocpp.exceptions import OCPPError
+from ocpp.messages import Call, CallError, CallResult, MessageType, get_validator, unpack
+
+from secc.errors import LinkError
+from secc.ocpp.settings import OcppVersion
+from secc.ocpp.words import Payload
+
+
+class NoAnswer(LinkError):
+    """The other side is not there, has gone, or took too long."""
+
+
+class CallFailed(LinkError):
+    """The other side refuses a call, or what it says breaks the schema."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(f"{code}: {text}" if text else code)
+        self.code = code
+        """By the protocol, `FormatViolation` for example."""
+        self.text = text
+
+
+Handler = Callable[[str, Payload], Awaitable[Payload]]
+"""Answers a call; raises CallFailed."""
+
+
+class Rpc:
+    """One connection, from its opening to its end."""
+
+    def __init__(
+        self,
+        send: Callable[[str], Awaitable[None]],
+        version: OcppVersion,
+        handle: Handler,
+        *,
+        answered: collections.OrderedDict[str, str] | None = None,
+        listen: Callable[[bool, str], None] = lambda _ours, _text: None,
+    ) -> None:
+        """`answered` keeps our answers by the id of the call: hand in the same for the next connection, and a
+        call that is repeated there is not done twice. `listen` hears every message, ours or theirs."""
+        self.version = version
+        self._send = send
+        self._handle = handle
+        self._listen = listen
+        self._answered = collections.OrderedDict() if answered is None else answered
+        self._turn = asyncio.Lock()
+        self._waiting: dict[str, tuple[str, asyncio.Future[Payload]]] = {}
+        self._doing: dict[str, asyncio.Task[None]] = {}
+        self._closed: str | None = None
+
+    async def call(
+        self, action: str, payload: Payload, *, patience: float, message_id: str | None = None
+    ) -> Payload:
+        """Ask, and wait for the answer. Raises NoAnswer or CallFailed.
+
+        A call waits until the one before is answered, for which it has its own time.
+        """
+        check(self.version, MessageType.Call, action, payload)
+        async with self._turn:
+            if self._closed is not None:
+                raise NoAnswer(self._closed)
+            name = message_id or str(uuid.uuid4())
+            future: asyncio.Future[Payload] = asyncio.get_running_loop().create_future()
+            self._waiting[name] = action, future
+            try:
+                async with asyncio.timeout(patience):
+                    await self._say(Call(name, action, payload).to_json())
+                    return await future
+            except TimeoutError:
+                raise NoAnswer(f"{action}: no answer within {patience:g} s") from None
+            finally:
+                del self._waiting[name]
+
+    def receive(self, text: str) -> None:
+        """A message has come."""
+        self._listen(False, text)
+        try:
+            message: Any = unpack(text)
+        except (OCPPError, TypeError, ValueError, RecursionError):
+            return  # no message of the protocol: without an id there is nothing to answer to
+        if not isinstance(message.unique_id, str):
+            return
+        if message.message_type_id == MessageType.Call:
+            self._receive_call(message)
+        elif message.unique_id in self._waiting:
+            self._receive_answer(message, *self._waiting[message.unique_id])
+
+    def close(self, reason: str) -> None:
+        """Nothing more will come: whoever waits is told."""
+        self._closed = reason
+        for _, future in self._waiting.values():
+            if not future.done():
+                future.set_exception(NoAnswer(reason))
+        for task in self._doing.values():
+            task.cancel()
+
+    def _receive_answer(self, message: Any, action: str, future: asyncio.Future[Payload]) -> None:
+        if future.done():
+            return
+        if message.message_type_id == MessageType.CallError:
+            failure = CallFailed(str(message.error_code), str(message.error_description))
+            future.set_exception(failure)
+            return
+        try:
+            check(self.version, MessageType.CallResult, action, message.payload)
+        except CallFailed as error:
+            future.set_exception(error)
+        else:
+            future.set_result(message.payload)
+
+    def _receive_call(self, message: Any) -> None:
+        name = message.unique_id
+        if name in self._doing:
+            return  # the same again while it is being done: one answer is enough
+        task = asyncio.get_running_loop().create_task(self._do(message))
+        self._doing[name] = task
+        task.add_done_callback(lambda _: self._doing.pop(name, None))
+
+    async def _do(self, message: Any) -> None:
+        name = message.unique_id
+        answer = self._answered.get(name)
+        if answer is None:
+            answer = await self._answer(message)
+            self._answered[name] = answer
+            while len(self._answered) > _REMEMBERED:
+                self._answered.popitem(last=False)
+        with contextlib.suppress(NoAnswer):  # the answer is kept for the same call on the next connection
+            await self._say(answer)
+
+    async def _answer(self, message: Any) -> str:
+        try:
+            if not isinstance(message.action, str):
+                raise CallFailed("FormationViolation", "the action is no text")
+            check(self.version, MessageType.Call, message.action, message.payload)
+            payload = await self._handle(message.action, message.payload)
+            check(self.version, MessageType.CallResult, message.action, payload)
+        except CallFailed as error:
+            return str(CallError(message.unique_id, error.code, error.text[:255], {}).to_json())
+        except Exception as error:  # a defect of ours must not end the connection
+            text = f"{type(error).__name__}: {error}"[:255]
+            return str(CallError(message.unique_id, "InternalError", text, {}).to_json())
+        return str(CallResult(message.unique_id, payload, message.action).to_json())
+
+    async def _say(self, text: str) -> None:
+        self._listen(True, text)
+        try:
+            await self._send(text)
+        except Exception as error:
+            raise NoAnswer(f"{type(error).__name__}: {error}") from error
+
+
+_REMEMBERED = 64
+
+
+def check(version: OcppVersion, kind: int, action: str, payload: object) -> None:
+    """Raises CallFailed when a body breaks its schema, or when the action is not known."""
+    validator = _validator(version, kind, action)
+    precise = version is OcppVersion.V16 and action in _WITH_TENTHS
+    checked = json.loads(json.dumps(payload), parse_float=decimal.Decimal) if precise else payload
+    for error in validator.iter_errors(checked):
+        if not _is_only_longer(error):
+            path = "/".join(str(part) for part in error.absolute_path)
+            raise CallFailed(
+                _CODES.get(str(error.validator), "FormatViolation"), f"{path}: {error.message}"[:255]
+            )
+
+
+def _validator(version: OcppVersion, kind: int, action: str) -> Draft4Validator:
+    if not action.isalnum():
+        raise CallFailed("NotImplemented", "unknown action")
+    parse = decimal.Decimal if version is OcppVersion.V16 and action in _WITH_TENTHS else float
+    try:
+        validator: Draft4Validator = get_validator(kind, action, version.value, parse)
+        return validator
+    except (OSError, ValueError):
+        raise CallFailed("NotImplemented", f"unknown action {action}"[:255]) from None
+
+
+_WITH_TENTHS = ("SetChargingProfile", "RemoteStartTransaction", "GetCompositeSchedule")
+_CODES = {
+    "type": "TypeConstraintViolation",
+    "required": "OccurrenceConstraintViolation",
+    "enum": "PropertyConstraintViolation",
+    "maxLength": "PropertyConstraintViolation",
+}
+_LONGER = {"exiRequest": 11_000, "exiResponse": 17_000, "certificate": 10_000, "ocspResult": 18_000}
+"""Limits of OCPP 2.1. Real bundles do not fit those of the first edition of 2.0.1, and nothing is cut off."""
+
+
+def _is_only_longer(error: Any) -> bool:
+    name = error.absolute_path[-1] if error.absolute_path else ""
+    return error.validator == "maxLength" and len(error.instance) <= _LONGER.get(str(name), 0)

@@ -1,0 +1,90 @@
+"""Certificates that the CSMS has signed for us: SignCertificate out, CertificateSigned back, minutes later.
+
+*Accepted* only means that it will come. It is asked for again when it does not, each time after twice the
+wait; what comes is bound to our request by its public key, never by the order of things.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Awaitable, Callable
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from secc.errors import CertificateError, LinkError
+from secc.ocpp.rpc import CallFailed, NoAnswer
+from secc.pki.certificates import Certificate, in_order, read_chain
+
+V2G = "V2GCertificate"
+STATION = "ChargingStationCertificate"
+
+
+@dataclasses.dataclass(slots=True)
+class _Asked:
+    key: bytes
+    chain: asyncio.Future[tuple[Certificate, ...]]
+
+
+class Signing:
+    """What has been asked for and has not come yet; at most one of each kind."""
+
+    def __init__(self, ask: Callable[[str, str], Awaitable[bool]], *, wait: float, repeats: int) -> None:
+        """`ask` sends a request (PEM, kind) and says whether the CSMS has accepted it."""
+        self._ask = ask
+        self.wait = wait
+        self.repeats = repeats
+        self._asked: dict[str, _Asked] = {}
+
+    async def sign(self, request: bytes, kind: str = V2G) -> list[bytes]:
+        """PKCS#10 in DER; the chain in DER, leaf first, without a root. Raises LinkError."""
+        csr = x509.load_der_x509_csr(request)
+        key = csr.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        if kind in self._asked:
+            raise LinkError(f"another request for a {kind} is under way")
+        future: asyncio.Future[tuple[Certificate, ...]] = asyncio.get_running_loop().create_future()
+        self._asked[kind] = _Asked(key, future)
+        try:
+            chain = await self._until_signed(csr.public_bytes(Encoding.PEM).decode(), kind, future)
+        finally:
+            del self._asked[kind]
+        return [certificate.der for certificate in chain]
+
+    async def _until_signed(
+        self, pem: str, kind: str, future: asyncio.Future[tuple[Certificate, ...]]
+    ) -> tuple[Certificate, ...]:
+        reason = ""
+        for attempt in range(self.repeats + 1):
+            try:
+                if not await self._ask(pem, kind):
+                    raise LinkError("the CSMS refuses the request")
+                reason = "nothing came"
+            except (NoAnswer, CallFailed) as error:
+                reason = str(error)
+            try:
+                async with asyncio.timeout(self.wait * 2**attempt):
+                    return await asyncio.shield(future)
+            except TimeoutError:
+                continue
+        raise LinkError(f"no signed certificate after {self.repeats + 1} requests: {reason}")
+
+    def signed(self, pem: str, kind: str | None) -> str:
+        """CertificateSigned: take the chain, or say why not."""
+        try:
+            found = read_chain(pem.encode())
+        except CertificateError as error:
+            return str(error)
+        for name, asked in self._asked.items():
+            if kind not in (None, name):
+                continue
+            leaf = next((one for one in found if _key(one) == asked.key), None)
+            if leaf is not None:
+                if not asked.chain.done():
+                    asked.chain.set_result(in_order(found, leaf))
+                return ""
+        return "no request is open for this key"
+
+
+def _key(certificate: Certificate) -> bytes:
+    return certificate.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

@@ -1,0 +1,179 @@
+"""What must survive a restart: messages that the CSMS has not answered yet, and what it has told us.
+
+SQLite, synchronous: what `append` has returned from is on the disk, together with the state it belongs to.
+When the disk refuses, the message is kept in memory and `problem` says so: charging never depends on it.
+Every method blocks; call them from one thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import sqlite3
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from secc.ocpp.words import SecurityEvent, TransactionEvent
+
+Event = TransactionEvent | SecurityEvent
+
+
+@dataclasses.dataclass(slots=True)
+class Entry:
+    """A message that has to reach the CSMS."""
+
+    number: int
+    """Its place in the order."""
+    message_id: str
+    """The same whenever it is sent."""
+    event: Event
+    attempts: int = 0
+    """How often the CSMS has answered it with an error since we began."""
+
+
+class Store:
+    """The queue and the memory of one station."""
+
+    def __init__(self, path: Path | None) -> None:
+        """None: in memory only. A file that is no database any more is set aside, and `problem` says so."""
+        self.problem = ""
+        """Why something is not on the disk; empty while all is well."""
+        self._unsaved: list[Entry] = []
+        self._path = path
+        try:
+            self._database = _open(path)
+        except sqlite3.DatabaseError as error:
+            if path is None or isinstance(error, sqlite3.OperationalError):
+                raise
+            damaged = path.with_name(f"{path.name}.damaged-{int(time.time())}")
+            path.rename(damaged)
+            self.problem = f"{path} was damaged and is now {damaged.name}: {error}"
+            self._database = _open(path)
+
+    def close(self) -> None:
+        """May repeat."""
+        self._database.close()
+
+    # --- the queue -----------------------------------------------------------------------------------------
+
+    def append(self, events: Sequence[Event], state: Mapping[str, object] | None = None) -> None:
+        """Keep these for sending, in this order, and the state they leave behind, all or nothing."""
+        entries = [Entry(0, str(uuid.uuid4()), event) for event in events]
+        try:
+            with self._database as database:
+                for entry in self._unsaved + entries:
+                    database.execute(
+                        "INSERT INTO queue (message_id, kind, event) VALUES (?, ?, ?)",
+                        (entry.message_id, type(entry.event).__name__, msgspec.json.encode(entry.event)),
+                    )
+                self._put(state or {})
+        except sqlite3.Error as error:
+            self._unsaved += entries
+            self.problem = f"messages to the CSMS are in memory only: {error}"
+        else:
+            self._unsaved = []
+            self.problem = ""
+
+    def pending(self, after: int = 0, most: int = 50) -> list[Entry]:
+        """What has to be sent, in order; those that the disk would not take come last."""
+        rows: list[tuple[int, str, str, bytes]] = []
+        with contextlib.suppress(sqlite3.Error):
+            rows = self._database.execute(
+                "SELECT number, message_id, kind, event FROM queue WHERE number > ? ORDER BY number LIMIT ?",
+                (after, most),
+            ).fetchall()
+        found = [Entry(number, name, _event(kind, event)) for number, name, kind, event in rows]
+        return found or list(self._unsaved)
+
+    def done(self, entry: Entry, state: Mapping[str, object] | None = None) -> None:
+        """The CSMS has answered: forget it."""
+        self._finish(entry, state or {}, None)
+
+    def set_aside(self, entry: Entry, why: str) -> None:
+        """The CSMS does not take it: out of the way, and kept for people to look at."""
+        self._finish(entry, {}, why)
+
+    def _finish(self, entry: Entry, state: Mapping[str, object], why: str | None) -> None:
+        self._unsaved = [one for one in self._unsaved if one.message_id != entry.message_id]
+        try:
+            with self._database as database:
+                database.execute("DELETE FROM queue WHERE message_id = ?", (entry.message_id,))
+                if why is not None:
+                    database.execute(
+                        "INSERT OR REPLACE INTO aside (message_id, event, why) VALUES (?, ?, ?)",
+                        (entry.message_id, msgspec.json.encode(entry.event), why),
+                    )
+                self._put(state)
+        except sqlite3.Error as error:  # it will be sent again after a restart: the CSMS knows it by its id
+            self.problem = f"the queue cannot be written: {error}"
+
+    def aside(self) -> list[tuple[str, str]]:
+        """Messages that the CSMS would not take, as JSON, and why."""
+        rows = self._database.execute("SELECT event, why FROM aside ORDER BY rowid").fetchall()
+        return [(bytes(event).decode(), why) for event, why in rows]
+
+    def __len__(self) -> int:
+        count: int = self._database.execute("SELECT count(*) FROM queue").fetchone()[0]
+        return count + len(self._unsaved)
+
+    # --- the memory ----------------------------------------------------------------------------------------
+
+    def put(self, **state: object) -> None:
+        """Remember values, anything that JSON can say; None forgets."""
+        try:
+            with self._database:
+                self._put(state)
+        except sqlite3.Error as error:
+            self.problem = f"the store cannot be written: {error}"
+
+    def get(self, name: str) -> object:
+        """A value, or None."""
+        with contextlib.suppress(sqlite3.Error, ValueError):
+            row = self._database.execute("SELECT value FROM memory WHERE name = ?", (name,)).fetchone()
+            return None if row is None else json.loads(row[0])
+        return None
+
+    def _put(self, state: Mapping[str, object]) -> None:
+        for name, value in state.items():
+            if value is None:
+                self._database.execute("DELETE FROM memory WHERE name = ?", (name,))
+            else:
+                self._database.execute(
+                    "INSERT OR REPLACE INTO memory (name, value) VALUES (?, ?)",
+                    (name, msgspec.json.encode(value).decode()),
+                )
+
+
+def _open(path: Path | None) -> sqlite3.Connection:
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    database = sqlite3.connect(":memory:" if path is None else path, timeout=5.0, check_same_thread=False)
+    try:
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("PRAGMA synchronous=FULL")
+        database.executescript(_TABLES)
+    except sqlite3.Error:
+        database.close()
+        raise
+    return database
+
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS queue (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    message_id TEXT UNIQUE NOT NULL, kind TEXT NOT NULL, event BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS aside (message_id TEXT PRIMARY KEY, event BLOB NOT NULL, why TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS memory (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+"""
+
+
+def _event(kind: str, data: bytes) -> Event:
+    if kind == SecurityEvent.__name__:
+        return msgspec.json.decode(data, type=SecurityEvent)
+    return msgspec.json.decode(data, type=TransactionEvent)

@@ -1,0 +1,233 @@
+"""When a transaction begins, what is told of it, and when it ends. Pure: a fold over what is seen.
+
+A transaction begins with an authorisation and ends with the session, with the cable, or when it is stopped.
+A paused session keeps it open: it ends when the EV is unplugged, or another identity is authorised. After a
+restart of the process the output is off, so what was open then ends with the last reading that was written
+down.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from secc.ocpp.words import (
+    ChargingState,
+    ConnectorStatus,
+    EventKind,
+    IdToken,
+    Reading,
+    StopReason,
+    TransactionEvent,
+    Trigger,
+)
+from secc.session.events import ControlPilot, EndReason, EndSession, EvseFault, EvseSnapshot
+
+FLOWING = 0.5
+"""A; below that a DC output counts as idle."""
+
+
+class Open(msgspec.Struct, frozen=True, kw_only=True):
+    """A transaction under way, as it is written down."""
+
+    id: str
+    token: IdToken
+    next_seq: int
+    begun_at: float
+    meter_start: int | None
+    reading: Reading | None
+    told_at: float
+    """When the last event was."""
+    state: ChargingState
+    remote_start_id: int | None = None
+    group: str = ""
+    charged: bool = False
+    """Energy has flowed."""
+    stop: tuple[Trigger, StopReason] | None = None
+    """It has been asked to end, by whom."""
+
+
+class Transactions:
+    """What runs at one outlet; at most one."""
+
+    def __init__(self, *, interval: float, open_: Open | None = None) -> None:
+        """`interval` in seconds between meter values; `open_` was under way when the process ended."""
+        self.interval = interval
+        self.open = open_
+
+    def recovered(self, now: float, *, offline: bool) -> list[TransactionEvent]:
+        """After a restart: end what was open."""
+        if self.open is None:
+            return []
+        return self._end(Trigger.ABNORMAL, StopReason.POWER_LOSS, max(now, self.open.told_at), offline)
+
+    def authorised(
+        self,
+        token: IdToken,
+        transaction: str,
+        snapshot: EvseSnapshot,
+        now: float,
+        *,
+        offline: bool,
+        remote_start_id: int | None = None,
+        group: str = "",
+    ) -> list[TransactionEvent]:
+        """Somebody may charge: a new transaction with this id, unless a paused one goes on."""
+        events: list[TransactionEvent] = []
+        if self.open is not None:
+            if self.open.token.key == token.key and self.open.stop is None:
+                return self.observe(snapshot, now, offline=offline)
+            events = self._end(Trigger.ABNORMAL, StopReason.OTHER, now, offline)
+        reading = reading_of(snapshot)
+        self.open = Open(
+            id=transaction,
+            token=token,
+            next_seq=0,
+            begun_at=now,
+            meter_start=None if reading is None else reading.energy,
+            reading=reading,
+            told_at=now,
+            state=state_of(snapshot, self.open),
+            remote_start_id=remote_start_id,
+            group=group,
+        )
+        trigger = Trigger.AUTHORIZED if remote_start_id is None else Trigger.REMOTE_START
+        return [*events, self._event(EventKind.STARTED, trigger, now, offline)]
+
+    def observe(self, snapshot: EvseSnapshot, now: float, *, offline: bool) -> list[TransactionEvent]:
+        """The outlet now."""
+        transaction = self.open
+        if transaction is None:
+            return []
+        now = max(now, transaction.told_at)  # a clock that was set back must not put events before others
+        reading = reading_of(snapshot) or transaction.reading
+        state = state_of(snapshot, transaction)
+        charged = transaction.charged or state is ChargingState.CHARGING
+        self.open = msgspec.structs.replace(transaction, reading=reading, charged=charged)
+        if not snapshot.control_pilot.connected and snapshot.control_pilot is ControlPilot.A:
+            return self._end(Trigger.EV_DEPARTED, StopReason.EV_DISCONNECTED, now, offline)
+        if state is not transaction.state:
+            self.open = msgspec.structs.replace(self.open, state=state)
+            return [self._event(EventKind.UPDATED, Trigger.CHARGING_STATE, now, offline)]
+        if now - transaction.told_at >= self.interval:
+            return [self._event(EventKind.UPDATED, Trigger.METER_PERIODIC, now, offline)]
+        return []
+
+    def triggered(self, now: float, *, offline: bool) -> list[TransactionEvent]:
+        """The CSMS wants to hear of it now."""
+        if self.open is None:
+            return []
+        return [
+            self._event(EventKind.UPDATED, Trigger.TRIGGER, max(now, self.open.told_at), offline),
+        ]
+
+    def stopping(self, trigger: Trigger, reason: StopReason) -> None:
+        """Somebody has asked for the end: its reason goes into the last event."""
+        if self.open is not None and self.open.stop is None:
+            self.open = msgspec.structs.replace(self.open, stop=(trigger, reason))
+
+    def session_over(self, end: EndSession, now: float, *, offline: bool) -> list[TransactionEvent]:
+        """The session has ended; a paused one leaves its transaction open."""
+        if self.open is None:
+            return []
+        now = max(now, self.open.told_at)
+        if end.meter is not None:
+            self.open = msgspec.structs.replace(self.open, reading=Reading(end.meter.energy))
+        if end.reason is EndReason.PAUSED and self.open.stop is None:
+            if self.open.state is ChargingState.SUSPENDED_EV:
+                return []
+            self.open = msgspec.structs.replace(self.open, state=ChargingState.SUSPENDED_EV)
+            return [self._event(EventKind.UPDATED, Trigger.CHARGING_STATE, now, offline)]
+        trigger, reason = self.open.stop or why(end)
+        return self._end(trigger, reason, now, offline)
+
+    # --- events --------------------------------------------------------------------------------------------
+
+    def _end(self, trigger: Trigger, reason: StopReason, now: float, offline: bool) -> list[TransactionEvent]:
+        assert self.open is not None
+        self.open = msgspec.structs.replace(self.open, state=ChargingState.IDLE)
+        event = self._event(EventKind.ENDED, trigger, now, offline, reason)
+        self.open = None
+        return [event]
+
+    def _event(
+        self, kind: EventKind, trigger: Trigger, now: float, offline: bool, reason: StopReason | None = None
+    ) -> TransactionEvent:
+        assert self.open is not None
+        transaction = self.open
+        event = TransactionEvent(
+            kind=kind,
+            transaction=transaction.id,
+            seq=transaction.next_seq,
+            at=now,
+            trigger=trigger,
+            state=transaction.state,
+            token=None if kind is EventKind.UPDATED else transaction.token,
+            reading=transaction.reading,
+            meter_start=transaction.meter_start,
+            offline=offline,
+            reason=reason,
+            remote_start_id=transaction.remote_start_id if kind is EventKind.STARTED else None,
+        )
+        self.open = msgspec.structs.replace(transaction, next_seq=transaction.next_seq + 1, told_at=now)
+        return event
+
+
+def reading_of(snapshot: EvseSnapshot) -> Reading | None:
+    """None while the meter is silent: an old reading never passes for a new one [INV-33]."""
+    if snapshot.meter is None:
+        return None
+    power = snapshot.present_voltage * snapshot.present_current
+    return Reading(snapshot.meter.energy, power if power > 0 else None)
+
+
+def state_of(snapshot: EvseSnapshot, transaction: Open | None) -> ChargingState:
+    """What the outlet does, in the words of OCPP."""
+    pilot = snapshot.control_pilot
+    if not pilot.connected:
+        return ChargingState.IDLE
+    if snapshot.contactor_closed or snapshot.present_current > FLOWING:
+        return ChargingState.CHARGING
+    if transaction is None or not transaction.charged:
+        return ChargingState.CONNECTED
+    return ChargingState.SUSPENDED_EVSE if pilot.wants_energy else ChargingState.SUSPENDED_EV
+
+
+def connector_status(snapshot: EvseSnapshot, transaction: Open | None, *, operative: bool) -> ConnectorStatus:
+    """For StatusNotification."""
+    if snapshot.fault is not None or snapshot.control_pilot in (ControlPilot.E, ControlPilot.F):
+        return ConnectorStatus.FAULTED
+    if not snapshot.control_pilot.connected:
+        return ConnectorStatus.AVAILABLE if operative else ConnectorStatus.UNAVAILABLE
+    if transaction is None:
+        return ConnectorStatus.PREPARING if operative else ConnectorStatus.UNAVAILABLE
+    match state_of(snapshot, transaction):
+        case ChargingState.CHARGING:
+            return ConnectorStatus.CHARGING
+        case ChargingState.SUSPENDED_EV:
+            return ConnectorStatus.SUSPENDED_EV
+        case ChargingState.SUSPENDED_EVSE:
+            return ConnectorStatus.SUSPENDED_EVSE
+        case _:
+            return ConnectorStatus.PREPARING
+
+
+def why(end: EndSession) -> tuple[Trigger, StopReason]:
+    """The end of a session in the words of OCPP."""
+    match end.fault:
+        case EvseFault.EMERGENCY_STOP:
+            return Trigger.ABNORMAL, StopReason.EMERGENCY_STOP
+        case EvseFault.ISOLATION | EvseFault.RESIDUAL_CURRENT:
+            return Trigger.ABNORMAL, StopReason.GROUND_FAULT
+        case EvseFault.MALFUNCTION:
+            return Trigger.ABNORMAL, StopReason.OTHER
+    return _ENDS.get(end.reason, (Trigger.ABNORMAL, StopReason.OTHER))
+
+
+_ENDS = {
+    EndReason.TERMINATED: (Trigger.STOP_AUTHORIZED, StopReason.STOPPED_BY_EV),
+    EndReason.PAUSED: (Trigger.STOP_AUTHORIZED, StopReason.STOPPED_BY_EV),
+    EndReason.UNPLUGGED: (Trigger.EV_DEPARTED, StopReason.EV_DISCONNECTED),
+    EndReason.SEQUENCE_TIMEOUT: (Trigger.EV_LOST, StopReason.TIMEOUT),
+    EndReason.SETUP_TIMEOUT: (Trigger.EV_LOST, StopReason.TIMEOUT),
+    EndReason.LINK_LOST: (Trigger.EV_LOST, StopReason.OTHER),
+}

@@ -1,0 +1,258 @@
+"""How OCPP 1.6J says things, with the Plug and Charge extension of the Open Charge Alliance.
+
+The extension wraps bodies like those of 2.0.1, as text, into DataTransfer of the vendor
+`org.openchargealliance.iso15118pnc`. A transaction is known to the CSMS by a number that only its answer to
+StartTransaction brings; an eMAID appears there as idTag. Pure.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from secc.ocpp import v201
+from secc.ocpp.dialect import EventAnswer, Request, StationLabel, from_iso, to_iso
+from secc.ocpp.settings import OcppVersion
+from secc.ocpp.words import (
+    AuthorizeAnswer,
+    BootAnswer,
+    ConnectorStatus,
+    EventKind,
+    IdToken,
+    Payload,
+    Period,
+    Profile,
+    ProfileKind,
+    Purpose,
+    Registration,
+    Schedule,
+    SecurityEvent,
+    StopReason,
+    TokenInfo,
+    TokenKind,
+    TokenStatus,
+    TransactionEvent,
+)
+from secc.pki.contract import OcspRequestData
+
+VENDOR = "org.openchargealliance.iso15118pnc"
+"""vendorId of the extension."""
+
+
+class V16:
+    """Implements `secc.ocpp.dialect.Dialect`."""
+
+    version = OcppVersion.V16
+
+    def boot(self, label: StationLabel, reason: str) -> Request:
+        body = {
+            "chargePointVendor": label.vendor,
+            "chargePointModel": label.model,
+            "firmwareVersion": label.version,
+        }
+        if label.serial:
+            body["chargePointSerialNumber"] = label.serial
+        return "BootNotification", body
+
+    def read_boot(self, answer: Payload) -> BootAnswer:
+        return BootAnswer(
+            Registration(answer["status"]), float(answer["interval"]), from_iso(answer["currentTime"])
+        )
+
+    def read_heartbeat(self, answer: Payload) -> float | None:
+        return from_iso(answer["currentTime"])
+
+    def status(self, status: ConnectorStatus, at: float, fault: str) -> Request:
+        code = "OtherError" if status is ConnectorStatus.FAULTED else "NoError"
+        body: Payload = {
+            "connectorId": 1,
+            "errorCode": code,
+            "status": status.value,
+            "timestamp": to_iso(at),
+        }
+        if fault:
+            body["info"] = fault[:50]
+        return "StatusNotification", body
+
+    def authorize(self, token: IdToken, hashes: tuple[OcspRequestData, ...], pem: str) -> Request:
+        if token.kind is TokenKind.EMAID:
+            return transfer("Authorize", v201.authorize_body(token, hashes, pem))
+        return "Authorize", {"idTag": token.text[:20]}
+
+    def read_authorize(self, answer: Payload) -> AuthorizeAnswer | None:
+        if "idTagInfo" in answer:
+            return AuthorizeAnswer(read_tag_info(answer["idTagInfo"]))
+        body = read_transfer(answer)
+        return None if body is None else v201.read_authorize_body(body)
+
+    def provision(self, action: str, namespace: str, exi: bytes) -> Request:
+        return transfer("Get15118EVCertificate", v201.provision_body(action, namespace, exi))
+
+    def read_provision(self, answer: Payload) -> bytes | None:
+        body = read_transfer(answer)
+        return None if body is None else v201.read_provision_body(body)
+
+    def certificate_status(self, data: OcspRequestData) -> Request:
+        return transfer("GetCertificateStatus", {"ocspRequestData": v201.ocsp_data(data)})
+
+    def read_certificate_status(self, answer: Payload) -> bytes | None:
+        body = read_transfer(answer)
+        return None if body is None else v201.read_certificate_status_body(body)
+
+    def sign_certificate(self, csr: str, kind: str) -> Request:
+        if kind == "V2GCertificate":
+            return transfer("SignCertificate", {"csr": csr, "certificateType": kind})
+        return "SignCertificate", {"csr": csr}
+
+    def read_sign_certificate(self, answer: Payload) -> bool:
+        body = read_transfer(answer) if "data" in answer else answer
+        return body is not None and body.get("status") == "Accepted"
+
+    def event(self, event: TransactionEvent, number: int | None) -> Request | None:
+        match event.kind:
+            case EventKind.STARTED:
+                return "StartTransaction", _start(event)
+            case EventKind.ENDED:
+                return "StopTransaction", _stop(event, -1 if number is None else number)
+            case EventKind.UPDATED if event.reading is not None:
+                return "MeterValues", _meter_values(event, number)
+        return None
+
+    def read_event(self, answer: Payload) -> EventAnswer:
+        info = answer.get("idTagInfo")
+        return EventAnswer(None if info is None else read_tag_info(info), answer.get("transactionId"))
+
+    def security(self, event: SecurityEvent) -> Request:
+        return V201_SECURITY.security(event)
+
+
+V201_SECURITY = v201.V201()
+"""The security extension of 1.6 took its message from 2.0.1."""
+
+
+# --- DataTransfer ------------------------------------------------------------------------------------------
+
+
+def transfer(message: str, body: Payload) -> Request:
+    """A message of the extension."""
+    data = json.dumps(body, separators=(",", ":"))
+    return "DataTransfer", {"vendorId": VENDOR, "messageId": message, "data": data}
+
+
+def read_transfer(answer: Payload) -> dict[str, Any] | None:
+    """The body in an answer; None when the CSMS has refused, does not know the extension, or talks nonsense.
+
+    The schema of 1.6 cannot look into it, so every reader of the body has to expect anything.
+    """
+    if answer.get("status") != "Accepted":
+        return None
+    try:
+        body = json.loads(answer.get("data", ""))
+    except (TypeError, ValueError, RecursionError):
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def read_tag_info(body: Payload) -> TokenInfo:
+    """IdTagInfo."""
+    return TokenInfo(
+        TokenStatus(body["status"]),
+        from_iso(body.get("expiryDate")),
+        body.get("parentIdTag", ""),
+    )
+
+
+def tag(token: IdToken) -> str:
+    """At most 20 characters: enough for an eMAID, with or without its hyphens."""
+    return token.text if len(token.text) <= 20 else token.text.replace("-", "")[:20]
+
+
+# --- transactions ------------------------------------------------------------------------------------------
+
+
+def _start(event: TransactionEvent) -> Payload:
+    assert event.token is not None  # told with every start
+    return {
+        "connectorId": 1,
+        "idTag": tag(event.token),
+        "meterStart": event.meter_start or 0,
+        "timestamp": to_iso(event.at),
+    }
+
+
+def _stop(event: TransactionEvent, number: int) -> Payload:
+    meter = event.meter_start or 0 if event.reading is None else event.reading.energy
+    body: Payload = {"transactionId": number, "meterStop": meter, "timestamp": to_iso(event.at)}
+    if event.token is not None:
+        body["idTag"] = tag(event.token)
+    body["reason"] = _REASONS.get(event.reason, "Other")
+    values = _samples(event)
+    if values:
+        body["transactionData"] = [{"timestamp": to_iso(event.at), "sampledValue": values}]
+    return body
+
+
+def _meter_values(event: TransactionEvent, number: int | None) -> Payload:
+    body: Payload = {
+        "connectorId": 1,
+        "meterValue": [{"timestamp": to_iso(event.at), "sampledValue": _samples(event)}],
+    }
+    if number is not None:
+        body["transactionId"] = number
+    return body
+
+
+def _samples(event: TransactionEvent) -> list[Payload]:
+    found = []
+    for one in v201.sampled_values(event):
+        unit = one["unitOfMeasure"]["unit"]
+        sample = {name: value for name, value in one.items() if name != "unitOfMeasure"}
+        found.append({**sample, "value": str(one["value"]), "unit": unit})
+    return found
+
+
+_REASONS: dict[StopReason | None, str] = {
+    StopReason.STOPPED_BY_EV: "Local",
+    StopReason.LOCAL: "Local",
+    StopReason.EV_DISCONNECTED: "EVDisconnected",
+    StopReason.REMOTE: "Remote",
+    StopReason.DEAUTHORIZED: "DeAuthorized",
+    StopReason.EMERGENCY_STOP: "EmergencyStop",
+    StopReason.IMMEDIATE_RESET: "HardReset",
+    StopReason.POWER_LOSS: "PowerLoss",
+}
+
+
+# --- charging profiles -------------------------------------------------------------------------------------
+
+
+def read_profile(body: Payload, connector: int, transaction: str = "") -> Profile:
+    """csChargingProfiles; raises ValueError for what contradicts itself."""
+    schedule = body["chargingSchedule"]
+    return Profile(
+        id=body["chargingProfileId"],
+        stack=body["stackLevel"],
+        purpose=purpose_of(body["chargingProfilePurpose"]),
+        kind=ProfileKind(body["chargingProfileKind"]),
+        schedules=(
+            Schedule(
+                unit=schedule["chargingRateUnit"],
+                periods=tuple(
+                    Period(one["startPeriod"], float(one["limit"]), one.get("numberPhases"))
+                    for one in schedule["chargingSchedulePeriod"]
+                ),
+                start=from_iso(schedule.get("startSchedule")),
+                duration=schedule.get("duration"),
+            ),
+        ),
+        evse=connector,
+        weekly=body.get("recurrencyKind") == "Weekly",
+        valid_from=from_iso(body.get("validFrom")),
+        valid_to=from_iso(body.get("validTo")),
+        transaction=transaction,
+    )
+
+
+def purpose_of(text: str) -> Purpose:
+    """1.6 has another name for one of them."""
+    return Purpose.STATION_MAX if text == "ChargePointMaxProfile" else Purpose(text)

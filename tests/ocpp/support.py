@@ -1,0 +1,219 @@
+"""A station, its cars and a central system on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import datetime
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from secc import exi
+from secc.aio.records import Record
+from secc.aio.station import Station
+from secc.config import (
+    EnergyConfig,
+    EnergyMode,
+    OfflinePolicy,
+    Payment,
+    PncConfig,
+    RevocationCheck,
+    SeccConfig,
+    ServiceConfig,
+    TlsConfig,
+    TrustConfig,
+)
+from secc.messages.iso2 import EnergyTransferMode
+from secc.ocpp.backend import OcppBackend
+from secc.ocpp.double import CsmsDouble
+from secc.ocpp.ecosystem import Accounts
+from secc.ocpp.settings import OcppConfig, OcppVersion
+from secc.ocpp.words import TokenStatus
+from secc.pki.chains import KINDS
+from secc.pki.hierarchy import Hierarchy, make_hierarchy, write_hierarchy
+from secc.pki.identifiers import EMAID
+from secc.pki.profiles import Kind
+from secc.pki.provisioning import verify_request
+from secc.pki.trust import Role, TrustStore, trust
+from secc.pnc import ContractIssuer, ContractStore, LocalBackend, ProvisioningService
+from secc.sdp import TlsPolicy
+from secc.sim import EvResult, Plan, ScriptedEvcc, SimulatedAcEvse, SimulatedCable, Wallet
+
+STATION = "ZZ-000-E0"
+"""The station's identity, made from its EVSEID."""
+NOW = datetime.datetime.now(datetime.UTC)
+EMAID_TEXT = "DEABC000000001G"
+
+
+@dataclasses.dataclass
+class Certificates:
+    """Everybody's certificates, and the operator's contracts."""
+
+    pki: Hierarchy
+    folder: Path
+
+    @classmethod
+    def make(cls, folder: Path) -> Certificates:
+        pki = make_hierarchy(not_before=NOW - datetime.timedelta(days=3), seed=b"ocpp")
+        write_hierarchy(pki, folder, NOW)
+        return cls(pki, folder)
+
+    @property
+    def trust(self) -> TrustStore:
+        kinds = (Kind.V2G_ROOT, Kind.MO_ROOT, Kind.OEM_ROOT)
+        return trust([(kind, self.pki[kind].certificate) for kind in kinds])
+
+    def wallet(self, *, contract_days: float | None = None) -> Wallet:
+        """A car with its provisioning certificate, and perhaps a contract."""
+        car = Wallet(self.pki[Kind.OEM_LEAF], [self.pki[Kind.V2G_ROOT].certificate])
+        if contract_days is not None:
+            end = NOW + datetime.timedelta(days=contract_days)
+            begin = NOW - datetime.timedelta(days=2)
+            issued = self.issuer().issue(EMAID_TEXT, begin, not_after=end)
+            car.chain, car.key = issued.chain, issued.key
+        return car
+
+    def issuer(self) -> ContractIssuer:
+        return ContractIssuer(self.pki[Kind.MO_SUB_CA_2], (self.pki[Kind.MO_SUB_CA_1].certificate,))
+
+    def roles(self) -> LocalBackend:
+        """Mobility operator and CPS, for the CSMS."""
+        store = ContractStore(self.folder / "contracts.db")
+        store.add_contract(EMAID_TEXT)
+        store.add_car(self.pki[Kind.OEM_LEAF].certificate, EMAID.parse(EMAID_TEXT))
+        above = [self.pki[kind].certificate for kind in KINDS[Role.CPS][1:]]
+        service = ProvisioningService(self.pki[Kind.CPS_LEAF], above)
+        return LocalBackend(store, issuer=self.issuer(), service=service)
+
+    def provide(self, action: str, request: bytes) -> bytes | None:
+        """What a CPS does with a request that came through OCPP."""
+        message: Any = exi.ISO2.decode(request)
+        proved = verify_request(message.body, message.header.signature, request, self.trust, NOW)
+        assert proved.action.value == action
+        answer = self.roles().provision_now(proved)
+        return answer.payload if answer.refusal is None else None
+
+
+def accounts(certificates: Certificates | None = None, **tokens: TokenStatus) -> Accounts:
+    """A CSMS that knows the usual contract."""
+    known = {EMAID_TEXT: TokenStatus.ACCEPTED, **tokens}
+    return Accounts(known, provide=None if certificates is None else certificates.provide)
+
+
+def eim_config(url: str, **ocpp: Any) -> SeccConfig:
+    """Cards and remote starts."""
+    return SeccConfig(interface="lo", ocpp=ocpp_config(url, **ocpp))
+
+
+def pnc_config(
+    certificates: Certificates, url: str, *, offline: OfflinePolicy = OfflinePolicy.DENY, **ocpp: Any
+) -> SeccConfig:
+    """Contracts, over TLS."""
+    folder = certificates.folder
+    return SeccConfig(
+        interface="lo",
+        energy=EnergyConfig(modes=(EnergyMode.AC_THREE_PHASE_CORE,), ask_backend_for_schedules=True),
+        service=ServiceConfig(payment_options=(Payment.CONTRACT, Payment.EXTERNAL)),
+        pnc=PncConfig(revocation=RevocationCheck.OFF, offline=offline),
+        trust=TrustConfig(v2g_roots=(folder / "v2g_root.pem",), mo_roots=(folder / "mo_root.pem",)),
+        tls=TlsConfig(
+            policy=TlsPolicy.REQUIRED,
+            certificate_chain=folder / "secc_chain.pem",
+            private_key=folder / "secc_leaf_key.pem",
+        ),
+        ocpp=ocpp_config(url, **ocpp),
+    )
+
+
+def ocpp_config(url: str, **changes: Any) -> OcppConfig:
+    """Quick, without a password."""
+    fields: dict[str, Any] = {
+        "url": url,
+        "security_profile": 0,
+        "call_timeout": 2.0,
+        "authorize_timeout": 1.0,
+        "reconnect_first": 0.02,
+        "reconnect_longest": 0.1,
+        "look_interval": 0.02,
+        **changes,
+    }
+    return OcppConfig(**fields)
+
+
+@dataclasses.dataclass
+class Running:
+    """A station that serves."""
+
+    config: SeccConfig
+    backend: OcppBackend
+    station: Station
+    evse: SimulatedAcEvse
+    cable: SimulatedCable
+    told: list[str]
+    records: list[Record]
+
+    async def charge(self, wallet: Wallet | None = None, *, loops: int = 6, pace: float = 0.02) -> EvResult:
+        roots = None if wallet is None else self.config.trust.v2g_roots[0]
+        ev = ScriptedEvcc(
+            Plan(mode=EnergyTransferMode.AC_THREE_PHASE_CORE, loops=loops, pace=pace, wallet=wallet),
+            cable=self.cable,
+            tls=wallet is not None,
+            roots=roots,
+            sdp_port=self.station.sdp_port or 0,
+            patience=8.0,
+        )
+        return await ev.charge()
+
+    async def until(self, condition: Any, *, seconds: float = 10.0) -> None:
+        async with asyncio.timeout(seconds):
+            while not condition():  # noqa: ASYNC110 - nothing tells of these changes
+                await asyncio.sleep(0.01)
+
+    async def online(self) -> None:
+        await self.until(lambda: self.backend.talk.online)
+
+    async def delivered(self) -> None:
+        """Everything that was written down has reached the CSMS."""
+        async with asyncio.timeout(10):
+            while not self.backend.talk.idle or await self.queued():  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+    async def queued(self) -> int:
+        """How many messages wait on the disk."""
+        return await self.backend.talk.stored(self.backend.store.__len__)
+
+
+@contextlib.asynccontextmanager
+async def station(config: SeccConfig, **named: Any) -> AsyncIterator[Running]:
+    told: list[str] = []
+    records: list[Record] = []
+    backend = OcppBackend(config, tell=told.append, **named)
+    cable = SimulatedCable()
+    evse = SimulatedAcEvse(cable)
+
+    def on_event(record: Record) -> None:
+        records.append(record)
+        backend.on_event(record)
+
+    made = Station(config, evse, backend, on_event=on_event, sdp_port=0, ocsp=backend)
+    backend.attach(made, evse)
+    line = asyncio.create_task(backend.run())
+    try:
+        async with made:
+            yield Running(config, backend, made, evse, cable, told, records)
+    finally:
+        line.cancel()
+        await asyncio.wait([line])
+
+
+@contextlib.asynccontextmanager
+async def line(csms: CsmsDouble, config: Any = eim_config, **ocpp: Any) -> AsyncIterator[Running]:
+    """CSMS and station together."""
+    async with csms.serving() as url, station(config(url, **ocpp)) as running:
+        await running.online()
+        yield running
+
+
+BOTH = (OcppVersion.V201, OcppVersion.V16)

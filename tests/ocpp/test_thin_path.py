@@ -1,0 +1,31 @@
+"""Boot, authorise, transaction, end: over both versions."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from secc.ocpp.double import CsmsDouble
+from secc.ocpp.settings import OcppVersion
+from secc.ocpp.words import TokenStatus
+from tests.ocpp.support import BOTH, accounts, line
+
+
+@pytest.mark.parametrize("version", BOTH)
+def test_a_session_becomes_a_transaction(version: OcppVersion) -> None:
+    async def run() -> CsmsDouble:
+        csms = CsmsDouble(accounts(FREE=TokenStatus.ACCEPTED), versions=(version,))
+        async with line(csms, free_token="FREE", meter_interval=0.05) as running:
+            result = await running.charge()
+            assert result.completed, result.error
+            await running.delivered()
+        return csms
+
+    csms = asyncio.run(run())
+    (booked,) = csms.books.values()
+    assert booked.ended
+    assert booked.reason in ("StoppedByEV", "Local")
+    assert booked.repeats == 0
+    assert csms.actions()[0] == "BootNotification"
+    assert "StatusNotification" in csms.actions()
