@@ -26,18 +26,20 @@ ALLOWED: dict[str, set[str]] = {
     "slac": {"errors", "messages", "slac"},
     "sap": {"errors", "messages"},
     # Not in the guide's table: settings are read by the pure core, so they stand below it.
-    "config": {"errors", "ocpp", "pnc_settings", "sdp", "settings", "slac"},
+    "config": {"errors", "ocpp", "pnc_settings", "sdp", "service_settings", "settings", "slac"},
     "pnc_settings": {"settings"},
+    "service_settings": {"settings"},
     "settings": {"errors"},
     "pki": {"errors", "exi", "messages", "pki"},
-    "session": {"config", "errors", "messages", "pki", "session"},
+    "session": {"config", "errors", "messages", "pki", "service_settings", "session"},
     "connection": {"config", "errors", "exi", "messages", "sap", "session", "v2gtp"},
     # The control pilot around matching and session: it knows the events of both.
-    "pilot": {"session", "slac"},
-    "ports": {"pilot", "config", "errors", "messages", "pki", "session"},
+    "pilot": {"pilot", "session", "slac"},
+    "ports": {"pilot", "config", "errors", "messages", "pki", "service_settings", "session"},
     # A trace is read and replayed without waiting; whoever records hands in the file and the times.
     "trace": {
-        *("config", "connection", "errors", "exi", "messages", "pki", "session", "slac", "trace", "v2gtp"),
+        *("config", "connection", "errors", "exi", "messages", "pki", "service_settings", "session"),
+        *("slac", "trace", "v2gtp"),
     },
     # The other half of Plug and Charge stands beside the station, not in it.
     "pnc": {"config", "errors", "exi", "messages", "pki", "pnc", "pnc_settings", "ports", "session"},

@@ -86,6 +86,76 @@ def test_basic_charging_is_allowed_and_withdrawn() -> None:
     assert p.BasicCharging(allowed=False) in bench.take()
 
 
+def charging_basically() -> Bench:
+    bench = Bench(nominal_first=True)
+    bench.see(ControlPilot.C)
+    bench.take()
+    return bench
+
+
+def test_a_lower_limit_shows_at_once_in_the_nominal_duty_cycle() -> None:
+    bench = charging_basically()
+    bench.put(p.LimitTold(16.0))
+    assert bench.take() == [p.Show(p.PilotSignal(Drive.PWM, nominal_duty(16.0)))]
+
+
+def test_a_higher_limit_waits_until_the_ev_has_followed_the_last_change() -> None:
+    bench = charging_basically()
+    bench.put(p.LimitTold(10.0))
+    bench.put(p.LimitTold(16.0))
+    bench.put(p.LimitTold(20.0))
+    assert bench.shown() == ["17 %"]
+    bench.wait(4.9)
+    assert bench.shown() == []
+    bench.wait(0.2)
+    assert bench.shown() == ["33 %"]
+
+
+def test_less_than_six_amperes_stops_the_ev_by_x1_before_the_outlet_switches_off() -> None:
+    bench = charging_basically()
+    bench.put(p.LimitTold(5.9))
+    assert bench.take() == [p.Show(p.STEADY)]
+    bench.wait(2.9)
+    assert bench.take() == []
+    bench.wait(0.2)
+    assert bench.take() == [p.BasicCharging(allowed=False)]
+    bench.put(p.LimitTold(8.0))
+    assert bench.take() == [
+        p.Show(p.PilotSignal(Drive.PWM, nominal_duty(8.0))),
+        p.BasicCharging(allowed=True),
+    ]
+
+
+@pytest.mark.req("V2G3-M07-33")
+def test_a_limit_that_comes_back_soon_switches_nothing_off_and_keeps_x1_for_three_seconds() -> None:
+    bench = charging_basically()
+    bench.put(p.LimitTold(0.0))
+    bench.wait(1.0)
+    bench.put(p.LimitTold(32.0))
+    bench.wait(1.9)
+    assert bench.take() == [p.Show(p.STEADY)]
+    bench.wait(0.2)
+    assert bench.take() == [p.Show(p.PilotSignal(Drive.PWM, nominal_duty(32.0)))]
+
+
+def test_an_outlet_without_current_begins_basic_charging_when_there_is_some() -> None:
+    bench = Bench(plugged=False, nominal_first=True)
+    bench.put(p.LimitTold(0.0))
+    bench.see(ControlPilot.B)
+    bench.put(p.MatchingTold(ready=True))
+    assert bench.sequence.state is PilotState.BASIC
+    assert [output for output in bench.take() if isinstance(output, p.BasicCharging)] == []
+    bench.wait(10.0)
+    bench.put(p.LimitTold(16.0))
+    assert bench.take()[-1] == p.BasicCharging(allowed=True)
+
+
+def test_a_limit_changes_nothing_at_five_percent() -> None:
+    bench = Bench()
+    bench.put(p.LimitTold(10.0))
+    assert bench.take() == []
+
+
 def test_a_dc_ev_that_does_not_begin_gets_nothing() -> None:
     bench = Bench(dc=True)
     for _ in range(3):
@@ -165,13 +235,75 @@ def test_a_paused_session_keeps_the_network_and_is_woken_by_either_side(by_the_e
     bench.connect()
     bench.put(p.SessionOver(EndReason.PAUSED))
     assert bench.take() == [p.StationLink(up=False, reason="paused"), p.Pause(), p.Show(p.STEADY)]
+    bench.wait(10.0)
     if by_the_ev:
         bench.see(ControlPilot.C)
+        bench.wait(0.2)
+        bench.see(ControlPilot.B)
     else:
         bench.put(p.WakeUp())
     assert bench.take() == [p.Show(p.PilotSignal(Drive.PWM, 0.05)), p.Resume()]
     bench.put(p.LinkUp())
     assert bench.take() == [p.StationLink(up=True)]
+
+
+def paused() -> Bench:
+    bench = Bench()
+    bench.connect()
+    bench.put(p.SessionOver(EndReason.PAUSED))
+    bench.take()
+    return bench
+
+
+def test_a_bouncing_pilot_wakes_nobody() -> None:
+    bench = paused()
+    bench.wait(10.0)
+    bench.see(ControlPilot.C)
+    bench.wait(0.05)
+    bench.see(ControlPilot.B)
+    bench.wait(10.0)
+    assert bench.sequence.state is PilotState.PAUSED
+
+
+@pytest.mark.req("V2G3-M07-33")
+@pytest.mark.parametrize("by_the_ev", [True, False])
+def test_the_oscillator_stays_off_for_three_seconds_before_it_wakes_the_ev(by_the_ev: bool) -> None:
+    bench = paused()
+    bench.wait(1.0)
+    if by_the_ev:
+        bench.see(ControlPilot.C)
+        bench.wait(0.3)
+        bench.see(ControlPilot.B)
+        bench.wait(1.6)
+    else:
+        bench.put(p.WakeUp())
+        bench.wait(1.0)
+        bench.see(ControlPilot.C)  # a bounce takes nothing back
+        bench.see(ControlPilot.B)
+        bench.wait(0.9)
+    assert bench.shown() == []
+    bench.wait(0.2)
+    assert bench.shown() == ["5 %"]
+
+
+def test_unplugging_a_paused_ev_forgets_that_it_was_to_be_woken() -> None:
+    bench = paused()
+    bench.put(p.WakeUp())
+    bench.see(ControlPilot.A)
+    bench.wait(5.0)
+    assert bench.sequence.state is PilotState.UNPLUGGED
+    assert bench.shown() == []
+
+
+@pytest.mark.req("V2G3-M07-26")
+def test_an_ev_that_does_not_wake_is_followed_by_the_error_routine() -> None:
+    bench = paused()
+    bench.wait(10.0)
+    bench.put(p.WakeUp())
+    bench.take()
+    bench.put(p.LinkDown("no link within T_conn_resume"))
+    bench.wait(8.0)
+    assert bench.shown() == ["X1", "E/F", "X1", "5 %"]
 
 
 @pytest.mark.req("V2G3-M06-06", "V2G3-M06-08")
@@ -244,6 +376,9 @@ EVENTS: tuple[p.Input, ...] = (
     p.SetupOver(),
     p.WakeUp(),
     p.BasicWanted(),
+    p.LimitTold(0.0),
+    p.LimitTold(16.0),
+    p.LimitTold(32.0),
     p.Tick(),
 )
 
@@ -256,15 +391,24 @@ def test_random_histories_keep_the_promises_of_the_pilot(
     history: list[tuple[p.Input, float]], dc: bool
 ) -> None:
     bench = Bench(dc=dc, plugged=False)
-    link = False
+    link = basic = False
+    limit = 32.0
     for event, seconds in history:
         bench.wait(seconds)
         bench.put(event)
+        limit = event.current if isinstance(event, p.LimitTold) else limit
         for output in bench.take():
             if isinstance(output, p.StationLink):
                 assert output.up is not link
                 link = output.up
+            if isinstance(output, p.BasicCharging):
+                assert output.allowed is not basic
+                basic = output.allowed
             assert not (dc and isinstance(output, p.BasicCharging))
         if bench.sequence.state in (PilotState.UNPLUGGED, PilotState.FAULT, PilotState.FINISHED):
             assert bench.sequence.signal.drive is Drive.STEADY
             assert not link
+            assert not basic
+        shown = bench.sequence.signal
+        if shown.drive is Drive.PWM and shown.duty >= 0.1:
+            assert shown.duty <= nominal_duty(limit)

@@ -8,6 +8,7 @@ next, in the order in which it was told; nothing here decides anything.
 import asyncio
 import collections
 import contextlib
+import math
 import os
 import socket
 from collections.abc import Callable
@@ -20,7 +21,15 @@ from secc.aio.station import Station
 from secc.config import SeccConfig
 from secc.errors import ConfigError, LinkError
 from secc.pilot import PilotSequence
-from secc.ports import Backend, ChargesBasically, DrivesPilot, EvseController, OcspSource, PlcModem
+from secc.ports import (
+    Backend,
+    ChargesBasically,
+    DrivesPilot,
+    EvseController,
+    OcspSource,
+    PlcModem,
+    SleepsModem,
+)
 from secc.sdp import SDP_PORT
 from secc.session.events import ControlPilot, EndSession
 from secc.slac import events as slac
@@ -133,10 +142,12 @@ class PlcStation:
         self._busy = False
         self._reported: collections.deque[float] = collections.deque(maxlen=20)
         self._pilot = ControlPilot.A
+        self._current = config.energy.ac.max_current
         self._end: EndSession | None = None
         self._end_limit = 0.0
         self._tasks: list[asyncio.Task[None]] = []
         self._moved = asyncio.Event()
+        self._reopen = asyncio.Event()
         self.station = Station(
             config,
             controller,
@@ -208,7 +219,10 @@ class PlcStation:
                 self._to_matching(slac.ModemLost(str(error)))
                 if complained != (complained := str(error)):
                     self._tell(LinkEvent.DEAF, complained)
-            await asyncio.sleep(patience)
+            self._reopen.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(patience):
+                    await self._reopen.wait()
             patience = min(2 * patience, _REOPEN_AT_MOST)
 
     def _open(self) -> None:
@@ -247,7 +261,9 @@ class PlcStation:
 
     def _look(self) -> None:
         now = asyncio.get_running_loop().time()
-        seen = self._controller.snapshot().control_pilot
+        snapshot = self._controller.snapshot()
+        self._follow_limit(snapshot.max_current)
+        seen = snapshot.control_pilot
         if seen is not self._pilot:
             before, self._pilot = self._pilot, seen
             if before.connected and seen.connected and before.wants_energy is not seen.wants_energy:
@@ -257,6 +273,15 @@ class PlcStation:
             self._to_matching(slac.Tick())
         if self._end is not None and now >= self._end_limit:
             self._session_over()
+
+    def _follow_limit(self, momentary: float | None) -> None:
+        """What a nominal duty cycle says: the configured current, or less when the outlet may give less."""
+        limit = self._config.energy.ac.max_current
+        if momentary is not None:
+            limit = min(limit, momentary) if math.isfinite(momentary) else 0.0
+        if limit != self._current:
+            self._current = limit
+            self._to_sequence(pilot.LimitTold(limit))
 
     # --- between the machines ------------------------------------------------------------------------------
 
@@ -297,6 +322,8 @@ class PlcStation:
                 self._to_sequence(pilot.MatchingTold(state in LISTENING or state in NETWORKED, running))
             case slac.NoRequest():
                 self._to_sequence(pilot.NobodyBegan())
+            case slac.SleepModem() | slac.WakeModem():
+                self._put_to_sleep(isinstance(output, slac.SleepModem))
             case slac.LinkReady():
                 self._to_sequence(pilot.LinkUp())
             case slac.LinkGone():
@@ -330,6 +357,14 @@ class PlcStation:
             return False
         self._reported.append(now)
         return True
+
+    def _put_to_sleep(self, asleep: bool) -> None:
+        if not hasattr(self._modem, "sleep"):
+            return
+        sleeper = cast(SleepsModem, self._modem)
+        (sleeper.sleep if asleep else sleeper.wake)()
+        if not asleep:
+            self._reopen.set()  # now, not when patience is over
 
     def _send(self, data: bytes) -> None:
         try:

@@ -177,11 +177,23 @@ class RunReport:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class AmplitudeMapReceived:
-    """The EV asks for less transmit power, carrier by carrier."""
+    """The EV has asked for less transmit power, carrier by carrier."""
 
     carriers: int
     data: bytes
+    """4 bits per carrier: attenuation step."""
     accepted: bool
+    """What the EV was told."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SleepModem:
+    """The session is paused: the own modem may be put to sleep."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class WakeModem:
+    """It is needed again."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -202,6 +214,8 @@ Output = (
     | LinkGone
     | RunReport
     | AmplitudeMapReceived
+    | SleepModem
+    | WakeModem
     | Suspicious
 )
 

@@ -13,10 +13,11 @@ a fragment is refused.
 
 import dataclasses
 import struct
+from collections.abc import Collection
 
 from secc.errors import FramingError
 from secc.slac import messages, vendor
-from secc.slac.messages import BROADCAST, Message
+from secc.slac.messages import BROADCAST, Deviation, Message
 from secc.slac.vendor import VendorMessage
 
 ETHERTYPE = 0x88E1
@@ -60,8 +61,11 @@ def encode(frame: Frame) -> bytes:
     return data + frame.trailing if frame.trailing is not None else data.ljust(SHORTEST, b"\0")
 
 
-def decode(data: bytes) -> Frame:
-    """Read a frame; FramingError when it is malformed, or longer than any honest one of its type."""
+def decode(data: bytes, tolerate: Collection[Deviation] = ()) -> Frame:
+    """Read a frame; FramingError when it is malformed, or longer than any honest one of its type.
+
+    `tolerate`: deviations that are no reason to refuse it.
+    """
     if len(data) < _HEAD.size + 2:
         raise FramingError(f"{len(data)} bytes are no HomePlug frame")
     destination, source, ethertype, mmv = _HEAD.unpack_from(data)
@@ -74,9 +78,11 @@ def decode(data: bytes) -> Frame:
         return Frame(destination, source, OtherMessage(mmtype, mmv, body), b"")
     if mmv not in (kind.mmv, _other_version(kind)):
         raise FramingError(f"{kind.__name__} with version {mmv}, expected {kind.mmv}")
-    if kind.unicast and destination[0] & 1:
+    if kind.unicast and destination[0] & 1 and not _may_go_to_all(kind, tolerate):
         raise FramingError(f"{kind.__name__} sent to a group")
     message, used = kind.parse(body)
+    if message.deviation is not None and message.deviation not in tolerate:
+        raise FramingError(f"{kind.__name__}: deviates in its {message.deviation}")
     if len(body) - used > _LONGEST_TAIL:
         raise FramingError(f"{kind.__name__} with {len(body) - used} bytes too many")
     return Frame(destination, source, message, body[used:], None if mmv == kind.mmv else mmv)
@@ -104,6 +110,10 @@ def _body(data: bytes, mmv: int) -> bytes:
     if data[18] != 0:
         raise FramingError("a fragment sequence number")
     return data[19:]
+
+
+def _may_go_to_all(kind: type[Message], tolerate: Collection[Deviation]) -> bool:
+    return kind is messages.SlacMatchReq and Deviation.GROUP in tolerate
 
 
 def _other_version(kind: type[Message]) -> int:
@@ -141,6 +151,7 @@ __all__ = [
     "ETHERTYPE",
     "LOCAL_MODEM",
     "SHORTEST",
+    "Deviation",
     "Frame",
     "Message",
     "OtherMessage",

@@ -28,6 +28,7 @@ from secc.slac.events import (
 )
 from secc.slac.frames import BROADCAST, Frame, Message, decode, encode
 from secc.slac.keys import NetworkKey
+from secc.slac.messages import AmpMapReq
 from secc.slac.runs import Pending, RateLimit, Run
 from secc.slac.settings import SlacConfig
 from secc.slac.states import LISTENING, State, Timer
@@ -59,6 +60,9 @@ class Matching:
         self.negatives = 0
         self.amp_map_tries = 0
         self.amp_maps = 0
+        self.map_asked: AmpMapReq | None = None
+        self.map_applied = False
+        self.asleep = False
         self._random_bytes = random_bytes
         self._key = NetworkKey.fresh(random_bytes)
         self._timers: dict[Timer, float] = {}
@@ -114,7 +118,7 @@ class Matching:
             self._counts[Verdict.BAD_SOURCE] += 1
         else:
             try:
-                frame = decode(data)
+                frame = decode(data, self.config.tolerate)
             except FramingError:
                 self._counts[Verdict.MALFORMED] += 1
                 return
@@ -151,6 +155,7 @@ class Matching:
         self._key = NetworkKey.fresh(self._random_bytes)
         self.key_given = False
         self.amp_maps = 0
+        self.map_asked = None
 
     def emit(self, output: Output) -> None:
         """Add to what `handle` returns."""

@@ -7,6 +7,7 @@ bytes, times are as on the wire (100 ms steps). The header and the dispatch are 
 """
 
 import dataclasses
+import enum
 import struct
 from typing import Any, ClassVar, Self
 
@@ -20,6 +21,15 @@ GROUPS = 58
 _ZEROS_17 = bytes(17)
 
 
+class Deviation(enum.StrEnum):
+    """What test tools and some cars do otherwise than the standard; refused unless the settings name it."""
+
+    IDENTIFIERS = "identifiers"
+    """An identifier of EV or station that is not zero, in CM_ATTEN_CHAR.RSP or CM_SLAC_MATCH.REQ."""
+    GROUP = "group"
+    """CM_SLAC_MATCH.REQ sent to everybody; the address of the station in it has to be ours all the same."""
+
+
 class Message:
     """One management message; the base of all of them."""
 
@@ -29,6 +39,11 @@ class Message:
     unicast: ClassVar[bool] = False
     """Refused when it was sent to everybody."""
     layout: ClassVar[struct.Struct]
+
+    @property
+    def deviation(self) -> Deviation | None:
+        """How it deviates, when it can be read all the same."""
+        return None
 
     @classmethod
     def parse(cls, payload: bytes) -> tuple[Self, int]:
@@ -260,17 +275,24 @@ class AttenCharRsp(Message):
     source_address: bytes
     """The EV's address."""
     run_id: bytes
+    source_id: bytes = _ZEROS_17
+    responder_id: bytes = _ZEROS_17
+
+    @property
+    def deviation(self) -> Deviation | None:
+        plain = self.source_id == self.responder_id == _ZEROS_17
+        return None if plain else Deviation.IDENTIFIERS
 
     @classmethod
     def _read(cls, fields: tuple[Any, ...]) -> Self:
         application, security, source, run_id, source_id, responder_id, result = fields
         _expect_types(cls, application, security)  # [V2G3-A09-47], and what follows
-        _expect(source_id == _ZEROS_17 and responder_id == _ZEROS_17, cls, "an identifier is not zero")
         _expect(result == 0, cls, f"result {result}")
-        return cls(source, run_id)
+        return cls(source, run_id, source_id, responder_id)
 
     def payload(self) -> bytes:
-        return self.layout.pack(0, 0, self.source_address, self.run_id, _ZEROS_17, _ZEROS_17, 0)
+        ids = (self.source_id, self.responder_id)
+        return self.layout.pack(0, 0, self.source_address, self.run_id, *ids, 0)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -321,17 +343,23 @@ class SlacMatchReq(Message):
     evse_mac: bytes
     run_id: bytes
     reserved: bytes = bytes(8)
+    pev_id: bytes = _ZEROS_17
+    evse_id: bytes = _ZEROS_17
+
+    @property
+    def deviation(self) -> Deviation | None:
+        plain = self.pev_id == self.evse_id == _ZEROS_17
+        return None if plain else Deviation.IDENTIFIERS
 
     @classmethod
     def _read(cls, fields: tuple[Any, ...]) -> Self:
         application, security, length, pev_id, pev_mac, evse_id, evse_mac, run_id, reserved = fields
         _expect_types(cls, application, security)  # [V2G3-A09-98], and what follows
         _expect(length == 0x3E, cls, f"length {length}, expected 62")
-        _expect(pev_id == _ZEROS_17 and evse_id == _ZEROS_17, cls, "an identifier is not zero")
-        return cls(pev_mac, evse_mac, run_id, reserved)
+        return cls(pev_mac, evse_mac, run_id, reserved, pev_id, evse_id)
 
     def payload(self) -> bytes:
-        macs = (_ZEROS_17, self.pev_mac, _ZEROS_17, self.evse_mac)
+        macs = (self.pev_id, self.pev_mac, self.evse_id, self.evse_mac)
         return self.layout.pack(0, 0, 0x3E, *macs, self.run_id, self.reserved)
 
 
@@ -347,19 +375,26 @@ class SlacMatchCnf(Message):
     run_id: bytes
     nid: bytes
     nmk: bytes = dataclasses.field(repr=False)
+    pev_id: bytes = _ZEROS_17
+    """Of the request."""
+    evse_id: bytes = _ZEROS_17
+
+    @property
+    def deviation(self) -> Deviation | None:
+        plain = self.pev_id == self.evse_id == _ZEROS_17
+        return None if plain else Deviation.IDENTIFIERS
 
     @classmethod
     def _read(cls, fields: tuple[Any, ...]) -> Self:
         application, security, length, pev_id, pev_mac, evse_id, evse_mac, run_id, *tail = fields
         _expect_types(cls, application, security)  # [V2G3-A09-95], and what follows
         _expect(length == 0x56, cls, f"length {length}, expected 86")
-        _expect(pev_id == _ZEROS_17 and evse_id == _ZEROS_17, cls, "an identifier is not zero")
         reserved, nid, gap, nmk = tail
         _expect(reserved == bytes(8) and gap == 0, cls, "a reserved field is not zero")
-        return cls(pev_mac, evse_mac, run_id, nid, nmk)
+        return cls(pev_mac, evse_mac, run_id, nid, nmk, pev_id, evse_id)
 
     def payload(self) -> bytes:
-        macs = (_ZEROS_17, self.pev_mac, _ZEROS_17, self.evse_mac)
+        macs = (self.pev_id, self.pev_mac, self.evse_id, self.evse_mac)
         return self.layout.pack(0, 0, 0x56, *macs, self.run_id, bytes(8), self.nid, 0, self.nmk)
 
 
@@ -373,6 +408,14 @@ class AmpMapReq(Message):
     carriers: int
     data: bytes
     """4 bits per carrier: attenuation step."""
+
+    CARRIERS: ClassVar[int] = 917
+    """Of HomePlug Green PHY as ISO 15118 uses it."""
+
+    @classmethod
+    def without_limit(cls) -> Self:
+        """Full power on every carrier."""
+        return cls(cls.CARRIERS, bytes((cls.CARRIERS + 1) // 2))
 
     @classmethod
     def parse(cls, payload: bytes) -> tuple[Self, int]:

@@ -6,6 +6,7 @@ import math
 import re
 
 from secc.errors import ConfigError
+from secc.slac.messages import Deviation
 
 
 class KeyResult(enum.StrEnum):
@@ -56,6 +57,15 @@ class SlacConfig:
     """Send an amplitude map of our own before the link is reported; an EV that does not confirm it fails."""
     accept_amplitude_map: bool = True
     """Confirm the amplitude map of an EV, twice per link at most; false refuses."""
+    apply_amplitude_map: bool = False
+    """Hand the map of an EV to the own modem (CM_AMP_MAP.REQ); the EV is told what the modem says. False: it
+    is confirmed and reported, and applying it is the integrator's affair."""
+    sleep_on_pause: bool = False
+    """Put the own modem to sleep while a session is paused, if its driver can; after that it gets its key
+    again."""
+    tolerate: tuple[Deviation, ...] = ()
+    """Deviations of cars and test tools to put up with: `identifiers` (not zero), `group` (the request for
+    the key sent to everybody)."""
     nominal_first: bool = False
     """AC: begin with the nominal duty cycle, basic charging allowed, and match whenever the EV begins."""
     fallback: Fallback = Fallback.BASIC

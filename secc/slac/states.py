@@ -50,4 +50,5 @@ class Timer(enum.Enum):
     LINK_POLL = "ask the modem for its link"
     LINK_DELAY = "the link counts as up, nobody can be asked"
     AMP_MAP = "TT_amp_map_exchange"
+    MODEM_MAP = "the own modem's CM_AMP_MAP.CNF is due"
     RESUME = "T_conn_resume"

@@ -12,7 +12,7 @@ from typing import Any
 from secc.slac import events as e
 from secc.slac import messages as m
 from secc.slac import vendor
-from secc.slac.handlers import match, modem, sounding, vehicle
+from secc.slac.handlers import match, modem, power, sounding, vehicle
 from secc.slac.runs import Run
 from secc.slac.states import LISTENING, NETWORKED, UP, RunState, State, Timer
 
@@ -34,13 +34,15 @@ class On:
 S = State
 _STAY = frozenset(State)
 _LEFT = frozenset({S.KEYING})
+_MAPPING = frozenset({S.JOINING, S.AMPLITUDE_MAP, S.MATCHED})
+_ASLEEP = frozenset({S.PAUSED, S.RESUMING})
 
 RULES = (
     # --- the own modem ---
-    On(set(S), e.ModemOpened, modem.opened, _LEFT),
-    On(UP, e.ModemLost, modem.lost, {S.DOWN}),
-    On({S.KEYING}, m.SetKeyCnf, modem.key_confirmed, {S.KEYING, S.UNMATCHED}),
-    On({S.KEYING}, Timer.SET_KEY, modem.key_late, _LEFT),
+    On(set(S), e.ModemOpened, modem.opened, _LEFT | _ASLEEP),
+    On(UP, e.ModemLost, modem.lost, {S.DOWN} | _ASLEEP),
+    On({S.KEYING, S.RESUMING}, m.SetKeyCnf, modem.key_confirmed, {S.KEYING, S.UNMATCHED, S.RESUMING}),
+    On({S.KEYING, S.RESUMING}, Timer.SET_KEY, modem.key_late, {S.KEYING, S.RESUMING}),
     On(UP, vendor.OperationAttributesCnf, modem.introduced, _STAY),
     On(UP, vendor.SoftwareVersionCnf, modem.introduced, _STAY),
     On(UP, vendor.LumissilVersionCnf, modem.introduced, _STAY),
@@ -76,20 +78,10 @@ RULES = (
     On({S.JOINING, S.RESUMING, S.MATCHED}, vendor.LumissilLinkCnf, modem.link_told, NETWORKED | _LEFT),
     On({S.JOINING}, Timer.JOIN, modem.join_late, _LEFT),
     On({S.RESUMING}, Timer.RESUME, modem.join_late, _LEFT, "V2G3-M07-26"),
-    On(
-        {S.JOINING, S.AMPLITUDE_MAP, S.MATCHED},
-        m.AmpMapReq,
-        match.amplitude_map_requested,
-        {S.JOINING, S.AMPLITUDE_MAP, S.MATCHED},
-    ),
-    On(
-        {S.AMPLITUDE_MAP},
-        m.AmpMapCnf,
-        match.amplitude_map_confirmed,
-        {S.AMPLITUDE_MAP, S.MATCHED},
-        "V2G3-A09-114",
-    ),
-    On({S.AMPLITUDE_MAP}, Timer.AMP_MAP, modem.send_amplitude_map, {S.AMPLITUDE_MAP, S.KEYING}),
+    On(_MAPPING, m.AmpMapReq, power.map_requested, _MAPPING),
+    On(_MAPPING, m.AmpMapCnf, power.map_confirmed, _MAPPING, "V2G3-A09-114"),
+    On(_MAPPING, Timer.MODEM_MAP, power.modem_silent, _MAPPING),
+    On({S.AMPLITUDE_MAP}, Timer.AMP_MAP, power.send_map, {S.AMPLITUDE_MAP, S.KEYING}),
     On(UP - {S.KEYING}, e.LeaveLink, modem.leave_link, _LEFT, "V2G3-M09-17"),
     On({S.MATCHED}, e.PauseLink, modem.pause, {S.PAUSED}),
     On({S.PAUSED}, e.ResumeLink, modem.resume, {S.RESUMING}),

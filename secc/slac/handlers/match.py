@@ -1,4 +1,4 @@
-"""Validation, the hand-over of the key, and what the EV may still ask for afterwards."""
+"""Validation, and the hand-over of the key."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from secc.slac import messages as m
 from secc.slac import timing
-from secc.slac.events import AmplitudeMapReceived, Outcome, PilotMoved, Verdict
+from secc.slac.events import Outcome, PilotMoved, Verdict
 from secc.slac.frames import Frame
 from secc.slac.handlers.modem import watch_link
 from secc.slac.messages import ValidateCnf
@@ -131,38 +131,12 @@ def match_requested(matching: Matching, frame: Frame) -> State:
     if run.state is not RunState.WAIT_MATCH or not matching.connected:
         return matching.ignore(Verdict.NO_RULE)
     run.request = message
-    key = matching.key
+    key, ids = matching.key, (message.pev_id, message.evse_id)
     run.answer = matching.send(
-        run.ev_mac, m.SlacMatchCnf(run.ev_mac, matching.evse_mac, run.run_id, key.nid, key.nmk)
+        run.ev_mac, m.SlacMatchCnf(run.ev_mac, matching.evse_mac, run.run_id, key.nid, key.nmk, *ids)
     )
     matching.win(run)
     matching.stop_timers(Timer.SLAC_INIT)
     matching.start_timer(Timer.JOIN, timing.TT_MATCH_JOIN)
     watch_link(matching)
     return State.JOINING
-
-
-def amplitude_map_requested(matching: Matching, frame: Frame) -> State:
-    """Twice per link at most: asking for more and more attenuation is an attack."""
-    assert isinstance(frame.message, m.AmpMapReq)
-    winner = matching.winner
-    if winner is None or frame.source != winner.ev_mac or matching.amp_maps >= _MAX_AMP_MAPS:
-        return matching.ignore(Verdict.CONTRADICTION)
-    matching.amp_maps += 1
-    accepted = matching.config.accept_amplitude_map
-    matching.send(frame.source, m.AmpMapCnf(0 if accepted else 1))
-    matching.emit(AmplitudeMapReceived(frame.message.carriers, frame.message.data, accepted))
-    return matching.state
-
-
-_MAX_AMP_MAPS = 2
-
-
-def amplitude_map_confirmed(matching: Matching, frame: Frame) -> State:
-    """Anything but success is ignored, the request is repeated [V2G3-A09-114]."""
-    assert isinstance(frame.message, m.AmpMapCnf)
-    winner = matching.winner
-    if winner is None or frame.source != winner.ev_mac or frame.message.result != 0:
-        return matching.ignore(Verdict.CONTRADICTION)
-    matching.stop_timers(Timer.AMP_MAP)
-    return matching.link_ready()

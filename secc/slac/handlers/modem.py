@@ -16,7 +16,9 @@ from secc.slac.events import (
     ModemSilent,
     PauseLink,
     ResumeLink,
+    SleepModem,
     Verdict,
+    WakeModem,
 )
 from secc.slac.frames import LOCAL_MODEM, Frame
 from secc.slac.settings import KeyResult
@@ -36,23 +38,34 @@ LINK_DEAF_AFTER = 5  # questions in a row without an answer
 
 
 def opened(matching: Matching, event: ModemOpened) -> State:
-    """Ask who is there, and give it a key."""
+    """Ask who is there, and give it a key; one that has slept gets the key it had."""
+    if matching.asleep:
+        if matching.state is State.RESUMING:
+            _send_key(matching)
+        return matching.state
     matching.modem = ModemFound(b"")
+    _ask_names(matching)
+    return leave(matching, "the modem was opened", failed=False)
+
+
+def _ask_names(matching: Matching) -> None:
     for message in (
         vendor.OperationAttributesReq(_COOKIE),
         vendor.SoftwareVersionReq(),
         vendor.LumissilVersionReq(),
     ):
         matching.send(LOCAL_MODEM, message)
-    return leave(matching, "the modem was opened", failed=False)
 
 
 def lost(matching: Matching, event: ModemLost) -> State:
-    """Nothing can be sent any more."""
+    """Nothing can be sent any more; one that sleeps, or is about to wake, may take its interface with it."""
+    if matching.asleep:
+        return matching.state
     _tell_link_gone(matching, event.reason, failed=True)
     matching.forget_runs()
     matching.stop_timers(*Timer)
     matching.renew_key()
+    matching.map_applied = False
     return State.DOWN
 
 
@@ -61,6 +74,12 @@ def leave(matching: Matching, reason: str, *, failed: bool) -> State:
     _tell_link_gone(matching, reason, failed=failed)
     matching.forget_runs()
     matching.stop_timers(*Timer)
+    if matching.asleep:
+        matching.asleep = False
+        matching.emit(WakeModem())
+    if matching.map_applied:
+        matching.map_applied = False
+        matching.send(LOCAL_MODEM, m.AmpMapReq.without_limit())
     matching.expecting = matching.waiting_for_request = False  # until the control pilot invites again
     matching.renew_key()
     matching.key_tries = 0
@@ -76,13 +95,24 @@ def leave_link(matching: Matching, event: LeaveLink) -> State:
 def pause(matching: Matching, event: PauseLink) -> State:
     """Keep everything, stop looking: a sleeping modem gives no answers."""
     matching.stop_timers(Timer.LINK_POLL, Timer.LINK_DELAY)
+    if matching.config.sleep_on_pause:
+        matching.asleep = True
+        matching.emit(SleepModem())
     return State.PAUSED
 
 
 def resume(matching: Matching, event: ResumeLink) -> State:
-    """The link has to be back within T_conn_resume, without matching."""
+    """The link has to be back within T_conn_resume, without matching.
+
+    A modem that has slept is told the same key again: it may have forgotten it.
+    """
     matching.start_timer(Timer.RESUME, timing.T_CONN_RESUME)
-    watch_link(matching)
+    if matching.asleep:
+        matching.emit(WakeModem())
+        matching.key_tries = 0
+        _send_key(matching)
+    else:
+        watch_link(matching)
     return State.RESUMING
 
 
@@ -96,6 +126,10 @@ def key_confirmed(matching: Matching, frame: Frame) -> State:
     if not matching.learn_modem(frame.source):
         return matching.ignore(Verdict.CONTRADICTION)
     matching.stop_timers(Timer.SET_KEY)
+    if matching.state is State.RESUMING:
+        matching.asleep = False
+        watch_link(matching)
+        return State.RESUMING
     matching.emit(Armed())
     return State.UNMATCHED
 
@@ -105,7 +139,7 @@ def key_late(matching: Matching, timer: Timer) -> State:
     if matching.key_tries == KEY_TRIES:
         matching.emit(ModemSilent())
     _send_key(matching)
-    return State.KEYING
+    return matching.state
 
 
 def _send_key(matching: Matching) -> None:
@@ -195,7 +229,8 @@ def joined(matching: Matching) -> State:
     matching.stop_timers(Timer.JOIN, Timer.RESUME)
     if matching.config.amplitude_map and matching.state is State.JOINING:
         matching.amp_map_tries = 0
-        return send_amplitude_map(matching, Timer.AMP_MAP)
+        matching.start_timer(Timer.AMP_MAP, 0.0)
+        return State.AMPLITUDE_MAP
     return matching.link_ready()
 
 
@@ -204,18 +239,5 @@ def join_late(matching: Matching, timer: Timer) -> State:
     return leave(matching, f"no link within {timer.value}", failed=True)
 
 
-def send_amplitude_map(matching: Matching, timer: Timer) -> State:
-    """Ask the EV for no attenuation at all, at most three times."""
-    if matching.amp_map_tries > timing.C_EV_MATCH_RETRY:
-        return leave(matching, "CM_AMP_MAP.CNF missing", failed=True)
-    matching.amp_map_tries += 1
-    winner = matching.winner
-    assert winner is not None
-    matching.send(winner.ev_mac, m.AmpMapReq(CARRIERS, bytes((CARRIERS + 1) // 2)))
-    matching.start_timer(Timer.AMP_MAP, timing.TT_AMP_MAP_EXCHANGE)
-    return State.AMPLITUDE_MAP
-
-
-CARRIERS = 917  # of HomePlug Green PHY as ISO 15118 uses it
 _COOKIE = 0x5EC0
 _NONCE = bytes(4)  # some modems answer to nothing else

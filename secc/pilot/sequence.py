@@ -15,183 +15,36 @@ Which way to another duty cycle: with matching running or done through X1, other
 [V2G3-M07-12].
 """
 
-import dataclasses
 import enum
 from collections.abc import Callable
 
+from secc.pilot.events import (
+    BasicCharging,
+    BasicWanted,
+    Expect,
+    GiveUp,
+    Input,
+    Leave,
+    LimitTold,
+    LinkDown,
+    LinkUp,
+    MatchingTold,
+    NobodyBegan,
+    Output,
+    Pause,
+    PilotSeen,
+    Resume,
+    SessionOver,
+    SetupOver,
+    Show,
+    StationLink,
+    Tick,
+    WakeUp,
+)
+from secc.pilot.signals import DIGITAL, ERROR, LEAST_CURRENT, STEADY, Drive, PilotSignal, nominal_duty
 from secc.session.events import ControlPilot, EndReason
 from secc.slac import timing
 from secc.slac.settings import Fallback, SlacConfig
-
-DIGITAL = 0.05
-"""Duty cycle that asks for digital communication."""
-
-
-class Drive(enum.Enum):
-    """What the oscillator does."""
-
-    STEADY = "X1"
-    """Off: +12, +9 or +6 V."""
-    PWM = "X2"
-    ERROR = "E/F"
-    """State F, -12 V; an outlet that cannot drive it may drive state E."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class PilotSignal:
-    """What the outlet has to show."""
-
-    drive: Drive
-    duty: float = 1.0
-    """With PWM: 0.05 or nominal."""
-
-
-STEADY = PilotSignal(Drive.STEADY)
-ERROR = PilotSignal(Drive.ERROR)
-
-
-def nominal_duty(current: float) -> float:
-    """The duty cycle of IEC 61851-1 that offers this many A per phase; 6 A is the least it can say."""
-    amperes = min(max(current, 6.0), 80.0)
-    return (amperes / 0.6 if amperes <= 51.0 else amperes / 2.5 + 64.0) / 100.0
-
-
-# --- inputs -------------------------------------------------------------------------------------------------
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class PilotSeen:
-    """The state as it is measured; may be told again and again."""
-
-    pilot: ControlPilot
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class MatchingTold:
-    """The matching has changed its state."""
-
-    ready: bool
-    """The modem has its key."""
-    running: bool = False
-    """An EV is being measured, or matched."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class NobodyBegan:
-    """TT_EVSE_SLAC_init is over."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class LinkUp:
-    """D-LINK_READY(link established)."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class LinkDown:
-    """D-LINK_READY(no link)."""
-
-    reason: str
-    failed: bool = True
-    """False: it was wanted."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class SessionOver:
-    """The session has ended and its connection is closed."""
-
-    reason: EndReason
-    spoken: bool = True
-    """The EV had got as far as a session; its refusal is no reason for charging without one."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class SetupOver:
-    """The communication setup time is over without a session [V2G2-723]."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class WakeUp:
-    """The station wants the paused, or finished, EV to come back."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class BasicWanted:
-    """AC: authorized without a message (EIM), offer the nominal duty cycle now [V2G3-M06-08]."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Tick:
-    """The deadline has come."""
-
-
-Input = (
-    PilotSeen
-    | MatchingTold
-    | NobodyBegan
-    | LinkUp
-    | LinkDown
-    | SessionOver
-    | SetupOver
-    | WakeUp
-    | BasicWanted
-    | Tick
-)
-
-# --- outputs ------------------------------------------------------------------------------------------------
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Show:
-    """Drive the pilot."""
-
-    signal: PilotSignal
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Expect:
-    """To the matching: EVs may begin."""
-
-    digital: bool
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class GiveUp:
-    """To the matching: the EV is unplugged or the pilot is broken."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Leave:
-    """To the matching: leave the logical network."""
-
-    reason: str
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Pause:
-    """To the matching: the EV sleeps."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Resume:
-    """To the matching: the EV wakes."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class StationLink:
-    """To the station: `link_up` or `link_down`."""
-
-    up: bool
-    reason: str = ""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class BasicCharging:
-    """To the outlet: charging by IEC 61851 alone is allowed by the pilot, or not any more."""
-
-    allowed: bool
-
-
-Output = Show | Expect | GiveUp | Leave | Pause | Resume | StationLink | BasicCharging
 
 
 class PilotState(enum.Enum):
@@ -212,6 +65,7 @@ class PilotState(enum.Enum):
 
 _LASTING = 60.0  # s of link after which an error is a new story
 _SETTLING = 1.0  # s in which a pilot just released from E/F may still be measured as such
+_CALM = 5.0  # s: the EV gets this time to follow a duty cycle before a higher one is shown
 
 
 class PilotSequence:
@@ -221,17 +75,22 @@ class PilotSequence:
         """`dc`: no basic charging. `max_current`: A per phase that the nominal duty cycle offers."""
         self._config = config
         self._dc = dc
-        self._nominal = PilotSignal(Drive.PWM, nominal_duty(max_current))
+        self._current = max_current
         self._outputs: list[Output] = []
         self._now = 0.0
         self._after: Callable[[], None] = self._offer
         self._deadline: float | None = None
         self._signal: PilotSignal | None = None
+        self._shown_at = -timing.T_STEP_X1
+        self._hold_until = 0.0
+        self._allowed = False
         self._pilot: ControlPilot | None = None
         self._ready = False
         self._running = False
         self._link_since: float | None = None
         self._blind_until = 0.0
+        self._toggle_at = 0.0
+        self._waking = False
         self._silences = 0
         self._errors = 0
         self._spoken = False
@@ -276,6 +135,9 @@ class PilotSequence:
                 self._wake()
             case BasicWanted():
                 self._basic_wanted()
+            case LimitTold(current):
+                self._current = current
+                self._follow_limit()
             case Tick():
                 pass
         return tuple(self._outputs)
@@ -293,16 +155,24 @@ class PilotSequence:
             if self.state in (PilotState.UNPLUGGED, PilotState.FAULT):
                 self.state = PilotState.PREPARING
                 self._prepared()
-            elif self.state is PilotState.PAUSED and pilot.wants_energy:
-                self._wake()  # the EV wakes us by a toggle
+            elif self.state is PilotState.PAUSED and not self._waking:
+                self._toggled(pilot.wants_energy)
         elif self.state is not (away := PilotState.FAULT if broken else PilotState.UNPLUGGED):
             self._stop_all("control pilot error" if broken else "unplugged")
             self.state = away
 
+    def _toggled(self, wants_energy: bool) -> None:
+        """The EV wakes us by a toggle B, C, B; a bounce shorter than a phase of one does not."""
+        if wants_energy:
+            self._toggle_at = self._now
+            self._later(self._now + timing.DEBOUNCE, self._wake)
+        elif self._now < self._toggle_at + timing.DEBOUNCE:
+            self._deadline = None
+
     def _stop_all(self, reason: str) -> None:
         self._deadline = None
         self._silences = self._errors = 0
-        self._spoken = False
+        self._spoken = self._waking = False
         self._drop_link(reason)
         self._basic(allowed=False)
         self._outputs.append(GiveUp())
@@ -358,13 +228,37 @@ class PilotSequence:
 
     def _begin_basic(self) -> None:
         self.state = PilotState.BASIC
-        self._show(self._nominal)
-        self._basic(allowed=True)
+        self._hold_until = self._now  # the way here took its time
+        self._follow_limit()
         if self._ready and not self._running:
             self._outputs.append(Expect(digital=False))
 
+    def _follow_limit(self) -> None:
+        """Less is shown at once, more not sooner than `_CALM` after the last change.
+
+        Nothing at all is X1, from which the EV has T_step_X1 to stop by itself before the outlet switches
+        off; and X1 lasts that long before the oscillator runs again [V2G3-M07-33].
+        """
+        if self.state is not PilotState.BASIC:
+            return
+        self._deadline = None
+        enough = self._current >= LEAST_CURRENT
+        wanted = PilotSignal(Drive.PWM, nominal_duty(self._current)) if enough else STEADY
+        rises = enough and (self.signal.drive is Drive.STEADY or wanted.duty > self.signal.duty)
+        if rises and self._now < self._hold_until:
+            self._later(self._hold_until, self._follow_limit)
+            return
+        if wanted != self.signal:
+            self._hold_until = self._now + (_CALM if enough else timing.T_STEP_X1)
+            self._show(wanted)
+        if not enough and self._allowed and self._now < self._hold_until:
+            self._later(self._hold_until, self._follow_limit)
+        else:
+            self._basic(allowed=enough)
+
     def _basic(self, *, allowed: bool) -> None:
-        if allowed or self.state is PilotState.BASIC:
+        if allowed is not self._allowed:
+            self._allowed = allowed
             self._outputs.append(BasicCharging(allowed))
 
     # --- the link and the session --------------------------------------------------------------------------
@@ -408,11 +302,18 @@ class PilotSequence:
             self._error(reason.value)  # [V2G2-727]
 
     def _wake(self) -> None:
-        if self.state is PilotState.PAUSED:
+        """The oscillator runs again [V2G3-M07-24], once it was off for long enough [V2G3-M07-33]."""
+        if self.state not in (PilotState.PAUSED, PilotState.FINISHED):
+            return
+        due = self._shown_at + timing.T_STEP_X1
+        self._waking = self._now < due
+        if self._waking:
+            self._later(due, self._wake)
+        elif self.state is PilotState.PAUSED:
             self.state = PilotState.WAKING
-            self._show(PilotSignal(Drive.PWM, DIGITAL))  # [V2G3-M07-24]
+            self._show(PilotSignal(Drive.PWM, DIGITAL))
             self._outputs.append(Resume())
-        elif self.state is PilotState.FINISHED:
+        else:
             self._silences = self._errors = 0
             self._offer()
 
@@ -443,8 +344,7 @@ class PilotSequence:
     def _step_x1(self, after: Callable[[], None]) -> None:
         self.state = PilotState.STEP_X1
         self._show(STEADY)
-        self._deadline = self._now + timing.T_STEP_X1
-        self._after = after
+        self._later(self._now + timing.T_STEP_X1, after)
 
     def _step_ef(self, after: Callable[[], None]) -> None:
         """At least T_step_EF [V2G3-M06-09] [V2G3-M07-08]."""
@@ -456,14 +356,18 @@ class PilotSequence:
 
         self.state = PilotState.STEP_EF
         self._show(ERROR)
-        self._deadline = self._now + self._config.step_ef
-        self._after = release
+        self._later(self._now + self._config.step_ef, release)
 
     def _finish(self) -> None:
         self.state = PilotState.FINISHED
         self._show(STEADY)
 
+    def _later(self, due: float, after: Callable[[], None]) -> None:
+        self._deadline, self._after = due, after
+
     def _show(self, signal: PilotSignal) -> None:
         if signal != self._signal:
+            if self._signal is not None:
+                self._shown_at = self._now
             self._signal = signal
             self._outputs.append(Show(signal))

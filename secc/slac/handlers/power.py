@@ -1,0 +1,87 @@
+"""The amplitude map: with how much power the modems on both sides may transmit, carrier by carrier."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from secc.slac import messages as m
+from secc.slac import timing
+from secc.slac.events import AmplitudeMapReceived, Verdict
+from secc.slac.frames import LOCAL_MODEM, Frame
+from secc.slac.handlers.modem import leave
+from secc.slac.states import State, Timer
+
+if TYPE_CHECKING:
+    from secc.slac.matching import Matching
+
+ACCEPTED, REFUSED = 0, 1
+
+
+def map_requested(matching: Matching, frame: Frame) -> State:
+    """Twice per link at most: asking for more and more attenuation is an attack."""
+    message = frame.message
+    assert isinstance(message, m.AmpMapReq)
+    winner = matching.winner
+    if winner is None or frame.source != winner.ev_mac or matching.amp_maps >= _MAX_AMP_MAPS:
+        return matching.ignore(Verdict.CONTRADICTION)
+    matching.amp_maps += 1
+    if not matching.config.accept_amplitude_map:
+        _answer(matching, message, REFUSED)
+    elif matching.config.apply_amplitude_map:
+        matching.map_asked = message
+        matching.send(LOCAL_MODEM, message)
+        matching.start_timer(Timer.MODEM_MAP, _MODEM_TIME)
+    else:
+        _answer(matching, message, ACCEPTED)
+    return matching.state
+
+
+_MAX_AMP_MAPS = 2
+_MODEM_TIME = 0.15  # s: the EV waits 0.2 s for our answer, TT_amp_map_exchange
+
+
+def map_confirmed(matching: Matching, frame: Frame) -> State:
+    """Of the EV about our map, or of the own modem about the EV's."""
+    assert isinstance(frame.message, m.AmpMapCnf)
+    if matching.map_asked is not None and matching.is_modem(frame.source):
+        return _applied(matching, frame.message.result)
+    winner = matching.winner
+    if winner is None or frame.source != winner.ev_mac or matching.state is not State.AMPLITUDE_MAP:
+        return matching.ignore(Verdict.CONTRADICTION)
+    if frame.message.result != ACCEPTED:  # ignored, the request is repeated [V2G3-A09-114]
+        return matching.ignore(Verdict.CONTRADICTION)
+    matching.stop_timers(Timer.AMP_MAP)
+    return matching.link_ready()
+
+
+def modem_silent(matching: Matching, timer: Timer) -> State:
+    """The EV waits no longer: what the own modem has not confirmed is refused."""
+    return _applied(matching, REFUSED)
+
+
+def _applied(matching: Matching, result: int) -> State:
+    asked, matching.map_asked = matching.map_asked, None
+    matching.stop_timers(Timer.MODEM_MAP)
+    if asked is not None:
+        matching.map_applied = matching.map_applied or result == ACCEPTED
+        _answer(matching, asked, ACCEPTED if result == ACCEPTED else REFUSED)
+    return matching.state
+
+
+def _answer(matching: Matching, asked: m.AmpMapReq, result: int) -> None:
+    winner = matching.winner
+    if winner is not None:
+        matching.send(winner.ev_mac, m.AmpMapCnf(result))
+    matching.emit(AmplitudeMapReceived(asked.carriers, asked.data, result == ACCEPTED))
+
+
+def send_map(matching: Matching, timer: Timer) -> State:
+    """Ask the EV for no attenuation at all, at most three times."""
+    if matching.amp_map_tries > timing.C_EV_MATCH_RETRY:
+        return leave(matching, "CM_AMP_MAP.CNF missing", failed=True)
+    matching.amp_map_tries += 1
+    winner = matching.winner
+    assert winner is not None
+    matching.send(winner.ev_mac, m.AmpMapReq.without_limit())
+    matching.start_timer(Timer.AMP_MAP, timing.TT_AMP_MAP_EXCHANGE)
+    return State.AMPLITUDE_MAP
