@@ -23,6 +23,7 @@ from secc.pnc_settings import (
     TariffPolicy,
 )
 from secc.sdp import TlsPolicy
+from secc.service_settings import ValueAddedService, check_services
 from secc.settings import build, check, check_duration, check_range
 from secc.slac.settings import SlacConfig
 
@@ -338,10 +339,13 @@ class ServiceConfig:
     """Ways to pay, in the order offered."""
     free: bool = False
     """FreeService: no money is asked for. An authorization is needed all the same."""
+    value_added: tuple[ValueAddedService, ...] = ()
+    """Services beside charging, `[[service.value_added]]`, at most seven; a back end may add more."""
 
     def __post_init__(self) -> None:
         options = self.payment_options
         check(0 < len(options) == len(set(options)), "service.payment_options", "one or both of the options")
+        check_services(self.value_added, "service.value_added")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

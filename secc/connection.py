@@ -53,6 +53,7 @@ from secc.session.events import (
     Tick,
 )
 from secc.session.machine import Session
+from secc.session.service_events import ServicesChosen
 from secc.v2gtp import MAX_PAYLOAD, FrameAssembler, frame
 
 FRAME_TIME = 5.0
@@ -130,6 +131,7 @@ ConnectionOutput = (
     | Notice
     | EndSession
     | ContractOutput
+    | ServicesChosen
 )
 
 

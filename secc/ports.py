@@ -4,14 +4,17 @@ Domain words and SI units only. Calls may fail or hang: the shell bounds them in
 into an input of the session, which then decides what it means.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from secc.pilot import PilotSignal
 from secc.pki.contract import Evidence, PresentedContract, VerifiedContract
 from secc.pki.provisioning import ProvisioningAnswer, ProvisioningRequest
 from secc.pki.revocation import Question
+from secc.service_settings import ValueAddedService
 from secc.session.contract_events import ContractGranted, ContractRefused, StoreReceipt, Verdict
 from secc.session.events import EnergyNeed, EvseSnapshot, IsolationLevel, ScheduleOffer
+from secc.session.service_events import ChosenService
 
 
 class EvseController(Protocol):
@@ -115,6 +118,21 @@ class RecordsContracts(Protocol):
         ...
 
 
+class OffersServices(Protocol):
+    """Optional ability of a back end: value-added services beside those of the configuration.
+
+    Seven fit altogether; services that do not fit, or repeat an id, are left out and complained of.
+    """
+
+    def value_added_services(self, evse_id: str) -> Sequence[ValueAddedService]:
+        """What to offer in the session that begins now; return at once."""
+        ...
+
+    async def services_chosen(self, evse_id: str, chosen: Sequence[ChosenService]) -> None:
+        """The EV wants these, from now until the session ends; also those of the configuration."""
+        ...
+
+
 class OcspSource(Protocol):
     """Where OCSP responses about the station's own certificate come from: the CSMS, or the responder itself.
 
@@ -160,18 +178,6 @@ class PlcModem(Protocol):
 
     async def receive(self) -> bytes:
         """The next Ethernet frame of EtherType 0x88E1. Raises LinkError when the interface is gone."""
-        ...
-
-
-class SleepsModem(Protocol):
-    """Optional ability of a PlcModem: `[slac] sleep_on_pause` uses it."""
-
-    def sleep(self) -> None:
-        """A session is paused, nobody speaks: save power. The interface may go away. Return at once."""
-        ...
-
-    def wake(self) -> None:
-        """The modem is needed again; its key is set anew as soon as it answers. Return at once."""
         ...
 
 

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from secc.aio.contracts import ContractDesk
 from secc.aio.safety import Safety
+from secc.aio.services import ServiceDesk
 from secc.config import SeccConfig
 from secc.ports import Backend, EvseController
 from secc.session.contract_events import (
@@ -47,6 +48,7 @@ from secc.session.events import (
     StartCableCheck,
     Ticket,
 )
+from secc.session.service_events import ServicesChosen
 
 T = TypeVar("T")
 
@@ -69,6 +71,7 @@ OutletCommand = (
     | Authorize
     | AskSchedules
     | ContractOutput
+    | ServicesChosen
 )
 
 
@@ -85,12 +88,14 @@ class Outlet:
         complain: Callable[[str], None],
         desk: ContractDesk | None = None,
         safety: Safety | None = None,
+        services: ServiceDesk | None = None,
     ) -> None:
         """`report` takes inputs for the session; `complain` takes what only a log needs to know.
 
         `desk` deals with contracts; without it none is authorized. `safety` makes safe at the end.
         """
         self._safety = safety or Safety(controller, config.timing.controller_call, complain)
+        self._services = services or ServiceDesk(config, backend, complain)
         self._desk = desk
         self._contract: Ticket | None = None
         self._config = config
@@ -140,6 +145,8 @@ class Outlet:
                 self._start(self._authorize(ticket))
             case AskSchedules():
                 self._start(self._ask_schedules(command))
+            case ServicesChosen(services):
+                self._start(self._services.chosen(services))
             case _ if self._desk is not None:
                 self._deal(command, self._desk)
 

@@ -37,6 +37,7 @@ from secc.aio.outlet import Outlet
 from secc.aio.records import Chatter, LinkEvent, LinkRecord, Record
 from secc.aio.renewal import renewal_for
 from secc.aio.safety import Safety
+from secc.aio.services import ServiceDesk
 from secc.aio.tls import TlsKeeper
 from secc.config import SeccConfig
 from secc.errors import LinkError
@@ -85,6 +86,7 @@ class Station:
         self._responder = SdpResponder(config.tls.policy)
         self._discovery = Discovery(self._responder, port=sdp_port, on_problem=self._deaf)
         self._books = Books(recorder, journal, complain=self._complain)
+        self._services = ServiceDesk(config, backend, self._complain)
         self._safety = Safety(controller, config.timing.controller_call, self._complain)
         self._latch = FaultLatch()
         self._pauses = PauseMemory(config.timing.pause)
@@ -298,6 +300,7 @@ class Station:
             recent_ids=self._recent_ids,
             blocked=self._latch.blocked,
             paused=self._pauses.paused(now),
+            services=self._services.offered(),
             max_payload=self._config.network.max_payload,
         )
         connection = self._books.begin(beginning, self._config, self._random_bytes, link.peer)
@@ -309,6 +312,7 @@ class Station:
             complain=self._complain,
             desk=self._desk,
             safety=self._safety,
+            services=self._services,
         )
         early = () if self._power_limit is None else (PowerLimited(self._power_limit),)
         return Grant(connection, outlet, snapshot, self._observe, early)

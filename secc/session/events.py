@@ -18,6 +18,7 @@ from secc.messages.iso2 import SalesTariff
 from secc.messages.xmldsig import Signature
 from secc.session.contract_events import ContractInput, ContractOutput
 from secc.session.dialect import Code, Message
+from secc.session.service_events import ServicesChosen
 from secc.session.ticket import Ticket as Ticket
 
 
@@ -492,4 +493,5 @@ Output = (
     | Notice
     | EndSession
     | ContractOutput
+    | ServicesChosen
 )

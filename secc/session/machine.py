@@ -19,6 +19,7 @@ from secc.config import Payment, SeccConfig
 from secc.messages.iso2 import ResponseCode
 from secc.messages.xmldsig import Signature
 from secc.pki.vehicle import VehicleIdentity
+from secc.service_settings import ValueAddedService
 from secc.session import limits, metering, quantities, table
 from secc.session.context import (
     Agreed,
@@ -73,6 +74,7 @@ class Session(Agreed):
         recent_ids: Collection[bytes] = (),
         blocked: bool = False,
         paused: PausedSession | None = None,
+        services: tuple[ValueAddedService, ...] = (),
     ) -> None:
         """Begin at `now`, the moment the link came up: the communication setup time runs [V2G2-716].
 
@@ -81,7 +83,8 @@ class Session(Agreed):
         a latched fault has not been reset (`secc.session.latch`), `vehicle` is who the EV proved to be in the
         TLS handshake, where it was asked; a contract shown there binds PaymentDetailsReq. `contracts` is what
         is needed to deal with contracts: without it Plug and Charge is not offered. `paused` is the session
-        that this one may continue (`secc.session.pause`).
+        that this one may continue (`secc.session.pause`), `services` are value-added ones besides those of
+        the configuration.
         """
         self.config = config
         self.evse = snapshot
@@ -89,6 +92,7 @@ class Session(Agreed):
         self.tls = tls
         self.vehicle = vehicle
         self.contracts = contracts
+        self.services = services
         self.pnc = ContractSide()
         self.dialect: Dialect = table.ISO2
         self.state: Stage = self.dialect.begin

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from secc.messages import iso2
 from secc.messages.iso2 import EVSEProcessing, ResponseCode
-from secc.session import status
+from secc.service_settings import CHARGE_SERVICE
+from secc.session import services, status
 from secc.session.contract_events import ContractRefused
 from secc.session.dialect import Code
 
@@ -40,11 +41,11 @@ def _session_setup(session: Session, _: iso2.BodyElement, code: ResponseCode) ->
 
 
 def _service_discovery(session: Session, _: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
-    return status.services(session, code)
+    return services.discovery(session, code)
 
 
 def _service_detail(_: Session, request: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
-    service_id = request.service_id if isinstance(request, iso2.ServiceDetailReq) else status.CHARGE_SERVICE
+    service_id = request.service_id if isinstance(request, iso2.ServiceDetailReq) else CHARGE_SERVICE
     return iso2.ServiceDetailRes(response_code=code, service_id=service_id)
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from secc.config import Payment
 from secc.messages import iso2
 from secc.messages.iso2 import DCEVSEStatusCode, EVSENotification, UnitSymbol
-from secc.pki.provisioning import Action
 from secc.session import limits, quantities
 from secc.session.events import EvseFault
 
@@ -69,78 +67,6 @@ def charge_parameter(
             None if tolerance is None else quantities.measured(tolerance, UnitSymbol.A)
         ),
         evse_peak_current_ripple=quantities.measured(config.peak_current_ripple, UnitSymbol.A),
-    )
-
-
-def services(
-    session: Session, code: iso2.ResponseCode, *, value_added: bool = False
-) -> iso2.ServiceDiscoveryRes:
-    """ServiceDiscoveryRes: the charge service, and the certificate service where it is offered [V2G2-416]."""
-    config = session.config
-    options = session.payment_options or (Payment.EXTERNAL,)  # a placeholder in a refusal
-    return iso2.ServiceDiscoveryRes(
-        response_code=code,
-        payment_option_list=iso2.PaymentOptionList(
-            payment_option=tuple(iso2.PaymentOption(option) for option in options)
-        ),
-        charge_service=iso2.ChargeService(
-            service_id=CHARGE_SERVICE,
-            service_category=iso2.ServiceCategory.EV_CHARGING,
-            free_service=config.service.free,
-            supported_energy_transfer_mode=iso2.SupportedEnergyTransferMode(
-                energy_transfer_mode=tuple(iso2.EnergyTransferMode(mode) for mode in config.energy.modes)
-            ),
-        ),
-        service_list=_CERTIFICATE_LIST if value_added and certificate_sets(session) else None,
-    )
-
-
-CHARGE_SERVICE = 1
-"""ServiceID of AC and DC charging [V2G2-417]."""
-
-CERTIFICATE_SERVICE = 2
-"""ServiceID of the certificate service [V2G2-410] [V2G2-417]."""
-
-_CERTIFICATE_LIST = iso2.ServiceList(
-    service=(
-        iso2.Service(
-            service_id=CERTIFICATE_SERVICE,
-            service_name="Certificate",
-            service_category=iso2.ServiceCategory.CONTRACT_CERTIFICATE,
-            free_service=True,
-        ),
-    )
-)
-
-
-def certificate_sets(session: Session) -> dict[int, Action]:
-    """Parameter sets of the certificate service, empty where it is not offered [V2G2-428].
-
-    Over TLS only, together with contracts, and as far as a back end provides it [V2G2-632] [V2G2-634].
-    """
-    if Payment.CONTRACT not in session.payment_options or session.contracts is None:
-        return {}
-    config = session.config.pnc
-    wanted = {1: config.certificate_service, 2: config.certificate_service and config.certificate_update}
-    actions = {1: Action.INSTALL, 2: Action.UPDATE}
-    return {
-        number: action
-        for number, action in actions.items()
-        if wanted[number] and action in session.contracts.provisions
-    }
-
-
-def parameter_list(sets: dict[int, Action]) -> iso2.ServiceParameterList:
-    """The parameter sets as a message carries them."""
-    names = {Action.INSTALL: "Installation", Action.UPDATE: "Update"}
-    return iso2.ServiceParameterList(
-        parameter_set=tuple(
-            iso2.ParameterSet(
-                parameter_set_id=number,
-                parameter=(iso2.Parameter(name="Service", string_value=names[action]),),
-            )
-            for number, action in sets.items()
-        )
     )
 
 

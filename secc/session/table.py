@@ -80,6 +80,7 @@ from secc.session.handlers import (
     parameters,
     provisioning,
     receipts,
+    services,
     setup,
 )
 from secc.session.refusals import refusal
@@ -92,8 +93,8 @@ RULES: tuple[On, ...] = (
     # state                     input                        handler                                   leads to                                                             ids
     # --- session and service ---
     On(S.WAIT_SESSION_SETUP,     SessionSetupReq,             setup.session_setup,                      {S.WAIT_SERVICE_DISCOVERY},                                          "V2G2-541 V2G2-542 V2G2-543"),
-    On(S.WAIT_SERVICE_DISCOVERY, ServiceDiscoveryReq,         setup.service_discovery,                  {S.WAIT_SERVICE_SELECTION},                                          "V2G2-544 V2G2-545"),
-    On(S.WAIT_SERVICE_SELECTION, ServiceDetailReq,            setup.service_detail,                     {S.WAIT_SERVICE_SELECTION},                                          "V2G2-547 V2G2-548 V2G2-549"),
+    On(S.WAIT_SERVICE_DISCOVERY, ServiceDiscoveryReq,         services.service_discovery,               {S.WAIT_SERVICE_SELECTION},                                          "V2G2-544 V2G2-545"),
+    On(S.WAIT_SERVICE_SELECTION, ServiceDetailReq,            services.service_detail,                  {S.WAIT_SERVICE_SELECTION},                                          "V2G2-547 V2G2-548 V2G2-549"),
     On(S.WAIT_SERVICE_SELECTION, PaymentServiceSelectionReq,  identification.payment_service_selection, {S.WAIT_AUTHORIZATION, S.WAIT_CONTRACT},                             "V2G2-550 V2G2-551"),
 
     # --- authorization ---

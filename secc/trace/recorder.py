@@ -16,6 +16,7 @@ from importlib.metadata import version
 from secc.config import SeccConfig
 from secc.connection import Connection, ConnectionInput, ConnectionOutput
 from secc.pki.vehicle import VehicleIdentity
+from secc.service_settings import ValueAddedService
 from secc.session.contract_events import ContractTerms
 from secc.session.events import EvseSnapshot, PausedSession
 from secc.session.machine import Session
@@ -41,6 +42,7 @@ class Beginning:
     recent_ids: Collection[bytes] = ()
     blocked: bool = False
     paused: PausedSession | None = None
+    services: tuple[ValueAddedService, ...] = ()
     max_payload: int = MAX_PAYLOAD
 
     def session(self, config: SeccConfig, random_bytes: RandomBytes) -> Session:
@@ -57,6 +59,7 @@ class Beginning:
             recent_ids=self.recent_ids,
             blocked=self.blocked,
             paused=self.paused,
+            services=self.services,
         )
 
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from secc.config import Payment
 from secc.messages import iso2
 from secc.messages.iso2 import EVSEProcessing, ResponseCode
-from secc.session import status
 from secc.session.context import Grant
 from secc.session.events import AuthorizationDecided, Authorize, NoticeKind
+from secc.session.handlers import services
 from secc.session.handlers.ending import order_stop
 from secc.session.refusals import Refused
+from secc.session.service_events import ServicesChosen
 from secc.session.states import State, Timer
 
 if TYPE_CHECKING:
@@ -26,21 +27,9 @@ def payment_service_selection(session: Session, request: iso2.PaymentServiceSele
         raise Refused(
             ResponseCode.FAILED_PAYMENT_SELECTION_INVALID, f"{option} is not offered [V2G2-465] [V2G2-135]"
         )
-    selected = request.selected_service_list.selected_service
-    if not any(service.service_id == status.CHARGE_SERVICE for service in selected):
-        raise Refused(
-            ResponseCode.FAILED_NO_CHARGE_SERVICE_SELECTED, "the charge service is missing [V2G2-804]"
-        )
-    sets = status.certificate_sets(session)
-    for service in selected:
-        is_charge = service.service_id == status.CHARGE_SERVICE
-        is_certificate = service.service_id == status.CERTIFICATE_SERVICE and bool(sets)
-        if not is_charge and not (is_certificate and service.parameter_set_id in (None, *sets)):
-            raise Refused(
-                ResponseCode.FAILED_SERVICE_SELECTION_INVALID,
-                f"service {service.service_id}, parameter set {service.parameter_set_id} is not offered "
-                "[V2G2-467]",
-            )
+    added = services.chosen(session, request.selected_service_list.selected_service)
+    if added:
+        session.emit(ServicesChosen(added))
     session.payment = Payment(request.selected_payment_option.value)
     session.answer(iso2.PaymentServiceSelectionRes(response_code=ResponseCode.OK))
     return State.WAIT_CONTRACT if session.payment is Payment.CONTRACT else State.WAIT_AUTHORIZATION

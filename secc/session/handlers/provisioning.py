@@ -21,7 +21,7 @@ from secc.pki.provisioning import (
     verify_request,
     verify_response,
 )
-from secc.session import status
+from secc.session import services
 from secc.session.context import ProvisioningQuestion
 from secc.session.contract_events import ContractProvisioned, ContractRefused, Provision
 from secc.session.events import NoticeKind
@@ -39,7 +39,7 @@ def certificate_request(
     """Verify the request and ask the back end [V2G2-553] [V2G2-556]."""
     terms, step = terms_of(session), type(request).__name__
     action = Action.INSTALL if isinstance(request, iso2.CertificateInstallationReq) else Action.UPDATE
-    if action not in status.certificate_sets(session).values():
+    if action not in services.certificate_sets(session).values():
         raise _no(step, Refusal.NOT_OFFERED)
     signature, payload = session.received_signature, session.received_payload
     try:

@@ -1,0 +1,60 @@
+"""ServiceDiscovery, ServiceDetail, and the choice of services in PaymentServiceSelection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from secc.messages import iso2
+from secc.messages.iso2 import ResponseCode
+from secc.service_settings import CERTIFICATE_SERVICE, CHARGE_SERVICE
+from secc.session import services
+from secc.session.refusals import Refused
+from secc.session.service_events import ChosenService
+from secc.session.states import State
+
+if TYPE_CHECKING:
+    from secc.session.machine import Session
+
+
+def service_discovery(session: Session, request: iso2.ServiceDiscoveryReq) -> State:
+    """Say what is on offer. Scope and category are filters for what is not charging."""
+    if not session.payment_options:
+        raise Refused(ResponseCode.FAILED, "nothing can be paid over this connection")
+    session.answer(services.discovery(session, ResponseCode.OK, request))
+    return State.WAIT_SERVICE_SELECTION
+
+
+def service_detail(session: Session, request: iso2.ServiceDetailReq) -> State:
+    """Details of an offered service; the charge service has no parameter sets [V2G2-464]."""
+    if not services.offers(session, request.service_id):
+        raise Refused(
+            ResponseCode.FAILED_SERVICE_ID_INVALID, f"service {request.service_id} is not offered [V2G2-425]"
+        )
+    session.answer(
+        iso2.ServiceDetailRes(
+            response_code=ResponseCode.OK,
+            service_id=request.service_id,
+            service_parameter_list=services.parameters(session, request.service_id),
+        )
+    )
+    return State.WAIT_SERVICE_SELECTION
+
+
+def chosen(session: Session, selected: tuple[iso2.SelectedService, ...]) -> tuple[ChosenService, ...]:
+    """The value-added services among the selected ones, each once [V2G2-432] [V2G2-433].
+
+    Refuses what was not offered, and a selection without charging, which wins [V2G2-467] [V2G2-804].
+    """
+    if not any(service.service_id == CHARGE_SERVICE for service in selected):
+        raise Refused(
+            ResponseCode.FAILED_NO_CHARGE_SERVICE_SELECTED, "the charge service is missing [V2G2-804]"
+        )
+    for service in selected:
+        if not services.takes(session, service.service_id, service.parameter_set_id):
+            raise Refused(
+                ResponseCode.FAILED_SERVICE_SELECTION_INVALID,
+                f"service {service.service_id}, parameter set {service.parameter_set_id} is not offered "
+                "[V2G2-467]",
+            )
+    added = [s for s in selected if s.service_id not in (CHARGE_SERVICE, CERTIFICATE_SERVICE)]
+    return tuple(dict.fromkeys(ChosenService(s.service_id, s.parameter_set_id) for s in added))
