@@ -181,6 +181,18 @@ class PlcModem(Protocol):
         ...
 
 
+class SleepsModem(Protocol):
+    """Optional ability of a PlcModem: `[slac] sleep_on_pause` uses it."""
+
+    def sleep(self) -> None:
+        """A session is paused, nobody speaks: save power. The interface may go away. Return at once."""
+        ...
+
+    def wake(self) -> None:
+        """The modem is needed again; its key is set anew as soon as it answers. Return at once."""
+        ...
+
+
 class DrivesPilot(Protocol):
     """Ability of a controller that SLAC needs: it drives the oscillator of the control pilot."""
 
