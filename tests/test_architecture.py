@@ -27,14 +27,14 @@ ALLOWED: dict[str, set[str]] = {
     "sap": {"errors", "messages"},
     # Not in the guide's table: settings are read by the pure core, so they stand below it.
     "config": {"errors", "ocpp", "pnc_settings", "sdp", "service_settings", "settings", "slac"},
-    "service_settings": {"settings"},
     "pnc_settings": {"settings"},
+    "service_settings": {"settings"},
     "settings": {"errors"},
     "pki": {"errors", "exi", "messages", "pki"},
     "session": {"config", "errors", "messages", "pki", "service_settings", "session"},
     "connection": {"config", "errors", "exi", "messages", "sap", "session", "v2gtp"},
     # The control pilot around matching and session: it knows the events of both.
-    "pilot": {"session", "slac"},
+    "pilot": {"pilot", "session", "slac"},
     "ports": {"pilot", "config", "errors", "messages", "pki", "service_settings", "session"},
     # A trace is read and replayed without waiting; whoever records hands in the file and the times.
     "trace": {

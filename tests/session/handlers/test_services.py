@@ -62,8 +62,8 @@ def selection(*services: tuple[int, int | None]) -> iso2.PaymentServiceSelection
     )
 
 
-def secure(**extra: object) -> Bench:
-    return Bench(CONFIG, tls=True, **extra)
+def secure() -> Bench:
+    return Bench(CONFIG, tls=True)
 
 
 @pytest.mark.req("V2G2-416", "V2G2-417")
