@@ -155,6 +155,14 @@ class CertificateSigner(Protocol):
         ...
 
 
+class WantsRenewal(Protocol):
+    """Optional ability of a `CertificateSigner`: say that the certificate is to be renewed before its time."""
+
+    async def certificate_due(self) -> None:
+        """Return when a renewal is wanted now (OCPP TriggerMessage SignV2GCertificate)."""
+        ...
+
+
 class PlcModem(Protocol):
     """Raw HomePlug frames in and out; `secc.aio.plc.RawModem` is the one for a Linux interface."""
 

@@ -34,7 +34,7 @@ from secc.pki.renewal import (
     Tick,
 )
 from secc.pki.trust import TrustStore
-from secc.ports import CertificateSigner
+from secc.ports import CertificateSigner, WantsRenewal
 from secc.sdp import TlsPolicy
 
 Clock = Callable[[], datetime.datetime]
@@ -151,7 +151,17 @@ class LeafRenewal:
             await self.step()
             left = (self.renewal.deadline - self._clock()).total_seconds()
             # Wall clocks are set, and suspended machines sleep: look again at the latest after a while.
-            await asyncio.sleep(min(max(left, _SHORTEST), _LONGEST))
+            await self._wait(min(max(left, _SHORTEST), _LONGEST))
+
+    async def _wait(self, seconds: float) -> None:
+        """So long, or until the signer itself wants a renewal."""
+        if not hasattr(self._signer, "certificate_due"):
+            await asyncio.sleep(seconds)
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await cast(WantsRenewal, self._signer).certificate_due()
+                self.renewal.hasten(self._clock())
 
     async def step(self) -> None:
         """One look at the clock, and everything that follows from it."""

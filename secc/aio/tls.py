@@ -45,10 +45,12 @@ def load_context(config: SeccConfig, clock: Clock = utc_now) -> TlsContext | Non
 def load_trust(trust: TrustConfig) -> TrustStore:
     """The roots of `[trust]`; raises ConfigError, which names the file."""
     store = TrustStore()
-    for kind, path in _roots(trust):
+    for kind, listed in _roots(trust):
+        path = listed
         try:
-            for certificate in read_chain(path.read_bytes()):
-                store = store.with_anchor(certificate, kind, source=str(path))
+            for path in sorted(listed.glob("*.pem")) if listed.is_dir() else (listed,):
+                for certificate in read_chain(path.read_bytes()):
+                    store = store.with_anchor(certificate, kind, source=str(path))
         except OSError as error:
             raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
         except SeccError as error:

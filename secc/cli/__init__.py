@@ -23,6 +23,7 @@ COMMANDS = {
     "pki": "certificates: make, issue, renew, show, verify",
     "pnc": "contracts of a site without a network: cars, ends, receipts, refusals",
     "cpo": "services of an operator: contracts for cars, certificates for stations",
+    "csms": "a small central system (OCPP) for tests, with faults that can be switched on",
     "schema": "schemas of messages: import, export and check them",
     "slac": "what the modem hears of an EV, as a picture",
     "doctor": "is everything there that a station needs",

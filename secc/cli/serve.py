@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import dataclasses
 import importlib
+import importlib.metadata
 import os
 import signal
 import socket
@@ -25,7 +26,7 @@ from secc.aio.station import Station
 from secc.cli import misused, telling
 from secc.config import EnergyMode, SeccConfig
 from secc.errors import ConfigError, SeccError
-from secc.ports import Backend, EvseController
+from secc.ports import Backend, EvseController, OcspSource
 from secc.sdp import SDP_PORT
 from secc.trace.recorder import Recorder
 
@@ -34,6 +35,7 @@ EXAMPLES = """examples:
   secc serve --config station.toml                     simulated, as the modes in the file are AC or DC
   secc serve --config station.toml --controller my_package.outlet:Outlet --backend my_package.csms:Backend
   secc serve --config station.toml --store contracts.db                            a site without a network
+  secc serve --config station.toml --ocpp wss://csms.example/ocpp                 a central system decides
 
 A controller or back end is a class or function that is called without arguments. Without --backend and
 --store everybody may charge. A simulated outlet has no pilot wire to an EV on the network: it moves its own
@@ -55,6 +57,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backend", metavar="PACKAGE.MODULE:CLASS", help="your back end")
     parser.add_argument(
         "--store", metavar="FILE", type=Path, help="the store of `secc pnc` decides (pnc.site.store)"
+    )
+    parser.add_argument(
+        "--ocpp", metavar="URL", help="the central system (CSMS) decides, see [ocpp]; without it no password"
     )
     parser.add_argument(
         "--grant-after", type=float, default=0.0, metavar="SECONDS", help="simulated back end: decide later"
@@ -84,6 +89,8 @@ def run(arguments: argparse.Namespace) -> int:
         settings = _settings(arguments)
         _check_interface(settings.interface)
         controller, watcher = _outlet(arguments, settings)
+        if settings.ocpp.url:
+            settings = _obeying(arguments, settings)
         backend = _backend(arguments, settings)
         asyncio.run(_serve(arguments, settings, controller, backend, watcher))
     except SeccError as error:
@@ -107,9 +114,11 @@ async def _serve(
         loop.add_signal_handler(number, stop.set)
     printer = _Printer(as_json=arguments.json, quiet=arguments.quiet)
 
+    watchers = [watcher] if watcher is not None else []
+
     def on_event(record: Record) -> None:
-        if watcher is not None:
-            watcher(record)
+        for one in watchers:
+            one(record)
         printer.record(record)
 
     kind = PlcStation if settings.slac.enabled else Station
@@ -122,8 +131,13 @@ async def _serve(
             sdp_port=arguments.sdp_port,
             recorder=_recorder(arguments.trace, settings, files),
             journal=_journal(arguments, printer, files),
+            ocsp=cast(OcspSource, backend) if settings.ocpp.url else None,
         )
-        await _run(station, settings, stop, printer)
+        if settings.ocpp.url:
+            watchers.append(cast(Any, backend).on_event)
+            await _run_with_line(station, settings, stop, printer, controller, backend)
+        else:
+            await _run(station, settings, stop, printer)
 
 
 async def _run(
@@ -139,6 +153,25 @@ async def _run(
         await stop.wait()
         printer.say("stopping: output off, then farewell")
     printer.say("stopped")
+
+
+async def _run_with_line(
+    station: Station | PlcStation,
+    settings: SeccConfig,
+    stop: asyncio.Event,
+    printer: _Printer,
+    controller: EvseController,
+    backend: Backend,
+) -> None:
+    """The same, with the line to the CSMS; at the end the station goes first, so that its end is told."""
+    from secc.ocpp.backend import OcppBackend
+    from secc.ocpp.serving import line
+
+    assert isinstance(backend, OcppBackend)
+    backend.speak(lambda text: printer.say(f"CSMS: {text}"))
+    inner = station.station if isinstance(station, PlcStation) else station
+    async with line(backend, inner, controller):
+        await _run(station, settings, stop, printer)
 
 
 def _recorder(path: Path | None, settings: SeccConfig, files: contextlib.ExitStack) -> Recorder | None:
@@ -174,6 +207,10 @@ def _settings(arguments: argparse.Namespace) -> SeccConfig:
     settings = SeccConfig() if arguments.config is None else configuration.load(arguments.config)
     if arguments.interface is not None:
         settings = dataclasses.replace(settings, interface=arguments.interface)
+    if arguments.ocpp is not None:
+        profile = settings.ocpp.security_profile if settings.ocpp.password_file or settings.ocpp.url else 0
+        line = dataclasses.replace(settings.ocpp, url=arguments.ocpp, security_profile=profile)
+        settings = dataclasses.replace(settings, ocpp=line)
     if arguments.sim is not None:
         dc = arguments.sim == "dc"
         modes = tuple(mode for mode in settings.energy.modes if mode.is_dc is dc)
@@ -215,6 +252,12 @@ def _backend(arguments: argparse.Namespace, settings: SeccConfig) -> Backend:
     site = settings.pnc.site
     if arguments.store is not None:
         site = dataclasses.replace(site, store=arguments.store)
+    if settings.ocpp.url:
+        if arguments.backend is not None or site.store is not None:
+            raise ConfigError("--ocpp, --backend and the store of a site exclude each other")
+        from secc.ocpp.backend import OcppBackend
+
+        return OcppBackend(settings, version=importlib.metadata.version("secc"))
     if site.store is not None:
         if arguments.backend is not None:
             raise ConfigError("--backend and the store of a site exclude each other")
@@ -226,6 +269,18 @@ def _backend(arguments: argparse.Namespace, settings: SeccConfig) -> Backend:
     from secc.sim import SimulatedBackend
 
     return SimulatedBackend(grant=not arguments.deny, delay=arguments.grant_after)
+
+
+def _obeying(arguments: argparse.Namespace, settings: SeccConfig) -> SeccConfig:
+    """Raises ConfigError where the extra is missing, or the store cannot be used."""
+    try:
+        from secc.ocpp.serving import prepared
+
+        return prepared(settings)
+    except ImportError as error:
+        raise ConfigError(f"a central system needs pip install 'secc[ocpp]': {error}") from error
+    except OSError as error:
+        raise ConfigError(f"ocpp.store: {error}") from error
 
 
 def _make(name: str, option: str) -> Any:

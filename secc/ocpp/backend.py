@@ -12,7 +12,7 @@ import dataclasses
 import time
 import uuid
 from collections.abc import Callable, Coroutine
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -46,9 +46,11 @@ from secc.ports import EvseController
 from secc.session.contract_events import ContractGranted, Verdict
 from secc.session.events import EndSession, EnergyNeed, EvseSnapshot, ScheduleOffer
 
+if TYPE_CHECKING:
+    from secc.pki.contract import ForwardedContract
+
 HORIZON = 86_400.0
-"""s that a schedule reaches."""
-REMOTE_START_TIME = 120.0
+"""s that a schedule reaches."""REMOTE_START_TIME = 120.0
 """s that a remote start, or a card, waits for an EV."""
 
 
@@ -97,13 +99,15 @@ class OcppBackend(CertificatePorts):
         settings = config.ocpp
         self.config = config
         self.settings = settings
-        self.tell = tell
+        self._speak = tell
         self.on_reset = on_reset
         self.store = Store(None if settings.store is None else settings.store / "station.db")
         self.roots = RootFolder(settings.store)
         self.memory = authorising.Memory()
         self.profiles: tuple[Profile, ...] = ()
         self.operative = True
+        self.central = config.pnc.central_validation
+        """The CSMS may judge chains in our place."""
         self.reset_when_idle = False
         self.transactions = Transactions(interval=settings.meter_interval)
         self.supply = supply_of(config)
@@ -123,13 +127,21 @@ class OcppBackend(CertificatePorts):
             handle=Commands(self).handle,
             accepted=self._accepted,
             answered=self._event_answered,
-            tell=tell,
+            tell=self.tell,
             listen=listen,
             clock=clock,
         )
-        super().__init__(self.talk, settings, tell)
+        super().__init__(self.talk, settings)
 
     # --- life ----------------------------------------------------------------------------------------------
+
+    def speak(self, tell: Callable[[str], None]) -> None:
+        """Where the log is, when it was not known before."""
+        self._speak = tell
+
+    def tell(self, text: str) -> None:
+        """For the log."""
+        self._speak(text)
 
     def attach(self, station: ControlledStation, controller: EvseController) -> None:
         """The station this is the back end of."""
@@ -225,9 +237,9 @@ class OcppBackend(CertificatePorts):
         token = IdToken(contract.emaid.text, TokenKind.EMAID)
         data = contract.ocsp_request_data
         complete = len(data) == len(contract.chain.certificates)
-        pem = contract.pem.decode() if self.settings.central_validation and not complete else ""
+        pem = contract.pem.decode() if self.central and not complete else ""
         if not data and not pem:
-            self.tell(f"{token.text}: the chain names no OCSP responder, and ocsp.central_validation is off")
+            self.tell(f"{token.text}: the chain names no OCSP responder, and pnc.central_validation is off")
             return Verdict.UNKNOWN
         answer = await self._authorize(token, data, pem)
         if answer is not None:
@@ -240,6 +252,21 @@ class OcppBackend(CertificatePorts):
             return Verdict.UNREACHABLE
         return verdict
 
+    async def validate_contract(self, evse_id: str, contract: ForwardedContract) -> Verdict:
+        """A root that is not known here: the CSMS gets the chain and has to vouch for it, now or never."""
+        if not self.operative:
+            return Verdict.BLOCKED
+        if not self.central:
+            return Verdict.UNKNOWN
+        token = IdToken(contract.emaid.text, TokenKind.EMAID)
+        answer = await self._authorize(token, (), contract.pem.decode())
+        if answer is None:
+            return Verdict.UNREACHABLE
+        if answer.certificate is None:
+            self.tell(f"{token.text}: the CSMS says nothing about a certificate that nobody here can judge")
+            return Verdict.UNKNOWN
+        return authorising.verdict(answer)
+
     async def _authorize(
         self, token: IdToken, data: tuple[OcspRequestData, ...] = (), pem: str = ""
     ) -> AuthorizeAnswer | None:
@@ -249,7 +276,7 @@ class OcppBackend(CertificatePorts):
             request = dialect.authorize(token, data, pem)
             told = await self.talk.ask(request, patience=self.settings.authorize_timeout)
             answer = dialect.read_authorize(told)
-            if answer is None:  # a 1.6 CSMS without the extension: the eMAID as an ordinary tag
+            if answer is None and not pem:  # a 1.6 CSMS without the extension: an ordinary tag
                 plain = IdToken(token.text, TokenKind.CENTRAL)
                 told = await self.talk.ask(
                     dialect.authorize(plain, (), ""), patience=self.settings.authorize_timeout

@@ -9,6 +9,7 @@ aside, so that it does not hold up the rest, and kept.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -68,6 +69,7 @@ class Conversation:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ocpp-store")
         self._unwritten: asyncio.Queue[tuple[Sequence[Event], Mapping[str, object]]] = asyncio.Queue()
         self._wake = asyncio.Event()
+        self._is_online = asyncio.Event()
         self._boot_now = asyncio.Event()
         self._attempts: dict[str, int] = {}
         self._numbers: dict[str, int] = {}
@@ -96,6 +98,13 @@ class Conversation:
     def transaction_of(self, number: int) -> str:
         """The reverse; empty: none."""
         return next((name for name, known in self._numbers.items() if known == number), "")
+
+    async def until_online(self, seconds: float) -> bool:
+        """Wait for the CSMS to accept us, at most so long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._is_online.wait()
+        return self.online
 
     async def ask(self, request: Request, *, patience: float | None = None) -> Payload:
         """Ask now or never. Raises NoAnswer, also while the CSMS has not accepted us, or CallFailed."""
@@ -224,6 +233,7 @@ class Conversation:
         try:
             await self._boot()
             self.online = True
+            self._is_online.set()
             self._accepted()
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._send_queue())
@@ -232,6 +242,7 @@ class Conversation:
             self._tell(f"connection given up: {errors.exceptions[0]}")
         finally:
             self.online = False
+            self._is_online.clear()
             self._registration = None
 
     async def _boot(self) -> None:
@@ -253,11 +264,9 @@ class Conversation:
                     return
                 self._tell(f"BootNotification: {told.status.value}")
                 seconds = told.interval or self._config.reconnect_longest
-            try:
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await self._boot_now.wait()
-            except TimeoutError:
-                pass
 
     async def _beat(self) -> None:
         while True:

@@ -91,13 +91,13 @@ class CsmsDouble:
         ecosystem: Ecosystem | None = None,
         *,
         versions: Sequence[OcppVersion] = (OcppVersion.V201, OcppVersion.V16),
-        passwords: dict[str, str] | None = None,
+        password: str | None = None,
         context: ssl.SSLContext | None = None,
         show: Callable[[str], None] = lambda _line: None,
         heartbeat: int = 300,
     ) -> None:
-        """`passwords` by station; none: anybody may come. `context` for TLS. `show` gets a line for each
-        message."""
+        """`password`: what every station has to show; none: anybody may come. `context` for TLS. `show` gets
+        a line for each message."""
         self.ecosystem: Ecosystem = Accounts() if ecosystem is None else ecosystem
         self.faults = Faults()
         self.heard: collections.deque[Heard] = collections.deque(maxlen=10_000)
@@ -111,7 +111,7 @@ class CsmsDouble:
         self.connections = 0
         """How often a station has connected."""
         self._versions = versions
-        self._passwords = passwords
+        self._password = password
         self._context = context
         self._show = show
         self._lines: dict[str, tuple[Rpc, ServerConnection]] = {}
@@ -216,17 +216,16 @@ class CsmsDouble:
     # --- connections ---------------------------------------------------------------------------------------
 
     def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
-        if self._passwords is None:
+        if self._password is None:
             return None
-        station = station_of(request.path)
-        expected = f"{station}:{self._passwords.get(station, '')}"
+        expected = f"{station_of(request.path)}:{self._password}".encode()
         scheme, _, text = request.headers.get("Authorization", "").partition(" ")
         try:
             shown = base64.b64decode(text)
         except ValueError:
             shown = b""
-        good = station in self._passwords and hmac.compare_digest(shown, expected.encode())
-        return None if scheme == "Basic" and good else connection.respond(HTTPStatus.UNAUTHORIZED, "no\n")
+        good = scheme == "Basic" and hmac.compare_digest(shown, expected)
+        return None if good else connection.respond(HTTPStatus.UNAUTHORIZED, "no\n")
 
     async def _serve(self, connection: ServerConnection) -> None:
         assert connection.request is not None

@@ -146,7 +146,7 @@ async def meter_values(csms: CsmsDouble, station: str, body: Payload) -> Payload
 
 async def stop_transaction(csms: CsmsDouble, station: str, body: Payload) -> Payload:
     key = _numbered(csms, station, body["transactionId"])
-    booked = None if key is None else csms.book(station, key, -1, body["timestamp"])
+    booked = None if key is None else csms.book(station, key, "stop", body["timestamp"])
     if booked is not None:
         booked.ended, booked.meter_stop = True, body["meterStop"]
         booked.reason = body.get("reason", "Local")

@@ -22,17 +22,22 @@ from secc.pki.provisioning import ProvisioningAnswer, ProvisioningRequest, Refus
 from secc.pki.revocation import Question, identifier_hashes
 
 NAMESPACE = "urn:iso:15118:2:2013:MsgDef"
+_PATIENCE = 8.0
+"""s that the first question after a start waits for the line."""
 
 
 class CertificatePorts:
     """`ProvisioningBackend`, `RevocationBackend`, `OcspSource` and `CertificateSigner` over OCPP."""
 
-    def __init__(self, talk: Conversation, settings: OcppConfig, tell: Callable[[str], None]) -> None:
+    def __init__(self, talk: Conversation, settings: OcppConfig) -> None:
         self.talk = talk
         self.settings = settings
-        self.tell = tell
         self.signing = Signing(self._ask_signature, wait=settings.csr_wait, repeats=settings.csr_repeats)
         self.certificate_wanted = asyncio.Event()
+
+    def tell(self, text: str) -> None:
+        """For the log."""
+        raise NotImplementedError
 
     async def provision(self, request: ProvisioningRequest) -> ProvisioningAnswer:
         """Get15118EVCertificate: the car's message goes through untouched, and so does the answer."""
@@ -52,6 +57,7 @@ class CertificatePorts:
         """GetCertificateStatus for the station's own certificate."""
         if not question.ocsp_urls:
             return None
+        await self.talk.until_online(_PATIENCE)
         name, key = identifier_hashes(question.issuer, hashes.SHA256())
         serial = f"{question.certificate.serial:x}"
         return await self._certificate_status(

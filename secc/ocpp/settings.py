@@ -68,8 +68,6 @@ class OcppConfig:
     """Between two meter values in a transaction."""
     look_interval: float = 1.0
     """How often the outlet is looked at for what the CSMS has to know."""
-    central_validation: bool = False
-    """Send the contract chain where certificates in it name no OCSP responder."""
     local_list: bool = True
     """Keep and use the list that the CSMS sends."""
     cache: bool = True

@@ -25,7 +25,11 @@ class Changeable(Protocol):
     signing: Signing
     transactions: Transactions
     overrides: dict[str, str]
-    tell: Callable[[str], None]
+    central: bool
+
+    def tell(self, text: str) -> None:
+        """For the log."""
+        ...
 
     def keep(self, **state: object) -> None:
         """Remember across restarts."""
@@ -145,6 +149,14 @@ def _set_meter_interval(backend: Changeable, value: str) -> None:
     backend.transactions.interval = float(_number(value, 1, 86_400))
 
 
+def _set_central(backend: Changeable, value: str) -> None:
+    """The CSMS may switch off what the station's own configuration allows, never the other way."""
+    wanted = _flag(value)
+    if wanted and not backend.config.pnc.central_validation:
+        raise ValueError("pnc.central_validation is off")
+    backend.central = wanted
+
+
 def _set_wait(backend: Changeable, value: str) -> None:
     backend.signing.wait = float(_number(value, 1, 86_400))
 
@@ -203,7 +215,8 @@ VARIABLES = (
     ),
     Variable(
         *("ISO15118Ctrlr", "CentralContractValidationAllowed", "CentralContractValidationAllowed"),
-        *_setting("central_validation"),
+        lambda backend: str(backend.central).lower(),
+        _set_central,
         "boolean",
     ),
     Variable(

@@ -129,6 +129,11 @@ class Renewal:
         """An answer of the authority is awaited."""
         return self._key is not None
 
+    def hasten(self, now: datetime.datetime) -> None:
+        """Somebody wants a new certificate now; the next Tick asks for one."""
+        if not self.waiting:
+            self._deadline = min(self._deadline, now)
+
     def handle(self, event: RenewalInput, now: datetime.datetime) -> tuple[RenewalOutput, ...]:
         """Take one input; what to do then, in order."""
         if isinstance(event, Tick):

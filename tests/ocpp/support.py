@@ -53,6 +53,7 @@ class Certificates:
 
     pki: Hierarchy
     folder: Path
+    _roles: LocalBackend | None = None
 
     @classmethod
     def make(cls, folder: Path) -> Certificates:
@@ -80,12 +81,15 @@ class Certificates:
 
     def roles(self) -> LocalBackend:
         """Mobility operator and CPS, for the CSMS."""
+        if self._roles is not None:
+            return self._roles
         store = ContractStore(self.folder / "contracts.db")
         store.add_contract(EMAID_TEXT)
         store.add_car(self.pki[Kind.OEM_LEAF].certificate, EMAID.parse(EMAID_TEXT))
         above = [self.pki[kind].certificate for kind in KINDS[Role.CPS][1:]]
         service = ProvisioningService(self.pki[Kind.CPS_LEAF], above)
-        return LocalBackend(store, issuer=self.issuer(), service=service)
+        self._roles = LocalBackend(store, issuer=self.issuer(), service=service)
+        return self._roles
 
     def provide(self, action: str, request: bytes) -> bytes | None:
         """What a CPS does with a request that came through OCPP."""

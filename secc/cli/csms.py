@@ -1,0 +1,137 @@
+"""`secc csms`: a small central system for tests and demonstrations, and a way to command one that runs."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from secc.cli import misused, refused
+
+if TYPE_CHECKING:
+    from secc.ocpp.ecosystem import Ecosystem
+
+EXAMPLES = """examples:
+  secc csms --accept DEABC000000001G                       knows one contract, prints what comes
+  secc csms --cpo http://127.0.0.1:8080 --cpo-token T      contracts of `secc cpo serve`
+  secc csms ask stations                                   of one that runs
+  secc csms ask DE-AAA-E1 RequestStopTransaction '{"transactionId": "…"}'
+  secc csms ask faults '{"slow": 3}'                       faults: slow, silent, wrong, refusing, twice,
+                                                           lost_answers, clock, registration
+
+Stations connect to ws://HOST:PORT/ocpp/NAME: `secc serve --ocpp ws://127.0.0.1:9000/ocpp`. It is no product:
+no users, no database. The control port answers on loopback only, to everybody there.
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Arguments."""
+    parser.add_argument("ask", nargs="*", metavar="ask …", help="ask a running one instead")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
+    parser.add_argument("--port", type=int, default=9000, help="port for stations (9000)")
+    parser.add_argument("--control-port", type=int, default=9001, help="port for commands (9001)")
+    parser.add_argument(
+        "--accept", action="append", default=[], metavar="TOKEN", help="an eMAID or a card that may charge"
+    )
+    parser.add_argument(
+        "--block", action="append", default=[], metavar="TOKEN", help="one that may not, and is known"
+    )
+    parser.add_argument("--password", metavar="FILE", type=Path, help="stations have to show it (profile 1)")
+    parser.add_argument("--cpo", metavar="URL", help="contracts and certificates come from `secc cpo serve`")
+    parser.add_argument("--cpo-token", default="", metavar="TOKEN", help="its access token")
+    parser.add_argument(
+        "--only", choices=["2.0.1", "1.6"], help="speak one version; otherwise as the station wants"
+    )
+    parser.add_argument("--quiet", "-q", action="store_true", help="print nothing")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until a signal comes, or ask."""
+    if arguments.ask:
+        return _ask(arguments)
+    try:
+        import secc.ocpp.double
+    except ImportError as error:
+        return misused(f"the double needs pip install 'secc[ocpp]': {error}")
+    assert secc.ocpp.double
+    try:
+        asyncio.run(_serve(arguments))
+    except OSError as error:
+        return misused(str(error))
+    return 0
+
+
+async def _serve(arguments: argparse.Namespace) -> None:
+    from secc.ocpp.control import controlling
+    from secc.ocpp.double import CsmsDouble
+    from secc.ocpp.settings import OcppVersion
+
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    show = (lambda _text: None) if arguments.quiet else _print
+    password = None if arguments.password is None else arguments.password.read_text().strip()
+    versions = tuple(OcppVersion) if arguments.only is None else (OcppVersion(arguments.only),)
+    csms = CsmsDouble(_ecosystem(arguments), versions=versions, password=password, show=show)
+    async with (
+        csms.serving(arguments.host, arguments.port) as url,
+        controlling(csms, port=arguments.control_port) as control,
+    ):
+        _print(f"stations connect to {url}, commands to http://127.0.0.1:{control}")
+        await stop.wait()
+
+
+def _ecosystem(arguments: argparse.Namespace) -> Ecosystem:
+    from secc.ocpp.ecosystem import Accounts, CpoService
+    from secc.ocpp.words import TokenStatus
+
+    known = dict.fromkeys(arguments.accept, TokenStatus.ACCEPTED)
+    known.update(dict.fromkeys(arguments.block, TokenStatus.BLOCKED))
+    accounts = Accounts(known)
+    if arguments.cpo is None:
+        return accounts
+    return CpoService(arguments.cpo, token=arguments.cpo_token, others=accounts)
+
+
+def _print(text: str) -> None:
+    now = time.time()
+    print(f"{time.strftime('%H:%M:%S', time.localtime(now))}.{int(now % 1 * 1000):03d} {text}", flush=True)
+
+
+# --- asking ------------------------------------------------------------------------------------------------
+
+
+def _ask(arguments: argparse.Namespace) -> int:
+    """One request to the control port of a running double."""
+    match arguments.ask:
+        case ["ask", "stations" | "transactions" | "messages" | "faults" as what]:
+            path, body = what, None
+        case ["ask", "faults", text]:
+            path, body = "faults", text
+        case ["ask", station, action]:
+            path, body = f"stations/{urllib.parse.quote(station, safe='')}/{action}", "{}"
+        case ["ask", station, action, text]:
+            path, body = f"stations/{urllib.parse.quote(station, safe='')}/{action}", text
+        case _:
+            return misused("ask stations, transactions, messages, faults, or a STATION ACTION [JSON]")
+    url = f"http://127.0.0.1:{arguments.control_port}/{path}"
+    data = None if body is None else body.encode()
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(urllib.request.Request(url, data=data), timeout=15) as answer:
+            told: Any = json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        return refused(error.read().decode(errors="replace").strip())
+    except OSError as error:
+        return refused(f"nobody answers at {url}: {error}")
+    json.dump(told, sys.stdout, indent=1)
+    print()
+    return 0

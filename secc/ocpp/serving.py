@@ -1,0 +1,43 @@
+"""A station with its line to the CSMS: what has to be put together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+from collections.abc import AsyncIterator
+
+from secc.config import SeccConfig
+from secc.ocpp.backend import ControlledStation, OcppBackend
+from secc.ocpp.certificates import RootFolder
+from secc.ports import EvseController
+
+
+def prepared(config: SeccConfig) -> SeccConfig:
+    """The same station as one that obeys a CSMS: it asks for schedules, and trusts the installed roots.
+
+    Raises OSError when the folders for roots cannot be made.
+    """
+    energy = dataclasses.replace(config.energy, ask_backend_for_schedules=True)
+    roots = RootFolder(config.ocpp.store)
+    v2g, mo = roots.folder("V2GRootCertificate"), roots.folder("MORootCertificate")
+    trust = config.trust
+    if v2g is not None and mo is not None:
+        trust = dataclasses.replace(trust, v2g_roots=(*trust.v2g_roots, v2g), mo_roots=(*trust.mo_roots, mo))
+    return dataclasses.replace(config, energy=energy, trust=trust)
+
+
+@contextlib.asynccontextmanager
+async def line(
+    backend: OcppBackend, station: ControlledStation, controller: EvseController
+) -> AsyncIterator[None]:
+    """The line is held as long as this lasts; at the end what has happened is written down."""
+    backend.attach(station, controller)
+    task = asyncio.create_task(backend.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        if not task.cancelled() and (error := task.exception()) is not None:
+            raise error

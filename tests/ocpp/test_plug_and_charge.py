@@ -1,0 +1,150 @@
+"""A car from the factory gets its contract through the CSMS and pays with it; the CSMS hears of it."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+
+import pytest
+
+from secc.config import OfflinePolicy
+from secc.ocpp.double import CsmsDouble, Heard
+from secc.ocpp.settings import OcppVersion
+from secc.ocpp.words import CertificateStatus, TokenStatus
+from secc.sim import EvResult
+from tests.ocpp.support import BOTH, EMAID_TEXT, Certificates, accounts, line, pnc_config
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return Certificates.make(tmp_path_factory.mktemp("ocpp"))
+
+
+def play(
+    certificates: Certificates, csms: CsmsDouble, *, new: bool = False, **ocpp: object
+) -> tuple[EvResult, list[str]]:
+    """One car at one station; the answer of the car, and what the station told."""
+    config = functools.partial(pnc_config, certificates)
+
+    async def run() -> tuple[EvResult, list[str]]:
+        async with line(csms, config, **ocpp) as running:
+            result = await running.charge(certificates.wallet(contract_days=None if new else 90))
+            await running.delivered()
+            return result, running.told
+
+    return asyncio.run(run())
+
+
+def body_of(heard: Heard) -> dict[str, object]:
+    """The message, also where 1.6 wraps it."""
+    body: dict[str, object] = heard.payload
+    if heard.action == "DataTransfer":
+        body = json.loads(heard.payload["data"])
+    return body
+
+
+def named(csms: CsmsDouble, name: str) -> list[dict[str, object]]:
+    return [body_of(one) for one in csms.heard if name in (one.action, one.payload.get("messageId"))]
+
+
+@pytest.mark.parametrize("version", BOTH)
+def test_a_car_from_the_factory_gets_a_contract_and_charges(
+    certificates: Certificates, version: OcppVersion
+) -> None:
+    csms = CsmsDouble(accounts(certificates), versions=(version,))
+    result, told = play(certificates, csms, new=True, meter_interval=0.05)
+    assert result.completed, (result.error, told)
+    assert "CertificateInstallationReq" in result.requests
+    (provisioning,) = named(csms, "Get15118EVCertificate")
+    assert provisioning["action"] == "Install"
+    assert provisioning["iso15118SchemaVersion"] == "urn:iso:15118:2:2013:MsgDef"
+    (booked,) = csms.books.values()
+    assert booked.ended
+    assert booked.token == EMAID_TEXT
+    assert booked.meter_stop is not None
+    assert booked.seqs == sorted(booked.seqs)
+
+
+@pytest.mark.parametrize("version", BOTH)
+def test_authorize_carries_the_emaid_and_the_hash_data_of_the_chain(
+    certificates: Certificates, version: OcppVersion
+) -> None:
+    csms = CsmsDouble(accounts(certificates), versions=(version,))
+    result, told = play(certificates, csms)
+    assert result.completed, (result.error, told)
+    (asked,) = named(csms, "Authorize")
+    assert asked["idToken"] == {"idToken": EMAID_TEXT, "type": "eMAID"}
+    hashes = asked["iso15118CertificateHashData"]
+    assert isinstance(hashes, list)
+    assert len(hashes) == 3
+    assert hashes[0]["hashAlgorithm"] == "SHA256"
+    assert hashes[0]["serialNumber"] == f"{int(hashes[0]['serialNumber'], 16):x}"
+    assert hashes[0]["responderURL"].startswith("http")
+    assert "certificate" not in asked
+
+
+@pytest.mark.parametrize("version", BOTH)
+@pytest.mark.parametrize(
+    "status",
+    [CertificateStatus.REVOKED, CertificateStatus.EXPIRED, CertificateStatus.CHAIN_ERROR],
+)
+def test_a_certificate_that_the_csms_refuses_is_refused(
+    certificates: Certificates, version: OcppVersion, status: CertificateStatus
+) -> None:
+    known = accounts(certificates)
+    known.certificates = status
+    csms = CsmsDouble(known, versions=(version,))
+    result, _ = play(certificates, csms)
+    assert not result.completed
+    assert csms.books == {}
+
+
+@pytest.mark.parametrize("version", BOTH)
+def test_a_blocked_contract_is_refused(certificates: Certificates, version: OcppVersion) -> None:
+    blocked = accounts()
+    blocked.tokens[EMAID_TEXT] = TokenStatus.BLOCKED
+    csms = CsmsDouble(blocked, versions=(version,))
+    result, _ = play(certificates, csms)
+    assert not result.completed
+    assert csms.books == {}
+
+
+def test_a_1_6_system_without_the_extension_gets_the_emaid_as_a_tag(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("secc.ocpp.double_answers.PNC", {})
+    csms = CsmsDouble(accounts(), versions=(OcppVersion.V16,))
+    result, told = play(certificates, csms)
+    assert result.completed, (result.error, told)
+    assert [one.payload for one in csms.heard if one.action == "Authorize"] == [{"idTag": EMAID_TEXT}]
+
+
+def test_without_a_contract_in_the_pool_the_car_is_told_so(certificates: Certificates) -> None:
+    csms = CsmsDouble(accounts())
+    result, _ = play(certificates, csms, new=True)
+    assert "CertificateInstallationRes: FAILED_NoCertificateAvailable" in result.error
+
+
+@pytest.mark.parametrize(("policy", "charges"), [(OfflinePolicy.DENY, False), (OfflinePolicy.CHAIN, True)])
+def test_while_the_csms_is_away_the_offline_policy_decides(
+    certificates: Certificates, policy: OfflinePolicy, *, charges: bool
+) -> None:
+    csms = CsmsDouble(accounts())
+    config = functools.partial(pnc_config, certificates, offline=policy)
+
+    async def run() -> EvResult:
+        async with line(csms, config) as running:
+            await csms.stop()
+            await running.until(lambda: not running.backend.talk.online)
+            result = await running.charge(certificates.wallet(contract_days=90))
+            await csms.start()
+            await running.delivered()
+            return result
+
+    result = asyncio.run(run())
+    assert result.completed is charges, result.error
+    booked = list(csms.books.values())
+    assert [one.ended for one in booked] == [True] * charges
+    for one in booked:
+        assert one.seqs == list(range(len(one.seqs)))
