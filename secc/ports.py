@@ -4,15 +4,17 @@ Domain words and SI units only. Calls may fail or hang: the shell bounds them in
 into an input of the session, which then decides what it means.
 """
 
+import datetime
 from collections.abc import Sequence
 from typing import Protocol
 
 from secc.pilot import PilotSignal
-from secc.pki.contract import Evidence, PresentedContract, VerifiedContract
+from secc.pki.contract import Evidence, ForwardedContract, PresentedContract, VerifiedContract
+from secc.pki.expiry import Expiry
 from secc.pki.provisioning import ProvisioningAnswer, ProvisioningRequest
 from secc.pki.revocation import Question
 from secc.service_settings import ValueAddedService
-from secc.session.contract_events import ContractGranted, ContractRefused, StoreReceipt, Verdict
+from secc.session.contract_events import ContractRecord, Verdict
 from secc.session.events import EnergyNeed, EvseSnapshot, IsolationLevel, ScheduleOffer
 from secc.session.service_events import ChosenService
 
@@ -88,6 +90,21 @@ class ContractBackend(Protocol):
         ...
 
 
+class CentralValidation(Protocol):
+    """Optional ability of a back end: judge contracts whose root is not in `[trust]`.
+
+    Used with `pnc.central_validation`.
+    """
+
+    async def validate_contract(self, evse_id: str, contract: ForwardedContract) -> Verdict:
+        """Chain up to a root, revocation, and whether the owner may charge; `contract.pem` has the chain.
+
+        The station has checked everything but the root: form, signatures, validity, eMAID, and that the EV
+        has the key. ACCEPTED vouches for the chain as well.
+        """
+        ...
+
+
 class ProvisioningBackend(Protocol):
     """Optional ability of a back end: contracts for cars that have none, or an old one."""
 
@@ -111,10 +128,17 @@ class RevocationBackend(Protocol):
 class RecordsContracts(Protocol):
     """Optional ability of a back end: keep what happened with contracts."""
 
-    async def record_contract(
-        self, evse_id: str, record: StoreReceipt | ContractGranted | ContractRefused
-    ) -> None:
-        """A signed receipt to keep as evidence, a grant with its source, a refusal with its reason."""
+    async def record_contract(self, evse_id: str, record: ContractRecord) -> None:
+        """A signed receipt to keep as evidence, a contract that was sent to a car, a grant with its source, a
+        refusal with its reason. Ignore what you do not know."""
+        ...
+
+
+class ReportsExpiry(Protocol):
+    """Optional ability of a back end: say what ends soon, and do what can be done about it."""
+
+    async def expiring(self, now: datetime.datetime) -> Sequence[Expiry]:
+        """Asked at start and each `expiry.interval`; what is new is told (`secc.aio.expiry`)."""
         ...
 
 
@@ -141,6 +165,14 @@ class OcspSource(Protocol):
 
     async def ocsp_response(self, question: Question) -> bytes | None:
         """The response in DER as it came, or None; it is checked before it is used. Bounded at 10 s."""
+        ...
+
+
+class CrlSource(Protocol):
+    """Where revocation lists come from. `secc.aio.ocsp.HttpFetcher` is one."""
+
+    async def crl(self, url: str) -> bytes | None:
+        """The list in DER as it came, or None; it is checked before it is used."""
         ...
 
 

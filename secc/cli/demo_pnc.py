@@ -26,7 +26,7 @@ from secc.config import (
 from secc.messages.iso2 import EnergyTransferMode
 from secc.pki.certificates import Certificate
 from secc.pki.chains import KINDS
-from secc.pki.contract import Evidence
+from secc.pki.contract import Evidence, VerifiedContract
 from secc.pki.hierarchy import Names, make_hierarchy, write_hierarchy
 from secc.pki.identifiers import EMAID, iso_check_digit
 from secc.pki.issuing import Identity, Order, issue, make_crl, new_key
@@ -131,7 +131,9 @@ class Show:
         if not car.result.completed or granted is None:
             style.line(f"{car.title}: {style.bad('FAILED')} {car.result.error}")
             return
-        chain = granted.contract.chain
+        contract = granted.contract
+        assert isinstance(contract, VerifiedContract)  # nothing is validated centrally here
+        chain = contract.chain
         style.line(f"{car.title}: {style.good('completed')}, {len(car.result.exchanges)} messages")
         style.line(f"  charged to {granted.contract.emaid} by the word of the {granted.source.value}")
         for certificate, kind in zip(chain.certificates, KINDS[Role.CONTRACT], strict=True):
@@ -141,7 +143,7 @@ class Show:
             )
         root, file = chain.anchor.certificate, Path(chain.anchor.source).name
         style.line(f"  {'trusted root':15} {root.subject.common_name:20} from {file}")
-        known = "nothing in it is revoked" if granted.contract.not_revoked else "revocation unknown"
+        known = "nothing in it is revoked" if contract.not_revoked else "revocation unknown"
         style.line(f"  {known}; signed the challenge of the session with its own key")
 
     # --- the parties ---------------------------------------------------------------------------------------

@@ -27,9 +27,11 @@ from secc.aio.records import (
 )
 from secc.messages.iso2 import V2GMessage
 from secc.pilot import Drive, PilotSignal
+from secc.pki.contract import VerifiedContract
 from secc.session.contract_events import (
     AskRevocation,
     AuthorizeContract,
+    ContractDelivered,
     ContractGranted,
     ContractRefused,
     Provision,
@@ -139,8 +141,13 @@ def _contract_words(output: object) -> dict[str, Any] | None:
         case AuthorizeContract(contract=contract) | AskRevocation(contract=contract):
             return {"emaid": str(contract.emaid)}
         case ContractGranted(contract=contract, source=source):
-            root = contract.chain.anchor.certificate.subject.common_name
+            root = "validated centrally"
+            if isinstance(contract, VerifiedContract):
+                root = contract.chain.anchor.certificate.subject.common_name
             return {"emaid": str(contract.emaid), "by": source.value, "root": root}
+        case ContractDelivered(request=request, bundle=bundle):
+            emaid = "not verified" if bundle is None else str(bundle.emaid)
+            return {"action": request.action.value, "who": str(request.pcid or request.emaid), "emaid": emaid}
         case ContractRefused():
             return {
                 "step": output.step,

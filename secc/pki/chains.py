@@ -106,6 +106,11 @@ class UnanchoredChain(_Path):
     It is for a back end that has been configured to judge in our place.
     """
 
+    @property
+    def expires(self) -> datetime.datetime:
+        """When the first certificate of the path ends."""
+        return min(one.not_after for one in self.certificates)
+
 
 def verify_chain(
     chain: Sequence[bytes | Certificate],

@@ -25,7 +25,7 @@ from secc.errors import CertificateError, DecodeError, IdentifierError, Signatur
 from secc.messages import iso2
 from secc.messages.xmldsig import Signature
 from secc.pki.certificates import Certificate
-from secc.pki.chains import ChainPolicy, VerifiedChain, verify_chain
+from secc.pki.chains import ChainPolicy, UnanchoredChain, VerifiedChain, verify_chain, verify_without_anchor
 from secc.pki.identifiers import EMAID
 from secc.pki.revocation import (
     ChainStatus,
@@ -79,25 +79,18 @@ class OcspRequestData:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class PresentedContract:
-    """A contract whose chain is good; nobody has proved to own it yet. Made by `present` only."""
+class _Contract:
+    """A chain, and who pays by it; only this module has the seal."""
 
-    chain: VerifiedChain
+    chain: VerifiedChain | UnanchoredChain
     emaid: EMAID
     """The certificate's, never the one the EV wrote [INV-24]."""
     expires_soon: bool
-    revocation: ChainStatus | None
-    """What is known about revocation; None: not looked at yet."""
     seal: dataclasses.InitVar[object]
 
     def __post_init__(self, seal: object) -> None:
         if seal is not _SEAL:
             raise TypeError(f"only secc.pki.contract can make a {type(self).__name__}")
-
-    @property
-    def not_revoked(self) -> bool:
-        """Every certificate of the chain is known to be good."""
-        return self.revocation is not None and self.revocation.status is RevocationStatus.GOOD
 
     @property
     def fingerprint(self) -> str:
@@ -108,6 +101,20 @@ class PresentedContract:
     def pem(self) -> bytes:
         """Contract certificate and its Sub-CAs as PEM, leaf first, without the root."""
         return b"".join(certificate.pem for certificate in self.chain.certificates)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PresentedContract(_Contract):
+    """A contract whose chain is good; nobody has proved to own it yet. Made by `present` only."""
+
+    chain: VerifiedChain
+    revocation: ChainStatus | None
+    """What is known about revocation; None: not looked at yet."""
+
+    @property
+    def not_revoked(self) -> bool:
+        """Every certificate of the chain is known to be good."""
+        return self.revocation is not None and self.revocation.status is RevocationStatus.GOOD
 
     @property
     def ocsp_request_data(self) -> tuple[OcspRequestData, ...]:
@@ -128,10 +135,28 @@ class VerifiedContract(PresentedContract):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class UnanchoredContract(_Contract):
+    """A contract under a root that is not known here: its chain is consistent in itself, no more.
+
+    For a back end that judges in our place. Made by `present_without_anchor` only.
+    """
+
+    chain: UnanchoredChain
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ForwardedContract(UnanchoredContract):
+    """And the EV has its key; only a back end that validates chains gets it. Made by `verify_forwarded`."""
+
+    proof: VerifiedSignature
+    """The signature over AuthorizationReq with the challenge."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class VerifiedReceipt:
     """A meter reading that the owner of the contract has signed: the evidence to keep. Made here only."""
 
-    contract: VerifiedContract
+    contract: VerifiedContract | ForwardedContract
     request: iso2.MeteringReceiptReq
     proof: VerifiedSignature
     """The octets that are signed, with the signature."""
@@ -152,13 +177,17 @@ def present(
     """Judge what PaymentDetailsReq shows. Raises CertificateError; `response_code` is what the EV is told."""
     policy = policy or ContractPolicy()
     verified = verify_chain(certificates_of(chain), Role.CONTRACT, trust, now, policy.chain)
-    own = verified.emaid
-    if not _parse(emaid).matches(own):
-        raise _not_allowed("emaid_mismatch", f"the EV says {emaid}, the certificate {own}")
-    if policy.providers and own.normal[:5] not in policy.providers:
-        raise _not_allowed("provider", f"provider {own.normal[:5]} is not accepted here")
-    soon = verified.leaf.not_after - now <= policy.warn_before
-    return PresentedContract(verified, own, soon, None, seal=_SEAL)
+    soon = _check_shown(verified, emaid, now, policy)
+    return PresentedContract(verified, verified.emaid, soon, revocation=None, seal=_SEAL)
+
+
+def present_without_anchor(
+    chain: iso2.CertificateChain, emaid: str, now: datetime.datetime, policy: ContractPolicy | None = None
+) -> UnanchoredContract:
+    """The same for a chain whose root is not known here; everything but the root is judged."""
+    policy = policy or ContractPolicy()
+    found = verify_without_anchor(certificates_of(chain), Role.CONTRACT, now, policy.chain)
+    return UnanchoredContract(found, found.emaid, _check_shown(found, emaid, now, policy), seal=_SEAL)
 
 
 def weigh(
@@ -172,7 +201,8 @@ def weigh(
     status = check_revocation(
         contract.chain, now, ocsp_responses=evidence.ocsp, crls=evidence.crls, policy=policy.revocation
     )
-    return PresentedContract(contract.chain, contract.emaid, contract.expires_soon, status, seal=_SEAL)
+    soon = contract.expires_soon
+    return PresentedContract(contract.chain, contract.emaid, soon, revocation=status, seal=_SEAL)
 
 
 def verify(
@@ -188,30 +218,34 @@ def verify(
 
     Raises CertificateError; `response_code` is what the EV is told.
     """
-    policy = policy or ContractPolicy()
-    element = Element("AuthorizationReq", request)
-    proof = verify_signature(signature, (element,), contract.chain.leaf.public_key, compat=policy.compat)
-    if request.gen_challenge is None or not hmac.compare_digest(request.gen_challenge, challenge):
-        raise CertificateError(
-            "GenChallenge is missing or not the one of this session [V2G2-475]",
-            certificate="AuthorizationReq",
-            rule="challenge",
-            response_code="FAILED_ChallengeInvalid",
-        )
-    if now - policy.chain.skew > contract.chain.expires:
-        raise broken(Rule.LEAF_EXPIRED, str(contract.chain.leaf), "it has ended meanwhile")
+    proof = _prove(contract, request, signature, challenge, now, policy or ContractPolicy())
     return VerifiedContract(
         contract.chain,
         contract.emaid,
         contract.expires_soon,
-        contract.revocation,
+        revocation=contract.revocation,
         seal=_SEAL,
         proof=proof,
     )
 
 
+def verify_forwarded(
+    contract: UnanchoredContract,
+    request: iso2.AuthorizationReq,
+    signature: Signature | None,
+    challenge: bytes,
+    *,
+    now: datetime.datetime,
+    policy: ContractPolicy | None = None,
+) -> ForwardedContract:
+    """The same for a contract whose root is not known here."""
+    proof = _prove(contract, request, signature, challenge, now, policy or ContractPolicy())
+    soon = contract.expires_soon
+    return ForwardedContract(contract.chain, contract.emaid, soon, seal=_SEAL, proof=proof)
+
+
 def verify_receipt(
-    contract: VerifiedContract,
+    contract: VerifiedContract | ForwardedContract,
     request: iso2.MeteringReceiptReq,
     signature: Signature | None,
     *,
@@ -254,6 +288,40 @@ def certificates_of(chain: iso2.CertificateChain) -> tuple[bytes, ...]:
 
 
 _SEAL = object()
+
+
+def _check_shown(
+    chain: VerifiedChain | UnanchoredChain, emaid: str, now: datetime.datetime, policy: ContractPolicy
+) -> bool:
+    """The eMAID is the certificate's, its operator accepted; whether it ends soon."""
+    own = chain.emaid
+    if not _parse(emaid).matches(own):
+        raise _not_allowed("emaid_mismatch", f"the EV says {emaid}, the certificate {own}")
+    if policy.providers and own.normal[:5] not in policy.providers:
+        raise _not_allowed("provider", f"provider {own.normal[:5]} is not accepted here")
+    return chain.leaf.not_after - now <= policy.warn_before
+
+
+def _prove(
+    contract: _Contract,
+    request: iso2.AuthorizationReq,
+    signature: Signature | None,
+    challenge: bytes,
+    now: datetime.datetime,
+    policy: ContractPolicy,
+) -> VerifiedSignature:
+    element = Element("AuthorizationReq", request)
+    proof = verify_signature(signature, (element,), contract.chain.leaf.public_key, compat=policy.compat)
+    if request.gen_challenge is None or not hmac.compare_digest(request.gen_challenge, challenge):
+        raise CertificateError(
+            "GenChallenge is missing or not the one of this session [V2G2-475]",
+            certificate="AuthorizationReq",
+            rule="challenge",
+            response_code="FAILED_ChallengeInvalid",
+        )
+    if now - policy.chain.skew > contract.chain.expires:
+        raise broken(Rule.LEAF_EXPIRED, str(contract.chain.leaf), "it has ended meanwhile")
+    return proof
 
 
 def _parse(emaid: str) -> EMAID:

@@ -79,6 +79,7 @@ class Refusal(enum.StrEnum):
     LATE = "no answer in time"
     FAULTY = "the back end's answer is faulty"
     NOT_OFFERED = "not offered here"
+    TOO_OFTEN = "asked for too often"
 
 
 REFUSAL_CODES = {
@@ -220,7 +221,7 @@ def verify_response(
 ) -> VerifiedBundle:
     """Judge a back end's answer before the car gets it. Raises CertificateError: our problem, not a car's."""
     policy = policy or ContractPolicy()
-    message, body = _decode(payload, request.action)
+    message, body = read_response(payload, request.action)
     contract = _delivered_contract(body, trust, now, policy)
     if request.emaid is not None and not request.emaid.matches(contract.emaid):
         raise _faulty("another_contract", f"a bundle for {contract.emaid}, asked for {request.emaid}")
@@ -236,9 +237,28 @@ def verify_bundle(
 ) -> VerifiedBundle:
     """The same without a request at hand: what a car or the bundle's maker checks [V2G2-891] [V2G2-894]."""
     policy = policy or ContractPolicy()
-    message, body = _decode(payload, action)
+    message, body = read_response(payload, action)
     contract = _delivered_contract(body, trust, now, policy)
     return _verify_bundle(payload, message, body, contract, trust, now, policy)
+
+
+def read_response(payload: bytes, action: Action) -> tuple[iso2.V2GMessage, Response]:
+    """An answer of the right kind that is no refusal; nothing in it is verified. Raises CertificateError."""
+    wanted = iso2.CertificateInstallationRes if action is Action.INSTALL else iso2.CertificateUpdateRes
+    if len(payload) > _MAX_BUNDLE:
+        raise _faulty("too_large", f"an answer of {len(payload)} bytes, at most {_MAX_BUNDLE}")
+    splice(payload, bytes(8))
+    try:
+        message: Any = exi.ISO2.decode(payload)
+    except DecodeError as error:
+        raise _faulty("not_a_message", f"the answer cannot be decoded: {error}") from error
+    if not isinstance(message, iso2.V2GMessage) or not isinstance(message.body, wanted):
+        found = type(getattr(message, "body", message)).__name__
+        raise _faulty("another_message", f"the answer is {found}, expected {wanted.__name__}")
+    if message.body.response_code.value.startswith("FAILED"):
+        code = message.body.response_code.value
+        raise CertificateError(f"the back end answers {code}", rule="refused", response_code=code)
+    return message, message.body
 
 
 def splice(payload: bytes, session_id: bytes) -> bytes:
@@ -258,24 +278,6 @@ def splice(payload: bytes, session_id: bytes) -> bytes:
     head = bits >> (total - 18)
     new = ((head << 8 | len(session_id)) << 8 * len(session_id)) | int.from_bytes(session_id, "big")
     return ((new << behind) | tail).to_bytes(len(payload) - size + len(session_id), "big")
-
-
-def _decode(payload: bytes, action: Action) -> tuple[iso2.V2GMessage, Response]:
-    wanted = iso2.CertificateInstallationRes if action is Action.INSTALL else iso2.CertificateUpdateRes
-    if len(payload) > _MAX_BUNDLE:
-        raise _faulty("too_large", f"an answer of {len(payload)} bytes, at most {_MAX_BUNDLE}")
-    splice(payload, bytes(8))
-    try:
-        message: Any = exi.ISO2.decode(payload)
-    except DecodeError as error:
-        raise _faulty("not_a_message", f"the answer cannot be decoded: {error}") from error
-    if not isinstance(message, iso2.V2GMessage) or not isinstance(message.body, wanted):
-        found = type(getattr(message, "body", message)).__name__
-        raise _faulty("another_message", f"the answer is {found}, expected {wanted.__name__}")
-    if message.body.response_code.value.startswith("FAILED"):
-        code = message.body.response_code.value
-        raise CertificateError(f"the back end answers {code}", rule="refused", response_code=code)
-    return message, message.body
 
 
 def _delivered_contract(

@@ -17,7 +17,14 @@ from secc.pki.identifiers import EMAID
 from secc.pki.provisioning import Action, ProvisioningAnswer, ProvisioningRequest, Refusal
 from secc.pnc.issuing import ContractIssuer, ProvisioningService
 from secc.pnc.store import ContractStore, Event, Status, StoredReceipt
-from secc.session.contract_events import ContractGranted, ContractRefused, StoreReceipt, Verdict
+from secc.session.contract_events import (
+    ContractDelivered,
+    ContractGranted,
+    ContractRecord,
+    ContractRefused,
+    StoreReceipt,
+    Verdict,
+)
 from secc.session.events import EnergyNeed, ScheduleOffer
 
 RELAY_WINDOW = datetime.timedelta(minutes=10)
@@ -81,9 +88,7 @@ class LocalBackend:
         """What is at hand; it may have to be read from a disk."""
         return await asyncio.to_thread(self._evidence)
 
-    async def record_contract(
-        self, evse_id: str, record: StoreReceipt | ContractGranted | ContractRefused
-    ) -> None:
+    async def record_contract(self, evse_id: str, record: ContractRecord) -> None:
         """Into the store."""
         await asyncio.to_thread(self._record, evse_id, record)
 
@@ -148,10 +153,16 @@ class LocalBackend:
             who = str(contract.emaid)
             await asyncio.to_thread(self._event, "suspicious", who, evse_id, "possible_relay", text)
 
-    def _record(self, evse_id: str, record: StoreReceipt | ContractGranted | ContractRefused) -> None:
+    def _record(self, evse_id: str, record: ContractRecord) -> None:
         match record:
             case ContractGranted(contract, source):
                 self._event("granted", str(contract.emaid), evse_id, source.name.lower(), source.value)
+            case ContractDelivered(asked, bundle):
+                text = "unverified"
+                if bundle is not None:
+                    text = f"{bundle.emaid} until {bundle.contract.leaf.not_after:%Y-%m-%d}"
+                who = str(asked.pcid or asked.emaid)
+                self._event("delivered", who, evse_id, asked.action.value.lower(), text)
             case ContractRefused():
                 text = f"{record.step}: {record.code.value}, {record.text}"
                 self._event("refused", record.identity, evse_id, record.rule, text)

@@ -73,7 +73,7 @@ class Event:
 
     at: datetime.datetime
     kind: str
-    """`granted`, `refused`, `renewed`, `renewal failed`, `suspicious`."""
+    """`granted`, `refused`, `installed`, `renewed`, `delivered`, `renewal failed`, `suspicious`."""
     identity: str
     evse_id: str
     rule: str

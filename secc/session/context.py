@@ -10,7 +10,7 @@ from fractions import Fraction
 from secc.config import EnergyMode, Payment
 from secc.messages.iso2 import MeterInfo
 from secc.messages.xmldsig import Signature
-from secc.pki.contract import PresentedContract, VerifiedContract
+from secc.pki.contract import ForwardedContract, PresentedContract, UnanchoredContract, VerifiedContract
 from secc.pki.provisioning import ProvisioningRequest
 from secc.session.contract_events import GrantSource
 from secc.session.events import (
@@ -56,7 +56,7 @@ class ProvisioningQuestion:
 class Claim:
     """A contract whose chain is good, and the challenge that its owner has to sign [V2G2-697]."""
 
-    contract: PresentedContract
+    contract: PresentedContract | UnanchoredContract
     challenge: bytes = dataclasses.field(repr=False)
 
 
@@ -64,7 +64,7 @@ class Claim:
 class ContractPayer:
     """Who pays, proved, and by whose word."""
 
-    contract: VerifiedContract
+    contract: VerifiedContract | ForwardedContract
     source: GrantSource | None = None
 
 

@@ -1,16 +1,24 @@
 """What Plug and Charge adds to the inputs and outputs of a session; see `events` for the rules they follow.
 
 What a back end gets are proofs: `VerifiedContract`, `ProvisioningRequest` and `VerifiedReceipt` can only be
-made by the code that verified them. A decision about a contract is another class than one about a person at
-the outlet, so that neither can pass for the other.
+made by the code that verified them; a `ForwardedContract`, proved but under a root that is not known here,
+goes only to a back end that validates chains itself. A decision about a contract is another class than one
+about a person at the outlet, so that neither can pass for the other.
 """
 
 import dataclasses
 import enum
 
 from secc.messages.iso2 import ResponseCode
-from secc.pki.contract import ContractPolicy, Evidence, PresentedContract, VerifiedContract, VerifiedReceipt
-from secc.pki.provisioning import Action, ProvisioningAnswer, ProvisioningRequest
+from secc.pki.contract import (
+    ContractPolicy,
+    Evidence,
+    ForwardedContract,
+    PresentedContract,
+    VerifiedContract,
+    VerifiedReceipt,
+)
+from secc.pki.provisioning import Action, ProvisioningAnswer, ProvisioningRequest, VerifiedBundle
 from secc.pki.trust import TrustStore
 from secc.session.ticket import Ticket
 
@@ -29,6 +37,8 @@ class ContractTerms:
     """Somebody fetches OCSP responses or CRLs when asked."""
     known: frozenset[str] = frozenset()
     """Fingerprints of contracts that the back end has accepted lately, for times when it is away."""
+    central: bool = False
+    """The back end validates chains whose root is not known here, and is wanted to."""
 
 
 class Verdict(enum.StrEnum):
@@ -39,6 +49,8 @@ class Verdict(enum.StrEnum):
     BLOCKED = "contract blocked or canceled"
     EXPIRED = "contract expired"
     REVOKED = "certificate revoked"
+    UNTRUSTED = "chain leads to no root that is accepted"
+    TOO_OFTEN = "refused too often lately, not asked again"
     WITHDRAWN = "withdrawn"
     UNREACHABLE = "back end not reachable"
     """It did not decide: the offline policy does."""
@@ -98,7 +110,7 @@ class AuthorizeContract:
     """May the owner of this contract charge? Answer with `ContractDecided`."""
 
     ticket: Ticket
-    contract: VerifiedContract
+    contract: VerifiedContract | ForwardedContract
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -117,10 +129,21 @@ class StoreReceipt:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class ContractDelivered:
+    """For the record: a car has been sent a contract, as the back end made it."""
+
+    request: ProvisioningRequest
+    bundle: VerifiedBundle | None
+    """None: it did not verify, and the operator wants the car to judge (`pnc.forward_unverified`)."""
+    complaint: str = ""
+    """Why it did not verify."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class ContractGranted:
     """For the record: a contract may charge, by whose word, and under which root."""
 
-    contract: VerifiedContract
+    contract: VerifiedContract | ForwardedContract
     source: GrantSource
 
 
@@ -140,6 +163,7 @@ class ContractRefused:
     """eMAID or PCID by the certificate, as far as it is known."""
 
 
-ContractOutput = (
-    AskRevocation | AuthorizeContract | Provision | StoreReceipt | ContractGranted | ContractRefused
-)
+ContractRecord = StoreReceipt | ContractDelivered | ContractGranted | ContractRefused
+"""What is kept of a session."""
+
+ContractOutput = AskRevocation | AuthorizeContract | Provision | ContractRecord

@@ -11,12 +11,19 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from secc.config import OfflinePolicy, Payment
-from secc.errors import CertificateError
+from secc.errors import CertificateError, ChainError
 from secc.messages import iso2
 from secc.messages.iso2 import EVSEProcessing, ResponseCode
 from secc.pki import contract as contracts
-from secc.pki.contract import Evidence, PresentedContract, VerifiedContract
+from secc.pki.contract import (
+    Evidence,
+    ForwardedContract,
+    PresentedContract,
+    UnanchoredContract,
+    VerifiedContract,
+)
 from secc.pki.revocation import RevocationMode
+from secc.pki.rules import Rule
 from secc.session.context import Claim, ContractPayer, Grant, RevocationQuestion
 from secc.session.contract_events import (
     AskRevocation,
@@ -44,8 +51,7 @@ def payment_details(session: Session, request: iso2.PaymentDetailsReq) -> State:
     try:
         if session.vehicle is not None:
             session.vehicle.require_same_contract(request.contract_signature_cert_chain.certificate)
-        chain, emaid = request.contract_signature_cert_chain, request.emaid
-        shown = contracts.present(chain, emaid, terms.trust, session.utc, terms.policy)
+        shown = _present(session, request, terms)
     except CertificateError as error:
         raise refused("PaymentDetailsReq", error) from error
     before = None if session.joined is None else session.joined.emaid
@@ -54,6 +60,8 @@ def payment_details(session: Session, request: iso2.PaymentDetailsReq) -> State:
             ResponseCode.FAILED_CERTIFICATE_NOT_ALLOWED_AT_THIS_EVSE,
             "not the contract that paid before the pause [V2G2-754]",
         )
+    if isinstance(shown, UnanchoredContract):  # whoever knows the root knows what is revoked
+        return _challenge(session, shown)
     if not terms.finds_revocation or terms.policy.revocation.mode is RevocationMode.OFF:
         return _accept(session, shown, Evidence())
     question = RevocationQuestion(session.ticket(), shown)
@@ -61,6 +69,19 @@ def payment_details(session: Session, request: iso2.PaymentDetailsReq) -> State:
     session.emit(AskRevocation(question.ticket, shown))
     session.start_timer(Timer.REVOCATION)
     return State.CHECKING_CONTRACT
+
+
+def _present(
+    session: Session, request: iso2.PaymentDetailsReq, terms: ContractTerms
+) -> PresentedContract | UnanchoredContract:
+    """A chain under a root of ours; with central validation one that is consistent in itself."""
+    chain, emaid, policy = request.contract_signature_cert_chain, request.emaid, terms.policy
+    try:
+        return contracts.present(chain, emaid, terms.trust, session.utc, policy)
+    except ChainError as error:
+        if error.rule != Rule.NO_ANCHOR or not terms.central:
+            raise
+    return contracts.present_without_anchor(chain, emaid, session.utc, policy)
 
 
 def revocation_reported(session: Session, report: RevocationReported) -> State:
@@ -86,6 +107,10 @@ def _accept(session: Session, shown: PresentedContract, evidence: Evidence) -> S
         shown = contracts.weigh(shown, evidence, session.utc, terms.policy)
     except CertificateError as error:
         raise refused("PaymentDetailsReq", error, str(shown.emaid)) from error
+    return _challenge(session, shown)
+
+
+def _challenge(session: Session, shown: PresentedContract | UnanchoredContract) -> State:
     # 16 bytes, new for each answer [V2G2-697] [V2G2-698] [V2G2-825] [V2G2-826] [INV-23]
     claim = Claim(shown, session.random_bytes(16))
     session.pnc.revocation_question, session.pnc.claim = None, claim
@@ -120,15 +145,17 @@ def authorization(session: Session, request: iso2.AuthorizationReq) -> State:
     return State.WAIT_CONTRACT_AUTHORIZATION
 
 
-def _prove(session: Session, request: iso2.AuthorizationReq) -> VerifiedContract:
+def _prove(session: Session, request: iso2.AuthorizationReq) -> VerifiedContract | ForwardedContract:
     claim, policy = session.pnc.claim, terms_of(session).policy
     if claim is None:
         raise Refused(ResponseCode.FAILED_CHALLENGE_INVALID, "no challenge was given [V2G2-475]")
-    signature = session.received_signature
+    signature, challenge, now = session.received_signature, claim.challenge, session.utc
     try:
-        return contracts.verify(
-            claim.contract, request, signature, claim.challenge, now=session.utc, policy=policy
-        )
+        if isinstance(claim.contract, UnanchoredContract):
+            return contracts.verify_forwarded(
+                claim.contract, request, signature, challenge, now=now, policy=policy
+            )
+        return contracts.verify(claim.contract, request, signature, challenge, now=now, policy=policy)
     except CertificateError as error:
         raise refused("AuthorizationReq", error, str(claim.contract.emaid)) from error
 
@@ -163,11 +190,16 @@ def _decide_alone(session: Session) -> None:
     meter = session.evse.meter
     if config.offline is not OfflinePolicy.DENY and known:
         _grant(session, GrantSource.KNOWN)
-    elif config.offline is OfflinePolicy.CHAIN and payer.contract.not_revoked and meter is not None:
+    elif config.offline is OfflinePolicy.CHAIN and _chain_is_good(payer) and meter is not None:
         session.pnc.last_energy = meter.energy + int(config.offline_energy)
         _grant(session, GrantSource.CHAIN)
     else:
         _deny(session, Verdict.UNREACHABLE.value)
+
+
+def _chain_is_good(payer: ContractPayer) -> bool:
+    """Up to a root of ours, and nothing on it revoked."""
+    return isinstance(payer.contract, VerifiedContract) and payer.contract.not_revoked
 
 
 def _grant(session: Session, source: GrantSource) -> None:

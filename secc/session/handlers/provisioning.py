@@ -17,13 +17,14 @@ from secc.pki.provisioning import (
     Action,
     ProvisioningRequest,
     Refusal,
+    read_response,
     splice,
     verify_request,
     verify_response,
 )
 from secc.session import services
 from secc.session.context import ProvisioningQuestion
-from secc.session.contract_events import ContractProvisioned, ContractRefused, Provision
+from secc.session.contract_events import ContractDelivered, ContractProvisioned, ContractRefused, Provision
 from secc.session.events import NoticeKind
 from secc.session.handlers.contract import refused, terms_of
 from secc.session.refusals import Refused
@@ -63,18 +64,35 @@ def provisioned(session: Session, event: ContractProvisioned) -> State:
     if answer.refusal is not None:
         session.pnc.retry_counter = answer.retry_counter or 0
         raise _no(step, answer.refusal, question.request)
-    terms = terms_of(session)
-    try:
-        bundle = verify_response(answer.payload, question.request, terms.trust, session.utc, terms.policy)
-    except CertificateError as error:
-        raise refused(step, error, _identity(question.request), _code(error)) from error
-    body = bundle.message.body
-    if body is None:
+    delivered, message = _judge(session, question.request, answer.payload)
+    if message.body is None:
         raise _no(step, Refusal.FAULTY, question.request)
     session.pnc.provisioning_question = None
-    payload = splice(bundle.payload, session.session_id)
-    session.answer(body, signature=bundle.message.header.signature, payload=payload)
+    payload = splice(answer.payload, session.session_id)
+    session.answer(message.body, signature=message.header.signature, payload=payload)
+    session.emit(delivered)
     return State.WAIT_PAYMENT_DETAILS
+
+
+def _judge(
+    session: Session, request: ProvisioningRequest, payload: bytes
+) -> tuple[ContractDelivered, iso2.V2GMessage]:
+    """The answer, verified; one that does not verify only where the operator lets the EV judge."""
+    terms, step = terms_of(session), _step(request)
+    try:
+        bundle = verify_response(payload, request, terms.trust, session.utc, terms.policy)
+    except CertificateError as error:
+        refusal = refused(step, error, _identity(request), _code(error))
+        if not session.config.pnc.forward_unverified:
+            raise refusal from error
+        complaint = f"{error.rule}: {error}"
+        try:
+            message, _ = read_response(payload, request.action)
+        except CertificateError:
+            raise refusal from error
+        session.notice(NoticeKind.LENIENT, f"{step}: the answer goes to the EV unverified, {complaint}")
+        return ContractDelivered(request, None, complaint), message
+    return ContractDelivered(request, bundle), bundle.message
 
 
 def provisioning_late(session: Session, _: None) -> State:
