@@ -13,7 +13,7 @@ import datetime
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, or_, select, update
 
 from secc.cpo.database import Database, bundle, car, certificate, contract, foreign_bundle, insert_new
 from secc.cpo.planning import RenewalPolicy, bucket_of, renew_at
@@ -170,23 +170,30 @@ class Contracts:
 
         The others have got a certificate from somebody else meanwhile, or are not active any more.
         """
+        keys = sorted(one.contract.key for one in made)
+        locked = (
+            select(contract.c.key, contract.c.generation)
+            .where(contract.c.key.in_(keys), contract.c.status == Status.ACTIVE.value)
+            .order_by(contract.c.key)  # rows are locked in one order by everybody
+            .with_for_update()
+        )
         with self._db.write() as connection:
-            won = [one for one in sorted(made, key=_by_key) if self._take_generation(connection, one, now)]
+            stands = {row.key: row.generation for row in connection.execute(locked)}
+            won = [one for one in made if stands.get(one.contract.key) == one.contract.generation]
             if won:
+                connection.execute(_NEXT_GENERATION, [self._next_generation(one, now) for one in won])
                 _replace(connection, won, now)
         return frozenset(one.contract.key for one in won)
 
-    def _take_generation(self, connection: Connection, made: Made, now: datetime.datetime) -> bool:
+    def _next_generation(self, made: Made, now: datetime.datetime) -> dict[str, object]:
         was = made.contract
         planned = renew_at(was.key, made.leaf.not_before, made.leaf.not_after, self._policy)
-        when = max(planned, now + _AT_LEAST)  # an authority that ends soon must not keep us busy for ever
-        statement = (
-            update(contract)
-            .where(contract.c.key == was.key, contract.c.generation == was.generation)
-            .where(contract.c.status == Status.ACTIVE.value)
-            .values(generation=was.generation + 1, renew_at=when, not_after=made.leaf.not_after)
-        )
-        return connection.execute(statement).rowcount == 1
+        return {
+            "of_key": was.key,
+            "generation": was.generation + 1,
+            "renew_at": max(planned, now + _AT_LEAST),  # an authority that ends soon must not keep us busy
+            "not_after": made.leaf.not_after,
+        }
 
     def discard(self, key: str, now: datetime.datetime) -> None:
         """The newest certificate is not to be delivered any more: the next question gets a new one."""
@@ -258,6 +265,7 @@ def due_query(bucket: int, now: datetime.datetime, limit: int, *, cars: bool = T
     return select(first, car.c.der).select_from(first.outerjoin(car, car.c.pcid == first.c.pcid))
 
 
+_NEXT_GENERATION = update(contract).where(contract.c.key == bindparam("of_key"))
 _AT_LEAST = datetime.timedelta(hours=1)
 
 
@@ -301,11 +309,6 @@ def _bundle_row(made: Made, now: datetime.datetime) -> dict[str, object]:
         "made_at": now,
         "not_after": made.leaf.not_after,
     }
-
-
-def _by_key(made: Made) -> str:
-    """Rows are locked in one order by everybody."""
-    return made.contract.key
 
 
 def _contract(row: Row[Any]) -> Contract:

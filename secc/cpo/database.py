@@ -227,9 +227,12 @@ class Database:
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
-        """For questions only; raises StorageError."""
+        """For questions only, each for itself; raises StorageError."""
+        options: dict[str, Any] = {"secc_reads": True}
+        if self.is_postgresql:
+            options["isolation_level"] = "AUTOCOMMIT"  # no BEGIN and ROLLBACK around each question
         with _as_storage_error(), self.engine.connect() as connection:
-            yield connection.execution_options(secc_reads=True)
+            yield connection.execution_options(**options)
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Connection]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ def postgres_url(postgres: Cluster) -> str:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def changes(request: pytest.FixtureRequest) -> dict[str, str]:
+def changes(request: pytest.FixtureRequest) -> dict[str, Any]:
     """Settings for each kind of database: the same tests hold for both."""
     if request.param == "sqlite":
         return {}

@@ -6,6 +6,7 @@ import asyncio
 import multiprocessing
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select, text, update
@@ -67,7 +68,7 @@ def totals(service: Service) -> tuple[int, int, int, int]:
         )
 
 
-def test_everything_due_is_renewed_once(tmp_path: Path, changes: dict[str, str]) -> None:
+def test_everything_due_is_renewed_once(tmp_path: Path, changes: dict[str, Any]) -> None:
     service = make_service(tmp_path, **changes)
     fill(service, 30)
     assert InProcess(service.jobs).sweep() == 30
@@ -76,7 +77,7 @@ def test_everything_due_is_renewed_once(tmp_path: Path, changes: dict[str, str])
     service.close()
 
 
-def test_a_renewed_contract_is_due_again_before_it_ends(tmp_path: Path, changes: dict[str, str]) -> None:
+def test_a_renewed_contract_is_due_again_before_it_ends(tmp_path: Path, changes: dict[str, Any]) -> None:
     clock = Clock()
     service = make_service(tmp_path, clock, **changes)
     fill(service, 3)
@@ -87,7 +88,7 @@ def test_a_renewed_contract_is_due_again_before_it_ends(tmp_path: Path, changes:
 
 
 def test_a_contract_without_a_car_is_tried_again_later_and_noted(
-    tmp_path: Path, changes: dict[str, str]
+    tmp_path: Path, changes: dict[str, Any]
 ) -> None:
     clock = Clock()
     service = make_service(tmp_path, clock, **changes)
@@ -103,7 +104,7 @@ def test_a_contract_without_a_car_is_tried_again_later_and_noted(
     service.close()
 
 
-def test_work_is_found_by_index_and_not_by_reading_the_table(tmp_path: Path, changes: dict[str, str]) -> None:
+def test_work_is_found_by_index_and_not_by_reading_the_table(tmp_path: Path, changes: dict[str, Any]) -> None:
     service = make_service(tmp_path, **changes)
     fill(service, 2000)
     postgresql = service.database.is_postgresql
