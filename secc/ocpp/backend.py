@@ -50,7 +50,8 @@ if TYPE_CHECKING:
     from secc.pki.contract import ForwardedContract
 
 HORIZON = 86_400.0
-"""s that a schedule reaches."""REMOTE_START_TIME = 120.0
+"""s that a schedule reaches."""
+REMOTE_START_TIME = 120.0
 """s that a remote start, or a card, waits for an EV."""
 
 
@@ -114,7 +115,8 @@ class OcppBackend(CertificatePorts):
         self.overrides: dict[str, str] = {}
         self.station: ControlledStation | None = None
         self.controller: EvseController | None = None
-        self._presented: list[Presented] = []
+        self.presented: list[Presented] = []
+        """Cards and remote starts that wait for an EV."""
         self._somebody = asyncio.Event()
         self._told_status: ConnectorStatus | None = None
         self._limit: float | None = None
@@ -216,7 +218,7 @@ class OcppBackend(CertificatePorts):
     ) -> None:
         """Somebody at the outlet shows a card, or the CSMS starts from afar; waits two minutes for an EV."""
         until = asyncio.get_running_loop().time() + REMOTE_START_TIME
-        self._presented.append(Presented(token, until, remote_start_id, profile))
+        self.presented.append(Presented(token, until, remote_start_id, profile))
         self._somebody.set()
 
     async def judge(self, token: IdToken) -> TokenInfo:
@@ -302,9 +304,9 @@ class OcppBackend(CertificatePorts):
     async def _next_presented(self) -> Presented:
         loop = asyncio.get_running_loop()
         while True:
-            self._presented = [one for one in self._presented if one.until > loop.time()]
-            if self._presented:
-                return self._presented.pop(0)
+            self.presented = [one for one in self.presented if one.until > loop.time()]
+            if self.presented:
+                return self.presented.pop(0)
             self._somebody.clear()
             await self._somebody.wait()
 
