@@ -25,6 +25,7 @@ def test_the_identifier_of_the_default_password_is_known() -> None:
     assert nid_of(nmk_of("HomePlugAV")).hex() == "b0f2e695666b03"
 
 
+@pytest.mark.threat("SLAC-08")
 def test_ten_thousand_keys_are_all_different() -> None:
     keys = {NetworkKey.fresh(os.urandom).nmk for _ in range(10_000)}
     assert len(keys) == 10_000

@@ -19,100 +19,7 @@ from secc.slac.settings import KeyResult, SlacConfig, Validation
 from secc.slac.states import State
 from secc.slac.table import RULES, TABLE
 from tests.support import vectors
-
-EV = bytes.fromhex("0200000000e1")
-EV_2 = bytes.fromhex("0200000000e2")
-EVSE = bytes.fromhex("0200000000c1")
-MODEM = bytes.fromhex("0200000000aa")
-RUN = bytes.fromhex("0011223344556677")
-RUN_2 = bytes.fromhex("7766554433221100")
-
-
-class Bench:
-    """A station's matching with its modem; `sent` is what it has sent and nobody has looked at yet."""
-
-    def __init__(self, *, armed: bool = True, plugged: bool = True, **settings: object) -> None:
-        self.now = 100.0
-        self.sent: list[Message] = []
-        self.told: list[e.Output] = []
-        self.matching = Matching(
-            SlacConfig(**settings),  # type: ignore[arg-type]  # literal settings of the tests
-            evse_mac=EVSE,
-            random_bytes=os.urandom,
-        )
-        self.put(e.ModemOpened())
-        if armed:
-            self.hear(MODEM, EVSE, m.SetKeyCnf(1))
-        if plugged:
-            self.put(e.VehicleConnected())
-        self.sent.clear()
-        self.told.clear()
-
-    def put(self, event: e.Input) -> None:
-        for output in self.matching.handle(event, self.now):
-            if isinstance(output, e.SendFrame):
-                self.sent.append(decode(output.data).message)
-            else:
-                self.told.append(output)
-
-    def hear(self, source: bytes, destination: bytes, message: Message) -> None:
-        self.put(e.FrameReceived(encode(Frame(destination, source, message))))
-
-    def wait(self, seconds: float) -> None:
-        """Let the time pass, with a tick at every deadline."""
-        end = self.now + seconds
-        while (due := self.matching.deadline) is not None and due <= end:
-            self.now = max(self.now, due)
-            self.put(e.Tick())
-        self.now = end
-
-    def take(self) -> list[Message]:
-        sent, self.sent = self.sent, []
-        return sent
-
-    def all_told(self, kind: type) -> list[e.Output]:
-        return [output for output in self.told if isinstance(output, kind)]
-
-    # --- an EV ---
-
-    def ask(self, ev: bytes = EV, run: bytes = RUN) -> None:
-        self.hear(ev, BROADCAST, m.SlacParmReq(run))
-
-    def start(self, ev: bytes = EV, run: bytes = RUN) -> None:
-        self.wait(0.1)
-        for _ in range(3):
-            self.hear(ev, BROADCAST, m.StartAttenCharInd(run, ev))
-            self.wait(0.02)
-
-    def sound(self, count: int = 10, ev: bytes = EV, run: bytes = RUN, level: int = 20) -> None:
-        for i in range(count):
-            self.hear(ev, BROADCAST, m.MnbcSoundInd(run, max(0, 9 - i)))
-            self.hear(MODEM, BROADCAST, m.AttenProfileInd(ev, bytes([level] * 58)))
-            self.wait(0.02)
-
-    def measure(self, ev: bytes = EV, run: bytes = RUN, count: int = 10) -> None:
-        self.ask(ev, run)
-        self.start(ev, run)
-        self.sound(count, ev, run)
-
-    def acknowledge(self, ev: bytes = EV, run: bytes = RUN) -> None:
-        self.hear(ev, EVSE, m.AttenCharRsp(ev, run))
-
-    def choose(self, ev: bytes = EV, run: bytes = RUN) -> None:
-        self.hear(ev, EVSE, m.SlacMatchReq(ev, EVSE, run))
-
-    def match(self) -> m.SlacMatchCnf:
-        self.measure()
-        self.acknowledge()
-        self.take()
-        self.choose()
-        (answer,) = self.take()
-        assert isinstance(answer, m.SlacMatchCnf)
-        return answer
-
-    def give_vendor(self) -> None:
-        self.hear(MODEM, EVSE, v.SoftwareVersionCnf(0, 0x20, b"MAC-QCA7000-1.2"))
-
+from tests.support.matching import EV, EV_2, EVSE, MODEM, RUN, RUN_2, Bench
 
 # --- the good case ------------------------------------------------------------------------------------------
 
@@ -237,6 +144,7 @@ def test_no_key_before_the_measurement_is_acknowledged(prepare: Callable[[Bench]
     assert bench.take() == []
 
 
+@pytest.mark.threat("SLAC-07")
 def test_the_key_goes_to_nobody_else() -> None:
     bench = Bench()
     bench.measure()
@@ -398,6 +306,7 @@ def test_everything_remembered_is_bounded_under_a_flood() -> None:
     assert len(bench.matching.pending) <= MAX_PENDING
 
 
+@pytest.mark.threat("SLAC-09")
 def test_a_real_ev_is_matched_in_a_flood_of_a_thousand_requests_a_second() -> None:
     bench = Bench()
     serial = 0
@@ -442,6 +351,7 @@ def test_one_ev_is_not_answered_more_than_ten_times_a_second() -> None:
 # --- the key ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.threat("SLAC-08")
 @pytest.mark.req("V2G3-A09-121")
 def test_each_match_has_a_key_of_its_own() -> None:
     bench = Bench()
@@ -540,11 +450,7 @@ def test_a_link_that_does_not_come_in_twelve_seconds_has_failed() -> None:
 
 def matched_with_a_modem_that_can_be_asked() -> Bench:
     bench = Bench()
-    bench.give_vendor()
-    bench.match()
-    bench.hear(MODEM, EVSE, v.LinkStatusCnf(0, 1))
-    bench.take()
-    bench.told.clear()
+    bench.link()
     return bench
 
 
@@ -567,26 +473,6 @@ def test_somebody_elses_denials_are_not_believed() -> None:
 def test_a_modem_that_falls_silent_is_a_lost_link() -> None:
     bench = matched_with_a_modem_that_can_be_asked()
     bench.wait(10.0)
-    assert len(bench.all_told(e.LinkGone)) == 1
-
-
-def test_a_paused_link_keeps_its_key_and_comes_back_without_matching() -> None:
-    bench = matched_with_a_modem_that_can_be_asked()
-    key = bench.matching.key
-    bench.put(e.PauseLink())
-    bench.wait(3600.0)
-    bench.put(e.ResumeLink())
-    bench.hear(MODEM, EVSE, v.LinkStatusCnf(0, 1))
-    assert bench.matching.key == key
-    assert bench.all_told(e.LinkReady) == [e.LinkReady(EV, RUN, key.nid)]
-
-
-@pytest.mark.req("V2G3-M07-26")
-def test_a_paused_link_that_does_not_come_back_has_failed() -> None:
-    bench = matched_with_a_modem_that_can_be_asked()
-    bench.put(e.PauseLink())
-    bench.put(e.ResumeLink())
-    bench.wait(6.1)
     assert len(bench.all_told(e.LinkGone)) == 1
 
 
@@ -619,47 +505,6 @@ def test_a_lost_interface_ends_the_link_and_a_new_one_begins_with_a_new_key() ->
     assert len(bench.all_told(e.LinkGone)) == 1
     bench.put(e.ModemOpened())
     assert bench.matching.key != key
-
-
-# --- the amplitude map --------------------------------------------------------------------------------------
-
-
-def test_an_amplitude_map_of_the_ev_is_confirmed_twice_at_most() -> None:
-    bench = Bench()
-    bench.match()
-    bench.wait(0.3)
-    for _ in range(4):
-        bench.hear(EV, EVSE, m.AmpMapReq(917, bytes(459)))
-    assert bench.take() == [m.AmpMapCnf(0), m.AmpMapCnf(0)]
-
-
-def test_an_amplitude_map_of_somebody_else_is_ignored() -> None:
-    bench = Bench()
-    bench.match()
-    bench.wait(0.3)
-    bench.hear(EV_2, EVSE, m.AmpMapReq(917, bytes(459)))
-    assert bench.take() == []
-
-
-@pytest.mark.req("V2G3-A09-114")
-def test_the_own_amplitude_map_is_sent_three_times_and_then_the_match_has_failed() -> None:
-    bench = Bench(amplitude_map=True)
-    bench.match()
-    bench.wait(0.2)
-    bench.hear(EV, EVSE, m.AmpMapCnf(1))
-    bench.wait(0.7)
-    sent = bench.take()
-    assert sent[:3] == [m.AmpMapReq(917, bytes(459))] * 3
-    assert isinstance(sent[3], m.SetKeyReq)
-
-
-def test_the_link_is_ready_when_the_ev_confirms_the_own_amplitude_map() -> None:
-    bench = Bench(amplitude_map=True)
-    bench.match()
-    bench.wait(0.2)
-    assert bench.all_told(e.LinkReady) == []
-    bench.hear(EV, EVSE, m.AmpMapCnf(0))
-    assert len(bench.all_told(e.LinkReady)) == 1
 
 
 # --- validation ---------------------------------------------------------------------------------------------
@@ -870,12 +715,16 @@ FRAMES: tuple[tuple[bytes, bytes, Message], ...] = tuple(
         ),
         max_size=60,
     ),
-    st.booleans(),
+    st.sets(st.sampled_from(("amplitude_map", "apply_amplitude_map", "sleep_on_pause"))),
+    st.sets(st.sampled_from(m.Deviation)),
 )
 def test_random_histories_never_break_the_rules(
-    history: list[tuple[e.Input | tuple[bytes, bytes, Message] | bytes, float]], amplitude_map: bool
+    history: list[tuple[e.Input | tuple[bytes, bytes, Message] | bytes, float]],
+    switched_on: set[str],
+    tolerate: set[m.Deviation],
 ) -> None:
-    bench = Bench(validation=Validation.ON, amplitude_map=amplitude_map)
+    switches = dict.fromkeys(switched_on, True)
+    bench = Bench(validation=Validation.ON, tolerate=tuple(tolerate), **switches)
     acknowledged: set[bytes] = set()
     plugged = True
     for step, seconds in history:
@@ -897,5 +746,6 @@ def test_random_histories_never_break_the_rules(
                 assert message.pev_mac in acknowledged
                 assert plugged
         assert len(bench.matching.runs) <= MAX_RUNS
+        assert not (bench.matching.asleep and bench.matching.state not in (State.PAUSED, State.RESUMING))
         due = bench.matching.deadline
         assert due is None or due > bench.now - 1e-9
