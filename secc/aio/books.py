@@ -8,6 +8,7 @@ from collections.abc import Callable
 from secc.aio.journal import Journal
 from secc.config import SeccConfig
 from secc.connection import Connection
+from secc.session.contract_events import ContractRecord
 from secc.session.events import EndSession, EvseSnapshot
 from secc.trace.recorder import Beginning, Recorder
 
@@ -52,6 +53,12 @@ class Books:
         """The outlet now; for meter readings."""
         if self._journal is not None:
             self._journal.observe(snapshot)
+
+    def contract(self, number: int, record: ContractRecord) -> None:
+        """Something about a contract: a refusal, a grant, a delivery, a signed receipt."""
+        if self._journal is not None:
+            self._journal.contract(number, record)
+            self._look()
 
     def end(self, number: int, end: EndSession | None) -> None:
         """The session is over."""

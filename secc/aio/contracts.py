@@ -96,6 +96,11 @@ class ContractDesk:
             self._trust = load_trust(self._config.trust)
 
     @property
+    def trust(self) -> TrustStore:
+        """The roots in use."""
+        return self._trust
+
+    @property
     def capable(self) -> bool:
         """The back end can decide about contracts."""
         return hasattr(self._backend, "authorize_contract")

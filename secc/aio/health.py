@@ -3,6 +3,7 @@
 import dataclasses
 
 from secc.aio.discovery import DiscoveryHealth
+from secc.pki.expiry import Expiry
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -17,3 +18,5 @@ class StationHealth:
     in_session: bool
     blocked: bool
     """A serious fault waits for `reset_fault` and an unplugged cable [INV-30]."""
+    ends_soon: tuple[Expiry, ...] = ()
+    """Certificates that end soon, or have ended."""

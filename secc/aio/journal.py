@@ -1,10 +1,11 @@
 """The journal: what happened in each session, in a file that survives whatever happens to the process.
 
-One JSON object a line, only ever appended: `begin`, `meter` from time to time, and `end`, exactly one for
-each session, with one reason and one final meter value [INV-36]. A session that is found without its end when
-the journal is opened was cut off by the end of the process (kill -9, power): it gets an end record that says
-so, with the last reading that had been written down. A line that was being written in that moment stays where
-it is, is not counted, and does no harm.
+One JSON object a line, only ever appended: `begin`, `meter` from time to time, what happened with a contract
+(`refused` with the rule that was broken, `granted`, `delivered`, `receipt`), and `end`, exactly one for each
+session, with one reason and one final meter value [INV-36]. A session that is found without its end when the
+journal is opened was cut off by the end of the process (kill -9, power): it gets an end record that says so,
+with the last reading that had been written down. A line that was being written in that moment stays where it
+is, is not counted, and does no harm.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import dataclasses
 import datetime
 import enum
 import fcntl
+import hashlib
 import json
 import os
 import pathlib
@@ -22,6 +24,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from secc.errors import ConfigError
+from secc.session.contract_events import (
+    ContractDelivered,
+    ContractGranted,
+    ContractRecord,
+    ContractRefused,
+    StoreReceipt,
+)
 from secc.session.events import EndSession, EvseSnapshot, MeterReading
 
 FILE = "journal.jsonl"
@@ -114,6 +123,13 @@ class Journal:
             if changed and self._clock() - session.written_at >= self._interval:
                 session.written_at = self._clock()
                 self._append("meter", session.key, {"meter": _meter(snapshot.meter)}, sync=Sync.ALWAYS)
+
+    def contract(self, number: int, record: ContractRecord) -> None:
+        """What happened with a contract in this session; eMAID and PCID as digests, receipts as evidence."""
+        session = self._sessions.get(number)
+        if session is not None:
+            kind, fields = _about_contract(record)
+            self._append(kind, session.key, fields, sync=Sync.ALWAYS)  # the end follows a refusal at once
 
     def end(self, number: int, end: EndSession | None) -> None:
         """The session is over; None: by a defect of ours. A second end of the same session is not written."""
@@ -210,6 +226,32 @@ def _ends_with_newline(path: pathlib.Path) -> bool:
 
 def _follows(reading: MeterReading, before: MeterReading) -> bool:
     return reading.meter_id == before.meter_id and reading.energy >= before.energy
+
+
+def _about_contract(record: ContractRecord) -> tuple[str, dict[str, Any]]:
+    match record:
+        case ContractRefused():
+            said = {"step": record.step, "code": record.code.value, "rule": record.rule}
+            return "refused", {**said, "who": _digest(record.identity)}
+        case ContractGranted(contract, source):
+            return "granted", {"by": source.value, "who": _digest(str(contract.emaid))}
+        case ContractDelivered(request, bundle):
+            who = _digest(str(request.pcid or request.emaid))
+            return "delivered", {"action": request.action.value, "verified": bundle is not None, "who": who}
+        case StoreReceipt(receipt):
+            return "receipt", {
+                "who": _digest(str(receipt.contract.emaid)),
+                "energy": receipt.request.meter_info.meter_reading,
+                "fragment": receipt.proof.elements[0].fragment().hex(),
+                "signed_info": receipt.proof.signed_info.hex(),
+                "signature": receipt.proof.value.hex(),
+                "certificate": receipt.contract.chain.leaf.der.hex(),
+            }
+
+
+def _digest(identity: str) -> str:
+    """Enough to see that two records are about the same one; personal data stays out of the file."""
+    return hashlib.sha256(identity.encode()).hexdigest()[:16] if identity else ""
 
 
 def _meter(reading: MeterReading | None) -> dict[str, Any] | None:

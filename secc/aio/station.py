@@ -28,7 +28,9 @@ from secc.aio.admission import gives_way
 from secc.aio.books import Books
 from secc.aio.contracts import ContractDesk
 from secc.aio.discovery import Discovery
+from secc.aio.expiry import ExpiryWatch
 from secc.aio.health import StationHealth
+from secc.aio.insight import Insight
 from secc.aio.interface import LinkLocal, find_link_local
 from secc.aio.journal import Journal
 from secc.aio.link import Grant, Link
@@ -43,6 +45,7 @@ from secc.config import SeccConfig
 from secc.errors import LinkError
 from secc.ports import Backend, EvseController, OcspSource
 from secc.sdp import SDP_PORT, Endpoint, SdpResponder, TlsPolicy, Verdict
+from secc.session.contract_events import ContractRecord
 from secc.session.events import EndSession, EvseSnapshot, PowerLimited, RenegotiationRequested, StopRequested
 from secc.session.latch import FaultLatch
 from secc.session.pause import PauseMemory
@@ -82,9 +85,12 @@ class Station:
         self._random_bytes = random_bytes
         self._tls = TlsKeeper(config, tell=self._tell, ocsp=ocsp)
         self._renewal = renewal_for(config, backend, self._tell)
-        self._desk = ContractDesk(config, backend, complain=self._complain)
+        self._desk = ContractDesk(config, backend, complain=self._complain, note=self._note)
+        self._expiry = ExpiryWatch(config, backend, self._tls, self._desk, tell=self._tell)
         self._responder = SdpResponder(config.tls.policy)
         self._discovery = Discovery(self._responder, port=sdp_port, on_problem=self._deaf)
+        self.insight = Insight(controller, self._discovery, self._responder, self._tls)
+        """What a supervisor may look into."""
         self._books = Books(recorder, journal, complain=self._complain)
         self._services = ServiceDesk(config, backend, self._complain)
         self._safety = Safety(controller, config.timing.controller_call, self._complain)
@@ -121,7 +127,7 @@ class Station:
         """Make the outlet safe first [INV-32], then listen, or wait for an address to listen on."""
         await self._safety.make()
         self._look()
-        keepers = [self._supervise(), self._tls.run(), self._safety.run()]
+        keepers = [self._supervise(), self._tls.run(), self._safety.run(), self._expiry.run()]
         keepers += [self._renewal.run()] if self._renewal is not None else []
         self._keepers = [asyncio.get_running_loop().create_task(keeper) for keeper in keepers]
         self._supervisor = self._keepers[0]
@@ -181,6 +187,7 @@ class Station:
             discovery=discovery,
             in_session=self._active is not None,
             blocked=self._latch.blocked,
+            ends_soon=self._expiry.found,
         )
 
     def link_up(self) -> None:
@@ -476,6 +483,9 @@ class Station:
     def _deaf(self, text: str) -> None:
         self._tell(LinkEvent.DEAF, text)
 
+    def _note(self, record: ContractRecord) -> None:
+        self._books.contract(self._generation, record)
+
     def _complain(self, text: str) -> None:
         self._tell(LinkEvent.COMPLAINT, text)
 
@@ -488,6 +498,6 @@ class Station:
         task.add_done_callback(self._tasks.discard)
 
 
-_NEVER_DROPPED = (LinkEvent.TLS_RENEWED, LinkEvent.TLS_ALARM)  # rare, and not for a peer to drown
+_NEVER_DROPPED = (LinkEvent.TLS_RENEWED, LinkEvent.TLS_ALARM, LinkEvent.EXPIRY)  # not for a peer to drown
 
 _SUPERVISION = 0.25  # s between two looks at the interface
