@@ -23,6 +23,7 @@ COMMANDS = {
     "pki": "certificates: make, issue, renew, show, verify",
     "pnc": "contracts of a site without a network: cars, ends, receipts, refusals",
     "cpo": "services of an operator: contracts for cars, certificates for stations",
+    "opcp-sim": "a double of the Plug and Charge ecosystem (OPCP), with faults that can be switched on",
     "csms": "a small central system (OCPP) for tests, with faults that can be switched on",
     "schema": "schemas of messages: import, export and check them",
     "slac": "what the modem hears of an EV, as a picture",
@@ -85,7 +86,7 @@ def _parser(chosen: str | None) -> tuple[argparse.ArgumentParser, Command | None
         if name != chosen:
             subparsers.add_parser(name, help=purpose)
             continue
-        command = cast(Command, importlib.import_module(f"secc.cli.{name}"))
+        command = cast(Command, importlib.import_module(f"secc.cli.{name.replace('-', '_')}"))
         subparser = subparsers.add_parser(
             name,
             help=purpose,

@@ -1,0 +1,89 @@
+"""`secc opcp-sim`: a double of the Plug and Charge ecosystem, on loopback."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import importlib.util
+import json
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from secc.cli import misused
+
+if TYPE_CHECKING:
+    from secc.opcp.world import Party
+
+EXAMPLES = """examples:
+  secc opcp-sim --folder pool                          its PKI and the secrets of its parties go there
+  secc opcp-sim --folder pool --fault slow --delay 5   answers come too late for a car
+  secc opcp-sim --folder pool --days 400               everything in it has aged
+
+Faults are switched while it runs, too: POST /_double/fault {"fault": "expired-cps", "calls": 1}. A car for a
+simulation: POST /_double/cars/ZZZTESTCAR0000001. The parties are `cpo`, `mo`, `oem`, and `all` with all roles.
+Needs `pip install secc[cpo]`.
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Arguments."""
+    parser.add_argument(
+        "--folder", type=Path, required=True, help="for roots, keys and secrets; made if missing"
+    )
+    parser.add_argument("--port", type=int, default=8480, help="default: %(default)s; 0 for a free one")
+    parser.add_argument("--seed", help="the same keys each time; for tests only")
+    parser.add_argument("--days", type=float, default=0.0, help="live so many days later")
+    parser.add_argument("--fault", default="none", help="what goes wrong from the start; see the guide")
+    parser.add_argument("--delay", type=float, default=5.0, help="seconds, for --fault slow")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Answer until a signal comes."""
+    if importlib.util.find_spec("uvicorn") is None or importlib.util.find_spec("httpx2") is None:
+        return misused("the double of the ecosystem needs more packages: pip install 'secc[cpo]'")
+    import uvicorn
+
+    from secc.opcp.double import Double
+    from secc.opcp.faults import Fault, Faults
+    from secc.opcp.world import World
+    from secc.pki.hierarchy import write_hierarchy
+
+    try:
+        fault = Fault(arguments.fault)
+    except ValueError:
+        return misused(f"--fault: one of {', '.join(Fault)}")
+    folder: Path = arguments.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    world = World(seed=arguments.seed.encode() if arguments.seed else None, parties=_parties(folder))
+    world.offset = datetime.timedelta(days=arguments.days)
+    world.faults = Faults(fault, delay=arguments.delay)
+    write_hierarchy(world.pki, folder, world.now)
+    config = uvicorn.Config(Double(world).app, port=arguments.port, log_level="warning", server_header=False)
+    listener = config.bind_socket()
+    print(f"ecosystem on 127.0.0.1:{listener.getsockname()[1]}", flush=True)
+    uvicorn.Server(config).run(sockets=[listener])
+    return 0
+
+
+def _parties(folder: Path) -> list[Party]:
+    from secc.opcp.world import Party
+
+    path = folder / "parties.json"
+    if path.exists():
+        known: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+    else:
+        known = {name: secrets.token_urlsafe(24) for name in ("cpo", "mo", "oem", "all")}
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(known, indent=2), encoding="utf-8")
+    everything = frozenset({"cpo", "mo", "oem", "cps"})
+    return [
+        Party(
+            client_id=name,
+            secret=secret,
+            roles=everything if name == "all" else frozenset({name}),
+            manufacturers=frozenset({"ZZZ"}),
+            providers=frozenset({"DEABC"}),
+        )
+        for name, secret in known.items()
+    ]
