@@ -9,7 +9,7 @@ from pathlib import Path
 
 from secc.aio.records import Direction, MessageRecord, OutputRecord, Record
 from secc.aio.station import Station
-from secc.cli import demo_plc, demo_pnc, misused, netns, telling
+from secc.cli import demo_ocpp, demo_plc, demo_pnc, misused, netns, telling
 from secc.config import EnergyConfig, EnergyMode, SeccConfig, TimingConfig, TlsConfig
 from secc.errors import SeccError
 from secc.messages.iso2 import EnergyTransferMode
@@ -30,6 +30,7 @@ EXAMPLES = """examples:
   secc demo                     AC plain, DC plain, AC TLS, DC TLS, one after the other, on loopback
   secc demo --only dc-tls --loops 200
   secc demo --pnc               Plug and Charge: a car gets its contract, another is renewed, both charge
+  secc demo --ocpp              a central system behind the station, 2.0.1 and 1.6J; it goes away meanwhile
   sudo secc demo --plc          the whole chain: control pilot, SLAC, SDP, TLS, Plug and Charge; two networks
   sudo secc demo --netns        the same over a veth pair in a network namespace, with multicast discovery
 
@@ -45,6 +46,7 @@ RUNS = {"ac": (False, False), "dc": (True, False), "ac-tls": (False, True), "dc-
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
     parser.add_argument("--pnc", action="store_true", help="Plug and Charge: two cars with contracts")
+    parser.add_argument("--ocpp", action="store_true", help="the same with a central system (secc[ocpp])")
     parser.add_argument(
         "--plc", action="store_true", help="a car on a simulated power line, with SLAC (root)"
     )
@@ -66,6 +68,8 @@ def run(arguments: argparse.Namespace) -> int:
         timing = TimingConfig(minimum_pace=arguments.minimum_pace)
         if arguments.plc:
             return demo_plc.run(arguments, style)
+        if arguments.ocpp:
+            return demo_ocpp.run(arguments, style)
         if arguments.netns:
             netns.enter_new_network()
         if arguments.pnc:

@@ -2,7 +2,7 @@
 
 A refusal of the CSMS is final; only when it cannot be reached the list and the cache are asked, and they can
 refuse as well as accept. For a contract both answers of the CSMS count, the token's and the certificate's
-[OCPP C07]. What nobody knows is left to the offline policy: `pnc.offline` for contracts, `offline_unknown`
+(OCPP C07). What nobody knows is left to the offline policy: `pnc.offline` for contracts, `offline_unknown`
 for cards.
 """
 

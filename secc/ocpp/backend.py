@@ -233,7 +233,7 @@ class OcppBackend(CertificatePorts):
         return TokenInfo(TokenStatus.ACCEPTED if allowed else TokenStatus.UNKNOWN)
 
     async def authorize_contract(self, evse_id: str, contract: VerifiedContract) -> Verdict:
-        """The CSMS, with what it needs to look at revocation itself; else what is known [OCPP C07]."""
+        """The CSMS, with what it needs to look at revocation itself; else what is known (OCPP C07)."""
         if not self.operative:
             return Verdict.BLOCKED
         token = IdToken(contract.emaid.text, TokenKind.EMAID)

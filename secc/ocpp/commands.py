@@ -213,6 +213,8 @@ class Commands:
         backend = self.backend
         match wanted:
             case "BootNotification":
+                if backend.talk.online:
+                    return "Rejected"  # it has been accepted (OCPP F06)
                 backend.talk.announce()
             case "Heartbeat":
                 self._soon(backend.spawn, backend.talk.beat)

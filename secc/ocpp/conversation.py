@@ -54,7 +54,7 @@ class Conversation:
         """Of the connection, or of the last one."""
         self.online = False
         """The CSMS has accepted us, on this connection."""
-        self.boot_reason = "PowerUp"
+        self._boot_reason: str | None = "PowerUp"
         self._config = config
         self._label = label
         self._store = store
@@ -71,6 +71,7 @@ class Conversation:
         self._wake = asyncio.Event()
         self._is_online = asyncio.Event()
         self._boot_now = asyncio.Event()
+        self._boot_pause = config.reconnect_longest
         self._attempts: dict[str, int] = {}
         self._numbers: dict[str, int] = {}
         self._problem = ""
@@ -124,7 +125,7 @@ class Conversation:
 
     async def boot_again(self, reason: str) -> None:
         """Announce the station anew, over a new connection."""
-        self.boot_reason = reason
+        self._boot_reason = reason
         await self.link.drop(f"boot again: {reason}")
 
     def announce(self) -> None:
@@ -246,27 +247,36 @@ class Conversation:
             self._registration = None
 
     async def _boot(self) -> None:
-        """Until the CSMS says Accepted."""
-        while True:
+        """Until the CSMS says Accepted; then a new connection only needs a sign of life (OCPP B04)."""
+        if self._boot_reason is None:
+            with contextlib.suppress(CallFailed):
+                self._take_clock(self.dialect.read_heartbeat(await self.link.call("Heartbeat", {})))
+                self._registration = Registration.ACCEPTED
+                return
+        while not await self._boot_once(self._boot_reason or "Unknown"):
             self._boot_now.clear()
-            try:
-                answer = await self.link.call(*self.dialect.boot(self._label, self.boot_reason))
-                told = self.dialect.read_boot(answer)
-            except CallFailed as error:
-                self._tell(f"BootNotification: {error}")
-                seconds = self._config.reconnect_longest
-            else:
-                self._registration = told.status
-                self._take_clock(told.now)
-                if told.status is Registration.ACCEPTED:
-                    self.interval = told.interval or 300.0
-                    self.boot_reason = "Unknown"
-                    return
-                self._tell(f"BootNotification: {told.status.value}")
-                seconds = told.interval or self._config.reconnect_longest
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
+                async with asyncio.timeout(self._boot_pause):
                     await self._boot_now.wait()
+        self._boot_reason = None
+
+    async def _boot_once(self, reason: str) -> bool:
+        """Whether the CSMS says Accepted; what it says instead is told, and how long to wait is noted."""
+        self._boot_pause = self._config.reconnect_longest
+        try:
+            answer = await self.link.call(*self.dialect.boot(self._label, reason))
+        except CallFailed as error:
+            self._tell(f"BootNotification: {error}")
+            return False
+        told = self.dialect.read_boot(answer)
+        self._registration = told.status
+        self._take_clock(told.now)
+        if told.status is Registration.ACCEPTED:
+            self.interval = told.interval or 300.0
+            return True
+        self._tell(f"BootNotification: {told.status.value}")
+        self._boot_pause = told.interval or self._boot_pause
+        return False
 
     async def _beat(self) -> None:
         while True:

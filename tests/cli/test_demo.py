@@ -78,3 +78,10 @@ def test_plug_and_charge_gives_one_car_its_contract_and_renews_another(
     assert text.count("MORootCA Demo") == 2
     assert "nothing in it is revoked" in text
     assert "signed meter receipts kept" in text
+
+
+def test_the_demonstration_with_a_central_system_ends_well(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "--ocpp", "--plain-text", "--loops", "5", "-q"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("completed") == 2
+    assert out.count("one transaction for DEABC0000DEMO1Z") == 2

@@ -16,11 +16,6 @@ from secc.sim import EvResult
 from tests.ocpp.support import BOTH, EMAID_TEXT, Certificates, accounts, line, pnc_config
 
 
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    return Certificates.make(tmp_path_factory.mktemp("ocpp"))
-
-
 def play(
     certificates: Certificates, csms: CsmsDouble, *, new: bool = False, **ocpp: object
 ) -> tuple[EvResult, list[str]]:

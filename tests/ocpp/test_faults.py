@@ -1,0 +1,351 @@
+"""The CSMS is down, slow, wrong, restarted, repeats itself: nothing is lost, nothing counts twice."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from pathlib import Path
+
+import pytest
+
+from secc.config import OfflinePolicy
+from secc.messages.iso2 import EnergyTransferMode
+from secc.ocpp.dialect import from_iso
+from secc.ocpp.double import CsmsDouble, Heard
+from secc.ocpp.settings import OcppVersion
+from secc.ocpp.words import IdToken, Registration, TokenStatus
+from secc.sim import Plan, ScriptedEvcc
+from tests.ocpp.support import (
+    BOTH,
+    STATION,
+    Certificates,
+    accounts,
+    eim_config,
+    line,
+    pnc_config,
+    station,
+)
+from tests.support.serving import serving
+
+BOOKED = ("TransactionEvent", "StartTransaction", "MeterValues", "StopTransaction")
+
+
+def events(csms: CsmsDouble) -> list[Heard]:
+    return [one for one in csms.heard if one.action in BOOKED]
+
+
+def known(*tokens: str) -> CsmsDouble:
+    return CsmsDouble(accounts(**dict.fromkeys(tokens, TokenStatus.ACCEPTED)))
+
+
+@pytest.mark.parametrize("version", BOTH)
+def test_what_happens_while_the_csms_is_down_arrives_in_order_when_it_is_back(version: OcppVersion) -> None:
+    csms = CsmsDouble(accounts(FREE=TokenStatus.ACCEPTED), versions=(version,))
+
+    async def run() -> None:
+        async with line(csms, free_token="FREE", meter_interval=0.05) as running:
+            charging = asyncio.create_task(running.charge(loops=30))
+            await csms.until(lambda: len(events(csms)) >= 2)
+            await csms.stop()
+            result = await charging
+            assert result.completed, result.error
+            assert await running.queued() > 0
+            await csms.start()
+            await running.delivered()
+
+    asyncio.run(run())
+    (booked,) = csms.books.values()
+    assert booked.ended
+    assert booked.times == sorted(booked.times)
+    if version is OcppVersion.V201:
+        assert booked.seqs == list(range(len(booked.seqs)))
+        assert any(one.payload["offline"] for one in events(csms))
+
+
+@pytest.mark.parametrize("version", BOTH)
+def test_a_lost_answer_brings_the_same_message_again_and_it_counts_once(version: OcppVersion) -> None:
+    csms = CsmsDouble(accounts(FREE=TokenStatus.ACCEPTED), versions=(version,))
+    csms.faults.lost_answers = 2
+
+    async def run() -> None:
+        async with line(csms, free_token="FREE") as running:
+            result = await running.charge()
+            assert result.completed, result.error
+            await running.delivered()
+
+    asyncio.run(run())
+    (booked,) = csms.books.values()
+    assert booked.ended
+    assert booked.repeats == 2
+    first, second, third = events(csms)[:3]
+    assert first == second == third
+
+
+def test_a_restart_of_the_csms_in_the_middle_loses_and_doubles_nothing() -> None:
+    csms = known("FREE")
+
+    async def run() -> None:
+        async with line(csms, free_token="FREE", meter_interval=0.02) as running:
+            charging = asyncio.create_task(running.charge(loops=40))
+            for count in (2, 4, 6):
+                await csms.until(lambda count=count: len(events(csms)) >= count)  # type: ignore[misc]
+                await csms.stop()
+                await csms.start()
+            result = await charging
+            assert result.completed, result.error
+            await running.delivered()
+
+    asyncio.run(run())
+    (booked,) = csms.books.values()
+    assert booked.ended
+    assert booked.seqs == list(range(len(booked.seqs)))
+    assert csms.connections >= 4
+
+
+def test_a_slow_csms_counts_as_away_for_a_contract(certificates: Certificates) -> None:
+    csms = CsmsDouble(accounts())
+    config = functools.partial(pnc_config, certificates, offline=OfflinePolicy.CHAIN, authorize_timeout=0.1)
+
+    async def run() -> None:
+        async with line(csms, config) as running:
+            csms.faults.slow = 0.4
+            result = await running.charge(certificates.wallet(contract_days=90))
+            assert result.completed, result.error
+            csms.faults.slow = 0.0
+            await running.delivered()
+
+    asyncio.run(run())
+    (booked,) = csms.books.values()
+    assert booked.ended
+
+
+def test_a_silent_csms_is_left_and_found_again() -> None:
+    csms = known("FREE")
+
+    async def run() -> None:
+        async with line(csms, free_token="FREE", call_timeout=0.2) as running:
+            csms.faults.silent = True
+            result = await running.charge()
+            assert result.completed, result.error
+            await running.until(lambda: csms.connections >= 3)
+            csms.faults.silent = False
+            await running.delivered()
+
+    asyncio.run(run())
+    (booked,) = csms.books.values()
+    assert booked.ended
+    assert booked.seqs == list(range(len(booked.seqs)))
+
+
+@pytest.mark.parametrize("fault", ["wrong", "refusing"])
+def test_what_the_csms_does_not_take_is_set_aside_and_kept(fault: str) -> None:
+    csms = known("FREE")
+
+    async def run() -> list[tuple[str, str]]:
+        async with line(csms, free_token="FREE", attempts=2, reconnect_first=0.01) as running:
+            setattr(csms.faults, fault, True)
+            result = await running.charge()
+            assert result.completed, result.error
+            await running.delivered()
+            setattr(csms.faults, fault, False)
+            result = await running.charge()
+            assert result.completed, result.error
+            await running.delivered()
+            return await running.backend.talk.stored(running.backend.store.aside)
+
+    aside = asyncio.run(run())
+    assert len(aside) >= 2
+    assert '"kind":"Started"' in aside[0][0]
+    assert '"kind":"Ended"' in aside[-1][0]
+    assert [one.ended for one in csms.books.values()][-1]
+
+
+@pytest.mark.parametrize("version", BOTH)
+def test_a_command_that_comes_twice_is_done_once(version: OcppVersion) -> None:
+    csms = CsmsDouble(accounts(), versions=(version,))
+    csms.faults.twice = True
+    start = {"remoteStartId": 7, "idToken": {"idToken": "CARD", "type": "Central"}}
+    commands = {
+        OcppVersion.V201: ("RequestStartTransaction", start),
+        OcppVersion.V16: ("RemoteStartTransaction", {"idTag": "CARD"}),
+    }
+
+    async def run() -> int:
+        async with line(csms) as running:
+            answer = await csms.command(STATION, *commands[version])
+            assert answer == {"status": "Accepted"}
+            await asyncio.sleep(0.05)
+            return len(running.backend.presented)
+
+    assert asyncio.run(run()) == 1
+
+
+@pytest.mark.parametrize(("follow", "skew"), [(True, 3600.0), (False, 0.0)])
+def test_the_clock_of_the_csms_is_followed_where_it_is_wanted(*, follow: bool, skew: float) -> None:
+    csms = known("FREE")
+    csms.faults.clock = 3600.0
+
+    async def run() -> tuple[float, list[str]]:
+        async with line(csms, free_token="FREE", follow_clock=follow) as running:
+            result = await running.charge()
+            assert result.completed, result.error
+            await running.delivered()
+            return csms.now - 3600.0, running.told
+
+    now, told = asyncio.run(run())
+    (booked,) = csms.books.values()
+    assert booked.times == sorted(booked.times)
+    moments = [from_iso(text) for text in booked.times]
+    assert all(moment is not None and abs(moment - now - skew) < 30 for moment in moments)
+    assert any("clock of the CSMS is +3600 s" in text for text in told)
+
+
+def test_nothing_is_told_before_the_csms_has_accepted_the_station() -> None:
+    csms = known("FREE")
+    csms.faults.registration = Registration.PENDING
+
+    async def run() -> None:
+        config = functools.partial(eim_config, free_token="FREE")
+        async with csms.serving() as url, station(config(url)) as running:
+            await csms.until(lambda: csms.actions() == ["BootNotification"])
+            result = await running.charge()
+            assert result.completed, result.error
+            assert csms.actions() == ["BootNotification"]
+            csms.faults.registration = Registration.ACCEPTED
+            answer = await csms.command(STATION, "TriggerMessage", {"requestedMessage": "BootNotification"})
+            assert answer == {"status": "Accepted"}
+            await running.online()
+            await running.delivered()
+
+    asyncio.run(run())
+    (booked,) = csms.books.values()
+    assert booked.ended
+
+
+def test_the_queue_survives_a_restart_of_the_station(tmp_path: Path) -> None:
+    csms = known("FREE")
+
+    async def run() -> None:
+        async with csms.serving() as url:
+            await csms.stop()
+            config = eim_config(url, free_token="FREE", store=tmp_path)
+            async with station(config) as running:
+                result = await running.charge()
+                assert result.completed, result.error
+                await running.until(lambda: running.backend.talk.idle)
+                assert await running.queued() >= 2
+            await csms.start()
+            async with station(config) as running:
+                await running.delivered()
+
+    asyncio.run(run())
+    (booked,) = csms.books.values()
+    assert booked.ended
+    assert booked.repeats == 0
+    assert booked.seqs == list(range(len(booked.seqs)))
+
+
+@pytest.mark.parametrize(
+    ("listed", "unknown", "charges"),
+    [
+        (TokenStatus.ACCEPTED, False, True),
+        (TokenStatus.BLOCKED, True, False),
+        (None, False, False),
+        (None, True, True),
+    ],
+)
+def test_a_card_while_the_csms_is_away(listed: TokenStatus | None, charges: bool, *, unknown: bool) -> None:
+    csms = CsmsDouble(accounts())
+
+    async def run() -> None:
+        async with line(csms, offline_unknown=unknown) as running:
+            entry = {"idToken": {"idToken": "CARD", "type": "ISO14443"}}
+            if listed is not None:
+                entry["idTokenInfo"] = {"status": listed.value}
+            body = {"versionNumber": 1, "updateType": "Full", "localAuthorizationList": [entry]}
+            assert await csms.command(STATION, "SendLocalList", body) == {"status": "Accepted"}
+            await csms.stop()
+            await running.until(lambda: not running.backend.talk.online)
+            info = await running.backend.judge(IdToken("card"))
+            assert (info.status is TokenStatus.ACCEPTED) is charges
+
+    asyncio.run(run())
+
+
+def test_an_answer_of_the_csms_is_remembered_for_when_it_is_away(tmp_path: Path) -> None:
+    csms = CsmsDouble(accounts(CARD=TokenStatus.ACCEPTED))
+
+    async def run() -> None:
+        async with csms.serving() as url:
+            config = eim_config(url, store=tmp_path)
+            async with station(config) as running:
+                await running.online()
+                info = await running.backend.judge(IdToken("CARD"))
+                assert info.status is TokenStatus.ACCEPTED
+            await csms.stop()
+            async with station(config) as running:
+                await asyncio.sleep(0.05)
+                info = await running.backend.judge(IdToken("CARD"))
+                assert info.status is TokenStatus.ACCEPTED
+                info = await running.backend.judge(IdToken("OTHER"))
+                assert info.status is TokenStatus.UNKNOWN
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("version", BOTH)
+def test_a_token_that_is_refused_afterwards_ends_the_charge(version: OcppVersion) -> None:
+    csms = CsmsDouble(accounts(), versions=(version,))
+
+    async def run() -> None:
+        async with line(csms, offline_unknown=True) as running:
+            await csms.stop()
+            await running.until(lambda: not running.backend.talk.online)
+            running.backend.present(IdToken("CARD"))
+            charging = asyncio.create_task(running.charge(loops=500))
+            await running.until(lambda: running.evse.snapshot().contactor_closed)
+            await csms.start()
+            result = await charging
+            assert not result.completed
+            await running.delivered()
+
+    asyncio.run(run())
+    (booked,) = csms.books.values()
+    assert booked.ended
+    assert booked.reason == "DeAuthorized"
+
+
+def test_a_station_that_is_killed_tells_the_rest_when_it_runs_again(tmp_path: Path) -> None:
+    (tmp_path / "station.toml").write_text(
+        'evse_id = "ZZ*000*E0"\n[ocpp]\nsecurity_profile = 0\nfree_token = "FREE"\nstore = "store"\n'
+        "reconnect_first = 0.05\nreconnect_longest = 0.2\nlook_interval = 0.05\nmeter_interval = 0.1\n"
+    )
+    csms = known("FREE")
+
+    async def run() -> None:
+        async with csms.serving() as url:
+            arguments = ["--config", str(tmp_path / "station.toml"), "--sim", "ac", "--ocpp", url]
+            with serving(*arguments) as (process, port):
+                ev = ScriptedEvcc(
+                    Plan(mode=EnergyTransferMode.AC_THREE_PHASE_CORE, loops=500, pace=0.05),
+                    host="::1",
+                    port=port,
+                    patience=8.0,
+                )
+                charging = asyncio.create_task(ev.charge())
+                await csms.until(lambda: len(events(csms)) >= 3, seconds=20)
+                await csms.stop()
+                await asyncio.sleep(0.5)  # some events nobody hears of
+                process.kill()
+                assert not (await charging).completed
+            before = len(events(csms))
+            await csms.start()
+            with serving(*arguments):
+                await csms.until(lambda: any(one.ended for one in csms.books.values()), seconds=20)
+            assert len(events(csms)) > before + 1
+
+    asyncio.run(run())
+    (booked,) = csms.books.values()
+    assert booked.reason == "PowerLoss"
+    assert booked.seqs == list(range(len(booked.seqs)))
+    assert booked.times == sorted(booked.times)
