@@ -84,6 +84,8 @@ class Car:
         self.session_id = b"\x00"
         self.schedules: tuple[iso2.SAScheduleTuple, ...] = ()
         self.schedule_id = 1
+        self.negotiated = 0.0
+        """When the schedules came."""
         self.challenge = b""
         self.offered: iso2.ServiceDiscoveryRes | None = None
         self.phase = Phase.HANDSHAKE
@@ -313,7 +315,7 @@ class Car:
         schedules = answer.sa_schedules
         present = isinstance(schedules, iso2.SAScheduleList)
         self.trial.check(present, "SAScheduleList when finished [V2G2-905]", "none")
-        self.schedules = schedules.sa_schedule_tuple
+        self.schedules, self.negotiated = schedules.sa_schedule_tuple, self.trial.now
         self.schedule_id = self.schedules[0].sa_schedule_tuple_id
         self.phase = Phase.CABLE_CHECK if self.dc else Phase.POWER_ON
         assert isinstance(answer, iso2.ChargeParameterDiscoveryRes)
@@ -372,6 +374,29 @@ class Car:
         self.phase = Phase.WELDED
         return answer
 
+    async def pause(self) -> None:
+        """Charge, stop, end with Pause; raises Inconclusive."""
+        await self.reach(Phase.STOPPED)
+        try:
+            await self.stop_session(iso2.ChargingSession.PAUSE)
+            await self.closed()
+        except Failed as failure:
+            raise Inconclusive(f"pausing: {failure}") from None
+
+    async def wake(self) -> None:
+        """A pilot toggle B C B where the tester has the pilot, a new connection up to SessionSetupReq."""
+        for state in ("C", "B"):
+            await self.trial.pilot(state)
+            await asyncio.sleep(_TOGGLE if self.trial.target.pilot is not None else 0.0)
+        await self.connect()
+        await self.reach(Phase.SETUP)
+
+    async def renegotiate(self) -> None:
+        """From the charge loop back to the parameters."""
+        await self.reach(Phase.LOOP)
+        await self.expect(requests.delivery(ChargeProgress.RENEGOTIATE, self.schedule_id, dc=self.dc))
+        self.phase = Phase.PARAMETERS
+
     async def stop_session(self, how: iso2.ChargingSession = iso2.ChargingSession.TERMINATE) -> None:
         await self.expect(requests.session_stop(how))
         self.phase = Phase.OVER
@@ -401,9 +426,8 @@ class Car:
             answer = await self.expect(body)
             if answer.evse_processing is EVSEProcessing.FINISHED:
                 return answer
-            self.trial.check(
-                self.trial.now < end, f"Finished within {limit:g} s", answer.evse_processing.value
-            )
+            state = answer.evse_processing.value
+            self.trial.check(self.trial.now < end, f"Finished within {limit:g} s", state)
             await asyncio.sleep(PACE)
 
 
@@ -415,6 +439,7 @@ PACE = 0.1
 """Seconds between a response and the next request of a loop."""
 
 _CLOSE_ENOUGH = 15.0  # V
+_TOGGLE = 0.3  # s
 _SLOW = (
     iso2.ServiceDetailReq,
     iso2.PaymentDetailsReq,

@@ -50,18 +50,17 @@ def parameters(
     ev: EvData,
     mode: EnergyTransferMode,
     *,
-    departure: bool = False,
+    departure: int | None = None,
     entries: int | None = None,
     max_current: float | None = None,
     dc: bool | None = None,
 ) -> iso2.ChargeParameterDiscoveryReq:
     """`dc`: parameters of the other kind than the mode's."""
     is_dc = mode.value.startswith("DC") if dc is None else dc
-    leaves = ev.departure if departure else None
     return iso2.ChargeParameterDiscoveryReq(
         max_entries_sa_schedule_tuple=entries,
         requested_energy_transfer_mode=mode,
-        ev_charge_parameter=_dc(ev, leaves, max_current) if is_dc else _ac(ev, leaves, max_current),
+        ev_charge_parameter=_dc(ev, departure, max_current) if is_dc else _ac(ev, departure, max_current),
     )
 
 

@@ -11,8 +11,8 @@ from secc.bench.pki import TesterPki
 from secc.messages.iso2 import EnergyTransferMode, PaymentOption
 from secc.sdp import SDP_PORT
 
-Pilot = Callable[[str], Awaitable[None]]
-"""Puts the control pilot into state A, B, C or D."""
+Switch = Callable[[str], Awaitable[None]]
+"""Moves something of the test stand into a state."""
 
 DECLARATIONS = {
     "no-grant": "nobody authorises at this station",
@@ -65,7 +65,10 @@ class Target:
     timers: Timers = Timers()  # noqa: RUF009 - frozen
     ev: EvData = EvData()
     declared: frozenset[str] = frozenset()
-    pilot: Pilot | None = None
+    pilot: Switch | None = None
+    """Puts the control pilot into state A, B, C, D or E; None: the station follows what the EV says."""
+    link: Switch | None = None
+    """Sets the data link `up` or `down`, as matching over the power line does; None: it is always there."""
     pki: TesterPki | None = None
     long: bool = False
     """Wait for timers of more than `LONG_WAIT` seconds."""
@@ -145,7 +148,8 @@ def _met(case: Case, target: Target, facts: Facts) -> dict[Need, bool]:
         Need.INTERNET: 3 in facts.offer(tls=True).services,
         Need.VALUE_ADDED: bool(set(facts.offer(tls=True).services) - {1}),
         Need.PILOT: target.pilot is not None,
-        Need.LINK: False,
+        Need.LINK: target.link is not None,
+        Need.BASIC: False,
         Need.WAKE: False,
         Need.NO_GRANT: "no-grant" in declared,
         Need.SLOW_BACKEND: "silent-back-end" in declared,

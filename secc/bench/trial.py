@@ -29,6 +29,9 @@ class Trial:
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
         self._wires: list[Wire] = []
+        self._pilot_moved = False
+        self.connected_to: Address | None = None
+        """The last one."""
 
     @property
     def now(self) -> float:
@@ -53,6 +56,7 @@ class Trial:
 
     async def datagram(self, data: bytes, text: str, *, limit: float | None = None) -> bytes | None:
         """Send one datagram to the discovery of the station; what comes back, or None."""
+        await self.link("up")
         with Datagrams(self.target.interface, port=self.target.sdp_port) as udp:
             self.note("sent", text, data)
             await udp.send(data)
@@ -67,6 +71,7 @@ class Trial:
         with Datagrams(self.target.interface, port=self.target.sdp_port) as udp:
             self.note("sent", f"SDP request, security {security.name}", SdpRequest(security).to_bytes())
             while self.now < end:
+                await self.link("up")
                 await udp.send(SdpRequest(security).to_bytes())
                 answer = await udp.receive(min(_SDP_PACE, max(0.0, end - self.now)))
                 if answer is None:
@@ -105,6 +110,7 @@ class Trial:
                 await asyncio.sleep(_RETRY)
                 continue
             self.note("note", f"connected to {to}, {'TLS' if context is not None else 'plain'}")
+            self.connected_to = to
             self._wires.append(wire)
             return wire
 
@@ -123,12 +129,19 @@ class Trial:
         """Move the control pilot, where the tester has a hold of it."""
         if self.target.pilot is not None:
             self.note("pilot", state)
+            self._pilot_moved = state != "B"
             await self.target.pilot(state)
+
+    async def link(self, state: str) -> None:
+        """Set the data link up or take it down."""
+        if self.target.link is not None:
+            await self.target.link(state)
 
     async def clean_up(self) -> None:
         """Pilot B, every connection closed."""
         with contextlib.suppress(OSError, Inconclusive):
-            await self.pilot("B")
+            if self._pilot_moved:
+                await self.pilot("B")
         for wire in self._wires:
             wire.close()
 

@@ -19,6 +19,7 @@ from secc.sdp import SDP_GROUP, SDP_PORT
 from secc.tls import PlainEngine, TlsContext, TlsEngine
 
 HEADER = struct.Struct(">BBHI")
+_KEPT = 64
 LARGEST = 1 << 20
 """Bytes of a payload that the tester is willing to take."""
 
@@ -88,6 +89,8 @@ class Wire:
         self._loop = asyncio.get_running_loop()
         self._buffer = b""
         self._over: str | None = None
+        self.received = b""
+        """The first bytes that came, as they were on the wire."""
         self._sent = self._loop.time()
 
     @classmethod
@@ -180,6 +183,7 @@ class Wire:
         if not data:
             self._over = "FIN"
             return True
+        self.received += data[: _KEPT - len(self.received)] if len(self.received) < _KEPT else b""
         progress = self.engine.feed(data)
         self._buffer += progress.plaintext
         if progress.to_send:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from secc import bench
 from secc.bench import ALL, Case, EvData, Outcome, Report, Target, Timers, Verdict, page, reports
-from secc.bench.pilot import Command
 from secc.bench.pki import TesterPki
+from secc.bench.stand import Command
 from secc.bench.target import DECLARATIONS
 from secc.cli import misused, telling
 from secc.errors import CertificateError
@@ -57,7 +57,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     tester = parser.add_argument_group("the tester")
     tester.add_argument("--pki", type=Path, metavar="DIR", help="contract and keys, as `secc pki new` writes")
     tester.add_argument(
-        "--pilot-command", metavar="COMMAND", help="moves the control pilot; {state} becomes A, B, C or D"
+        "--pilot-command", metavar="COMMAND", help="moves the control pilot; {state} becomes A to E"
+    )
+    tester.add_argument(
+        "--link-command", metavar="COMMAND", help="sets the data link; {state} becomes up or down"
     )
     tester.add_argument("--timer", action="append", default=[], metavar="NAME=SECONDS", help="see below")
     for field in dataclasses.fields(EvData):
@@ -144,10 +147,15 @@ def _target(arguments: argparse.Namespace) -> Target:
         timers=_timers(arguments.timer),
         ev=EvData(**given),
         declared=arguments.declare,
-        pilot=None if arguments.pilot_command is None else Command(arguments.pilot_command),
+        pilot=_command(arguments.pilot_command, "--pilot-command"),
+        link=_command(arguments.link_command, "--link-command"),
         pki=None if arguments.pki is None else TesterPki.read(arguments.pki),
         long=arguments.long,
     )
+
+
+def _command(text: str | None, option: str) -> Command | None:
+    return None if text is None else Command(text, option)
 
 
 def _timers(given: Sequence[str]) -> Timers:

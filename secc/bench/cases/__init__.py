@@ -3,6 +3,33 @@
 from __future__ import annotations
 
 from secc.bench.case import Case
-from secc.bench.cases import discovery, framing
+from secc.bench.cases import (
+    charging,
+    contracts,
+    discovery,
+    framing,
+    handshake,
+    order,
+    parameters,
+    robust,
+    secure,
+    services,
+    whole,
+)
+from secc.bench.cases.build import in_order
 
-ALL: tuple[Case, ...] = (*discovery.CASES, *framing.CASES)
+ALL: tuple[Case, ...] = in_order(
+    (
+        *discovery.CASES,
+        *framing.CASES,
+        *handshake.CASES,
+        *order.CASES,
+        *services.CASES,
+        *parameters.CASES,
+        *charging.CASES,
+        *contracts.CASES,
+        *whole.CASES,
+        *secure.CASES,
+        *robust.CASES,
+    )
+)

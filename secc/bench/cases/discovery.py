@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Awaitable, Callable
 from ipaddress import IPv6Address
 
@@ -10,7 +11,6 @@ from secc.bench.case import Case, Need
 from secc.bench.trial import Trial
 from secc.errors import FramingError
 from secc.sdp import SdpRequest, SdpResponse, Security, Transport
-from secc.v2gtp import PayloadType, frame
 
 SDP = "SDP"
 HEADER = "V2GTP header on SDP"
@@ -52,24 +52,24 @@ def _check_address(trial: Trial, response: SdpResponse) -> None:
         trial.check(False, "a port in 49152..65535", response.port)
 
 
-def _ignored(data: bytes, text: str) -> Callable[[Trial], Awaitable[None]]:
+def ignored(data: bytes, text: str) -> Callable[[Trial], Awaitable[None]]:
     """No answer to this, and a lawful request after it is answered: the station is there."""
 
     async def run(trial: Trial) -> None:
         answer = await trial.datagram(data, text)
         got = "" if answer is None else answer.hex()
         trial.check(answer is None, f"no answer for {trial.timers.discovery:g} s", got)
-        await _ask(trial, SdpRequest(_usual(trial)).to_bytes(), "a lawful SDP request")
+        await _ask(trial, SdpRequest(usual_security(trial)).to_bytes(), "a lawful SDP request")
 
     return run
 
 
-def _usual(trial: Trial) -> Security:
+def usual_security(trial: Trial) -> Security:
     return Security.TLS if trial.tls else Security.NONE
 
 
 async def _header(trial: Trial) -> None:
-    security = _usual(trial)
+    security = usual_security(trial)
     for _ in range(3):
         answer = await trial.datagram(SdpRequest(security).to_bytes(), "SDP request")
         if answer is not None:
@@ -82,23 +82,16 @@ async def _header(trial: Trial) -> None:
     trial.check(len(answer) == 28, "28 bytes in all", f"{len(answer)} bytes")
 
 
-async def _again(trial: Trial) -> None:
+async def again(trial: Trial) -> None:
     """[V2G2-144]: each request is answered; while nothing has happened, in the same way."""
-    request = SdpRequest(_usual(trial)).to_bytes()
+    request = SdpRequest(usual_security(trial)).to_bytes()
     first = await _ask(trial, request, "SDP request")
     await asyncio.sleep(0.25)
     second = await _ask(trial, request, "SDP request, again")
     trial.check(first == second, f"port {first.port} again", f"port {second.port}")
 
 
-async def _both_transports(trial: Trial) -> None:
-    for transport in (0x10, 0x20):
-        data = frame(bytes((_usual(trial), transport)), PayloadType.SDP_REQUEST)
-        answer = await trial.datagram(data, f"SDP request with transport {transport:#04x}")
-        trial.check(answer is None, "no answer", "" if answer is None else answer.hex())
-
-
-async def _downgrade(trial: Trial) -> None:
+async def downgrade(trial: Trial) -> None:
     """A failed TLS handshake does not make the station offer less."""
     wire = await trial.connect_below()
     await wire.send(bytes.fromhex("16030100050100000100"))
@@ -106,6 +99,35 @@ async def _downgrade(trial: Trial) -> None:
     after = await _ask(trial, SdpRequest(Security.TLS).to_bytes(), "SDP request for TLS, again")
     trial.check(after.security is Security.TLS, "security TLS", after.security.name)
 
+
+async def _too_late(trial: Trial) -> None:
+    """The link is up, nobody says a word for the setup time: discovery has stopped [V2G2-723]."""
+    await renew_link(trial)
+    await wait_for_setup_timeout(trial)
+    answer = await trial.datagram(SdpRequest(usual_security(trial)).to_bytes(), "SDP request")
+    trial.check(
+        answer is None, f"no answer for {trial.timers.discovery:g} s", "" if answer is None else answer.hex()
+    )
+    await renew_link(trial)
+    await _ask(trial, SdpRequest(usual_security(trial)).to_bytes(), "SDP request on a new link")
+
+
+async def wait_for_setup_timeout(trial: Trial) -> None:
+    """Nothing, until the setup time of the station is over."""
+    wait = trial.timers.setup * _SETUP_MARGIN
+    trial.note("note", f"nothing for {wait:g} s")
+    await asyncio.sleep(wait)
+
+
+async def renew_link(trial: Trial) -> None:
+    """Down and up."""
+    trial.note("note", "the data link goes down and up again")
+    await trial.link("down")
+    await trial.link("up")
+
+
+_SETUP_MARGIN = 20 / 18
+"""The station's 18 s and the EV's 20 s: between them it may or may not have stopped."""
 
 _REQUEST = SdpRequest(Security.NONE).to_bytes()
 _ANY = frozenset({Need.SDP})
@@ -125,8 +147,9 @@ def _case(
     )
 
 
-async def _never(_: Trial) -> None:
-    """Cases whose needs the tester cannot meet."""
+def _late(number: str, title: str, *needs: Need) -> Case:
+    made = _case(number, title, "no answer", _too_late, Need.LINK, Need.LONG, *needs)
+    return dataclasses.replace(made, waits=("setup",), ids="V2G2-716 V2G2-723")
 
 
 CASES: tuple[Case, ...] = (
@@ -152,11 +175,9 @@ CASES: tuple[Case, ...] = (
         Need.TLS,
         Need.CONTRACT,
     ),
-    _case("SDP_004", "no contact in the setup time, then SDP", "no answer", _never, Need.LINK),
-    _case(
-        "SDP_005", "no contact in the setup time, then SDP for TLS", "no answer", _never, Need.LINK, Need.TLS
-    ),
-    _case("SDP_006", "the same, Plug and Charge", "no answer", _never, Need.LINK, Need.CONTRACT),
+    _late("SDP_004", "no contact in the setup time, then SDP", Need.PLAIN),
+    _late("SDP_005", "no contact in the setup time, then SDP for TLS", Need.TLS),
+    _late("SDP_006", "no contact in the setup time, then SDP for TLS, Plug and Charge", Need.CONTRACT),
     _case(
         "SDP_007",
         "SDP request for TLS at a station without",
@@ -169,24 +190,24 @@ CASES: tuple[Case, ...] = (
         "V2GTPSDP_002",
         "header says length 0",
         "no answer; a lawful request after it is answered",
-        _ignored(_REQUEST[:4] + bytes(4) + _REQUEST[8:], "SDP request, length 0"),
+        ignored(_REQUEST[:4] + bytes(4) + _REQUEST[8:], "SDP request, length 0"),
     ),
     _case(
         "V2GTPSDP_003",
         "payload type 0x7000",
         "no answer; a lawful request after it is answered",
-        _ignored(_REQUEST[:2] + bytes.fromhex("7000") + _REQUEST[4:], "SDP request, type 7000"),
+        ignored(_REQUEST[:2] + bytes.fromhex("7000") + _REQUEST[4:], "SDP request, type 7000"),
     ),
     _case(
         "V2GTPSDP_004",
         "protocol version 0xFF",
         "no answer; a lawful request after it is answered",
-        _ignored(b"\xff" + _REQUEST[1:], "SDP request, version FF"),
+        ignored(b"\xff" + _REQUEST[1:], "SDP request, version FF"),
     ),
     _case(
         "V2GTPSDP_005",
         "inverse version 0xFF",
         "no answer; a lawful request after it is answered",
-        _ignored(_REQUEST[:1] + b"\xff" + _REQUEST[2:], "SDP request, inverse version FF"),
+        ignored(_REQUEST[:1] + b"\xff" + _REQUEST[2:], "SDP request, inverse version FF"),
     ),
 )

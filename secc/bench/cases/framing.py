@@ -27,7 +27,8 @@ def _ignored(change: Callable[[bytes], bytes], text: str) -> Callable[[Trial], A
         await car.reach(Phase.SETUP)
         data = change(car.encode(requests.session_setup(car.ev), None, None))
         await car.send_raw(data, f"SessionSetupReq, {text}")
-        await car.ignored(trial.timers.message)
+        timers = trial.timers
+        await car.ignored(min(timers.message, _WELL_BEFORE * timers.sequence, _WELL_BEFORE * timers.setup))
 
     return run
 
@@ -42,6 +43,9 @@ def _case(number: int, title: str, expect: str, run: Callable[[Trial], Awaitable
         ids="V2G2-085 V2G2-086 V2G2-800",
     )
 
+
+_WELL_BEFORE = 0.6
+"""Of a timer of the station, where it is declared shorter than the tester's patience."""
 
 _SILENCE = "no answer in 2 s, TCP left open"
 

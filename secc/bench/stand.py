@@ -1,4 +1,4 @@
-"""A command that moves the control pilot for the tester."""
+"""Commands that move the test stand: control pilot, data link."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _TIME = 10.0  # s
 
 
 class Command:
-    """Runs `pilot-box {state}` with A, B, C or D in place of the braces, and waits until it is done."""
+    """Runs `pilot-box {state}` with the state in place of the braces, and waits until it is done."""
 
-    def __init__(self, command: str) -> None:
+    def __init__(self, command: str, option: str) -> None:
         """Raises ValueError when there is no place for the state, or when quotes do not match."""
         if "{state}" not in command:
-            raise ValueError(f"--pilot-command {command}: {{state}} is missing")
+            raise ValueError(f"{option} {command}: {{state}} is missing")
         self._words = shlex.split(command)
 
     async def __call__(self, state: str) -> None:

@@ -1,0 +1,115 @@
+"""How the tables of the other modules become cases."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+
+from secc.bench.car import Car
+from secc.bench.case import Case, Need
+from secc.bench.trial import Trial
+
+Run = Callable[[Trial], Awaitable[None]]
+
+GROUPS = (
+    "SDP",
+    "V2GTP header on SDP",
+    "V2GTP header on TCP",
+    "supportedAppProtocol",
+    "SessionSetup",
+    "ServiceDiscovery",
+    "ServiceDetail",
+    "PaymentServiceSelection",
+    "CertificateInstallation",
+    "CertificateUpdate",
+    "PaymentDetails",
+    "Authorization",
+    "ChargeParameterDiscovery",
+    "CableCheck",
+    "PreCharge",
+    "PowerDelivery",
+    "ChargingStatus",
+    "CurrentDemand",
+    "MeteringReceipt",
+    "WeldingDetection",
+    "SessionStop",
+    "Abnormal basic signalling",
+    "Whole sessions and times",
+    "TLS",
+    "Robustness",
+    "DIN SPEC 70121",
+)
+"""In the order of the standard, then our own."""
+
+
+def case(
+    kind: str,
+    group: str,
+    number: int,
+    title: str,
+    expect: str,
+    run: Run,
+    *needs: Need,
+    ids: str = "",
+    waits: tuple[str, ...] = (),
+) -> Case:
+    """One of ISO 15118-4: `kind` is CMN, AC or DC; AC and DC need a station of that kind."""
+    implied = {"AC": Need.AC, "DC": Need.DC}
+    return Case(
+        id=f"TC_SECC_{kind}_VTB_{group}_{number:03}",
+        group=group,
+        title=title,
+        expect=expect,
+        run=run,
+        ids=ids,
+        needs=frozenset(needs) | frozenset([implied[kind]] if kind in implied else []),
+        waits=waits,
+    )
+
+
+def own(
+    name: str,
+    group: str,
+    title: str,
+    expect: str,
+    run: Run,
+    *needs: Need,
+    ids: str = "",
+    waits: tuple[str, ...] = (),
+) -> Case:
+    """One that is not in ISO 15118-4."""
+    return Case(
+        id=f"BENCH_{name}",
+        group=group,
+        title=title,
+        expect=expect,
+        run=run,
+        ids=ids,
+        needs=frozenset(needs),
+        waits=waits,
+    )
+
+
+def in_order(cases: Iterable[Case]) -> tuple[Case, ...]:
+    """By group, then AC and DC after what is common, then number."""
+    kinds = {"CMN": 0, "AC": 1, "DC": 2}
+
+    def place(one: Case) -> tuple[int, int, str]:
+        words = one.id.split("_")
+        return GROUPS.index(one.group), kinds.get(words[2], 3) if len(words) > 2 else 3, one.id
+
+    return tuple(sorted(cases, key=place))
+
+
+def car(trial: Trial, kind: str, *, contract: bool = False) -> Car:
+    """An EV of this kind; where both would do, of the kind that the station offers."""
+    if kind == "CMN":
+        modes = trial.facts.offer(tls=trial.tls).modes or trial.facts.modes
+        dc = not any(mode.value.startswith("AC") for mode in modes)
+    else:
+        dc = kind == "DC"
+    return Car(trial, dc=dc, contract=contract)
+
+
+async def never(_: Trial) -> None:
+    """For cases that need what the tester does not have: their needs are never met."""
+    raise AssertionError("a case whose needs cannot be met was run")

@@ -1,0 +1,150 @@
+"""TLS: the profile of ISO 15118-2, and what must not get through. Not in the list of ISO 15118-4."""
+
+from __future__ import annotations
+
+import os
+import struct
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from secc.bench import requests
+from secc.bench.car import Car, Phase
+from secc.bench.case import Case, Need
+from secc.bench.cases import discovery
+from secc.bench.cases.build import own
+from secc.bench.trial import Trial
+from secc.bench.wire import Closed, Frame, Silence
+from secc.tls import OpenSslEngine
+
+GROUP = "TLS"
+ECDHE_ECDSA_CBC_SHA256 = 0xC023
+_OLD_SUITES = (0xC009, 0xC00A)
+_RSA_SUITES = (0x009C, 0x003C, 0x002F)
+_ALERT = 0x15
+_TLS_1_1, _TLS_1_2 = 0x0302, 0x0303
+_LARGEST = 800
+"""Bytes of a certificate in DER [V2G2-010]."""
+
+
+async def _profile(trial: Trial) -> None:
+    """A handshake with the one usable suite; the chain as Annex F has it."""
+    wire = await trial.connect()
+    engine = wire.engine
+    assert isinstance(engine, OpenSslEngine)
+    trial.note("note", engine.summary)
+    chain = engine.peer_chain
+    trial.check(1 <= len(chain) <= 4, "a chain of a leaf and at most two Sub-CAs [V2G2-009]", len(chain))
+    if len(chain) == 4:
+        trial.remark("the chain has its root with it")
+    for certificate in chain:
+        key, name = certificate.public_key(), certificate.subject.rfc4514_string()
+        good = isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1)
+        trial.check(good, "keys on secp256r1 [V2G2-007]", f"{name}: {type(key).__name__}")
+        size = len(certificate.public_bytes(Encoding.DER))
+        trial.check(
+            size <= _LARGEST, f"certificates of at most {_LARGEST} bytes [V2G2-010]", f"{name}: {size}"
+        )
+    leaf = chain[0].subject.rfc4514_string()
+    trial.check("DC=CPO" in leaf, "DC=CPO in the leaf [V2G2-875]", leaf)
+
+
+async def _refused(trial: Trial, hello: bytes, what: str) -> None:
+    """An alert, or at least the end; never a ServerHello. A lawful EV is served after it."""
+    wire = await trial.connect_below()
+    trial.note("sent", f"ClientHello, {what}", hello)
+    await wire.send_below(hello)
+    reply = await wire.wait_closed(trial.timers.close)
+    begun = wire.received
+    trial.note("received", str(reply) if not isinstance(reply, Frame) else "bytes", begun)
+    trial.check(not begun or begun[0] == _ALERT, "an alert", f"{begun[:16].hex()}")
+    trial.check(isinstance(reply, Closed), f"TCP closed within {trial.timers.close:g} s", reply)
+    if not begun:
+        trial.remark("closed without an alert")
+    await Car(trial).reach(Phase.SELECTION)
+
+
+async def _old_version(trial: Trial) -> None:
+    await _refused(trial, client_hello(_TLS_1_1, _OLD_SUITES), "TLS 1.1 at most")
+
+
+async def _other_suites(trial: Trial) -> None:
+    await _refused(trial, client_hello(_TLS_1_2, _RSA_SUITES), "suites with RSA only")
+
+
+async def _plain_on_tls(trial: Trial) -> None:
+    """V2GTP without TLS on the TLS port is never answered by V2GTP [INV-21]."""
+    wire = await trial.connect_below()
+    data = Car(trial).encode(requests.offer(), None, None)
+    trial.note("sent", "supportedAppProtocolReq without TLS", data)
+    await wire.send_below(data)
+    reply = await wire.wait_closed(trial.timers.close)
+    trial.note("received", str(reply) if not isinstance(reply, Frame) else "a message", wire.received)
+    trial.check(not isinstance(reply, Frame), "no V2GTP message", "one")
+    trial.check(not isinstance(reply, Silence), f"TCP closed within {trial.timers.close:g} s", reply)
+    await Car(trial).reach(Phase.SELECTION)
+
+
+async def _stalled(trial: Trial) -> None:
+    """Half a ClientHello: the next EV is served all the same."""
+    wire = await trial.connect_below()
+    await wire.send_below(client_hello(_TLS_1_2, (ECDHE_ECDSA_CBC_SHA256,))[:40])
+    trial.note("sent", "half a ClientHello")
+    await Car(trial).reach(Phase.SELECTION)
+    wire.close()
+
+
+def client_hello(version: int, suites: tuple[int, ...]) -> bytes:
+    """A ClientHello with these suites, secp256r1, ECDSA and RSA with SHA-256."""
+    extensions = b"".join(
+        struct.pack(">HH", kind, len(body)) + body
+        for kind, body in (
+            (10, bytes.fromhex("00020017")),
+            (11, bytes.fromhex("0100")),
+            (13, bytes.fromhex("000404030401")),
+        )
+    )
+    body = struct.pack(">H", version) + os.urandom(32) + b"\x00"
+    body += struct.pack(f">H{len(suites)}H", 2 * len(suites), *suites) + b"\x01\x00"
+    body += struct.pack(">H", len(extensions)) + extensions
+    message = b"\x01" + len(body).to_bytes(3, "big") + body
+    return struct.pack(">BHH", 0x16, 0x0301, len(message)) + message
+
+
+_SERVED = "; a lawful EV is served after it"
+
+CASES: tuple[Case, ...] = (
+    own(
+        *("TLS_PROFILE", GROUP, "a handshake with ECDHE_ECDSA, AES_128_CBC, SHA256"),
+        *("a chain on secp256r1 with small certificates, DC=CPO in the leaf", _profile, Need.TLS),
+        ids="V2G2-007 V2G2-009 V2G2-010 V2G2-602 V2G2-875",
+    ),
+    own(
+        "TLS_VERSION", GROUP, "TLS 1.1 at most", f"an alert{_SERVED}", _old_version, Need.TLS, ids="V2G2-067"
+    ),
+    own(
+        "TLS_SUITES",
+        GROUP,
+        "suites with RSA only",
+        f"an alert{_SERVED}",
+        _other_suites,
+        Need.TLS,
+        ids="V2G2-602",
+    ),
+    own(
+        "TLS_PLAIN",
+        GROUP,
+        "V2GTP without TLS on the TLS port",
+        f"no answer{_SERVED}",
+        _plain_on_tls,
+        Need.TLS,
+    ),
+    own("TLS_STALLED", GROUP, "half a ClientHello", "a lawful EV is served meanwhile", _stalled, Need.TLS),
+    own(
+        *("TLS_DOWNGRADE", GROUP, "a TLS handshake that fails, then discovery for TLS"),
+        "TLS is announced as before",
+        discovery.downgrade,
+        *(Need.TLS, Need.SDP),
+        ids="V2G2-626",
+    ),
+)

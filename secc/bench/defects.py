@@ -1,0 +1,109 @@
+"""Certificates that are wrong in one way each, made with the keys of a test hierarchy."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import os
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID, ObjectIdentifier
+
+from secc.bench.case import Inconclusive
+from secc.bench.pki import TesterPki
+from secc.pki.certificates import Certificate, read_certificate
+from secc.pki.hierarchy import Hierarchy, make_hierarchy
+from secc.pki.issuing import Identity, new_key
+from secc.pki.profiles import Kind
+
+ISSUER = {
+    Kind.CONTRACT_LEAF: Kind.MO_SUB_CA_2,
+    Kind.MO_SUB_CA_2: Kind.MO_SUB_CA_1,
+    Kind.MO_SUB_CA_1: Kind.MO_ROOT,
+    Kind.OEM_LEAF: Kind.OEM_SUB_CA_2,
+}
+_DAY = datetime.timedelta(days=1)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Forger:
+    """Reissues the certificates of a hierarchy with something changed; keys stay unless they are new."""
+
+    pki: TesterPki
+
+    def again(
+        self,
+        kind: Kind,
+        *,
+        common_name: str | None = None,
+        expired: bool = False,
+        more: tuple[tuple[ObjectIdentifier, str], ...] = (),
+        domain: str | None = None,
+    ) -> Identity:
+        """The certificate of this kind again, by its lawful issuer. `more` goes into the subject."""
+        base, issuer = self._identity(kind), self._identity(ISSUER[kind])
+        old = base.certificate.to_cryptography()
+        subject = _subject(old.subject, common_name, more, domain)
+        now = datetime.datetime.now(datetime.UTC)
+        begins, ends = old.not_valid_before_utc, old.not_valid_after_utc
+        if expired:
+            begins, ends = now - 3 * _DAY, now - _DAY
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(old.issuer)
+            .public_key(base.key.public_key())
+            .serial_number(int.from_bytes(os.urandom(15), "big") + 1)
+            .not_valid_before(begins)
+            .not_valid_after(ends)
+        )
+        for extension in old.extensions:
+            builder = builder.add_extension(extension.value, critical=extension.critical)
+        made = builder.sign(issuer.key, hashes.SHA256())
+        return Identity(read_certificate(made.public_bytes(Encoding.DER)), base.key)
+
+    def foreign(self) -> Hierarchy:
+        """Another hierarchy with the same names, which nobody knows."""
+        now = datetime.datetime.now(datetime.UTC)
+        return make_hierarchy(not_before=now - _DAY, random_bytes=os.urandom(16))
+
+    def contract_chain(self, **changed: Certificate) -> tuple[Certificate, ...]:
+        """Leaf, sub-CA 2, sub-CA 1, some of them replaced: `leaf`, `sub_ca_2`, `sub_ca_1`."""
+        usual = {
+            "leaf": self.pki.certificates[Kind.CONTRACT_LEAF],
+            "sub_ca_2": self.pki.certificates[Kind.MO_SUB_CA_2],
+            "sub_ca_1": self.pki.certificates[Kind.MO_SUB_CA_1],
+        }
+        return tuple((usual | changed).values())
+
+    def _identity(self, kind: Kind) -> Identity:
+        found = self.pki.identities.get(kind)
+        if found is None:
+            raise Inconclusive(f"the key of {kind.value} was not given to the tester")
+        return found
+
+
+def other_key() -> ec.EllipticCurvePrivateKey:
+    """A key that belongs to nobody."""
+    return new_key()
+
+
+def _subject(
+    old: x509.Name,
+    common_name: str | None,
+    more: tuple[tuple[ObjectIdentifier, str], ...],
+    domain: str | None,
+) -> x509.Name:
+    attributes = []
+    for attribute in old:
+        value = attribute.value
+        if attribute.oid == NameOID.COMMON_NAME and common_name is not None:
+            value = common_name
+        if attribute.oid == NameOID.DOMAIN_COMPONENT and domain is not None:
+            value = domain
+        attributes.append(x509.NameAttribute(attribute.oid, value))
+    attributes += [x509.NameAttribute(oid, value) for oid, value in more]
+    return x509.Name(attributes)
