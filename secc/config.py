@@ -32,6 +32,7 @@ __all__ = [
     "ClientAuth",
     "CompatConfig",
     "DcConfig",
+    "DinConfig",
     "EnergyConfig",
     "EnergyMode",
     "ExpiryConfig",
@@ -39,6 +40,7 @@ __all__ = [
     "OfflinePolicy",
     "Payment",
     "PncConfig",
+    "ProtocolName",
     "RevocationCheck",
     "SeccConfig",
     "ServiceConfig",
@@ -68,6 +70,14 @@ class EnergyMode(enum.StrEnum):
     @property
     def is_dc(self) -> bool:
         return self.value.startswith("DC_")
+
+
+class ProtocolName(enum.StrEnum):
+    """Protocols that a station can speak."""
+
+    ISO15118_2 = "iso15118-2"
+    DIN70121 = "din70121"
+    """DIN SPEC 70121: DC with external payment, never over TLS, whatever is configured [V2G-DC-869]."""
 
 
 class Payment(enum.StrEnum):
@@ -203,6 +213,8 @@ class TimingConfig:
     """V2G_SECC_PreCharge: from the first PreChargeReq to the voltage it asks for [V2G2-605]."""
     pre_charge_total: float = 20.0
     """From the first PreChargeReq to PowerDeliveryReq; our bound, the output goes off then."""
+    din_demand: float = 5.0
+    """DIN SPEC 70121: from a CurrentDemandRes to the next request [V2G-DC-957]."""
     contactor: float = 3.0
     """From control pilot C or D to the closed contactor [V2G2-862]."""
     pilot: float = 1.5
@@ -354,6 +366,9 @@ class CompatConfig:
 
     early_session_stop: bool = True
     """Accept SessionStopReq in every phase of a session; some cars stop without PowerDeliveryReq(Stop)."""
+    early_power_off: bool = True
+    """DIN SPEC 70121: accept PowerDeliveryReq with ReadyToChargeState false before pre-charge; a recorded
+    Audi Q4 gives up so."""
     stray_signature_attributes: bool = True
     """Accept Id and Type attributes in signatures: ruled out, but some cars write them [V2G2-771]."""
     ev_not_ready: bool = False
@@ -367,10 +382,24 @@ class CompatConfig:
         """By the letter, for conformance tests."""
         return cls(
             early_session_stop=False,
+            early_power_off=False,
             ev_not_ready=False,
             stray_signature_attributes=False,
             zero_power_limit=False,
         )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class DinConfig:
+    """What only DIN SPEC 70121 asks for."""
+
+    evse_id: str = ""
+    """EVSEID by DIN SPEC 91286: digits and stars, `49*123*456*789` for example, an even number of them and at
+    most 64. Empty: the EV is told that it is not known [V2G-DC-876]."""
+
+    def __post_init__(self) -> None:
+        good = re.fullmatch(r"([0-9*]{2}){0,32}", self.evse_id) is not None
+        check(good, "din.evse_id", "an even number of digits and stars, at most 64")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -381,6 +410,9 @@ class SeccConfig:
     """EVSEID as told to the EV, 7 to 37 characters."""
     interface: str = "eth1"
     """Network interface of the charging cable; sockets are bound to its link-local address only."""
+    protocols: tuple[ProtocolName, ...] = (ProtocolName.ISO15118_2, ProtocolName.DIN70121)
+    """Which protocols are offered, `iso15118-2` and `din70121`; among them the EV's own ranking decides. An
+    outlet without DC offers the first one only, and so does a connection with TLS."""
     network: NetworkConfig = NetworkConfig()
     """Sockets."""
     tls: TlsConfig = TlsConfig()
@@ -397,6 +429,8 @@ class SeccConfig:
     """Plug and Charge."""
     expiry: ExpiryConfig = ExpiryConfig()  # noqa: RUF009
     """Certificates that end soon."""
+    din: DinConfig = DinConfig()
+    """DIN SPEC 70121."""
     compat: CompatConfig = CompatConfig()
     """Leniencies."""
     slac: SlacConfig = SlacConfig()  # noqa: RUF009 - frozen, as all of them
@@ -412,6 +446,15 @@ class SeccConfig:
         if self.service.payment_options == (Payment.CONTRACT,):
             required = self.tls.policy is TlsPolicy.REQUIRED
             check(required, "tls.policy", "required, as there is no payment option without TLS")
+        check(0 < len(self.protocols) == len(set(self.protocols)), "protocols", "one or both of the names")
+        if self.protocols == (ProtocolName.DIN70121,):
+            check(self.energy.offers_dc, "energy.modes", "a DC mode, as only DIN SPEC 70121 is offered")
+            check(self.tls.policy is not TlsPolicy.REQUIRED, "tls.policy", "off, as DIN knows no TLS")
+            check(
+                Payment.EXTERNAL in self.service.payment_options,
+                "service.payment_options",
+                "ExternalPayment, as DIN knows no other",
+            )
 
 
 def load(path: str | pathlib.Path) -> SeccConfig:

@@ -3,11 +3,12 @@
 The same two members as the session one layer down: `handle(event, now)` and `deadline`.
 
 Rules of this layer. The first message has to be supportedAppProtocolReq, and it comes once [V2G2-536]; from
-then on every payload is an ISO 15118-2 document [V2G2-541], so a second handshake is no message and closes
-the connection, like everything else that cannot be decoded: there is no response type to answer it with. A
-response message sent by the EV is decoded and closes too. Bytes that come while an answer is owed, or held
-back for the minimum pace, wait in a short queue and are handled after it, in order: cutting or merging TCP
-segments changes nothing. A frame that has begun has to be complete within 5 s; single bytes do not help.
+then on every payload is a document of the protocol that was agreed on [V2G2-541], so a second handshake is no
+message and closes the connection, like everything else that cannot be decoded: there is no response type to
+answer it with. A response message sent by the EV is decoded and closes too. Bytes that come while an answer
+is owed, or held back for the minimum pace, wait in a short queue and are handled after it, in order: cutting
+or merging TCP segments changes nothing. A frame that has begun has to be complete within 5 s; single bytes do
+not help.
 
 After the end nothing that arrives has any effect, and `Close` says when to hang up: after `close_delay` when
 the EV has a last response to read [V2G2-034], at once in all other cases.
@@ -20,10 +21,13 @@ import enum
 import msgspec
 
 from secc import exi, sap
+from secc.config import Payment, ProtocolName
 from secc.errors import DecodeError, EncodeError, FramingError
+from secc.messages import din, iso2
 from secc.messages.app_protocol import SupportedAppProtocolReq
-from secc.messages.iso2 import CurrentDemandRes, V2GMessage
 from secc.session.contract_events import ContractInput, ContractOutput
+from secc.session.dialect import Dialect
+from secc.session.din.table import DIN
 from secc.session.events import (
     AskSchedules,
     AuthorizationDecided,
@@ -54,6 +58,7 @@ from secc.session.events import (
 )
 from secc.session.machine import Session
 from secc.session.service_events import ServicesChosen
+from secc.session.table import ISO2
 from secc.v2gtp import MAX_PAYLOAD, FrameAssembler, frame
 
 FRAME_TIME = 5.0
@@ -148,6 +153,7 @@ class Connection:
         """`session` begins when the connection does; `max_payload` is the largest V2GTP payload taken."""
         self.session = session
         self._phase = _Phase.HANDSHAKE
+        self._codec = exi.ISO2
         self._frames = FrameAssembler(max_payload=max_payload)
         self._waiting: collections.deque[bytes] = collections.deque()
         self._frame_due: float | None = None
@@ -220,14 +226,14 @@ class Connection:
             self._session(PeerMisbehaved(str(self._frames.error)), now)
 
     def _take(self, payload: bytes, now: float) -> None:
-        codec = exi.APP_PROTOCOL if self._phase is _Phase.HANDSHAKE else exi.ISO2
+        codec = exi.APP_PROTOCOL if self._phase is _Phase.HANDSHAKE else self._codec
         try:
             message = codec.decode(payload)
         except DecodeError as error:
             self._session(PeerMisbehaved(f"cannot be decoded: {error}"), now)
             return
         self._outputs.append(Heard(message))
-        if isinstance(message, V2GMessage):
+        if isinstance(message, iso2.V2GMessage | din.V2GMessage):
             self._session(Received(message, self.session.evse, payload), now)
         elif isinstance(message, SupportedAppProtocolReq):
             self._handshake(message, now)
@@ -236,13 +242,17 @@ class Connection:
 
     def _handshake(self, offer: SupportedAppProtocolReq, now: float) -> None:
         """[V2G2-540]"""
-        response, protocol = sap.choose(offer)
+        spoken = _spoken(self.session)
+        response, protocol = sap.choose(offer, tuple(spoken))
         self._outputs.append(Write(frame(exi.APP_PROTOCOL.encode(response)), response))
         if protocol is None:
             names = ", ".join(repr(entry.protocol_namespace) for entry in offer.app_protocol)
             self._session(PeerMisbehaved(f"offered: {names}", no_protocol=True), now)
         else:
             self._phase = _Phase.SESSION
+            dialect = spoken[protocol]
+            self.session.speak(dialect)
+            self._codec = exi.codec(dialect.schema)
 
     def _session(self, event: Input, now: float) -> None:
         """Hand an input to the session and turn messages into bytes."""
@@ -270,14 +280,30 @@ class Connection:
     def _send(self, output: Send, now: float, *, at_once: bool) -> None:
         message = output.message
         try:
-            payload = exi.ISO2.encode(message) if output.payload is None else output.payload
+            payload = self._codec.encode(message) if output.payload is None else output.payload
             write = Write(frame(payload), message)
         except EncodeError as error:  # our own mistake: a value of the controller or the configuration
             self._outputs.append(Notice(NoticeKind.REFUSED, f"cannot be encoded: {error}"))
             self._session(PeerMisbehaved(f"our own response cannot be encoded: {error}"), now)
             return
         pace = self.session.config.timing.minimum_pace
-        if pace == 0 or at_once or isinstance(message.body, CurrentDemandRes):
+        if pace == 0 or at_once or isinstance(message.body, iso2.CurrentDemandRes | din.CurrentDemandRes):
             self._outputs.append(write)
         else:
             self._held = (now + pace, write)
+
+
+def _spoken(session: Session) -> dict[sap.Protocol, Dialect]:
+    """What this connection may choose, as configured; DIN SPEC 70121 only for DC that is paid outside the
+    car, and never over TLS [V2G-DC-869]."""
+    config = session.config
+    external = Payment.EXTERNAL in config.service.payment_options
+    din_fits = config.energy.offers_dc and external and not session.tls
+    spoken = {}
+    for name in config.protocols:
+        match name:
+            case ProtocolName.ISO15118_2:
+                spoken[sap.ISO2] = ISO2
+            case ProtocolName.DIN70121 if din_fits:
+                spoken[sap.DIN] = DIN
+    return spoken

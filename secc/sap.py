@@ -17,17 +17,19 @@ class Protocol:
 ISO2 = Protocol("urn:iso:15118:2:2013:MsgDef", 2, 0)
 """ISO 15118-2:2014 [V2G2-098]."""
 
-SUPPORTED = (ISO2,)
+DIN = Protocol("urn:din:70121:2012:MsgDef", 2, 0)
+"""DIN SPEC 70121:2012."""
 
 
 def choose(
-    offer: SupportedAppProtocolReq, supported: tuple[Protocol, ...] = SUPPORTED
+    offer: SupportedAppProtocolReq, supported: tuple[Protocol, ...]
 ) -> tuple[SupportedAppProtocolRes, Protocol | None]:
     """Answer an offer: the answer, and the protocol that is spoken from now on, or None.
 
-    The EV's ranking decides, 1 is highest; the station has no preference [V2G2-167] [V2G2-169]. An entry fits
-    when namespace and major version are ours; another minor version is told as a deviation [V2G2-098]
-    [V2G2-170]. Where two entries rank the same, the first one counts, so that the choice is always the same.
+    `supported` is what the station offers on this connection, in no order: the EV's ranking decides, 1 is
+    highest [V2G2-167] [V2G2-169]. An entry fits when namespace and major version are ours; another minor
+    version is told as a deviation [V2G2-098] [V2G2-170]. Where two entries rank the same, the first one
+    counts, so that the choice is always the same.
     Nothing fits: Failed_NoNegotiation [V2G2-172].
     """
     for entry in sorted(offer.app_protocol, key=lambda entry: entry.priority):

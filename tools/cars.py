@@ -12,10 +12,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from secc import sap
 from secc.config import TimingConfig
 from secc.messages.app_protocol import SupportedAppProtocolReq
 from secc.messages.iso2 import CableCheckReq, ChargingSession, SessionStopReq
-from secc.sap import choose
 from secc.session.events import EndReason
 from secc.sim.playback import Garage, Outcome, play
 from secc.sim.player import ISO2, Recording, body_of, config_for, load, loop_time
@@ -169,7 +169,7 @@ def _remarks(recording: Recording, outcome: Outcome) -> Iterator[str]:
 def _elsewhere(recording: Recording) -> str:
     offer = recording.exchanges[0].request
     if isinstance(offer, SupportedAppProtocolReq):
-        answer, protocol = choose(offer)
+        answer, protocol = sap.choose(offer, (sap.ISO2,))
         verdict = f"{answer.response_code.value}{'' if protocol is None else ': ISO 15118-2'}"
     else:
         verdict = "the recording begins later"

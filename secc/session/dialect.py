@@ -11,8 +11,6 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from secc.config import CompatConfig
 from secc.messages import din, iso2
 from secc.messages.xmldsig import Signature
@@ -68,9 +66,9 @@ class Dialect:
     states: type[Stage]
     rules: tuple[On, ...]
     anywhere: Mapping[Key, Anywhere]
-    pairs: Mapping[type[msgspec.Struct], type[msgspec.Struct]]
+    pairs: Mapping[type[Any], type[Any]]
     """Requests, each with its response."""
-    setup: type[msgspec.Struct]
+    setup: type[Any]
     """The request that begins a session; its SessionID is not checked."""
     envelope: Callable[[bytes, Signature | None, Any], Message]
     """Session id, signature, body."""

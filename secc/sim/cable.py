@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from secc.aio.records import Direction, LinkEvent, LinkRecord, MessageRecord, OutputRecord, Record
-from secc.messages import iso2
+from secc.messages import din, iso2
 from secc.messages.iso2 import ChargeProgress
 from secc.session.events import ControlPilot, EndSession
 from secc.sim.physics import Load
@@ -136,6 +136,6 @@ class AutoPilot:
             self._cable.set_pilot(ControlPilot.B)
 
 
-def plain(value: iso2.PhysicalValue) -> float:
+def plain(value: iso2.PhysicalValue | din.PhysicalValue) -> float:
     """A physical value as a number in its unit."""
     return value.value * 10.0**value.multiplier if value.multiplier else float(value.value)

@@ -13,17 +13,19 @@ import socket
 import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from secc import exi
+from secc.config import ProtocolName
 from secc.errors import LinkError, SeccError
-from secc.messages import iso2
+from secc.messages import din, iso2
 from secc.messages.app_protocol import SupportedAppProtocolReq
 from secc.sdp import SDP_PORT, Security
 from secc.session.events import ControlPilot
 from secc.sim.cable import SimulatedCable
+from secc.sim.din_script import DinScript
 from secc.sim.moves import Answer, Ask, Connect, Draw, EvGivesUp, Move, SendRaw, ShowPilot, Vanish, Wait
 from secc.sim.script import EvScript, Plan
 from secc.sim.sdp_client import discover
@@ -70,7 +72,7 @@ class EvResult:
             not self.error
             and not self.vanished
             and bool(self.exchanges)
-            and isinstance(self.exchanges[-1].response, iso2.SessionStopRes)
+            and isinstance(self.exchanges[-1].response, iso2.SessionStopRes | din.SessionStopRes)
         )
 
     @property
@@ -175,7 +177,8 @@ class ScriptedEvcc:
         return wire
 
     async def _run(self, wire: _Wire) -> None:
-        script = EvScript(self.plan, self.vehicle).run()
+        din_only = self.plan.protocol is ProtocolName.DIN70121
+        script = (DinScript if din_only else EvScript)(self.plan, self.vehicle).run()
         loop = asyncio.get_running_loop()
         answer = Answer(loop.time())
         try:
@@ -206,14 +209,9 @@ class ScriptedEvcc:
 
     async def _ask(self, move: Ask, wire: _Wire) -> msgspec.Struct:
         loop = asyncio.get_running_loop()
-        codec: exi.Codec = exi.ISO2
-        if isinstance(move.request, SupportedAppProtocolReq):
-            codec = exi.APP_PROTOCOL
-            payload = codec.encode(move.request)
-        else:
-            session_id = self._session_id if move.session_id is None else move.session_id
-            header = iso2.MessageHeader(session_id=session_id, signature=move.signature)
-            payload = codec.encode(iso2.V2GMessage(header=header, body=move.request))
+        session_id = self._session_id if move.session_id is None else move.session_id
+        codec, document = _document(move, session_id)
+        payload = codec.encode(document)
         sent = loop.time()
         limit = message_timeout(type(move.request)) * self._patience
         try:
@@ -223,15 +221,27 @@ class ScriptedEvcc:
         except TimeoutError:
             raise EvGivesUp(f"{type(move.request).__name__}: no response in {limit:g} s") from None
         body = message
-        if isinstance(message, iso2.V2GMessage):
+        if isinstance(message, iso2.V2GMessage | din.V2GMessage):
             body = message.body
-            if isinstance(body, iso2.SessionSetupRes):
+            if isinstance(body, iso2.SessionSetupRes | din.SessionSetupRes):
                 self._session_id = message.header.session_id
         exchange = Exchange(sent - self._begun, move.request, body, loop.time() - sent)
         self._result.exchanges.append(exchange)
         if self._on_exchange is not None:
             self._on_exchange(exchange)
         return message if isinstance(message, msgspec.Struct) else body
+
+
+def _document(move: Ask, session_id: bytes) -> tuple[exi.Codec, msgspec.Struct]:
+    """What is sent for a request, and its codec: the class of the request says which protocol it is."""
+    request = move.request
+    if isinstance(request, SupportedAppProtocolReq):
+        return exi.APP_PROTOCOL, request
+    if type(request) in din.PAIRS:
+        head = din.MessageHeader(session_id=session_id, signature=move.signature)
+        return exi.codec("din"), din.V2GMessage(header=head, body=cast("din.BodyElement", request))
+    header = iso2.MessageHeader(session_id=session_id, signature=move.signature)
+    return exi.ISO2, iso2.V2GMessage(header=header, body=cast("iso2.BodyElement", request))
 
 
 def _split_scope(host: str, interface: str) -> tuple[str, int]:
@@ -247,7 +257,7 @@ def _split_scope(host: str, interface: str) -> tuple[str, int]:
 
 def message_timeout(request: type) -> float:
     """How long an EV waits for the response, in seconds."""
-    if request is iso2.CurrentDemandReq:
+    if request in (iso2.CurrentDemandReq, din.CurrentDemandReq):
         return 0.25
     return 5.0 if request in _SLOW else 2.0
 
@@ -258,6 +268,7 @@ _SLOW = (
     iso2.CertificateInstallationReq,
     iso2.CertificateUpdateReq,
     iso2.PowerDeliveryReq,
+    din.PowerDeliveryReq,
 )
 
 

@@ -7,13 +7,13 @@ from collections.abc import Generator
 
 import msgspec
 
-from secc.messages import iso2
+from secc.messages import din, iso2
 from secc.messages.app_protocol import SupportedAppProtocolReq
 from secc.messages.xmldsig import Signature
 from secc.session.events import ControlPilot
 from secc.sim.physics import Load
 
-Request = iso2.BodyElement | SupportedAppProtocolReq
+Request = iso2.BodyElement | din.BodyElement | SupportedAppProtocolReq
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ import pathlib
 import msgspec
 
 from secc import exi
-from secc.config import AcConfig, DcConfig, EnergyConfig, EnergyMode, SeccConfig, TimingConfig
+from secc.config import AcConfig, DcConfig, EnergyConfig, EnergyMode, ProtocolName, SeccConfig, TimingConfig
 from secc.errors import DecodeError
 from secc.messages import iso2
 from secc.messages.app_protocol import SupportedAppProtocolReq, SupportedAppProtocolRes
@@ -27,6 +27,7 @@ from secc.session.events import ControlPilot
 from secc.session.quantities import amount
 
 ISO2 = "urn:iso:15118:2:2013:MsgDef"
+DIN = "urn:din:70121:2012:MsgDef"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -181,7 +182,7 @@ def _number(value: iso2.PhysicalValue | None) -> float | None:
 
 
 def config_for(recording: Recording, config: SeccConfig | None = None) -> SeccConfig:
-    """The station that was recorded: its modes and limits, and time for what took it longer than allowed."""
+    """The station that was recorded: its protocol, modes and limits, and time for what took it too long."""
     config = config or SeccConfig()
     energy = config.energy
     for exchange in recording.exchanges:
@@ -193,7 +194,9 @@ def config_for(recording: Recording, config: SeccConfig | None = None) -> SeccCo
                 energy = _with_limits(energy, answer)
             case _:
                 pass
-    return dataclasses.replace(config, energy=energy, timing=_timing(recording, config.timing))
+    protocols = (ProtocolName.DIN70121,) if recording.protocol == DIN else (ProtocolName.ISO15118_2,)
+    timing = _timing(recording, config.timing)
+    return dataclasses.replace(config, protocols=protocols, energy=energy, timing=timing)
 
 
 def _with_limits(energy: EnergyConfig, answer: iso2.ChargeParameterDiscoveryRes) -> EnergyConfig:

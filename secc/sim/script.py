@@ -11,7 +11,8 @@ import dataclasses
 from collections.abc import Callable, Generator, Mapping
 from typing import Protocol, TypeVar
 
-from secc.messages import iso2
+from secc.config import ProtocolName
+from secc.messages import din, iso2
 from secc.messages.app_protocol import AppProtocol, SupportedAppProtocolReq, SupportedAppProtocolRes
 from secc.messages.iso2 import (
     ChargeProgress,
@@ -21,10 +22,10 @@ from secc.messages.iso2 import (
     EVSENotification,
     EVSEProcessing,
     PaymentOption,
-    ResponseCode,
     UnitSymbol,
 )
 from secc.messages.xmldsig import Signature
+from secc.session.dialect import Code
 from secc.session.events import ControlPilot
 from secc.sim import pnc_script
 from secc.sim.cable import plain
@@ -46,12 +47,12 @@ from secc.sim.wallet import Wallet
 
 class _Response(Protocol):
     @property
-    def response_code(self) -> ResponseCode: ...
+    def response_code(self) -> Code: ...
 
 
 class _Processing(_Response, Protocol):
     @property
-    def evse_processing(self) -> EVSEProcessing: ...
+    def evse_processing(self) -> EVSEProcessing | din.EVSEProcessing: ...
 
 
 R = TypeVar("R", bound=_Response)
@@ -64,6 +65,9 @@ F = TypeVar("F", bound=_Processing)
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What the EV wants of its session."""
+
+    protocol: ProtocolName = ProtocolName.ISO15118_2
+    """What it offers in the handshake, and nothing else; DIN SPEC 70121 is DC only."""
 
     mode: EnergyTransferMode = EnergyTransferMode.DC_EXTENDED
     """RequestedEnergyTransferMode."""
@@ -109,7 +113,9 @@ class Plan:
 
 
 class EvScript:
-    """One charging session of one vehicle."""
+    """One charging session of one vehicle, in ISO 15118-2; the one in DIN SPEC 70121 is `DinScript`."""
+
+    NAMESPACE = "urn:iso:15118:2:2013:MsgDef"
 
     def __init__(self, plan: Plan, vehicle: Vehicle) -> None:
         """`vehicle` is charged by running the script."""
@@ -124,14 +130,14 @@ class EvScript:
         """In the header of the last response."""
         self.stop_ordered = False
         """The station wants the charge to end."""
-        self._now = 0.0
+        self.now = 0.0
         self._asked: dict[type, int] = {}
-        self._measured_at: float | None = None
+        self.measured_at: float | None = None
         self._power = 0.0
 
     def run(self) -> Script:
         """The session; raises EvGivesUp when it cannot go on."""
-        yield from self._handshake()
+        yield from self.handshake()
         yield from self._set_up()
         if self.plan.dc:
             yield from self._charge_dc()
@@ -141,9 +147,9 @@ class EvScript:
 
     # --- before charging -----------------------------------------------------------------------------------
 
-    def _handshake(self) -> Script:
+    def handshake(self) -> Script:
         offer = AppProtocol(
-            protocol_namespace="urn:iso:15118:2:2013:MsgDef",
+            protocol_namespace=self.NAMESPACE,
             version_number_major=2,
             version_number_minor=0,
             schema_id=1,
@@ -199,14 +205,14 @@ class EvScript:
         yield from self._deliver(ChargeProgress.START)
         vehicle, phases = self.vehicle, self.plan.phases
         loops = 0
-        while not self._enough(loops):
+        while not self.enough(loops):
             status = yield from self.ask(iso2.ChargingStatusReq(), iso2.ChargingStatusRes, paced=True)
             loops += 1
             offered = vehicle.ac_current
             if status.evse_max_current is not None:
                 offered = min(offered, plain(status.evse_max_current))
             current = offered if offered >= vehicle.ac_min_current else 0.0
-            self._measure(_MAINS * current * phases)
+            self.measure(_MAINS * current * phases)
             yield Draw(current, phases)
             if status.receipt_required and self.plan.wallet is not None:
                 yield from pnc_script.receipt(self, self.plan.wallet, status.meter_info)
@@ -221,12 +227,12 @@ class EvScript:
         yield from self._prepare_dc()
         vehicle = self.vehicle
         loops = 0
-        while not self._enough(loops):
+        while not self.enough(loops):
             yield Connect(vehicle.load())
             demand = yield from self.ask(self._demand(), iso2.CurrentDemandRes, paced=True)
             loops += 1
             self.voltage = plain(demand.evse_present_voltage)
-            self._measure(self.voltage * plain(demand.evse_present_current))
+            self.measure(self.voltage * plain(demand.evse_present_current))
             if demand.receipt_required and self.plan.wallet is not None:
                 yield from pnc_script.receipt(self, self.plan.wallet, demand.meter_info)
             notification = demand.dc_evse_status.evse_notification
@@ -253,13 +259,13 @@ class EvScript:
             ev_target_voltage=physical(target, UnitSymbol.V),
             ev_target_current=physical(2.0, UnitSymbol.A),
         )
-        begun = self._now
+        begun = self.now
         while True:
             answer = yield from self.ask(request, iso2.PreChargeRes, paced=True)
             self.voltage = plain(answer.evse_present_voltage)
-            if abs(self.voltage - target) <= _PRE_CHARGE_TOLERANCE:
+            if abs(self.voltage - target) <= PRE_CHARGE_TOLERANCE:
                 break
-            self._check_time(begun, _PRE_CHARGE_TIME, request)
+            self.check_time(begun, PRE_CHARGE_TIME, request)
         yield Connect(self.vehicle.load())
         yield from self._deliver(ChargeProgress.START)
 
@@ -278,10 +284,10 @@ class EvScript:
     def _detect_welding(self) -> Script:
         """The station's voltage has to go away while our contactors are open."""
         request = iso2.WeldingDetectionReq(dc_ev_status=self._dc_status())
-        for _ in range(_WELDING_TRIES):
+        for _ in range(WELDING_TRIES):
             answer = yield from self.ask(request, iso2.WeldingDetectionRes, paced=True)
             self.voltage = plain(answer.evse_present_voltage)
-            if self.voltage < _SAFE_VOLTAGE:
+            if self.voltage < SAFE_VOLTAGE:
                 return
 
     # --- both ----------------------------------------------------------------------------------------------
@@ -302,7 +308,7 @@ class EvScript:
             ),
             iso2.PowerDeliveryRes,
         )
-        self._measured_at = self._now if progress is ChargeProgress.START else None
+        self.measured_at = self.now if progress is ChargeProgress.START else None
 
     def _profile(self) -> iso2.ChargingProfile | None:
         if self.offer is None:
@@ -326,7 +332,7 @@ class EvScript:
             yield from self._deliver(ChargeProgress.START)
         self.stop_ordered |= notification is EVSENotification.STOP_CHARGING
 
-    def _enough(self, loops: int) -> bool:
+    def enough(self, loops: int) -> bool:
         plan = self.plan
         return (
             self.stop_ordered
@@ -335,11 +341,11 @@ class EvScript:
             or (plan.energy is not None and self.vehicle.received >= plan.energy)
         )
 
-    def _measure(self, power: float) -> None:
+    def measure(self, power: float) -> None:
         """Energy since the last response, at the power seen then and now."""
-        if self._measured_at is not None:
-            self.vehicle.take((self._power + power) / 2, self._now - self._measured_at)
-        self._measured_at, self._power = self._now, power
+        if self.measured_at is not None:
+            self.vehicle.take((self._power + power) / 2, self.now - self.measured_at)
+        self.measured_at, self._power = self.now, power
 
     def _dc_status(self) -> iso2.DCEVStatus:
         return iso2.DCEVStatus(
@@ -373,16 +379,17 @@ class EvScript:
 
     def until_finished(self, request: Request, expected: type[F]) -> Generator[Move, Answer, F]:
         """Repeat a request until the answer says Finished."""
-        limit = _CABLE_CHECK_TIME if isinstance(request, iso2.CableCheckReq) else _ONGOING_TIME
-        begun = self._now
+        slow = isinstance(request, iso2.CableCheckReq | din.CableCheckReq)
+        limit = _CABLE_CHECK_TIME if slow else _ONGOING_TIME
+        begun = self.now
         while True:
             answer = yield from self.ask(request, expected, paced=True)
-            if answer.evse_processing is EVSEProcessing.FINISHED:
+            if answer.evse_processing.value == EVSEProcessing.FINISHED.value:
                 return answer
-            self._check_time(begun, limit, request)
+            self.check_time(begun, limit, request)
 
-    def _check_time(self, begun: float, limit: float, request: Request) -> None:
-        if self._now - begun > limit:
+    def check_time(self, begun: float, limit: float, request: Request) -> None:
+        if self.now - begun > limit:
             raise EvGivesUp(f"{type(request).__name__}: not finished after {limit:g} s")
 
     def ask(
@@ -395,12 +402,12 @@ class EvScript:
     ) -> Generator[Move, Answer, R]:
         """One exchange with a positive answer of the right class, or the end."""
         message = yield from self._exchange(request, paced=paced, signature=signature)
-        if isinstance(message, iso2.V2GMessage):
+        if isinstance(message, iso2.V2GMessage | din.V2GMessage):
             self.session_id, self.signature = message.header.session_id, message.header.signature
-        body = message.body if isinstance(message, iso2.V2GMessage) else message
+        body = message.body if isinstance(message, iso2.V2GMessage | din.V2GMessage) else message
         if not isinstance(body, expected):
             raise EvGivesUp(f"{type(request).__name__} was answered by {type(body).__name__}")
-        code: ResponseCode = body.response_code
+        code = body.response_code
         if code.value.startswith("FAILED"):
             raise EvGivesUp(f"{type(body).__name__}: {code.value}")
         return body
@@ -419,18 +426,18 @@ class EvScript:
             yield Wait(pause)
         move = self.plan.tamper(request, number) if self.plan.tamper is not None else None
         answer = yield move if move is not None else Ask(request, signature=signature)
-        self._now = answer.now
+        self.now = answer.now
         return answer.message
 
 
 _MAINS = 230.0  # V, what the on-board charger assumes
 _MAX_MAINS = 400.0  # V, phase to phase
-_PRE_CHARGE_TOLERANCE = 15.0  # V, less than the usual 20 V that contactors stand
-_SAFE_VOLTAGE = 60.0  # V
-_WELDING_TRIES = 20
+PRE_CHARGE_TOLERANCE = 15.0  # V, less than the usual 20 V that contactors stand
+SAFE_VOLTAGE = 60.0  # V
+WELDING_TRIES = 20
 _ONGOING_TIME = 60.0  # s, V2G_EVCC_Ongoing_Timeout
 _CABLE_CHECK_TIME = 40.0  # s, V2G_EVCC_CableCheck_Timeout
-_PRE_CHARGE_TIME = 7.0  # s, V2G_EVCC_PreCharge_Timeout
+PRE_CHARGE_TIME = 7.0  # s, V2G_EVCC_PreCharge_Timeout
 _MAX_PROFILE = 24  # entries of a ChargingProfile
 
 

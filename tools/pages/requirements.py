@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
+from secc.session.din import table as din
 from secc.session.table import ANYWHERE, RULES
 from tools.pages import ids
 
@@ -38,7 +39,7 @@ def entries() -> list[Entry]:
     """All ids, in their order. Raises ValueError when the data contradict the code."""
     data = tomllib.loads(DATA.read_text(encoding="utf-8"))
     code, tests = ids.in_code(ids.REQUIREMENT), ids.in_tests(ids.REQUIREMENT)
-    columns = [rule.ids for rule in RULES] + [anywhere.ids for anywhere in ANYWHERE.values()]
+    columns = [row.ids for row in (*RULES, *ANYWHERE.values(), *din.RULES, *din.ANYWHERE.values())]
     rows = set(" ".join(columns).split())
     remarks = {
         id_: (status.replace("_", " "), text) for status in REMARKS for id_, text in data[status].items()

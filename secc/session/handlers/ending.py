@@ -125,5 +125,10 @@ def stale(session: Session, event: object) -> None:
     session.notice(NoticeKind.STALE, type(event).__name__)
 
 
+def not_in_this_protocol(session: Session, event: object) -> None:
+    """What the EV cannot be told."""
+    session.notice(NoticeKind.IGNORED, f"{type(event).__name__}: {session.dialect.name} has no word for it")
+
+
 def nothing(_: Session, __: None) -> None:
     """The machine does it itself."""

@@ -1,0 +1,177 @@
+"""The negative response that belongs to each request of DIN SPEC 70121 [V2G-DC-539].
+
+Every mandatory element is there and schema-valid; the EV looks at the code only. Requests about contracts and
+AC exist in the schema, and so have an answer, but no state in which they are legal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from secc.messages import din
+from secc.messages.din import EVSEProcessing, ResponseCode
+from secc.session.dialect import Code
+from secc.session.din import status
+
+if TYPE_CHECKING:
+    from secc.session.machine import Session
+
+
+def refusal(session: Session, request: din.BodyElement, code: Code) -> din.BodyElement:
+    """The response paired with the request, carrying this code."""
+    return _REFUSALS[din.PAIRS[type(request)]](session, request, ResponseCode(code.value))
+
+
+def _session_setup(session: Session, _: din.BodyElement, code: ResponseCode) -> din.BodyElement:
+    return din.SessionSetupRes(response_code=code, evse_id=status.evse_id(session))
+
+
+def _service_discovery(session: Session, _: din.BodyElement, code: ResponseCode) -> din.BodyElement:
+    return services(session, code)
+
+
+def services(session: Session, code: ResponseCode) -> din.ServiceDiscoveryRes:
+    """ServiceDiscoveryRes: external payment and the charge service, nothing else [V2G-DC-252]."""
+    return din.ServiceDiscoveryRes(
+        response_code=code,
+        payment_options=din.PaymentOptions(payment_option=(din.PaymentOption.EXTERNAL_PAYMENT,)),
+        charge_service=status.charge_service(session),
+    )
+
+
+def _service_detail(_: Session, request: din.BodyElement, code: ResponseCode) -> din.BodyElement:
+    service_id = request.service_id if isinstance(request, din.ServiceDetailReq) else status.CHARGE_SERVICE
+    return din.ServiceDetailRes(response_code=code, service_id=service_id)
+
+
+def _selection(_: Session, __: din.BodyElement, code: ResponseCode) -> din.BodyElement:
+    return din.ServicePaymentSelectionRes(response_code=code)
+
+
+def _payment_details(session: Session, _: din.BodyElement, code: ResponseCode) -> din.BodyElement:
+    return din.PaymentDetailsRes(response_code=code, gen_challenge="", date_time_now=session.unix_time)
+
+
+def _authentication(_: Session, __: din.BodyElement, code: ResponseCode) -> din.BodyElement:
+    return din.ContractAuthenticationRes(response_code=code, evse_processing=EVSEProcessing.FINISHED)
+
+
+def _charge_parameters(session: Session, _: din.BodyElement, code: ResponseCode) -> din.BodyElement:
+    return din.ChargeParameterDiscoveryRes(
+        response_code=code,
+        evse_processing=EVSEProcessing.FINISHED,
+        sa_schedules=status.placeholder(session),
+        evse_charge_parameter=status.charge_parameter(session),
+    )
+
+
+def _power_delivery(session: Session, _: din.BodyElement, code: ResponseCode) -> din.BodyElement:
+    return din.PowerDeliveryRes(response_code=code, evse_status=status.evse_status(session))
+
+
+def _ac_status() -> din.ACEVSEStatus:
+    return din.ACEVSEStatus(
+        power_switch_closed=False,
+        rcd=False,
+        notification_max_delay=0,
+        evse_notification=din.EVSENotification.NONE,
+    )
+
+
+def _metering_receipt(_: Session, __: din.BodyElement, code: ResponseCode) -> din.BodyElement:
+    return din.MeteringReceiptRes(response_code=code, ac_evse_status=_ac_status())
+
+
+def _charging_status(session: Session, _: din.BodyElement, code: ResponseCode) -> din.BodyElement:
+    return din.ChargingStatusRes(
+        response_code=code,
+        evse_id=status.evse_id(session),
+        sa_schedule_tuple_id=session.schedule_id,
+        receipt_required=False,
+        ac_evse_status=_ac_status(),
+    )
+
+
+def _session_stop(_: Session, __: din.BodyElement, code: ResponseCode) -> din.BodyElement:
+    return din.SessionStopRes(response_code=code)
+
+
+def _certificate_update(_: Session, __: din.BodyElement, code: ResponseCode) -> din.BodyElement:
+    return din.CertificateUpdateRes(
+        id="id1",
+        response_code=code,
+        contract_signature_cert_chain=din.CertificateChain(certificate=b"\0"),
+        contract_signature_encrypted_private_key=bytes(1),
+        dh_params=bytes(1),
+        contract_id="0",
+        retry_counter=0,
+    )
+
+
+def _certificate_installation(_: Session, __: din.BodyElement, code: ResponseCode) -> din.BodyElement:
+    return din.CertificateInstallationRes(
+        id="id1",
+        response_code=code,
+        contract_signature_cert_chain=din.CertificateChain(certificate=b"\0"),
+        contract_signature_encrypted_private_key=bytes(1),
+        dh_params=bytes(1),
+        contract_id="0",
+    )
+
+
+def _cable_check(session: Session, _: din.BodyElement, code: ResponseCode) -> din.BodyElement:
+    return din.CableCheckRes(
+        response_code=code,
+        dc_evse_status=status.evse_status(session),
+        evse_processing=EVSEProcessing.FINISHED,
+    )
+
+
+def _pre_charge(session: Session, _: din.BodyElement, code: ResponseCode) -> din.BodyElement:
+    return din.PreChargeRes(
+        response_code=code,
+        dc_evse_status=status.evse_status(session),
+        evse_present_voltage=status.present_voltage(session),
+    )
+
+
+def _current_demand(session: Session, _: din.BodyElement, code: ResponseCode) -> din.BodyElement:
+    return din.CurrentDemandRes(
+        response_code=code,
+        dc_evse_status=status.evse_status(session),
+        evse_present_voltage=status.present_voltage(session),
+        evse_present_current=status.present_current(session),
+        evse_current_limit_achieved=False,
+        evse_voltage_limit_achieved=False,
+        evse_power_limit_achieved=False,
+    )
+
+
+def _welding_detection(session: Session, _: din.BodyElement, code: ResponseCode) -> din.BodyElement:
+    return din.WeldingDetectionRes(
+        response_code=code,
+        dc_evse_status=status.evse_status(session),
+        evse_present_voltage=status.present_voltage(session),
+    )
+
+
+_REFUSALS: dict[type, Callable[[Session, din.BodyElement, ResponseCode], din.BodyElement]] = {
+    din.SessionSetupRes: _session_setup,
+    din.ServiceDiscoveryRes: _service_discovery,
+    din.ServiceDetailRes: _service_detail,
+    din.ServicePaymentSelectionRes: _selection,
+    din.PaymentDetailsRes: _payment_details,
+    din.ContractAuthenticationRes: _authentication,
+    din.ChargeParameterDiscoveryRes: _charge_parameters,
+    din.PowerDeliveryRes: _power_delivery,
+    din.ChargingStatusRes: _charging_status,
+    din.MeteringReceiptRes: _metering_receipt,
+    din.SessionStopRes: _session_stop,
+    din.CertificateUpdateRes: _certificate_update,
+    din.CertificateInstallationRes: _certificate_installation,
+    din.CableCheckRes: _cable_check,
+    din.PreChargeRes: _pre_charge,
+    din.CurrentDemandRes: _current_demand,
+    din.WeldingDetectionRes: _welding_detection,
+}

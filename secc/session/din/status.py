@@ -1,0 +1,161 @@
+"""How the station presents itself in a response of DIN SPEC 70121: status, limits, measurements.
+
+The numbers are those of ISO 15118-2, the words are not: the station announces a stop by its status code
+alone, there is no meter, and a schedule says watts as a 16 bit number.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from secc.config import EnergyMode
+from secc.messages import din, iso2
+from secc.messages.din import DCEVSEStatusCode, EVSENotification
+from secc.messages.iso2 import UnitSymbol
+from secc.session import limits, quantities
+from secc.session.events import EvseFault, IsolationLevel, PowerSchedule, PowerStep, ScheduleOffer
+
+if TYPE_CHECKING:
+    from secc.session.machine import Session
+
+
+def evse_status(session: Session) -> din.DCEVSEStatus:
+    """DC_EVSEStatus. EVSENotification says nothing in DC: a stop is told by EVSE_Shutdown [V2G-DC-500]."""
+    test = session.cable_test
+    level = session.evse.isolation if test is None or test.level is None else test.level
+    if level is IsolationLevel.NO_IMD:  # DIN has no word for it
+        level = IsolationLevel.INVALID
+    return din.DCEVSEStatus(
+        evse_isolation_status=din.IsolationLevel(level.value),
+        evse_status_code=_status_code(session),
+        notification_max_delay=0,
+        evse_notification=EVSENotification.NONE,
+    )
+
+
+def _status_code(session: Session) -> DCEVSEStatusCode:
+    """Only EVSE_Shutdown and EVSE_EmergencyShutdown make the EV stop [V2G-DC-650]; the others inform. An EV
+    whose pilot leaves C and D in the middle is told to stop at once [V2G-DC-668]."""
+    if session.fault is EvseFault.EMERGENCY_STOP:
+        return DCEVSEStatusCode.EVSE_EMERGENCY_SHUTDOWN
+    if session.fault is not None and not session.state.in_charge_loop:
+        return DCEVSEStatusCode.EVSE_MALFUNCTION
+    if session.stop is not None:
+        return DCEVSEStatusCode.EVSE_SHUTDOWN
+    if session.interrupted or session.fault is not None:
+        return DCEVSEStatusCode.EVSE_EMERGENCY_SHUTDOWN
+    if test_runs(session):
+        return DCEVSEStatusCode.EVSE_ISOLATION_MONITORING_ACTIVE
+    if not session.evse.ready:
+        return DCEVSEStatusCode.EVSE_NOT_READY
+    return DCEVSEStatusCode.EVSE_READY
+
+
+def test_runs(session: Session) -> bool:
+    """The isolation is being tested."""
+    return session.cable_test is not None and session.cable_test.level is None
+
+
+def charge_parameter(session: Session) -> din.DCEVSEChargeParameter:
+    """What the outlet can deliver now."""
+    config = session.config.energy.dc
+    tolerance = config.current_regulation_tolerance
+    return din.DCEVSEChargeParameter(
+        dc_evse_status=evse_status(session),
+        evse_maximum_current_limit=said(quantities.limit(limits.current(session), UnitSymbol.A)),
+        evse_maximum_power_limit=said(quantities.limit(limits.power(session), UnitSymbol.W)),
+        evse_maximum_voltage_limit=said(quantities.limit(limits.voltage(session), UnitSymbol.V)),
+        evse_minimum_current_limit=said(quantities.measured(config.min_current, UnitSymbol.A)),
+        evse_minimum_voltage_limit=said(quantities.measured(config.min_voltage, UnitSymbol.V)),
+        evse_current_regulation_tolerance=(
+            None if tolerance is None else said(quantities.measured(tolerance, UnitSymbol.A))
+        ),
+        evse_peak_current_ripple=said(quantities.measured(config.peak_current_ripple, UnitSymbol.A)),
+    )
+
+
+def charge_service(session: Session) -> din.ServiceCharge:
+    """The one service there is, without name and scope [V2G-DC-628] [V2G-DC-629]."""
+    return din.ServiceCharge(
+        service_tag=din.ServiceTag(
+            service_id=CHARGE_SERVICE, service_category=din.ServiceCategory.EV_CHARGING
+        ),
+        free_service=session.config.service.free,
+        energy_transfer_type=_TYPES[energy_mode(session)],
+    )
+
+
+CHARGE_SERVICE = 1
+"""ServiceID of charging."""
+
+
+def energy_mode(session: Session) -> EnergyMode:
+    """What is offered: DIN names one mode, so it is the first of the station's that DIN knows."""
+    return next((mode for mode in session.config.energy.modes if mode in _TYPES), EnergyMode.DC_EXTENDED)
+
+
+_TYPES = {
+    EnergyMode.DC_EXTENDED: din.EVSESupportedEnergyTransfer.DC_EXTENDED,
+    EnergyMode.DC_CORE: din.EVSESupportedEnergyTransfer.DC_CORE,
+    EnergyMode.DC_COMBO_CORE: din.EVSESupportedEnergyTransfer.DC_COMBO_CORE,
+}
+
+
+def schedule_list(offer: ScheduleOffer) -> din.SAScheduleList:
+    """The schedules, without prices [V2G-DC-554]."""
+    return din.SAScheduleList(
+        sa_schedule_tuple=tuple(
+            din.SAScheduleTuple(
+                sa_schedule_tuple_id=schedule.schedule_id,
+                p_max_schedule=din.PMaxSchedule(
+                    p_max_schedule_id=schedule.schedule_id, p_max_schedule_entry=_entries(schedule)
+                ),
+            )
+            for schedule in offer.schedules
+        )
+    )
+
+
+def _entries(schedule: PowerSchedule) -> tuple[din.PMaxScheduleEntry, ...]:
+    ends = [*(step.start for step in schedule.steps[1:]), schedule.end]
+    return tuple(
+        din.PMaxScheduleEntry(
+            time_interval=din.RelativeTimeInterval(start=step.start, duration=end - step.start),
+            p_max=min(int(step.max_power), MOST_WATTS),
+        )
+        for step, end in zip(schedule.steps, ends, strict=True)
+    )
+
+
+def placeholder(session: Session) -> din.SAScheduleList:
+    """For a response that has to carry a schedule and offers none yet: what holds now, for a day."""
+    schedule = PowerSchedule(1, (PowerStep(0, float(limits.power(session))),), 86_400)
+    return schedule_list(ScheduleOffer((schedule,)))
+
+
+MOST_WATTS = 32767
+"""As much as PMax can say; a limit from here on is not told by the schedule, but by EVSEMaximumPowerLimit."""
+
+
+def present_voltage(session: Session) -> din.PhysicalValue:
+    """EVSEPresentVoltage."""
+    return said(quantities.measured(session.evse.present_voltage, UnitSymbol.V))
+
+
+def present_current(session: Session) -> din.PhysicalValue:
+    """EVSEPresentCurrent."""
+    return said(quantities.measured(session.evse.present_current, UnitSymbol.A))
+
+
+def said(value: iso2.PhysicalValue) -> din.PhysicalValue:
+    """A physical value in the words of DIN."""
+    return din.PhysicalValue(
+        multiplier=value.multiplier, unit=din.UnitSymbol(value.unit.value), value=value.value
+    )
+
+
+def evse_id(session: Session) -> bytes:
+    """EVSEID by DIN SPEC 91286, one digit or star per half byte [V2G-DC-620]; unknown: a zero byte
+    [V2G-DC-876]."""
+    digits = session.config.din.evse_id.replace("*", "a")
+    return bytes.fromhex(digits) if digits else b"\0"
