@@ -21,6 +21,7 @@ from secc.session.contract_events import (
     AskRevocation,
     AuthorizeContract,
     ContractDecided,
+    ContractDelivered,
     ContractGranted,
     ContractInput,
     ContractOutput,
@@ -261,7 +262,7 @@ class Outlet:
                 self._start(self._ask_revocation(command, desk))
             case Provision():
                 self._start(self._provision(command, desk))
-            case StoreReceipt() | ContractGranted() | ContractRefused():
+            case StoreReceipt() | ContractDelivered() | ContractGranted() | ContractRefused():
                 desk.record(command)
 
     async def _authorize_contract(self, command: AuthorizeContract, desk: ContractDesk) -> None:

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import dataclasses
 import json
 from pathlib import Path
 
 from secc.aio.plc import RawModem
 from secc.cli import misused, refused, telling
 from secc.cli.streams import from_hex
-from secc.errors import LinkError
+from secc.cli.wallets import keep_contract, open_wallet
+from secc.errors import CertificateError, LinkError
 from secc.messages.iso2 import ChargingSession, EnergyTransferMode
 from secc.sdp import SDP_PORT
-from secc.sim import EvResult, Exchange, Plan, ScriptedEvcc, SlacEv, Vehicle
+from secc.sim import EvResult, Exchange, Misbehaviour, Plan, ScriptedEvcc, SlacEv, Vehicle
 
 EXAMPLES = """examples:
   secc ev --interface eth1 --dc                   find the station by SDP, charge DC, plain
   secc ev --interface eth1 --ac --tls --roots v2g_root.pem
   secc ev --interface lo --dc                     a station on this machine, on loopback
   secc ev --host fe80::1%eth1 --port 54321 --ac   without SDP
+  secc ev --interface lo --ac --tls --wallet lab  pay by contract; a car without one installs one
+  secc ev --interface lo --ac --tls --wallet lab --contract lab/contract_chain.pem
 
+--wallet takes a folder of `secc pki new`: provisioning certificate, V2G root. A contract that the station
+delivers is kept there (car_contract.pem, car_contract_key.pem) and shown the next time.
 Exit code 0 when the session went from handshake to SessionStopRes, 1 when it did not.
 """
 
@@ -48,6 +54,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pace", type=float, default=0.1, help="seconds between messages of a loop (0.1)")
     parser.add_argument("--pause", action="store_true", help="end with SessionStopReq(Pause)")
     parser.add_argument("--session-id", type=_hex, default=b"\x00", help="hexadecimal, to join a paused one")
+    parser.add_argument("--wallet", type=Path, metavar="DIR", help="pay by contract, with what is in there")
+    parser.add_argument(
+        "--contract", type=Path, metavar="FILE", help="PEM of another contract chain; its key lies beside it"
+    )
+    parser.add_argument(
+        "--misbehave", type=Misbehaviour, metavar="HOW", help=f"one of: {', '.join(Misbehaviour)}"
+    )
     parser.add_argument("--patience", type=float, default=1.0, help="factor on the EV's message timeouts")
     parser.add_argument("--json", action="store_true", help="one JSON object per exchange, then the result")
     parser.add_argument("--quiet", "-q", action="store_true", help="only the result")
@@ -59,11 +72,19 @@ def run(arguments: argparse.Namespace) -> int:
         return misused("--host and --port belong together")
     if not 0.0 <= arguments.soc <= 100.0:
         return misused(f"--soc {arguments.soc:g}: expected 0 to 100")
+    if arguments.wallet is None and (arguments.contract or arguments.misbehave):
+        return misused("--contract and --misbehave need a --wallet")
+    try:
+        wallet = None if arguments.wallet is None else open_wallet(arguments.wallet, arguments.contract)
+    except CertificateError as error:
+        return misused(str(error))
+    if wallet is not None:
+        wallet.misbehaviour = arguments.misbehave
     style = telling.Style()
     printer = _Printer(style, as_json=arguments.json, quiet=arguments.quiet)
     vehicle = Vehicle(soc=arguments.soc / 100.0, full_soc=max(0.8, arguments.soc / 100.0 + 0.05))
     ev = ScriptedEvcc(
-        _plan(arguments),
+        dataclasses.replace(_plan(arguments), wallet=wallet),
         vehicle=vehicle,
         interface=arguments.interface,
         tls=arguments.tls,
@@ -78,6 +99,8 @@ def run(arguments: argparse.Namespace) -> int:
         result = asyncio.run(_charge(ev, arguments))
     except LinkError as error:
         return refused(str(error))
+    if wallet is not None and wallet.installed:
+        keep_contract(arguments.wallet, wallet)
     printer.result(result, vehicle)
     return 0 if result.completed else 1
 

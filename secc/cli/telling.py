@@ -154,6 +154,7 @@ def _contract_words(output: object) -> dict[str, Any] | None:
                 "code": output.code.value,
                 "rule": output.rule,
                 "who": output.identity,
+                "why": output.text,
             }
         case Provision(request=request):
             return {"action": request.action.value, "who": str(request.pcid or request.emaid)}

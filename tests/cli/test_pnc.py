@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
+import re
 import stat
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from secc.pki.identifiers import EMAID, PCID
 from secc.pki.profiles import Kind
 from secc.pki.xmldsig import Element, sign, verify
 from secc.pnc import ContractIssuer, ContractStore, Event, Status, StoredReceipt
+from tests.support.serving import serving
 
 NOW = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
 DAY = datetime.timedelta(days=1)
@@ -234,6 +236,49 @@ def test_a_site_that_cannot_be_opened_names_the_file(
     assert main(["pnc", "renew", str(path)]) == 2
     assert main(["serve", "-i", "lo", "--config", str(path)]) == 2
     assert capsys.readouterr().err.count(complaint) == 2
+
+
+def test_a_car_gets_its_contract_from_a_served_site_and_pays_with_it_the_next_time(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pnc(folder, "add", E)
+    root, car = str(folder / "oem_root.pem"), str(folder / "oem_chain.pem")
+    pnc(folder, "import", car, "--root", root, "--emaid", E)
+    text = site(folder).read_text().replace("[pnc.site]", '[pnc]\nrevocation = "prefer"\n[pnc.site]')
+    site(folder).write_text(
+        '[energy]\nmodes = ["AC_three_phase_core"]\n[service]\npayment_options = ["Contract"]\n'
+        '[tls]\npolicy = "required"\n'
+        'certificate_chain = "secc_chain.pem"\nprivate_key = "secc_leaf_key.pem"\n'
+        '[trust]\nv2g_roots = ["v2g_root.pem"]\nmo_roots = ["mo_root.pem"]\n' + text
+    )
+    arguments = ("--config", str(folder / "station.toml"))
+    with serving(*arguments, security="TLS") as (process, port):
+        ev = ["ev", "--host", "::1", "--port", str(port), "--ac", "--tls", "--loops", "3", "--pace", "0.02"]
+        ev += ["--wallet", str(folder), "--patience", "8"]
+        assert main([*ev, "--json"]) == 0
+        first = capsys.readouterr().out
+        assert process.stdout is not None
+        for line in process.stdout:  # the next port
+            if found := re.search(r"listening: .*TLS (\d+)", line):
+                ev[4] = found[1]
+                break
+        assert main([*ev, "--json"]) == 0
+        second = capsys.readouterr().out
+    assert "CertificateInstallationReq" in first
+    assert "CertificateInstallationReq" not in second
+    assert "PaymentDetailsReq" in second
+    assert stat.S_IMODE((folder / "car_contract_key.pem").stat().st_mode) == 0o600
+    kinds = [event.kind for event in store(folder).events()]
+    assert kinds == ["installed", "delivered", "granted", "granted"]
+
+
+def test_a_wallet_that_cannot_be_opened_is_misuse(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "car_contract.pem").write_bytes(PKI[Kind.CONTRACT_LEAF].certificate.pem)
+    (folder / "car_contract_key.pem").write_bytes(PKI[Kind.OEM_LEAF].key_pem)
+    assert main(["ev", "--wallet", str(folder)]) == 2
+    assert "is not the key of" in capsys.readouterr().err
+    assert main(["ev", "--wallet", str(folder / "nowhere")]) == 2
+    assert main(["ev", "--misbehave", "unsigned"]) == 2
 
 
 def test_serve_takes_the_store_or_a_back_end(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,14 +8,14 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def serving(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """`secc serve` on loopback as a process, and the TCP port it says it has."""
+def serving(*arguments: str, security: str = "plain") -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """`secc serve` on loopback as a process, and the TCP port it says it has; `security` may be TLS."""
     command = [sys.executable, "-m", "secc", "serve", "-i", "lo", "--sdp-port", "0", *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         assert process.stdout is not None
         for line in process.stdout:
-            if found := re.search(r"listening: \[::1\] of lo: plain (\d+)", line):
+            if found := re.search(rf"listening: \[::1\] of lo: .*{security} (\d+)", line):
                 yield process, int(found[1])
                 break
         else:

@@ -242,10 +242,13 @@ def terms_of(session: Session) -> ContractTerms:
 def refused(
     step: str, error: CertificateError, identity: str = "", code: ResponseCode | None = None
 ) -> Refused:
-    """The refusal for a broken rule, with its record; `code` where the step has one of its own."""
+    """The refusal for a broken rule, with its record; `code` where the step has one of its own.
+
+    Names stay in the record: what ends the session goes into journals.
+    """
     code = code or ResponseCode(error.response_code or "FAILED")
     record = ContractRefused(step, code, str(error.rule), str(error), identity)
-    return Refused(code, f"{error.rule}: {error}", record)
+    return Refused(code, f"contract: {error.rule}", record)
 
 
 def _answer(session: Session, processing: EVSEProcessing) -> None:

@@ -1,0 +1,57 @@
+"""The wallet of `secc ev`: a folder as `secc pki new` writes it, and the contract a station delivered."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from secc.errors import CertificateError
+from secc.pki.certificates import read_chain
+from secc.pki.issuing import Identity, key_pem, read_key
+from secc.sim import Wallet
+
+
+def open_wallet(folder: Path, contract: Path | None = None) -> Wallet:
+    """With the contract in `contract`, or the one that was delivered; raises CertificateError.
+
+    The key of `x_chain.pem` is `x_leaf_key.pem` or `x_key.pem`, beside it.
+    """
+    oem = Identity(
+        read_chain(_read(folder / "oem_leaf.pem"))[0], read_key(_read(folder / "oem_leaf_key.pem"))
+    )
+    wallet = Wallet(oem, read_chain(_read(folder / "v2g_root.pem")))
+    delivered = folder / CONTRACT
+    chosen = contract or (delivered if delivered.exists() else None)
+    if chosen is not None:
+        wallet.chain = read_chain(_read(chosen))
+        wallet.key = read_key(_read(_key_beside(chosen)))
+        if wallet.key.public_key() != wallet.chain[0].public_key:
+            raise CertificateError(f"{_key_beside(chosen)} is not the key of {chosen}", rule="not_our_key")
+    return wallet
+
+
+def keep_contract(folder: Path, wallet: Wallet) -> None:
+    """What was delivered in this session, for the next one."""
+    if wallet.key is None:
+        return
+    (folder / CONTRACT).write_bytes(b"".join(one.pem for one in wallet.chain))
+    path = _key_beside(folder / CONTRACT)
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(key_pem(wallet.key))
+
+
+CONTRACT = "car_contract.pem"
+
+
+def _key_beside(chain: Path) -> Path:
+    name = chain.stem.removesuffix("_chain")
+    leaf = chain.with_name(f"{name}_leaf_key.pem")
+    return leaf if leaf.exists() else chain.with_name(f"{name}_key.pem")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CertificateError(f"{path}: {error.strerror}", rule="empty") from error
