@@ -20,7 +20,6 @@ from typing import Any
 
 from certs.testpki.make import NOT_AFTER, NOT_BEFORE
 from secc import bench
-from secc.aio.records import OutputRecord, Record
 from secc.aio.station import Station
 from secc.bench import ALL, Case, Need, Outcome, Report, Target, Timers, Verdict, page, reports
 from secc.bench.pki import TesterPki
@@ -47,7 +46,7 @@ from secc.pnc import ContractIssuer, ContractStore, LocalBackend, ProvisioningSe
 from secc.ports import Backend
 from secc.sdp import TlsPolicy
 from secc.session.contract_events import Verdict as ContractVerdict
-from secc.session.events import ControlPilot, EndSession, EnergyNeed, PowerSchedule, PowerStep, ScheduleOffer
+from secc.session.events import ControlPilot, EnergyNeed, PowerSchedule, PowerStep, ScheduleOffer
 from secc.sim import SimulatedAcEvse, SimulatedBackend, SimulatedCable, SimulatedDcEvse
 from secc.slac.settings import SlacConfig
 
@@ -300,16 +299,11 @@ async def run_setup(
         nonlocal linked
         if state == "down":
             station.link_down()
-        elif not linked:
+        elif not linked or station.endpoint is None:  # each session needs a match of its own
             station.link_up()
         linked = state == "up"
 
-    def see(record: Record) -> None:
-        nonlocal linked
-        if isinstance(record, OutputRecord) and isinstance(record.output, EndSession):
-            linked = False  # the next session needs a new match
-
-    station = make(setup.config(), evse, setup.backend(), on_event=see, sdp_port=0)
+    station = make(setup.config(), evse, setup.backend(), sdp_port=0)
     async with station:
         assert station.sdp_port is not None
         target = Target(

@@ -266,7 +266,13 @@ class Car:
         }
 
     async def handshake(self) -> None:
+        """A station that has not got rid of the EV before may hang up at first: then once more."""
+        end = self.trial.now + self.trial.timers.reach
         answer = await self.ask(requests.offer())
+        while isinstance(answer, Closed) and self.trial.now < end:
+            await asyncio.sleep(PACE)
+            await self.connect()
+            answer = await self.ask(requests.offer())
         good = isinstance(answer, Answer) and answer.code.startswith("OK")
         self.trial.check(good, "supportedAppProtocolRes OK", answer)
         self.phase = Phase.SETUP

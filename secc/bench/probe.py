@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from secc.bench import requests
-from secc.bench.car import Answer, Car, Phase
+from secc.bench.car import PACE, Answer, Car, Phase
 from secc.bench.case import Case, Failed, Inconclusive
 from secc.bench.target import Facts, Offer, Target
 from secc.bench.trial import Trial
@@ -83,13 +85,21 @@ async def _look(car: Car) -> tuple[Offer, bool]:
     return offer, sets is not None and any(one.parameter_set_id == UPDATE for one in sets.parameter_set)
 
 
+_TRIES = 10
+"""A station may hang up while it gets rid of the connection before."""
+
+
 async def _speaks_din(target: Target, *, secure: bool) -> bool:
     trial = Trial(PROBE, target, Facts(), tls=secure)
     try:
         car = Car(trial)
-        await car.connect()
-        answer = await car.ask(requests.offer((DIN, 2, 0, 1, 1)))
-        return isinstance(answer, Answer) and answer.code.startswith("OK")
+        for _ in range(_TRIES):
+            await car.connect()
+            answer = await car.ask(requests.offer((DIN, 2, 0, 1, 1)))
+            if isinstance(answer, Answer):
+                return answer.code.startswith("OK")
+            await asyncio.sleep(PACE)
+        return False
     except (Inconclusive, Failed):
         return False
     finally:

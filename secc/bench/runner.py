@@ -111,6 +111,7 @@ async def _judge(case: Case, trial: Trial, target: Target) -> tuple[Verdict, str
     limit = LIMIT + target.timers.reach + sum(2 * getattr(target.timers, name) for name in case.waits)
     try:
         async with asyncio.timeout(limit):
+            await trial.link("up")
             await case.run(trial)
     except Failed as error:
         return Verdict.FAIL, str(error)

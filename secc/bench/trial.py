@@ -56,7 +56,6 @@ class Trial:
 
     async def datagram(self, data: bytes, text: str, *, limit: float | None = None) -> bytes | None:
         """Send one datagram to the discovery of the station; what comes back, or None."""
-        await self.link("up")
         with Datagrams(self.target.interface, port=self.target.sdp_port) as udp:
             self.note("sent", text, data)
             await udp.send(data)
