@@ -7,6 +7,8 @@ import java.io.BufferedReader;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.InputStreamReader;
+import java.io.StringReader;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Base64;
@@ -78,7 +80,8 @@ public final class ExificientBatch {
         Unindented filter = new Unindented();
         filter.setParent(parser);
         filter.setContentHandler(handler);
-        filter.parse(new InputSource(new ByteArrayInputStream(document)));
+        // As characters: this Xerces misreads some four-byte ones where its buffer ends.
+        filter.parse(new InputSource(new StringReader(new String(document, StandardCharsets.UTF_8))));
     }
 
     /** Leaves out the white space that indents a document, and joins text. */

@@ -1,4 +1,4 @@
-"""``python -m tools.compare_many [--count N] [--seed N] [set ...]``: very many random messages and EXIficient.
+"""``python -m tools.compare_many [--count N] [--seed N] [set ...]``: very many random messages.
 
 As `tools.compare_exificient`, but past the JSON layer of EXICodec: documents go as XML to the EXI processor
 itself, with the grammars of the jar, one process per set. So nothing has to be left out, all nine sets take

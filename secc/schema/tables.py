@@ -24,10 +24,13 @@ from secc.schema.notation import (
     Wildcard,
 )
 
-EE, COMPLEX, SIMPLE, ATTRIBUTE, CONTENT, TEXT, ANY = range(7)
+EE, COMPLEX, SIMPLE, ATTRIBUTE, CONTENT, TEXT, ANY, ESCAPE = range(8)
 SINGLE, LIST, ITEMS = range(3)
 NO_NAME = 0xFFFF
 COUNT_NONE, COUNT_SET, COUNT_STEP, COUNT_SOFT = range(4)
+SHORT_NO, SHORT_BOOLEAN, SHORT_NUMBER, SHORT_LITERAL, SHORT_UNSIGNED, SHORT_SIGNED = range(6)
+ABSTRACT = 0xFF
+"""Instead of the number of a record: the type may not appear in a message."""
 
 
 @dataclass(frozen=True)
@@ -85,10 +88,10 @@ class Relaxed:
 
 @dataclass(frozen=True)
 class Record:
-    """A straight line of short simple elements, only the last of variable width: read at one look.
+    """A straight line of short simple elements, only the last of variable width: read at one look of 64 bits.
 
-    `fields`: shift from the left, width, smallest value and span of each fixed field; `mask`: the bits that
-    must be zero; `tail`: shift of the field of variable width, whether it has a sign, and its bounds.
+    `fields`: bits behind it, width, smallest value and span of each fixed field; `mask`: the bits that
+    must be zero; `tail`: bits before the field of variable width, whether it has a sign, and its bounds.
     """
 
     fields: tuple[tuple[int, int, int, int], ...]
@@ -152,6 +155,15 @@ class Tables:
         return self.datatypes.index(found)
 
 
+RawDatatype = tuple[str, int, int, int, int, int]
+"""Kind, width, smallest and largest value, longest string, enumeration."""
+RawProduction = tuple[
+    tuple[int, int, int, int, int, int, int, int, int], tuple[int, int, int, int], tuple[int, int, bool]
+]
+"""Kind, slot, slot kind, name, target, next, count, number and last; width, meaning, smallest value and span of a
+short value; first state and record of a complex type, and whether only the end can follow."""
+
+
 @dataclass(frozen=True)
 class Raw:
     """Tables as plain tuples; the engine in ``rust/secc-exi`` reads these attributes by name."""
@@ -159,11 +171,11 @@ class Raw:
     name: str
     uris: list[str]
     names: list[tuple[int, str]]
-    datatypes: list[tuple[str, int, int, int, int, int]]
+    datatypes: list[RawDatatype]
     types: list[tuple[str, int, int, int, bool, bool, int]]
     slots: list[int]
     states: list[tuple[int, int, int, bool]]
-    productions: list[tuple[int, int, int, int, int, int, int, int, int]]
+    productions: list[RawProduction]
     documents: tuple[list[tuple[int, int, int, bool]], int]
     fragments: tuple[list[tuple[int, int, int, bool]], int]
     records: list[tuple[list[tuple[int, int, int, int]], int, int, tuple[int, bool, int, int] | None]]
@@ -202,7 +214,15 @@ def raw(tables: Tables) -> Raw:
         [s.kind for t in tables.types for s in t.slots],
         tables.states,
         [
-            (p.kind, p.slot, p.slot_kind, p.name, p.target, p.next, p.count, p.number, p.last)
+            (
+                (p.kind, p.slot, p.slot_kind, p.name, p.target, p.next, p.count, p.number, p.last),
+                _short(tables, p),
+                (
+                    types[p.target][1] if p.kind == COMPLEX else 0,
+                    0 if p.kind != COMPLEX else ABSTRACT if types[p.target][4] else types[p.target][6],
+                    p.kind in (COMPLEX, SIMPLE) and p.count == COUNT_NONE and _only_ends(tables, p.next),
+                ),
+            )
             for p in tables.prods
         ],
         ([(r.name, r.kind, r.target, r.relaxed) for r in tables.documents], tables.document_bits),
@@ -221,6 +241,25 @@ def raw(tables: Tables) -> Raw:
         ),
         tables.grammars.name_tables(),
     )
+
+
+def _short(tables: Tables, p: Prod) -> tuple[int, int, int, int]:
+    """What the engine needs to read a simple element at one look, if its value is short."""
+    d = tables.datatypes[p.target] if p.kind == SIMPLE else None
+    if d is None or d.kind not in ("boolean", "nbit", "enumeration"):
+        # Only without bounds that three octets could break.
+        if d is None or d.high < _SHORT_SPAN - 1 or d.low not in (0, min(d.low, -_SHORT_SPAN)):
+            return 0, SHORT_NO, 0, 0
+        integers = {"unsigned": SHORT_UNSIGNED, "integer": SHORT_SIGNED}
+        return 0, integers.get(d.kind, SHORT_NO), 0, 0
+    if d.kind == "boolean":
+        return 1, SHORT_BOOLEAN, 0, 1
+    return d.bits, SHORT_NUMBER if d.kind == "nbit" else SHORT_LITERAL, d.low, d.high - d.low
+
+
+def _only_ends(tables: Tables, state: int) -> bool:
+    first, count, *_ = tables.states[state]
+    return count == 1 and tables.prods[first].kind == EE
 
 
 def build(schema: SchemaSet) -> Tables:
@@ -243,8 +282,11 @@ def build(schema: SchemaSet) -> Tables:
     return tables
 
 
-# What a reader gets from one look at the stream; a record has to fit.
-_WINDOW = 57
+# Values of an integer of three octets.
+_SHORT_SPAN = 1 << 21
+
+# What a reader gets from one look at the stream, less the event codes before and behind; a record has to fit.
+_WINDOW = 57 - 8 - 1
 _RECORD_FIELDS = 3
 
 
@@ -274,8 +316,8 @@ def _record(tables: Tables, states: list[State]) -> Record | None:
             tail = (position, d.kind == "integer", d.low, d.high)
         else:
             span = 1 if d.kind == "boolean" else d.high - d.low
-            fields.append((position, d.bits, d.low, span))
             position += d.bits
+            fields.append((64 - position, d.bits, d.low, span))
     if tail is None:
         zeros += [position, position + 1]
         position += 2
@@ -338,6 +380,8 @@ def _add_states(tables: Tables, states: list[State], slots: list[Slot], index: d
     for state in states:
         tables.states.append((len(tables.prods), len(state.productions), state.bits, state.start))
         tables.prods += [_prod(tables, p, base, slots, index) for p in state.productions]
+        # A production for every code that can be read: the reader needs no check for those beyond the alternatives.
+        tables.prods += [Prod(ESCAPE)] * ((1 << state.bits) - len(state.productions))
 
 
 def _prod(tables: Tables, p: Production, base: int, slots: list[Slot], index: dict[QName, int]) -> Prod:

@@ -5,8 +5,8 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt, PyList, PyString, PyTuple};
 use v2g_exi::decode::Sink;
-use v2g_exi::grammar::{Slot, Type};
-use v2g_exi::value::{At, Found, NO_NAME};
+use v2g_exi::grammar::Slot;
+use v2g_exi::value::{At, Found, Octets, NO_NAME};
 
 /// Collects the fields of the open elements; slot 0 holds the finished root.
 pub(crate) struct Builder<'c, 'py> {
@@ -30,11 +30,11 @@ impl<'c, 'py> Builder<'c, 'py> {
     fn put(&mut self, at: At<'_>, value: Bound<'py, PyAny>) -> PyResult<()> {
         let base = self.open.last().map_or(0, |(_, base)| *base);
         let place = at.production;
-        let value = if place.items { self.item(at, value)? } else { value };
+        let value = if place.kept == Slot::Items { self.item(at, value)? } else { value };
         let Some(field) = self.fields.get_mut(base + place.slot as usize) else {
             return Ok(());
         };
-        if !place.list && !place.items {
+        if place.kept == Slot::Single {
             *field = Some(value);
             return Ok(());
         }
@@ -101,9 +101,10 @@ fn call<'py>(
 impl Sink for Builder<'_, '_> {
     type Error = PyErr;
 
-    fn open(&mut self, _: At<'_>, type_index: u16, element: &Type) -> PyResult<()> {
+    fn open(&mut self, _: At<'_>, type_index: u16) -> PyResult<()> {
         let base = self.fields.len();
-        self.fields.resize_with(base + element.slots as usize, || None);
+        let slots = self.codec.classes.get(type_index as usize).map_or(0, |class| class.slots.len());
+        self.fields.resize_with(base + slots, || None);
         self.open.push((type_index as usize, base));
         Ok(())
     }
@@ -158,6 +159,7 @@ impl<'py> Builder<'_, 'py> {
                 Ok(())
             })?
             .into_any(),
+            Found::Ascii(characters) => ascii(py, characters)?,
             Found::Text(text) => PyString::new(py, text).into_any(),
             Found::Literal(number, index) => {
                 let literals = self.codec.literals_of(number);
@@ -167,6 +169,23 @@ impl<'py> Builder<'_, 'py> {
                 }
             }
         })
+    }
+}
+
+/// A string of ASCII characters, copied from the stream to where the object keeps it.
+fn ascii<'py>(py: Python<'py>, characters: Octets<'_>) -> PyResult<Bound<'py, PyAny>> {
+    // SAFETY: an object made for `length` characters of at most 127 keeps them as that many bytes, which nobody else
+    // sees before this function returns, and which are initialised at once.
+    unsafe {
+        let length = characters.len();
+        let made = ffi::PyUnicode_New(length as ffi::Py_ssize_t, 127);
+        let string = Bound::from_owned_ptr_or_err(py, made)?;
+        if length > 0 {
+            let room = ffi::PyUnicode_1BYTE_DATA(string.as_ptr());
+            std::ptr::write_bytes(room, 0, length);
+            characters.copy_to(std::slice::from_raw_parts_mut(room, length));
+        }
+        Ok(string)
     }
 }
 

@@ -11,8 +11,9 @@ use v2g_exi::grammar::{
 type RawDatatype = (String, u8, i64, u64, u32, u16);
 type RawType = (String, u16, u16, u8, bool, bool, u8);
 type RawState = (u16, u8, u8, bool);
-/// kind, slot, slot kind, name, target, next, count, number, last
-type RawProduction = (u8, u8, u8, u16, u16, u16, u8, u16, u16);
+/// Kind, slot, slot kind, name, target, next, count, number, last; width, meaning, smallest value and span of a short
+/// value; first state and record of a complex type, and whether only the end can follow.
+type RawProduction = ((u8, u8, u8, u16, u16, u16, u8, u16, u16), (u8, u8, i16, u16), (u16, u8, bool));
 type RawRoot = (u16, u8, u16, bool);
 type RawRecord = (Vec<(u8, u8, i16, u16)>, u64, u8, Option<(u8, bool, i32, i32)>);
 type RawRelaxed = (Vec<(u16, u8, u16)>, u8, u16, u8, u16, u8, u16);
@@ -38,8 +39,7 @@ pub(crate) struct Raw {
 /// The grammar that the tables describe.
 pub(crate) fn grammar(raw: Raw) -> PyResult<Grammar> {
     let datatypes = raw.datatypes.into_iter().map(datatype).collect::<PyResult<Vec<_>>>()?;
-    let productions =
-        raw.productions.iter().map(|p| production(p, &datatypes)).collect::<PyResult<Vec<_>>>()?;
+    let productions = raw.productions.into_iter().map(production).collect::<PyResult<Vec<_>>>()?;
     let types = raw.types.into_iter().map(|(name, start, first_slot, slots, is_abstract, flat, record)| {
         Type { name: Owned(name), start, first_slot, slots, is_abstract, flat, record }
     });
@@ -104,6 +104,7 @@ fn kind(number: u8) -> PyResult<Kind> {
         4 => Kind::Content,
         5 => Kind::Text,
         6 => Kind::Any,
+        7 => Kind::Escape,
         other => return Err(unknown("kind of production", other)),
     })
 }
@@ -117,9 +118,8 @@ fn slot(number: u8) -> PyResult<Slot> {
     })
 }
 
-fn production(raw: &RawProduction, datatypes: &[Datatype]) -> PyResult<Production> {
-    let (kind_number, slot_number, slot_kind, name, target, next, count, number, last) = *raw;
-    let kind = kind(kind_number)?;
+fn production((head, fixed, (start, record, ends)): RawProduction) -> PyResult<Production> {
+    let (kind_number, slot_number, slot_kind, name, target, next, count, number, last) = head;
     let count = match count {
         0 => Count::None,
         1 => Count::Set,
@@ -127,23 +127,20 @@ fn production(raw: &RawProduction, datatypes: &[Datatype]) -> PyResult<Productio
         3 => Count::Soft,
         other => return Err(unknown("count", other)),
     };
-    let fixed = datatypes.get(target as usize).filter(|_| kind == Kind::Simple);
-    let (bits, short, low, span) = match fixed {
-        Some(d) if d.kind == DatatypeKind::Boolean => (1, Short::Boolean, 0, 1),
-        Some(d) if d.kind == DatatypeKind::NBit => {
-            (d.bits, Short::Number, d.low as i16, (d.high as i64).wrapping_sub(d.low) as u16)
-        }
-        Some(d) if d.kind == DatatypeKind::Enumeration => (d.bits, Short::Literal, 0, d.high as u16),
-        _ => (0, Short::No, 0, 0),
+    let (bits, short, low, span) = fixed;
+    let short = match short {
+        0 => Short::No,
+        1 => Short::Boolean,
+        2 => Short::Number,
+        3 => Short::Literal,
+        4 => Short::Unsigned,
+        5 => Short::Signed,
+        other => return Err(unknown("short value", other)),
     };
-    let slot_kind = slot(slot_kind)?;
-    let (list, items) = (slot_kind == Slot::List, slot_kind == Slot::Items);
-    let slot = slot_number;
     Ok(Production {
-        kind,
-        slot,
-        list,
-        items,
+        kind: kind(kind_number)?,
+        slot: slot_number,
+        kept: slot(slot_kind)?,
         count,
         name,
         target,
@@ -154,6 +151,9 @@ fn production(raw: &RawProduction, datatypes: &[Datatype]) -> PyResult<Productio
         short,
         low,
         span,
+        start,
+        record,
+        ends,
     })
 }
 
@@ -164,9 +164,9 @@ fn roots((entries, bits): (Vec<RawRoot>, u8)) -> PyResult<Roots> {
 }
 
 fn record((fields, mask, width, tail): &RawRecord) -> Record {
-    let mut own = [RecordField { shift: 0, bits: 0, low: 0, span: 0 }; 3];
-    for (field, (shift, bits, low, span)) in own.iter_mut().zip(fields) {
-        *field = RecordField { shift: *shift, bits: *bits, low: *low, span: *span };
+    let mut own = [RecordField::new(0, 0, 0, 0); 3];
+    for (field, (down, bits, low, span)) in own.iter_mut().zip(fields) {
+        *field = RecordField::new(*down, *bits, *low, *span);
     }
     let tail = tail.map(|(shift, signed, low, high)| RecordTail { shift, signed, low, high });
     Record { fields: own, fixed: fields.len() as u8, mask: *mask, width: *width, tail }

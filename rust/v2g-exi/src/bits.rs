@@ -6,22 +6,30 @@ const PADDING: usize = 16;
 /// A stream with room behind it.
 #[derive(Clone, Debug, Default)]
 pub struct Padded {
+    /// The stream, the padding, and whatever is left of longer ones.
     bytes: Vec<u8>,
+    length: usize,
 }
 
 impl Padded {
     /// Replaces the stream, keeping the memory.
     pub fn fill(&mut self, data: &[u8]) {
-        self.bytes.clear();
-        self.bytes.reserve(data.len() + PADDING);
-        self.bytes.extend_from_slice(data);
-        self.bytes.extend_from_slice(&[0; PADDING]);
+        let end = data.len() + PADDING;
+        if self.bytes.len() < end {
+            self.bytes.resize(end, 0);
+        }
+        let Some((stream, rest)) = self.bytes.split_at_mut_checked(data.len()) else { return };
+        stream.copy_from_slice(data);
+        if let Some(padding) = rest.first_chunk_mut::<PADDING>() {
+            *padding = [0; PADDING];
+        }
+        self.length = data.len();
     }
 
     /// A reader at the first bit.
     pub fn reader(&self) -> Reader<'_> {
-        let end = self.bytes.len().saturating_sub(PADDING) as u64 * 8;
-        Reader { data: &self.bytes, position: 0, end }
+        let data = self.bytes.get(..self.length.wrapping_add(PADDING)).unwrap_or(&[]);
+        Reader { data, position: 0, end: self.length as u64 * 8 }
     }
 }
 
@@ -33,11 +41,23 @@ pub struct Reader<'a> {
     end: u64,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     /// Bits consumed so far.
     #[inline(always)]
     pub fn position(&self) -> u64 {
         self.position
+    }
+
+    /// Bits there are.
+    #[inline(always)]
+    pub fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// Goes on at a position that was looked at.
+    #[inline(always)]
+    pub fn go_to(&mut self, position: u64) {
+        self.position = position;
     }
 
     /// Bits left; 0 after an overrun.
@@ -56,9 +76,8 @@ impl Reader<'_> {
     #[inline(always)]
     pub fn peek(&self) -> u64 {
         let byte = (self.position >> 3) as usize;
-        let tail = self.data.get(byte..).unwrap_or(&[]);
-        tail.first_chunk::<8>()
-            .map_or(0, |chunk| u64::from_be_bytes(*chunk).wrapping_shl((self.position & 7) as u32))
+        let chunk = self.data.get(byte..byte.wrapping_add(8)).and_then(<[u8]>::first_chunk::<8>);
+        chunk.map_or(0, |chunk| u64::from_be_bytes(*chunk).wrapping_shl((self.position & 7) as u32))
     }
 
     /// Consumes `count` bits that were looked at with [`Reader::peek`].
@@ -77,34 +96,23 @@ impl Reader<'_> {
     /// Reads `count` bits, 1 to 57.
     #[inline(always)]
     pub fn bits(&mut self, count: u32) -> u64 {
-        let value = top(self.peek(), count);
+        let value = head(self.peek(), count);
         self.skip(count);
         value
     }
 
-    /// Copies octets from the current position into `out`; the caller has checked that they are there.
-    pub fn octets(&mut self, out: &mut [u8]) {
-        let shift = (self.position & 7) as u32;
-        let byte = (self.position >> 3) as usize;
-        self.skip_octets(out.len());
-        let source = self.data.get(byte..).unwrap_or(&[]);
-        if shift == 0 {
-            if let Some(octets) = source.get(..out.len()) {
-                out.copy_from_slice(octets);
-            }
-            return;
-        }
-        // Byte by byte, which compilers turn into vector instructions.
-        let back = 8u32.wrapping_sub(shift);
-        for ((to, high), low) in out.iter_mut().zip(source).zip(source.get(1..).unwrap_or(&[])) {
-            *to = high.wrapping_shl(shift) | low.wrapping_shr(back);
-        }
+    /// The next `count` octets; the caller has checked that they are there.
+    #[inline(always)]
+    pub fn octets(&self, count: usize) -> Octets<'a> {
+        Octets { data: self.data, position: self.position, length: count }
     }
 
     /// What is left after the last event: (the padding bits are zero, whole bytes left, all of them zero).
     pub fn rest(&self) -> (bool, usize, bool) {
-        let pad = (8 - (self.position & 7) as u32) & 7;
-        let clean = top(self.peek(), pad) == 0;
+        let clean = top(self.peek(), self.position.wrapping_neg() as u32 & 7) == 0;
+        if self.position.wrapping_add(8) > self.end {
+            return (clean, 0, true);
+        }
         let end = (self.end / 8) as usize;
         let left = self.data.get(self.position.div_ceil(8) as usize..end).unwrap_or(&[]);
         (clean, left.len(), left.iter().all(|&b| b == 0))
@@ -118,6 +126,111 @@ impl Reader<'_> {
 #[inline(always)]
 pub fn top(word: u64, count: u32) -> u64 {
     (word >> 1).wrapping_shr(63u32.wrapping_sub(count))
+}
+
+/// The first `count` bits of a word, 1 to 64.
+#[inline(always)]
+pub fn head(word: u64, count: u32) -> u64 {
+    word.wrapping_shr(0u32.wrapping_sub(count))
+}
+
+/// Octets that still lie in the stream, at any bit position.
+#[derive(Clone, Copy, Debug)]
+pub struct Octets<'a> {
+    data: &'a [u8],
+    position: u64,
+    length: usize,
+}
+
+/// Up to here octets are copied a word at a time, above by instructions for vectors.
+const FEW: usize = 40;
+
+impl<'a> Octets<'a> {
+    /// None.
+    pub const EMPTY: Octets<'static> = Octets { data: &[], position: 0, length: 0 };
+
+    /// Number of octets.
+    #[inline(always)]
+    pub fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// The byte with the first bit, and the bits before that one.
+    #[inline(always)]
+    fn place(&self) -> (usize, u32) {
+        ((self.position >> 3) as usize, (self.position & 7) as u32)
+    }
+
+    /// `more` bytes from that byte on, over all octets.
+    #[inline(always)]
+    fn source(&self, more: usize) -> &'a [u8] {
+        let (first, _) = self.place();
+        self.data.get(first..first.wrapping_add(self.length).wrapping_add(more)).unwrap_or(&[])
+    }
+
+    /// Whether all are below 0x80.
+    #[inline(always)]
+    pub fn is_ascii(&self) -> bool {
+        // The top bit of each octet is the same bit of each byte.
+        let all = self.source(0).iter().fold(0, |all, byte| all | byte);
+        all & 0x80u8.wrapping_shr(self.place().1) == 0
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = u8> + 'a {
+        let (source, shift) = (self.source(1), self.place().1);
+        let back = 8u32.wrapping_sub(shift);
+        let pairs = source.iter().zip(source.get(1..).unwrap_or(&[]));
+        pairs.map(move |(high, low)| high.wrapping_shl(shift) | low.wrapping_shr(back))
+    }
+
+    /// Copies the octets into `out`, which is `len()` long.
+    pub fn copy_to(&self, out: &mut [u8]) {
+        if self.place().1 == 0 {
+            out.iter_mut().zip(self.source(0)).for_each(|(to, from)| *to = *from);
+        } else {
+            out.iter_mut().zip(self.pairs()).for_each(|(to, from)| *to = from);
+        }
+    }
+
+    /// Appends the octets to `out`.
+    #[inline(always)]
+    pub fn append_to(&self, out: &mut Vec<u8>) {
+        if self.length > FEW {
+            return self.append_many(out);
+        }
+        let end = out.len().wrapping_add(self.length);
+        let (mut at, shift) = self.place();
+        while out.len() < end {
+            let nine = self.data.get(at..at.wrapping_add(9)).and_then(<[u8]>::first_chunk::<9>);
+            let Some([a, b, c, d, e, f, g, h, last]) = nine.copied() else { break };
+            let word = u64::from_be_bytes([a, b, c, d, e, f, g, h]).wrapping_shl(shift);
+            let word = word | u64::from(last).wrapping_shl(shift) >> 8;
+            out.extend_from_slice(&word.to_be_bytes());
+            at = at.wrapping_add(8);
+        }
+        out.truncate(end);
+    }
+
+    #[inline(never)]
+    fn append_many(&self, out: &mut Vec<u8>) {
+        if self.place().1 == 0 {
+            out.extend_from_slice(self.source(0));
+        } else {
+            out.extend(self.pairs());
+        }
+    }
+
+    /// The octets as a vector.
+    pub fn to_vec(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.length);
+        self.append_many(&mut out);
+        out
+    }
 }
 
 /// Collects bits into bytes.

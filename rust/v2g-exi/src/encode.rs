@@ -1,6 +1,6 @@
 //! The encoder: takes elements and values in schema order and writes the shortest codes.
 
-use crate::bits::Writer;
+use crate::bits::{head, Writer};
 use crate::decode::MAX_DEPTH;
 use crate::error::EncodeError;
 use crate::grammar::{Count, Datatype, DatatypeKind, Grammar, Kind, Production, Root, Slices, State};
@@ -213,15 +213,14 @@ impl<'g> Encoder<'g> {
         for (value, field) in values.into_iter().zip(record.fields.iter().take(record.fixed as usize)) {
             let raw = i64::from(value).wrapping_sub(field.low.into());
             odd |= !(0..=i64::from(field.span)).contains(&raw);
-            let end = u32::from(field.shift).wrapping_add(field.bits.into());
-            word |= (raw as u64).wrapping_shl(u32::from(record.width).wrapping_sub(end));
+            word |= (raw as u64).wrapping_shl(field.down.into());
         }
         if odd {
             return self.record_by_field(code, production, values);
         }
         self.writer.bits(code.into(), self.state()?.bits.into());
         self.advance(production)?;
-        self.writer.bits(word, record.width.into());
+        self.writer.bits(head(word, record.width.into()), record.width.into());
         if let Some((tail, value)) = tail {
             if tail.signed {
                 self.writer.bits((value as u32 >> 31).into(), 1);

@@ -22,6 +22,8 @@ pub enum Kind {
     Text,
     /// Any element (wildcard).
     Any,
+    /// None: a code beyond the alternatives, the first of which leads to the second level.
+    Escape,
 }
 
 /// What a production does to the loop counter of its element.
@@ -56,10 +58,8 @@ pub struct Production {
     pub kind: Kind,
     /// Field of the element that the event belongs to.
     pub slot: u8,
-    /// The field is a list.
-    pub list: bool,
-    /// The field is a list of named items.
-    pub items: bool,
+    /// How that field is kept.
+    pub kept: Slot,
     /// Loop counter operation.
     pub count: Count,
     /// Name of the element or attribute: index into [`Grammar::names`].
@@ -72,20 +72,29 @@ pub struct Production {
     pub number: u16,
     /// State after the last copy of a bounded list.
     pub last: u16,
-    /// Width of the value of a simple element if that is fixed, else 0; copied from the datatype.
+    /// Width of the value of a simple element if that is fixed, else 0; as in the datatype.
     pub bits: u8,
-    /// What a fixed-width value is.
+    /// What can be read at one look.
     pub short: Short,
     /// Its smallest value.
     pub low: i16,
     /// Largest raw value above `low`.
     pub span: u16,
+    /// First state of a complex type; as in the type.
+    pub start: u16,
+    /// Record of a complex type, counted from 1; 0 if it is none, [`ABSTRACT`] if it may not appear.
+    pub record: u8,
+    /// Only the end of the element around it can follow: a code of one bit.
+    pub ends: bool,
 }
 
-/// A value of fixed width.
+/// Instead of the number of a record: the type is abstract.
+pub const ABSTRACT: u8 = 0xFF;
+
+/// A value that is read at one look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Short {
-    /// Not of fixed width.
+    /// It is not.
     No,
     /// xs:boolean
     Boolean,
@@ -93,15 +102,19 @@ pub enum Short {
     Number,
     /// Index of a literal.
     Literal,
+    /// Unsigned integer, mostly of up to three octets.
+    Unsigned,
+    /// The same behind a sign bit.
+    Signed,
 }
 
 /// A state: a run of productions and the width of its event code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(align(8))]
 pub struct State {
-    /// First production.
+    /// First production; there is one for each code of `bits` bits, those beyond `count` being [`Kind::Escape`].
     pub first: u16,
-    /// Number of productions; this value itself is the escape to the second level.
+    /// Number of alternatives; this value itself is the escape to the second level.
     pub count: u8,
     /// Width of the event code in bits.
     pub bits: u8,
@@ -190,14 +203,21 @@ pub struct Record {
 /// A field of fixed width in a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecordField {
-    /// Bits before it.
-    pub shift: u8,
-    /// Its width.
-    pub bits: u8,
+    /// Bits behind it in a look of 64 bits.
+    pub down: u8,
+    /// Ones in its width.
+    pub mask: u16,
     /// Its smallest value.
     pub low: i16,
     /// Its largest raw value above `low`.
     pub span: u16,
+}
+
+impl RecordField {
+    /// A field of `bits` bits with `down` bits behind it.
+    pub const fn new(down: u8, bits: u8, low: i16, span: u16) -> Self {
+        Self { down, mask: (1u16 << bits).wrapping_sub(1), low, span }
+    }
 }
 
 /// The integer at the end of a record.

@@ -3,7 +3,7 @@
 use crate::decode::{Decoder, Options, Report, Sink};
 use crate::encode::{Encoder, Style};
 use crate::error::{EncodeError, Failure};
-use crate::grammar::{Grammar, Kind, Type};
+use crate::grammar::{Grammar, Kind};
 use crate::value::{At, Found, Given};
 use std::convert::Infallible;
 
@@ -134,7 +134,7 @@ impl Sink for Tape {
     type Error = Infallible;
 
     #[inline(always)]
-    fn open(&mut self, at: At<'_>, type_index: u16, _: &Type) -> Result<(), Infallible> {
+    fn open(&mut self, at: At<'_>, type_index: u16) -> Result<(), Infallible> {
         self.nodes.push(Node::Open(at.index, type_index));
         Ok(())
     }
@@ -155,12 +155,14 @@ impl Sink for Tape {
                 }
             }
             Found::Octets(octets) => {
-                let start = self.store.len();
-                self.store.resize(start + octets.len(), 0);
-                if let Some(room) = self.store.get_mut(start..) {
-                    octets.copy_to(room);
-                }
-                Scalar::Octets(start as u32, octets.len() as u32)
+                let start = self.store.len() as u32;
+                octets.append_to(&mut self.store);
+                Scalar::Octets(start, octets.len() as u32)
+            }
+            Found::Ascii(characters) => {
+                let start = self.store.len() as u32;
+                characters.append_to(&mut self.store);
+                Scalar::Text(start, characters.len() as u32)
             }
             Found::Text(text) => {
                 let (start, length) = self.keep(text.as_bytes());

@@ -2,7 +2,7 @@
 
 use crate::decode::{Decoder, Options, Report, Sink, Step};
 use crate::error::{DecodeError, Failure};
-use crate::grammar::{Grammar, Kind, Production, Type};
+use crate::grammar::{Grammar, Kind, Production};
 use crate::value::{At, Found, NO_NAME};
 use std::convert::Infallible;
 use std::fmt::Write;
@@ -70,6 +70,7 @@ impl Trace<'_> {
             Kind::Attribute => format!("AT({name})"),
             Kind::Content | Kind::Text => "CH".into(),
             Kind::Any => "SE(*)".into(),
+            Kind::Escape => "escape".into(),
         }
     }
 }
@@ -135,7 +136,7 @@ impl Sink for Trace<'_> {
         self.rows.push(row);
     }
 
-    fn open(&mut self, at: At<'_>, _: u16, _: &Type) -> Result<(), Infallible> {
+    fn open(&mut self, at: At<'_>, _: u16) -> Result<(), Infallible> {
         let root = at.production.name == NO_NAME && self.names.is_empty();
         self.names.push(if root { self.root } else { at.production.name });
         Ok(())
@@ -162,7 +163,7 @@ fn show(found: Found<'_>) -> String {
         Found::Unsigned(v) => v.to_string(),
         Found::Big(negative, magnitude) => format!("{}0x{}", if negative { "-" } else { "" }, hex(magnitude)),
         Found::Octets(octets) => hex(&octets.to_vec()),
-        Found::Text(text) => text.to_owned(),
+        Found::Ascii(_) | Found::Text(_) => found.text().unwrap_or_default(),
         Found::Literal(_, index) => index.to_string(),
     }
 }

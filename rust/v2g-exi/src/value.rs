@@ -1,39 +1,8 @@
 //! Simple values on their way in or out.
 
-use crate::bits::Reader;
 use crate::grammar::Production;
 
-/// Octets that still lie in the stream, at any bit position.
-#[derive(Clone, Copy, Debug)]
-pub struct Octets<'a> {
-    pub(crate) reader: Reader<'a>,
-    pub(crate) length: usize,
-}
-
-impl Octets<'_> {
-    /// Number of octets.
-    pub fn len(&self) -> usize {
-        self.length
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.length == 0
-    }
-
-    /// Copies the octets into `out`, which is `len()` long.
-    pub fn copy_to(&self, out: &mut [u8]) {
-        let mut reader = self.reader;
-        reader.octets(out);
-    }
-
-    /// The octets as a vector.
-    pub fn to_vec(&self) -> Vec<u8> {
-        let mut out = vec![0; self.length];
-        self.copy_to(&mut out);
-        out
-    }
-}
+pub use crate::bits::Octets;
 
 /// A simple value met while decoding.
 #[derive(Clone, Copy, Debug)]
@@ -48,10 +17,23 @@ pub enum Found<'a> {
     Big(bool, &'a [u8]),
     /// xs:hexBinary, xs:base64Binary
     Octets(Octets<'a>),
+    /// xs:string and its kin, of ASCII characters only
+    Ascii(Octets<'a>),
     /// xs:string and its kin
     Text(&'a str),
     /// Datatype and index of the literal.
     Literal(u16, u16),
+}
+
+impl Found<'_> {
+    /// The characters of a string of either kind.
+    pub fn text(&self) -> Option<String> {
+        match self {
+            Found::Ascii(octets) => String::from_utf8(octets.to_vec()).ok(),
+            Found::Text(text) => Some((*text).to_owned()),
+            _ => None,
+        }
+    }
 }
 
 /// A simple value to write.

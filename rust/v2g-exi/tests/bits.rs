@@ -43,7 +43,7 @@ fn padded(data: &[u8]) -> Padded {
 #[test]
 fn octets_of_any_number_are_written_and_read_at_any_bit() {
     for lead in 0..=63u32 {
-        for count in 0..=40 {
+        for count in 0..=50 {
             let data = octets(count);
             let (mut writer, mut model) = (Writer::new(vec![0xFF; 3]), Model::default());
             for width in [lead.min(32), lead - lead.min(32)] {
@@ -61,9 +61,17 @@ fn octets_of_any_number_are_written_and_read_at_any_bit() {
             let stream = padded(&bytes);
             let mut reader = stream.reader();
             reader.skip(lead);
-            let mut out = vec![0; count];
-            reader.octets(&mut out);
-            assert_eq!(out, data, "{count} octets behind {lead} bits");
+            let octets = reader.octets(count);
+            reader.skip_octets(count);
+            assert_eq!(octets.len(), count);
+            assert_eq!(octets.to_vec(), data, "{count} octets behind {lead} bits");
+            let mut copy = vec![0; count];
+            octets.copy_to(&mut copy);
+            assert_eq!(copy, data, "{count} octets behind {lead} bits");
+            let mut longer = vec![1, 2, 3];
+            octets.append_to(&mut longer);
+            assert_eq!(longer.split_at(3), (&[1, 2, 3][..], &data[..]), "{count} octets behind {lead} bits");
+            assert_eq!(octets.is_ascii(), data.is_ascii(), "{count} octets behind {lead} bits");
             assert_eq!(reader.bits(3), 0b101);
             assert!(!reader.overrun());
         }
@@ -123,7 +131,10 @@ fn a_reader_far_behind_the_end_sees_zeros_and_says_so() {
             assert_eq!(reader.remaining(), 0);
             assert!(reader.overrun());
             let mut out = [7; 4];
-            reader.octets(&mut out);
+            reader.octets(4).copy_to(&mut out);
+            let mut none = Vec::new();
+            reader.octets(4).append_to(&mut none);
+            assert!(none.iter().all(|o| *o == 0), "nothing from outside the stream");
             assert!(out.iter().all(|o| *o == 0 || *o == 7), "nothing from outside the stream");
         }
     }
@@ -208,9 +219,8 @@ proptest! {
             match piece {
                 Piece::Bits(value, width) => prop_assert_eq!(reader.bits(*width), *value),
                 Piece::Octets(data) => {
-                    let mut out = vec![0; data.len()];
-                    reader.octets(&mut out);
-                    prop_assert_eq!(&out, data);
+                    prop_assert_eq!(&reader.octets(data.len()).to_vec(), data);
+                    reader.skip_octets(data.len());
                 }
             }
         }

@@ -69,6 +69,16 @@ impl<'g> Run<'_, 'g> {
         self.fault_at(Fault::Truncated, format!("length {length}, but {left} bytes are left"), name)
     }
 
+    #[cold]
+    pub(super) fn too_deep<E>(&self) -> Failure<E> {
+        self.fault(Fault::Depth, format!("more than {} levels", self.outer.len()))
+    }
+
+    #[cold]
+    pub(super) fn too_many<E>(&self) -> Failure<E> {
+        self.fault(Fault::Size, format!("more than {} elements", self.options.max_elements))
+    }
+
     /// The tables contradict themselves: only possible with tables that this crate did not generate.
     #[cold]
     pub(super) fn broken<E>(&self) -> Failure<E> {

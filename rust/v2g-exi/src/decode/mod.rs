@@ -8,7 +8,7 @@ mod wildcard;
 
 use crate::bits::Padded;
 use crate::error::{DecodeError, Failure, Kind as Fault};
-use crate::grammar::{Grammar, Production, Type};
+use crate::grammar::{Grammar, Production};
 use crate::value::{At, Found};
 use run::{Memory, Run};
 
@@ -21,7 +21,7 @@ pub trait Sink {
     /// A piece of the stream from bit `from` to before bit `to`.
     fn step(&mut self, _from: u64, _to: u64, _step: Step<'_>) {}
     /// An element of complex type starts.
-    fn open(&mut self, at: At<'_>, type_index: u16, element: &Type) -> Result<(), Self::Error>;
+    fn open(&mut self, at: At<'_>, type_index: u16) -> Result<(), Self::Error>;
     /// A simple element, attribute or text.
     fn value(&mut self, at: At<'_>, value: Found<'_>) -> Result<(), Self::Error>;
     /// The innermost open element ends; it belongs to `at` of the one around it.

@@ -2,27 +2,34 @@
 
 use super::values::short_unsigned;
 use super::{FullLists, Options, Report, Sink, Step, MAX_DEPTH};
-use crate::bits::{top, Reader};
+use crate::bits::{head, Reader};
 use crate::error::{Failure, Kind as Fault};
-use crate::grammar::{Count, Grammar, Kind, Production, Record, Root, Short, Slices};
+use crate::grammar::{Count, Grammar, Kind, Production, Record, RecordField, Root, Short, Slices, Slot};
 use crate::value::{At, Found, NO_NAME, ROOT};
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, Default)]
 #[repr(align(8))] // moved as one word
 pub(super) struct Frame {
     pub(super) state: u16,
     pub(super) counter: u16,
     pub(super) opener: u16,
-    /// Slot of the surrounding element, where the opener is no production of the tables.
-    pub(super) slot: u8,
 }
 
-pub(super) const EMPTY: Frame = Frame { state: 0, counter: 0, opener: ROOT, slot: 0 };
+const EMPTY: Frame = Frame { state: 0, counter: 0, opener: ROOT };
 
+/// What is kept from one stream to the next.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
+    scratch: Scratch,
+    outer: [Frame; MAX_DEPTH],
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
     pub(super) magnitude: Vec<u8>,
     pub(super) text: String,
+    /// Slots of the elements around, where their openers are no productions of the tables.
+    slots: [u8; MAX_DEPTH],
 }
 
 pub(super) struct Run<'a, 'g> {
@@ -30,12 +37,14 @@ pub(super) struct Run<'a, 'g> {
     pub(super) tables: Slices<'g>,
     pub(super) options: Options,
     pub(super) reader: Reader<'a>,
-    pub(super) memory: &'a mut Memory,
-    pub(super) root: Production,
+    pub(super) scratch: &'a mut Scratch,
+    /// The frames around the innermost one, from outside in; as many as may be.
+    pub(super) outer: &'a mut [Frame],
+    pub(super) root: Root,
     pub(super) frame: Frame,
-    pub(super) outer: [Frame; MAX_DEPTH],
     pub(super) depth: usize,
-    pub(super) elements_met: u32,
+    /// How many more elements of complex type may come; None where the stream is too short for too many.
+    elements_left: Option<u32>,
     pub(super) met_full_list: bool,
 }
 
@@ -53,27 +62,12 @@ impl<'a, 'g> Run<'a, 'g> {
             tables: grammar.slices(),
             options,
             reader,
-            memory,
-            root: Production {
-                kind: Kind::Complex,
-                slot: 0,
-                list: false,
-                items: false,
-                count: Count::None,
-                name: NO_NAME,
-                target: 0,
-                next: 0,
-                number: 0,
-                last: 0,
-                bits: 0,
-                short: Short::No,
-                low: 0,
-                span: 0,
-            },
+            scratch: &mut memory.scratch,
+            outer: memory.outer.get_mut(..options.max_depth.min(MAX_DEPTH)).unwrap_or(&mut []),
+            root: Root { name: NO_NAME, kind: Kind::Complex, target: 0, relaxed: false },
             frame: EMPTY,
-            outer: [EMPTY; MAX_DEPTH],
             depth: 0,
-            elements_met: 0,
+            elements_left: (reader.end() / 2 > options.max_elements.into()).then_some(options.max_elements),
             met_full_list: false,
         }
     }
@@ -102,15 +96,15 @@ impl<'a, 'g> Run<'a, 'g> {
             let to = self.reader.position();
             sink.step(to.saturating_sub(roots.bits.into()), to, Step::Root(index, alternatives, root.name));
         }
-        self.root = Production { kind: root.kind, name: root.name, target: root.target, ..self.root };
+        self.root = root;
         if root.relaxed && fragment {
             self.relaxed(root, sink)?;
         } else if root.kind == Kind::Complex {
-            self.open(root.target, ROOT, 0, sink)?;
+            self.open_root(sink)?;
             self.elements(sink)?;
         } else {
-            let production = self.root;
-            self.simple(0, At { index: ROOT, production: &production }, sink)?;
+            let production = production_of(root, 0);
+            self.simple_here(At { index: ROOT, production: &production }, sink)?;
         }
         if fragment {
             let end = self.grammar.fragments.entries.len() as u64 + 1;
@@ -130,7 +124,7 @@ impl<'a, 'g> Run<'a, 'g> {
             return Err(self.truncated());
         }
         let at = self.reader.position();
-        if at % 8 != 0 {
+        if S::TRACE && at % 8 != 0 {
             sink.step(at, at.next_multiple_of(8), Step::Padding);
         }
         let (clean_padding, trailing_bytes, zero) = self.reader.rest();
@@ -159,99 +153,141 @@ impl<'a, 'g> Run<'a, 'g> {
 
     /// The elements under the innermost frame, to the end of the outermost.
     pub(super) fn elements<S: Sink>(&mut self, sink: &mut S) -> Outcome<(), S::Error> {
-        while self.depth > 0 {
+        loop {
             let Some(state) = self.tables.states.get(self.frame.state as usize) else {
                 return Err(self.broken());
             };
             let word = self.reader.peek();
-            let code = top(word, state.bits.into()) as u16;
-            if code >= u16::from(state.count) {
-                self.reader.skip(state.bits.into());
-                self.escape(code, sink)?;
-                continue;
-            }
-            let index = state.first.wrapping_add(code);
-            let Some(production) = self.tables.productions.get(index as usize) else {
+            let bits = u32::from(state.bits);
+            let index = usize::from(state.first).wrapping_add(head(word, bits) as usize);
+            let Some(production) = self.tables.productions.get(index) else {
                 return Err(self.broken());
             };
-            let at = At { index, production };
-            if S::TRACE {
+            let at = At { index: index as u16, production };
+            if S::TRACE && production.kind != Kind::Escape {
                 let from = self.reader.position();
-                let alternatives = u16::from(state.count) + 1;
-                sink.step(
-                    from,
-                    from + u64::from(state.bits),
-                    Step::Code(code, alternatives, Some(production)),
-                );
+                let code = at.index.wrapping_sub(state.first);
+                let step = Step::Code(code, u16::from(state.count) + 1, Some(production));
+                sink.step(from, from + u64::from(state.bits), step);
             }
             match production.kind {
                 Kind::Simple => {
-                    let value = word.wrapping_shl(state.bits.into());
-                    let bits = u32::from(production.bits);
-                    let raw = top(value << 1, bits) as u16;
-                    // CH and EE must be zero around a value in range; all else takes the long way.
-                    let odd = value >> 63 | (value << 1).wrapping_shl(bits) >> 63;
+                    let look = word.wrapping_shl(bits);
                     self.advance(production)?;
-                    if S::TRACE || production.short == Short::No || odd != 0 || raw > production.span {
-                        self.simple(state.bits.into(), at, sink)?;
+                    if !self.element(look, bits, at, sink)? {
                         continue;
                     }
-                    // An overrun is noticed at the end of the element around it.
-                    self.reader.skip(u32::from(state.bits).wrapping_add(bits).wrapping_add(2));
-                    let found = match production.short {
-                        Short::Boolean => Found::Boolean(raw == 1),
-                        Short::Literal => Found::Literal(production.target, raw),
-                        _ => Found::Integer(i64::from(raw).wrapping_add(production.low.into())),
-                    };
-                    sink.value(at, found).map_err(Failure::Sink)?;
+                    self.reader.skip(1);
                 }
+                Kind::EndElement => self.reader.skip(bits),
                 Kind::Complex => {
-                    self.reader.skip(state.bits.into());
+                    self.reader.skip(bits);
                     self.advance(production)?;
-                    self.complex(at, sink)?;
+                    if production.record == 0 {
+                        self.open(at, sink)?;
+                        continue;
+                    }
+                    if !self.special(word.wrapping_shl(bits), at, sink)? {
+                        continue;
+                    }
+                    self.reader.skip(1);
                 }
-                Kind::EndElement => {
-                    self.reader.skip(state.bits.into());
-                    self.close(sink)?;
-                }
-                Kind::Attribute | Kind::Content => {
-                    self.reader.skip(state.bits.into());
-                    self.advance(production)?;
-                    self.datum(at, sink)?;
-                }
-                Kind::Text => {
-                    self.reader.skip(state.bits.into());
-                    self.advance(production)?;
-                    self.text(at, sink)?;
-                }
-                Kind::Any => {
-                    self.reader.skip(state.bits.into());
-                    self.advance(production)?;
-                    self.wildcard(production, sink)?;
+                _ => {
+                    if self.other(bits, at, state.first, sink)? {
+                        return Ok(());
+                    }
+                    continue;
                 }
             }
+            if self.close(sink)? {
+                return Ok(());
+            }
         }
-        Ok(())
+    }
+
+    /// An element of simple type, whose start code of `bits` bits is followed by `look`. True if the end of the element
+    /// around it is next.
+    #[inline(always)]
+    fn element<S: Sink>(
+        &mut self,
+        look: u64,
+        bits: u32,
+        at: At<'g>,
+        sink: &mut S,
+    ) -> Outcome<bool, S::Error> {
+        let production = at.production;
+        let width = u32::from(production.bits).wrapping_add(2);
+        // CH and EE are zero around a value in range: behind this, EE is the topmost bit.
+        let raw = head(look, width).rotate_right(1);
+        let short = if S::TRACE { Short::No } else { production.short };
+        let found = match short {
+            Short::No => None,
+            Short::Unsigned | Short::Signed => {
+                if let Some(rest) = self.integer(look, bits, at, sink)? {
+                    return Ok(production.ends && rest >> 63 == 0);
+                }
+                None
+            }
+            _ if raw > production.span.into() => None,
+            Short::Boolean => Some(Found::Boolean(raw == 1)),
+            Short::Literal => Some(Found::Literal(production.target, raw as u16)),
+            Short::Number => Some(Found::Integer((raw as i64).wrapping_add(production.low.into()))),
+        };
+        if let Some(found) = found {
+            // An overrun is noticed at the end of the element around it.
+            self.reader.skip(bits.wrapping_add(width));
+            sink.value(at, found).map_err(Failure::Sink)?;
+            return Ok(production.ends && look.wrapping_shl(width) >> 63 == 0);
+        }
+        self.reader.skip(bits);
+        let rest = self.simple(look, at, sink)?;
+        Ok(!S::TRACE && production.ends && rest >> 63 == 0)
+    }
+
+    /// Attributes, simple content, text, elements of any name, and codes beyond the alternatives. True if the outermost
+    /// element has ended.
+    fn other<S: Sink>(&mut self, bits: u32, at: At<'g>, first: u16, sink: &mut S) -> Outcome<bool, S::Error> {
+        self.reader.skip(bits);
+        if at.production.kind == Kind::Escape {
+            self.escape(at.index.wrapping_sub(first), sink)?;
+            return Ok(self.depth == 0);
+        }
+        self.advance(at.production)?;
+        match at.production.kind {
+            Kind::Attribute | Kind::Content => self.datum_here(at, sink)?,
+            Kind::Text => self.text(at, sink)?,
+            _ => self.wildcard(at.production, sink)?,
+        }
+        Ok(false)
     }
 
     #[inline(always)]
     pub(super) fn advance<E>(&mut self, production: &Production) -> Outcome<(), E> {
         self.frame.state = production.next;
-        match production.count {
-            Count::None => Ok(()),
-            Count::Set => {
-                self.frame.counter = production.number;
-                Ok(())
-            }
-            Count::Step | Count::Soft => self.step(production),
+        if production.count == Count::None {
+            return Ok(());
         }
+        self.count(production)
     }
 
-    pub(super) fn step<E>(&mut self, production: &Production) -> Outcome<(), E> {
+    #[inline(always)]
+    fn count<E>(&mut self, production: &Production) -> Outcome<(), E> {
+        if production.count == Count::Set {
+            self.frame.counter = production.number;
+            return Ok(());
+        }
+        self.frame.counter = self.frame.counter.saturating_add(1);
+        if self.frame.counter < production.number {
+            return Ok(());
+        }
+        self.full(production)
+    }
+
+    /// The counter has come to the number of the production, or that is 0.
+    fn full<E>(&mut self, production: &Production) -> Outcome<(), E> {
         if self.reader.overrun() {
             return Err(self.truncated());
         }
-        self.frame.counter = self.frame.counter.saturating_add(1);
         let limit = if production.number == 0 { self.options.max_occurs } else { production.number };
         if self.frame.counter > limit {
             let detail = format!("more than {limit} {}", self.grammar.local_name(production.name));
@@ -271,54 +307,85 @@ impl<'a, 'g> Run<'a, 'g> {
         Ok(())
     }
 
-    /// An element of complex type has started: read it at one look if it is a record.
+    /// The start of an element whose type is a record or abstract: a record is read at one look if it can be. True if
+    /// the end of the element around it is next.
     #[inline(always)]
-    pub(super) fn complex<S: Sink>(&mut self, at: At<'g>, sink: &mut S) -> Outcome<(), S::Error> {
-        let type_index = at.production.target;
-        let Some(element) = self.tables.types.get(type_index as usize) else {
-            return Err(self.broken());
+    fn special<S: Sink>(&mut self, look: u64, at: At<'g>, sink: &mut S) -> Outcome<bool, S::Error> {
+        let number = at.production.record;
+        let Some(record) = self.tables.records.get((number as usize).wrapping_sub(1)) else {
+            let detail = format!("{} is abstract", self.grammar.local_name(at.production.name));
+            return Err(self.fault(Fault::Range, detail));
         };
-        let records = if S::TRACE { &[] } else { self.tables.records };
-        if let Some(record) = records.get((element.record as usize).wrapping_sub(1)) {
-            if let Some(values) = self.record(record) {
-                return sink.record(at, type_index, record.len(), values).map_err(Failure::Sink);
-            }
+        let mut values = [0; 3];
+        let used = if S::TRACE { 0 } else { self.record(record, look, &mut values) };
+        if used == 0 {
+            self.open(at, sink)?;
+            return Ok(false);
         }
-        self.open(type_index, at.index, at.production.slot, sink)
+        sink.record(at, at.production.target, record.len(), values).map_err(Failure::Sink)?;
+        Ok(at.production.ends && look.wrapping_shl(used) >> 63 == 0)
     }
 
-    /// Reads a record whose codes are all zero and whose values are in range; None if it is not that simple.
+    /// Reads a record whose codes are all zero and whose values are in range, and tells its width; 0 if it is not that
+    /// simple.
     #[inline(always)]
-    pub(super) fn record(&mut self, record: &Record) -> Option<[i32; 3]> {
-        let word = self.reader.peek();
-        let mut odd = word & record.mask;
-        let mut values = [0i32; 3];
-        for (value, field) in values.iter_mut().zip(&record.fields) {
-            let raw = top(word.wrapping_shl(field.shift.into()), field.bits.into()) as u32;
-            odd |= u64::from(raw > field.span.into());
-            *value = (raw as i32).wrapping_add(field.low.into());
+    fn record(&mut self, record: &Record, look: u64, values: &mut [i32; 3]) -> u32 {
+        let [first, second, third] = &record.fields;
+        let mut over = 0;
+        let mut field = |field: &RecordField| {
+            let raw = look.wrapping_shr(field.down.into()) & u64::from(field.mask);
+            over |= u64::from(field.span).wrapping_sub(raw);
+            (raw as i32).wrapping_add(field.low.into())
+        };
+        values[0] = field(first);
+        values[1] = field(second);
+        if record.fixed == 3 {
+            values[2] = field(third);
         }
         let mut used = u32::from(record.width);
+        // The sign bit of a difference is set where a value is above its span.
+        let mut odd = look & record.mask | over >> 63 != 0;
         if let Some(tail) = &record.tail {
-            let signed = u32::from(tail.signed);
-            let rest = word.wrapping_shl(tail.shift.into());
-            let negative = top(rest, signed);
-            let rest = rest.wrapping_shl(signed);
-            let (raw, width) = short_unsigned(rest)?;
-            let value = (raw ^ negative.wrapping_neg()) as i32;
-            odd |= u64::from(value < tail.low) | u64::from(value > tail.high);
-            odd |= top(rest.wrapping_shl(width), 2);
-            *values.get_mut(record.fixed as usize)? = value;
-            used = used.wrapping_add(signed).wrapping_add(width).wrapping_add(2);
+            let mut rest = look.wrapping_shl(tail.shift.into());
+            let mut negative = 0;
+            if tail.signed {
+                negative = (rest as i64 >> 63) as u64;
+                rest <<= 1;
+                used = used.wrapping_add(1);
+            }
+            let Some((raw, width)) = short_unsigned(rest) else { return 0 };
+            let value = (raw ^ negative) as i32;
+            odd |= value < tail.low || value > tail.high || rest.wrapping_shl(width) >> 62 != 0;
+            match record.fixed {
+                2 => values[2] = value,
+                1 => values[1] = value,
+                _ => values[0] = value,
+            }
+            used = used.wrapping_add(width).wrapping_add(2);
         }
-        if odd != 0 || u64::from(used) > self.reader.remaining() || self.depth >= self.options.max_depth {
-            return None;
+        let end = self.reader.position().wrapping_add(used.into());
+        if odd || end > self.reader.end() || self.depth >= self.outer.len() {
+            return 0;
         }
-        self.reader.skip(used);
-        Some(values)
+        self.reader.go_to(end);
+        used
     }
 
-    pub(super) fn open<S: Sink>(
+    /// Starts the complex element of a production.
+    #[inline(always)]
+    fn open<S: Sink>(&mut self, at: At<'g>, sink: &mut S) -> Outcome<(), S::Error> {
+        self.push(at.production.start, at.index)?;
+        sink.open(at, at.production.target).map_err(Failure::Sink)
+    }
+
+    fn open_root<S: Sink>(&mut self, sink: &mut S) -> Outcome<(), S::Error> {
+        let root = self.root;
+        self.open_type(root.target, ROOT, 0, sink)
+    }
+
+    /// Starts an element that no production of the tables stands for.
+    #[inline(always)]
+    pub(super) fn open_type<S: Sink>(
         &mut self,
         type_index: u16,
         opener: u16,
@@ -332,45 +399,77 @@ impl<'a, 'g> Run<'a, 'g> {
             let detail = format!("{} is abstract", self.opener_name(opener));
             return Err(self.fault(Fault::Range, detail));
         }
-        let deepest = self.options.max_depth.min(MAX_DEPTH);
-        if self.depth >= deepest {
-            return Err(self.fault(Fault::Depth, format!("more than {deepest} levels")));
+        self.push(element.start, opener)?;
+        if let Some(kept) = self.scratch.slots.get_mut(self.depth.wrapping_sub(1)) {
+            *kept = slot;
         }
-        if let Some(outer) = self.outer.get_mut(self.depth) {
-            *outer = self.frame;
-        }
-        self.depth = self.depth.wrapping_add(1);
-        self.elements_met = self.elements_met.wrapping_add(1);
-        self.frame = Frame { state: element.start, counter: 0, opener, slot };
-        let unlisted;
-        let production = if let Some(production) = self.tables.productions.get(opener as usize) {
-            production
-        } else {
-            unlisted = self.unlisted(opener, slot);
-            &unlisted
-        };
-        sink.open(At { index: opener, production }, type_index, element).map_err(Failure::Sink)
+        let production = self.unlisted(opener, slot);
+        sink.open(At { index: opener, production: &production }, type_index).map_err(Failure::Sink)
     }
 
     #[inline(always)]
-    pub(super) fn close<S: Sink>(&mut self, sink: &mut S) -> Outcome<(), S::Error> {
+    fn push<E>(&mut self, state: u16, opener: u16) -> Outcome<(), E> {
+        let Some(outer) = self.outer.get_mut(self.depth) else {
+            return Err(self.too_deep());
+        };
+        *outer = self.frame;
+        self.depth = self.depth.wrapping_add(1);
+        self.frame = Frame { state, counter: 0, opener };
+        if self.elements_left.is_some() {
+            return self.count_element();
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn count_element<E>(&mut self) -> Outcome<(), E> {
+        self.elements_left = self.elements_left.and_then(|left| left.checked_sub(1));
+        if self.elements_left.is_none() {
+            return Err(self.too_many());
+        }
+        Ok(())
+    }
+
+    /// Ends the innermost element; true if it was the outermost.
+    #[inline(always)]
+    pub(super) fn close<S: Sink>(&mut self, sink: &mut S) -> Outcome<bool, S::Error> {
         if self.reader.overrun() {
             return Err(self.truncated());
         }
-        if self.elements_met > self.options.max_elements {
-            let detail = format!("more than {} elements", self.options.max_elements);
-            return Err(self.fault(Fault::Size, detail));
-        }
-        let Frame { opener, slot, .. } = self.frame;
-        self.depth = self.depth.saturating_sub(1);
-        self.frame = self.outer.get(self.depth).copied().unwrap_or(EMPTY);
-        let unlisted;
-        let production = if let Some(production) = self.tables.productions.get(opener as usize) {
-            production
+        let opener = self.frame.opener;
+        let depth = self.depth.wrapping_sub(1);
+        let Some(outer) = self.outer.get(depth) else { return Err(self.broken()) };
+        self.frame = *outer;
+        self.depth = depth;
+        if let Some(production) = self.tables.productions.get(opener as usize) {
+            sink.close(At { index: opener, production }).map_err(Failure::Sink)?;
         } else {
-            unlisted = self.unlisted(opener, slot);
-            &unlisted
-        };
-        sink.close(At { index: opener, production }).map_err(Failure::Sink)
+            let slot = self.scratch.slots.get(depth).copied().unwrap_or(0);
+            let production = self.unlisted(opener, slot);
+            sink.close(At { index: opener, production: &production }).map_err(Failure::Sink)?;
+        }
+        Ok(depth == 0)
+    }
+}
+
+/// The production of an element that has none in the tables.
+pub(super) fn production_of(root: Root, slot: u8) -> Production {
+    Production {
+        kind: root.kind,
+        slot,
+        kept: Slot::Single,
+        count: Count::None,
+        name: root.name,
+        target: root.target,
+        next: 0,
+        number: 0,
+        last: 0,
+        bits: 0,
+        short: Short::No,
+        low: 0,
+        span: 0,
+        start: 0,
+        record: 0,
+        ends: false,
     }
 }

@@ -1,6 +1,6 @@
 //! Where the schema's grammar is left: the second level, and the grammar of ambiguous fragments.
 
-use super::run::{Outcome, Run};
+use super::run::{production_of, Outcome, Run};
 use super::{Sink, Step};
 use crate::error::{Failure, Kind as Fault};
 use crate::grammar::{DatatypeKind, Kind, Production, Relaxed, Root};
@@ -31,9 +31,7 @@ impl Run<'_, '_> {
         }
         let value = match self.tables.datatypes.get(at.production.target as usize).map(|d| d.kind) {
             Some(DatatypeKind::String) => Found::Text(""),
-            Some(DatatypeKind::Binary | DatatypeKind::Hex) => {
-                Found::Octets(Octets { reader: self.reader, length: 0 })
-            }
+            Some(DatatypeKind::Binary | DatatypeKind::Hex) => Found::Octets(Octets::EMPTY),
             _ => return Err(self.undeclared("an end instead of a value", at.production.name)),
         };
         sink.value(at, value).map_err(Failure::Sink)
@@ -63,7 +61,8 @@ impl Run<'_, '_> {
         match run.iter().zip(state.first..).find(|(p, _)| p.kind == Kind::Content) {
             Some((production, index)) if what == SECOND_LEVEL[0] => {
                 self.empty(At { index, production }, sink)?;
-                self.close(sink)
+                self.close(sink)?;
+                Ok(())
             }
             _ => {
                 let name = self.opener_name(self.frame.opener);
@@ -92,9 +91,9 @@ impl Run<'_, '_> {
         else {
             return Err(self.broken());
         };
-        self.open(root.target, ROOT, 0, sink)?;
+        self.open_type(root.target, ROOT, 0, sink)?;
         let mut least = 0;
-        let base = self.root;
+        let base = production_of(self.root, 0);
         let mut ended = false;
         let value = Production { slot: *value_slot, target: *value_datatype, kind: Kind::Content, ..base };
         let end = Production { kind: Kind::EndElement, ..base };
@@ -116,20 +115,22 @@ impl Run<'_, '_> {
             least = code + 1;
             let production = Production { slot: *slot, target: *datatype, kind: Kind::Attribute, ..base };
             self.tell_code(*tag_bits, code, &production, sink);
-            self.datum(At { index: ROOT, production: &production }, sink)?;
+            self.datum_here(At { index: ROOT, production: &production }, sink)?;
         }
         let at = At { index: ROOT, production: &value };
         if ended {
             self.empty(at, sink)?;
-            return self.close(sink);
+            self.close(sink)?;
+            return Ok(());
         }
-        self.datum(at, sink)?;
+        self.datum_here(at, sink)?;
         let code = self.relaxed_code(*content_bits)?;
         if code != *content_end {
             return Err(self.undeclared("content after the value", root.name));
         }
         self.tell_code(*content_bits, code, &end, sink);
-        self.close(sink)
+        self.close(sink)?;
+        Ok(())
     }
 
     fn relaxed_code<E>(&mut self, bits: u8) -> Outcome<u16, E> {

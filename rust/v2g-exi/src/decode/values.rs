@@ -2,50 +2,42 @@
 
 use super::run::{Outcome, Run};
 use super::{Sink, Step};
-use crate::bits::top;
+use crate::bits::head;
 use crate::error::{Failure, Kind as Fault};
-use crate::grammar::{Datatype, DatatypeKind, UNBOUNDED};
+use crate::grammar::{Datatype, DatatypeKind, Short, UNBOUNDED};
 use crate::value::{At, Found, Octets, NO_NAME};
 
-impl Run<'_, '_> {
-    /// Start code, CH, value and EE of an element of simple type. `lead`: width of the start code.
+impl<'a> Run<'a, '_> {
+    /// CH, value and EE of an element of simple type, whose start code has been read. `look`: what follows it. Gives a
+    /// look at the bit that follows the element, or ones.
     #[inline(always)]
-    pub(super) fn simple<S: Sink>(&mut self, lead: u32, at: At<'_>, sink: &mut S) -> Outcome<(), S::Error> {
-        let Some(d) = self.tables.datatypes.get(at.production.target as usize) else {
-            return Err(self.broken());
-        };
-        let word = self.reader.peek().wrapping_shl(lead);
-        if word >> 63 == 1 {
-            self.reader.skip(lead.wrapping_add(1));
-            return self.empty_simple(at, sink);
+    pub(super) fn simple<S: Sink>(&mut self, look: u64, at: At<'_>, sink: &mut S) -> Outcome<u64, S::Error> {
+        self.reader.skip(1);
+        if look >> 63 == 1 {
+            self.empty_simple(at, sink)?;
+            return Ok(u64::MAX);
         }
-        self.reader.skip(lead.wrapping_add(1));
         if S::TRACE {
             let to = self.reader.position();
             sink.step(to - 1, to, Step::Characters);
         }
-        if d.bits > 0 {
-            let bits = u32::from(d.bits);
-            let raw = top(word << 1, bits);
-            if top((word << 1).wrapping_shl(bits), 1) == 0 {
-                self.reader.skip(bits.wrapping_add(1));
-                if S::TRACE && !self.reader.overrun() {
-                    let to = self.reader.position();
-                    sink.step(to - u64::from(bits) - 1, to - 1, Step::Value(at, raw_value(d, raw, at)));
-                    sink.step(to - 1, to, Step::SimpleEnd);
-                }
-                return self.short(d, raw, at, sink);
-            }
-        }
-        self.datum(at, sink)?;
-        if self.reader.bits(1) == 1 {
+        self.datum(look << 1, at, sink)?;
+        let rest = self.reader.peek();
+        if rest >> 63 == 1 {
+            self.reader.skip(1);
             return Err(self.undeclared("content after a value", at.production.name));
         }
+        self.reader.skip(1);
         if S::TRACE {
             let to = self.reader.position();
             sink.step(to - 1, to, Step::SimpleEnd);
         }
-        Ok(())
+        Ok(rest << 1)
+    }
+
+    /// The same at the present position.
+    pub(super) fn simple_here<S: Sink>(&mut self, at: At<'_>, sink: &mut S) -> Outcome<(), S::Error> {
+        self.simple(self.reader.peek(), at, sink).map(|_| ())
     }
 
     /// A value of fixed width that has been read.
@@ -75,32 +67,34 @@ impl Run<'_, '_> {
         sink.value(at, found).map_err(Failure::Sink)
     }
 
+    /// A value. `look`: what follows, of which 48 bits at least are there.
     #[inline(always)]
-    pub(super) fn datum<S: Sink>(&mut self, at: At<'_>, sink: &mut S) -> Outcome<(), S::Error> {
+    pub(super) fn datum<S: Sink>(&mut self, look: u64, at: At<'_>, sink: &mut S) -> Outcome<(), S::Error> {
         let from = self.reader.position();
         let name = at.production.name;
         let Some(d) = self.tables.datatypes.get(at.production.target as usize) else {
             return Err(self.broken());
         };
-        let found = match d.kind {
+        match d.kind {
             DatatypeKind::Boolean | DatatypeKind::NBit | DatatypeKind::Enumeration => {
-                let raw = top(self.reader.peek(), d.bits.into());
+                let raw = head(look, d.bits.into());
                 self.reader.skip(d.bits.into());
                 if S::TRACE && !self.reader.overrun() {
                     sink.step(from, self.reader.position(), Step::Value(at, raw_value(d, raw, at)));
                 }
-                return self.short(d, raw, at, sink);
+                self.short(d, raw, at, sink)
             }
             DatatypeKind::Unsigned => {
-                let raw = self.unsigned(name)?;
+                let raw = self.unsigned(look, name)?;
                 if raw > d.high || raw < d.low.unsigned_abs() {
                     return Err(self.out_of_range(raw, d, name));
                 }
-                Found::Unsigned(raw)
+                self.tell(from, at, Found::Unsigned(raw), sink)
             }
             DatatypeKind::Integer => {
-                let negative = self.reader.bits(1);
-                let raw = self.unsigned(name)?;
+                let negative = look >> 63;
+                self.reader.skip(1);
+                let raw = self.unsigned(look << 1, name)?;
                 if raw > i64::MAX as u64 {
                     return Err(self.out_of_range(raw, d, name));
                 }
@@ -108,26 +102,55 @@ impl Run<'_, '_> {
                 if value < d.low || value > d.high as i64 {
                     return Err(self.out_of_range(value, d, name));
                 }
-                Found::Integer(value)
+                self.tell(from, at, Found::Integer(value), sink)
             }
-            DatatypeKind::Big => {
-                let negative = self.big(name)?;
-                Found::Big(negative, &self.memory.magnitude)
-            }
+            DatatypeKind::Big => self.big_datum(at, sink),
             DatatypeKind::Binary | DatatypeKind::Hex => {
-                let length = self.unsigned(name)?;
-                if length > self.reader.remaining() / 8 || length > d.max_length.into() {
-                    return Err(self.too_long(length, d.max_length, name));
-                }
-                let octets = Octets { reader: self.reader, length: length as usize };
-                self.reader.skip_octets(length as usize);
-                Found::Octets(octets)
+                let length = self.unsigned(look, name)?;
+                let octets = self.take(length, d.max_length, name)?;
+                self.tell(from, at, Found::Octets(octets), sink)
             }
             DatatypeKind::String => {
-                self.string(d.max_length, name)?;
-                Found::Text(&self.memory.text)
+                let length = self.string_length(look, name)?;
+                let before = self.reader;
+                let octets = self.take(length, d.max_length, name)?;
+                if octets.is_ascii() {
+                    return self.tell(from, at, Found::Ascii(octets), sink);
+                }
+                self.reader = before;
+                self.wide_string(length, name)?;
+                self.tell(from, at, Found::Text(&self.scratch.text), sink)
             }
-        };
+        }
+    }
+
+    /// The same at the present position.
+    pub(super) fn datum_here<S: Sink>(&mut self, at: At<'_>, sink: &mut S) -> Outcome<(), S::Error> {
+        self.datum(self.reader.peek(), at, sink)
+    }
+
+    #[cold]
+    fn big_datum<S: Sink>(&mut self, at: At<'_>, sink: &mut S) -> Outcome<(), S::Error> {
+        let from = self.reader.position();
+        let negative = self.big(at.production.name)?;
+        self.tell(from, at, Found::Big(negative, &self.scratch.magnitude), sink)
+    }
+
+    /// Consumes `length` octets, if there are so many and the schema allows it.
+    #[inline(always)]
+    fn take<E>(&mut self, length: u64, limit: u32, name: u16) -> Outcome<Octets<'a>, E> {
+        let end = self.reader.position().wrapping_add(length.wrapping_mul(8));
+        if length > limit.into() || end > self.reader.end() {
+            return Err(self.too_long(length, limit, name));
+        }
+        let octets = self.reader.octets(length as usize);
+        self.reader.go_to(end);
+        Ok(octets)
+    }
+
+    /// Hands a value that started at bit `from` to the sink.
+    #[inline(always)]
+    fn tell<S: Sink>(&self, from: u64, at: At<'_>, found: Found<'_>, sink: &mut S) -> Outcome<(), S::Error> {
         if self.reader.overrun() {
             return Err(self.truncated());
         }
@@ -137,10 +160,44 @@ impl Run<'_, '_> {
         sink.value(at, found).map_err(Failure::Sink)
     }
 
+    /// An element of integer type whose value and end are in the look that follows its start code: what follows it. None
+    /// if it takes the long way.
+    #[inline(always)]
+    pub(super) fn integer<S: Sink>(
+        &mut self,
+        look: u64,
+        lead: u32,
+        at: At<'_>,
+        sink: &mut S,
+    ) -> Outcome<Option<u64>, S::Error> {
+        let signed = at.production.short == Short::Signed;
+        let (mut rest, mut negative, mut used) = (look << 1, 0, lead.wrapping_add(2));
+        if signed {
+            negative = rest >> 63;
+            rest <<= 1;
+            used = used.wrapping_add(1);
+        }
+        // The bounds of such a type are beyond three octets.
+        let Some((raw, width)) = short_unsigned(rest) else { return Ok(None) };
+        let rest = rest.wrapping_shl(width);
+        let end = self.reader.position().wrapping_add(used.wrapping_add(width).into());
+        if (look | rest) >> 63 != 0 || end > self.reader.end() {
+            return Ok(None);
+        }
+        self.reader.go_to(end);
+        let found = if signed {
+            Found::Integer((raw ^ negative.wrapping_neg()) as i64)
+        } else {
+            Found::Unsigned(raw)
+        };
+        sink.value(at, found).map_err(Failure::Sink)?;
+        Ok(Some(rest << 1))
+    }
+
     /// Unsigned integer of at most 64 bits (EXI 1.0, section 7.1.6).
     #[inline(always)]
-    pub(super) fn unsigned<E>(&mut self, name: u16) -> Outcome<u64, E> {
-        match short_unsigned(self.reader.peek()) {
+    pub(super) fn unsigned<E>(&mut self, look: u64, name: u16) -> Outcome<u64, E> {
+        match short_unsigned(look) {
             Some((value, width)) => {
                 self.reader.skip(width);
                 Ok(value)
@@ -149,6 +206,12 @@ impl Run<'_, '_> {
         }
     }
 
+    /// The same at the present position.
+    pub(super) fn unsigned_here<E>(&mut self, name: u16) -> Outcome<u64, E> {
+        self.unsigned(self.reader.peek(), name)
+    }
+
+    #[cold]
     pub(super) fn long_unsigned<E>(&mut self, name: u16) -> Outcome<u64, E> {
         let mut value = 0u64;
         for group in 0..20u32 {
@@ -193,7 +256,7 @@ impl Run<'_, '_> {
                     low = sum;
                     high += u64::from(carry);
                 }
-                let magnitude = &mut self.memory.magnitude;
+                let magnitude = &mut self.scratch.magnitude;
                 magnitude.clear();
                 magnitude.extend_from_slice(&high.to_be_bytes());
                 magnitude.extend_from_slice(&low.to_be_bytes());
@@ -203,56 +266,45 @@ impl Run<'_, '_> {
         Err(self.too_large(name))
     }
 
-    /// A literal string into the text memory (EXI 1.0, section 7.3.3 with empty value tables).
-    pub(super) fn string<E>(&mut self, max_length: u32, name: u16) -> Outcome<(), E> {
-        let raw = self.unsigned(name)?;
-        if self.reader.overrun() {
-            return Err(self.truncated());
-        }
-        let Some(length) = raw.checked_sub(2) else {
-            let which = if raw == 0 { "local" } else { "global" };
-            let detail = format!("a hit in the {which} value table, which is empty in V2G");
-            return Err(self.fault_at(Fault::StringTable, detail, name));
-        };
-        self.text_of(length, max_length, name)
+    /// Number of characters of a literal string (EXI 1.0, section 7.3.3 with empty value tables).
+    #[inline(always)]
+    fn string_length<E>(&mut self, look: u64, name: u16) -> Outcome<u64, E> {
+        let raw = self.unsigned(look, name)?;
+        raw.checked_sub(2).ok_or_else(|| self.table_hit(raw, name))
+    }
+
+    #[cold]
+    fn table_hit<E>(&self, raw: u64, name: u16) -> Failure<E> {
+        let which = if raw == 0 { "local" } else { "global" };
+        let detail = format!("a hit in the {which} value table, which is empty in V2G");
+        self.fault_at(Fault::StringTable, detail, name)
     }
 
     /// Text between elements.
     #[cold]
     pub(super) fn text<S: Sink>(&mut self, at: At<'_>, sink: &mut S) -> Outcome<(), S::Error> {
         let from = self.reader.position();
-        self.string(UNBOUNDED, NO_NAME)?;
-        if self.reader.overrun() {
-            return Err(self.truncated());
-        }
-        let found = Found::Text(&self.memory.text);
-        sink.step(from, self.reader.position(), Step::Value(at, found));
-        sink.value(at, found).map_err(Failure::Sink)
+        let length = self.string_length(self.reader.peek(), NO_NAME)?;
+        self.text_of(length, NO_NAME)?;
+        self.tell(from, at, Found::Text(&self.scratch.text), sink)
     }
 
     /// `length` characters into the text memory.
-    pub(super) fn text_of<E>(&mut self, length: u64, max_length: u32, name: u16) -> Outcome<(), E> {
-        if length > self.reader.remaining() / 8 || length > max_length.into() {
-            return Err(self.too_long(length, max_length, name));
+    pub(super) fn text_of<E>(&mut self, length: u64, name: u16) -> Outcome<(), E> {
+        if length > self.reader.remaining() / 8 {
+            return Err(self.too_long(length, UNBOUNDED, name));
         }
-        let mut octets = std::mem::take(&mut self.memory.text).into_bytes();
-        octets.clear();
-        octets.resize(length as usize, 0);
-        let before = self.reader;
-        self.reader.octets(&mut octets);
-        if octets.iter().fold(0, |all, &b| all | b) >= 0x80 {
-            self.reader = before;
-            return self.wide_string(length, name);
-        }
-        self.memory.text = String::from_utf8(octets).unwrap_or_default();
-        Ok(())
+        self.wide_string(length, name)
     }
 
+    /// Characters of any kind into the text memory.
     #[cold]
     pub(super) fn wide_string<E>(&mut self, length: u64, name: u16) -> Outcome<(), E> {
-        let mut text = String::with_capacity(length as usize * 2);
+        let mut text = std::mem::take(&mut self.scratch.text);
+        text.clear();
+        text.reserve(length as usize);
         for _ in 0..length {
-            let raw = self.unsigned(name)?;
+            let raw = self.unsigned_here(name)?;
             if self.reader.overrun() {
                 return Err(self.truncated());
             }
@@ -262,7 +314,7 @@ impl Run<'_, '_> {
             };
             text.push(character);
         }
-        self.memory.text = text;
+        self.scratch.text = text;
         Ok(())
     }
 }

@@ -1,9 +1,9 @@
 //! Elements where the schema allows any, and names that are spelled out.
 
-use super::run::{Outcome, Run};
+use super::run::{production_of, Outcome, Run};
 use super::{Sink, Step};
 use crate::error::Kind as Fault;
-use crate::grammar::{Kind, Production, UNBOUNDED};
+use crate::grammar::{Kind, Production, Slot};
 use crate::value::{At, NO_NAME, ROOT, WILD};
 
 impl Run<'_, '_> {
@@ -21,10 +21,10 @@ impl Run<'_, '_> {
             return Err(self.fault(Fault::Undeclared, detail));
         };
         if root.kind == Kind::Complex {
-            return self.open(root.target, WILD | number, any.slot, sink);
+            return self.open_type(root.target, WILD | number, any.slot, sink);
         }
         let production = self.unlisted(WILD | number, any.slot);
-        self.simple(0, At { index: WILD | number, production: &production }, sink)
+        self.simple_here(At { index: WILD | number, production: &production }, sink)
     }
 
     /// A name through the URI and local name tables (EXI 1.0, section 7.1.7).
@@ -38,7 +38,7 @@ impl Run<'_, '_> {
             None if hit == 0 => self.spelled(0)?,
             None => return Err(self.fault(Fault::EventCode, format!("URI {hit} of {}", spaces.len()))),
         };
-        let raw = self.unsigned(NO_NAME)?;
+        let raw = self.unsigned_here(NO_NAME)?;
         if raw > 0 {
             return Ok((uri, self.characters(raw - 1)?));
         }
@@ -52,28 +52,21 @@ impl Run<'_, '_> {
     }
 
     fn spelled<E>(&mut self, less: u64) -> Outcome<String, E> {
-        let length = self.unsigned(NO_NAME)?;
+        let length = self.unsigned_here(NO_NAME)?;
         self.characters(length.saturating_sub(less))
     }
 
     fn characters<E>(&mut self, length: u64) -> Outcome<String, E> {
-        self.text_of(length, UNBOUNDED, NO_NAME)?;
-        Ok(self.memory.text.clone())
+        self.text_of(length, NO_NAME)?;
+        Ok(self.scratch.text.clone())
     }
 
     /// The production of an element that has none in the tables: the root, or one that stands for any.
     pub(super) fn unlisted(&self, opener: u16, slot: u8) -> Production {
         let entry = self.grammar.documents.entries.get((opener & !WILD) as usize);
         match entry {
-            Some(root) if opener != ROOT => Production {
-                kind: root.kind,
-                slot,
-                items: true,
-                name: root.name,
-                target: root.target,
-                ..self.root
-            },
-            _ => self.root,
+            Some(root) if opener != ROOT => Production { kept: Slot::Items, ..production_of(*root, slot) },
+            _ => production_of(self.root, 0),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Constructors that keep the generated tables short.
 
 use crate::grammar::{
-    Count, Datatype, DatatypeKind, Kind, Locals, Name, Production, Root, Short, Space, State, Type,
+    Count, Datatype, DatatypeKind, Kind, Locals, Name, Production, RecordField, Root, Short, Slot, Space,
+    State, Type,
 };
 use std::borrow::Cow::Borrowed;
 
@@ -28,6 +29,10 @@ pub(super) const fn d(
     Datatype { kind, bits, low, high, max_length, enumeration }
 }
 
+pub(super) const fn f(down: u8, bits: u8, low: i16, span: u16) -> RecordField {
+    RecordField::new(down, bits, low, span)
+}
+
 pub(super) const fn s(first: u16, count: u8, bits: u8, start: bool) -> State {
     State { first, count, bits, start }
 }
@@ -52,8 +57,7 @@ pub(super) const fn t(
 pub(super) const fn p(
     kind: Kind,
     slot: u8,
-    list: bool,
-    items: bool,
+    kept: Slot,
     name: u16,
     target: u16,
     next: u16,
@@ -61,10 +65,34 @@ pub(super) const fn p(
     number: u16,
     last: u16,
     fixed: (u8, Short, i16, u16),
+    start: u16,
+    record: u8,
+    ends: bool,
 ) -> Production {
     let (bits, short, low, span) = fixed;
-    Production { kind, slot, list, items, count, name, target, next, number, last, bits, short, low, span }
+    Production {
+        kind,
+        slot,
+        kept,
+        count,
+        name,
+        target,
+        next,
+        number,
+        last,
+        bits,
+        short,
+        low,
+        span,
+        start,
+        record,
+        ends,
+    }
 }
 
-/// The value of the production is not of fixed width.
-pub(super) const NOT_FIXED: (u8, Short, i16, u16) = (0, Short::No, 0, 0);
+/// A code beyond the alternatives.
+pub(super) const E: Production =
+    p(Kind::Escape, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false);
+
+/// The value of the production is not read at one look.
+pub(super) const LONG: (u8, Short, i16, u16) = (0, Short::No, 0, 0);

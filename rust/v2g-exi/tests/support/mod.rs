@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use v2g_exi::decode::{Decoder, FullLists, Options, Sink};
 use v2g_exi::encode::{Encoder, Style};
 use v2g_exi::error::{DecodeError, Failure};
-use v2g_exi::grammar::{Datatype, DatatypeKind, Grammar, Kind, Production, Type, UNBOUNDED};
+use v2g_exi::grammar::{Datatype, DatatypeKind, Grammar, Kind, Production, UNBOUNDED};
 use v2g_exi::tables;
 use v2g_exi::tape::Tape;
 use v2g_exi::value::{At, Found, Given};
@@ -146,13 +146,17 @@ pub fn content(grammar: &Grammar, data: &[u8], fragment: bool) -> Vec<String> {
     flat.0
 }
 
+fn found_text(value: Found<'_>) -> String {
+    value.text().expect("a string")
+}
+
 struct Flat(Vec<String>);
 
 impl Sink for Flat {
     type Error = Infallible;
     const TRACE: bool = true;
 
-    fn open(&mut self, at: At<'_>, type_index: u16, _: &Type) -> Result<(), Infallible> {
+    fn open(&mut self, at: At<'_>, type_index: u16) -> Result<(), Infallible> {
         self.0.push(format!("{}: type {type_index}", at.index));
         Ok(())
     }
@@ -160,6 +164,7 @@ impl Sink for Flat {
     fn value(&mut self, at: At<'_>, value: Found<'_>) -> Result<(), Infallible> {
         let text = match value {
             Found::Octets(octets) => format!("{:02x?}", octets.to_vec()),
+            Found::Ascii(_) => format!("Text({:?})", found_text(value)),
             other => format!("{other:?}"),
         };
         self.0.push(format!("{}.{}: {text}", at.index, at.production.slot));
