@@ -1,7 +1,7 @@
 """Writes ``benches/messages.txt``: the messages that the speed of the codec is measured on.
 
-One line each: name, schema set, hex. They have the shapes and the sizes, within a hundredth or two, of the anchors in
-``docs/explanation/speed.md``.
+One line each: name, schema set, hex. They have the shapes and the sizes, within a hundredth or two, of the
+anchors in ``docs/explanation/speed.md``.
 """
 
 from __future__ import annotations

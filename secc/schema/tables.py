@@ -160,8 +160,8 @@ RawDatatype = tuple[str, int, int, int, int, int]
 RawProduction = tuple[
     tuple[int, int, int, int, int, int, int, int, int], tuple[int, int, int, int], tuple[int, int, bool]
 ]
-"""Kind, slot, slot kind, name, target, next, count, number and last; width, meaning, smallest value and span of a
-short value; first state and record of a complex type, and whether only the end can follow."""
+"""Kind, slot, slot kind, name, target, next, count, number and last; width, meaning, smallest value and span
+of a short value; first state and record of a complex type, and whether only the end can follow."""
 
 
 @dataclass(frozen=True)
@@ -380,7 +380,7 @@ def _add_states(tables: Tables, states: list[State], slots: list[Slot], index: d
     for state in states:
         tables.states.append((len(tables.prods), len(state.productions), state.bits, state.start))
         tables.prods += [_prod(tables, p, base, slots, index) for p in state.productions]
-        # A production for every code that can be read: the reader needs no check for those beyond the alternatives.
+        # A production for every code that can be read, so that the reader need not look how many there are.
         tables.prods += [Prod(ESCAPE)] * ((1 << state.bits) - len(state.productions))
 
 
