@@ -84,7 +84,7 @@ NO_DRAW = (0.0, 1)
 class AutoPilot:
     """Moves the pilot for an EV that has no wire to this process; feed it the records of the station.
 
-    C when CableCheckReq or PowerDeliveryReq(Start) comes in, B when energy is given up and when the
+    C when CableCheckReq or a PowerDeliveryReq that starts comes in, B when energy is given up and when the
     connection ends. A battery appears behind the vehicle's contactors with the first demand, at the voltage
     of the pre-charge; an AC charger takes what it is offered, up to what the EV has said it can take.
     """
@@ -101,6 +101,8 @@ class AutoPilot:
         match record:
             case MessageRecord(direction=Direction.RECEIVED, message=iso2.V2GMessage(body=body)):
                 self._heard(body)
+            case MessageRecord(direction=Direction.RECEIVED, message=din.V2GMessage(body=body)):
+                self._heard_din(body)
             case MessageRecord(direction=Direction.SENT, message=iso2.V2GMessage(body=body)):
                 self._answered(body)
             case LinkRecord(event=LinkEvent.CLOSED) | OutputRecord(output=EndSession()):
@@ -123,6 +125,17 @@ class AutoPilot:
             case iso2.CurrentDemandReq():
                 if self._cable.load is None:
                     self._cable.connect(Load(self._battery))
+
+    def _heard_din(self, request: object) -> None:
+        match request:
+            case din.CableCheckReq() | din.PowerDeliveryReq(ready_to_charge_state=True):
+                self._cable.set_pilot(ControlPilot.C)
+            case din.PreChargeReq():
+                self._battery = plain(request.ev_target_voltage)
+            case din.PowerDeliveryReq() | din.SessionStop():
+                self._rest()
+            case din.CurrentDemandReq() if self._cable.load is None:
+                self._cable.connect(Load(self._battery))
 
     def _answered(self, response: object) -> None:
         if isinstance(response, iso2.ChargingStatusRes) and self._cable.pilot.wants_energy:

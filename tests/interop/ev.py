@@ -26,6 +26,9 @@ _RECEIVED = re.compile(r"comm_session \(\d+\): (\w+Res) received")
 _REASON = re.compile(r"comm_session \(\d+\): Reason: (.*)")
 _CODE = re.compile(r'"ResponseCode":"(\w+)"')
 
+_GOOD_ENDS = ("Communication session terminated", "Communication session stopped successfully")
+"""The words of that EV for the end of a session, by ISO 15118-2 and by DIN SPEC 70121."""
+
 RETRIES: list[str] = []
 """Runs that were repeated because that EV missed a timeout of its own; printed at the end."""
 
@@ -49,7 +52,7 @@ class Verdict:
     def completed(self) -> bool:
         """A whole session: stopped by the EV, each request answered, no negative response."""
         return (
-            self.reason == "Communication session terminated"
+            self.reason in _GOOD_ENDS
             and self.received[-1:] == ("SessionStopRes",)
             and len(self.sent) == len(self.received)
             and not any(code.startswith("FAILED") for code in self.codes)
@@ -73,12 +76,13 @@ class IndependentEv:
         tls: bool,
         loops: int = 5,
         certificate_installation: bool = False,
+        protocol: str = "ISO_15118_2",
     ) -> None:
         self._end = end
         self._directory = directory
         self._log = directory / "ev.log"
         self._settings = {
-            "supportedProtocols": ["ISO_15118_2"],
+            "supportedProtocols": [protocol],
             "supportedEnergyServices": [mode[:2]],
             "energyTransferMode": mode,
             "isCertInstallNeeded": certificate_installation,

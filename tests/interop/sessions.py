@@ -43,6 +43,17 @@ DC_SESSION = [
 ]
 
 
+DIN_SESSION = [
+    "supportedAppProtocolReq",
+    "SessionSetupReq",
+    "ServiceDiscoveryReq",
+    "ServicePaymentSelectionReq",
+    "ContractAuthenticationReq",
+    "ChargeParameterDiscoveryReq",
+    *DC_SESSION[len(OPENING) :],
+]
+
+
 @pytest.fixture(scope="module")
 def cable() -> Iterator[Cable]:
     with Cable() as made:
@@ -69,6 +80,13 @@ def test_dc_session_with_external_identification_completes(cable: Cable, logs: P
         verdict = charge(cable, logs, mode=DC, tls=tls)
         assert phases(verdict) == DC_SESSION
         assert verdict.tls is tls
+        assert served.ends[-1] == TERMINATED
+
+
+def test_dc_session_by_din_spec_70121_completes(cable: Cable, logs: Path) -> None:
+    with station(cable, logs, mode=DC, tls=False) as served:
+        verdict = charge(cable, logs, mode=DC, tls=False, protocol="DIN_SPEC_70121")
+        assert phases(verdict) == DIN_SESSION
         assert served.ends[-1] == TERMINATED
 
 
@@ -154,10 +172,13 @@ def configuration(cable: Cable, *, mode: str, tls: bool) -> str:
     return "\n".join(lines) + "\n"
 
 
-def charge(cable: Cable, logs: Path, *, mode: str, tls: bool, loops: int = 5) -> Verdict:
+def charge(
+    cable: Cable, logs: Path, *, mode: str, tls: bool, loops: int = 5, protocol: str = "ISO_15118_2"
+) -> Verdict:
     """One whole session; repeated once, and said so, when that EV missed a timeout of its own."""
     for attempt in (1, 2):
-        ev = IndependentEv(cable.ev, logs / f"attempt{attempt}", mode=mode, tls=tls, loops=loops)
+        where = logs / f"attempt{attempt}"
+        ev = IndependentEv(cable.ev, where, mode=mode, tls=tls, loops=loops, protocol=protocol)
         ev.start()
         verdict = ev.wait()
         if attempt == 1 and verdict.was_too_slow:
