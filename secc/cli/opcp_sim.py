@@ -20,8 +20,8 @@ EXAMPLES = """examples:
   secc opcp-sim --folder pool --fault slow --delay 5   answers come too late for a car
   secc opcp-sim --folder pool --days 400               everything in it has aged
 
-Faults are switched while it runs, too: POST /_double/fault {"fault": "expired-cps", "calls": 1}. A car for a
-simulation: POST /_double/cars/ZZZTESTCAR0000001. The parties are `cpo`, `mo`, `oem`, and `all` with all roles.
+Faults are switched while it runs: POST /_double/fault {"fault": "expired-cps", "calls": 1}. A car for a
+simulation: POST /_double/cars/ZZZTESTCAR0000001. Parties: `cpo`, `mo`, `oem`, and `all` with all roles.
 Needs `pip install secc[cpo]`.
 """
 

@@ -69,7 +69,10 @@ def _add_health(app: FastAPI) -> None:
         return Response(service.metrics.text(service), media_type="text/plain; version=0.0.4")
 
 
-async def _storage(_request: Request, error: Exception) -> JSONResponse:
+async def _storage(request: Request, error: Exception) -> Response:
+    if request.method == "GET" and pages.is_page(request.url.path):
+        assert isinstance(error, StorageError)
+        return pages.trouble_page(request.app.state.service, request.url.path, error)
     return JSONResponse(
         {"detail": f"try again: {error}", "rule": "storage"}, status_code=503, headers={"Retry-After": "1"}
     )
