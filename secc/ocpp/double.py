@@ -114,7 +114,8 @@ class CsmsDouble:
         self._password = password
         self._context = context
         self._show = show
-        self._lines: dict[str, tuple[Rpc, ServerConnection]] = {}
+        self.lines: dict[str, tuple[Rpc, ServerConnection]] = {}
+        """Who is connected."""
         self._server: Server | None = None
         self._changed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -150,7 +151,7 @@ class CsmsDouble:
         """Down at once, as by a power cut."""
         for task in self._tasks:
             task.cancel()
-        for _, connection in self._lines.values():
+        for _, connection in self.lines.values():
             connection.transport.abort()
         if self._server is not None:
             self._server.close()
@@ -162,13 +163,13 @@ class CsmsDouble:
     @property
     def stations(self) -> list[str]:
         """Who is connected."""
-        return list(self._lines)
+        return list(self.lines)
 
     async def command(self, station: str, action: str, payload: Payload) -> Payload:
         """Ask a station; raises NoAnswer or CallFailed."""
-        if station not in self._lines:
+        if station not in self.lines:
             raise NoAnswer(f"{station} is not connected")
-        rpc, connection = self._lines[station]
+        rpc, connection = self.lines[station]
         name = str(uuid.uuid4())
         self._show(f"{station} < {action} {brief(payload)}")
         if self.faults.twice:
@@ -176,6 +177,10 @@ class CsmsDouble:
         answer = await rpc.call(action, payload, patience=10.0, message_id=name)
         self._show(f"{station} > {action} {brief(answer)}")
         return answer
+
+    async def send(self, station: str, text: str) -> None:
+        """Any text, for tests."""
+        await self.lines[station][1].send(text)
 
     async def until(self, condition: Callable[[], bool], *, seconds: float = 10.0) -> None:
         """Wait for something that a message brings; raises TimeoutError."""
@@ -204,7 +209,7 @@ class CsmsDouble:
 
     def version_of(self, station: str) -> OcppVersion | None:
         """What a connected station speaks."""
-        line = self._lines.get(station)
+        line = self.lines.get(station)
         return None if line is None else line[0].version
 
     def later(self, call: Coroutine[object, object, None]) -> None:
@@ -242,7 +247,7 @@ class CsmsDouble:
             await connection.send(_spoilt(text) if self.faults.wrong else text)
 
         rpc = Rpc(send, version, handle)
-        self._lines[station] = rpc, connection
+        self.lines[station] = rpc, connection
         self._show(f"{station} connected, OCPP {version.value}")
         try:
             async for message in connection:
@@ -252,8 +257,8 @@ class CsmsDouble:
             pass
         finally:
             rpc.close("the station has gone")
-            if self._lines.get(station, (None,))[0] is rpc:
-                del self._lines[station]
+            if self.lines.get(station, (None,))[0] is rpc:
+                del self.lines[station]
             self._show(f"{station} disconnected")
             self._changed.set()
 

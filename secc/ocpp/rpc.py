@@ -59,7 +59,7 @@ class Rpc:
         self.version = version
         self._send = send
         self._handle = handle
-        self._listen = listen
+        self.listen = listen
         self._answered = collections.OrderedDict() if answered is None else answered
         self._turn = asyncio.Lock()
         self._waiting: dict[str, tuple[str, asyncio.Future[Payload]]] = {}
@@ -91,7 +91,7 @@ class Rpc:
 
     def receive(self, text: str) -> None:
         """A message has come."""
-        self._listen(False, text)
+        self.listen(False, text)
         try:
             message: Any = unpack(text)
         except (OCPPError, TypeError, ValueError, RecursionError):
@@ -160,7 +160,7 @@ class Rpc:
         return str(CallResult(message.unique_id, payload, message.action).to_json())
 
     async def _say(self, text: str) -> None:
-        self._listen(True, text)
+        self.listen(True, text)
         try:
             await self._send(text)
         except Exception as error:

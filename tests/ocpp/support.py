@@ -100,10 +100,17 @@ class Certificates:
         return answer.payload if answer.refusal is None else None
 
 
-def accounts(certificates: Certificates | None = None, **tokens: TokenStatus) -> Accounts:
+def accounts(certificates: Certificates | None = None) -> Accounts:
     """A CSMS that knows the usual contract."""
-    known = {EMAID_TEXT: TokenStatus.ACCEPTED, **tokens}
+    known = {EMAID_TEXT: TokenStatus.ACCEPTED}
     return Accounts(known, provide=None if certificates is None else certificates.provide)
+
+
+def knowing(*tokens: str, version: OcppVersion | None = None) -> CsmsDouble:
+    """A CSMS that knows these cards as well; of one version, or of both."""
+    known = accounts()
+    known.tokens.update(dict.fromkeys(tokens, TokenStatus.ACCEPTED))
+    return CsmsDouble(known, versions=tuple(OcppVersion) if version is None else (version,))
 
 
 def eim_config(url: str, **ocpp: Any) -> SeccConfig:
@@ -157,6 +164,8 @@ class Running:
     cable: SimulatedCable
     told: list[str]
     records: list[Record]
+    limits: list[float | None]
+    """What the outlet was limited to, in W."""
 
     async def charge(self, wallet: Wallet | None = None, *, loops: int = 6, pace: float = 0.02) -> EvResult:
         roots = None if wallet is None else self.config.trust.v2g_roots[0]
@@ -202,11 +211,19 @@ async def station(config: SeccConfig, **named: Any) -> AsyncIterator[Running]:
         backend.on_event(record)
 
     made = Station(config, evse, backend, on_event=on_event, sdp_port=0, ocsp=backend)
+    limits: list[float | None] = [None]
+    limit_power = made.limit_power
+
+    def limit(max_power: float | None) -> None:
+        limits.append(max_power)
+        limit_power(max_power)
+
+    made.limit_power = limit  # type: ignore[method-assign]
     backend.attach(made, evse)
     line = asyncio.create_task(backend.run())
     try:
         async with made:
-            yield Running(config, backend, made, evse, cable, told, records)
+            yield Running(config, backend, made, evse, cable, told, records, limits)
     finally:
         line.cancel()
         await asyncio.wait([line])

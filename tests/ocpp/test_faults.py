@@ -21,6 +21,7 @@ from tests.ocpp.support import (
     Certificates,
     accounts,
     eim_config,
+    knowing,
     line,
     pnc_config,
     station,
@@ -34,13 +35,9 @@ def events(csms: CsmsDouble) -> list[Heard]:
     return [one for one in csms.heard if one.action in BOOKED]
 
 
-def known(*tokens: str) -> CsmsDouble:
-    return CsmsDouble(accounts(**dict.fromkeys(tokens, TokenStatus.ACCEPTED)))
-
-
 @pytest.mark.parametrize("version", BOTH)
 def test_what_happens_while_the_csms_is_down_arrives_in_order_when_it_is_back(version: OcppVersion) -> None:
-    csms = CsmsDouble(accounts(FREE=TokenStatus.ACCEPTED), versions=(version,))
+    csms = knowing("FREE", version=version)
 
     async def run() -> None:
         async with line(csms, free_token="FREE", meter_interval=0.05) as running:
@@ -64,7 +61,7 @@ def test_what_happens_while_the_csms_is_down_arrives_in_order_when_it_is_back(ve
 
 @pytest.mark.parametrize("version", BOTH)
 def test_a_lost_answer_brings_the_same_message_again_and_it_counts_once(version: OcppVersion) -> None:
-    csms = CsmsDouble(accounts(FREE=TokenStatus.ACCEPTED), versions=(version,))
+    csms = knowing("FREE", version=version)
     csms.faults.lost_answers = 2
 
     async def run() -> None:
@@ -82,7 +79,7 @@ def test_a_lost_answer_brings_the_same_message_again_and_it_counts_once(version:
 
 
 def test_a_restart_of_the_csms_in_the_middle_loses_and_doubles_nothing() -> None:
-    csms = known("FREE")
+    csms = knowing("FREE")
 
     async def run() -> None:
         async with line(csms, free_token="FREE", meter_interval=0.02) as running:
@@ -120,7 +117,7 @@ def test_a_slow_csms_counts_as_away_for_a_contract(certificates: Certificates) -
 
 
 def test_a_silent_csms_is_left_and_found_again() -> None:
-    csms = known("FREE")
+    csms = knowing("FREE")
 
     async def run() -> None:
         async with line(csms, free_token="FREE", call_timeout=0.2) as running:
@@ -139,7 +136,7 @@ def test_a_silent_csms_is_left_and_found_again() -> None:
 
 @pytest.mark.parametrize("fault", ["wrong", "refusing"])
 def test_what_the_csms_does_not_take_is_set_aside_and_kept(fault: str) -> None:
-    csms = known("FREE")
+    csms = knowing("FREE")
 
     async def run() -> list[tuple[str, str]]:
         async with line(csms, free_token="FREE", attempts=2, reconnect_first=0.01) as running:
@@ -165,7 +162,7 @@ def test_a_command_that_comes_twice_is_done_once(version: OcppVersion) -> None:
     csms = CsmsDouble(accounts(), versions=(version,))
     csms.faults.twice = True
     start = {"remoteStartId": 7, "idToken": {"idToken": "CARD", "type": "Central"}}
-    commands = {
+    commands: dict[OcppVersion, tuple[str, dict[str, object]]] = {
         OcppVersion.V201: ("RequestStartTransaction", start),
         OcppVersion.V16: ("RemoteStartTransaction", {"idTag": "CARD"}),
     }
@@ -182,7 +179,7 @@ def test_a_command_that_comes_twice_is_done_once(version: OcppVersion) -> None:
 
 @pytest.mark.parametrize(("follow", "skew"), [(True, 3600.0), (False, 0.0)])
 def test_the_clock_of_the_csms_is_followed_where_it_is_wanted(*, follow: bool, skew: float) -> None:
-    csms = known("FREE")
+    csms = knowing("FREE")
     csms.faults.clock = 3600.0
 
     async def run() -> tuple[float, list[str]]:
@@ -201,7 +198,7 @@ def test_the_clock_of_the_csms_is_followed_where_it_is_wanted(*, follow: bool, s
 
 
 def test_nothing_is_told_before_the_csms_has_accepted_the_station() -> None:
-    csms = known("FREE")
+    csms = knowing("FREE")
     csms.faults.registration = Registration.PENDING
 
     async def run() -> None:
@@ -223,7 +220,7 @@ def test_nothing_is_told_before_the_csms_has_accepted_the_station() -> None:
 
 
 def test_the_queue_survives_a_restart_of_the_station(tmp_path: Path) -> None:
-    csms = known("FREE")
+    csms = knowing("FREE")
 
     async def run() -> None:
         async with csms.serving() as url:
@@ -273,7 +270,7 @@ def test_a_card_while_the_csms_is_away(listed: TokenStatus | None, charges: bool
 
 
 def test_an_answer_of_the_csms_is_remembered_for_when_it_is_away(tmp_path: Path) -> None:
-    csms = CsmsDouble(accounts(CARD=TokenStatus.ACCEPTED))
+    csms = knowing("CARD")
 
     async def run() -> None:
         async with csms.serving() as url:
@@ -320,7 +317,7 @@ def test_a_station_that_is_killed_tells_the_rest_when_it_runs_again(tmp_path: Pa
         'evse_id = "ZZ*000*E0"\n[ocpp]\nsecurity_profile = 0\nfree_token = "FREE"\nstore = "store"\n'
         "reconnect_first = 0.05\nreconnect_longest = 0.2\nlook_interval = 0.05\nmeter_interval = 0.1\n"
     )
-    csms = known("FREE")
+    csms = knowing("FREE")
 
     async def run() -> None:
         async with csms.serving() as url:

@@ -8,14 +8,13 @@ import pytest
 
 from secc.ocpp.double import CsmsDouble
 from secc.ocpp.settings import OcppVersion
-from secc.ocpp.words import TokenStatus
-from tests.ocpp.support import BOTH, accounts, line
+from tests.ocpp.support import BOTH, knowing, line
 
 
 @pytest.mark.parametrize("version", BOTH)
 def test_a_session_becomes_a_transaction(version: OcppVersion) -> None:
     async def run() -> CsmsDouble:
-        csms = CsmsDouble(accounts(FREE=TokenStatus.ACCEPTED), versions=(version,))
+        csms = knowing("FREE", version=version)
         async with line(csms, free_token="FREE", meter_interval=0.05) as running:
             result = await running.charge()
             assert result.completed, result.error

@@ -1,0 +1,376 @@
+"""What a CSMS may ask of a station, over both versions and real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from secc.config import EnergyMode
+from secc.ocpp.double import CsmsDouble
+from secc.ocpp.rpc import CallFailed
+from secc.ocpp.settings import OcppVersion
+from secc.ocpp.words import Payload, Registration
+from secc.session.events import EnergyNeed
+from tests.ocpp.support import BOTH, STATION, Running, accounts, eim_config, knowing, line, station
+
+V201, V16 = BOTH
+Script = Callable[[CsmsDouble, Running], Awaitable[None]]
+
+
+def talk(version: OcppVersion, script: Script, *tokens: str, **ocpp: Any) -> CsmsDouble:
+    """A station at a CSMS of this version; `script` says what happens."""
+    csms = knowing(*tokens, version=version)
+
+    async def run() -> None:
+        async with line(csms, **ocpp) as running:
+            await script(csms, running)
+
+    asyncio.run(run())
+    return csms
+
+
+async def ask(csms: CsmsDouble, action: str, payload: Payload) -> Payload:
+    return await csms.command(STATION, action, payload)
+
+
+# --- transactions ------------------------------------------------------------------------------------------
+
+START = {
+    V201: (
+        "RequestStartTransaction",
+        {"remoteStartId": 7, "idToken": {"idToken": "CARD", "type": "ISO14443"}, "evseId": 1},
+    ),
+    V16: ("RemoteStartTransaction", {"idTag": "CARD", "connectorId": 1}),
+}
+
+
+@pytest.mark.parametrize("version", BOTH)
+def test_a_remote_start_lets_the_next_ev_charge_and_a_remote_stop_ends_it(version: OcppVersion) -> None:
+    async def script(csms: CsmsDouble, running: Running) -> None:
+        assert await ask(csms, *START[version]) == {"status": "Accepted"}
+        charging = asyncio.create_task(running.charge(loops=500))
+        await csms.until(lambda: bool(csms.books))
+        (booked,) = csms.books.values()
+        stop: tuple[str, Payload] = ("RequestStopTransaction", {"transactionId": booked.id})
+        wrong: tuple[str, Payload] = ("RequestStopTransaction", {"transactionId": "another"})
+        if version is V16:
+            stop = ("RemoteStopTransaction", {"transactionId": booked.number})
+            wrong = ("RemoteStopTransaction", {"transactionId": 4711})
+        await running.until(lambda: running.evse.snapshot().contactor_closed)
+        assert await ask(csms, *wrong) == {"status": "Rejected"}
+        assert await ask(csms, *START[version]) == {"status": "Rejected"}
+        assert await ask(csms, *stop) == {"status": "Accepted"}
+        await charging
+        await running.delivered()
+        assert booked.reason == "Remote"
+
+    csms = talk(version, script, "CARD")
+    (booked,) = csms.books.values()
+    assert booked.token == "CARD"
+    if version is V201:
+        started = next(one.payload for one in csms.heard if one.action == "TransactionEvent")
+        assert started["triggerReason"] == "RemoteStart"
+        assert started["transactionInfo"]["remoteStartId"] == 7
+
+
+@pytest.mark.parametrize("version", BOTH)
+def test_a_reset_ends_the_transaction_and_the_station_boots_again(version: OcppVersion) -> None:
+    body = {"type": "Immediate"} if version is V201 else {"type": "Soft"}
+
+    async def script(csms: CsmsDouble, running: Running) -> None:
+        charging = asyncio.create_task(running.charge(loops=500))
+        await running.until(lambda: running.evse.snapshot().contactor_closed)
+        assert await ask(csms, "Reset", body) == {"status": "Accepted"}
+        await charging
+        await csms.until(lambda: csms.actions().count("BootNotification") == 2)
+        await running.online()
+        await running.delivered()
+
+    csms = talk(version, script, "FREE", free_token="FREE")
+    (booked,) = csms.books.values()
+    assert booked.reason == ("ImmediateReset" if version is V201 else "HardReset")
+
+
+def test_a_reset_on_idle_waits_for_the_end_of_the_transaction() -> None:
+    async def script(csms: CsmsDouble, running: Running) -> None:
+        charging = asyncio.create_task(running.charge(loops=20))
+        await running.until(lambda: running.backend.transactions.open is not None)
+        assert await ask(csms, "Reset", {"type": "OnIdle"}) == {"status": "Scheduled"}
+        result = await charging
+        assert result.completed, result.error
+        await csms.until(lambda: csms.actions().count("BootNotification") == 2)
+
+    csms = talk(V201, script, "FREE", free_token="FREE")
+    boots = [one.payload["reason"] for one in csms.heard if one.action == "BootNotification"]
+    assert boots == ["PowerUp", "ScheduledReset"]
+
+
+@pytest.mark.parametrize("version", BOTH)
+def test_an_inoperative_station_refuses_until_it_is_operative_again(version: OcppVersion) -> None:
+    def body(status: str) -> Payload:
+        return {"operationalStatus": status} if version is V201 else {"connectorId": 0, "type": status}
+
+    async def script(csms: CsmsDouble, running: Running) -> None:
+        assert await ask(csms, "ChangeAvailability", body("Inoperative")) == {"status": "Accepted"}
+        result = await running.charge()
+        assert not result.completed
+        assert await ask(csms, "ChangeAvailability", body("Operative")) == {"status": "Accepted"}
+        result = await running.charge()
+        assert result.completed, result.error
+        await running.delivered()
+
+    csms = talk(version, script, "FREE", free_token="FREE")
+    name = "connectorStatus" if version is V201 else "status"
+    told = [one.payload[name] for one in csms.heard if one.action == "StatusNotification"]
+    assert "Unavailable" in told
+
+
+@pytest.mark.parametrize("version", BOTH)
+def test_triggered_messages_come(version: OcppVersion) -> None:
+    async def script(csms: CsmsDouble, running: Running) -> None:
+        charging = asyncio.create_task(running.charge(loops=100))
+        await running.until(lambda: running.evse.snapshot().contactor_closed)
+        for wanted, action in (
+            ("Heartbeat", "Heartbeat"),
+            ("StatusNotification", "StatusNotification"),
+            ("MeterValues", "TransactionEvent" if version is V201 else "MeterValues"),
+        ):
+            before = csms.actions().count(action)
+            answer = await ask(csms, "TriggerMessage", {"requestedMessage": wanted})
+            assert answer == {"status": "Accepted"}
+            await csms.until(lambda a=action, b=before: csms.actions().count(a) > b)  # type: ignore[misc]
+        answer = await ask(csms, "TriggerMessage", {"requestedMessage": "BootNotification"})
+        assert answer == {"status": "Rejected"}
+        answer = await ask(csms, "TriggerMessage", {"requestedMessage": "FirmwareStatusNotification"})
+        assert answer == {"status": "NotImplemented"}
+        charging.cancel()
+
+    talk(version, script, "FREE", free_token="FREE")
+
+
+# --- profiles ----------------------------------------------------------------------------------------------
+
+
+def profile(version: OcppVersion, limit: float, purpose: str = "TxDefaultProfile", **more: Any) -> Payload:
+    schedule = {
+        "chargingRateUnit": "W",
+        "chargingSchedulePeriod": [{"startPeriod": 0, "limit": limit}, {"startPeriod": 3600, "limit": 3000}],
+    }
+    body = {"stackLevel": 0, "chargingProfilePurpose": purpose, "chargingProfileKind": "Relative", **more}
+    if version is V201:
+        return {
+            "evseId": 0,
+            "chargingProfile": {"id": 1, **body, "chargingSchedule": [{"id": 1, **schedule}]},
+        }
+    return {
+        "connectorId": 0,
+        "csChargingProfiles": {"chargingProfileId": 1, **body, "chargingSchedule": schedule},
+    }
+
+
+NEED = EnergyNeed(
+    mode=EnergyMode.AC_THREE_PHASE_CORE, departure=None, energy=None, max_power=11_000.0, max_steps=24
+)
+
+
+@pytest.mark.parametrize("version", BOTH)
+def test_a_profile_becomes_the_schedule_of_the_car_and_the_limit_of_the_outlet(version: OcppVersion) -> None:
+    async def script(csms: CsmsDouble, running: Running) -> None:
+        assert await running.backend.schedules("", NEED) is None
+        answer = await ask(csms, "SetChargingProfile", profile(version, 6000.0))
+        assert answer["status"] == "Accepted"
+        offer = await running.backend.schedules("", NEED)
+        assert offer is not None
+        steps = offer.schedules[0].steps
+        assert [(step.start, step.max_power) for step in steps] == [(0, 6000.0), (3600, 3000.0)]
+        assert running.limits[-1] == 6000.0
+        where = {"evseId": 1} if version is V201 else {"connectorId": 1}
+        answer = await ask(csms, "GetCompositeSchedule", {**where, "duration": 7200})
+        schedule = answer["schedule"] if version is V201 else answer["chargingSchedule"]
+        limits = [(one["startPeriod"], one["limit"]) for one in schedule["chargingSchedulePeriod"]]
+        assert limits == [(0, 6000.0), (3600, 3000.0)]
+        assert await ask(csms, "ClearChargingProfile", {}) == {"status": "Accepted"}
+        assert await ask(csms, "ClearChargingProfile", {}) == {"status": "Unknown"}
+        assert running.limits[-1] is None
+
+    talk(version, script)
+
+
+@pytest.mark.parametrize("version", BOTH)
+def test_a_limit_in_mid_charge_is_obeyed_and_the_car_asked_to_choose_anew(version: OcppVersion) -> None:
+    async def script(csms: CsmsDouble, running: Running) -> None:
+        charging = asyncio.create_task(running.charge(loops=60))
+        await running.until(lambda: running.evse.snapshot().contactor_closed)
+        answer = await ask(csms, "SetChargingProfile", profile(version, 2000.0, "TxProfile"))
+        assert answer["status"] == "Accepted"
+        assert running.limits[-1] == 2000.0
+        result = await charging
+        assert result.completed, result.error
+        assert result.requests.count("ChargeParameterDiscoveryReq") >= 2
+        await running.until(lambda: running.limits[-1] is None)
+
+    talk(version, script, "FREE", free_token="FREE")
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (profile(V201, 1.0, "TxProfile"), "no transaction"),
+        (profile(V201, 1.0, "ChargingStationExternalConstraints"), "not for the CSMS to set"),
+        ({**profile(V201, 1.0), "evseId": 3}, "no such EVSE"),
+    ],
+)
+def test_a_profile_that_fits_nothing_is_rejected_with_the_reason(body: Payload, reason: str) -> None:
+    async def script(csms: CsmsDouble, running: Running) -> None:
+        answer = await ask(csms, "SetChargingProfile", body)
+        assert answer["status"] == "Rejected"
+        assert answer["statusInfo"]["additionalInfo"] == reason
+
+    talk(V201, script)
+
+
+# --- lists and variables -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", BOTH)
+def test_the_local_list_has_a_version_and_is_changed_piece_by_piece(version: OcppVersion) -> None:
+    number = "versionNumber" if version is V201 else "listVersion"
+
+    def entry(token: str, status: str | None) -> Payload:
+        if version is V16:
+            return {"idTag": token, **({"idTagInfo": {"status": status}} if status else {})}
+        known = {"idTokenInfo": {"status": status}} if status else {}
+        return {"idToken": {"idToken": token, "type": "eMAID"}, **known}
+
+    async def script(csms: CsmsDouble, running: Running) -> None:
+        full = {number: 5, "updateType": "Full", "localAuthorizationList": [entry("A", "Accepted")]}
+        assert await ask(csms, "SendLocalList", full) == {"status": "Accepted"}
+        changes = [entry("B", "Blocked"), entry("A", None)]
+        change = {number: 6, "updateType": "Differential", "localAuthorizationList": changes}
+        assert await ask(csms, "SendLocalList", change) == {"status": "Accepted"}
+        assert await ask(csms, "SendLocalList", change) == {"status": "VersionMismatch"}
+        answer = await ask(csms, "GetLocalListVersion", {})
+        assert answer == {number: 6}
+        assert set(running.backend.memory.listed) == {"b"}
+        assert await ask(csms, "ClearCache", {}) == {"status": "Accepted"}
+
+    talk(version, script)
+
+
+def test_variables_are_read_changed_and_remembered() -> None:
+    def named(component: str, variable: str, value: str | None = None) -> Payload:
+        asked = {"component": {"name": component}, "variable": {"name": variable}}
+        return asked if value is None else {**asked, "attributeValue": value}
+
+    async def script(csms: CsmsDouble, running: Running) -> None:
+        wanted = [
+            named("SampledDataCtrlr", "TxUpdatedInterval"),
+            named("SampledDataCtrlr", "Nothing"),
+            named("Nothing", "Nothing"),
+            named("SecurityCtrlr", "BasicAuthPassword"),
+        ]
+        answer = await ask(csms, "GetVariables", {"getVariableData": wanted})
+        told = [(one["attributeStatus"], one.get("attributeValue")) for one in answer["getVariableResult"]]
+        assert told == [
+            ("Accepted", "60"),
+            ("UnknownVariable", None),
+            ("UnknownComponent", None),
+            ("Rejected", None),
+        ]
+        changes = [
+            named("SampledDataCtrlr", "TxUpdatedInterval", "15"),
+            named("SampledDataCtrlr", "TxUpdatedInterval", "soon"),
+            named("ISO15118Ctrlr", "PnCEnabled", "true"),
+            named("ISO15118Ctrlr", "CentralContractValidationAllowed", "true"),
+            named("AuthCtrlr", "OfflineTxForUnknownIdEnabled", "true"),
+        ]
+        answer = await ask(csms, "SetVariables", {"setVariableData": changes})
+        statuses = [one["attributeStatus"] for one in answer["setVariableResult"]]
+        assert statuses == ["Accepted", "Rejected", "Rejected", "Rejected", "Accepted"]
+        assert running.backend.transactions.interval == 15.0
+        assert running.backend.settings.offline_unknown
+        report = {"requestId": 3, "reportBase": "FullInventory"}
+        assert await ask(csms, "GetBaseReport", report) == {"status": "Accepted"}
+        await csms.until(lambda: csms.actions().count("NotifyReport") == 2)
+
+    csms = talk(V201, script)
+    reports = [one.payload for one in csms.heard if one.action == "NotifyReport"]
+    assert [one["tbc"] for one in reports] == [True, False]
+    assert [one["seqNo"] for one in reports] == [0, 1]
+
+
+def test_configuration_keys_of_1_6_are_the_same_settings() -> None:
+    async def script(csms: CsmsDouble, running: Running) -> None:
+        change = {"key": "MeterValueSampleInterval", "value": "15"}
+        assert await ask(csms, "ChangeConfiguration", change) == {"status": "Accepted"}
+        answer = await ask(csms, "ChangeConfiguration", {"key": "Nothing", "value": "1"})
+        assert answer == {"status": "NotSupported"}
+        answer = await ask(csms, "GetConfiguration", {"key": ["MeterValueSampleInterval", "Nothing"]})
+        assert answer == {
+            "configurationKey": [{"key": "MeterValueSampleInterval", "readonly": False, "value": "15"}],
+            "unknownKey": ["Nothing"],
+        }
+        answer = await ask(csms, "GetConfiguration", {})
+        assert len(answer["configurationKey"]) > 10
+
+    talk(V16, script)
+
+
+# --- the protocol ------------------------------------------------------------------------------------------
+
+
+def test_what_is_not_supported_or_breaks_its_schema_is_an_error() -> None:
+    async def script(csms: CsmsDouble, running: Running) -> None:
+        with pytest.raises(CallFailed, match="NotSupported"):
+            await ask(csms, "UnlockConnector", {"evseId": 1, "connectorId": 1})
+        for body, code in (
+            ({"type": "Sideways"}, "PropertyConstraintViolation"),
+            ({}, "OccurrenceConstraintViolation"),
+            ({"type": 3}, "TypeConstraintViolation"),
+            ({"type": "OnIdle", "more": 1}, "FormatViolation"),
+        ):
+            heard: list[str] = []
+            csms.lines[STATION][0].listen = lambda _ours, text, heard=heard: heard.append(text)
+            await csms.send(STATION, json.dumps([2, code, "Reset", body]))
+            await running.until(lambda heard=heard: bool(heard))  # type: ignore[misc]
+            assert json.loads(heard[0])[:3] == [4, code, code]
+
+    talk(V201, script)
+
+
+NONSENSE = {
+    "nothing": "",
+    "half": "{",
+    "empty": "[]",
+    "kind only": "[2]",
+    "another kind": '[7,"a","b",{}]',
+    "a number for a name": '[2,1,"Reset",{}]',
+    "null": "null",
+    "deep": "[" * 9000,
+}
+
+
+@pytest.mark.parametrize("text", NONSENSE.values(), ids=NONSENSE)
+def test_nonsense_ends_nothing(text: str) -> None:
+    async def script(csms: CsmsDouble, running: Running) -> None:
+        await csms.send(STATION, text)
+        assert await ask(csms, "GetLocalListVersion", {}) == {"versionNumber": 0}
+
+    talk(V201, script)
+
+
+def test_a_rejected_station_takes_no_commands() -> None:
+    csms = CsmsDouble(accounts())
+    csms.faults.registration = Registration.REJECTED
+
+    async def run() -> None:
+        async with csms.serving() as url, station(eim_config(url)):
+            await csms.until(lambda: csms.actions() == ["BootNotification"])
+            with pytest.raises(CallFailed, match="SecurityError"):
+                await ask(csms, "GetLocalListVersion", {})
+
+    asyncio.run(run())
