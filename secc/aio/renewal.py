@@ -1,6 +1,10 @@
 """Keeps the station's own certificate alive: asks the signer in time, replaces the files when all is well.
 
 `secc.pki.renewal` decides; this waits, calls and writes. The station's TLS takes up the new files by itself.
+
+A new certificate is on probation: the old pair stays beside it (`.old`) until an EV has finished a handshake
+with the new one. When EVs refuse the new one instead, several in a row and none took it, the old pair comes
+back while it is still valid, and the renewal begins again.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ from pathlib import Path
 from typing import cast
 
 from secc.aio.records import LinkEvent
-from secc.aio.tls import Tell, load_trust
+from secc.aio.tls import Tell, TlsKeeper, load_trust
 from secc.config import SeccConfig
 from secc.errors import CertificateError, ConfigError
 from secc.pki.certificates import Certificate, read_chain
@@ -57,14 +61,20 @@ class CertificateFiles:
         """Put new files in the place of the old ones; raises OSError and leaves the old ones.
 
         Each file is replaced at once, the pair is not: both new ones are on the disk before the first is
-        moved, and `recover` finishes what a power cut has interrupted.
+        moved, and `recover` finishes what a power cut has interrupted. The old pair is kept beside them;
+        where there is one already, the one in use has not proved itself and is not kept.
         """
         new_chain, new_key = _new(self.chain), _new(self.key)
+        made = [new_key, new_chain]
         try:
+            if not self.has_old:
+                made += [_old(self.key), _old(self.chain)]
+                _write(_old(self.key), self.key.read_bytes(), mode=0o600)
+                _write(_old(self.chain), self.chain.read_bytes(), mode=0o644)
             _write(new_key, key_pem, mode=0o600)
             _write(new_chain, chain_pem, mode=0o644)
         except OSError:
-            for path in (new_key, new_chain):
+            for path in made:
                 with contextlib.suppress(OSError):
                     path.unlink(missing_ok=True)
             raise
@@ -78,11 +88,34 @@ class CertificateFiles:
             raise
         _sync_folder(self.chain.parent)
 
+    @property
+    def has_old(self) -> bool:
+        """The pair before this one is still there."""
+        return _old(self.chain).exists() and _old(self.key).exists()
+
+    def settle(self) -> None:
+        """The pair in use has proved itself: forget the old one."""
+        for path in (_old(self.key), _old(self.chain)):
+            path.unlink(missing_ok=True)
+
+    def restore(self) -> None:
+        """Put the old pair back in place of the new one."""
+        os.replace(_old(self.key), self.key)
+        os.replace(_old(self.chain), self.chain)
+        _sync_folder(self.chain.parent)
+
     def recover(self) -> None:
-        """After a start: when key and chain do not belong together, finish the replacement that was begun."""
+        """After a start: when key and chain do not belong together, finish the replacement that was begun, in
+        either direction; where there is nothing to finish, the old pair comes back."""
         new_chain, new_key = _new(self.chain), _new(self.key)
         if new_chain.exists() and not new_key.exists() and self._belongs(new_chain):
             os.replace(new_chain, self.chain)
+        if _old(self.chain).exists() and not _old(self.key).exists():
+            if self._belongs(_old(self.chain)) and not self._belongs(self.chain):
+                os.replace(_old(self.chain), self.chain)
+            _old(self.chain).unlink(missing_ok=True)
+        if self.has_old and not self._belongs(self.chain):
+            self.restore()
         for path in (new_chain, new_key):  # begun and not finished: the old pair is complete
             path.unlink(missing_ok=True)
 
@@ -94,10 +127,12 @@ class CertificateFiles:
             return False
 
 
-def renewal_for(config: SeccConfig, backend: object, tell: Tell) -> LeafRenewal | None:
+def renewal_for(
+    config: SeccConfig, backend: object, tell: Tell, keeper: TlsKeeper | None = None
+) -> LeafRenewal | None:
     """What keeps the certificate of this station alive; None where TLS is off or `backend` is no signer.
 
-    Raises ConfigError, which names the file.
+    `keeper` tells it how new certificates fare. Raises ConfigError, which names the file.
     """
     tls = config.tls
     if tls.policy is TlsPolicy.OFF or not hasattr(backend, "sign_certificate"):
@@ -116,7 +151,10 @@ def renewal_for(config: SeccConfig, backend: object, tell: Tell) -> LeafRenewal 
         tell(LinkEvent.TLS_RENEWED if told.renewed else LinkEvent.TLS_ALARM, told.text)
 
     files = CertificateFiles(tls.certificate_chain, tls.private_key, password)
-    return LeafRenewal(files, cast(CertificateSigner, backend), store, report=report)
+    made = LeafRenewal(files, cast(CertificateSigner, backend), store, report=report)
+    if keeper is not None:
+        keeper.watchers.append(made.handshake)
+    return made
 
 
 class LeafRenewal:
@@ -144,6 +182,38 @@ class LeafRenewal:
         except (CertificateError, OSError) as error:
             raise ConfigError(f"{files.chain}: {error}") from error
         self.renewal = Renewal(leaf, trust, self._policy)
+        self._probation = leaf.fingerprint if files.has_old else ""
+        self._refusals = 0
+        self._settling: asyncio.Task[None] | None = None
+
+    def handshake(self, fingerprint: str, failure: str) -> None:
+        """An EV has finished a handshake with this leaf, or it failed: the probation of a new one."""
+        if fingerprint != self._probation:
+            return
+        if failure:
+            self._refusals += any(word in failure for word in _REFUSED)
+            if self._refusals < _PATIENCE:
+                return
+        self._probation = ""
+        self._settling = asyncio.get_running_loop().create_task(self._settle(failure))
+
+    async def _settle(self, failure: str) -> None:
+        try:
+            if not failure:
+                await asyncio.to_thread(self._files.settle)
+            elif (outputs := await asyncio.to_thread(self._go_back, failure)) is not None:
+                await self._perform(outputs)
+        except (OSError, CertificateError) as error:
+            self._report(Report(False, f"the old pair: {error}", self.renewal.certificate.not_after))
+
+    def _go_back(self, failure: str) -> tuple[RenewalOutput, ...]:
+        now = self._clock()
+        why = f"{_PATIENCE} EVs in a row have refused the new certificate ({failure})"
+        old = read_chain(_old(self._files.chain).read_bytes())[0]
+        if old.not_after <= now:
+            return (Report(False, f"{why}, and the old one has ended", self.renewal.certificate.not_after),)
+        self._files.restore()
+        return self.renewal.went_back(old, why, now)
 
     async def run(self) -> None:
         """Wait, renew, wait again, until cancelled."""
@@ -197,6 +267,7 @@ class LeafRenewal:
             reason = f"the files could not be replaced: {error}"
             await self._perform(self.renewal.install_failed(reason, self._clock()))
         else:
+            self._probation, self._refusals = install.chain.leaf.fingerprint, 0
             await self._perform(self.renewal.installed(install))
 
 
@@ -207,6 +278,20 @@ def encrypted(key_pem: bytes, password: bytes) -> bytes:
 
 _SHORTEST = 1.0  # s
 _LONGEST = 3600.0  # s
+_PATIENCE = 3  # handshakes that fail in a row for our certificate, before any has succeeded
+_REFUSED = (
+    "bad certificate",
+    "unsupported certificate",
+    "certificate revoked",
+    "certificate expired",
+    "certificate unknown",
+    "unknown ca",
+)
+"""How OpenSSL names the alerts of an EV that does not take our certificate."""
+
+
+def _old(path: Path) -> Path:
+    return path.with_name(path.name + ".old")
 
 
 def _new(path: Path) -> Path:

@@ -81,7 +81,11 @@ class TlsKeeper:
         self._clock = clock
         self._retry: dict[str, tuple[datetime.datetime, datetime.timedelta]] = {}
         self._alarmed: set[str] = set()
+        self.watchers: list[Callable[[str, str], None]] = []
+        """Called at the end of each handshake: fingerprint of our leaf, and why it failed or nothing."""
         self.context = load_context(config, clock)
+        if self.context is not None:
+            self.context.on_handshake = self._handshake
 
     def engine(self) -> TlsEngine:
         """For a new connection."""
@@ -100,6 +104,11 @@ class TlsKeeper:
         if all(one.staple.revoked for one in self.context.credentials):
             return "the TLS certificate is revoked"
         return ""
+
+    @property
+    def ends(self) -> tuple[datetime.datetime, ...]:
+        """When each chain ends."""
+        return () if self.context is None else tuple(one.expires for one in self.context.credentials)
 
     def renew(self) -> None:
         """Read all files again, for connections to come. Raises ConfigError and keeps what it has."""
@@ -133,6 +142,7 @@ class TlsKeeper:
         if context is None or self.context is None:
             return
         context.inherit_staples(self.context)
+        context.on_handshake = self._handshake
         self.context = context
         self._retry.clear()
         titles = ", ".join(
@@ -141,6 +151,10 @@ class TlsKeeper:
             for one in context.credentials
         )
         self._tell(LinkEvent.TLS_RENEWED, titles)
+
+    def _handshake(self, credentials: Credentials, failure: str) -> None:
+        for watcher in self.watchers:
+            watcher(credentials.fingerprint, failure)
 
     def _look(self) -> tuple[object, ...]:
         """What the files look like from outside; None for one that is not there."""

@@ -161,6 +161,12 @@ class Renewal:
         end = self.certificate.not_after
         return (Report(True, f"renewed, good until {end:%Y-%m-%d %H:%M}Z", end),)
 
+    def went_back(self, old: Certificate, why: str, now: datetime.datetime) -> tuple[RenewalOutput, ...]:
+        """The certificate before this one is in use again: begin anew, after a while."""
+        self.certificate = old
+        self._key = None
+        return self._failed(f"{why}; the one before is in use again", now)
+
     def _ask(self, now: datetime.datetime) -> tuple[RenewalOutput, ...]:
         self._key = self._make_key()
         self._deadline = now + self._policy.patience

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cryptography import x509
@@ -68,6 +68,8 @@ class TlsContext:
         self._clock = clock
         self._judge = judge
         self._tolerant = tolerant
+        self.on_handshake: Callable[[Credentials, str], None] = lambda _credentials, _failure: None
+        """Hears of the end of each handshake: with which chain, and why it failed if it did."""
 
     @classmethod
     def for_station(
@@ -169,7 +171,11 @@ class TlsContext:
         chosen = choose(self.credentials, hello.authorities if hello else (), at)
         stapled = hello is not None and hello.asks_for_status and chosen.staple.bytes_at(at)
         title = chosen.title + (" with OCSP response" if stapled else "")
-        return Offer(self._contexts[self.credentials.index(chosen)], title)
+        return Offer(
+            self._contexts[self.credentials.index(chosen)],
+            title,
+            lambda failure: self.on_handshake(chosen, failure),
+        )
 
 
 def _server_context(

@@ -118,6 +118,8 @@ class Offer:
     context: SSL.Context
     title: str
     """For the record: which chain, whether with a staple."""
+    report: Callable[[str], None] = lambda _failure: None
+    """Hears once how the handshake ended: empty, or why it failed."""
 
 
 class OpenSslEngine:
@@ -143,6 +145,7 @@ class OpenSslEngine:
         self._verdict = _Verdict(judge, tolerant=tolerant)
         self._hello = HelloReader() if callable(context) else None
         self._title = ""
+        self._report: Callable[[str], None] = lambda _failure: None
         self._offered = ""
         self._connection: SSL.Connection | None = None
         self._done = False
@@ -236,7 +239,7 @@ class OpenSslEngine:
             return None
         hello = peeked if isinstance(peeked, ClientHello) else None
         offer = self._context(hello)
-        self._context, self._title = offer.context, offer.title
+        self._context, self._title, self._report = offer.context, offer.title, offer.report
         if hello is not None:
             self._offered = " ".join(f"{suite:04X}" for suite in hello.suites[:16])
         held, self._hello = bytes(self._hello.raw), None
@@ -277,6 +280,7 @@ class OpenSslEngine:
         connection.do_handshake()
         self._verdict.require()
         self._done = True
+        self._report("")
 
     def _failure(self, error: Exception) -> LinkError:
         stage = "session" if self._done else "handshake"
@@ -284,6 +288,8 @@ class OpenSslEngine:
         text = _reason(cause)
         if text == "no shared cipher" and self._offered:
             text += f"; the EV offers {self._offered}"
+        if not self._done:
+            self._report(text)
         failure = LinkError(f"TLS {stage} failed: {text}")
         failure.__cause__ = cause
         return failure

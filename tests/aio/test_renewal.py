@@ -24,7 +24,8 @@ from secc.pki.profiles import Kind
 from secc.pki.renewal import RenewalPolicy, Report
 from secc.pki.trust import Role, trust
 from secc.sdp import TlsPolicy
-from tests.support.wire import GrantingBackend, eventually, running
+from secc.tls import TlsContext
+from tests.support.wire import Car, GrantingBackend, eventually, running
 from tests.support.wire import config as wire_config
 
 BEGIN = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -87,7 +88,14 @@ def test_a_due_certificate_is_renewed_and_its_files_replaced(
     assert len(read_chain(files.chain.read_bytes())) == 3
     assert belong(files)
     assert stat.S_IMODE(files.key.stat().st_mode) == 0o600
-    assert sorted(os.listdir(files.chain.parent)) == ["ca", "chain.pem", "key.pem"]
+    assert sorted(os.listdir(files.chain.parent)) == [
+        "ca",
+        "chain.pem",
+        "chain.pem.old",
+        "key.pem",
+        "key.pem.old",
+    ]
+    assert stat.S_IMODE((files.key.parent / "key.pem.old").stat().st_mode) == 0o600
 
 
 def test_an_encrypted_key_stays_encrypted(files: CertificateFiles, authority: Authority) -> None:
@@ -213,6 +221,150 @@ def test_run_waits_and_can_be_cancelled(files: CertificateFiles) -> None:
     assert reports == []
 
 
+# --- probation: the old pair is kept until the new one has served a handshake ------------------------------
+
+UNKNOWN_CA = "ssl/tls alert unknown ca"
+
+
+async def probation(
+    files: CertificateFiles,
+    authority: Authority,
+    reports: list[Report],
+    *failures: str,
+    now: datetime.datetime = DUE,
+) -> LeafRenewal:
+    """Renewed, and then handshakes that ended like this."""
+    made = LeafRenewal(files, signing(authority), STORE, report=reports.append, clock=lambda: clock[0])
+    clock = [DUE]
+    await made.step()
+    clock[0] = now
+    for failure in failures:
+        made.handshake(files.leaf().fingerprint, failure)
+    if made._settling is not None:
+        await made._settling
+    return made
+
+
+def test_the_old_pair_goes_when_an_ev_has_taken_the_new_one(
+    files: CertificateFiles, authority: Authority
+) -> None:
+    reports: list[Report] = []
+    asyncio.run(probation(files, authority, reports, UNKNOWN_CA, ""))
+    assert not files.has_old
+    assert files.leaf() != PKI[Kind.SECC_LEAF].certificate
+    assert [one.renewed for one in reports] == [True]
+
+
+@pytest.mark.parametrize(
+    "failures", [(), (UNKNOWN_CA, UNKNOWN_CA), ("no shared cipher",) * 5, ("unexpected eof",) * 5]
+)
+def test_the_old_pair_stays_while_nothing_is_proved(
+    files: CertificateFiles, authority: Authority, failures: tuple[str, ...]
+) -> None:
+    asyncio.run(probation(files, authority, [], *failures))
+    assert files.has_old
+    assert files.leaf() != PKI[Kind.SECC_LEAF].certificate
+
+
+def test_a_certificate_that_evs_refuse_gives_way_to_the_old_one_and_is_renewed_again(
+    files: CertificateFiles, authority: Authority
+) -> None:
+    reports: list[Report] = []
+
+    async def run() -> None:
+        made = await probation(files, authority, reports, *[UNKNOWN_CA] * 3)
+        assert files.leaf() == made.renewal.certificate == PKI[Kind.SECC_LEAF].certificate
+        assert made.renewal.deadline == DUE + datetime.timedelta(minutes=15)
+
+    asyncio.run(run())
+    assert belong(files)
+    assert not files.has_old
+    assert reports[-1].renewed is False
+    assert "3 EVs in a row have refused the new certificate" in reports[-1].text
+    assert "the one before is in use again" in reports[-1].text
+
+
+def test_an_old_certificate_that_has_ended_does_not_come_back(
+    files: CertificateFiles, authority: Authority
+) -> None:
+    reports: list[Report] = []
+    late = PKI[Kind.SECC_LEAF].certificate.not_after + datetime.timedelta(hours=1)
+    asyncio.run(probation(files, authority, reports, *[UNKNOWN_CA] * 3, now=late))
+    assert files.leaf() != PKI[Kind.SECC_LEAF].certificate
+    assert "the old one has ended" in reports[-1].text
+
+
+def test_handshakes_with_another_certificate_prove_nothing(
+    files: CertificateFiles, authority: Authority
+) -> None:
+    async def run() -> None:
+        made = await probation(files, authority, [])
+        made.handshake(PKI[Kind.SECC_LEAF].certificate.fingerprint, "")
+        assert made._settling is None
+
+    asyncio.run(run())
+    assert files.has_old
+
+
+def test_a_probation_goes_on_after_a_restart(files: CertificateFiles, authority: Authority) -> None:
+    async def run() -> None:
+        await probation(files, authority, [])
+        again = renewal(files, Signer(_never), [])
+        again.handshake(files.leaf().fingerprint, "")
+        assert again._settling is not None
+        await again._settling
+
+    asyncio.run(run())
+    assert not files.has_old
+
+
+def test_a_second_renewal_keeps_the_pair_that_has_proved_itself(
+    files: CertificateFiles, authority: Authority
+) -> None:
+    proved = files.chain.read_bytes()
+    for number in (b"one", b"two"):
+        key = new_key(number)
+        name = PKI[Kind.SECC_LEAF].certificate.subject.common_name
+        request = make_request(key, Kind.SECC_LEAF, common_name=name, organization="Test only", country="DE")
+        leaf = authority.issue(read_request(request), Kind.SECC_LEAF, DUE, IssuingPolicy())
+        files.replace(b"".join(one.pem for one in (leaf, *authority.chain)), key_pem(key))
+    assert (files.chain.parent / "chain.pem.old").read_bytes() == proved
+    files.restore()
+    assert belong(files)
+    assert files.chain.read_bytes() == proved
+
+
+def test_a_power_cut_on_the_way_back_is_finished_at_the_next_start(
+    files: CertificateFiles, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asyncio.run(probation(files, authority, []))
+    real = os.replace
+
+    def replace(source: Path, target: Path) -> None:
+        if target == files.chain:
+            raise KeyboardInterrupt
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    with pytest.raises(KeyboardInterrupt):
+        files.restore()
+    monkeypatch.undo()
+    assert not belong(files)
+    files.recover()
+    assert belong(files)
+    assert files.leaf() == PKI[Kind.SECC_LEAF].certificate
+
+
+def test_a_pair_that_does_not_belong_together_gives_way_to_the_old_one(
+    files: CertificateFiles, authority: Authority
+) -> None:
+    asyncio.run(probation(files, authority, []))
+    files.chain.write_bytes(b"half a file")
+    files.recover()
+    assert belong(files)
+    assert files.leaf() == PKI[Kind.SECC_LEAF].certificate
+
+
 # --- with a station ----------------------------------------------------------------------------------------
 
 
@@ -265,6 +417,34 @@ def test_a_station_whose_back_end_signs_renews_its_certificate_and_takes_it_up(t
     after = read_chain((tmp_path / "chain.pem").read_bytes())[0]
     assert after.not_after > before.not_after
     assert len(texts) == 2  # the files were replaced, and the running station took them
+
+
+async def after_handshakes(made: SeccConfig, authority: Authority, roots: Path, times: int) -> list[str]:
+    """Renewed; then so many EVs that trust these roots; the alarms."""
+    async with running(made, backend=SigningBackend(authority)) as bed:
+        await eventually(lambda: len(_again(bed.records)) >= 2)
+        for _ in range(times):
+            car = await Car.connect(bed.tls_port, TlsContext.for_client(roots), handshake=False)
+            await car.raw(car.engine.start())
+            while not (car.engine.handshake_done or car.engine.feed(b"").closed):
+                progress = car.engine.feed(await car.receive())
+                await car.raw(progress.to_send)
+            car.close()
+        folder = roots.parent
+        await eventually(lambda: not (folder / "key.pem.old").exists())
+        return [r.text for r in bed.events(LinkEvent.TLS_ALARM)]
+
+
+@pytest.mark.parametrize(("root", "times"), [("root.pem", 1), ("ca/mo_root.pem", 3)])
+def test_a_renewed_certificate_proves_itself_with_evs_or_goes(tmp_path: Path, root: str, times: int) -> None:
+    made = station_config(tmp_path)
+    before = (tmp_path / "chain.pem").read_bytes()
+    (tmp_path / "trusted.pem").write_bytes((tmp_path / root).read_bytes())
+    authority = Authority(tmp_path / "ca", Kind.CPO_SUB_CA_2)
+    alarms = asyncio.run(after_handshakes(made, authority, tmp_path / "trusted.pem", times))
+    taken = times == 1
+    assert ((tmp_path / "chain.pem").read_bytes() != before) is taken
+    assert any("have refused the new certificate" in text for text in alarms) is not taken
 
 
 def test_without_a_signer_or_without_tls_nothing_is_renewed(tmp_path: Path) -> None:
