@@ -84,7 +84,7 @@ class Station:
         self._on_event = on_event
         self._random_bytes = random_bytes
         self._tls = TlsKeeper(config, tell=self._tell, ocsp=ocsp)
-        self._renewal = renewal_for(config, backend, self._tell)
+        self._renewal = renewal_for(config, backend, self._tell, self._tls)
         self._desk = ContractDesk(config, backend, complain=self._complain, note=self._note)
         self._expiry = ExpiryWatch(config, backend, self._tls, self._desk, tell=self._tell)
         self._responder = SdpResponder(config.tls.policy)
