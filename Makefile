@@ -14,7 +14,7 @@ EXTRA = $(PY) -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check style generated rust coverage docs examples interop scanner oracles fuzz bench bench-write bench-check \
-  differential fuzz-rust fuzz-binding fuzz-smoke build clean
+  differential soak fuzz-rust fuzz-binding fuzz-smoke build clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort | expand -t 12
@@ -108,6 +108,11 @@ HOSTILE := tests/slac tests/test_pilot.py tests/test_v2gtp.py tests/test_sdp.py 
 
 fuzz: setup  ## hostile bytes and random orders, much longer than in the tests
 	$(PY) -m pytest -q $(HOSTILE) --hypothesis-profile=fuzz --timeout=1800
+
+PLUG_INS ?= 400
+
+soak: setup  ## PLUG_INS cars one after the other on a bad power line
+	SOAK=$(PLUG_INS) $(PY) -m pytest -q -s tests/aio/test_plc_soak.py --timeout=3600
 
 SECONDS_EACH ?= 600
 

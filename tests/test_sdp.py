@@ -78,6 +78,7 @@ def test_a_tls_request_to_a_station_without_tls_is_answered_without_tls() -> Non
 
 @pytest.mark.inv("INV-21")
 @pytest.mark.parametrize("asked", [ASK_TLS, ASK_PLAIN])
+@pytest.mark.threat("SDP-06")
 def test_a_station_that_requires_tls_never_announces_less(asked: bytes) -> None:
     plain_only = Endpoint(STATION, 3, plain_port=50118)
     silent = responder(TlsPolicy.REQUIRED, plain_only)
@@ -85,6 +86,7 @@ def test_a_station_that_requires_tls_never_announces_less(asked: bytes) -> None:
     assert silent.counts == {Verdict.POLICY: 1}
 
 
+@pytest.mark.threat("SDP-06")
 def test_a_plain_request_can_be_left_unanswered_when_tls_is_required() -> None:
     strict = SdpResponder(TlsPolicy.REQUIRED, upgrade_plain_requests=False)
     strict.activate(BOTH)
@@ -137,12 +139,14 @@ def test_repeats_get_the_same_answer() -> None:
     ],
 )
 @pytest.mark.req("V2G2-152", "V2G2-153")
+@pytest.mark.threat("SDP-01", "SDP-02", "SDP-03", "SDP-04", "SDP-05")
 def test_anything_but_a_valid_request_is_ignored(datagram: str, verdict: Verdict) -> None:
     station = responder()
     assert station.handle(bytes.fromhex(datagram), EV, 0.0) is None
     assert station.counts == {verdict: 1}
 
 
+@pytest.mark.threat("SDP-08")
 def test_the_largest_datagram_is_ignored() -> None:
     assert responder().handle(ASK_PLAIN + bytes(65497), EV, 0.0) is None
 
@@ -157,6 +161,7 @@ def test_the_largest_datagram_is_ignored() -> None:
         (Source(IPv6Address("fe80::1"), 50000, 4), Verdict.SCOPE),
     ],
 )
+@pytest.mark.threat("SDP-07")
 def test_a_source_that_cannot_be_the_ev_is_ignored(source: Source, verdict: Verdict) -> None:
     station = responder()
     assert station.handle(ASK_PLAIN, source, 0.0) is None
@@ -175,6 +180,7 @@ def test_on_the_loopback_interface_only_loopback_is_answered() -> None:
     assert station.handle(ASK_PLAIN, EV, 0.0) is None
 
 
+@pytest.mark.threat("SDP-09")
 def test_one_source_gets_at_most_twenty_answers_in_any_second() -> None:
     station = responder()
     answers = [station.handle(ASK_PLAIN, EV, n / 1000) for n in range(3000)]

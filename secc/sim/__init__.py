@@ -4,7 +4,15 @@ from secc.sim.backend import SimulatedBackend
 from secc.sim.cable import AutoPilot, SimulatedCable
 from secc.sim.evcc import EvResult, Exchange, ScriptedEvcc
 from secc.sim.evse import SimulatedAcEvse, SimulatedDcEvse
-from secc.sim.modem import BridgedPowerLine, EvMatch, PowerLine, SimulatedModem, SimulatedPlc, SlacEv
+from secc.sim.modem import (
+    BridgedPowerLine,
+    EvMatch,
+    Noise,
+    PowerLine,
+    SimulatedModem,
+    SimulatedPlc,
+    SlacEv,
+)
 from secc.sim.moves import EvGivesUp
 from secc.sim.physics import Contactor, DcOutput, Load
 from secc.sim.script import EvScript, Plan
@@ -23,6 +31,7 @@ __all__ = [
     "Exchange",
     "Load",
     "Misbehaviour",
+    "Noise",
     "Plan",
     "PowerLine",
     "ScriptedEvcc",

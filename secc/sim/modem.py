@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import functools
+import random
 import time
 from collections.abc import Callable
 
@@ -22,6 +24,28 @@ from secc.slac.frames import BROADCAST, ETHERTYPE, LOCAL_MODEM, Frame, Message, 
 Clock = Callable[[], float]
 
 
+class Noise:
+    """What a bad line does to frames between two modems; the same each time for the same seed."""
+
+    def __init__(
+        self, *, loss: float = 0.0, duplicates: float = 0.0, late: float = 0.0, seed: int = 0
+    ) -> None:
+        """Parts of all frames: lost, heard twice, and held back by up to 50 ms, so that others overtake."""
+        self._loss, self._duplicates, self._late = loss, duplicates, late
+        self._random = random.Random(seed)
+
+    def arrivals(self) -> list[float]:
+        """After how many seconds the next frame arrives, each time it does."""
+        if self._random.random() < self._loss:
+            return []
+        times = 2 if self._random.random() < self._duplicates else 1
+        late = self._random.random() < self._late
+        return [self._random.uniform(0.0, _LATE) if late else 0.0 for _ in range(times)]
+
+
+_LATE = 0.05
+
+
 class PowerLine:
     """The wires between modems; `attenuation` in dB between two of them, by default the same everywhere."""
 
@@ -31,12 +55,22 @@ class PowerLine:
         attenuation: Callable[[SimulatedModem, SimulatedModem], int] | None = None,
         join_time: float = 0.3,
         clock: Clock = time.monotonic,
+        noise: Noise | None = None,
     ) -> None:
-        """`join_time`: seconds from equal keys to a link."""
+        """`join_time`: seconds from equal keys to a link. `noise` needs a running event loop."""
         self.attenuation = attenuation if attenuation is not None else (lambda sender, receiver: 20)
         self.modems: list[SimulatedModem] = []
         self.join_time = join_time
         self.clock = clock
+        self._noise = noise
+
+    def carry(self, deliver: Callable[[], None]) -> None:
+        """Bring one frame to one modem, as well as the line can."""
+        if self._noise is None:
+            deliver()
+            return
+        for seconds in self._noise.arrivals():
+            asyncio.get_running_loop().call_later(seconds, deliver)
 
     def attach(self, mac: bytes, to_host: Callable[[bytes], None]) -> SimulatedModem:
         """A new modem; `to_host` takes the frames that it hands to its host."""
@@ -53,10 +87,13 @@ class SimulatedModem:
         self.mac = mac
         self.silent = False
         """True: broken, nothing is answered or passed on."""
+        self.amplitude_map: m.AmpMapReq | None = None
+        """The limit of its power that the host has set last."""
         self.host = b""
         self._line = line
         self._to_host = to_host
-        self._nmk = b""
+        self.nmk = b""
+        """The key it has."""
         self._keyed_at = 0.0
 
     def from_host(self, data: bytes) -> None:
@@ -69,18 +106,18 @@ class SimulatedModem:
                 self._order(data)
             else:
                 for modem in self._others():
-                    modem._hear(self, data)
+                    self._line.carry(functools.partial(modem._hear, self, data))
         else:
             for modem in self._others():
                 if modem.linked_to(self):
-                    modem._to_host(data)
+                    self._line.carry(functools.partial(modem._to_host, data))
 
     def linked_to(self, other: SimulatedModem) -> bool:
         """Whether ordinary traffic passes."""
         since = max(self._keyed_at, other._keyed_at)
         return (
-            bool(self._nmk)
-            and self._nmk == other._nmk
+            bool(self.nmk)
+            and self.nmk == other.nmk
             and self._line.clock() >= since + self._line.join_time
             and not (self.silent or other.silent)
         )
@@ -95,8 +132,11 @@ class SimulatedModem:
             return
         match message:
             case m.SetKeyReq():
-                self._nmk, self._keyed_at = message.nmk, self._line.clock()
+                self.nmk, self._keyed_at = message.nmk, self._line.clock()
                 self._answer(m.SetKeyCnf(1, your_nonce=message.my_nonce))
+            case m.AmpMapReq():
+                self.amplitude_map = message
+                self._answer(m.AmpMapCnf(0))
             case v.OperationAttributesReq():
                 name = b"QCA7000".ljust(16, b"\0")
                 self._answer(v.OperationAttributesCnf(0, message.cookie, 0x6C, name, bytes(16)))
@@ -141,6 +181,14 @@ class SimulatedPlc:
     def close(self) -> None:
         """Deaf."""
         self._open = False
+
+    def sleep(self) -> None:
+        """Save power."""
+        self.modem.silent, self.modem.nmk = True, b""
+
+    def wake(self) -> None:
+        """Without a key."""
+        self.modem.silent = False
 
     def send(self, frame: bytes) -> None:
         """To the modem."""
@@ -235,8 +283,11 @@ class SlacEv:
         raise LinkError(f"no station gave its key within {patience:g} s")
 
     async def _attempt(self) -> tuple[bytes, bytes, dict[bytes, float]] | None:
-        self._send(BROADCAST, m.SlacParmReq(self._run_id))
-        if not await self._collect(m.SlacParmCnf, _RESPONSE, enough=1):
+        for _ in range(_TRIES):
+            self._send(BROADCAST, m.SlacParmReq(self._run_id))
+            if await self._collect(m.SlacParmCnf, _RESPONSE, enough=1):
+                break
+        else:
             return None
         for _ in range(3):
             self._send(BROADCAST, m.StartAttenCharInd(self._run_id, self._mac))
@@ -251,9 +302,12 @@ class SlacEv:
         if not levels:
             return None
         chosen = min(levels, key=lambda station: levels[station])
-        self._send(chosen, m.SlacMatchReq(self._mac, chosen, self._run_id))
-        answers = await self._collect(m.SlacMatchCnf, _RESPONSE, enough=1)
-        if not answers:
+        for _ in range(_TRIES):
+            self._send(chosen, m.SlacMatchReq(self._mac, chosen, self._run_id))
+            answers = await self._collect(m.SlacMatchCnf, _RESPONSE, enough=1)
+            if answers:
+                break
+        else:
             return None
         answer = answers[0].message
         assert isinstance(answer, m.SlacMatchCnf)
@@ -285,3 +339,4 @@ _PACE = 0.02  # TP_EV_batch_msg_interval
 _RESPONSE = 0.2  # TT_match_response
 _RESULTS = 0.4  # enough for every station in earshot to average; TT_EV_atten_results is 1.2 s in all
 _RATE = 0.4  # TT_matching_rate
+_TRIES = 3  # C_EV_match_retry, and the first

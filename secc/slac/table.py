@@ -65,10 +65,10 @@ RULES = (
     On(LISTENING, m.AttenCharRsp, sounding.average_acknowledged, LISTENING, "V2G3-A09-47"),
     On(LISTENING, m.ValidateReq, match.validation_requested, LISTENING, "V2G3-A09-51"),
     On(
-        LISTENING | {S.JOINING, S.AMPLITUDE_MAP},
+        LISTENING | _MAPPING,
         m.SlacMatchReq,
         match.match_requested,
-        LISTENING | {S.JOINING, S.AMPLITUDE_MAP},
+        LISTENING | _MAPPING,
         "V2G3-A09-98",
     ),
     # --- the link ---

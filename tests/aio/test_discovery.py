@@ -49,6 +49,7 @@ def test_a_request_is_answered_from_the_port_it_came_to() -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.threat("SDP-08")
 def test_malformed_and_oversize_datagrams_do_not_disturb_the_next_request() -> None:
     async def scenario() -> None:
         heard = responder()
@@ -75,6 +76,7 @@ class FaultyOnce(SdpResponder):
         return super().handle(datagram, source, now)
 
 
+@pytest.mark.threat("SDP-12")
 def test_a_fault_costs_one_datagram_and_shows_in_the_health() -> None:
     async def scenario() -> None:
         problems: list[str] = []
@@ -131,6 +133,7 @@ def test_a_socket_that_cannot_be_opened_is_reported_once() -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.threat("SDP-09")
 def test_a_flood_leaves_the_loop_free() -> None:
     count = 200
 

@@ -37,6 +37,7 @@ def table(tmp_path: Path) -> Path:
     ],
     ids=["usable", "tentative", "duplicate", "second usable", "loopback", "absent"],
 )
+@pytest.mark.threat("SDP-11")
 def test_only_a_usable_address_is_found(table: Path, interface: str, found: LinkLocal | None) -> None:
     assert find_link_local(interface, table=table) == found
 

@@ -4,95 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Callable
+import inspect
+import os
 
 import pytest
 
 from secc.aio.plc import PlcStation, RawModem
-from secc.aio.records import LinkEvent, LinkRecord, PlcRecord, Record
-from secc.config import EnergyConfig, EnergyMode, SeccConfig, TimingConfig
+from secc.aio.records import LinkEvent, LinkRecord
+from secc.cli import telling
+from secc.config import SeccConfig
 from secc.errors import ConfigError, LinkError
-from secc.messages.iso2 import ChargingSession, EnergyTransferMode
+from secc.messages.iso2 import ChargingSession
 from secc.pilot import Drive, PilotState
 from secc.session.events import ControlPilot
-from secc.sim import (
-    EvResult,
-    Plan,
-    PowerLine,
-    ScriptedEvcc,
-    SimulatedAcEvse,
-    SimulatedBackend,
-    SimulatedCable,
-    SimulatedPlc,
-    SlacEv,
-)
+from secc.sim import SimulatedAcEvse, SimulatedBackend, SimulatedPlc, SlacEv
 from secc.slac import events as slac
+from secc.slac import messages as m
+from secc.slac.frames import BROADCAST, Frame, decode, encode
 from secc.slac.settings import SlacConfig
 from secc.slac.states import State
-
-EVSE = bytes.fromhex("0200000000c1")
-EV = bytes.fromhex("0200000000e1")
-
-
-class World:
-    """A station and an EV with a modem each."""
-
-    def __init__(self, **settings: object) -> None:
-        self.cable = SimulatedCable(ControlPilot.A)
-        self.line = PowerLine(join_time=0.05)
-        self.station_plc = SimulatedPlc(self.line, EVSE, bytes.fromhex("0200000000aa"))
-        self.ev_plc = SimulatedPlc(self.line, EV, bytes.fromhex("0200000000ab"))
-        self.records: list[Record] = []
-        self.evse = SimulatedAcEvse(self.cable)
-        self.config = SeccConfig(
-            interface="lo",
-            slac=SlacConfig(enabled=True, **settings),  # type: ignore[arg-type]  # literal settings of the tests
-            energy=EnergyConfig(modes=(EnergyMode.AC_THREE_PHASE_CORE,)),
-            timing=TimingConfig(close_delay=0.2),
-        )
-        self.plc = PlcStation(
-            self.config,
-            self.evse,
-            SimulatedBackend(),
-            modem=self.station_plc,
-            on_event=self.records.append,
-            sdp_port=0,
-        )
-
-    async def until(self, condition: Callable[[], bool], seconds: float = 10.0) -> None:
-        async with asyncio.timeout(seconds):
-            while not condition():  # noqa: ASYNC110  # conditions of many kinds
-                await asyncio.sleep(0.01)
-
-    def told(self, kind: type) -> list[object]:
-        return [r.what for r in self.records if isinstance(r, PlcRecord) and isinstance(r.what, kind)]
-
-    async def charge(self, end: ChargingSession = ChargingSession.TERMINATE) -> EvResult:
-        """Plug in, match, charge."""
-        self.cable.plug_in()
-        await self.until(lambda: self.evse.pilot_signal.drive is Drive.PWM)
-        await SlacEv(self.ev_plc).match()
-        await self.until(lambda: self.plc.matching_state is State.MATCHED)
-        return await self.talk(end=end)
-
-    async def talk(
-        self, end: ChargingSession = ChargingSession.TERMINATE, session_id: bytes = b"\0"
-    ) -> EvResult:
-        """One session on a link that is there."""
-        ev = ScriptedEvcc(
-            Plan(
-                mode=EnergyTransferMode.AC_THREE_PHASE_CORE,
-                loops=3,
-                pace=0.01,
-                end=end,
-                session_id=session_id,
-            ),
-            cable=self.cable,
-            interface="lo",
-            sdp_port=self.plc.station.sdp_port or 0,
-            patience=4.0,
-        )
-        return await ev.charge()
+from tests.support.fasttime import play_fast
+from tests.support.plc import EV, EVSE, World
 
 
 async def _whole_chain() -> None:
@@ -112,7 +44,7 @@ async def _whole_chain() -> None:
 
 
 def test_two_evs_one_after_the_other_match_and_charge_with_a_key_each() -> None:
-    asyncio.run(_whole_chain())
+    play_fast(_whole_chain())
 
 
 async def _unplugged_in_the_link() -> None:
@@ -128,7 +60,7 @@ async def _unplugged_in_the_link() -> None:
 
 
 def test_pulling_the_plug_ends_the_link_and_arms_the_station_again() -> None:
-    asyncio.run(_unplugged_in_the_link())
+    play_fast(_unplugged_in_the_link())
 
 
 async def _paused() -> None:
@@ -148,7 +80,7 @@ async def _paused() -> None:
 
 
 def test_a_paused_session_is_woken_and_joined_again_without_matching() -> None:
-    asyncio.run(_paused())
+    play_fast(_paused())
 
 
 async def _lost_link() -> None:
@@ -164,7 +96,7 @@ async def _lost_link() -> None:
 
 
 def test_a_lost_link_is_followed_by_the_error_routine_and_a_new_offer() -> None:
-    asyncio.run(_lost_link())
+    play_fast(_lost_link())
 
 
 async def _dumb_ev() -> None:
@@ -179,7 +111,7 @@ async def _dumb_ev() -> None:
 
 
 def test_an_ev_that_does_not_speak_is_offered_basic_charging() -> None:
-    asyncio.run(_dumb_ev())
+    play_fast(_dumb_ev())
 
 
 async def _no_interface() -> None:
@@ -195,7 +127,7 @@ async def _no_interface() -> None:
 
 
 def test_a_missing_interface_is_told_and_waited_for() -> None:
-    asyncio.run(_no_interface())
+    play_fast(_no_interface())
 
 
 def test_a_raw_modem_that_is_not_open_says_so() -> None:
@@ -212,3 +144,152 @@ def test_a_controller_that_cannot_drive_the_pilot_is_refused() -> None:
     config = dataclasses.replace(SeccConfig(interface="lo"), slac=SlacConfig(enabled=True))
     with pytest.raises(ConfigError, match="drive_pilot"):
         PlcStation(config, object(), SimulatedBackend())  # type: ignore[arg-type]  # that is the point
+
+
+# --- power and sleep ----------------------------------------------------------------------------------------
+
+
+async def _sleeping() -> None:
+    world = World(sleep_on_pause=True)
+    async with world.plc:
+        first = await world.charge(end=ChargingSession.PAUSE)
+        assert first.completed, first.error
+        await world.until(lambda: world.plc.matching_state is State.PAUSED)
+        assert world.station_plc.modem.silent
+        assert world.station_plc.modem.nmk == b""
+        await asyncio.sleep(5.0)
+        world.cable.set_pilot(ControlPilot.C)  # the EV toggles
+        await asyncio.sleep(0.3)
+        world.cable.set_pilot(ControlPilot.B)
+        await world.until(lambda: world.plc.matching_state is State.MATCHED)
+        second = await world.talk(session_id=first.session_id)
+        assert second.completed, second.error
+        assert second.session_id == first.session_id
+
+
+def test_a_modem_sleeps_in_a_pause_and_is_woken_by_a_toggle_of_the_ev() -> None:
+    play_fast(_sleeping())
+
+
+async def _limited() -> None:
+    world = World(apply_amplitude_map=True)
+    async with world.plc:
+        world.cable.plug_in()
+        await world.until(lambda: world.evse.pilot_signal.drive is Drive.PWM)
+        await SlacEv(world.ev_plc).match()
+        await world.until(lambda: world.plc.matching_state is State.MATCHED)
+        wanted = m.AmpMapReq(917, b"\x11" * 459)
+        world.ev_plc.send(encode(Frame(EVSE, EV, wanted)))
+        await asyncio.sleep(0.1)
+        assert world.station_plc.modem.amplitude_map == wanted
+        world.cable.unplug()
+        await asyncio.sleep(0.1)
+        assert world.station_plc.modem.amplitude_map == m.AmpMapReq.without_limit()
+
+
+def test_a_limit_of_the_transmit_power_reaches_the_own_modem_and_ends_with_the_link() -> None:
+    play_fast(_limited())
+
+
+async def _less_current() -> None:
+    world = World(nominal_first=True)
+    async with world.plc:
+        world.cable.plug_in()
+        await world.until(lambda: world.evse.basic_charging_allowed)
+        world.evse.derate(max_current=16.0)
+        await asyncio.sleep(0.1)
+        assert round(world.evse.pilot_signal.duty, 2) == 0.27
+        world.evse.derate(max_current=0.0)
+        await asyncio.sleep(0.1)
+        assert world.evse.pilot_signal.drive is Drive.STEADY
+        await world.until(lambda: not world.evse.basic_charging_allowed)
+
+
+def test_the_nominal_duty_cycle_follows_what_the_outlet_may_give() -> None:
+    play_fast(_less_current())
+
+
+# --- peers --------------------------------------------------------------------------------------------------
+
+
+async def _neighbour() -> None:
+    world = World()
+    neighbour = SimulatedPlc(world.line, bytes.fromhex("0200000000e2"), bytes.fromhex("0200000000ac"))
+    near = {(world.ev_plc.modem.mac, world.station_plc.modem.mac)}
+    world.line.attenuation = lambda a, b: 15 if (a.mac, b.mac) in near else 45
+    async with world.plc:
+        world.cable.plug_in()
+        await world.until(lambda: world.evse.pilot_signal.drive is Drive.PWM)
+        neighbour.open()
+        other = asyncio.create_task(_measure_only(neighbour, bytes.fromhex("0200000000e2")))
+        own = await SlacEv(world.ev_plc).match()
+        await other
+        assert own.attenuation[EVSE] < 20
+        result = await world.talk()
+        assert result.completed, result.error
+
+
+async def _measure_only(modem: SimulatedPlc, mac: bytes) -> None:
+    """A neighbour's EV, which then chooses its own station."""
+    run = b"TESLA EV"
+    for message in (m.SlacParmReq(run), *[m.StartAttenCharInd(run, mac)] * 3):
+        modem.send(encode(Frame(BROADCAST, mac, message)))
+        await asyncio.sleep(0.02)
+    for i in range(10):
+        modem.send(encode(Frame(BROADCAST, mac, m.MnbcSoundInd(run, 9 - i))))
+        await asyncio.sleep(0.02)
+
+
+def test_a_neighbours_ev_that_is_measured_at_the_same_time_disturbs_nothing() -> None:
+    play_fast(_neighbour())
+
+
+async def _discovery_around_a_session() -> None:
+    world = World()
+    async with world.plc:
+        await world.charge(end=ChargingSession.PAUSE)
+        world.cable.unplug()
+        await world.until(lambda: world.plc.matching_state is State.UNMATCHED)
+        loop = asyncio.get_running_loop()
+        world.cable.plug_in()
+        await world.until(lambda: world.evse.pilot_signal.drive is Drive.PWM)
+        await SlacEv(world.ev_plc).match()
+        begun = loop.time()
+        await world.until(lambda: world.plc.station.endpoint is not None)
+        assert loop.time() < begun + 1.0
+        result = await world.talk()
+        assert result.completed, result.error
+
+
+@pytest.mark.threat("SDP-10")
+def test_after_unplugging_the_next_ev_is_discovered_within_a_second_of_its_match() -> None:
+    play_fast(_discovery_around_a_session())
+
+
+async def _keys_in_records() -> None:
+    world = World()
+    async with world.plc:
+        await world.charge()
+        world.cable.unplug()
+        await asyncio.sleep(0.1)
+    keys = {
+        message.nmk
+        for message in (decode(data).message for data in world.station_plc.sent)
+        if isinstance(message, m.SetKeyReq | m.SlacMatchCnf)
+    }
+    assert len(keys) >= 2
+    texts = [repr(record) for record in world.records]
+    texts += [telling.as_json(record) for record in world.records]
+    texts += [text for text in map(telling.as_text, world.records) if text is not None]
+    for key in keys:
+        for form in (key.hex(), key.hex(":"), repr(key)[2:-1]):
+            assert not any(form in text for text in texts)
+
+
+@pytest.mark.inv("INV-25")
+def test_no_record_of_a_whole_matching_and_session_shows_a_network_key() -> None:
+    play_fast(_keys_in_records())
+
+
+def test_keys_come_from_the_operating_system() -> None:
+    assert inspect.signature(PlcStation).parameters["random_bytes"].default is os.urandom

@@ -852,6 +852,7 @@ def test_a_car_that_does_not_read_is_dropped(monkeypatch: pytest.MonkeyPatch) ->
 # --- the interface and the data link -----------------------------------------------------------------------
 
 
+@pytest.mark.threat("SDP-11")
 def test_a_station_waits_for_its_address_and_follows_it(monkeypatch: pytest.MonkeyPatch) -> None:
     found: list[LinkLocal | None] = [None]
     monkeypatch.setattr(station_module, "find_link_local", lambda _name: found[0])

@@ -114,12 +114,16 @@ def match_late(matching: Matching, run: Run) -> None:
 
 
 def match_requested(matching: Matching, frame: Frame) -> State:
-    """The first valid one wins and gets the key; repeated, it gets the same answer until the link is up."""
+    """The first valid one wins and gets the key; repeated, it gets the same answer for TT_match_join.
+
+    Also when the link is there: it may only be assumed, with an EV that has not heard the answer.
+    """
     message = frame.message
     assert isinstance(message, m.SlacMatchReq)
     winner = matching.winner
     if winner is not None:
-        if frame.source == winner.ev_mac and message == winner.request:
+        again = frame.source == winner.ev_mac and message == winner.request
+        if again and matching.now < winner.deadline:
             matching.send_again(winner.answer)
             return matching.state
         return matching.ignore(Verdict.NO_RULE)
@@ -131,6 +135,7 @@ def match_requested(matching: Matching, frame: Frame) -> State:
     if run.state is not RunState.WAIT_MATCH or not matching.connected:
         return matching.ignore(Verdict.NO_RULE)
     run.request = message
+    run.deadline = matching.now + timing.TT_MATCH_JOIN
     key, ids = matching.key, (message.pev_id, message.evse_id)
     run.answer = matching.send(
         run.ev_mac, m.SlacMatchCnf(run.ev_mac, matching.evse_mac, run.run_id, key.nid, key.nmk, *ids)

@@ -1,0 +1,108 @@
+"""Plug-in after plug-in on a bad line: every car is served, and nothing is left behind.
+
+`SOAK=500` in the environment makes it long (`make soak`); what it has shown is in docs/explanation/slac.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import gc
+import os
+import random
+import tracemalloc
+
+from secc.errors import LinkError
+from secc.messages.iso2 import ChargingSession
+from secc.pilot import Drive, PilotState
+from secc.sim import Noise, SlacEv
+from secc.slac import events as slac
+from secc.slac.states import State
+from tests.support.fasttime import play_fast
+from tests.support.plc import World
+
+PLUG_INS = int(os.environ.get("SOAK", "12"))
+
+
+@dataclasses.dataclass
+class Tally:
+    """What became of the plug-ins."""
+
+    charged: int = 0
+    paused: int = 0
+    pulled: int = 0
+    unmatched: int = 0
+    keys: set[bytes] = dataclasses.field(default_factory=set)
+    tasks: set[int] = dataclasses.field(default_factory=set)
+
+
+async def _plug_ins(world: World, count: int, dice: random.Random, tally: Tally) -> None:
+    for number in range(count):
+        world.cable.plug_in()
+        await world.until(lambda: world.evse.pilot_signal.drive is Drive.PWM)
+        try:
+            matched = await SlacEv(world.ev_plc, run_id=dice.randbytes(8)).match(patience=20.0)
+        except LinkError:
+            tally.unmatched += 1
+        else:
+            tally.keys.add(matched.nid)
+            await world.until(lambda: world.plc.matching_state is State.MATCHED, 15.0)
+            await _use(world, number, tally)
+        world.cable.unplug()
+        await world.until(lambda: world.plc.pilot_state is PilotState.UNPLUGGED)
+        await world.until(lambda: world.plc.matching_state is State.UNMATCHED)
+        await asyncio.sleep(3.0)
+        tally.tasks.add(len(asyncio.all_tasks()))
+
+
+async def _use(world: World, number: int, tally: Tally) -> None:
+    match number % 4:
+        case 3:
+            tally.pulled += 1
+        case 0 | 1:
+            result = await world.talk()
+            assert result.completed, result.error
+            tally.charged += 1
+        case _:
+            first = await world.talk(end=ChargingSession.PAUSE)
+            assert first.completed, first.error
+            await world.until(lambda: world.plc.matching_state is State.PAUSED)
+            world.plc.wake_up()
+            await world.until(lambda: world.plc.station.endpoint is not None)
+            second = await world.talk(session_id=first.session_id)
+            assert second.completed, second.error
+            tally.paused += 1
+
+
+async def _soak(count: int) -> tuple[Tally, int]:
+    dice = random.Random(7)
+    world = World(noise=Noise(loss=0.08, duplicates=0.08, late=0.1, seed=7))
+    tally = Tally()
+    async with world.plc:
+        await _plug_ins(world, count // 3, dice, tally)
+        world.records.clear()
+        world.station_plc.sent.clear()
+        world.ev_plc.sent.clear()
+        gc.collect()
+        tracemalloc.start()
+        try:
+            await _plug_ins(world, count - count // 3, dice, tally)
+            world.records.clear()
+            world.station_plc.sent.clear()
+            world.ev_plc.sent.clear()
+            gc.collect()
+            kept = tracemalloc.get_traced_memory()[0]
+        finally:
+            tracemalloc.stop()
+    assert not any(isinstance(one, slac.ModemSilent) for one in world.told(slac.ModemSilent))
+    return tally, kept
+
+
+def test_every_plug_in_on_a_bad_line_is_served_and_leaves_nothing_behind() -> None:
+    tally, kept = play_fast(_soak(PLUG_INS))
+    print(f"{PLUG_INS} plug-ins: {tally.charged} charged, {tally.paused} paused and charged, ", end="")
+    print(f"{tally.pulled} pulled out, {tally.unmatched} not matched, {kept} bytes kept")
+    assert tally.unmatched <= PLUG_INS // 20
+    assert len(tally.keys) == PLUG_INS - tally.unmatched
+    assert len(tally.tasks) == 1
+    assert kept < 200_000

@@ -1,0 +1,92 @@
+"""A station and an EV with a modem each, on a simulated power line and on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+from collections.abc import Callable
+
+from secc.aio.plc import PlcStation
+from secc.aio.records import PlcRecord, Record
+from secc.config import EnergyConfig, EnergyMode, SeccConfig, TimingConfig
+from secc.messages.iso2 import ChargingSession, EnergyTransferMode
+from secc.pilot import Drive
+from secc.session.events import ControlPilot
+from secc.sim import (
+    EvResult,
+    Noise,
+    Plan,
+    PowerLine,
+    ScriptedEvcc,
+    SimulatedAcEvse,
+    SimulatedBackend,
+    SimulatedCable,
+    SimulatedPlc,
+    SlacEv,
+)
+from secc.slac.settings import SlacConfig
+from secc.slac.states import State
+
+EVSE = bytes.fromhex("0200000000c1")
+EV = bytes.fromhex("0200000000e1")
+
+
+class World:
+    """A station and an EV with a modem each."""
+
+    def __init__(self, *, noise: Noise | None = None, **settings: object) -> None:
+        self.cable = SimulatedCable(ControlPilot.A)
+        self.line = PowerLine(join_time=0.05, clock=lambda: asyncio.get_running_loop().time(), noise=noise)
+        self.station_plc = SimulatedPlc(self.line, EVSE, bytes.fromhex("0200000000aa"))
+        self.ev_plc = SimulatedPlc(self.line, EV, bytes.fromhex("0200000000ab"))
+        self.records: collections.deque[Record] = collections.deque(maxlen=2_000)
+        self.evse = SimulatedAcEvse(self.cable, clock=self.line.clock)
+        self.config = SeccConfig(
+            interface="lo",
+            slac=SlacConfig(enabled=True, **settings),  # type: ignore[arg-type]  # literal settings of the tests
+            energy=EnergyConfig(modes=(EnergyMode.AC_THREE_PHASE_CORE,)),
+            timing=TimingConfig(close_delay=0.2),
+        )
+        self.plc = PlcStation(
+            self.config,
+            self.evse,
+            SimulatedBackend(),
+            modem=self.station_plc,
+            on_event=self.records.append,
+            sdp_port=0,
+        )
+
+    async def until(self, condition: Callable[[], bool], seconds: float = 10.0) -> None:
+        async with asyncio.timeout(seconds):
+            while not condition():  # noqa: ASYNC110  # conditions of many kinds
+                await asyncio.sleep(0.01)
+
+    def told(self, kind: type) -> list[object]:
+        return [r.what for r in self.records if isinstance(r, PlcRecord) and isinstance(r.what, kind)]
+
+    async def charge(self, end: ChargingSession = ChargingSession.TERMINATE) -> EvResult:
+        """Plug in, match, charge."""
+        self.cable.plug_in()
+        await self.until(lambda: self.evse.pilot_signal.drive is Drive.PWM)
+        await SlacEv(self.ev_plc).match()
+        await self.until(lambda: self.plc.matching_state is State.MATCHED)
+        return await self.talk(end=end)
+
+    async def talk(
+        self, end: ChargingSession = ChargingSession.TERMINATE, session_id: bytes = b"\0"
+    ) -> EvResult:
+        """One session on a link that is there."""
+        ev = ScriptedEvcc(
+            Plan(
+                mode=EnergyTransferMode.AC_THREE_PHASE_CORE,
+                loops=3,
+                pace=0.01,
+                end=end,
+                session_id=session_id,
+            ),
+            cable=self.cable,
+            interface="lo",
+            sdp_port=self.plc.station.sdp_port or 0,
+            patience=4.0,
+        )
+        return await ev.charge()

@@ -1,0 +1,20 @@
+"""Every row of the bad-input catalogue has a test that names it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tools.pages import ids, threats
+
+EVERYTHING = threats.threats()
+
+
+@pytest.mark.parametrize("threat", EVERYTHING, ids=lambda threat: threat.id)
+def test_a_row_is_named_by_a_test(threat: threats.Threat) -> None:
+    assert threat.tests
+
+
+def test_the_rows_are_complete_and_tests_name_known_ones_only() -> None:
+    known = {f"SLAC-{number:02}" for number in range(1, 14)} | {f"SDP-{number:02}" for number in range(1, 13)}
+    assert {threat.id for threat in EVERYTHING} == known
+    assert set(ids.in_tests(threats.THREAT)) <= known
