@@ -14,6 +14,7 @@ import typing
 
 from secc.errors import ConfigError
 from secc.ocpp.settings import OcppConfig
+from secc.operation_settings import OperationConfig
 from secc.pnc_settings import (
     ExpiryConfig,
     OfflinePolicy,
@@ -433,6 +434,8 @@ class SeccConfig:
     """DIN SPEC 70121."""
     compat: CompatConfig = CompatConfig()
     """Leniencies."""
+    operation: OperationConfig = OperationConfig()  # noqa: RUF009
+    """Journal, metrics, health."""
     slac: SlacConfig = SlacConfig()  # noqa: RUF009 - frozen, as all of them
     """Matching."""
     ocpp: OcppConfig = OcppConfig()  # noqa: RUF009 - frozen, as all of them

@@ -26,8 +26,12 @@ ALLOWED: dict[str, set[str]] = {
     "slac": {"errors", "messages", "slac"},
     "sap": {"errors", "messages"},
     # Not in the guide's table: settings are read by the pure core, so they stand below it.
-    "config": {"errors", "ocpp", "pnc_settings", "sdp", "service_settings", "settings", "slac"},
+    "config": {
+        *("errors", "ocpp", "operation_settings", "pnc_settings", "sdp", "service_settings", "settings"),
+        "slac",
+    },
     "pnc_settings": {"settings"},
+    "operation_settings": {"settings"},
     "service_settings": {"settings"},
     "settings": {"errors"},
     "pki": {"errors", "exi", "messages", "pki"},

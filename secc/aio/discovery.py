@@ -15,7 +15,7 @@ from collections.abc import Callable
 from ipaddress import IPv6Address
 
 from secc.aio.interface import LinkLocal
-from secc.sdp import SDP_GROUP, SDP_PORT, SdpResponder, Source
+from secc.sdp import SDP_GROUP, SDP_PORT, SdpRequest, SdpResponder, Security, Source
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -50,6 +50,7 @@ class Discovery:
         self._buffer = bytearray(_BUFFER_SIZE)
         self._reason = "not opened yet"
         self._reported = ""
+        self._probe: tuple[IPv6Address, int] | None = None
         self._faults = 0
         self._last_fault = ""
 
@@ -94,6 +95,33 @@ class Discovery:
             self._socket = None
         self._reason = reason
 
+    async def round_trip(self, limit: float) -> float | None:
+        """Seconds that a request over the own interface takes, there and back; None when it is not answered.
+
+        Sent as an EV sends it, but from our own address: the responder gets to see none of it, so it works
+        whether or not there is something to announce, and tells the wire nothing.
+        """
+        link, port, loop = self._link, self.port, asyncio.get_running_loop()
+        if link is None or port is None:
+            return None
+        loopback = link.address.is_loopback
+        began = loop.time()
+        with (
+            contextlib.suppress(OSError, TimeoutError),
+            socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as ask,
+        ):
+            ask.setblocking(False)
+            if not loopback:
+                ask.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, link.scope_id)
+            ask.bind((str(link.address), 0, 0, link.scope_id))
+            self._probe = (link.address, int(ask.getsockname()[1]))
+            to = (str(link.address) if loopback else SDP_GROUP, port, 0, link.scope_id)
+            async with asyncio.timeout(limit):
+                await loop.sock_sendto(ask, _PROBE, to)
+                if await loop.sock_recv(ask, _BUFFER_SIZE) == _PROBE:
+                    return loop.time() - began
+        return None
+
     def _read(self) -> None:
         """A few datagrams at a time, so that a flood cannot keep the loop from charging."""
         opened = self._socket
@@ -118,6 +146,10 @@ class Discovery:
     def _answer(self, opened: socket.socket, datagram: bytes, source: tuple[str, int, int, int]) -> None:
         host, port, _flow, scope_id = source
         sender = Source(IPv6Address(host.partition("%")[0]), port, scope_id)
+        if (sender.address, port) == self._probe:
+            SdpRequest.parse(datagram)
+            opened.sendto(datagram, source)
+            return
         answer = self._responder.handle(datagram, sender, asyncio.get_running_loop().time())
         if answer is not None:
             with contextlib.suppress(OSError):  # a full queue, a source that is gone: the EV asks again
@@ -134,6 +166,7 @@ class Discovery:
             self._on_problem(text)
 
 
+_PROBE = SdpRequest(Security.NONE).to_bytes()
 _BUFFER_SIZE = 64  # longer than both SDP messages: what is cut off still has a wrong length
 _DATAGRAMS_PER_TURN = 16
 

@@ -6,6 +6,9 @@ session, with one reason and one final meter value [INV-36]. A session that is f
 journal is opened was cut off by the end of the process (kill -9, power): it gets an end record that says so,
 with the last reading that had been written down. A line that was being written in that moment stays where it
 is, is not counted, and does no harm.
+
+A file that has grown large is put aside between two sessions, under the time of that moment, so that no
+session is spread over two; what has been put aside is never written again.
 """
 
 from __future__ import annotations
@@ -13,7 +16,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
-import enum
 import fcntl
 import hashlib
 import json
@@ -24,6 +26,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from secc.errors import ConfigError
+from secc.operation_settings import Sync as Sync
 from secc.session.contract_events import (
     ContractDelivered,
     ContractGranted,
@@ -34,17 +37,6 @@ from secc.session.contract_events import (
 from secc.session.events import EndSession, EvseSnapshot, MeterReading
 
 FILE = "journal.jsonl"
-
-
-class Sync(enum.StrEnum):
-    """When the disk has to have it before we go on."""
-
-    ALWAYS = "always"
-    """After each record, meter readings too."""
-    ENDS = "ends"
-    """After beginnings and ends."""
-    NEVER = "never"
-    """The system decides: a power cut may cost the last seconds, a killed process nothing."""
 
 
 INTERRUPTED = "interrupted"
@@ -71,10 +63,13 @@ class Journal:
         *,
         sync: Sync = Sync.ENDS,
         meter_interval: float = 60.0,
+        size: int = 16_777_216,
+        keep: int = 0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Open it and close what was cut off; `recovered` says what that was. `meter_interval`: seconds
-        between readings that are written down. Raises ConfigError when the folder cannot be used."""
+        between readings that are written down. From `size` bytes on a new file is begun, and `keep` old ones
+        stay, 0 for all. Raises ConfigError when the folder cannot be used."""
         self.problem = ""
         """Why the last record could not be written; empty while all is well."""
         self._sync = sync
@@ -82,10 +77,11 @@ class Journal:
         self._clock = clock
         self._run = os.urandom(4).hex()
         self._sessions: dict[int, _Open] = {}
+        self._size, self._keep = size, keep
         self.path = folder / FILE
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+            self._file = _opened(self.path)
         except OSError as error:
             raise ConfigError(f"journal: {error}") from error
         try:
@@ -105,6 +101,7 @@ class Journal:
 
     def begin(self, number: int, *, session_id: bytes, peer: str, tls: bool, snapshot: EvseSnapshot) -> None:
         """A session has begun; `number` names it until its end."""
+        self._rotate()
         key = f"{self._run}-{number}"
         self._sessions[number] = _Open(key, snapshot.meter, snapshot.meter, self._clock())
         fields = {"session_id": session_id.hex().upper(), "peer": peer, "tls": tls}
@@ -154,6 +151,28 @@ class Journal:
         )
 
     # --- the file ------------------------------------------------------------------------------------------
+
+    def _rotate(self) -> None:
+        """Put a large file aside; no session is open in it. What fails here leaves the old file in use."""
+        try:
+            if self._sessions or os.fstat(self._file).st_size < self._size:
+                return
+            self._put_aside()
+        except OSError as error:
+            self.problem = f"{self.path}: {error}"
+
+    def _put_aside(self) -> None:
+        now = datetime.datetime.fromtimestamp(self._clock(), datetime.UTC)
+        aside = self.path.with_name(f"journal-{now:%Y%m%dT%H%M%S.%f}.jsonl")
+        fresh = _opened(fresh_path := self.path.with_suffix(".new"))
+        fcntl.flock(fresh, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.link(self.path, aside)
+        os.replace(fresh_path, self.path)  # at every moment there is a journal, and it is locked
+        os.close(self._file)
+        self._file, self._torn = fresh, False
+        old = sorted(self.path.parent.glob("journal-*.jsonl"))
+        for path in old[: -self._keep] if self._keep else []:
+            path.unlink()
 
     def _recover(self) -> Iterator[dict[str, Any]]:
         """An end record for each session that has none."""
@@ -213,6 +232,10 @@ def _unfinished(path: pathlib.Path) -> dict[str, list[dict[str, Any]]]:
             case "end":
                 found.pop(key, None)
     return found
+
+
+def _opened(path: pathlib.Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
 
 
 def _ends_with_newline(path: pathlib.Path) -> bool:

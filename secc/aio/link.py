@@ -194,8 +194,10 @@ class Link(asyncio.BufferedProtocol):
             deadline = self.setup_deadline if done else min(handshake_deadline, self.setup_deadline)
             event = await self._next(deadline)
             if event is None:
-                stage = "nothing said in the setup time" if done else "TLS handshake not finished in time"
-                self._record(LinkEvent.FAILED, stage)
+                if done:
+                    self._record(LinkEvent.FAILED, "nothing said in the setup time")
+                else:
+                    self._record(LinkEvent.TLS_FAILED, "not finished in time")
             if not isinstance(event, _Bytes):
                 return None
             plaintext = self._decrypt(event)
@@ -329,7 +331,8 @@ class Link(asyncio.BufferedProtocol):
         progress = self._engine.feed(event.data)
         self._send_raw(progress.to_send)
         if progress.failure is not None:
-            self._record(LinkEvent.FAILED, str(progress.failure))
+            done = self._engine.handshake_done
+            self._record(LinkEvent.FAILED if done else LinkEvent.TLS_FAILED, str(progress.failure))
         self._finished = self._finished or progress.closed
         self._resume()
         return _Plaintext(progress.plaintext, event.at)

@@ -18,6 +18,7 @@ Without SLAC the link counts as up while the interface has an address; the setup
 import asyncio
 import collections
 import contextlib
+import functools
 import logging
 import os
 import socket
@@ -88,9 +89,10 @@ class Station:
         self._desk = ContractDesk(config, backend, complain=self._complain, note=self._note)
         self._expiry = ExpiryWatch(config, backend, self._tls, self._desk, tell=self._tell)
         self._responder = SdpResponder(config.tls.policy)
-        self._discovery = Discovery(self._responder, port=sdp_port, on_problem=self._deaf)
+        self._discovery = Discovery(
+            self._responder, port=sdp_port, on_problem=functools.partial(self._tell, LinkEvent.DEAF)
+        )
         self.insight = Insight(controller, self._discovery, self._responder, self._tls)
-        """What a supervisor may look into."""
         self._books = Books(recorder, journal, complain=self._complain)
         self._services = ServiceDesk(config, backend, self._complain)
         self._safety = Safety(controller, config.timing.controller_call, self._complain)
@@ -436,7 +438,7 @@ class Station:
                 tls_port = self._listen(link, network.tls_port, secure=True)
         except LinkError as error:
             self._close_endpoint(str(error))
-            self._deaf(str(error))
+            self._tell(LinkEvent.DEAF, str(error))
             return
         self._endpoint = Endpoint(link.address, link.scope_id, plain_port=plain_port, tls_port=tls_port)
         self._responder.activate(self._endpoint)
@@ -479,9 +481,6 @@ class Station:
             link.hang_up(reason)
 
     # --- telling -------------------------------------------------------------------------------------------
-
-    def _deaf(self, text: str) -> None:
-        self._tell(LinkEvent.DEAF, text)
 
     def _note(self, record: ContractRecord) -> None:
         self._books.contract(self._generation, record)

@@ -30,6 +30,7 @@ COMMANDS = {
     "doctor": "is everything there that a station needs",
     "replay": "run the core again over a trace and show the first difference",
     "trace": "show a trace: sequence chart, charging curve, test",
+    "health": "is a running station well",
     "states": "what happens when a request arrives in a state",
 }
 

@@ -19,11 +19,11 @@ from typing import Any, cast
 
 from secc import config as configuration
 from secc.aio.interface import find_link_local
-from secc.aio.journal import Journal, Sync
+from secc.aio.monitor import Monitor
 from secc.aio.plc import PlcStation
 from secc.aio.records import LinkEvent, LinkRecord, Record
 from secc.aio.station import Station
-from secc.cli import misused, telling
+from secc.cli import misused, operating, telling
 from secc.config import EnergyMode, SeccConfig
 from secc.errors import ConfigError, SeccError
 from secc.ports import Backend, EvseController, OcspSource
@@ -70,13 +70,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--sdp-port", type=int, default=SDP_PORT, help="for tests; EVs ask 15118")
     parser.add_argument("--trace", metavar="FILE", type=Path, help="write a trace; the file must not exist")
-    parser.add_argument("--journal", metavar="DIR", type=Path, help="keep the end records of sessions there")
-    parser.add_argument(
-        "--journal-sync",
-        choices=[sync.value for sync in Sync],
-        default=Sync.ENDS.value,
-        help="when the disk has to have a record before the station goes on (ends)",
-    )
+    operating.configure(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object per event")
     parser.add_argument("--quiet", "-q", action="store_true", help="only starts, ends and problems")
 
@@ -130,18 +124,25 @@ async def _serve(
             on_event=on_event,
             sdp_port=arguments.sdp_port,
             recorder=_recorder(arguments.trace, settings, files),
-            journal=_journal(arguments, printer, files),
+            journal=operating.journal(settings.operation, printer.say, files),
             ocsp=cast(OcspSource, backend) if settings.ocpp.url else None,
         )
+        wanted = True if arguments.metrics else None if arguments.health is None else False
+        monitor, count = operating.monitor(station, settings.operation, metrics=wanted)
+        watchers += [count] if count is not None else []
         if settings.ocpp.url:
             watchers.append(cast(Any, backend).on_event)
-            await _run_with_line(station, settings, stop, printer, controller, backend)
+            await _run_with_line(station, settings, stop, printer, controller, backend, monitor)
         else:
-            await _run(station, settings, stop, printer)
+            await _run(station, settings, stop, printer, monitor)
 
 
 async def _run(
-    station: Station | PlcStation, settings: SeccConfig, stop: asyncio.Event, printer: _Printer
+    station: Station | PlcStation,
+    settings: SeccConfig,
+    stop: asyncio.Event,
+    printer: _Printer,
+    monitor: Monitor | None,
 ) -> None:
     printer.say(f"serving {settings.evse_id} on {settings.interface}")
     if find_link_local(settings.interface) is None:
@@ -149,7 +150,9 @@ async def _run(
             f"{settings.interface} has no IPv6 link-local address yet; waiting for one "
             f"(is it up? ip link set {settings.interface} up)"
         )
-    async with station:
+    async with monitor or contextlib.nullcontext(), station:
+        if monitor is not None:
+            printer.say(f"monitor: http://{settings.operation.address}:{monitor.port}/health")
         await stop.wait()
         printer.say("stopping: output off, then farewell")
     printer.say("stopped")
@@ -162,6 +165,7 @@ async def _run_with_line(
     printer: _Printer,
     controller: EvseController,
     backend: Backend,
+    monitor: Monitor | None,
 ) -> None:
     """The same, with the line to the CSMS; at the end the station goes first, so that its end is told."""
     from secc.ocpp.backend import OcppBackend
@@ -171,7 +175,7 @@ async def _run_with_line(
     backend.speak(lambda text: printer.say(f"CSMS: {text}"))
     inner = station.station if isinstance(station, PlcStation) else station
     async with line(backend, inner, controller):
-        await _run(station, settings, stop, printer)
+        await _run(station, settings, stop, printer, monitor)
 
 
 def _recorder(path: Path | None, settings: SeccConfig, files: contextlib.ExitStack) -> Recorder | None:
@@ -190,16 +194,6 @@ def _recorder(path: Path | None, settings: SeccConfig, files: contextlib.ExitSta
     return Recorder(file.write, settings, now=asyncio.get_running_loop().time(), wall=time.time())
 
 
-def _journal(arguments: argparse.Namespace, printer: _Printer, files: contextlib.ExitStack) -> Journal | None:
-    if arguments.journal is None:
-        return None
-    journal = Journal(arguments.journal, sync=Sync(arguments.journal_sync))
-    files.callback(journal.close)
-    for record in journal.recovered:
-        printer.say(f"journal: session {record['session_id']} had no end; recorded as {record['reason']}")
-    return journal
-
-
 def _settings(arguments: argparse.Namespace) -> SeccConfig:
     """The file, with what the command line says on top."""
     if arguments.config is None and arguments.interface is None:
@@ -216,7 +210,7 @@ def _settings(arguments: argparse.Namespace) -> SeccConfig:
         modes = tuple(mode for mode in settings.energy.modes if mode.is_dc is dc)
         energy = dataclasses.replace(settings.energy, modes=modes or _MODES[arguments.sim])
         settings = dataclasses.replace(settings, energy=energy)
-    return settings
+    return operating.settings(arguments, settings)
 
 
 _MODES = {
@@ -340,5 +334,5 @@ def _is_milestone(record: Record) -> bool:
 
     if isinstance(record, OutputRecord):
         return isinstance(record.output, EndSession)
-    quiet = (LinkEvent.LISTENING, LinkEvent.DEAF, LinkEvent.FAILED, LinkEvent.COMPLAINT)
+    quiet = (LinkEvent.LISTENING, LinkEvent.DEAF, LinkEvent.FAILED, LinkEvent.TLS_FAILED, LinkEvent.COMPLAINT)
     return isinstance(record, LinkRecord) and record.event in quiet

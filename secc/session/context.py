@@ -197,6 +197,7 @@ class Agreed:
     external_limit: float | None = None
     reading: MeterReading | None = None
     """The last one that could be believed [INV-33]."""
+    first_reading: MeterReading | None = None
     meter_trouble: str = ""
     received_signature: Signature | None = None
     """Signature in the header of the last request."""

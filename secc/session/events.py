@@ -477,6 +477,8 @@ class EndSession:
     """Seen during the session; a latched one blocks the outlet, see `secc.session.latch`."""
     meter: MeterReading | None = None
     """The last reading seen."""
+    energy: int | None = None
+    """Wh between the first reading and the last."""
     paused: PausedSession | None = None
     """What a next session needs to continue this one, with PAUSED."""
 

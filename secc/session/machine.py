@@ -314,6 +314,7 @@ class Session(Agreed):
                 established=self.evcc_id is not None,
                 fault=None if self._blocked else self.fault,
                 meter=self.reading,
+                energy=metering.energy(self),
                 paused=self._paused_session() if reason is EndReason.PAUSED else None,
             )
         )

@@ -26,8 +26,15 @@ def checked(session: Session, snapshot: EvseSnapshot) -> EvseSnapshot:
             session.notice(NoticeKind.IGNORED, f"meter: {trouble}")
     if trouble:
         return dataclasses.replace(snapshot, meter=None)
+    session.first_reading = session.first_reading or reading
     session.reading = reading
     return snapshot
+
+
+def energy(session: Session) -> int | None:
+    """Wh between the first and the last good reading; None without one."""
+    first, last = session.first_reading, session.reading
+    return None if first is None or last is None else last.energy - first.energy
 
 
 def _trouble(reading: MeterReading, before: MeterReading | None, utc: float, age: float) -> str:

@@ -46,7 +46,7 @@ def test_who_the_car_proved_to_be_in_tls_reaches_its_session(tmp_path: Path) -> 
                 await stranger.raw(stranger.engine.feed(data).to_send)
             stranger.close()
             await bed.until_idle()
-            assert "did not return a certificate" in bed.events(LinkEvent.FAILED)[-1].text
+            assert "did not return a certificate" in bed.events(LinkEvent.TLS_FAILED)[-1].text
             assert len(bed.events(LinkEvent.SECURED)) == 1
 
     asyncio.run(scenario())

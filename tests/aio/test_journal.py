@@ -208,3 +208,63 @@ def test_a_killed_station_closes_the_session_at_its_next_start(tmp_path: pathlib
     first, last = (json.loads(line) for line in path.read_text().splitlines())
     assert (last["record"], last["reason"]) == ("end", INTERRUPTED)
     assert last["session"] == first["session"]
+
+
+# --- rotation ---
+
+
+def fill(journal: Journal, sessions: int, first: int = 0) -> None:
+    """Sessions, one after the other."""
+    for number in range(first, first + sessions):
+        journal.begin(number, session_id=bytes(8), peer="fe80::1", tls=False, snapshot=snapshot())
+        journal.end(number, EndSession(reason=EndReason.TERMINATED, session_id=bytes(8)))
+
+
+def test_a_large_file_is_put_aside_between_sessions(tmp_path: pathlib.Path) -> None:
+    journal = Journal(tmp_path, size=4096)
+    fill(journal, 40)
+    journal.close()
+    files = sorted(tmp_path.iterdir())
+    assert len(files) > 2
+    assert [path.name for path in files][-1] == "journal.jsonl"
+    for path in files:
+        kinds = [record["record"] for record in records(path)]
+        assert kinds == ["begin", "end"] * (len(kinds) // 2)
+    assert sum(len(list(records(path))) for path in files) == 80
+    assert all(path.stat().st_size < 5000 for path in files)
+
+
+def test_an_open_session_keeps_its_file(tmp_path: pathlib.Path) -> None:
+    journal = Journal(tmp_path, size=4096)
+    journal.begin(0, session_id=bytes(8), peer="", tls=False, snapshot=snapshot())
+    fill(journal, 40, first=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["journal.jsonl"]
+    journal.close()
+
+
+def test_only_the_newest_old_files_are_kept(tmp_path: pathlib.Path) -> None:
+    journal = Journal(tmp_path, size=4096, keep=2)
+    fill(journal, 100)
+    journal.close()
+    assert len(list(tmp_path.glob("journal-*.jsonl"))) == 2
+
+
+def test_a_fresh_file_is_locked_as_well(tmp_path: pathlib.Path) -> None:
+    journal = Journal(tmp_path, size=4096)
+    fill(journal, 40)
+    with pytest.raises(ConfigError, match="in use"):
+        Journal(tmp_path)
+    journal.close()
+
+
+def test_a_file_that_cannot_be_put_aside_stays_in_use_and_is_told(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    journal = Journal(tmp_path, size=4096)
+    monkeypatch.setattr(os, "link", full)
+    fill(journal, 40)
+    assert len(list(records(journal.path))) == 80
+    journal.close()

@@ -131,7 +131,7 @@ def test_silence_ends_at_the_deadline_of_the_handshake(lab: Lab, said: bytes) ->
         connected.sendall(said)
         read_to_end(connected)
     assert DEADLINE - 0.2 < time.monotonic() - start < DEADLINE + 1.0
-    assert lab.events(LinkEvent.FAILED)[-1] == "TLS handshake not finished in time"
+    assert lab.events(LinkEvent.TLS_FAILED)[-1] == "not finished in time"
 
 
 def test_dripped_bytes_do_not_move_the_deadline(lab: Lab) -> None:
@@ -144,7 +144,7 @@ def test_dripped_bytes_do_not_move_the_deadline(lab: Lab) -> None:
     assert len(hello) * 0.03 > DEADLINE + 1.0
     assert time.monotonic() - start < DEADLINE + 1.0
     lab.until_idle()
-    assert lab.events(LinkEvent.FAILED)[-1] == "TLS handshake not finished in time"
+    assert lab.events(LinkEvent.TLS_FAILED)[-1] == "not finished in time"
 
 
 # --- floods ------------------------------------------------------------------------------------------------
@@ -231,7 +231,7 @@ def test_what_does_not_belong_there_gets_a_fatal_alert(
     lab: Lab, parts: list[bytes], description: int
 ) -> None:
     found = answer_to(lab, *parts)
-    assert found, lab.events(LinkEvent.FAILED)[-1]
+    assert found, lab.events(LinkEvent.TLS_FAILED)[-1]
     assert found[-1][0] == 2
     assert found[-1][1] == description
 

@@ -111,7 +111,7 @@ def test_anything_outside_the_profile_gets_an_alert(lab: Lab, arguments: list[st
 
 def test_the_record_says_what_the_ev_offered(lab: Lab) -> None:
     s_client(lab, "-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-GCM-SHA256")
-    assert "no shared cipher; the EV offers C02B" in lab.events(LinkEvent.FAILED)[-1]
+    assert "no shared cipher; the EV offers C02B" in lab.events(LinkEvent.TLS_FAILED)[-1]
 
 
 def test_renegotiation_is_refused(lab: Lab) -> None:
@@ -150,7 +150,7 @@ def test_a_contract_is_let_in_and_named(strict: Lab) -> None:
 def test_a_car_without_certificate_is_told_so(strict: Lab) -> None:
     said = s_client(strict)
     assert "alert handshake failure" in said
-    assert "did not return a certificate" in strict.events(LinkEvent.FAILED)[-1]
+    assert "did not return a certificate" in strict.events(LinkEvent.TLS_FAILED)[-1]
 
 
 def test_bad_certificates_are_refused_with_an_alert(strict: Lab) -> None:
@@ -164,7 +164,7 @@ def test_bad_certificates_are_refused_with_an_alert(strict: Lab) -> None:
     for reason, leaf in cases.items():
         said = s_client(strict, *show(certificates.store(strict.folder, leaf, "car")))
         assert "alert unknown ca" in said
-        assert reason in strict.events(LinkEvent.FAILED)[-1]
+        assert reason in strict.events(LinkEvent.TLS_FAILED)[-1]
     assert len(strict.events(LinkEvent.SECURED)) <= 1
 
 

@@ -1,0 +1,70 @@
+"""`secc health` against a station that runs, one that hangs, and none."""
+
+import http.client
+import os
+import re
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from secc.aio.journal import records
+from secc.cli import main
+from tests.support.serving import serving
+
+
+@pytest.fixture
+def port() -> int:
+    """A port that nobody has."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+def test_a_station_that_runs_is_well_and_one_that_hangs_is_not(
+    port: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serving("--sim", "ac", "--metrics", str(port)) as (process, _):
+        assert main(["health", "--port", str(port)]) == 0
+        assert re.fullmatch(r"well, discovery answers in [\d.]+ ms\n", capsys.readouterr().out)
+        assert main(["health", "--port", str(port), "--ready", "--json"]) == 0
+        assert '"serving": true' in capsys.readouterr().out
+        os.kill(process.pid, signal.SIGSTOP)
+        try:
+            assert main(["health", "--port", str(port), "--timeout", "0.3"]) == 1
+        finally:
+            os.kill(process.pid, signal.SIGCONT)
+    assert "does not answer" in capsys.readouterr().err
+
+
+def test_nobody_there_is_not_well(port: int, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["health", "--port", str(port)]) == 1
+    assert "does not answer" in capsys.readouterr().err
+
+
+def test_without_a_port_there_is_nothing_to_ask(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["health"]) == 2
+    assert "--port" in capsys.readouterr().err
+
+
+@pytest.mark.inv("INV-36")
+def test_the_file_says_where_journal_and_health_are(tmp_path: Path, port: int) -> None:
+    file = tmp_path / "station.toml"
+    file.write_text(f'interface = "lo"\n[operation]\njournal = "kept"\nport = {port}\n')
+    with serving("--sim", "ac", "--config", str(file)) as (process, plain):
+        assert main(["health", "--config", str(file)]) == 0
+        ev = ["ev", "--host", "::1", "--port", str(plain), "--ac", "--pace", "0.01", "-q", "--loops", "2"]
+        assert main(ev) == 0
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+    kinds = [record["record"] for record in records(tmp_path / "kept/journal.jsonl")]
+    assert kinds[0] == "begin"
+    assert kinds[-1] == "end"
+
+
+def test_health_without_metrics(port: int) -> None:
+    with serving("--sim", "ac", "--health", str(port)):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        connection.request("GET", "/metrics")
+        assert connection.getresponse().status == 404
+        connection.close()
