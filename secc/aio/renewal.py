@@ -217,11 +217,15 @@ class LeafRenewal:
 
     async def run(self) -> None:
         """Wait, renew, wait again, until cancelled."""
-        while True:
-            await self.step()
-            left = (self.renewal.deadline - self._clock()).total_seconds()
-            # Wall clocks are set, and suspended machines sleep: look again at the latest after a while.
-            await self._wait(min(max(left, _SHORTEST), _LONGEST))
+        try:
+            while True:
+                await self.step()
+                left = (self.renewal.deadline - self._clock()).total_seconds()
+                # Wall clocks are set, and suspended machines sleep: look again at the latest after a while.
+                await self._wait(min(max(left, _SHORTEST), _LONGEST))
+        finally:
+            if self._settling is not None:
+                await asyncio.wait([self._settling])
 
     async def _wait(self, seconds: float) -> None:
         """So long, or until the signer itself wants a renewal."""

@@ -432,6 +432,7 @@ async def after_handshakes(made: SeccConfig, authority: Authority, roots: Path, 
             car.close()
         folder = roots.parent
         await eventually(lambda: not (folder / "key.pem.old").exists())
+        await eventually(lambda: times == 1 or bool(bed.events(LinkEvent.TLS_ALARM)))
         return [r.text for r in bed.events(LinkEvent.TLS_ALARM)]
 
 
