@@ -339,16 +339,12 @@ class Station:
             connected.close()
             self._tell(LinkEvent.REFUSED, "the outlet is taken", address)
             return
-        loop = asyncio.get_running_loop()
-        since = loop.time() if self._link_up_at is None else self._link_up_at
+        now = asyncio.get_running_loop().time()
+        due = (
+            now if self._link_up_at is None else self._link_up_at
+        ) + self._config.timing.communication_setup
         engine = self._tls.engine() if secure else PlainEngine()
-        link = Link(
-            self,
-            engine,
-            self._config,
-            peer=address,
-            setup_deadline=since + self._config.timing.communication_setup,
-        )
+        link = Link(self, engine, self._config, peer=address, setup_deadline=due)
         self._links.append(link)
         self._spawn(self._adopt(link, connected))
 
