@@ -12,7 +12,7 @@ import dataclasses
 import time
 import uuid
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -41,13 +41,10 @@ from secc.ocpp.words import (
     TransactionEvent,
     Trigger,
 )
-from secc.pki.contract import OcspRequestData, VerifiedContract
+from secc.pki.contract import ForwardedContract, OcspRequestData, VerifiedContract
 from secc.ports import EvseController
 from secc.session.contract_events import ContractGranted, Verdict
 from secc.session.events import EndSession, EnergyNeed, EvseSnapshot, ScheduleOffer
-
-if TYPE_CHECKING:
-    from secc.pki.contract import ForwardedContract
 
 HORIZON = 86_400.0
 """s that a schedule reaches."""

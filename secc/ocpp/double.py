@@ -111,7 +111,7 @@ class CsmsDouble:
         self.connections = 0
         """How often a station has connected."""
         self._versions = versions
-        self._password = password
+        self.password = password
         self._context = context
         self._show = show
         self.lines: dict[str, tuple[Rpc, ServerConnection]] = {}
@@ -221,9 +221,9 @@ class CsmsDouble:
     # --- connections ---------------------------------------------------------------------------------------
 
     def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
-        if self._password is None:
+        if self.password is None:
             return None
-        expected = f"{station_of(request.path)}:{self._password}".encode()
+        expected = f"{station_of(request.path)}:{self.password}".encode()
         scheme, _, text = request.headers.get("Authorization", "").partition(" ")
         try:
             shown = base64.b64decode(text)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import functools
 import json
 
 import pytest
 
-from secc.config import OfflinePolicy
+from secc.config import OfflinePolicy, SeccConfig
 from secc.ocpp.double import CsmsDouble, Heard
 from secc.ocpp.settings import OcppVersion
 from secc.ocpp.words import CertificateStatus, TokenStatus
@@ -143,3 +144,30 @@ def test_while_the_csms_is_away_the_offline_policy_decides(
     assert [one.ended for one in booked] == [True] * charges
     for one in booked:
         assert one.seqs == list(range(len(one.seqs)))
+
+
+@pytest.mark.parametrize("version", BOTH)
+@pytest.mark.parametrize("vouches", [True, False])
+def test_a_contract_under_an_unknown_root_is_judged_by_the_csms(
+    certificates: Certificates, version: OcppVersion, *, vouches: bool
+) -> None:
+    known = accounts()
+    known.certificates = CertificateStatus.ACCEPTED if vouches else CertificateStatus.CHAIN_ERROR
+    csms = CsmsDouble(known, versions=(version,))
+
+    def config(url: str) -> SeccConfig:
+        made = pnc_config(certificates, url)
+        pnc = dataclasses.replace(made.pnc, central_validation=True)
+        trust = dataclasses.replace(made.trust, mo_roots=())
+        return dataclasses.replace(made, pnc=pnc, trust=trust)
+
+    async def run() -> EvResult:
+        async with line(csms, config) as running:
+            return await running.charge(certificates.wallet(contract_days=90))
+
+    result = asyncio.run(run())
+    assert result.completed is vouches, result.error
+    (asked,) = named(csms, "Authorize")
+    chain = str(asked["certificate"])
+    assert chain.count("BEGIN CERTIFICATE") == 3
+    assert "iso15118CertificateHashData" not in asked
