@@ -265,14 +265,18 @@ class Car:
             Phase.WELDED: self.stop_session,
         }
 
-    async def handshake(self) -> None:
-        """A station that has not got rid of the EV before may hang up at first: then once more."""
+    async def first_word(self, offer: app_protocol.SupportedAppProtocolReq) -> Answer | Silence | Closed:
+        """The offer. A station that has not got rid of the EV before may hang up on it: then once more."""
         end = self.trial.now + self.trial.timers.reach
-        answer = await self.ask(requests.offer())
+        answer = await self.ask(offer)
         while isinstance(answer, Closed) and self.trial.now < end:
             await asyncio.sleep(PACE)
             await self.connect()
-            answer = await self.ask(requests.offer())
+            answer = await self.ask(offer)
+        return answer
+
+    async def handshake(self) -> None:
+        answer = await self.first_word(requests.offer())
         good = isinstance(answer, Answer) and answer.code.startswith("OK")
         self.trial.check(good, "supportedAppProtocolRes OK", answer)
         self.phase = Phase.SETUP

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from secc.bench import requests
-from secc.bench.car import PACE, Answer, Car, Phase
+from secc.bench.car import Answer, Car, Phase
 from secc.bench.case import Case, Failed, Inconclusive
 from secc.bench.target import Facts, Offer, Target
 from secc.bench.trial import Trial
@@ -44,6 +42,10 @@ async def find_out(target: Target) -> Facts:
                 found = await trial.discover(Security.TLS if secure else Security.NONE)
                 if (found.security is Security.TLS) is not secure:
                     continue
+            if secure:
+                tls = Offer()
+            else:
+                plain = Offer()
             offer, can_update = await _look(car)
             update |= can_update
             if secure:
@@ -55,7 +57,8 @@ async def find_out(target: Target) -> Facts:
             problems.append(f"{'TLS' if secure else 'plain'}: {error}")
         finally:
             await trial.clean_up()
-    problem = "; ".join(problems) if plain is None and tls is None else ""
+    known = any(offer is not None and offer.modes for offer in (plain, tls))
+    problem = "" if known else "; ".join(problems)
     if not problem and plain is None and tls is None:
         problem = "neither a plain nor a TLS connection is offered"
     return Facts(plain=plain, tls=tls, din=din, problem=problem, can_update=update)
@@ -85,21 +88,13 @@ async def _look(car: Car) -> tuple[Offer, bool]:
     return offer, sets is not None and any(one.parameter_set_id == UPDATE for one in sets.parameter_set)
 
 
-_TRIES = 10
-"""A station may hang up while it gets rid of the connection before."""
-
-
 async def _speaks_din(target: Target, *, secure: bool) -> bool:
     trial = Trial(PROBE, target, Facts(), tls=secure)
     try:
         car = Car(trial)
-        for _ in range(_TRIES):
-            await car.connect()
-            answer = await car.ask(requests.offer((DIN, 2, 0, 1, 1)))
-            if isinstance(answer, Answer):
-                return answer.code.startswith("OK")
-            await asyncio.sleep(PACE)
-        return False
+        await car.connect()
+        answer = await car.first_word(requests.offer((DIN, 2, 0, 1, 1)))
+        return isinstance(answer, Answer) and answer.code.startswith("OK")
     except (Inconclusive, Failed):
         return False
     finally:

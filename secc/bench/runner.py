@@ -7,7 +7,7 @@ import dataclasses
 import datetime
 from collections.abc import Callable, Sequence
 
-from secc.bench.case import Case, Entry, Failed, Inconclusive, NotApplicable, Outcome, Verdict
+from secc.bench.case import Case, Entry, Failed, Inconclusive, Need, NotApplicable, Outcome, Verdict
 from secc.bench.probe import find_out
 from secc.bench.target import Facts, Target, missing, runs_over_tls
 from secc.bench.trial import Trial
@@ -80,16 +80,17 @@ async def run(
     )
 
 
+_FOUND_OUT = (Need.AC, Need.DC, Need.PLAIN, Need.TLS, Need.EXTERNAL)
 _NOT_FOUND = ("no station answered discovery", "no connection to")
 
 
 async def _run_one(case: Case, target: Target, facts: Facts, *, deaf: bool) -> Outcome:
     if (need := missing(case, target, facts)) is not None:
-        unknown = facts.problem and need.name in ("AC", "DC", "PLAIN", "TLS", "EXTERNAL")
-        if not unknown:
+        if not facts.problem or need not in _FOUND_OUT:
             return Outcome(case=case, verdict=Verdict.NOT_APPLICABLE, reason=need.value)
-        reason = f"what the station offers could not be found out: {facts.problem}"
-        return Outcome(case=case, verdict=Verdict.INCONCLUSIVE, reason=reason)
+        if case.group != "SDP" or need is not Need.PLAIN:  # a deaf station fails to answer, which says enough
+            reason = f"what the station offers could not be found out: {facts.problem}"
+            return Outcome(case=case, verdict=Verdict.INCONCLUSIVE, reason=reason)
     if deaf:
         reason = "not tried: the station was not found any more in the cases before"
         return Outcome(case=case, verdict=Verdict.INCONCLUSIVE, reason=reason)

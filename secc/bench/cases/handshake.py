@@ -31,7 +31,7 @@ def _offer(*entries: tuple[str, int, int, int, int], schema_id: int | None, code
     async def run(trial: Trial) -> None:
         ev = Car(trial)
         await ev.connect()
-        answer = await ev.ask(requests.offer(*entries))
+        answer = await ev.first_word(requests.offer(*entries))
         trial.check(
             isinstance(answer, Answer) and answer.code in [code.value for code in codes], expected, answer
         )
