@@ -13,7 +13,7 @@ RUST_SOURCES := $(shell find rust -name '*.rs' -o -name 'Cargo.toml' 2>/dev/null
 EXTRA = $(PY) -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['$(1)'], sep='\n')"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check style generated rust coverage docs examples interop scanner oracles fuzz bench bench-write bench-check \
+.PHONY: help setup demo conformance conformance-peer test check style generated rust coverage docs examples interop scanner oracles fuzz bench bench-write bench-check \
   differential soak fuzz-rust fuzz-binding fuzz-smoke build clean
 
 help:  ## list the targets
@@ -50,6 +50,12 @@ test: setup  ## all Python tests
 
 interop: setup $(EV_VENV)/.ready  ## an independent EV charges at `secc serve` (Linux, root, Java)
 	$(PY) -m pytest -v tests/interop/sessions.py tests/interop/contract_sessions.py
+
+conformance: setup  ## our station before the conformance bench (`secc bench`), in all its shapes: a minute
+	$(PY) -m tools.conformance --html build/conformance
+
+conformance-peer: setup $(EV_VENV)/.ready  ## the same bench before another station, and the page with both (Linux, root, Java)
+	$(PY) -m tools.conformance_peer --write
 
 $(EV_VENV)/.ready: $(VENV)/.venv pyproject.toml
 	test -x $(EV_VENV)/bin/python || $(PYTHON) -m venv $(EV_VENV)
