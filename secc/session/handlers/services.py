@@ -8,6 +8,7 @@ from secc.messages import iso2
 from secc.messages.iso2 import ResponseCode
 from secc.service_settings import CERTIFICATE_SERVICE, CHARGE_SERVICE
 from secc.session import services
+from secc.session.events import NoticeKind
 from secc.session.refusals import Refused
 from secc.session.service_events import ChosenService
 from secc.session.states import State
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 def service_discovery(session: Session, request: iso2.ServiceDiscoveryReq) -> State:
     """Say what is on offer. Scope and category are filters for what is not charging."""
+    hidden = set(session.config.service.payment_options) - set(session.payment_options)
+    if hidden and session.tls and session.contracts is not None:  # certificates cannot be judged without it
+        session.notice(NoticeKind.IGNORED, "Contract is not offered: the clock is not set")
     if not session.payment_options:
         raise Refused(ResponseCode.FAILED, "nothing can be paid over this connection")
     session.answer(services.discovery(session, ResponseCode.OK, request))
