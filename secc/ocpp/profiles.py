@@ -8,6 +8,7 @@ one list of power steps, from which the schedule for the EV and the limit of thi
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -120,7 +121,8 @@ def offer(steps: Sequence[Step], supply: Supply, need: EnergyNeed, horizon: floa
     found: list[PowerStep] = []
     for step in steps:
         watts = supply.max_power if step.watts is None else min(step.watts, supply.max_power)
-        start = int(step.start - now)
+        rises = bool(found) and watts > found[-1].max_power
+        start = math.ceil(step.start - now) if rises else math.floor(step.start - now)
         if found and start <= found[-1].start:  # two changes within a second: the lower one for both
             found[-1] = PowerStep(found[-1].start, min(watts, found[-1].max_power))
         else:

@@ -46,18 +46,18 @@ class Store:
         self._unsaved: list[Entry] = []
         self._path = path
         try:
-            self._database = _open(path)
+            self.database = _open(path)
         except sqlite3.DatabaseError as error:
             if path is None or isinstance(error, sqlite3.OperationalError):
                 raise
             damaged = path.with_name(f"{path.name}.damaged-{int(time.time())}")
             path.rename(damaged)
             self.problem = f"{path} was damaged and is now {damaged.name}: {error}"
-            self._database = _open(path)
+            self.database = _open(path)
 
     def close(self) -> None:
         """May repeat."""
-        self._database.close()
+        self.database.close()
 
     # --- the queue -----------------------------------------------------------------------------------------
 
@@ -65,7 +65,7 @@ class Store:
         """Keep these for sending, in this order, and the state they leave behind, all or nothing."""
         entries = [Entry(0, str(uuid.uuid4()), event) for event in events]
         try:
-            with self._database as database:
+            with self.database as database:
                 for entry in self._unsaved + entries:
                     database.execute(
                         "INSERT INTO queue (message_id, kind, event) VALUES (?, ?, ?)",
@@ -83,7 +83,7 @@ class Store:
         """What has to be sent, in order; those that the disk would not take come last."""
         rows: list[tuple[int, str, str, bytes]] = []
         with contextlib.suppress(sqlite3.Error):
-            rows = self._database.execute(
+            rows = self.database.execute(
                 "SELECT number, message_id, kind, event FROM queue WHERE number > ? ORDER BY number LIMIT ?",
                 (after, most),
             ).fetchall()
@@ -101,7 +101,7 @@ class Store:
     def _finish(self, entry: Entry, state: Mapping[str, object], why: str | None) -> None:
         self._unsaved = [one for one in self._unsaved if one.message_id != entry.message_id]
         try:
-            with self._database as database:
+            with self.database as database:
                 database.execute("DELETE FROM queue WHERE message_id = ?", (entry.message_id,))
                 if why is not None:
                     database.execute(
@@ -114,11 +114,11 @@ class Store:
 
     def aside(self) -> list[tuple[str, str]]:
         """Messages that the CSMS would not take, as JSON, and why."""
-        rows = self._database.execute("SELECT event, why FROM aside ORDER BY rowid").fetchall()
+        rows = self.database.execute("SELECT event, why FROM aside ORDER BY rowid").fetchall()
         return [(bytes(event).decode(), why) for event, why in rows]
 
     def __len__(self) -> int:
-        count: int = self._database.execute("SELECT count(*) FROM queue").fetchone()[0]
+        count: int = self.database.execute("SELECT count(*) FROM queue").fetchone()[0]
         return count + len(self._unsaved)
 
     # --- the memory ----------------------------------------------------------------------------------------
@@ -126,7 +126,7 @@ class Store:
     def put(self, **state: object) -> None:
         """Remember values, anything that JSON can say; None forgets."""
         try:
-            with self._database:
+            with self.database:
                 self._put(state)
         except sqlite3.Error as error:
             self.problem = f"the store cannot be written: {error}"
@@ -134,16 +134,16 @@ class Store:
     def get(self, name: str) -> object:
         """A value, or None."""
         with contextlib.suppress(sqlite3.Error, ValueError):
-            row = self._database.execute("SELECT value FROM memory WHERE name = ?", (name,)).fetchone()
+            row = self.database.execute("SELECT value FROM memory WHERE name = ?", (name,)).fetchone()
             return None if row is None else json.loads(row[0])
         return None
 
     def _put(self, state: Mapping[str, object]) -> None:
         for name, value in state.items():
             if value is None:
-                self._database.execute("DELETE FROM memory WHERE name = ?", (name,))
+                self.database.execute("DELETE FROM memory WHERE name = ?", (name,))
             else:
-                self._database.execute(
+                self.database.execute(
                     "INSERT OR REPLACE INTO memory (name, value) VALUES (?, ?)",
                     (name, msgspec.json.encode(value).decode()),
                 )

@@ -1,0 +1,122 @@
+"""What is on the disk, and what happens when the disk refuses."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from secc.ocpp.store import Store
+from secc.ocpp.words import ChargingState, EventKind, IdToken, SecurityEvent, TransactionEvent, Trigger
+
+
+def event(seq: int) -> TransactionEvent:
+    return TransactionEvent(
+        kind=EventKind.UPDATED,
+        transaction="t1",
+        seq=seq,
+        at=100.0 + seq,
+        trigger=Trigger.METER_PERIODIC,
+        state=ChargingState.CHARGING,
+        token=IdToken("CARD"),
+    )
+
+
+def seqs(store: Store) -> list[int]:
+    return [entry.event.seq for entry in store.pending() if isinstance(entry.event, TransactionEvent)]
+
+
+def test_what_is_appended_is_there_in_order_after_a_restart(tmp_path: Path) -> None:
+    store = Store(tmp_path / "new" / "station.db")
+    store.append([event(0), event(1)], {"transaction": {"id": "t1"}})
+    store.append([SecurityEvent("kind", 1.0, "text")])
+    names = [entry.message_id for entry in store.pending()]
+    store.close()
+    again = Store(tmp_path / "new" / "station.db")
+    assert [entry.message_id for entry in again.pending()] == names
+    assert [entry.event for entry in again.pending()] == [
+        event(0),
+        event(1),
+        SecurityEvent("kind", 1.0, "text"),
+    ]
+    assert again.get("transaction") == {"id": "t1"}
+    assert len(again) == 3
+    again.close()
+
+
+def test_what_is_answered_is_gone_and_its_state_stays(tmp_path: Path) -> None:
+    store = Store(tmp_path / "station.db")
+    store.append([event(0), event(1)])
+    store.done(store.pending()[0], {"numbers": {"t1": 5}})
+    assert seqs(store) == [1]
+    assert store.get("numbers") == {"t1": 5}
+    store.put(numbers=None)
+    assert store.get("numbers") is None
+    store.close()
+
+
+def test_what_is_set_aside_is_kept_with_the_reason(tmp_path: Path) -> None:
+    store = Store(tmp_path / "station.db")
+    store.append([event(0), event(1)])
+    store.set_aside(store.pending()[0], "not wanted")
+    assert seqs(store) == [1]
+    ((text, why),) = store.aside()
+    assert '"seq":0' in text
+    assert why == "not wanted"
+    store.close()
+
+
+def test_a_full_disk_keeps_messages_in_memory_until_there_is_room(tmp_path: Path) -> None:
+    path = tmp_path / "station.db"
+    store = Store(path)
+    store.append([event(0)])
+    database = store.database
+    database.execute("PRAGMA max_page_count = 1")  # no page more than there are
+    for seq in range(1, 200):
+        store.append([event(seq)])
+        if store.problem:
+            break
+    assert "in memory only" in store.problem
+    assert "full" in store.problem
+    assert len(store) == seq + 1
+    database.execute("PRAGMA max_page_count = 100000")
+    store.append([event(seq + 1)])
+    assert store.problem == ""
+    store.close()
+    again = Store(path)
+    assert list(range(seq + 2)) == [
+        entry.event.seq for entry in again.pending(most=500) if isinstance(entry.event, TransactionEvent)
+    ]
+    again.close()
+
+
+def test_messages_that_are_only_in_memory_are_sent_too() -> None:
+    store = Store(None)
+    store.database.execute("PRAGMA query_only = ON")
+    store.append([event(0), event(1)])
+    store.put(x=1)
+    assert store.problem
+    assert seqs(store) == [0, 1]
+    store.done(store.pending()[0])
+    assert seqs(store) == [1]
+    store.close()
+
+
+def test_a_damaged_file_is_set_aside_and_a_new_one_begun(tmp_path: Path) -> None:
+    path = tmp_path / "station.db"
+    path.write_bytes(b"this is no database, and long enough to be looked at" * 100)
+    store = Store(path)
+    assert "was damaged" in store.problem
+    store.append([event(0)])
+    assert seqs(store) == [0]
+    store.close()
+    kept = [one.name for one in tmp_path.iterdir() if "damaged" in one.name]
+    assert len(kept) == 1
+
+
+def test_a_file_that_somebody_else_holds_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "station.db").mkdir()
+    try:
+        Store(tmp_path / "station.db")
+    except sqlite3.OperationalError:
+        return
+    raise AssertionError("a folder was opened as a database")
