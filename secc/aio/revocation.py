@@ -106,7 +106,7 @@ class RevocationFinder:
         except Exception:  # an integrator's source may fail in any way: nothing is known then
             return
         if der is not None and len(der) <= _MAX_OCSP:
-            self._keep(name, der, question, read_ocsp)
+            await self._keep(name, der, question, read_ocsp)
 
     async def _fetch(self, name: str, question: Question, source: CrlSource) -> None:
         for url in question.crl_urls:
@@ -116,13 +116,13 @@ class RevocationFinder:
             except Exception:
                 continue
             if der is not None and len(der) <= _MAX_CRL:
-                self._keep(name, der, question, read_crl)
+                await self._keep(name, der, question, read_crl)
 
-    def _keep(self, name: str, der: bytes, question: Question, read: Callable[..., Answer]) -> None:
-        """A genuine answer, until it ends; whatever else came is forgotten."""
+    async def _keep(self, name: str, der: bytes, question: Question, read: Callable[..., Answer]) -> None:
+        """A genuine answer, until it ends; anything else is forgotten. Long lists take milliseconds."""
         now = self._clock()
         try:
-            answer = read(der, question.certificate, question.issuer, now)
+            answer = await asyncio.to_thread(read, der, question.certificate, question.issuer, now)
         except ChainError:
             return
         self._kept = {key: kept for key, kept in self._kept.items() if kept[1] > now}
@@ -134,7 +134,7 @@ class RevocationFinder:
 _SHARE = 0.9  # of the time the session has for it: the rest is for the way back into the session
 _LONGEST = 30.0  # s for one search, also after its session has gone on without it
 _CRL_TIME = 10.0  # s for one list
-_MAX_CRL = 262_144  # bytes: what a session can weigh in a few milliseconds
+_MAX_CRL = 131_072  # bytes, some 4000 entries: what a session can weigh in a few milliseconds
 _MAX_OCSP = 65_536
 _MAX_KEPT = 64
 _MAX_RUNNING = 16

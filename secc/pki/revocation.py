@@ -380,9 +380,9 @@ def _read_crl(
 ) -> Answer:
     if len(data) > _MAX_EVIDENCE:
         raise _malformed(f"a CRL of {len(data)} bytes")
-    crl = x509.load_der_x509_crl(data)
-    if not _crl_issuer_is(data, issuer):
+    if not _crl_issuer_is(data, issuer):  # the cheapest question first: lists are long
         raise broken(Rule.EVIDENCE_OTHER, str(certificate), "the CRL is another issuer's")
+    crl = x509.load_der_x509_crl(data)
     if issuer.key_usage is not None and "crl_sign" not in issuer.key_usage:
         raise broken(Rule.EVIDENCE_SIGNER, str(issuer), "it may not sign CRLs")
     if crl.signature_algorithm_oid.dotted_string not in _HASHES:
@@ -400,11 +400,14 @@ def _read_crl(
 
 
 def _crl_issuer_is(data: bytes, issuer: Certificate) -> bool:
-    fields = Reader(data).enter(SEQUENCE).enter(SEQUENCE)
-    if fields.peek() == INTEGER:
-        fields.integer()
-    fields.content(SEQUENCE)
-    return read_name(fields).same_as(issuer.subject)
+    try:
+        fields = Reader(data).enter(SEQUENCE).enter(SEQUENCE)
+        if fields.peek() == INTEGER:
+            fields.integer()
+        fields.content(SEQUENCE)
+        return read_name(fields).same_as(issuer.subject)
+    except ChainError as error:
+        raise _malformed(f"not a CRL: {error}") from error
 
 
 _HASHES: dict[str, hashes.HashAlgorithm] = {
