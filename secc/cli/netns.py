@@ -57,7 +57,7 @@ def lay_power_line() -> None:
         _ip("link", "add", host, "type", "veth", "peer", "name", modem)
         Path(f"/proc/sys/net/ipv6/conf/{modem}/disable_ipv6").write_text("1")
         _ip("link", "set", modem, "up")
-    _raise_host_end(STATION_END)
+    raise_host_end(STATION_END)
 
 
 def enter_ev_network(moved: Callable[[], None]) -> None:
@@ -69,7 +69,7 @@ def enter_ev_network(moved: Callable[[], None]) -> None:
         if time.monotonic() > limit:
             raise ConfigError("the cable did not arrive in the EV's network")
         time.sleep(0.01)
-    _raise_host_end(EV_END)
+    raise_host_end(EV_END)
 
 
 def push_cable(process: int) -> None:
@@ -84,7 +84,7 @@ def _unshare() -> None:
     _ip("link", "set", "lo", "up")
 
 
-def _raise_host_end(name: str) -> None:
+def raise_host_end(name: str) -> None:
     """Up, with an address at once, and with real checksums: frames pass a bridge in user space."""
     Path(f"/proc/sys/net/ipv6/conf/{name}/accept_dad").write_text("0")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:

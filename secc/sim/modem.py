@@ -174,7 +174,9 @@ class SimulatedPlc:
         self._open = False
 
     def open(self) -> bytes:
-        """Ready."""
+        """Ready; what came before is gone, as with a socket."""
+        while not self._inbox.empty():
+            self._inbox.get_nowait()
         self._open = True
         return self.address
 

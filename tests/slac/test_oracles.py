@@ -1,4 +1,4 @@
-"""Independent decoders and encoders of the same frames: Wireshark, and the PyPI package pyslac."""
+"""Independent decoders and encoders of the same frames: Wireshark, and the PyPI packages scapy and pyslac."""
 
 from __future__ import annotations
 
@@ -183,3 +183,93 @@ def test_pyslac_makes_the_same_frames() -> None:
     theirs = made_by_pyslac()
     assert [decode(data).message for data in theirs] == ours
     assert [encode(decode(data)) for data in theirs] == theirs
+
+
+READ = """
+import json, sys
+from scapy.contrib import homeplugav, homepluggp
+from scapy.layers.l2 import Ether
+
+def fields(packet):
+    found = {}
+    while packet and hasattr(packet, "fields_desc"):
+        for field in packet.fields_desc:
+            value = packet.getfieldval(field.name)
+            if isinstance(value, bytes):
+                found[field.name] = value.hex()
+            elif isinstance(value, list):
+                found[field.name] = [getattr(part, "group", None) for part in value]
+            elif hasattr(value, "fields_desc"):
+                found.update(fields(value))
+            else:
+                found[field.name] = value
+        packet = packet.payload
+        if packet.name in ("Raw", "Padding", "NoPayload"):
+            break
+    return found
+
+json.dump([fields(Ether(bytes.fromhex(line)).payload) for line in sys.stdin.read().split()], sys.stdout)
+"""
+
+
+def read_by_scapy(frames: Sequence[bytes]) -> list[dict[str, object]]:
+    if not PYSLAC.exists():
+        pytest.skip("no .venv-pyslac here: `make oracles` makes it")
+    text = "\n".join(data.hex() for data in frames)
+    command = [str(PYSLAC), "-c", READ]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False, timeout=50)
+    if "No module named 'scapy'" in done.stderr:
+        pytest.skip("no scapy in .venv-pyslac: `make oracles` puts it there")
+    assert done.returncode == 0, done.stderr
+    found: list[dict[str, object]] = json.loads(done.stdout)
+    return found
+
+
+def in_words_of_scapy(data: bytes) -> dict[str, object]:
+    """What our decoder reads, by the names that scapy has for it."""
+    message = decode(data).message
+    words: dict[str, object] = {"HPtype": message.mmtype}
+    match message:
+        case m.SetKeyReq():
+            words |= {"NetworkID": message.nid.hex(), "NewKey": message.nmk.hex()}
+        case m.SetKeyCnf():
+            words |= {"Result": message.result, "YourNonce": int.from_bytes(message.your_nonce, "big")}
+        case m.SlacParmReq(run_id=run):
+            words |= {"RunID": run.hex()}
+        case (
+            m.SlacParmCnf(run_id=run, forwarding_station=ev)
+            | m.StartAttenCharInd(run_id=run, forwarding_station=ev)
+        ):
+            words |= {"RunID": run.hex(), "ForwardingSTA": ev.hex(":"), "TimeOut": message.time_out}
+        case m.MnbcSoundInd(run_id=run):
+            words |= {"RunID": run.hex(), "Countdown": message.remaining, "RandomValue": message.random.hex()}
+        case m.AttenProfileInd():
+            words |= {"EVMACAddress": message.pev_mac.hex(":"), "Groups": list(message.profile)}
+        case m.AttenCharInd(run_id=run):
+            words |= {"RunID": run.hex(), "NumberOfSounds": message.sounds, "Groups": list(message.profile)}
+        case m.AttenCharRsp(run_id=run):
+            words |= {"RunID": run.hex(), "SourceAdress": message.source_address.hex(":"), "Result": 0}
+        case m.SlacMatchReq(run_id=run):
+            words |= {"RunID": run.hex(), "EVMAC": message.pev_mac.hex(":")}
+            words |= {"EVSEMAC": message.evse_mac.hex(":")}
+        case m.SlacMatchCnf(run_id=run):
+            words |= {"RunID": run.hex(), "NetworkID": message.nid.hex(), "NMK": message.nmk.hex()}
+    return words
+
+
+def agreed(frames: Sequence[bytes]) -> None:
+    for data, theirs in zip(frames, read_by_scapy(frames), strict=True):
+        ours = in_words_of_scapy(data)
+        assert {name: theirs.get(name) for name in ours} == ours
+
+
+def test_scapy_reads_our_frames_as_we_do() -> None:
+    agreed([encode(frame) for frame in OURS])
+
+
+def test_scapy_reads_the_captures_as_we_do() -> None:
+    known = {frame.message.mmtype for frame in OURS}
+    rows = [row for row in vectors.lines("slac.jsonl") if row["kind"] == "mme" and row["valid"]]
+    frames = [bytes.fromhex(row["hex"]) for row in rows if row["mmtype"] in known]
+    assert len(frames) > 150
+    agreed(frames)
