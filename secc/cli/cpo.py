@@ -124,6 +124,7 @@ def _engine(service: Service, at_once: int = 2) -> Engine:
 
 def _serve(arguments: argparse.Namespace) -> int:
     import uvicorn
+    from uvicorn.supervisors import Multiprocess
 
     service = _service(arguments.settings)
     settings = service.settings
@@ -148,13 +149,22 @@ def _serve(arguments: argparse.Namespace) -> int:
                 os.environ[_NO_JOBS] = "1"
             figures = stack.enter_context(tempfile.TemporaryDirectory(prefix="secc-cpo-"))
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = figures
-            print(f"serving on {settings.host}:{options['port']}, {arguments.workers} workers", flush=True)
-            uvicorn.run("secc.cli.cpo:application", factory=True, workers=arguments.workers, **options)  # type: ignore[arg-type]
+            config = uvicorn.Config(
+                "secc.cli.cpo:application",
+                factory=True,
+                workers=arguments.workers,
+                **options,  # type: ignore[arg-type]
+            )
+            listener = config.bind_socket()
+            print(f"serving on {settings.host}:{listener.getsockname()[1]}", flush=True)
+            Multiprocess(config, sockets=[listener]).run()
             return 0
         app = _application(service, jobs=not arguments.no_jobs)
         config = uvicorn.Config(app, **options)  # type: ignore[arg-type]
         listener = config.bind_socket()
         print(f"serving on {settings.host}:{listener.getsockname()[1]}", flush=True)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: None)  # the server has ended in order: that is no failure
         uvicorn.Server(config).run(sockets=[listener])
     return 0
 

@@ -38,8 +38,9 @@ def put_contract(
     emaid: Annotated[forms.Emaid, Path()], form: forms.ContractForm, service: The, caller: Admin
 ) -> forms.ContractReply:
     """Have this contract in this state; may be repeated."""
-    contract = service.contracts.put(emaid, form.status)
-    _note(service, caller, "contract", emaid, form.status.value)
+    with service.database.write():
+        contract = service.contracts.put(emaid, form.status)
+        _note(service, caller, "contract", emaid, form.status.value)
     return _contract(contract)
 
 
@@ -76,8 +77,9 @@ def put_car(form: forms.CarForm, service: The, caller: Admin) -> forms.ContractR
     now = service.clock()
     chain = [base64.b64decode(one) for one in form.chain]
     verified = verify_chain(chain, Role.OEM, service.anchors.trust(), now)
-    contract = service.contracts.put_car(verified.leaf, form.emaid)
-    _note(service, caller, "car", form.emaid, f"PCID {verified.pcid}")
+    with service.database.write():
+        contract = service.contracts.put_car(verified.leaf, form.emaid)
+        _note(service, caller, "car", form.emaid, f"PCID {verified.pcid}")
     return _contract(contract)
 
 
@@ -94,9 +96,10 @@ def roots(service: The, caller: Operator) -> list[forms.RootReply]:
 def add_root(form: forms.RootForm, service: The, caller: Admin) -> forms.Done:
     """Trust a root; one that is there already changes nothing."""
     root = read_certificate(base64.b64decode(form.certificate))
-    added = service.anchors.add([(Kind(form.kind), root)], caller.name, service.clock())
-    if added:
-        _note(service, caller, "root added", str(root.subject), root.fingerprint)
+    with service.database.write():
+        added = service.anchors.add([(Kind(form.kind), root)], caller.name, service.clock())
+        if added:
+            _note(service, caller, "root added", str(root.subject), root.fingerprint)
     return forms.Done(count=added)
 
 
@@ -112,9 +115,10 @@ def fetch_roots(service: The, caller: Admin) -> forms.Done:
 @router.delete("/v1/roots/{fingerprint}", tags=["roots"], responses=_MISSING)
 def remove_root(fingerprint: Annotated[forms.Fingerprint, Path()], service: The, caller: Admin) -> forms.Done:
     """Trust a root no more."""
-    if not service.anchors.remove(fingerprint):
-        raise HTTPException(404, "no such root")
-    _note(service, caller, "root removed", fingerprint, "")
+    with service.database.write():
+        if not service.anchors.remove(fingerprint):
+            raise HTTPException(404, "no such root")
+        _note(service, caller, "root removed", fingerprint, "")
     return forms.Done(count=1)
 
 
@@ -146,8 +150,9 @@ def revoke(
     serial: Annotated[forms.Serial, Path()], form: forms.RevocationForm, service: The, caller: Admin
 ) -> forms.CertificateReply:
     """Revoke; public at once over OCSP and in the next CRL. May be repeated."""
-    found = service.revocations.revoke(int(serial, 16), ReasonFlags[form.reason])
-    _note(service, caller, "revoked", found.owner, f"serial {serial}, {form.reason}")
+    with service.database.write():
+        found = service.revocations.revoke(int(serial, 16), ReasonFlags[form.reason])
+        _note(service, caller, "revoked", found.owner, f"serial {serial}, {form.reason}")
     return _certificate(found)
 
 
@@ -157,8 +162,9 @@ def revoke(
 @router.post("/v1/renewal", tags=["jobs"])
 def renew_everything(service: The, caller: Admin) -> forms.Done:
     """Have a new bundle made for every contract: for the day on which a key is replaced."""
-    count = service.contracts.renew_everything(service.clock())
-    _note(service, caller, "renewal of everything", f"{count} contracts", "")
+    with service.database.write():
+        count = service.contracts.renew_everything(service.clock())
+        _note(service, caller, "renewal of everything", f"{count} contracts", "")
     return forms.Done(count=count)
 
 

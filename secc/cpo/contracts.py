@@ -8,6 +8,7 @@ other.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 from collections.abc import Iterable, Sequence
@@ -79,6 +80,10 @@ class Contracts:
     def __init__(self, database: Database, policy: RenewalPolicy) -> None:
         self._db = database
         self._policy = policy
+
+    def changes(self) -> contextlib.AbstractContextManager[Connection]:
+        """What is changed inside counts all together, or not at all."""
+        return self._db.write()
 
     # --- contracts and cars --------------------------------------------------------------------------------
 

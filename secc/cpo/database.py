@@ -8,6 +8,7 @@ eMAID and PCID are personal data: protect the file, or the server. Work that is 
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import datetime
 from collections.abc import Iterator
 from pathlib import Path
@@ -210,6 +211,7 @@ class Database:
         """`url` as SQLAlchemy has it: `sqlite:///file`, `postgresql+psycopg://…`. Connects to nothing yet."""
         if url.startswith("postgresql://"):
             url = "postgresql+psycopg" + url.removeprefix("postgresql")
+        self._current: contextvars.ContextVar[Connection | None] = contextvars.ContextVar("", default=None)
         self.url = url
         self.is_postgresql = url.startswith("postgresql")
         self.engine = _postgresql(url, pool_size, statement_seconds) if self.is_postgresql else _sqlite(url)
@@ -227,7 +229,11 @@ class Database:
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
-        """For questions only, each for itself; raises StorageError."""
+        """For questions, each for itself, or about what `write` is writing around it; raises StorageError."""
+        if (current := self._current.get()) is not None:
+            with _as_storage_error():
+                yield current
+            return
         options: dict[str, Any] = {"secc_reads": True}
         if self.is_postgresql:
             options["isolation_level"] = "AUTOCOMMIT"  # no BEGIN and ROLLBACK around each question
@@ -236,9 +242,17 @@ class Database:
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Connection]:
-        """All or nothing, and on the disk when the block is left; raises StorageError."""
+        """All or nothing, and on the disk when the outermost block is left; raises StorageError."""
+        if (current := self._current.get()) is not None:
+            with _as_storage_error():
+                yield current
+            return
         with _as_storage_error(), self.engine.begin() as connection:
-            yield connection
+            token = self._current.set(connection)
+            try:
+                yield connection
+            finally:
+                self._current.reset(token)
 
     def ready(self) -> bool:
         """It answers."""

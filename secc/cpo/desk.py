@@ -15,6 +15,7 @@ from typing import Any
 
 from secc import exi
 from secc.cpo.contracts import Contract, Contracts, Made
+from secc.cpo.journal import Journal
 from secc.cpo.register import Register
 from secc.errors import CertificateError, DecodeError
 from secc.messages import iso2
@@ -75,6 +76,7 @@ class Desk:
         self,
         contracts: Contracts,
         register: Register,
+        journal: Journal,
         roles: Roles,
         trust: Callable[[], TrustStore],
         *,
@@ -86,6 +88,7 @@ class Desk:
         """`answer_within`: seconds that the ecosystem may take; what comes later is kept for the next try."""
         self._contracts = contracts
         self._register = register
+        self._journal = journal
         self._roles = roles
         self._trust = trust
         self._ecosystem = ecosystem
@@ -98,8 +101,8 @@ class Desk:
         """Wait for nothing that has not begun."""
         self._asking.shutdown(wait=False, cancel_futures=True)
 
-    def answer(self, payload: bytes, action: Action) -> Answer:
-        """Judge a request and answer it. Raises StorageError when the database is away, and only that."""
+    def answer(self, payload: bytes, action: Action, *, who: str = "") -> Answer:
+        """Judge a request and answer it; `who` asks, for the audit log. Raises StorageError only."""
         now = self._clock()
         try:
             request = self._read(payload, action, now)
@@ -111,8 +114,8 @@ class Desk:
                 response_code=error.response_code or "",
             )
         if request.action is Action.UPDATE:
-            return self._update(request, now)
-        return self._install(request, now)
+            return self._update(request, who, now)
+        return self._install(request, who, now)
 
     def make(self, of: Contract, action: Action, receiver: Certificate, now: datetime.datetime) -> Made:
         """A new certificate and its bundle, not stored yet. Raises CertificateError saying why not."""
@@ -134,17 +137,17 @@ class Desk:
 
     # --- installation and update ---------------------------------------------------------------------------
 
-    def _install(self, request: ProvisioningRequest, now: datetime.datetime) -> Answer:
+    def _install(self, request: ProvisioningRequest, who: str, now: datetime.datetime) -> Answer:
         assert request.pcid is not None
         contract, known = self._contracts.of_car(request.pcid)
         if contract is None or known is None:
-            return self._ask_ecosystem(request, now)
+            return self._ask_ecosystem(request, who, now)
         if known != request.leaf:
             text = "a provisioning certificate for a car that is known by another one"
             return _no(Refusal.UNKNOWN, request.pcid.normal, "other_certificate", text)
-        return self._deliver(contract, request, now)
+        return self._deliver(contract, request, who, now)
 
-    def _update(self, request: ProvisioningRequest, now: datetime.datetime) -> Answer:
+    def _update(self, request: ProvisioningRequest, who: str, now: datetime.datetime) -> Answer:
         assert request.emaid is not None
         assert request.chain is not None
         contract = self._contracts.get(request.emaid)
@@ -154,9 +157,11 @@ class Desk:
         entry = None if authority is None else self._register.find(authority, request.leaf.serial)
         if entry is not None and entry.revocation is not None:
             return _no(Refusal.REVOKED, contract.emaid, "revoked", "the shown contract has been revoked")
-        return self._deliver(contract, request, now)
+        return self._deliver(contract, request, who, now)
 
-    def _deliver(self, contract: Contract, request: ProvisioningRequest, now: datetime.datetime) -> Answer:
+    def _deliver(
+        self, contract: Contract, request: ProvisioningRequest, who: str, now: datetime.datetime
+    ) -> Answer:
         """The bundle that is there, or a new one; of two that are made at once, one counts."""
         if contract.status is not Status.ACTIVE:
             text = f"the contract is {contract.status.value}"
@@ -168,8 +173,11 @@ class Desk:
             made = self.make(contract, request.action, request.leaf, now)
         except CertificateError as error:
             return _no(Refusal.UNREACHABLE, contract.emaid, error.rule, str(error))
-        if self._contracts.keep([made], now):
-            return Answer(payload=made.payload, identity=contract.emaid, source="made")
+        with self._contracts.changes():
+            if self._contracts.keep([made], now):
+                detail = f"serial {made.leaf.serial:x}, until {made.leaf.not_after:%Y-%m-%d}"
+                self._journal.note(who, "bundle made", contract.emaid, detail, now)
+                return Answer(payload=made.payload, identity=contract.emaid, source="made")
         again = self._contracts.get(EMAID.parse(contract.emaid))
         kept = None if again is None else self._contracts.bundle(again, request.leaf.fingerprint)
         if kept is not None:
@@ -178,31 +186,35 @@ class Desk:
 
     # --- the ecosystem -------------------------------------------------------------------------------------
 
-    def _ask_ecosystem(self, request: ProvisioningRequest, now: datetime.datetime) -> Answer:
-        who = request.pcid.normal if request.pcid is not None else ""
+    def _ask_ecosystem(self, request: ProvisioningRequest, who: str, now: datetime.datetime) -> Answer:
+        car = request.pcid.normal if request.pcid is not None else ""
         if self._ecosystem is None:
-            return _no(Refusal.UNKNOWN, who, "unknown_car", "the car is not known here")
+            return _no(Refusal.UNKNOWN, car, "unknown_car", "the car is not known here")
         kept = self._contracts.foreign(request.key, now)
         if kept is not None:
-            return Answer(payload=kept, identity=who, source="kept")
-        question = self._asking.submit(self._fetch, self._ecosystem, request, now)
+            return Answer(payload=kept, identity=car, source="kept")
+        question = self._asking.submit(self._fetch, self._ecosystem, request, who, now)
         try:
             payload = question.result(timeout=self._answer_within)
         except TimeoutError:
-            return _no(Refusal.LATE, who, "ecosystem_late", "the ecosystem has not answered in time")
+            return _no(Refusal.LATE, car, "ecosystem_late", "the ecosystem has not answered in time")
         except NotFoundThere as error:
-            return _no(Refusal.UNKNOWN, who, "unknown_car", f"not known in the ecosystem either: {error}")
+            return _no(Refusal.UNKNOWN, car, "unknown_car", f"not known in the ecosystem either: {error}")
         except EcosystemError as error:
-            return _no(Refusal.UNREACHABLE, who, "ecosystem", str(error))
+            return _no(Refusal.UNREACHABLE, car, "ecosystem", str(error))
         except CertificateError as error:
-            return _no(Refusal.FAULTY, who, error.rule or "bundle", str(error))
-        return Answer(payload=payload, identity=who, source="ecosystem")
+            return _no(Refusal.FAULTY, car, error.rule or "bundle", str(error))
+        return Answer(payload=payload, identity=car, source="ecosystem")
 
-    def _fetch(self, ecosystem: Ecosystem, request: ProvisioningRequest, now: datetime.datetime) -> bytes:
+    def _fetch(
+        self, ecosystem: Ecosystem, request: ProvisioningRequest, who: str, now: datetime.datetime
+    ) -> bytes:
         """Ask, verify, keep; goes on when nobody waits any more."""
         payload = ecosystem.signed_contract_data(request.payload)
         verify_response(payload, request, self._trust(), now, self._policy)
-        self._contracts.keep_foreign(request.key, payload, now + _FOREIGN)
+        with self._contracts.changes():
+            self._contracts.keep_foreign(request.key, payload, now + _FOREIGN)
+            self._journal.note(who, "bundle of the ecosystem", str(request.pcid or ""), "", now)
         return payload
 
     def _read(self, payload: bytes, action: Action, now: datetime.datetime) -> ProvisioningRequest:

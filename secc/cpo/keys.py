@@ -7,6 +7,7 @@ OCSP answers and bundles are signed with it in the same way. Needs `pip install 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib
 import threading
 from pathlib import Path
@@ -76,12 +77,10 @@ class HsmKey(ec.EllipticCurvePrivateKey):
     def __init__(self, hsm: Hsm, certificate: Certificate) -> None:
         """Logs in. Raises ConfigError when the module, the token or the key is not there."""
         self._public = certificate.public_key
-        self._lock = threading.Lock()
+        pin = _read(hsm.pin_file).decode().strip()
         try:
             self._pkcs11: Any = importlib.import_module("pkcs11")
-            library = self._pkcs11.lib(str(hsm.module))
-            token = library.get_token(token_label=hsm.token)
-            self._session = token.open(user_pin=_read(hsm.pin_file).decode().strip())
+            self._session, self._lock = _logged_in(str(hsm.module), hsm.token, pin)
             kind = self._pkcs11.ObjectClass.PRIVATE_KEY
             self._key = self._session.get_key(object_class=kind, label=hsm.label)
         except ImportError as error:
@@ -139,6 +138,13 @@ class HsmKey(ec.EllipticCurvePrivateKey):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> HsmKey:
         return self
+
+
+@functools.cache
+def _logged_in(module: str, token: str, pin: str) -> tuple[Any, threading.Lock]:
+    """A session, and the lock around it: a process logs in to a token once, whatever keys it uses there."""
+    library = importlib.import_module("pkcs11").lib(module)
+    return library.get_token(token_label=token).open(user_pin=pin), threading.Lock()
 
 
 def _read(path: Path) -> bytes:

@@ -72,7 +72,8 @@ class Register:
         }
         older = and_(certificate.c.owner == owner, certificate.c.kind == kind.value)
         try:
-            with self._db.write() as connection:
+            # Nested: who finds the key taken goes on, also inside somebody else's transaction.
+            with self._db.write() as connection, connection.begin_nested():
                 connection.execute(update(certificate).where(older).values(replaced=True))
                 connection.execute(insert(certificate).values(row))
         except Exception as error:

@@ -60,8 +60,8 @@ def provision(form: forms.ProvisioningForm, service: The, caller: Station) -> fo
     caller.must_speak_for(station)
     if form.schema_ != _SCHEMA:
         raise HTTPException(422, f"schema {form.schema_} is not spoken here, only {_SCHEMA}")
-    answer = service.desk.answer(base64.b64decode(form.request), form.action)
-    _record(service, caller, station, form.action, answer)
+    answer = service.desk.answer(base64.b64decode(form.request), form.action, who=caller.name)
+    _record(service, station, form.action, answer)
     service.metrics.answered(form.action.value, answer, time.monotonic() - began)
     if answer.refusal is None:
         payload = base64.b64encode(answer.payload).decode()
@@ -204,12 +204,11 @@ _SCHEMA = "urn:iso:15118:2:2013:MsgDef"
 
 def _issue(service: Service, caller: Caller, request: bytes, station: str) -> tuple[Certificate, ...]:
     asked = read_request(request)
-    chain = _leaf_issuer(service).issue(asked, station or asked.common_name)
-    leaf = chain[0]
-    detail = f"serial {leaf.serial:x}, until {leaf.not_after:%Y-%m-%d}"
-    service.journal.note(
-        caller.name, "certificate issued", station or asked.common_name, detail, service.clock()
-    )
+    owner, issuer = station or asked.common_name, _leaf_issuer(service)
+    with service.database.write():
+        chain = issuer.issue(asked, owner)
+        detail = f"serial {chain[0].serial:x}, until {chain[0].not_after:%Y-%m-%d}"
+        service.journal.note(caller.name, "certificate given", owner, detail, service.clock())
     service.metrics.leaf_issued()
     return chain
 
@@ -229,7 +228,7 @@ def _pkcs7(chain: tuple[Certificate, ...]) -> Response:
     )
 
 
-def _record(service: Service, caller: Caller, station: str, action: Action, answer: Answer) -> None:
+def _record(service: Service, station: str, action: Action, answer: Answer) -> None:
     now = service.clock()
     if answer.refusal is not None:
         record = RefusalRecord(
@@ -243,5 +242,3 @@ def _record(service: Service, caller: Caller, station: str, action: Action, answ
             text=answer.text,
         )
         service.journal.put_refusal(record)
-    elif answer.source != "kept":
-        service.journal.note(caller.name, "bundle delivered", answer.identity, answer.source, now)

@@ -60,6 +60,7 @@ class Service:
         self.desk = Desk(
             self.contracts,
             self.register,
+            self.journal,
             roles,
             self.anchors.trust,
             ecosystem=ecosystem,

@@ -41,7 +41,7 @@ class Clock:
 
 def settings(folder: Path, **changes: Any) -> CpoSettings:
     """The reproducible hierarchy as files, and a database beside it."""
-    pki = folder / "pki"
+    pki = folder.parent / "cpo-pki"  # one for all tests of a run
     if not pki.exists():
         write_hierarchy(hierarchy(), pki, NOW)
         for name, role, leaf in (
