@@ -214,6 +214,10 @@ class TimingConfig:
     """V2G_SECC_PreCharge: from the first PreChargeReq to the voltage it asks for [V2G2-605]."""
     pre_charge_total: float = 20.0
     """From the first PreChargeReq to PowerDeliveryReq; our bound, the output goes off then."""
+    voltage: float = 2.0
+    """From a PowerDeliveryReq that starts until the outlet reads the EV's voltage; our bound, at most 4."""
+    voltage_reading: float = 0.1
+    """How often the reading is looked at meanwhile."""
     din_demand: float = 5.0
     """DIN SPEC 70121: from a CurrentDemandRes to the next request [V2G-DC-957]."""
     contactor: float = 3.0
@@ -256,6 +260,8 @@ _DURATION_LIMITS = {
     "close_delay": 5.0,
     "minimum_pace": 1.0,
     "sequence": 3600.0,
+    "voltage": 4.0,
+    "voltage_reading": 1.0,
     "pause": 604_800.0,
 }
 

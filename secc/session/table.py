@@ -140,9 +140,11 @@ RULES: tuple[On, ...] = (
     On(S.WAIT_CABLE_CHECK_RESULT, Timer.CABLE_CHECK,          ending.budget_spent,                      {S.WAIT_CABLE_CHECK_RESULT},                                         "V2G2-605"),
     On(S.WAIT_PRE_CHARGE,         PreChargeReq,               dc.pre_charge,                            {S.WAIT_POWER_ON_DC},                                                "V2G2-586 V2G2-587"),
     On(S.WAIT_POWER_ON_DC,        PreChargeReq,               dc.pre_charge,                            {S.WAIT_POWER_ON_DC},                                                "V2G2-587"),
-    On(S.WAIT_POWER_ON_DC,        PowerDeliveryReq,           dc.power_on,                              {S.WAIT_FIRST_DEMAND, S.WAIT_STOP_DC},                               "V2G2-587 V2G2-589 V2G2-812"),
+    On(S.WAIT_POWER_ON_DC,        PowerDeliveryReq,           dc.power_on,                              {S.AWAITING_VOLTAGE, S.WAIT_FIRST_DEMAND, S.WAIT_STOP_DC},                               "V2G2-587 V2G2-589 V2G2-812"),
     On(S.WAIT_POWER_ON_DC,        Timer.PRE_CHARGE,           dc_power.pre_charge_late,                 {S.WAIT_POWER_ON_DC},                                                "V2G2-605"),
     On(S.WAIT_POWER_ON_DC,        Timer.PRE_CHARGE_TOTAL,     ending.budget_spent,                      {S.WAIT_POWER_ON_DC},                                                "V2G2-605"),
+    On(S.AWAITING_VOLTAGE,        Timer.VOLTAGE_READING,      dc.look_again,                            {S.AWAITING_VOLTAGE, S.WAIT_FIRST_DEMAND},                           ""),
+    On(S.AWAITING_VOLTAGE,        Timer.VOLTAGE,              dc_power.voltage_not_seen,                set(),                                                               "V2G2-480"),
 
     # --- DC: charging, end ---
     On(S.WAIT_FIRST_DEMAND,      CurrentDemandReq,            dc.current_demand,                        {S.WAIT_DEMAND, S.WAIT_RECEIPT_DC},                                  "V2G2-590 V2G2-592 V2G2-795"),

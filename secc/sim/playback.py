@@ -11,7 +11,7 @@ import msgspec
 
 from secc.config import SeccConfig
 from secc.connection import Connection, ConnectionInput, ConnectionOutput, Data, EndOfStream, Write
-from secc.messages import iso2
+from secc.messages import din, iso2
 from secc.messages.app_protocol import SupportedAppProtocolRes
 from secc.messages.iso2 import EVSEProcessing, V2GMessage
 from secc.session.events import (
@@ -35,7 +35,7 @@ from secc.session.events import (
     Ticket,
 )
 from secc.session.pause import PauseMemory
-from secc.sim.player import Cue, Exchange, Ids, Recording, body_of, cues
+from secc.sim.player import Cue, Exchange, Ids, Recording, body_of, cues, voltage_readings
 from secc.trace.recorder import Beginning
 from secc.v2gtp import frame
 
@@ -117,6 +117,7 @@ class _Playback:
         self._evse = EvseSnapshot(control_pilot=ControlPilot.B, utc=1.7e9 + self._now)
         self._connection = garage.begin(config, self._evse, self._now)
         self._tickets: dict[type[object], Ticket] = {}
+        self._readings = voltage_readings(recording)
         self._answers: list[msgspec.Struct] = []
         self._end: EndSession | None = None
         self._count = _Count()
@@ -144,8 +145,9 @@ class _Playback:
     def _ahead(self, exchange: Exchange) -> bool:
         """We finished earlier than the recorded station: the car would not have asked again."""
         request, last = body_of(exchange.request), body_of(self._last)
-        repeated = request is not None and type(last) is iso2.PAIRS.get(type(request))
-        return repeated and getattr(last, "evse_processing", None) is EVSEProcessing.FINISHED
+        pairs = din.PAIRS if type(request) in din.PAIRS else iso2.PAIRS
+        repeated = request is not None and type(last) is pairs.get(type(request))
+        return repeated and getattr(last, "evse_processing", "") == EVSEProcessing.FINISHED.value
 
     def _ask(self, exchange: Exchange, cue: Cue) -> msgspec.Struct | None:
         self._until(exchange.at + self._shift)
@@ -156,7 +158,8 @@ class _Playback:
         self._move_pilot(cue)
         self._close_contactor(exchange)
         while len(self._answers) == known and (due := self._connection.deadline) is not None:
-            self._until(due)  # held back for the pace, or waiting for the pilot
+            self._until(due)  # held back for the pace, or waiting for the pilot or the voltage
+            self._read_voltage()
         answer = self._answers[-1] if len(self._answers) > known else None
         if answer is not None:
             self._garage.ids.learn(exchange.answer, answer)
@@ -204,6 +207,12 @@ class _Playback:
         if cue.pilot is ControlPilot.C and self._evse.control_pilot is not ControlPilot.C:
             self._until(self._now + _SWITCH)
             self._show(ControlPilot.C)
+
+    def _read_voltage(self) -> None:
+        """While an answer is owed the reading moves on, as the recorded station told it in later answers."""
+        past = [volts for at, volts in self._readings if at + self._shift <= self._now]
+        if past:
+            self._evse = dataclasses.replace(self._evse, present_voltage=past[-1])
 
     def _show(self, pilot: ControlPilot) -> None:
         self._evse = dataclasses.replace(self._evse, control_pilot=pilot)
@@ -267,7 +276,7 @@ _CONTACTOR = 2.9  # s, within what is allowed
 
 def code_of(message: msgspec.Struct | None) -> str | None:
     """The response code as its literal."""
-    holder = message.body if isinstance(message, V2GMessage) else message
+    holder = message.body if isinstance(message, V2GMessage | din.V2GMessage) else message
     if isinstance(holder, SupportedAppProtocolRes):
         return holder.response_code.value
     code = getattr(holder, "response_code", None)
@@ -276,4 +285,4 @@ def code_of(message: msgspec.Struct | None) -> str | None:
 
 def _ongoing(message: msgspec.Struct | None) -> bool:
     processing = getattr(body_of(message), "evse_processing", None)
-    return processing is not None and processing is not EVSEProcessing.FINISHED
+    return processing is not None and processing != EVSEProcessing.FINISHED.value

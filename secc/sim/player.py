@@ -20,11 +20,12 @@ import msgspec
 from secc import exi
 from secc.config import AcConfig, DcConfig, EnergyConfig, EnergyMode, ProtocolName, SeccConfig, TimingConfig
 from secc.errors import DecodeError
-from secc.messages import iso2
+from secc.messages import din, iso2
 from secc.messages.app_protocol import SupportedAppProtocolReq, SupportedAppProtocolRes
-from secc.messages.iso2 import ChargeProgress, EVSENotification, EVSEProcessing, V2GMessage
-from secc.session.events import ControlPilot
-from secc.session.quantities import amount
+from secc.messages.iso2 import ChargeProgress, EVSENotification, EVSEProcessing, UnitSymbol, V2GMessage
+from secc.session.dialect import Body
+from secc.session.events import ControlPilot, EndReason
+from secc.session.quantities import Quantity, amount
 
 ISO2 = "urn:iso:15118:2:2013:MsgDef"
 DIN = "urn:din:70121:2012:MsgDef"
@@ -101,8 +102,8 @@ def _recording(data: dict[str, object]) -> Recording:
 
 
 def decoded(payload: bytes) -> msgspec.Struct | None:
-    """A message of ISO 15118-2 or of the handshake; None for anything else."""
-    for codec in (exi.ISO2, exi.APP_PROTOCOL):
+    """A message of the handshake or of a protocol that is spoken after it; None for anything else."""
+    for codec in (exi.ISO2, exi.codec("din"), exi.APP_PROTOCOL):
         try:
             message: msgspec.Struct = codec.decode(payload)
         except DecodeError:
@@ -111,9 +112,20 @@ def decoded(payload: bytes) -> msgspec.Struct | None:
     return None
 
 
-def body_of(message: msgspec.Struct | None) -> iso2.BodyElement | None:
-    """The body of an ISO 15118-2 message."""
-    return message.body if isinstance(message, V2GMessage) else None
+def body_of(message: msgspec.Struct | None) -> Body | None:
+    """The body of a message, without its envelope."""
+    return message.body if isinstance(message, V2GMessage | din.V2GMessage) else None
+
+
+def chosen_end(recording: Recording) -> EndReason | None:
+    """How the car ended it; None where the recording breaks off."""
+    match body_of(recording.exchanges[-1].request):
+        case iso2.SessionStopReq(charging_session=iso2.ChargingSession.PAUSE):
+            return EndReason.PAUSED
+        case iso2.SessionStopReq() | din.SessionStop():
+            return EndReason.TERMINATED
+        case _:
+            return None
 
 
 # --- the world of the recorded station ----------------------------------------------------------------------
@@ -139,45 +151,60 @@ def cues(recording: Recording) -> tuple[Cue, ...]:
 
 def _cue(exchange: Exchange, following: Exchange | None) -> Cue:
     request, answer = body_of(exchange.request), body_of(exchange.answer)
-    finished = getattr(answer, "evse_processing", None) is EVSEProcessing.FINISHED
+    finished = getattr(answer, "evse_processing", "") == EVSEProcessing.FINISHED.value
     # PowerDeliveryRes tells no voltage. Cars measure for themselves and ask for power up to 1.5 s after a
     # PreChargeRes that still told the voltage of the isolation test; the next reading is the nearest one.
-    reading = (
-        body_of(following.answer) if isinstance(request, iso2.PowerDeliveryReq) and following else answer
-    )
+    delivers = isinstance(request, iso2.PowerDeliveryReq | din.PowerDeliveryReq)
+    reading = body_of(following.answer) if delivers and following else answer
+    authorisations = iso2.AuthorizationRes | din.ContractAuthenticationRes
     return Cue(
-        authorised=isinstance(answer, iso2.AuthorizationRes) and finished,
-        isolation_tested=isinstance(answer, iso2.CableCheckRes) and finished,
-        stop_ordered=_notification(answer) is EVSENotification.STOP_CHARGING,
+        authorised=isinstance(answer, authorisations) and finished,
+        isolation_tested=isinstance(answer, iso2.CableCheckRes | din.CableCheckRes) and finished,
+        stop_ordered=_orders_stop(answer),
         pilot=_pilot(request),
         voltage=_number(getattr(reading, "evse_present_voltage", None)),
         current=_number(getattr(answer, "evse_present_current", None)),
     )
 
 
-def _pilot(request: iso2.BodyElement | None) -> ControlPilot | None:
+def voltage_readings(recording: Recording) -> list[tuple[float, float]]:
+    """When the recorded station told which voltage at its output."""
+    found = []
+    for exchange in recording.exchanges:
+        volts = _number(getattr(body_of(exchange.answer), "evse_present_voltage", None))
+        if volts is not None and exchange.answered_at is not None:
+            found.append((exchange.answered_at, volts))
+    return found
+
+
+def _pilot(request: Body | None) -> ControlPilot | None:
     match request:
-        case iso2.CableCheckReq():
+        case iso2.CableCheckReq() | din.CableCheckReq():
             return ControlPilot.C
         case iso2.PowerDeliveryReq(charge_progress=ChargeProgress.START):
             return ControlPilot.C
+        case din.PowerDeliveryReq(ready_to_charge_state=True):
+            return ControlPilot.C
         case iso2.WeldingDetectionReq() | iso2.SessionStopReq():
+            return ControlPilot.B
+        case din.WeldingDetectionReq() | din.SessionStop():
             return ControlPilot.B
         case _:
             return None
 
 
-def _notification(answer: iso2.BodyElement | None) -> EVSENotification | None:
+def _orders_stop(answer: Body | None) -> bool:
+    """EVSENotification says so; DIN SPEC 70121 has EVSE_Shutdown for it."""
     for name in ("dc_evse_status", "ac_evse_status", "evse_status"):
-        status = getattr(answer, name, None)
-        if status is not None:
-            notification = status.evse_notification
-            assert isinstance(notification, EVSENotification)
-            return notification
-    return None
+        match getattr(answer, name, None):
+            case iso2.ACEVSEStatus(evse_notification=said) | iso2.DCEVSEStatus(evse_notification=said):
+                return said is EVSENotification.STOP_CHARGING
+            case din.DCEVSEStatus(evse_status_code=code):
+                return code is din.DCEVSEStatusCode.EVSE_SHUTDOWN
+    return False
 
 
-def _number(value: iso2.PhysicalValue | None) -> float | None:
+def _number(value: Quantity | None) -> float | None:
     return None if value is None else _exactly(value)
 
 
@@ -190,7 +217,10 @@ def config_for(recording: Recording, config: SeccConfig | None = None) -> SeccCo
             case iso2.ServiceDiscoveryRes(charge_service=service):
                 modes = service.supported_energy_transfer_mode.energy_transfer_mode
                 energy = dataclasses.replace(energy, modes=tuple(EnergyMode(mode.value) for mode in modes))
-            case iso2.ChargeParameterDiscoveryRes() as answer:
+            case din.ServiceDiscoveryRes(charge_service=charging):
+                mode = EnergyMode(charging.energy_transfer_type.value)
+                energy = dataclasses.replace(energy, modes=(mode,))
+            case iso2.ChargeParameterDiscoveryRes() | din.ChargeParameterDiscoveryRes() as answer:
                 energy = _with_limits(energy, answer)
             case _:
                 pass
@@ -199,10 +229,13 @@ def config_for(recording: Recording, config: SeccConfig | None = None) -> SeccCo
     return dataclasses.replace(config, protocols=protocols, energy=energy, timing=timing)
 
 
-def _with_limits(energy: EnergyConfig, answer: iso2.ChargeParameterDiscoveryRes) -> EnergyConfig:
+def _with_limits(
+    energy: EnergyConfig, answer: iso2.ChargeParameterDiscoveryRes | din.ChargeParameterDiscoveryRes
+) -> EnergyConfig:
     match answer.evse_charge_parameter:
-        case iso2.DCEVSEChargeParameter() as limits:
-            offered = [_exactly(limits.evse_maximum_power_limit), *_offered_powers(answer)]
+        case iso2.DCEVSEChargeParameter() | din.DCEVSEChargeParameter() as limits:
+            told = limits.evse_maximum_power_limit
+            offered = [energy.dc.max_power if told is None else _exactly(told), *_offered_powers(answer)]
             dc = DcConfig(
                 max_voltage=_exactly(limits.evse_maximum_voltage_limit),
                 min_voltage=_exactly(limits.evse_minimum_voltage_limit),
@@ -224,27 +257,32 @@ def _with_limits(energy: EnergyConfig, answer: iso2.ChargeParameterDiscoveryRes)
             return energy
 
 
-def _offered_powers(answer: iso2.ChargeParameterDiscoveryRes) -> list[float]:
-    if answer.sa_schedules is None:
+def _offered_powers(
+    answer: iso2.ChargeParameterDiscoveryRes | din.ChargeParameterDiscoveryRes,
+) -> list[float]:
+    """Not in DIN: a PMax of 50, 200 or 4140 W stands there beside limits of 10 kW."""
+    if not isinstance(answer.sa_schedules, iso2.SAScheduleList):
         return []
     schedules = answer.sa_schedules.sa_schedule_tuple
     return [_exactly(e.p_max) for s in schedules for e in s.p_max_schedule.p_max_schedule_entry]
 
 
-def _exactly(value: iso2.PhysicalValue) -> float:
-    return float(amount(value, value.unit))
+def _exactly(value: Quantity) -> float:
+    unit = UnitSymbol.V if value.unit is None else UnitSymbol(value.unit.value)
+    return float(amount(value, unit))
 
 
 def _timing(recording: Recording, timing: TimingConfig) -> TimingConfig:
     return dataclasses.replace(
         timing,
-        cable_check=max(timing.cable_check, math.ceil(loop_time(recording, iso2.CableCheckReq))),
+        cable_check=max(timing.cable_check, math.ceil(cable_check_time(recording))),
     )
 
 
-def loop_time(recording: Recording, request: type[iso2.BodyElement]) -> float:
-    """Seconds from the first request of this class to the last."""
-    times = [e.at for e in recording.exchanges if isinstance(body_of(e.request), request)]
+def cable_check_time(recording: Recording) -> float:
+    """Seconds from the first CableCheckReq to the last."""
+    checks = iso2.CableCheckReq | din.CableCheckReq
+    times = [e.at for e in recording.exchanges if isinstance(body_of(e.request), checks)]
     return times[-1] - times[0] if times else 0.0
 
 
@@ -260,7 +298,8 @@ class Ids:
 
     def learn(self, recorded: msgspec.Struct | None, ours: msgspec.Struct) -> None:
         """Two answers to the same request."""
-        if not isinstance(recorded, V2GMessage) or not isinstance(ours, V2GMessage):
+        both = (V2GMessage, din.V2GMessage)
+        if not isinstance(recorded, both) or not isinstance(ours, both):
             return
         self._sessions[recorded.header.session_id] = ours.header.session_id
         self._schedules |= dict(zip(_schedule_ids(recorded), _schedule_ids(ours), strict=False))
@@ -268,7 +307,7 @@ class Ids:
     def rewritten(self, payload: bytes) -> bytes:
         """The request with our ids. Where only the session id differs the car's own encoding stays."""
         message = decoded(payload)
-        if not isinstance(message, V2GMessage):
+        if not isinstance(message, V2GMessage | din.V2GMessage):
             return payload
         recorded = message.header.session_id
         ours = self._sessions.get(recorded, recorded)
@@ -279,9 +318,17 @@ class Ids:
             if (exact := _replaced(payload, recorded, ours)) is not None:
                 return exact
         header = msgspec.structs.replace(message.header, session_id=ours)
-        return exi.ISO2.encode(V2GMessage(header=header, body=body))
+        codec = exi.ISO2 if isinstance(message, V2GMessage) else exi.codec("din")
+        return codec.encode(msgspec.structs.replace(message, header=header, body=body))
 
-    def _with_our_schedule(self, body: iso2.BodyElement | None) -> iso2.BodyElement | None:
+    def _with_our_schedule(self, body: Body | None) -> Body | None:
+        if isinstance(body, din.PowerDeliveryReq) and body.charging_profile is not None:
+            profile = body.charging_profile
+            ours = self._schedules.get(profile.sa_schedule_tuple_id, profile.sa_schedule_tuple_id)
+            if ours == profile.sa_schedule_tuple_id:
+                return body
+            profile = msgspec.structs.replace(profile, sa_schedule_tuple_id=ours)
+            return msgspec.structs.replace(body, charging_profile=profile)
         if not isinstance(body, iso2.PowerDeliveryReq):
             return body
         recorded = body.sa_schedule_tuple_id
@@ -289,9 +336,9 @@ class Ids:
         return body if ours == recorded else msgspec.structs.replace(body, sa_schedule_tuple_id=ours)
 
 
-def _schedule_ids(message: V2GMessage) -> tuple[int, ...]:
+def _schedule_ids(message: V2GMessage | din.V2GMessage) -> tuple[int, ...]:
     schedules = getattr(message.body, "sa_schedules", None)
-    if not isinstance(schedules, iso2.SAScheduleList):
+    if not isinstance(schedules, iso2.SAScheduleList | din.SAScheduleList):
         return ()
     return tuple(schedule.sa_schedule_tuple_id for schedule in schedules.sa_schedule_tuple)
 
@@ -309,6 +356,6 @@ def _replaced(payload: bytes, recorded: bytes, ours: bytes) -> bytes | None:
             new = int.from_bytes(bytes([len(ours)]) + ours, "big")
             replaced = (whole ^ ((wanted ^ new) << shift)).to_bytes(len(payload), "big")
             message = decoded(replaced)
-            if isinstance(message, V2GMessage) and message.header.session_id == ours:
+            if isinstance(message, V2GMessage | din.V2GMessage) and message.header.session_id == ours:
                 return replaced
     return None

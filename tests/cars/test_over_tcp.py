@@ -12,7 +12,7 @@ from secc.config import SeccConfig
 from secc.session.events import ControlPilot, EndReason, EndSession, EvseSnapshot, IsolationLevel
 from secc.sim.playback import code_of
 from secc.sim.player import Cue, Ids, Recording, config_for, cues, decoded, load
-from tests.support.recordings import ac_session, dc_session
+from tests.support.recordings import ac_session, dc_session, din_session
 from tests.support.vectors import shared
 from tests.support.wire import Car, GrantingBackend, RecordingOutlet, eventually
 
@@ -98,6 +98,7 @@ async def drive(recording: Recording) -> tuple[list[str | None], list[EndSession
         ("audi_q4", "ac_iso2-1.dump#2"),
         ("vw_id_3", "iso_15118-2_AC/2023-04-14T12:45:39.624Z-3_config-ac-iso2/ethernet-traffic.dump#0"),
         ("opel_mokka_e", "2_config-dc-iso2"),
+        ("citroen_ec4", "1_din_spec"),
     ],
 )
 def test_a_recorded_car_ends_as_it_chose(file: str, name: str) -> None:
@@ -109,7 +110,7 @@ def test_a_recorded_car_ends_as_it_chose(file: str, name: str) -> None:
     assert ends[0].reason is (EndReason.PAUSED if paused else EndReason.TERMINATED)
 
 
-@pytest.mark.parametrize("recording", [ac_session(), dc_session()], ids=["ac", "dc"])
+@pytest.mark.parametrize("recording", [ac_session(), dc_session(), din_session()], ids=["ac", "dc", "din"])
 def test_a_recording_of_our_own_ends_as_its_car_chose(recording: Recording) -> None:
     codes, ends = asyncio.run(drive(recording))
     assert [code for code in codes if code is None or not code.startswith("OK")] == []

@@ -1,14 +1,15 @@
 """Real cars, recorded at other stations, at ours: each comes to the end that it chose itself."""
 
+import dataclasses
 import pathlib
 from collections.abc import Iterator
 
 import pytest
 
-from secc.messages.iso2 import ChargingSession, SessionStopReq
+from secc.config import SeccConfig
 from secc.session.events import EndReason
 from secc.sim.playback import Garage, Outcome, play
-from secc.sim.player import ISO2, Recording, body_of, config_for, load
+from secc.sim.player import DIN, Recording, chosen_end, config_for, load
 from tests.support.bench import counting_bytes
 from tests.support.vectors import SHARED, shared
 from tools import cars
@@ -19,27 +20,16 @@ NO_COMMON_PROTOCOL = {
     "Tesla/Model_Y_11.1/iso15118-2/2023-03-30T11:11:20.331Z-tesla_y-iso-not-supported/ethernet-traffic.dump#0",
     "Tesla/Model_Y_11.1/iso15118-2/ac-iso/1_telsa_model_y.dump#0",
 }
-"""These cars offer DIN SPEC 70121 and a namespace of their own, nothing that we speak."""
+"""These cars offer DIN SPEC 70121 and a namespace of their own; the recorded station had ISO 15118-2 only."""
 
 
 def played(path: pathlib.Path) -> Iterator[tuple[Recording, Outcome]]:
-    """Sessions of one plug-in at one outlet, in their order; those in another protocol left out."""
+    """Sessions of one plug-in at one outlet, in their order."""
     garage, plug_in = Garage(counting_bytes()), ""
     for recording in load(path):
-        if recording.protocol not in (ISO2, None):
-            continue
         if recording.plug_in != plug_in:
             garage, plug_in = Garage(counting_bytes()), recording.plug_in
         yield recording, play(recording, config_for(recording), garage)
-
-
-def chosen_end(recording: Recording) -> EndReason | None:
-    """How the car ended it; None where the recording breaks off."""
-    last = body_of(recording.exchanges[-1].request)
-    if not isinstance(last, SessionStopReq):
-        return None
-    paused = last.charging_session is ChargingSession.PAUSE
-    return EndReason.PAUSED if paused else EndReason.TERMINATED
 
 
 def test_recordings_are_there() -> None:
@@ -55,6 +45,20 @@ def test_every_session_of_a_car_comes_to_the_end_that_the_car_chose(path: pathli
             continue
         assert outcome.complete, f"{recording.name}: {outcome}"
         assert outcome.end is chosen_end(recording), recording.name
+
+
+def test_a_car_that_ranks_din_first_speaks_it_with_a_station_that_offers_both() -> None:
+    recordings = load(shared("cars/citroen_ec4.jsonl"))
+    (recording,) = [one for one in recordings if one.protocol == DIN]
+    config = dataclasses.replace(config_for(recording), protocols=SeccConfig().protocols)
+    outcome = play(recording, config, Garage(counting_bytes()))
+    assert (outcome.complete, outcome.end) == (True, EndReason.TERMINATED)
+
+
+def test_both_protocols_are_among_the_recordings() -> None:
+    shared("cars")
+    protocols = [recording.protocol for path in FILES for recording in load(path)]
+    assert protocols.count(DIN) >= 15
 
 
 def test_the_page_about_cars_says_what_is_run_now() -> None:

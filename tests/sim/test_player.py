@@ -7,10 +7,10 @@ import pathlib
 
 from secc import exi
 from secc.config import EnergyMode
-from secc.messages.iso2 import CableCheckReq, PowerDeliveryReq, ServiceDiscoveryReq, V2GMessage
+from secc.messages.iso2 import PowerDeliveryReq, ServiceDiscoveryReq, V2GMessage
 from secc.session.events import ControlPilot, EndReason
 from secc.sim.playback import Garage, play
-from secc.sim.player import ISO2, Exchange, Ids, body_of, config_for, cues, load, loop_time
+from secc.sim.player import ISO2, Exchange, Ids, body_of, cable_check_time, config_for, cues, load
 from tests.support import requests as r
 from tests.support.bench import AC, DC, counting_bytes
 from tests.support.recordings import ac_session, dc_session
@@ -62,7 +62,7 @@ def test_a_slow_cable_check_of_the_recorded_station_gets_the_time_it_took() -> N
         dataclasses.replace(e, at=e.at + 44.0) if i > 7 else e for i, e in enumerate(recording.exchanges)
     )
     slow = dataclasses.replace(recording, exchanges=late)
-    assert 44 < loop_time(slow, CableCheckReq) < 45
+    assert 44 < cable_check_time(slow) < 45
     assert config_for(slow).timing.cable_check == 45
     assert config_for(recording).timing.cable_check == 38
 

@@ -4,13 +4,14 @@ import dataclasses
 
 from secc import exi
 from secc.config import SeccConfig
-from secc.messages import app_protocol
+from secc.messages import app_protocol, din
 from secc.messages.iso2 import BodyElement, V2GMessage
 from secc.session.events import ControlPilot
 from secc.sim.player import Exchange, Recording
+from tests.support import din as d
 from tests.support import requests as r
 from tests.support.bench import AC, DC, Bench
-from tests.support.wire import OFFER
+from tests.support.wire import DIN_OFFER, OFFER
 
 ACCEPTED = app_protocol.SupportedAppProtocolRes(
     response_code=app_protocol.ResponseCode.OK_SUCCESSFUL_NEGOTIATION, schema_id=1
@@ -100,3 +101,39 @@ def ac_session(config: SeccConfig = AC) -> Recording:
     bench.outlet(control_pilot=ControlPilot.B)
     tape.ask(r.session_stop())
     return tape.recording()
+
+
+def din_session() -> Recording:
+    """A whole session of DIN SPEC 70121 by a car that leaves units out and asks again and again."""
+    bench, at = d.DinBench(), 10.0
+    exchanges = [Exchange(at, DIN_OFFER, at + 0.1, ACCEPTED)]
+
+    def ask(body: din.BodyElement, **outlet: object) -> None:
+        nonlocal at
+        at += 0.2
+        if outlet:
+            bench.outlet(**outlet)
+        first = len(exchanges) == 1
+        payload = exi.codec("din").encode(d.message(b"\x00" if first else _THEIRS, body))
+        said = bench.ask(body, b"\x00" if first else None)
+        exchanges.append(Exchange(at, payload, at + 0.1, d.message(_THEIRS, said)))
+
+    ask(d.session_setup())
+    ask(din.ServiceDiscoveryReq())
+    ask(d.payment_selection())
+    ask(din.ContractAuthenticationReq())
+    bench.authorize()
+    ask(din.ContractAuthenticationReq())
+    ask(d.parameters(max_voltage=d.volts(4200, -1, None), max_current=d.amperes(125, 0, None)))
+    ask(d.cable_check(), control_pilot=ControlPilot.C)
+    bench.isolation()
+    ask(d.cable_check())
+    ask(d.pre_charge(d.volts(380, 0, None), d.amperes(0, 0, None)))
+    ask(d.pre_charge(), present_voltage=379.0)
+    ask(d.power(True))
+    ask(d.current_demand(), present_voltage=400.0, present_current=80.0)
+    ask(d.current_demand())
+    ask(d.power(False))
+    ask(d.welding_detection(), control_pilot=ControlPilot.B, present_voltage=12.0, present_current=0.0)
+    ask(din.SessionStop())
+    return Recording(name="ours-din#0", car="Bench", peer="bench", exchanges=tuple(exchanges))

@@ -28,6 +28,11 @@ def _awaiting_pilot_dc(bench: Bench) -> None:
     bench.to_cable_check().request(requests.cable_check())
 
 
+def _awaiting_voltage(bench: Bench) -> None:
+    bench.to_power_on_dc().outlet(present_voltage=500.0)
+    bench.request(requests.start())
+
+
 def _awaiting_pilot_b(bench: Bench) -> None:
     bench.to_stop_dc().request(requests.welding_detection())
 
@@ -104,6 +109,7 @@ WAYS: dict[State, tuple[SeccConfig, Callable[[Bench], object]]] = {
     State.WAIT_CABLE_CHECK_RESULT: (DC, Bench.to_cable_check_result),
     State.WAIT_PRE_CHARGE: (DC, Bench.to_pre_charge),
     State.WAIT_POWER_ON_DC: (DC, Bench.to_power_on_dc),
+    State.AWAITING_VOLTAGE: (DC, _awaiting_voltage),
     State.WAIT_FIRST_DEMAND: (DC, Bench.to_first_demand),
     State.WAIT_DEMAND: (DC, Bench.to_demand),
     State.WAIT_STOP_DC: (DC, Bench.to_stop_dc),

@@ -277,19 +277,26 @@ class Car:
         self.socket.close()
 
 
-OFFER = exi.APP_PROTOCOL.encode(
-    app_protocol.SupportedAppProtocolReq(
-        app_protocol=(
-            app_protocol.AppProtocol(
-                protocol_namespace="urn:iso:15118:2:2013:MsgDef",
-                version_number_major=2,
-                version_number_minor=0,
-                schema_id=1,
-                priority=1,
-            ),
+def offer(*namespaces: str) -> bytes:
+    """A handshake that offers these, the first one with the best rank and schema id 1."""
+    return exi.APP_PROTOCOL.encode(
+        app_protocol.SupportedAppProtocolReq(
+            app_protocol=tuple(
+                app_protocol.AppProtocol(
+                    protocol_namespace=namespace,
+                    version_number_major=2,
+                    version_number_minor=0,
+                    schema_id=rank,
+                    priority=rank,
+                )
+                for rank, namespace in enumerate(namespaces, 1)
+            )
         )
     )
-)
+
+
+OFFER = offer("urn:iso:15118:2:2013:MsgDef")
+DIN_OFFER = offer("urn:din:70121:2012:MsgDef")
 
 AC_SETUP: tuple[BodyElement, ...] = (
     requests.service_discovery(),

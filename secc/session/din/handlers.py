@@ -198,10 +198,19 @@ def power_on(session: Session, request: din.PowerDeliveryReq) -> Stage:
             ResponseCode.FAILED_POWER_DELIVERY_NOT_APPLIED,
             "stopped, at fault, not ready or without a grant [V2G-DC-401] [INV-10]",
         )
-    dc_power.check_pre_charged(session)
+    if not dc_power.at_voltage(session):
+        return DinState.AWAITING_VOLTAGE
     session.offer = offer
     _answer_power_delivery(session)
     return DinState.WAIT_FIRST_DEMAND
+
+
+def look_again(session: Session, _: None) -> Stage:
+    """Time for another reading of the output."""
+    request = session.owed
+    if not isinstance(request, din.PowerDeliveryReq):
+        raise RuntimeError("no PowerDeliveryReq waits")
+    return power_on(session, request)
 
 
 def _chosen_offer(session: Session, request: din.PowerDeliveryReq) -> Offer:

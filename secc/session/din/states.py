@@ -16,6 +16,7 @@ class DinState(Stage):
     WAIT_CABLE_CHECK_RESULT = "waits for CableCheckReq while the isolation is tested"
     WAIT_PRE_CHARGE = "waits for the first PreChargeReq"
     WAIT_POWER_ON_DC = "waits for PreChargeReq or PowerDeliveryReq"
+    AWAITING_VOLTAGE = "owes PowerDeliveryRes, waits until the outlet reads the EV's voltage"
     WAIT_FIRST_DEMAND = "waits for the first CurrentDemandReq"
     WAIT_DEMAND = "waits for CurrentDemandReq or PowerDeliveryReq"
     WAIT_STOP_DC = "waits for WeldingDetectionReq or SessionStopReq"

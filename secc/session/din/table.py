@@ -80,9 +80,11 @@ RULES: tuple[On, ...] = (
     On(S.WAIT_CABLE_CHECK_RESULT, Timer.CABLE_CHECK,           ending.budget_spent,           {S.WAIT_CABLE_CHECK_RESULT},                          ""),
     On(S.WAIT_PRE_CHARGE,         PreChargeReq,                h.pre_charge,                  {S.WAIT_POWER_ON_DC},                                 "V2G-DC-455 V2G-DC-457"),
     On(S.WAIT_POWER_ON_DC,        PreChargeReq,                h.pre_charge,                  {S.WAIT_POWER_ON_DC},                                 "V2G-DC-458"),
-    On(S.WAIT_POWER_ON_DC,        PowerDeliveryReq,            h.power_on,                    {S.WAIT_FIRST_DEMAND, S.WAIT_STOP_DC},                "V2G-DC-458 V2G-DC-459 V2G-DC-461"),
+    On(S.WAIT_POWER_ON_DC,        PowerDeliveryReq,            h.power_on,                    {S.AWAITING_VOLTAGE, S.WAIT_FIRST_DEMAND, S.WAIT_STOP_DC},"V2G-DC-458 V2G-DC-459 V2G-DC-461"),
     On(S.WAIT_POWER_ON_DC,        Timer.PRE_CHARGE,            dc_power.pre_charge_late,      {S.WAIT_POWER_ON_DC},                                 ""),
     On(S.WAIT_POWER_ON_DC,        Timer.PRE_CHARGE_TOTAL,      ending.budget_spent,           {S.WAIT_POWER_ON_DC},                                 "V2G-DC-969"),
+    On(S.AWAITING_VOLTAGE,        Timer.VOLTAGE_READING,       h.look_again,                  {S.AWAITING_VOLTAGE, S.WAIT_FIRST_DEMAND},            ""),
+    On(S.AWAITING_VOLTAGE,        Timer.VOLTAGE,               dc_power.voltage_not_seen,     set(),                                                "V2G-DC-401"),
 
     # --- charging, end ---
     On(S.WAIT_FIRST_DEMAND,       CurrentDemandReq,            h.current_demand,              {S.WAIT_DEMAND},                                      "V2G-DC-462 V2G-DC-464"),

@@ -64,12 +64,21 @@ def power_on(session: Session, request: iso2.PowerDeliveryReq) -> State:
         return _stop(session)
     offer = chosen_offer(session, request)
     check_start(session, request)
-    dc_power.check_pre_charged(session)
+    if not dc_power.at_voltage(session):
+        return State.AWAITING_VOLTAGE
     session.offer = offer
     session.answer(
         iso2.PowerDeliveryRes(response_code=ResponseCode.OK, evse_status=status.dc_status(session))
     )
     return State.WAIT_FIRST_DEMAND
+
+
+def look_again(session: Session, _: None) -> State:
+    """Time for another reading of the output."""
+    request = session.owed
+    if not isinstance(request, iso2.PowerDeliveryReq):
+        raise RuntimeError("no PowerDeliveryReq waits")
+    return power_on(session, request)
 
 
 def current_demand(session: Session, request: iso2.CurrentDemandReq) -> State:

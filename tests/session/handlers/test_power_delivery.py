@@ -14,6 +14,7 @@ from secc.session.events import (
     IsolationLevel,
     OpenContactor,
     SetOutput,
+    StopRequested,
 )
 from secc.session.limits import set_point
 from secc.session.states import State
@@ -151,10 +152,53 @@ def test_start_with_pilot_b_fails_after_the_detection_time_with_the_contactor_op
 # --- DC: pre-charge ---
 
 
-def test_start_without_the_voltage_is_not_applied() -> None:
+def _waiting_for_the_voltage() -> Bench:
     bench = Bench(DC).to_power_on_dc()
     bench.outlet(present_voltage=350.0)
-    assert code(bench.request(r.start())) == "FAILED_PowerDeliveryNotApplied"
+    assert bench.request(r.start()) is None
+    return bench
+
+
+@pytest.mark.req("V2G2-480")
+def test_start_without_the_voltage_is_not_applied_after_2_seconds() -> None:
+    bench = _waiting_for_the_voltage()
+    assert sent(bench.tick(1.9)) is None
+    assert code(sent(bench.tick(0.2))) == "FAILED_PowerDeliveryNotApplied"
+    assert bench.ended
+
+
+def test_start_waits_for_a_reading_that_comes_late() -> None:
+    bench = _waiting_for_the_voltage()
+    bench.tick(0.85)
+    bench.outlet(present_voltage=372.0)
+    assert code(sent(bench.tick(0.1))) == "OK"
+    assert bench.stands_in(State.WAIT_FIRST_DEMAND)
+
+
+@pytest.mark.inv("INV-05")
+def test_output_stays_in_pre_charge_while_the_start_waits_for_the_voltage() -> None:
+    bench = _waiting_for_the_voltage()
+    bench.tick(1.5)
+    bench.outlet(max_current=1.0)
+    bench.tick(0.3)
+    points = [output.current for output in bench.outputs if isinstance(output, SetOutput)]
+    assert points == [2.0, 1.0]
+
+
+@pytest.mark.inv("INV-04", "INV-29")
+@pytest.mark.parametrize("trouble", ["pilot", "fault", "stop"])
+def test_start_that_waits_for_the_voltage_is_refused_at_once_in_trouble(trouble: str) -> None:
+    bench = _waiting_for_the_voltage()
+    match trouble:
+        case "pilot":
+            outputs = bench.outlet(control_pilot=ControlPilot.B)
+        case "fault":
+            outputs = bench.outlet(fault=EvseFault.MALFUNCTION)
+        case _:
+            outputs = bench.feed(StopRequested())
+    assert SetOutput(0.0, 0.0) in outputs
+    assert code(sent(outputs)) == "FAILED"
+    assert bench.ended
 
 
 @pytest.mark.req("V2G2-605")
