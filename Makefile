@@ -14,7 +14,7 @@ EXTRA = $(PY) -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo conformance conformance-peer test check style generated rust coverage docs examples interop scanner oracles fuzz bench bench-write bench-check \
-  differential soak fuzz-rust fuzz-binding fuzz-smoke build clean
+  differential soak fuzz-rust fuzz-binding fuzz-slac fuzz-smoke build clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort | expand -t 12
@@ -130,6 +130,11 @@ fuzz-binding: setup  ## the Python binding under atheris, SECONDS_EACH
 	$(PY) -m pip install --quiet --disable-pip-version-check -r $(VENV)/fuzz.txt
 	$(PY) tools/fuzz_seeds.py build/fuzz-seeds
 	PYTHONPATH=. $(PY) tools/fuzz_binding.py -max_total_time=$(SECONDS_EACH) -max_len=8192 build/fuzz-seeds
+
+fuzz-slac: setup  ## frames and matching under atheris, SECONDS_EACH
+	$(call EXTRA,fuzz) > $(VENV)/fuzz.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check -r $(VENV)/fuzz.txt
+	PYTHONPATH=. $(PY) tools/fuzz_slac.py -max_total_time=$(SECONDS_EACH) -max_len=400 build/fuzz-slac
 
 fuzz-smoke:  ## the same for 20 seconds each; skips with a reason where the tools are missing
 	tools/fuzz.sh 20
