@@ -102,11 +102,14 @@ def look(settings: SeccConfig) -> Iterator[Finding]:
 
 def _interface(name: str) -> Finding:
     with contextlib.suppress(OSError):
-        state = Path(f"/sys/class/net/{name}/operstate").read_text().strip()
+        state = (_INTERFACES / name / "operstate").read_text().strip()
         if state in ("up", "unknown"):
             return Finding("interface", Grade.GOOD, f"{name} is {'up' if state == 'up' else 'there'}")
         return Finding("interface", Grade.BAD, f"{name} is {state}", f"ip link set {name} up; is it plugged?")
     return Finding("interface", Grade.NOTE, f"{name}: its state cannot be read")
+
+
+_INTERFACES = Path("/sys/class/net")
 
 
 def _address(name: str) -> Finding:

@@ -87,6 +87,8 @@ class SimulatedModem:
         self.mac = mac
         self.silent = False
         """True: broken, nothing is answered or passed on."""
+        self.nameless = False
+        """True: of an unknown maker, it answers none of the questions that makers have added."""
         self.amplitude_map: m.AmpMapReq | None = None
         """The limit of its power that the host has set last."""
         self.host = b""
@@ -129,6 +131,8 @@ class SimulatedModem:
         try:
             message = decode(data).message
         except FramingError:
+            return
+        if self.nameless and isinstance(message, v.VendorMessage):
             return
         match message:
             case m.SetKeyReq():

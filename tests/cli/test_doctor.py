@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from cryptography import x509
 
 from secc.cli import doctor, main
+from secc.errors import LinkError
 from secc.sim import PowerLine, SimulatedPlc
 from secc.sim.certificates import make_throwaway_pki
 
@@ -43,18 +47,170 @@ def test_a_modem_that_does_not_answer_is_bad(tmp_path: Path, capsys: pytest.Capt
     assert grades["modem"] == "bad"
 
 
-def test_a_modem_that_answers_is_shown_with_its_firmware(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    line = PowerLine()
-    modem_mac = bytes.fromhex("0200000000aa")
-    monkeypatch.setattr(doctor, "RawModem", lambda name: SimulatedPlc(line, b"\x02\0\0\0\0\xc1", modem_mac))
+@pytest.fixture
+def modem(monkeypatch: pytest.MonkeyPatch) -> SimulatedPlc:
+    """A modem at whatever interface the doctor looks."""
+    plc = SimulatedPlc(PowerLine(), b"\x02\0\0\0\0\xc1", bytes.fromhex("0200000000aa"))
+    monkeypatch.setattr(doctor, "RawModem", lambda name: plc)
     monkeypatch.setattr(doctor, "_MODEM_TIME", 0.2)
-    (tmp_path / "station.toml").write_text('interface = "lo"\n[slac]\nenabled = true\n')
+    return plc
+
+
+SLAC = 'interface = "lo"\n[slac]\nenabled = true\n'
+
+
+def test_a_modem_that_answers_is_shown_with_its_firmware(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], modem: SimulatedPlc
+) -> None:
+    (tmp_path / "station.toml").write_text(SLAC)
     main(["doctor", "--config", str(tmp_path / "station.toml")])
     text = capsys.readouterr().out
     assert "02:00:00:00:00:aa, qualcomm, QCA7000 SIMULATED-QCA7000-1.0" in text
     assert "the modem takes a network key" in text
+
+
+def test_a_modem_that_takes_its_key_is_good(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], modem: SimulatedPlc
+) -> None:
+    _, grades = findings(tmp_path, SLAC, capsys)
+    assert (grades["modem"], grades["key"]) == ("ok", "ok")
+    assert "link status" not in grades
+
+
+def test_a_modem_that_does_not_take_its_key_as_configured_is_bad(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], modem: SimulatedPlc
+) -> None:
+    code, grades = findings(tmp_path, SLAC + 'set_key_result = "0"\n', capsys)
+    assert code == 1
+    assert (grades["modem"], grades["key"]) == ("ok", "bad")
+
+
+def test_a_modem_of_an_unknown_maker_is_good_but_its_link_is_only_assumed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], modem: SimulatedPlc
+) -> None:
+    modem.modem.nameless = True
+    _, grades = findings(tmp_path, SLAC, capsys)
+    assert (grades["modem"], grades["link status"], grades["key"]) == ("ok", "note", "ok")
+
+
+def test_a_modem_that_is_silent_is_bad_and_the_doctor_asks_for_power_and_wiring(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], modem: SimulatedPlc
+) -> None:
+    modem.modem.silent = True
+    code, grades = findings(tmp_path, SLAC, capsys)
+    assert code == 1
+    assert grades["modem"] == "bad"
+
+
+def test_without_the_privilege_for_packet_sockets_the_modem_is_bad(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], modem: SimulatedPlc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> bytes:
+        raise LinkError("packet socket on lo: Operation not permitted")
+
+    monkeypatch.setattr(modem, "open", refuse)
+    code, grades = findings(tmp_path, SLAC, capsys)
+    assert code == 1
+    assert grades["modem"] == "bad"
+
+
+@pytest.mark.parametrize(
+    ("state", "grade"), [("up", "ok"), ("unknown", "ok"), ("down", "bad"), (None, "note")]
+)
+def test_the_state_of_the_interface_is_looked_at(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    state: str | None,
+    grade: str,
+) -> None:
+    (tmp_path / "lo").mkdir()
+    if state is not None:
+        (tmp_path / "lo" / "operstate").write_text(f"{state}\n")
+    monkeypatch.setattr(doctor, "_INTERFACES", tmp_path)
+    code, grades = findings(tmp_path, 'interface = "lo"\n', capsys)
+    assert grades["interface"] == grade
+    assert code == (grade == "bad")
+
+
+def test_an_interface_without_an_address_is_bad(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "find_link_local", lambda name: None)
+    code, grades = findings(tmp_path, 'interface = "lo"\n', capsys)
+    assert code == 1
+    assert grades["IPv6"] == "bad"
+
+
+def test_an_interface_that_takes_no_part_in_multicast_is_bad(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "SDP_GROUP", "fe80::1")  # no group, so nobody can join it
+    code, grades = findings(tmp_path, 'interface = "lo"\n', capsys)
+    assert code == 1
+    assert grades["multicast"] == "bad"
+
+
+def test_a_free_port_is_good(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+        probe.bind(("::", 0))
+        port = probe.getsockname()[1]
+    main(["doctor", "--config", str(written(tmp_path, f'interface = "lo"\n[network]\ntcp_port = {port}\n'))])
+    assert f"TCP {port} is free" in capsys.readouterr().out
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    (tmp_path / "station.toml").write_text(text)
+    return tmp_path / "station.toml"
+
+
+@pytest.mark.parametrize(("days_before_the_end", "grade"), [(40, "ok"), (20, "note")])
+def test_a_certificate_that_ends_soon_is_told(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    days_before_the_end: int,
+    grade: str,
+) -> None:
+    pki = make_throwaway_pki(tmp_path)
+    chain = x509.load_pem_x509_certificates(pki.chain.read_bytes())
+    end = min(certificate.not_valid_after_utc for certificate in chain)
+    monkeypatch.setattr(doctor, "utc_now", lambda: end - datetime.timedelta(days=days_before_the_end))
+    text = f'interface = "lo"\n[tls]\npolicy = "required"\ncertificate_chain = "{pki.chain}"\n'
+    _, grades = findings(tmp_path, text + f'private_key = "{pki.key}"\n', capsys)
+    assert grades["certificates"] == grade
+
+
+def test_without_tls_and_roots_there_is_a_note_each(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, grades = findings(tmp_path, 'interface = "lo"\n', capsys)
+    assert (grades["certificates"], grades["trust"]) == ("note", "note")
+
+
+def test_roots_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pki = make_throwaway_pki(tmp_path)
+    _, grades = findings(tmp_path, f'interface = "lo"\n[trust]\nv2g_roots = ["{pki.root}"]\n', capsys)
+    assert grades["trust"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("year", "kept", "grade"), [(2001, True, "bad"), (2027, True, "ok"), (2027, False, "note")]
+)
+def test_the_clock_is_looked_at(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    year: int,
+    kept: bool,
+    grade: str,
+) -> None:
+    moment = datetime.datetime(year, 6, 1, tzinfo=datetime.UTC).timestamp()
+    monkeypatch.setattr(doctor, "time", SimpleNamespace(time=lambda: moment))
+    monkeypatch.setattr(doctor, "_synchronised", lambda: kept)
+    code, grades = findings(tmp_path, 'interface = "lo"\n', capsys)
+    assert grades["clock"] == grade
+    assert code == (grade == "bad")
 
 
 def test_a_taken_port_is_bad(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

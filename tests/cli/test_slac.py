@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
 
-from secc.cli import main
+from secc.cli import main, slac
 from secc.slac import messages as m
 from secc.slac.frames import BROADCAST, Frame, encode
 from tests.slac.test_captures import pcap
@@ -57,3 +58,30 @@ def test_misuse_is_told(tmp_path: Path, capture: str) -> None:
     assert main(["slac", str(tmp_path / "text")]) == 2
     assert main(["slac", str(tmp_path / "missing")]) == 2
     assert main(["slac", "--interface", "nosuch0"]) == 2
+
+
+class Wire:
+    """Stands for the packet socket: a few frames, then silence."""
+
+    def __init__(self, interface: str) -> None:
+        self.frames = [*FRAMES, b"noise"]
+
+    def open(self) -> bytes:
+        return bytes(6)
+
+    def close(self) -> None:
+        self.frames.clear()
+
+    async def receive(self) -> bytes:
+        if self.frames:
+            return self.frames.pop(0)
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+def test_an_interface_is_listened_to_for_as_long_as_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slac, "RawModem", Wire)
+    assert main(["slac", "--interface", "eth1", "--seconds", "0.05"]) == 0
+    assert "02:00:00:00:00:e1 measured here, 1 sounds: mean 12.0 dB" in capsys.readouterr().out
