@@ -8,12 +8,13 @@ PY := $(BIN)/python
 EV_VENV := .venv-interop
 SCANNER_VENV := .venv-sslyze
 ORACLE_VENV := .venv-pyslac
+API_VENV := .venv-schemathesis
 
 RUST_SOURCES := $(shell find rust -name '*.rs' -o -name 'Cargo.toml' 2>/dev/null | grep -v /target/)
 EXTRA = $(PY) -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['$(1)'], sep='\n')"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo conformance conformance-peer test check style generated rust coverage docs examples interop scanner oracles fuzz bench bench-write bench-check \
+.PHONY: help setup demo demo-cpo cpo-scale cpo-fuzz conformance conformance-peer test check style generated rust coverage docs examples interop scanner oracles fuzz bench bench-write bench-check \
   differential soak fuzz-rust fuzz-binding fuzz-slac fuzz-smoke build clean
 
 help:  ## list the targets
@@ -44,6 +45,9 @@ setup: $(VENV)/.extension  ## virtual environment, tools, extension module
 
 demo: setup  ## a simulated car charges at a simulated station: AC and DC, plain and TLS
 	$(BIN)/secc demo
+
+demo-cpo: setup  ## an operator's back end: ecosystem, provisioning service, CSMS, two stations, three cars
+	$(BIN)/secc cpo demo
 
 test: setup  ## all Python tests
 	$(PY) -m pytest -q
@@ -78,6 +82,18 @@ $(ORACLE_VENV)/.ready: $(VENV)/.venv pyproject.toml
 	$(call EXTRA,oracles) > $(ORACLE_VENV)/oracles.txt
 	$(ORACLE_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $(ORACLE_VENV)/oracles.txt
 	touch $@
+
+cpo-fuzz: setup $(API_VENV)/.ready  ## schemathesis on the provisioning service, half a minute
+	$(PY) -m tools.cpo_fuzz $(API_VENV)/bin/schemathesis
+
+$(API_VENV)/.ready: $(VENV)/.venv pyproject.toml
+	test -x $(API_VENV)/bin/python || $(PYTHON) -m venv $(API_VENV)
+	$(call EXTRA,api-fuzz) > $(API_VENV)/api-fuzz.txt
+	$(API_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $(API_VENV)/api-fuzz.txt
+	touch $@
+
+cpo-scale: setup  ## the provisioning service with up to a million contracts: an hour, 20 GB (PostgreSQL)
+	$(PY) -m tools.cpo_scale --write
 
 # --- check ------------------------------------------------------------------------------------------------
 

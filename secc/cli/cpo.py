@@ -10,6 +10,7 @@ import importlib.util
 import logging
 import os
 import signal
+import socket
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ from secc.cli import misused, refused
 from secc.errors import ConfigError, SeccError
 
 if TYPE_CHECKING:
+    import uvicorn
     from fastapi import FastAPI
 
     from secc.cpo.engine import Engine
@@ -30,6 +32,7 @@ EXAMPLES = """examples:
   secc cpo work ops/cpo.toml   only its jobs, beside the service (PostgreSQL)
   secc cpo token csms station  a token for the settings
   secc cpo audit ops/cpo.toml  has anybody changed the audit log
+  secc cpo demo                everybody at once: three cars, and a table of what became of them
   secc cpo openapi             what the service speaks, as OpenAPI
 
 Needs `pip install secc[cpo]`.
@@ -59,6 +62,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     token = _action(commands, "token", "make a token: shown once, and its line for the settings", _token)
     token.add_argument("name", help="who holds it; appears in the audit log")
     token.add_argument("access", nargs="+", choices=["station", "operator", "admin"])
+    demo = _action(
+        commands, "demo", "ecosystem, service, CSMS, two stations and three cars, on loopback", _demo
+    )
+    demo.add_argument("--quiet", "-q", action="store_true", help="only the table at the end")
     _action(commands, "openapi", "print the OpenAPI document", _openapi)
 
 
@@ -163,10 +170,19 @@ def _serve(arguments: argparse.Namespace) -> int:
         config = uvicorn.Config(app, **options)  # type: ignore[arg-type]
         listener = config.bind_socket()
         print(f"serving on {settings.host}:{listener.getsockname()[1]}", flush=True)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: None)  # the server has ended in order: that is no failure
-        uvicorn.Server(config).run(sockets=[listener])
+        run_until_signal(uvicorn.Server(config), listener)
     return 0
+
+
+def run_until_signal(server: uvicorn.Server, listener: socket.socket) -> None:
+    """Serve; a signal ends it in order, also one that comes before it has begun, and that is no failure."""
+
+    def end(*_: object) -> None:
+        server.should_exit = True
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+    server.run(sockets=[listener])
 
 
 def _work(arguments: argparse.Namespace) -> int:
@@ -238,6 +254,14 @@ def _init(arguments: argparse.Namespace) -> int:
     print(f"{folder}/cpo.toml: settings; {folder}/pki: a hierarchy for tests only, with all keys")
     print(f"token of the administrator, shown once: {token}")
     return 0
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    if importlib.util.find_spec("ocpp") is None or importlib.util.find_spec("websockets") is None:
+        return misused("the demonstration needs pip install 'secc[cpo,ocpp]'")
+    from secc.cli import demo_cpo
+
+    return demo_cpo.run(arguments)
 
 
 def _openapi(arguments: argparse.Namespace) -> int:

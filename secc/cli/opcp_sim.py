@@ -7,11 +7,11 @@ import datetime
 import importlib.util
 import json
 import secrets
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from secc.cli import misused
+from secc.cli.cpo import run_until_signal
 
 if TYPE_CHECKING:
     from secc.opcp.world import Party
@@ -63,9 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     config = uvicorn.Config(Double(world).app, port=arguments.port, log_level="warning", server_header=False)
     listener = config.bind_socket()
     print(f"ecosystem on 127.0.0.1:{listener.getsockname()[1]}", flush=True)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)  # the server has ended in order: that is no failure
-    uvicorn.Server(config).run(sockets=[listener])
+    run_until_signal(uvicorn.Server(config), listener)
     return 0
 
 

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -43,6 +44,7 @@ def make_app(service: Service, engine: Engine | None = None) -> FastAPI:
     app.add_middleware(LimitBody, limit=MAX_BODY)
     app.add_exception_handler(StorageError, _storage)
     app.add_exception_handler(CertificateError, _certificate)
+    app.add_exception_handler(RequestValidationError, _form)
     app.include_router(routes.router)
     app.include_router(admin.router)
     app.include_router(pages.router)
@@ -81,6 +83,13 @@ async def _storage(request: Request, error: Exception) -> Response:
 async def _certificate(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, CertificateError)
     return JSONResponse({"detail": str(error), "rule": error.rule}, status_code=422)
+
+
+async def _form(_request: Request, error: Exception) -> JSONResponse:
+    """What is wrong with a form, in words; what was sent is not told again: it may be personal."""
+    assert isinstance(error, RequestValidationError)
+    wrong = [f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors()]
+    return JSONResponse({"detail": "; ".join(wrong)[:1000], "rule": "form"}, status_code=422)
 
 
 class LimitBody:

@@ -179,6 +179,8 @@ async def _enroll(request: Request, service: Service, caller: Caller) -> Respons
 async def ocsp(request: Request, service: The) -> Response:
     """An OCSP answer; malformed requests get OCSP's own error."""
     body = await request.body()
+    if not body:
+        raise HTTPException(400, "there is no request")
     answer = await run_in_threadpool(service.revocations.ocsp, body)
     return Response(answer, media_type="application/ocsp-response")
 
