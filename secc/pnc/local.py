@@ -16,7 +16,7 @@ from secc.pki.contract import Evidence, PresentedContract, VerifiedContract
 from secc.pki.identifiers import EMAID
 from secc.pki.provisioning import Action, ProvisioningAnswer, ProvisioningRequest, Refusal
 from secc.pnc.issuing import ContractIssuer, ProvisioningService
-from secc.pnc.store import ContractStore, Event, Status, StoredReceipt
+from secc.pnc.store import Contract, ContractStore, Event, Status, StoredReceipt
 from secc.session.contract_events import (
     ContractDelivered,
     ContractGranted,
@@ -29,6 +29,9 @@ from secc.session.events import EnergyNeed, ScheduleOffer
 
 RELAY_WINDOW = datetime.timedelta(minutes=10)
 """A contract that is accepted at two outlets within this time is reported as a possible relay."""
+
+
+_MAX_SEEN = 10_000  # contracts that are remembered for it
 
 
 def utc_now() -> datetime.datetime:
@@ -78,6 +81,8 @@ class LocalBackend:
         if found.status is not Status.ACTIVE:
             return Verdict.BLOCKED
         await self._watch_for_relay(evse_id, contract)
+        if contract.expires_soon:
+            await asyncio.to_thread(self._look_ahead, found)
         return Verdict.ACCEPTED
 
     async def provision(self, request: ProvisioningRequest) -> ProvisioningAnswer:
@@ -133,6 +138,18 @@ class LocalBackend:
         bundle = self._service.bundle(Action.INSTALL, issued, car.public_key)
         self.store.keep_bundle(contract.pcid, bundle.payload, issued.leaf)
 
+    def _look_ahead(self, contract: Contract) -> None:
+        """The car has just been told that its contract ends soon: the next one is there when it asks."""
+        if contract.pcid is None or self.store.has_bundle(contract.pcid, self._clock()):
+            return
+        try:
+            self.prepare(contract.emaid)
+        except CertificateError as error:
+            self._event("renewal failed", str(contract.emaid), rule=error.rule, text=str(error))
+        else:
+            text = "waits for the car's next installation"
+            self._event("renewed", str(contract.emaid), rule="prepared", text=text)
+
     def _emaid_of(self, request: ProvisioningRequest) -> EMAID | None:
         """The contract for a car, if it is the very certificate we know: a name alone proves nothing."""
         if request.pcid is None:
@@ -148,6 +165,8 @@ class LocalBackend:
         now = self._clock()
         before = self._seen.get(contract.fingerprint)
         self._seen[contract.fingerprint] = (evse_id, now)
+        while len(self._seen) > _MAX_SEEN:
+            del self._seen[next(iter(self._seen))]
         if before is not None and before[0] != evse_id and now - before[1] < RELAY_WINDOW:
             text = f"accepted at {before[0]} and {evse_id} within {now - before[1]}"
             who = str(contract.emaid)

@@ -156,6 +156,70 @@ def test_everything_that_happens_is_recorded_and_counted() -> None:
     assert len(kept.signature) == 64
 
 
+def ends_soon() -> VerifiedContract:
+    """A contract with ten days left, proved."""
+    car = wallet(contract_leaf(not_after=NOW + 10 * DAY))
+    shown = present(car.chain_message(), car.emaid, trusted(), NOW)
+    request = car.authorization(CHALLENGE)
+    return verify(shown, request, car.sign(request), CHALLENGE, now=NOW)
+
+
+def test_a_car_that_is_told_of_the_end_finds_its_next_contract_ready() -> None:
+    site = backend()
+
+    async def twice() -> None:
+        for _ in range(2):
+            assert await site.authorize_contract("E1", ends_soon()) is Verdict.ACCEPTED
+
+    asyncio.run(twice())
+    assert [event.rule for event in site.store.events("renewed")] == ["prepared"]
+    assert verify_response(site.provision_now(asked()).payload, asked(), trusted(), NOW).emaid == E
+
+
+def test_a_next_contract_that_cannot_be_made_keeps_nobody_from_charging() -> None:
+    site = LocalBackend(ContractStore())
+    site.store.add_contract(E.text)
+    site.store.add_car(identity(Kind.OEM_LEAF).certificate, E)
+    assert asyncio.run(site.authorize_contract("E1", ends_soon())) is Verdict.ACCEPTED
+    assert [event.rule for event in site.store.events("renewal failed")] == ["no_issuer"]
+
+
+def test_a_bundle_of_an_earlier_contract_is_not_given_out_for_another() -> None:
+    site = backend()
+    site.prepare(E)
+    site.store.add_contract("DEABC000000002")
+    site.store.add_car(identity(Kind.OEM_LEAF).certificate, EMAID.parse("DEABC000000002"))
+    answer = site.provision_now(asked())
+    assert str(verify_response(answer.payload, asked(), trusted(), NOW).emaid) == "DEABC000000002"
+
+
+def test_what_happened_is_bounded_and_its_number_is_not() -> None:
+    store = ContractStore(max_events=10)
+    for number in range(25):
+        store.add_event(Event(NOW, "refused", "", "E1", "no_anchor", str(number)))
+    assert [event.text for event in store.events()] == [str(number) for number in range(15, 25)]
+    assert store.counts() == {("refused", "no_anchor"): 25}
+
+
+def test_a_store_of_the_first_version_keeps_its_counts(tmp_path: Path) -> None:
+    store = ContractStore(tmp_path / "site.db")
+    store.add_event(Event(NOW, "refused", "", "E1", "no_anchor", ""))
+    store._db.execute("DROP TABLE tally")
+    store._db.execute("PRAGMA user_version=1")
+    store.close()
+    assert ContractStore(tmp_path / "site.db").counts() == {("refused", "no_anchor"): 1}
+
+
+def test_a_prepared_bundle_that_has_ended_is_made_anew() -> None:
+    site = ending_in(20)
+    monitor = RenewalMonitor(site)
+    monitor.look(NOW)
+    later = NOW + 400 * DAY
+    assert not site.store.has_bundle(PCID.parse("ZZZTESTCAR0000001"), later)
+    monitor.look(later)
+    assert len(site.store.events("renewed")) == 2
+
+
 # --- the store --------------------------------------------------------------------------------------------
 
 
