@@ -341,7 +341,8 @@ class OcppBackend(CertificatePorts):
     # --- transactions --------------------------------------------------------------------------------------
 
     def begin(self, token: IdToken, *, presented: Presented | None = None, group: str = "") -> None:
-        """Somebody may charge: the transaction begins."""
+        """Somebody may charge: the transaction begins, and whoever else wanted this outlet comes too late."""
+        self.presented.clear()
         snapshot = self.snapshot
         if snapshot is None:
             return
@@ -427,13 +428,22 @@ class OcppBackend(CertificatePorts):
             return None
 
     async def _watch(self) -> None:
+        trouble = ""
         while True:
-            snapshot = self.snapshot
-            if snapshot is not None:
-                self.write(self.transactions.observe(snapshot, self.talk.now, offline=not self.talk.online))
-                self._tell_status(snapshot)
-            self._apply_limit()
+            try:
+                self._look()
+                trouble = ""
+            except Exception as error:  # whatever it was, the next look comes
+                if trouble != (trouble := f"{type(error).__name__}: {error}"):
+                    self.tell(f"looking at the outlet: {trouble}")
             await asyncio.sleep(self.settings.look_interval)
+
+    def _look(self) -> None:
+        snapshot = self.snapshot
+        if snapshot is not None:
+            self.write(self.transactions.observe(snapshot, self.talk.now, offline=not self.talk.online))
+            self._tell_status(snapshot)
+        self._apply_limit()
 
     def _accepted(self) -> None:
         self._told_status = None

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from secc.aio.tls import load_trust
+from secc.config import TlsPolicy
 from secc.errors import SeccError
 from secc.ocpp import profiles
 from secc.ocpp.certificates import CHAIN, chain_data, hash_data
@@ -223,6 +224,8 @@ class Commands:
             case "MeterValues" | "TransactionEvent":
                 self._later(self._tell_transaction)
             case "SignV2GCertificate":
+                if backend.config.tls.policy is TlsPolicy.OFF:
+                    return "Rejected"
                 self._later(backend.certificate_wanted.set)
             case "SignChargingStationCertificate" | "SignCombinedCertificate":
                 if backend.settings.client_key is None:

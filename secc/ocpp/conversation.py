@@ -28,6 +28,8 @@ from secc.ocpp.words import EventKind, Payload, Registration, TransactionEvent
 T = TypeVar("T")
 
 DIALECTS: dict[OcppVersion, Dialect] = {OcppVersion.V201: V201(), OcppVersion.V16: V16()}
+EARLIEST = 1_577_836_800.0
+"""2020: a CSMS that says less has no clock."""
 SKEW = 2.0
 """s by which clocks may differ without a word."""
 
@@ -291,7 +293,7 @@ class Conversation:
             self._tell(f"Heartbeat: {error}")
 
     def _take_clock(self, theirs: float | None) -> None:
-        if theirs is None:
+        if theirs is None or theirs < EARLIEST:
             return
         difference = theirs - self._clock()
         if abs(difference) <= SKEW:

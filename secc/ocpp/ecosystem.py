@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
+from secc.errors import LinkError
 from secc.ocpp.authorising import same
 from secc.ocpp.words import AuthorizeAnswer, CertificateStatus, IdToken, Payload, TokenInfo, TokenStatus
 from secc.pki.certificates import read_certificate
@@ -85,7 +86,10 @@ class Accounts:
 
 
 class CpoService:
-    """The provisioning service of `secc cpo serve`, over HTTP."""
+    """The provisioning service of `secc cpo serve`, over HTTP. Raises LinkError while it is away.
+
+    The station then gets an error, not a refusal: its offline policy decides.
+    """
 
     def __init__(
         self, url: str, *, token: str = "", limit: float = 4.0, others: Ecosystem | None = None
@@ -143,8 +147,12 @@ class CpoService:
             with opener.open(request, timeout=self._limit) as answer:
                 body: bytes = answer.read(1_000_000)
                 return body
-        except (OSError, urllib.error.HTTPError):
+        except urllib.error.HTTPError as error:
+            if error.code >= 500:
+                raise LinkError(f"the provisioning service: {error}") from error
             return None
+        except OSError as error:
+            raise LinkError(f"the provisioning service does not answer: {error}") from error
 
 
 def ocsp_request(data: Payload) -> bytes:

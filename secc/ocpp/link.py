@@ -16,7 +16,6 @@ import urllib.parse
 from collections.abc import Awaitable, Callable
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import WebSocketException
 from websockets.typing import Subprotocol
 
 from secc.errors import ConfigError
@@ -87,8 +86,8 @@ class CsmsLink:
             try:
                 await self._connect_once()
                 reason = "closed by the CSMS"
-            except (OSError, TimeoutError, WebSocketException, ConfigError, EOFError) as error:
-                reason = f"{type(error).__name__}: {error}".rstrip(": ")
+            except Exception as error:  # whatever it was, also a defect of ours: the next connection comes
+                reason = _what(error)
             seconds = pause(
                 self._failures, self._config.reconnect_first, self._config.reconnect_longest, self._chance()
             )
@@ -179,6 +178,12 @@ def tls_context(config: OcppConfig) -> ssl.SSLContext:
         except (OSError, ssl.SSLError) as error:
             raise ConfigError(f"ocpp.client_certificate: {error}") from error
     return context
+
+
+def _what(error: BaseException) -> str:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return f"{type(error).__name__}: {error}".rstrip(": ")
 
 
 def _agreed(subprotocol: str | None, config: OcppConfig) -> OcppVersion:
