@@ -10,7 +10,7 @@ from pathlib import Path
 from secc.aio.records import Direction, MessageRecord, OutputRecord, Record
 from secc.aio.station import Station
 from secc.cli import demo_ocpp, demo_plc, demo_pnc, misused, netns, telling
-from secc.config import EnergyConfig, EnergyMode, SeccConfig, TimingConfig, TlsConfig
+from secc.config import EnergyConfig, EnergyMode, ProtocolName, SeccConfig, TimingConfig, TlsConfig
 from secc.errors import SeccError
 from secc.messages.iso2 import EnergyTransferMode
 from secc.sdp import SDP_PORT, TlsPolicy
@@ -27,7 +27,7 @@ from secc.sim import (
 from secc.sim.certificates import ThrowawayPki, make_throwaway_pki
 
 EXAMPLES = """examples:
-  secc demo                     AC plain, DC plain, AC TLS, DC TLS, one after the other, on loopback
+  secc demo                     AC plain, DC plain, AC TLS, DC TLS, DIN (DC), one after the other, on loopback
   secc demo --only dc-tls --loops 200
   secc demo --pnc               Plug and Charge: a car gets its contract, another is renewed, both charge
   secc demo --ocpp              a central system behind the station, 2.0.1 and 1.6J; it goes away meanwhile
@@ -39,8 +39,14 @@ shared in memory, as there is no wire. The certificates are made for the occasio
 session was completed within the performance times of the standard, else 1.
 """
 
-RUNS = {"ac": (False, False), "dc": (True, False), "ac-tls": (False, True), "dc-tls": (True, True)}
-"""Name: DC, TLS."""
+RUNS = {
+    "ac": (False, False),
+    "dc": (True, False),
+    "ac-tls": (False, True),
+    "dc-tls": (True, True),
+    "din": (True, False),
+}
+"""Name: DC, TLS. DIN SPEC 70121 is plain DC."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +56,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--plc", action="store_true", help="a car on a simulated power line, with SLAC (root)"
     )
-    parser.add_argument("--only", choices=list(RUNS), help="one of the four")
+    parser.add_argument("--only", choices=list(RUNS), help="one of the five")
     parser.add_argument("--loops", type=int, default=20, help="messages of each charge loop (20)")
     parser.add_argument("--pace", type=float, default=0.05, help="seconds the EV waits in loops (0.05)")
     parser.add_argument(
@@ -62,7 +68,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Charge four times, then sum up."""
+    """Charge five times, then sum up."""
     style = telling.Style(colour=False if arguments.plain_text else None)
     try:
         timing = TimingConfig(minimum_pace=arguments.minimum_pace)
@@ -101,6 +107,7 @@ class _Show:
         self.result = EvResult(error="not run")
         self.delivered = 0.0
         self._dc, self._tls = RUNS[name]
+        self._protocol = ProtocolName.DIN70121 if name == "din" else ProtocolName.ISO15118_2
         self._arguments = arguments
         self._timing = timing
         self._pki = pki
@@ -133,6 +140,7 @@ class _Show:
         async with station:
             ev = ScriptedEvcc(
                 Plan(
+                    protocol=self._protocol,
                     mode=EnergyTransferMode(mode.value),
                     loops=self._arguments.loops,
                     pace=self._arguments.pace,

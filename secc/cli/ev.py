@@ -12,6 +12,7 @@ from secc.aio.plc import RawModem
 from secc.cli import misused, refused, telling
 from secc.cli.streams import from_hex
 from secc.cli.wallets import keep_contract, open_wallet
+from secc.config import ProtocolName
 from secc.errors import CertificateError, LinkError
 from secc.messages.iso2 import ChargingSession, EnergyTransferMode
 from secc.sdp import SDP_PORT
@@ -21,6 +22,7 @@ EXAMPLES = """examples:
   secc ev --interface eth1 --dc                   find the station by SDP, charge DC, plain
   secc ev --interface eth1 --ac --tls --roots v2g_root.pem
   secc ev --interface lo --dc                     a station on this machine, on loopback
+  secc ev --interface eth1 --protocol din70121    a car that speaks DIN SPEC 70121 only
   secc ev --host fe80::1%eth1 --port 54321 --ac   without SDP
   secc ev --interface lo --ac --tls --wallet lab  pay by contract; a car without one installs one
   secc ev --interface lo --ac --tls --wallet lab --contract lab/contract_chain.pem
@@ -39,6 +41,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     kind.add_argument("--ac", action="store_true", help="AC_three_phase_core")
     kind.add_argument(
         "--mode", choices=[mode.value for mode in EnergyTransferMode], help="another energy transfer mode"
+    )
+    parser.add_argument(
+        "--protocol",
+        choices=[name.value for name in ProtocolName],
+        default=ProtocolName.ISO15118_2.value,
+        help="what the EV speaks (default: iso15118-2); din70121 is DC without TLS",
     )
     parser.add_argument(
         "--tls", action=argparse.BooleanOptionalAction, default=False, help="ask for TLS, take nothing less"
@@ -70,6 +78,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Charge once."""
     if (arguments.host is None) != (arguments.port is None):
         return misused("--host and --port belong together")
+    beyond = arguments.ac or arguments.tls or arguments.pause or arguments.wallet is not None
+    if arguments.protocol == ProtocolName.DIN70121 and beyond:
+        return misused("din70121 is DC without TLS, contract and pause")
     if not 0.0 <= arguments.soc <= 100.0:
         return misused(f"--soc {arguments.soc:g}: expected 0 to 100")
     if arguments.wallet is None and (arguments.contract or arguments.misbehave):
@@ -123,6 +134,7 @@ def _plan(arguments: argparse.Namespace) -> Plan:
     if loops is None and arguments.energy is None:
         loops = 20
     return Plan(
+        protocol=ProtocolName(arguments.protocol),
         mode=mode,
         loops=loops,
         energy=arguments.energy,

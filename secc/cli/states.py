@@ -12,15 +12,20 @@ from pathlib import Path
 from typing import Any
 
 from secc.cli import refused
-from secc.messages.iso2 import PAIRS
-from secc.session.states import State, Timer
-from secc.session.table import ANYWHERE, RULES, Key, On
+from secc.config import ProtocolName
+from secc.session.dialect import Dialect, Key, On
+from secc.session.din.table import DIN
+from secc.session.states import Timer
+from secc.session.table import ISO2
 
 EXAMPLES = """examples:
   secc states PowerDeliveryReq     each state in which it is legal, and what happens there
   secc states WAIT_DEMAND          everything that is legal in that state
   secc states                      the whole table, a line per row
+  secc states --protocol din70121  the table of DIN SPEC 70121
 """
+
+DIALECTS = {ProtocolName.ISO15118_2: ISO2, ProtocolName.DIN70121: DIN}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -28,25 +33,32 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "name", nargs="?", metavar="REQUEST", help="a request, another input, a timer, or a state; any case"
     )
+    parser.add_argument(
+        "--protocol",
+        choices=[name.value for name in DIALECTS],
+        default=ProtocolName.ISO15118_2.value,
+        help="whose table (default: iso15118-2)",
+    )
     parser.add_argument("--json", action="store_true", help="rows as JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print rows."""
-    rows = list(RULES)
+    dialect = DIALECTS[ProtocolName(arguments.protocol)]
+    rows = list(dialect.rules)
     if arguments.name is not None:
-        rows = [row for row in RULES if _matches(row, arguments.name)]
-        anywhere = [key for key in ANYWHERE if _same(arguments.name, input_name(key))]
+        rows = [row for row in dialect.rules if _matches(row, arguments.name)]
+        anywhere = [key for key in dialect.anywhere if _same(arguments.name, input_name(key))]
         if not rows and not anywhere:
-            return _unknown(arguments.name)
+            return _unknown(dialect, arguments.name)
     if arguments.json:
         print(json.dumps([_as_dict(row) for row in rows], indent=2))
     elif arguments.name is None:
         _print_table(rows)
     else:
         _print_rows(rows)
-        _print_anywhere(arguments.name)
-        _print_otherwise(arguments.name, rows)
+        _print_anywhere(dialect, arguments.name)
+        _print_otherwise(dialect, arguments.name, rows)
     return 0
 
 
@@ -65,14 +77,14 @@ def _matches(row: On, name: str) -> bool:
     return _same(name, input_name(row.input)) or name.casefold() == row.state.name.casefold()
 
 
-def _unknown(name: str) -> int:
-    for request in PAIRS:
+def _unknown(dialect: Dialect, name: str) -> int:
+    for request, response in dialect.pairs.items():
         if _same(name, request.__name__):
             return refused(
-                f"{request.__name__} is legal in no state: it is answered with {PAIRS[request].__name__} and "
-                "FAILED_SequenceError, and the session ends [V2G2-538] [V2G2-539]"
+                f"{request.__name__} is legal in no state: it is answered with {response.__name__} and "
+                f"FAILED_SequenceError, and the session ends [{dialect.unexpected}]"
             )
-    known = sorted({input_name(row.input) for row in RULES} | {state.name for state in State})
+    known = sorted({input_name(row.input) for row in dialect.rules} | {s.name for s in dialect.states})
     lower = {entry.casefold(): entry for entry in known}
     close = difflib.get_close_matches(name.casefold(), lower, n=3, cutoff=0.4)
     hint = f"; did you mean {' or '.join(lower[entry] for entry in close)}?" if close else ""
@@ -100,31 +112,31 @@ def _print_rows(rows: list[On]) -> None:
         print()
 
 
-def _print_anywhere(name: str) -> None:
-    for key, entry in ANYWHERE.items():
+def _print_anywhere(dialect: Dialect, name: str) -> None:
+    for key, entry in dialect.anywhere.items():
         if _same(name, input_name(key)):
             print(f"In every state without a row of its own, on {input_name(key)}")
             print(f"    handler   {_handler(entry.handler)}")
             print(f"    ids       {' '.join(f'[{one}]' for one in entry.ids.split())}\n")
 
 
-def _print_otherwise(name: str, rows: list[On]) -> None:
+def _print_otherwise(dialect: Dialect, name: str, rows: list[On]) -> None:
     """The rule for what has no row."""
-    request = next((key for key in PAIRS if _same(name, key.__name__)), None)
+    request = next((key for key in dialect.pairs if _same(name, key.__name__)), None)
     if request is not None and rows:
         print(
-            f"In every other state: {PAIRS[request].__name__} with FAILED_SequenceError, output off, "
-            "end of the session [V2G2-538] [V2G2-539]."
+            f"In every other state: {dialect.pairs[request].__name__} with FAILED_SequenceError, output off, "
+            f"end of the session [{dialect.unexpected}]."
         )
     elif rows and name.casefold() == rows[0].state.name.casefold():
         print(
             "Every other request: its own response with FAILED_SequenceError, output off, end of the session "
-            "[V2G2-538] [V2G2-539]."
+            f"[{dialect.unexpected}]."
         )
 
 
 def _targets(row: On) -> list[str]:
-    return [state.name for state in State if state in row.leads_to]
+    return [state.name for state in type(row.state) if state in row.leads_to]
 
 
 def _handler(handler: Callable[..., Any]) -> str:

@@ -25,7 +25,7 @@ from secc.aio.records import (
     PlcRecord,
     Record,
 )
-from secc.messages.iso2 import V2GMessage
+from secc.messages import din, iso2
 from secc.pilot import Drive, PilotSignal
 from secc.pki.contract import VerifiedContract
 from secc.session.contract_events import (
@@ -44,14 +44,14 @@ from secc.slac.attenuation import mean
 
 def name_of(message: msgspec.Struct) -> str:
     """SessionSetupReq, and so on."""
-    if isinstance(message, V2GMessage):
+    if isinstance(message, iso2.V2GMessage | din.V2GMessage):
         return type(message.body).__name__
     return type(message).__name__
 
 
 def detail_of(message: msgspec.Struct) -> str:
     """What a reader wants to see of a response at a glance."""
-    body = message.body if isinstance(message, V2GMessage) else message
+    body = getattr(message, "body", message)
     words = []
     code = getattr(body, "response_code", None)
     if code is not None and code.value != "OK":
@@ -178,7 +178,7 @@ def _order(output: object) -> str:
 
 def _plain(value: Any) -> Any:
     """Data that JSON can hold; bytes as hexadecimal."""
-    if isinstance(value, V2GMessage):
+    if isinstance(value, iso2.V2GMessage | din.V2GMessage):
         return {"session_id": value.header.session_id.hex().upper(), "body": _plain(value.body)}
     if isinstance(value, enum.Enum):
         return value.value

@@ -18,6 +18,7 @@ from secc.errors import DecodeError, FramingError
 from secc.messages.app_protocol import SupportedAppProtocolReq, SupportedAppProtocolRes
 from secc.session.events import EvseSnapshot, Tick
 from secc.trace.form import TraceError, built, input_of
+from secc.trace.power_line import TracedFrame
 from secc.trace.recorder import FORMAT, Beginning
 from secc.v2gtp import FrameAssembler
 
@@ -80,6 +81,8 @@ class Trace:
     sessions: tuple[TracedSession, ...]
     torn: bool
     """The last line is not complete: the writer was killed. What stands before it is good."""
+    power_line: tuple[TracedFrame, ...] = ()
+    """What was said and done about the matching, in its order."""
 
 
 def read(path: pathlib.Path) -> Trace:
@@ -94,16 +97,26 @@ def read(path: pathlib.Path) -> Trace:
     header = _object(lines[0], 1)
     if header.get("trace") != FORMAT:
         raise TraceError(f'{path}: line 1 has no "trace": {FORMAT}; is it a trace of secc serve --trace?')
-    sessions = _sessions((number, _object(line, number)) for number, line in enumerate(lines[1:], 2))
+    objects = [(number, _object(line, number)) for number, line in enumerate(lines[1:], 2)]
+    sessions = _sessions((number, line) for number, line in objects if "power_line" not in line)
     return Trace(
         written_by=str(header["secc"]),
         wall=float(header["wall"]),
         now=float(header["now"]),
         note=str(header.get("note", "")),
-        config=built(SeccConfig, header["config"]),
+        config=built(SeccConfig, {"protocols": ["iso15118-2"], **header["config"]}),  # all there was once
         sessions=tuple(sessions),
         torn=torn,
+        power_line=tuple(_frame(number, line) for number, line in objects if "power_line" in line),
     )
+
+
+def _frame(number: int, line: dict[str, Any]) -> TracedFrame:
+    try:
+        data = bytes.fromhex(line.get("sent", line.get("heard", "")))
+        return TracedFrame(float(line["power_line"]), "sent" in line, data, str(line.get("done", "")))
+    except (TypeError, ValueError) as error:
+        raise TraceError(f"line {number}: {type(error).__name__}: {error}") from error
 
 
 def _object(line: str, number: int) -> dict[str, Any]:
@@ -173,12 +186,13 @@ def messages(session: TracedSession) -> Iterator[TracedMessage]:
 
 
 def decoded(payload: bytes, *, handshake: bool) -> msgspec.Struct | None:
-    """A message of the handshake or of the session; None when it is neither."""
-    try:
-        message: msgspec.Struct = (exi.APP_PROTOCOL if handshake else exi.ISO2).decode(payload)
-    except DecodeError:
-        return None
-    return message
+    """A message of the handshake or of the session; None when it is neither. The protocols need no telling
+    apart: their documents begin with another code each."""
+    for codec in [exi.APP_PROTOCOL] if handshake else [exi.ISO2, exi.codec("din")]:
+        with contextlib.suppress(DecodeError):
+            message: msgspec.Struct = codec.decode(payload)
+            return message
+    return None
 
 
 def connection_of(session: TracedSession, config: SeccConfig, drawn: Iterator[bytes]) -> Connection:

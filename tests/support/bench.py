@@ -134,7 +134,7 @@ class Bench:
 
     @property
     def ended(self) -> bool:
-        return self.session.state is State.ENDED
+        return self.session.state.ended
 
     def stands_in(self, state: State) -> bool:
         return self.session.state is state

@@ -217,7 +217,7 @@ class SafetyOracle:
         require(volts >= 0 and amperes >= 0, "INV-07", f"negative {output}")
         if volts == 0:
             require(amperes == 0, "INV-07", f"current without voltage: {output}")
-            if not isinstance(self.owed, iso2.CurrentDemandReq):
+            if not isinstance(self.owed, iso2.CurrentDemandReq) or self.second is not None:
                 self.output_on = False
             return
         self._check_reasons("set-point")
