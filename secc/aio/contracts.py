@@ -33,6 +33,7 @@ from secc.ports import (
     Backend,
     CentralValidation,
     ContractBackend,
+    OcspSource,
     ProvisioningBackend,
     RecordsContracts,
     RevocationBackend,
@@ -64,19 +65,20 @@ class ContractDesk:
         *,
         complain: Callable[[str], None],
         note: Callable[[ContractRecord], None] = lambda _record: None,
+        ocsp: OcspSource | None = None,
         finder: RevocationFinder | None = None,
         clock: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
     ) -> None:
         """Reads the roots of `[trust]`; raises ConfigError when one cannot be used.
 
         `note` gets every record at once; `finder` fetches OCSP responses and CRLs, by default as `[pnc]`
-        says. `clock` judges what is kept for later.
+        says, from `ocsp` where that is given. `clock` judges what is kept for later.
         """
         self._config = config
         self._backend = backend
         self._complain = complain
         self._note = note
-        self._finder = finder or finder_for(config)
+        self._finder = finder or finder_for(config, ocsp)
         self._clock = clock
         self._asked = Attempts(config.pnc.provisioning_limit, config.pnc.limit_window)
         self._denied = Attempts(config.pnc.refusal_limit, config.pnc.limit_window)

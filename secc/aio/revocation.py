@@ -20,14 +20,14 @@ from secc.pki.revocation import Answer, Question, questions, read_crl, read_ocsp
 from secc.ports import CrlSource, OcspSource
 
 
-def finder_for(config: SeccConfig) -> RevocationFinder | None:
-    """As `[pnc]` says; None where nothing is fetched."""
+def finder_for(config: SeccConfig, ocsp: OcspSource | None = None) -> RevocationFinder | None:
+    """As `[pnc]` says; None where nothing is fetched. Without `ocsp` the responders themselves are asked."""
     pnc = config.pnc
     if not pnc.revocation_fetch or pnc.revocation is RevocationCheck.OFF:
         return None
     private = pnc.revocation_private_network
     return RevocationFinder(
-        HttpFetcher(allow_private=private),
+        ocsp or HttpFetcher(allow_private=private),
         HttpFetcher(allow_private=private, timeout=_CRL_TIME, max_size=_MAX_CRL),
         patience=config.timing.revocation * _SHARE,
     )

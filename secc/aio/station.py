@@ -76,7 +76,7 @@ class Station:
         """Raises ConfigError when TLS is wanted and cannot be had: there is no fallback to less [INV-21].
 
         `on_event` is called from the event loop for everything that happens and must return at once.
-        `sdp_port` other than 15118 is for tests. `ocsp` fetches responses to staple.
+        `sdp_port` other than 15118 is for tests. `ocsp` fetches OCSP responses.
         `recorder` and `journal` write down every session, each in its way.
         """
         self._config = config
@@ -86,7 +86,7 @@ class Station:
         self._random_bytes = random_bytes
         self._tls = TlsKeeper(config, tell=self._tell, ocsp=ocsp)
         self._renewal = renewal_for(config, backend, self._tell, self._tls)
-        self._desk = ContractDesk(config, backend, complain=self._complain, note=self._note)
+        self._desk = ContractDesk(config, backend, complain=self._complain, note=self._note, ocsp=ocsp)
         self._expiry = ExpiryWatch(config, backend, self._tls, self._desk, tell=self._tell)
         self._responder = SdpResponder(config.tls.policy)
         self._discovery = Discovery(

@@ -201,6 +201,13 @@ def test_a_list_that_is_missing_broken_another_ones_or_too_long_is_none(content:
     play(scenario)
 
 
+def test_a_source_of_the_owner_is_asked_instead_of_the_responders() -> None:
+    source = Responder()
+    made = finder_for(with_pnc(PNC_AC, revocation_fetch=True), source)
+    assert made is not None
+    assert made._ocsp is source
+
+
 def test_nothing_is_fetched_unless_it_is_wanted() -> None:
     assert finder_for(PNC_AC) is None
     assert finder_for(with_pnc(PNC_AC, revocation_fetch=True)) is not None
