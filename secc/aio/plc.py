@@ -16,6 +16,7 @@ from typing import cast
 
 from secc import pilot
 from secc.aio.journal import Journal
+from secc.aio.power_line import PowerLineLog
 from secc.aio.records import LinkEvent, LinkRecord, OutputRecord, PlcRecord, Record
 from secc.aio.station import Station
 from secc.config import SeccConfig
@@ -129,6 +130,7 @@ class PlcStation:
             raise ConfigError("SLAC needs a controller with drive_pilot(), see secc.ports.DrivesPilot")
         self._config = config
         self._controller = controller
+        self._log = PowerLineLog(recorder)
         self._on_event = on_event
         self._random_bytes = random_bytes
         self._modem = modem if modem is not None else RawModem(config.interface)
@@ -301,13 +303,23 @@ class PlcStation:
         try:
             while self._pending:
                 handle, event = self._pending.popleft()
-                before = self._deadline()
-                for output in handle(event, asyncio.get_running_loop().time()):
+                before, now = self._deadline(), asyncio.get_running_loop().time()
+                accepted = self._accepted
+                outputs = handle(event, now)
+                if isinstance(event, slac.FrameReceived) and self._accepted > accepted:
+                    self._log.heard(event.data, now)
+                for output in outputs:
+                    self._log.done(output, now)
                     self._perform(output)
                 if self._deadline() != before:
                     self._moved.set()
         finally:
             self._busy = False
+
+    @property
+    def _accepted(self) -> int:
+        """Frames that meant something to the matching."""
+        return 0 if self._matching is None else self._matching.counts.get(slac.Verdict.ACCEPTED, 0)
 
     def _deadline(self) -> tuple[float | None, float | None]:
         return self._sequence.deadline, None if self._matching is None else self._matching.deadline

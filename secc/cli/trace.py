@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import math
 from pathlib import Path
 
 from secc.cli import misused
-from secc.trace import Trace, TracedSession, TraceError, read
+from secc.trace import Trace, TracedSession, TraceError, power_line, read
 from secc.trace.as_test import write_test
 from secc.trace.capture import conversations, is_capture
 from secc.trace.chart import chart
 from secc.trace.curve import svg
+from secc.trace.power_line import TracedFrame
 from secc.trace.story import Story, tell, tell_capture
 
 EXAMPLES = """examples:
@@ -56,6 +58,9 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             for session in chosen:
                 print(_title(trace, session))
+                if frames := before(trace, session):
+                    print(power_line.chart(frames, began=frames[0].at))
+                    print()
                 print(chart(tell(session, trace.config), fold=not arguments.all))
                 print()
             if trace.torn:
@@ -63,6 +68,13 @@ def run(arguments: argparse.Namespace) -> int:
     except (TraceError, OSError) as error:
         return misused(str(error))
     return 0
+
+
+def before(trace: Trace, session: TracedSession) -> list[TracedFrame]:
+    """What was said on the power line between the session before and this one."""
+    begun = session.beginning.now
+    starts = [one.beginning.now for one in trace.sessions if one.beginning.now < begun]
+    return [frame for frame in trace.power_line if max(starts, default=-math.inf) <= frame.at <= begun]
 
 
 def _chosen(trace: Trace, number: int | None) -> list[TracedSession]:

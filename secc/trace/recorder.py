@@ -20,6 +20,7 @@ from secc.service_settings import ValueAddedService
 from secc.session.contract_events import ContractTerms
 from secc.session.events import EvseSnapshot, PausedSession
 from secc.session.machine import Session
+from secc.slac.frames import redacted
 from secc.trace.form import plain, plain_config, plain_input, plain_output
 from secc.v2gtp import MAX_PAYLOAD
 
@@ -103,6 +104,13 @@ class Recorder:
             }
         )
         return _Recorded(self, session, tap, beginning)
+
+    def power_line(self, now: float, *, data: bytes = b"", sent: bool = False, done: str = "") -> None:
+        """A frame of the matching, or what was done about the pilot or the link. Network keys are blanked."""
+        line: dict[str, object] = {"power_line": now}
+        line |= {"sent" if sent else "heard": redacted(data).hex()} if data else {}
+        line |= {"done": done} if done else {}
+        self._line(line)
 
     def step(
         self,

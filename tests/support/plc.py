@@ -26,6 +26,7 @@ from secc.sim import (
 )
 from secc.slac.settings import SlacConfig
 from secc.slac.states import State
+from secc.trace.recorder import Recorder
 
 EVSE = bytes.fromhex("0200000000c1")
 EV = bytes.fromhex("0200000000e1")
@@ -34,7 +35,14 @@ EV = bytes.fromhex("0200000000e1")
 class World:
     """A station and an EV with a modem each."""
 
-    def __init__(self, *, noise: Noise | None = None, **settings: object) -> None:
+    def __init__(
+        self,
+        *,
+        noise: Noise | None = None,
+        write: Callable[[str], object] | None = None,
+        **settings: object,
+    ) -> None:
+        """`write` takes the lines of a trace."""
         self.cable = SimulatedCable(ControlPilot.A)
         self.line = PowerLine(join_time=0.05, clock=lambda: asyncio.get_running_loop().time(), noise=noise)
         self.station_plc = SimulatedPlc(self.line, EVSE, bytes.fromhex("0200000000aa"))
@@ -54,6 +62,7 @@ class World:
             modem=self.station_plc,
             on_event=self.records.append,
             sdp_port=0,
+            recorder=None if write is None else Recorder(write, self.config, now=self.line.clock(), wall=0.0),
         )
 
     async def until(self, condition: Callable[[], bool], seconds: float = 10.0) -> None:
