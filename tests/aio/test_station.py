@@ -828,6 +828,7 @@ def test_a_callback_that_raises_does_no_harm() -> None:
     play(scenario)
 
 
+@pytest.mark.threat("TPT-13")
 def test_a_car_that_does_not_read_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     class Talkative(Connection):
         def handle(self, event: ConnectionInput, now: float) -> tuple[ConnectionOutput, ...]:

@@ -10,13 +10,15 @@ from typing import NamedTuple
 from tools.pages import ids
 
 DATA = Path(__file__).with_suffix(".toml")
-THREAT = re.compile(r"(?:SLAC|SDP)-\d\d")
+THREAT = re.compile(r"(?:SLAC|SDP|TPT|SEQ|MSG)-\d\d")
 
 INTRODUCTION = """# Bad input
 
-What an EV, a neighbour on the power line, or somebody who holds the plug can send before a session begins,
-and what has to become of it. Whatever it is, the station stays alive, no output follows from it, and the next
-car is served. What cannot be prevented is under [SLAC](../explanation/slac.md) and
+What an EV, a neighbour on the power line, or somebody who holds the plug can send, before a session and in
+it, and what has to become of it. Whatever it is, the station stays alive, no output follows from it, and the
+next car is served. The rows from TPT on are tested over sockets; each test ends with the commands of the
+outlet laid beside the messages: energy only after a request that asks for it, with a grant, within the EV's
+limits, and never after the end. What cannot be prevented is under [SLAC](../explanation/slac.md) and
 [known attacks](../explanation/attacks.md)."""
 
 
