@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 import socket
+import ssl
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from secc.cpo.engine import Engine
     from secc.cpo.service import Service
+    from secc.cpo.settings import Tls
 
 EXAMPLES = """examples:
   secc cpo init ops            a folder with settings, a token and a test hierarchy, to begin with
@@ -137,17 +139,13 @@ def _serve(arguments: argparse.Namespace) -> int:
     settings = service.settings
     if arguments.workers > 1 and not service.database.is_postgresql:
         return misused("--workers: SQLite has one process; more of them need PostgreSQL")
-    tls = settings.tls
     options: dict[str, object] = {
         "host": settings.host,
         "port": settings.port if arguments.port is None else arguments.port,
         "log_level": "warning",
         "server_header": False,
     }
-    if tls is not None:
-        options |= {"ssl_certfile": str(tls.certificate), "ssl_keyfile": str(tls.key)}
-        if tls.client_roots is not None:
-            options |= {"ssl_ca_certs": str(tls.client_roots), "ssl_cert_reqs": 2}  # ssl.CERT_REQUIRED
+    options |= {} if settings.tls is None else tls_options(settings.tls)
     with contextlib.ExitStack() as stack:
         if arguments.workers > 1:
             service.close()
@@ -172,6 +170,14 @@ def _serve(arguments: argparse.Namespace) -> int:
         print(f"serving on {settings.host}:{listener.getsockname()[1]}", flush=True)
         run_until_signal(uvicorn.Server(config), listener)
     return 0
+
+
+def tls_options(tls: Tls) -> dict[str, object]:
+    """For uvicorn: HTTPS, and with `client_roots` nobody without a certificate under one of them."""
+    options: dict[str, object] = {"ssl_certfile": str(tls.certificate), "ssl_keyfile": str(tls.key)}
+    if tls.client_roots is not None:
+        options |= {"ssl_ca_certs": str(tls.client_roots), "ssl_cert_reqs": ssl.CERT_REQUIRED}
+    return options
 
 
 def run_until_signal(server: uvicorn.Server, listener: socket.socket) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, or_, select, update
 
 from secc.cpo.database import Database, bundle, car, certificate, contract, foreign_bundle, insert_new
-from secc.cpo.planning import RenewalPolicy, bucket_of, renew_at
+from secc.cpo.planning import BUCKETS, RenewalPolicy, bucket_of, renew_at
 from secc.errors import CertificateError
 from secc.pki.certificates import Certificate, read_certificate
 from secc.pki.identifiers import EMAID, PCID
@@ -210,7 +210,7 @@ class Contracts:
 
     def due_buckets(self, now: datetime.datetime) -> tuple[int, ...]:
         """Which heaps have something to renew: one look at the index for each."""
-        return tuple(bucket for bucket in range(256) if self.due(bucket, now, limit=1, cars=False))
+        return tuple(bucket for bucket in range(BUCKETS) if self.due(bucket, now, limit=1, cars=False))
 
     def due(self, bucket: int, now: datetime.datetime, *, limit: int, cars: bool = True) -> tuple[Due, ...]:
         """Active contracts of one heap whose renewal is due, the longest waiting at the front."""
@@ -228,10 +228,17 @@ class Contracts:
             connection.execute(update(contract).where(contract.c.key.in_(list(keys))).values(renew_at=until))
 
     def renew_everything(self, at: datetime.datetime) -> int:
-        """Every contract is due from `at`: a key of the CPS or of an authority has been replaced."""
+        """Every contract is due from `at`: a key of the CPS or of an authority has been replaced.
+
+        A heap at a time, so that nobody waits long; when it is interrupted, it may be repeated.
+        """
         issued = and_(contract.c.status == Status.ACTIVE.value, contract.c.renew_at.is_not(None))
-        with self._db.write() as connection:
-            return connection.execute(update(contract).where(issued).values(renew_at=at)).rowcount
+        count = 0
+        for bucket in range(BUCKETS):
+            heap = update(contract).where(issued, contract.c.bucket == bucket)
+            with self._db.write() as connection:
+                count += connection.execute(heap.values(renew_at=at)).rowcount
+        return count
 
     # --- bundles of others ---------------------------------------------------------------------------------
 

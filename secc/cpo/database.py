@@ -207,7 +207,7 @@ VERSION = "1"
 class Database:
     """Connections, transactions, and errors in one form."""
 
-    def __init__(self, url: str, *, pool_size: int = 10, statement_seconds: float = 10.0) -> None:
+    def __init__(self, url: str, *, pool_size: int = 10, statement_seconds: float = 4.0) -> None:
         """`url` as SQLAlchemy has it: `sqlite:///file`, `postgresql+psycopg://…`. Connects to nothing yet."""
         if url.startswith("postgresql://"):
             url = "postgresql+psycopg" + url.removeprefix("postgresql")
@@ -313,5 +313,5 @@ def _postgresql(url: str, pool_size: int, statement_seconds: float) -> Engine:
         max_overflow=pool_size,
         pool_timeout=2.0,
         pool_pre_ping=True,
-        connect_args={"connect_timeout": 3, "options": f"-c statement_timeout={milliseconds}"},
+        connect_args={"connect_timeout": 2, "options": f"-c statement_timeout={milliseconds}"},
     )
