@@ -49,7 +49,7 @@ from secc.session.events import (
     Tick,
     Ticket,
 )
-from secc.session.refusals import Refused
+from secc.session.refusals import Refused, unrecorded
 from secc.session.states import PilotChanged, Stage, Timer
 
 
@@ -372,8 +372,9 @@ class Session(Agreed):
             return
         request = self._owed
         self.notice(NoticeKind.REFUSED, f"{type(request).__name__}: {refused.code.value}, {refused}")
-        if refused.record is not None:
-            self.emit(refused.record)
+        record = refused.record or unrecorded(self, request, refused)
+        if record is not None:
+            self.emit(record)
         self.off(final=True)
         self.answer(self.dialect.refusal(self, request, refused.code))
         self.end(EndReason.REFUSED, str(refused), refused.code)

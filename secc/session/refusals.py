@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from secc.config import Payment
 from secc.messages import iso2
 from secc.messages.iso2 import EVSEProcessing, ResponseCode
 from secc.service_settings import CHARGE_SERVICE
@@ -29,6 +30,35 @@ class Refused(Exception):
         self.code = code
         self.record = record
         """For the record, where it is about a contract."""
+
+
+def unrecorded(session: Session, request: object, refused: Refused) -> ContractRefused | None:
+    """The record of a refusal about a contract that its handler has not made: none is refused in silence.
+
+    What was decided about the contract before, or ordered by the operator, has been recorded then.
+    """
+    decided = session.stop is not None or (session.grant is not None and session.grant.refused)
+    by_contract = session.payment is Payment.CONTRACT and not decided
+    match request:
+        case iso2.PaymentServiceSelectionReq(selected_payment_option=iso2.PaymentOption.CONTRACT):
+            about = True
+        case iso2.AuthorizationReq() | iso2.MeteringReceiptReq():
+            about = by_contract
+        case _:
+            about = isinstance(request, _CONTRACT_STEPS)
+    if not about:
+        return None
+    code = ResponseCode(refused.code.value)
+    return ContractRefused(type(request).__name__, code, code.value, str(refused), _who(session))
+
+
+_CONTRACT_STEPS = (iso2.PaymentDetailsReq, iso2.CertificateInstallationReq, iso2.CertificateUpdateReq)
+
+
+def _who(session: Session) -> str:
+    side = session.pnc
+    shown = side.payer or side.claim or side.revocation_question
+    return "" if shown is None else str(shown.contract.emaid)
 
 
 def refusal(session: Session, request: iso2.BodyElement, code: Code) -> iso2.BodyElement:

@@ -23,7 +23,7 @@ from secc.session.contract_events import (
     Provision,
     Verdict,
 )
-from secc.session.events import ControlPilot, Notice, NoticeKind, Send
+from secc.session.events import ControlPilot, Notice, NoticeKind, PausedSession, Send
 from secc.session.states import State
 from tests.pki.test_revocation import response
 from tests.support import requests
@@ -164,6 +164,57 @@ def test_the_back_end_sees_the_certificates_emaid_in_its_own_spelling() -> None:
     bench.prove()
     (asked,) = [output for output in bench.outputs if isinstance(output, AuthorizeContract)]
     assert asked.contract.emaid.text == "DEABC000000001G"
+
+
+# --- nothing in silence -----------------------------------------------------------------------------------
+
+
+def silent_ways() -> dict[str, PncBench]:
+    """Refusals that no rule about certificates explains."""
+    plain = PncBench(tls=False)
+    plain.request(requests.session_setup(), b"\0")
+    plain.request(requests.service_discovery())
+    plain.request(requests.payment_selection(PaymentOption.CONTRACT))
+    early = PncBench().select()
+    early.request(requests.authorization())
+    twice = PncBench().to_proof()
+    twice.show()
+    person = PncBench().select(PaymentOption.EXTERNAL_PAYMENT)
+    person.show()
+    paused = PncBench(paused=PausedSession(b"12345678", None, "DEABC000000002"))
+    paused.request(requests.session_setup(), b"12345678")
+    paused.request(requests.service_discovery())
+    paused.request(requests.payment_selection(PaymentOption.CONTRACT))
+    paused.show()
+    return {
+        "no TLS": plain,
+        "proof first": early,
+        "shown twice": twice,
+        "not chosen": person,
+        "other": paused,
+    }
+
+
+@pytest.mark.parametrize(
+    ("way", "step", "rule"),
+    [
+        ("no TLS", "PaymentServiceSelectionReq", "FAILED_PaymentSelectionInvalid"),
+        ("proof first", "AuthorizationReq", "FAILED_SequenceError"),
+        ("shown twice", "PaymentDetailsReq", "FAILED_SequenceError"),
+        ("not chosen", "PaymentDetailsReq", "FAILED_SequenceError"),
+        ("other", "PaymentDetailsReq", "FAILED_CertificateNotAllowedAtThisEVSE"),
+    ],
+)
+def test_no_contract_is_refused_in_silence(way: str, step: str, rule: str) -> None:
+    (refusal,) = silent_ways()[way].refusals
+    assert (refusal.step, refusal.rule, refusal.code.value) == (step, rule, rule)
+
+
+def test_a_refusal_of_the_back_end_is_recorded_once() -> None:
+    bench = PncBench().to_decision()
+    bench.decide(Verdict.BLOCKED)
+    bench.request(requests.authorization())
+    assert [one.rule for one in bench.refusals] == [Verdict.BLOCKED.value]
 
 
 # --- revocation -------------------------------------------------------------------------------------------
