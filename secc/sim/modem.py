@@ -20,6 +20,7 @@ from secc.errors import FramingError, LinkError
 from secc.slac import messages as m
 from secc.slac import vendor as v
 from secc.slac.frames import BROADCAST, ETHERTYPE, LOCAL_MODEM, Frame, Message, decode, encode
+from secc.slac.keys import nid_of
 
 Clock = Callable[[], float]
 
@@ -146,6 +147,9 @@ class SimulatedModem:
                 self._answer(v.OperationAttributesCnf(0, message.cookie, 0x6C, name, bytes(16)))
             case v.SoftwareVersionReq():
                 self._answer(v.SoftwareVersionCnf(0, 0x22, b"SIMULATED-QCA7000-1.0"))
+            case v.NetworkInfoReq():
+                linked = [other.mac for other in self._others() if self.linked_to(other)]
+                self._answer(v.NetworkInfoCnf.of(nid_of(self.nmk), self.mac, linked))
             case v.LinkStatusReq():
                 up = any(self.linked_to(other) for other in self._others())
                 self._answer(v.LinkStatusCnf(0, int(up)))
@@ -173,12 +177,16 @@ class SimulatedPlc:
         self.address = address
         self.sent: list[bytes] = []
         """Everything the host has sent, for tests."""
+        self.gone = False
+        """True: the interface has been taken away."""
         self._inbox: asyncio.Queue[bytes] = asyncio.Queue(maxsize=1024)
         self.modem = line.attach(modem_mac, self._arrive)
         self._open = False
 
     def open(self) -> bytes:
         """Ready; what came before is gone, as with a socket."""
+        if self.gone:
+            raise LinkError("the simulated interface is gone")
         while not self._inbox.empty():
             self._inbox.get_nowait()
         self._open = True
@@ -198,18 +206,26 @@ class SimulatedPlc:
 
     def send(self, frame: bytes) -> None:
         """To the modem."""
-        if not self._open:
+        if not self._open or self.gone:
             raise LinkError("the simulated modem is not open")
         self.sent.append(frame)
         self.modem.from_host(frame)
 
     async def receive(self) -> bytes:
         """From the modem."""
-        return await self._inbox.get()
+        while True:
+            if not self._open or self.gone:
+                raise LinkError("the simulated modem is not open")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK):
+                    return await self._inbox.get()
 
     def _arrive(self, data: bytes) -> None:
         with contextlib.suppress(asyncio.QueueFull):
             self._inbox.put_nowait(data)
+
+
+_LOOK = 0.25  # s between two looks at the interface
 
 
 class BridgedPowerLine:

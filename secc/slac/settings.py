@@ -60,6 +60,9 @@ class SlacConfig:
     apply_amplitude_map: bool = False
     """Hand the map of an EV to the own modem (CM_AMP_MAP.REQ); the EV is told what the modem says. False: it
     is confirmed and reported, and applying it is the integrator's affair."""
+    verify_network: bool = False
+    """Ask a Qualcomm modem each second which network it is in, and leave when it is another one: somebody on
+    the power line has given it a key."""
     sleep_on_pause: bool = False
     """Put the own modem to sleep while a session is paused, if its driver can; after that it gets its key
     again."""

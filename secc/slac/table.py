@@ -76,6 +76,7 @@ RULES = (
     On({S.JOINING, S.RESUMING, S.MATCHED}, Timer.LINK_POLL, modem.ask_link, NETWORKED | _LEFT),
     On({S.JOINING, S.RESUMING, S.MATCHED}, vendor.LinkStatusCnf, modem.link_told, NETWORKED | _LEFT),
     On({S.JOINING, S.RESUMING, S.MATCHED}, vendor.LumissilLinkCnf, modem.link_told, NETWORKED | _LEFT),
+    On({S.MATCHED}, vendor.NetworkInfoCnf, modem.network_told, {S.MATCHED} | _LEFT),
     On({S.JOINING}, Timer.JOIN, modem.join_late, _LEFT),
     On({S.RESUMING}, Timer.RESUME, modem.join_late, _LEFT, "V2G3-M07-26"),
     On(_MAPPING, m.AmpMapReq, power.map_requested, _MAPPING),

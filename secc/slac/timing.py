@@ -18,6 +18,8 @@ T_STEP_EF = 4.0
 """Shortest time in state E or F."""
 T_STEP_X1 = 3.0
 """Time in X1 (oscillator off) on the way to another duty cycle."""
+TT_EVSE_VALD_TOGGLE = 3.5
+"""Longest window of a validation, whatever the EV names."""
 C_EV_MATCH_MNBC = 10
 """Sounds."""
 C_EV_MATCH_RETRY = 2

@@ -7,6 +7,7 @@ Matching works with none of them; they add link detection and names. Qualcomm (Q
 import dataclasses
 import enum
 import struct
+from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 from secc.errors import FramingError
@@ -204,6 +205,14 @@ class NetworkInfoCnf(VendorMessage):
         if len(payload) < end:
             raise FramingError(f"{cls.__name__}: fewer bytes than announced")
         return cls(sub_version, reserved, payload[cls.layout.size : end]), end
+
+    @classmethod
+    def of(cls, nid: bytes, coordinator: bytes, stations: Sequence[bytes]) -> Self:
+        """What a modem says that is alone, or in one network with these."""
+        if not stations:
+            return cls(0, 0, b"\0\0")
+        network = _NETWORK.pack(nid, 1, 2, coordinator, len(stations))
+        return cls(0, 0, b"\0\1" + network + b"".join(station.ljust(24, b"\0") for station in stations))
 
     @property
     def networks(self) -> tuple[Network, ...]:

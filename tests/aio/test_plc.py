@@ -293,3 +293,61 @@ def test_no_record_of_a_whole_matching_and_session_shows_a_network_key() -> None
 
 def test_keys_come_from_the_operating_system() -> None:
     assert inspect.signature(PlcStation).parameters["random_bytes"].default is os.urandom
+
+
+async def _network_watched() -> None:
+    world = World(verify_network=True)
+    async with world.plc:
+        result = await world.charge()
+        assert result.completed, result.error
+        world.cable.unplug()
+        await world.until(lambda: world.plc.matching_state is State.UNMATCHED)
+        await world.charge(end=ChargingSession.PAUSE)
+    assert not world.told(slac.Suspicious)
+
+
+def test_a_modem_that_is_watched_for_its_network_charges_as_ever() -> None:
+    play_fast(_network_watched())
+
+
+# --- things that break --------------------------------------------------------------------------------------
+
+
+async def _gone_and_back() -> None:
+    world = World()
+    async with world.plc:
+        world.cable.plug_in()
+        await world.until(lambda: world.evse.pilot_signal.drive is Drive.PWM)
+        world.station_plc.gone = True
+        await world.until(lambda: world.plc.matching_state is State.DOWN)
+        world.station_plc.gone = False
+        await world.until(lambda: world.plc.matching_state is not State.DOWN)
+        await SlacEv(world.ev_plc).match(patience=20.0)
+        await world.until(lambda: world.plc.station.endpoint is not None)
+        result = await world.talk()
+        assert result.completed, result.error
+
+
+def test_an_interface_that_goes_away_and_comes_back_matches_the_same_ev() -> None:
+    play_fast(_gone_and_back())
+
+
+async def _blind() -> None:
+    world = World()
+    snapshot = world.evse.snapshot
+    async with world.plc:
+        world.cable.plug_in()
+        await world.until(lambda: world.evse.pilot_signal.drive is Drive.PWM)
+        world.evse.snapshot = None  # type: ignore[method-assign,assignment]  # whatever: the call raises
+        await asyncio.sleep(1.0)
+        world.evse.snapshot = snapshot  # type: ignore[method-assign]  # it is mended
+        await SlacEv(world.ev_plc).match()
+        await world.until(lambda: world.plc.matching_state is State.MATCHED)
+        result = await world.talk()
+        assert result.completed, result.error
+    complaints = [r for r in world.records if isinstance(r, LinkRecord) and "control pilot" in r.text]
+    assert len(complaints) == 1
+
+
+def test_a_controller_that_cannot_be_read_is_told_once_and_looked_at_again() -> None:
+    play_fast(_blind())

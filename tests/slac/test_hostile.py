@@ -9,8 +9,10 @@ import pytest
 
 from secc.slac import events as e
 from secc.slac import messages as m
+from secc.slac import vendor as v
 from secc.slac.frames import BROADCAST, LOCAL_MODEM, Frame, Message, encode
 from secc.slac.runs import MAX_PENDING, MAX_RUNS
+from secc.slac.settings import Validation
 from secc.slac.states import State
 from tests.support.matching import EV, EV_2, EVSE, MODEM, RUN, RUN_2, Bench
 
@@ -322,6 +324,79 @@ def test_one_deviation_does_not_excuse_another(named: m.Deviation, data: bytes) 
 def test_no_deviation_excuses_what_is_for_one_station_alone() -> None:
     bench = tolerant(*m.Deviation)
     assert unmoved(bench, encode(Frame(BROADCAST, EV, m.AttenCharRsp(EV, RUN))))
+
+
+def test_an_acknowledgement_of_what_was_not_told_is_suspicious() -> None:
+    bench = Bench()
+    bench.ask()
+    bench.start()
+    bench.acknowledge()
+    assert len(bench.all_told(e.Suspicious)) == 1
+    bench.take()
+    bench.choose()
+    assert bench.take() == []
+
+
+def test_an_ev_that_begins_anew_in_the_middle_of_its_sounds_is_suspicious() -> None:
+    bench = Bench()
+    bench.ask()
+    bench.start()
+    bench.ask()
+    assert len(bench.all_told(e.Suspicious)) == 1
+
+
+def test_a_validation_lasts_no_longer_than_the_standard_lets_it() -> None:
+    bench = Bench(validation=Validation.ON)
+    bench.measure()
+    bench.acknowledge()
+    bench.hear(EV, EVSE, m.ValidateReq(0, 0, 1))
+    bench.hear(EV, EVSE, m.ValidateReq(0, 255, 1))
+    bench.take()
+    bench.wait(3.49)
+    assert bench.take() == []
+    bench.wait(0.02)
+    assert bench.take() == [m.ValidateCnf(0, 0, 2)]
+
+
+# --- somebody gives our modem a key -------------------------------------------------------------------------
+
+
+def told_networks(*nids: bytes, settings: bool = True, source: bytes = MODEM) -> Bench:
+    """A matched station whose modem says that it is in these networks; empty stands for the own one."""
+    bench = Bench(verify_network=settings)
+    bench.link()
+    for nid in nids:
+        message = v.NetworkInfoCnf.of(nid or bench.matching.key.nid, EVSE, [EV])
+        bench.hear(source, EVSE, message)
+    return bench
+
+
+def test_a_modem_in_another_network_is_left_and_told() -> None:
+    bench = told_networks(b"\1\2\3\4\5\6\7")
+    assert len(bench.all_told(e.Suspicious)) == 1
+    (gone,) = bench.all_told(e.LinkGone)
+    assert isinstance(gone, e.LinkGone)
+    assert gone.failed
+    assert bench.matching.state is State.KEYING
+
+
+def test_a_modem_in_its_own_network_or_in_none_stays() -> None:
+    bench = told_networks(b"")
+    bench.hear(MODEM, EVSE, v.NetworkInfoCnf.of(bytes(7), EVSE, []))
+    assert bench.matching.state is State.MATCHED
+
+
+@pytest.mark.parametrize(("settings", "source"), [(False, MODEM), (True, EV_2)])
+def test_nobody_is_believed_about_networks_who_was_not_asked(settings: bool, source: bytes) -> None:
+    bench = told_networks(b"\1\2\3\4\5\6\7", settings=settings, source=source)
+    assert bench.matching.state is State.MATCHED
+
+
+def test_the_modem_is_asked_for_its_network_only_where_the_settings_say_so() -> None:
+    for settings, asked in ((True, True), (False, False)):
+        bench = told_networks(settings=settings)
+        bench.wait(1.1)
+        assert (v.NetworkInfoReq() in bench.take()) is asked
 
 
 # --- cross-talk ---------------------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ def validation_requested(matching: Matching, frame: Frame) -> State:
         run.state = RunState.COUNTING
         run.window = matching.now
         run.edges = [(matching.now, matching.pilot_ready)]
-        run.deadline = matching.now + (message.timer + 1) * 0.1
+        run.deadline = matching.now + min((message.timer + 1) * 0.1, timing.TT_EVSE_VALD_TOGGLE)
     elif message.timer == 0:
         _answer_step_1(matching, run)
     else:

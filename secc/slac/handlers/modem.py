@@ -17,6 +17,7 @@ from secc.slac.events import (
     PauseLink,
     ResumeLink,
     SleepModem,
+    Suspicious,
     Verdict,
     WakeModem,
 )
@@ -199,6 +200,8 @@ def ask_link(matching: Matching, timer: Timer) -> State:
         matching.send(LOCAL_MODEM, vendor.LumissilLinkReq())
     else:
         matching.send(LOCAL_MODEM, vendor.LinkStatusReq())
+        if matching.config.verify_network and matching.state is State.MATCHED:
+            matching.send(LOCAL_MODEM, vendor.NetworkInfoReq())
     matching.start_timer(Timer.LINK_POLL, LINK_POLL if matching.state is State.MATCHED else JOIN_POLL)
     return matching.state
 
@@ -217,6 +220,18 @@ def link_told(matching: Matching, frame: Frame) -> State:
     if matching.state is State.MATCHED and matching.negatives >= LINK_LOST_AFTER:
         return leave(matching, "the modem reports no link", failed=True)  # [V2G3-M07-34]
     return matching.state
+
+
+def network_told(matching: Matching, frame: Frame) -> State:
+    """Which networks the modem is in; none at all is for `link_told` to judge."""
+    assert isinstance(frame.message, vendor.NetworkInfoCnf)
+    networks = frame.message.networks
+    if not matching.is_modem(frame.source) or not matching.config.verify_network:
+        return matching.ignore(Verdict.CONTRADICTION)
+    if not networks or any(network.nid == matching.key.nid for network in networks):
+        return matching.state
+    matching.emit(Suspicious("the own modem is in another network: somebody has given it a key"))
+    return leave(matching, "the modem is in another network", failed=True)
 
 
 def link_assumed(matching: Matching, timer: Timer) -> State:

@@ -28,8 +28,10 @@ def parameters_requested(matching: Matching, frame: Frame) -> State:
     if winner is not None:  # it has not got the key, or cannot use it
         matching.winner = None
         matching.stop_timers(Timer.JOIN, Timer.LINK_POLL, Timer.LINK_DELAY)
-    elif ev_mac in matching.runs:
-        matching.drop(matching.runs[ev_mac], Outcome.RESTARTED)
+    elif (run := matching.runs.get(ev_mac)) is not None:
+        if matching.now < run.began + UNHEARD:  # an honest EV waits for its average first
+            matching.emit(Suspicious(f"{ev_mac.hex(':')} begins anew in the middle of its sounds"))
+        matching.drop(run, Outcome.RESTARTED)
     matching.pending.add(ev_mac, run_id, matching.now)
     matching.send(ev_mac, m.SlacParmCnf(run_id, ev_mac))
     if matching.waiting_for_request:
@@ -143,6 +145,8 @@ def average_acknowledged(matching: Matching, frame: Frame) -> State:
     run = matching.runs.get(frame.source)
     if run is None or run.run_id != message.run_id or message.source_address != frame.source:
         return matching.ignore(Verdict.CONTRADICTION)
+    if run.state is RunState.SOUNDING:
+        matching.emit(Suspicious(f"{run.ev_mac.hex(':')} acknowledges what it was not told"))
     if run.state is not RunState.WAIT_RSP:
         return matching.ignore(Verdict.NO_RULE)
     run.state = RunState.WAIT_MATCH
