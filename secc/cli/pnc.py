@@ -11,7 +11,7 @@ from typing import Any
 
 from secc import config as configuration
 from secc.cli import misused, refused
-from secc.cli.pki_files import UnusableArgument, read_bytes
+from secc.cli.pki_files import UnusableArgument, read_bytes, read_instant
 from secc.errors import CertificateError, ConfigError, SignatureError
 from secc.pki.certificates import Certificate, in_order, read_chain
 from secc.pki.chains import verify_chain
@@ -41,6 +41,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     _action(commands, "init", "make an empty store", _init)
     added = _action(commands, "add", "a new contract", _add)
     added.add_argument("emaid", nargs="+", help="eMAID in any spelling")
+    added.add_argument("--from", dest="begins", metavar="DATE", help="valid from then")
+    added.add_argument("--until", metavar="DATE", help="valid until then, whatever its certificates say")
     imported = _action(commands, "import", "make cars known by their provisioning certificates", _import)
     imported.add_argument("files", nargs="+", type=Path, help="PEM, DER or PKCS#7: leaf and Sub-CAs of a car")
     imported.add_argument("--root", type=Path, action="append", default=[], help="OEM or V2G root; repeat")
@@ -111,8 +113,10 @@ def _init(arguments: argparse.Namespace) -> int:
 
 def _add(arguments: argparse.Namespace) -> int:
     store = _open(arguments)
+    begins = read_instant(arguments.begins) if arguments.begins else None
+    ends = read_instant(arguments.until) if arguments.until else None
     for emaid in arguments.emaid:
-        print(f"{store.add_contract(emaid).emaid}: active, no car yet")
+        print(f"{store.add_contract(emaid, begins=begins, ends=ends).emaid}: active, no car yet")
     return 0
 
 
@@ -185,6 +189,7 @@ def _list(arguments: argparse.Namespace) -> int:
             "status": one.status.value,
             "car": None if one.pcid is None else str(one.pcid),
             "until": None if str(one.emaid) not in ends else ends[str(one.emaid)].isoformat(),
+            "ends": None if one.ends is None else one.ends.isoformat(),
         }
         for one in store.contracts()
     ]
@@ -194,6 +199,7 @@ def _list(arguments: argparse.Namespace) -> int:
         return 0
     for row in rows:
         until = "no certificate yet" if row["until"] is None else f"until {row['until'][:10]}"
+        until += "" if row["ends"] is None else f", ends {row['ends'][:10]}"
         print(f"{row['emaid']:17} {row['status']:9} {row['car'] or 'no car':19} {until}")
     for car in waiting:
         print(f"{'no contract':27} {car['car']}")

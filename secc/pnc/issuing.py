@@ -68,11 +68,20 @@ class ContractIssuer:
         self._make_key = make_key
 
     def issue(
-        self, emaid: str, now: datetime.datetime, *, not_after: datetime.datetime | None = None
+        self,
+        emaid: str,
+        now: datetime.datetime,
+        *,
+        not_after: datetime.datetime | None = None,
+        latest: datetime.datetime | None = None,
     ) -> IssuedContract:
-        """A new contract certificate with a new key; raises CertificateError for an eMAID that is none."""
+        """A new contract certificate with a new key; raises CertificateError for an eMAID that is none.
+
+        It ends with `not_after` instead of the usual validity, and never after `latest`.
+        """
         key = self._make_key()
         begin = (now - datetime.timedelta(hours=1)).replace(microsecond=0)  # clocks of cars are poor
+        end = not_after or begin + self._validity
         order = Order(
             kind=Kind.CONTRACT_LEAF,
             common_name=emaid,
@@ -80,7 +89,7 @@ class ContractIssuer:
             country="",
             serial=serial_from(self._random_bytes(16)),
             not_before=begin,
-            not_after=not_after or begin + self._validity,
+            not_after=end if latest is None else min(end, latest),
             ocsp_url=self._ocsp_url,
         )
         leaf = issue(order, key.public_key(), self.authority)

@@ -74,12 +74,14 @@ class LocalBackend:
         return None
 
     async def authorize_contract(self, evse_id: str, contract: VerifiedContract) -> Verdict:
-        """By the status in the store."""
+        """By status and validity in the store."""
         found = await asyncio.to_thread(self.store.contract, contract.emaid)
         if found is None:
             return Verdict.UNKNOWN
-        if found.status is not Status.ACTIVE:
+        if found.status is not Status.ACTIVE or not found.begun(self._clock()):
             return Verdict.BLOCKED
+        if found.ended(self._clock()):
+            return Verdict.EXPIRED
         await self._watch_for_relay(evse_id, contract)
         if contract.expires_soon:
             await asyncio.to_thread(self._look_ahead, found)
@@ -106,13 +108,13 @@ class LocalBackend:
         if emaid is None or self._issuer is None or self._service is None:
             return ProvisioningAnswer(refusal=Refusal.UNKNOWN)
         contract = self.store.contract(emaid)
-        if contract is None:
+        if contract is None or not contract.begun(now):
             return ProvisioningAnswer(refusal=Refusal.UNKNOWN)
-        if contract.status is not Status.ACTIVE:
+        if contract.status is not Status.ACTIVE or contract.ended(now):
             return ProvisioningAnswer(refusal=Refusal.CANCELED, retry_counter=0)
         kept = None if request.pcid is None else self.store.take_bundle(request.pcid, now)
         if kept is None:
-            issued = self._issuer.issue(contract.emaid.text, now)
+            issued = self._issuer.issue(contract.emaid.text, now, latest=contract.ends)
             bundle = self._service.bundle(request.action, issued, request.leaf.public_key)
             kept = bundle.payload, issued.leaf
         payload, leaf = kept
@@ -127,14 +129,14 @@ class LocalBackend:
         Raises CertificateError saying why it cannot be made; nothing has changed then.
         """
         contract = self.store.contract(emaid)
-        if contract is None or contract.status is not Status.ACTIVE:
+        if contract is None or contract.status is not Status.ACTIVE or contract.ended(self._clock()):
             raise CertificateError("the contract is unknown or not active", rule="not_active")
         car = None if contract.pcid is None else self.store.car(contract.pcid)
         if contract.pcid is None or car is None:
             raise CertificateError("no car is known for the contract", rule="no_car")
         if self._issuer is None or self._service is None:
             raise CertificateError("no issuer is at hand", rule="no_issuer")
-        issued = self._issuer.issue(contract.emaid.text, self._clock())
+        issued = self._issuer.issue(contract.emaid.text, self._clock(), latest=contract.ends)
         bundle = self._service.bundle(Action.INSTALL, issued, car.public_key)
         self.store.keep_bundle(contract.pcid, bundle.payload, issued.leaf)
 

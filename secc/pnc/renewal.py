@@ -68,6 +68,8 @@ class RenewalMonitor:
     def _renew(self, contract: Contract, end: datetime.datetime, now: datetime.datetime) -> str:
         """Make the next bundle where it is due; why that failed."""
         store, emaid = self._backend.store, str(contract.emaid)
+        if contract.ends is not None and contract.ends <= end:
+            return ""  # it ends with its certificate: nothing to renew
         if end - now > datetime.timedelta(days=self._policy.renew):
             return ""
         if contract.pcid is not None and store.has_bundle(contract.pcid, now):

@@ -43,6 +43,18 @@ class Contract:
     status: Status
     pcid: PCID | None
     """The car that it is delivered to."""
+    begins: datetime.datetime | None = None
+    """Valid from then; None: from the beginning."""
+    ends: datetime.datetime | None = None
+    """Valid until then, whatever its certificates say; None: without an end."""
+
+    def begun(self, now: datetime.datetime) -> bool:
+        """Its time has come."""
+        return self.begins is None or self.begins <= now
+
+    def ended(self, now: datetime.datetime) -> bool:
+        """Its time is over."""
+        return self.ends is not None and self.ends <= now
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -133,6 +145,9 @@ class ContractStore:
                 db.execute(statement)
             if version == 1:  # it had no tally
                 db.execute("INSERT INTO tally SELECT kind, rule, count(*) FROM event GROUP BY kind, rule")
+            if version in (1, 2):  # contracts had no validity of their own
+                for column in ("begins", "ends"):
+                    db.execute(f"ALTER TABLE contract ADD COLUMN {column} TEXT")
             db.execute(f"PRAGMA user_version={_VERSION}")
 
     def close(self) -> None:
@@ -142,32 +157,39 @@ class ContractStore:
 
     # --- contracts and cars --------------------------------------------------------------------------------
 
-    def add_contract(self, emaid: str, *, status: Status = Status.ACTIVE) -> Contract:
+    def add_contract(
+        self,
+        emaid: str,
+        *,
+        status: Status = Status.ACTIVE,
+        begins: datetime.datetime | None = None,
+        ends: datetime.datetime | None = None,
+    ) -> Contract:
         """A new contract; raises IdentifierError, or CertificateError when there is one already."""
         parsed = EMAID.parse(emaid)
         if self.contract(parsed) is not None:
             raise CertificateError(f"there is a contract {parsed} already", rule="duplicate_contract")
         with self._write() as db:
-            db.execute("INSERT INTO contract VALUES (?, ?, ?, NULL)", (_key(parsed), emaid, status.value))
-        return Contract(parsed, status, None)
+            row = (_key(parsed), emaid, status.value, _text(begins), _text(ends))
+            db.execute("INSERT INTO contract VALUES (?, ?, ?, NULL, ?, ?)", row)
+        return Contract(parsed, status, None, begins, ends)
+
+    def set_end(self, emaid: EMAID, ends: datetime.datetime | None) -> None:
+        """Let a contract end then, or never; raises KeyError for an unknown one."""
+        self._change("UPDATE contract SET ends = ? WHERE key = ?", _text(ends), emaid)
 
     def set_status(self, emaid: EMAID, status: Status) -> None:
         """Block, cancel or reactivate a contract; raises KeyError for an unknown one."""
-        with self._write() as db:
-            changed = db.execute(
-                "UPDATE contract SET status = ? WHERE key = ?", (status.value, _key(emaid))
-            ).rowcount
-        if not changed:
-            raise KeyError(str(emaid))
+        self._change("UPDATE contract SET status = ? WHERE key = ?", status.value, emaid)
 
     def contract(self, emaid: EMAID) -> Contract | None:
         """By its identifier in any spelling."""
-        rows = self._rows("SELECT emaid, status, pcid FROM contract WHERE key = ?", _key(emaid))
+        rows = self._rows(f"{_CONTRACTS} WHERE key = ?", _key(emaid))
         return next((_contract(row) for row in rows), None)
 
     def contracts(self) -> tuple[Contract, ...]:
         """All of them."""
-        return tuple(_contract(row) for row in self._rows("SELECT emaid, status, pcid FROM contract"))
+        return tuple(_contract(row) for row in self._rows(_CONTRACTS))
 
     def add_car(self, oem_leaf: Certificate, emaid: EMAID) -> None:
         """Deliver this contract to this car. The chain of the certificate has to be verified before.
@@ -204,7 +226,9 @@ class ContractStore:
 
     def contract_of(self, pcid: PCID) -> Contract | None:
         """What a car gets."""
-        rows = self._rows("SELECT emaid, status, pcid FROM contract WHERE pcid = ?", pcid.normal)
+        rows = self._rows(
+            "SELECT emaid, status, pcid, begins, ends FROM contract WHERE pcid = ?", pcid.normal
+        )
         return next((_contract(row) for row in rows), None)
 
     # --- certificates --------------------------------------------------------------------------------------
@@ -287,6 +311,12 @@ class ContractStore:
         rows = self._rows("SELECT * FROM receipt ORDER BY rowid")
         return tuple(StoredReceipt(datetime.datetime.fromisoformat(row[0]), *row[1:]) for row in rows)
 
+    def _change(self, statement: str, value: str | None, emaid: EMAID) -> None:
+        with self._write() as db:
+            changed = db.execute(statement, (value, _key(emaid))).rowcount
+        if not changed:
+            raise KeyError(str(emaid))
+
     # --- the database --------------------------------------------------------------------------------------
 
     def _rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
@@ -305,9 +335,11 @@ class ContractStore:
             self._db.execute("COMMIT")
 
 
-_VERSION = 2
+_CONTRACTS = "SELECT emaid, status, pcid, begins, ends FROM contract"
+_VERSION = 3
 _SCHEMA = (
-    "CREATE TABLE IF NOT EXISTS contract (key TEXT PRIMARY KEY, emaid TEXT, status TEXT, pcid TEXT)",
+    "CREATE TABLE IF NOT EXISTS contract "
+    "(key TEXT PRIMARY KEY, emaid TEXT, status TEXT, pcid TEXT, begins TEXT, ends TEXT)",
     "CREATE TABLE IF NOT EXISTS car (pcid TEXT PRIMARY KEY, certificate BLOB)",
     "CREATE TABLE IF NOT EXISTS certificate "
     "(fingerprint TEXT PRIMARY KEY, key TEXT, not_before TEXT, not_after TEXT, replaced INTEGER)",
@@ -326,8 +358,17 @@ def _key(emaid: EMAID) -> str:
 
 
 def _contract(row: tuple[Any, ...]) -> Contract:
-    emaid, status, pcid = row
-    return Contract(EMAID.parse(emaid), Status(status), None if pcid is None else PCID.parse(pcid))
+    emaid, status, pcid, begins, ends = row
+    car = None if pcid is None else PCID.parse(pcid)
+    return Contract(EMAID.parse(emaid), Status(status), car, _time(begins), _time(ends))
+
+
+def _text(time: datetime.datetime | None) -> str | None:
+    return None if time is None else time.isoformat()
+
+
+def _time(text: str | None) -> datetime.datetime | None:
+    return None if text is None else datetime.datetime.fromisoformat(text)
 
 
 def _delivered(row: tuple[Any, ...]) -> Delivered:

@@ -75,13 +75,21 @@ def test_a_contract_and_its_car(folder: Path, capsys: pytest.CaptureFixture[str]
     listed = shown(capsys)
     assert listed == {
         "contracts": [
-            {"emaid": E, "status": "active", "car": "ZZZTESTCAR0000001", "until": None},
-            {"emaid": "de-abc-000000002", "status": "active", "car": None, "until": None},
+            {"emaid": E, "status": "active", "car": "ZZZTESTCAR0000001", "until": None, "ends": None},
+            {"emaid": "de-abc-000000002", "status": "active", "car": None, "until": None, "ends": None},
         ],
         "cars without a contract": [],
     }
     assert pnc(folder, "list") == 0
     assert "ZZZTESTCAR0000001   no certificate yet" in capsys.readouterr().out
+
+
+def test_a_contract_may_end_by_itself(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert pnc(folder, "add", E, "--from", "2026-01-01", "--until", "2027-01-01") == 0
+    capsys.readouterr()
+    pnc(folder, "list")
+    assert "no certificate yet, ends 2027-01-01" in capsys.readouterr().out
+    assert pnc(folder, "add", "DEABC000000002", "--until", "some day") == 2
 
 
 def test_a_car_without_a_contract_is_known(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

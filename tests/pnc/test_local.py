@@ -205,9 +205,16 @@ def test_a_store_of_the_first_version_keeps_its_counts(tmp_path: Path) -> None:
     store = ContractStore(tmp_path / "site.db")
     store.add_event(Event(NOW, "refused", "", "E1", "no_anchor", ""))
     store._db.execute("DROP TABLE tally")
+    store._db.execute("DROP TABLE contract")
+    store._db.execute("CREATE TABLE contract (key TEXT PRIMARY KEY, emaid TEXT, status TEXT, pcid TEXT)")
+    store._db.execute("INSERT INTO contract VALUES ('DEABC000000001', 'DEABC000000001G', 'active', NULL)")
     store._db.execute("PRAGMA user_version=1")
     store.close()
-    assert ContractStore(tmp_path / "site.db").counts() == {("refused", "no_anchor"): 1}
+    again = ContractStore(tmp_path / "site.db")
+    assert again.counts() == {("refused", "no_anchor"): 1}
+    found = again.contract(E)
+    assert found is not None
+    assert (found.status, found.begins, found.ends) == (Status.ACTIVE, None, None)
 
 
 def test_a_prepared_bundle_that_has_ended_is_made_anew() -> None:
@@ -218,6 +225,46 @@ def test_a_prepared_bundle_that_has_ended_is_made_anew() -> None:
     assert not site.store.has_bundle(PCID.parse("ZZZTESTCAR0000001"), later)
     monitor.look(later)
     assert len(site.store.events("renewed")) == 2
+
+
+def bounded(begins: datetime.datetime | None, ends: datetime.datetime | None) -> LocalBackend:
+    """A site whose contract has a validity of its own."""
+    site = LocalBackend(
+        ContractStore(), issuer=mobility_operator(), service=provisioning_service(), clock=Clock()
+    )
+    site.store.add_contract(E.text, begins=begins, ends=ends)
+    site.store.add_car(identity(Kind.OEM_LEAF).certificate, E)
+    return site
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "verdict", "refusal"),
+    [
+        (NOW - DAY, NOW + DAY, Verdict.ACCEPTED, None),
+        (NOW + DAY, None, Verdict.BLOCKED, Refusal.UNKNOWN),
+        (None, NOW - DAY, Verdict.EXPIRED, Refusal.CANCELED),
+    ],
+)
+def test_a_contract_has_a_validity_of_its_own(
+    begins: datetime.datetime | None,
+    ends: datetime.datetime | None,
+    verdict: Verdict,
+    refusal: Refusal | None,
+) -> None:
+    site = bounded(begins, ends)
+    assert asyncio.run(site.authorize_contract("E1", proved())) is verdict
+    assert site.provision_now(asked()).refusal is refusal
+
+
+def test_a_certificate_never_outlives_its_contract() -> None:
+    site = bounded(None, NOW + 40 * DAY)
+    site.provision_now(asked())
+    assert [one.not_after for one in site.store.certificates()] == [NOW + 40 * DAY]
+    (found,) = RenewalMonitor(site).look(NOW + 20 * DAY)
+    assert (found.prepared, found.failure) == (False, "")  # nothing to renew
+    site.store.set_end(E, NOW + 400 * DAY)
+    (found,) = RenewalMonitor(site).look(NOW + 20 * DAY)
+    assert found.prepared
 
 
 # --- the store --------------------------------------------------------------------------------------------
@@ -243,8 +290,8 @@ def test_no_private_key_is_on_the_disk(tmp_path: Path) -> None:
     site.store.add_car(identity(Kind.OEM_LEAF).certificate, E)
     original = issuer.issue
 
-    def issue(emaid: str, now: datetime.datetime) -> object:
-        made.append(original(emaid, now))
+    def issue(emaid: str, now: datetime.datetime, *, latest: datetime.datetime | None = None) -> object:
+        made.append(original(emaid, now, latest=latest))
         return made[-1]
 
     issuer.issue = issue  # type: ignore[method-assign, assignment]
