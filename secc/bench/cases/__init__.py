@@ -6,6 +6,7 @@ from secc.bench.case import Case
 from secc.bench.cases import (
     charging,
     contracts,
+    din,
     discovery,
     framing,
     handshake,
@@ -31,5 +32,6 @@ ALL: tuple[Case, ...] = in_order(
         *whole.CASES,
         *secure.CASES,
         *robust.CASES,
+        *din.CASES,
     )
 )

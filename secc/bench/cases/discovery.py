@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 from collections.abc import Awaitable, Callable
 from ipaddress import IPv6Address
 
-from secc.bench.case import Case, Need
+from secc.bench.case import Case, Inconclusive, Need
 from secc.bench.trial import Trial
 from secc.errors import FramingError
 from secc.sdp import SdpRequest, SdpResponse, Security, Transport
@@ -31,6 +32,9 @@ def _answered(asked: Security, offered: Security) -> Callable[[Trial], Awaitable
 
 async def _ask(trial: Trial, data: bytes, text: str, *, tries: int = 3) -> SdpResponse:
     """The answer; the tester repeats a few times, as datagrams may be lost."""
+    with contextlib.suppress(Inconclusive):
+        # Some stations are deaf for a while after a session; a deaf one is found out just below.
+        await trial.discover(usual_security(trial))
     for _ in range(tries):
         answer = await trial.datagram(data, text)
         if answer is None:
