@@ -222,3 +222,12 @@ def test_the_openapi_document_describes_every_call(tmp_path: Path) -> None:
     assert len(paths) >= 20
     assert all("summary" in call for calls in paths.values() for call in calls.values())
     assert "/contracts" not in paths
+
+
+def test_the_reference_lists_every_call(tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "cpo.md").read_text()
+    with client_of(make_service(tmp_path)) as client:
+        paths = client.get("/openapi.json").json()["paths"]
+    calls = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
+    listed = {line.split("`")[1] for line in page.splitlines() if line.startswith("| `")}
+    assert listed == calls
