@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secc import exi
-from secc.config import SeccConfig, TimingConfig
+from secc.config import ProtocolName, SeccConfig, TimingConfig
 from secc.connection import (
     Close,
     Connection,
@@ -20,7 +20,8 @@ from secc.connection import (
 )
 from secc.messages.app_protocol import AppProtocol, SupportedAppProtocolReq, SupportedAppProtocolRes
 from secc.messages.app_protocol import ResponseCode as SapCode
-from secc.messages.iso2 import BodyElement, V2GMessage
+from secc.messages.iso2 import BodyElement
+from secc.session.din.table import DIN
 from secc.session.events import (
     AuthorizationDecided,
     Authorize,
@@ -36,8 +37,10 @@ from secc.session.events import (
 )
 from secc.session.machine import Session
 from secc.v2gtp import frame
+from tests.support import din as d
 from tests.support import requests as r
-from tests.support.bench import AC, Clock, code, counting_bytes
+from tests.support.bench import AC, DC, Clock, code, counting_bytes
+from tests.support.wire import offer
 
 ISO2 = AppProtocol(
     protocol_namespace="urn:iso:15118:2:2013:MsgDef",
@@ -50,6 +53,10 @@ HANDSHAKE = frame(exi.APP_PROTOCOL.encode(SupportedAppProtocolReq(app_protocol=(
 ID = bytes.fromhex("0000000000000001")
 
 
+DIN_NAME, ISO_NAME = "urn:din:70121:2012:MsgDef", "urn:iso:15118:2:2013:MsgDef"
+DIN_FIRST, ISO_FIRST, DIN_ONLY = offer(DIN_NAME, ISO_NAME), offer(ISO_NAME, DIN_NAME), offer(DIN_NAME)
+
+
 def packed(body: BodyElement | None, session_id: bytes = ID) -> bytes:
     return frame(exi.ISO2.encode(r.message(session_id, body)))
 
@@ -57,10 +64,14 @@ def packed(body: BodyElement | None, session_id: bytes = ID) -> bytes:
 class Wire:
     """A connection on the bench."""
 
-    def __init__(self, config: SeccConfig = AC, pilot: ControlPilot = ControlPilot.C) -> None:
+    def __init__(
+        self, config: SeccConfig = AC, pilot: ControlPilot = ControlPilot.C, *, tls: bool = False
+    ) -> None:
         self.clock = Clock()
         self.evse = EvseSnapshot(control_pilot=pilot)
-        session = Session(config, random_bytes=counting_bytes(), snapshot=self.evse, now=self.clock.now)
+        session = Session(
+            config, random_bytes=counting_bytes(), snapshot=self.evse, now=self.clock.now, tls=tls
+        )
         self.connection = Connection(session)
         self.outputs: list[ConnectionOutput] = []
 
@@ -91,7 +102,7 @@ def codes(outputs: tuple[ConnectionOutput, ...]) -> list[str]:
     for output in outputs:
         if isinstance(output, Write):
             message = output.message
-            found.append(code(message.body if isinstance(message, V2GMessage) else message))
+            found.append(code(getattr(message, "body", message)))
     return found
 
 
@@ -167,6 +178,57 @@ def test_no_common_protocol_is_answered_then_closed() -> None:
     assert wire.data(frame(exi.APP_PROTOCOL.encode(offer))) == ["Failed_NoNegotiation"]
     assert wire.close == Close(2.0)
     assert wire.reason is EndReason.NO_PROTOCOL
+
+
+@pytest.mark.req("V2G2-169", "V2G-DC-869")
+@pytest.mark.parametrize(
+    ("config", "tls", "ranks", "chosen"),
+    [
+        (DC, False, DIN_FIRST, "DIN SPEC 70121"),
+        (DC, False, ISO_FIRST, "ISO 15118-2"),
+        (DC, False, DIN_ONLY, "DIN SPEC 70121"),
+        (DC, True, DIN_FIRST, "ISO 15118-2"),
+        (DC, True, DIN_ONLY, None),
+        (AC, False, DIN_FIRST, "ISO 15118-2"),
+        (AC, False, DIN_ONLY, None),
+        (dataclasses.replace(DC, protocols=(ProtocolName.ISO15118_2,)), False, DIN_FIRST, "ISO 15118-2"),
+        (dataclasses.replace(DC, protocols=(ProtocolName.DIN70121,)), False, ISO_FIRST, "DIN SPEC 70121"),
+    ],
+)
+def test_protocol_is_what_the_ev_ranks_highest_of_what_is_offered_here(
+    config: SeccConfig, tls: bool, ranks: bytes, chosen: str | None
+) -> None:
+    wire = Wire(config, tls=tls)
+    answers = wire.data(frame(ranks))
+    if chosen is None:
+        assert answers == ["Failed_NoNegotiation"]
+        assert wire.reason is EndReason.NO_PROTOCOL
+    else:
+        assert answers == ["OK_SuccessfulNegotiation"]
+        assert wire.connection.session.dialect.name == chosen
+
+
+def test_each_protocol_is_decoded_by_its_own_grammar() -> None:
+    din_setup = frame(exi.codec("din").encode(d.message(b"\0", d.session_setup())))
+    iso_setup = packed(r.session_setup(), b"\0")
+    spoken = [(DIN_FIRST, din_setup), (ISO_FIRST, iso_setup)]
+    for ranks, setup in spoken:
+        wire = Wire(DC)
+        wire.data(frame(ranks))
+        assert wire.data(setup) == ["OK_NewSessionEstablished"]
+    for ranks, setup in [(DIN_FIRST, iso_setup), (ISO_FIRST, din_setup)]:
+        wire = Wire(DC)
+        wire.data(frame(ranks))
+        assert wire.data(setup) == []
+        assert wire.reason is EndReason.PROTOCOL_ERROR
+
+
+def test_a_protocol_cannot_be_chosen_in_the_middle() -> None:
+    wire = Wire(DC)
+    wire.data(frame(ISO_FIRST))
+    wire.data(packed(r.session_setup(), b"\0"))
+    with pytest.raises(RuntimeError, match="DIN SPEC 70121 is too late"):
+        wire.connection.session.speak(DIN)
 
 
 @pytest.mark.req("V2G2-536")

@@ -41,6 +41,22 @@ def test_a_session_is_shown_message_by_message_and_summed_up(capsys: pytest.Capt
     assert "charged" in text
 
 
+def test_a_car_that_speaks_din(capsys: pytest.CaptureFixture[str]) -> None:
+    with serving("--sim", "dc") as (_, port):
+        command = ["ev", "--host", "::1", "--port", str(port), "--protocol", "din70121"]
+        assert main([*command, *QUICK]) == 0
+    text = capsys.readouterr().out
+    assert text.count("  CurrentDemandReq ") == 3
+    assert "ContractAuthenticationReq" in text
+    assert "charged" in text
+
+
+@pytest.mark.parametrize("more", ["--ac", "--tls", "--pause"])
+def test_what_din_does_not_have_is_misuse(more: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ev", "--protocol", "din70121", more]) == 2
+    assert "DC without TLS" in capsys.readouterr().err
+
+
 def test_a_session_as_json_by_a_process_of_its_own() -> None:
     with serving("--sim", "dc") as (_, port):
         command = [sys.executable, "-m", "secc", "ev", "--host", "::1", "--port", str(port), "--dc", "--json"]

@@ -22,6 +22,18 @@ def test_a_request_shows_each_state_in_which_it_is_legal(capsys: pytest.CaptureF
     assert "In every other state: PowerDeliveryRes with FAILED_SequenceError" in text
 
 
+def test_the_table_of_din(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["states", "--protocol", "din70121", "ContractAuthentication"]) == 0
+    text = capsys.readouterr().out
+    assert "WAIT_AUTHORIZATION: waits for ContractAuthenticationReq" in text
+    assert "In every other state: ContractAuthenticationRes with FAILED_SequenceError" in text
+    assert main(["states", "ContractAuthentication"]) == 1
+    assert main(["states", "--protocol", "din70121", "ChargingStatus"]) == 1
+    assert "ChargingStatusReq is legal in no state" in capsys.readouterr().err
+    assert main(["states", "--protocol", "din70121", "LinkLost"]) == 0
+    assert main(["states", "--protocol", "din70121"]) == 0
+
+
 def test_names_may_be_short_and_in_any_case(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["states", "powerdelivery"]) == 0
     short = capsys.readouterr().out

@@ -1,11 +1,12 @@
 """What outlet and vehicle know of each other, and a pilot that follows the messages."""
 
 from secc.aio.records import Direction, LinkEvent, LinkRecord, MessageRecord, OutputRecord
-from secc.messages import iso2
+from secc.messages import din, iso2
 from secc.session.events import ControlPilot, EndReason, EndSession
 from secc.sim.cable import NO_DRAW, AutoPilot, SimulatedCable, plain
 from secc.sim.physics import Load
 from secc.sim.script import physical
+from tests.support import din as d
 from tests.support import requests
 
 
@@ -117,3 +118,22 @@ def test_an_ac_charger_takes_what_is_offered_up_to_its_own_maximum() -> None:
 def test_a_physical_value_is_its_number_in_its_unit() -> None:
     assert plain(iso2.PhysicalValue(multiplier=-1, unit=iso2.UnitSymbol.V, value=3805)) == 380.5
     assert plain(iso2.PhysicalValue(multiplier=0, unit=iso2.UnitSymbol.V, value=380)) == 380.0
+
+
+def heard_din(body: din.BodyElement) -> MessageRecord:
+    message = din.V2GMessage(header=din.MessageHeader(session_id=b"\x01"), body=body)
+    return MessageRecord(0.0, Direction.RECEIVED, message)
+
+
+def test_the_automatic_pilot_follows_a_din_session() -> None:
+    cable = SimulatedCable()
+    pilot = AutoPilot(cable)
+    pilot(heard_din(d.cable_check()))
+    assert state(cable) == "C"
+    pilot(heard_din(d.pre_charge(d.volts(3565, -1))))
+    pilot(heard_din(d.power(True)))
+    assert cable.load is None
+    pilot(heard_din(d.current_demand()))
+    assert cable.load == Load(356.5)
+    pilot(heard_din(d.power(False)))
+    assert (state(cable), cable.load) == ("B", None)

@@ -8,14 +8,17 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+from secc.session.din.states import DinState
 from secc.session.states import State
+from secc.sim.player import config_for
 from secc.trace import TraceError, read
 from secc.trace.as_test import write_test
 from secc.trace.chart import chart
 from secc.trace.curve import svg
 from secc.trace.story import Story, tell
 from tests.support.bench import AC
-from tests.support.recordings import ac_session
+from tests.support.din import DIN
+from tests.support.recordings import ac_session, din_session
 from tests.support.traced import Lines, recorded
 
 
@@ -46,6 +49,24 @@ def test_the_chart_shows_who_said_what(tmp_path: pathlib.Path) -> None:
     assert "END: terminated by the EV" in text
     lines = [line for line in text.splitlines() if "SessionStop" in line]
     assert lines[0].strip().endswith("Terminate")
+
+
+def test_a_din_session_has_a_chart_a_curve_and_states(tmp_path: pathlib.Path) -> None:
+    recording = din_session()
+    told = story(recorded(recording, config_for(recording, DIN)), tmp_path)
+    assert told.bands[-1].state is DinState.ENDED
+    text = chart(told)
+    assert "PreChargeReq ──────────────────────▶  380 V 0 A" in text
+    assert "ready true" in text
+    assert "ready false" in text
+    assert "[WAIT_CABLE_CHECK_RESULT]" in text
+    assert "END: terminated by the EV" in text
+    assert set(told.curves) == {"voltage", "voltage set", "current", "current set", "power", "soc"}
+    titles = [
+        element.text or "" for element in ET.fromstring(svg(told)).iter("{http://www.w3.org/2000/svg}title")
+    ]
+    assert any("CurrentDemandReq 400 V 80 A" in title for title in titles)
+    assert any(title.startswith("WAIT_DEMAND") for title in titles)
 
 
 def test_exchanges_that_repeat_are_folded(tmp_path: pathlib.Path) -> None:

@@ -7,20 +7,22 @@ import pathlib
 import pytest
 
 from secc import exi
-from secc.config import CompatConfig
+from secc.config import CompatConfig, ProtocolName
 from secc.connection import Connection
 from secc.messages import iso2
 from secc.pki.contract import Evidence
 from secc.session.contract_events import ContractDecided, RevocationReported, Verdict
 from secc.session.events import ControlPilot, EvseSnapshot
 from secc.session.ticket import Ticket
+from secc.sim.player import config_for
 from secc.trace import Recorder, TraceError, read, replay
 from secc.trace.recorder import Beginning
 from tests.support import requests as r
 from tests.support.bench import AC, DC, counting_bytes
 from tests.support.contracts import UTC, crls, wallet
+from tests.support.din import DIN
 from tests.support.pnc import METER, PNC_AC, terms
-from tests.support.recordings import ac_session
+from tests.support.recordings import ac_session, din_session
 from tests.support.traced import Lines, ask, hang_up, opened, recorded
 from tests.support.wire import OFFER
 
@@ -43,6 +45,26 @@ def test_a_dc_session_comes_out_the_same(tmp_path: pathlib.Path) -> None:
 @pytest.mark.inv("INV-35")
 def test_an_ac_session_comes_out_the_same(tmp_path: pathlib.Path) -> None:
     assert replay(read(saved(recorded(ac_session(), AC), tmp_path))) is None
+
+
+@pytest.mark.inv("INV-35")
+def test_a_din_session_comes_out_the_same(tmp_path: pathlib.Path) -> None:
+    recording = din_session()
+    trace = read(saved(recorded(recording, config_for(recording, DIN)), tmp_path))
+    assert replay(trace) is None
+    assert trace.sessions[0].end is not None
+    assert trace.sessions[0].end["reason"] == "terminated by the EV"
+    assert trace.config.protocols == (ProtocolName.DIN70121,)
+
+
+def test_a_trace_from_before_there_was_a_choice_of_protocols_has_one(tmp_path: pathlib.Path) -> None:
+    lines = recorded()
+    config = json.loads(lines[0])["config"]
+    del config["protocols"]
+    lines.change(1, config=config)
+    trace = read(saved(lines, tmp_path))
+    assert trace.config.protocols == (ProtocolName.ISO15118_2,)
+    assert replay(trace) is None
 
 
 def test_a_session_with_a_contract_comes_out_the_same(tmp_path: pathlib.Path) -> None:
