@@ -134,7 +134,7 @@ class Codec:
         return pieces, DecodeError(f"{kind}: {detail}", kind=kind, bit_offset=bit, path=path)
 
     def _literal(self, datatype: int | None, value: str) -> str:
-        kind, enumeration = self.json_form.datatypes[datatype] if datatype is not None else ("", 0)
+        kind, enumeration = self.json_form.structure.datatypes[datatype] if datatype is not None else ("", 0)
         if kind != "enumeration":
             return value
         members: list[StrEnum] = list(self.module.ENUMS[enumeration])

@@ -17,8 +17,9 @@ ALLOWED: dict[str, set[str]] = {
     "messages": {"messages"},
     "_exi": set(),
     # The text forms belong to exi and name its Codec in annotations; a codec may be given tables of a schema.
-    "jsonform": {"errors", "exi", "messages"},
-    "xmlform": {"errors", "exi", "messages"},
+    "jsonform": {"errors", "exi", "messages", "structure"},
+    "structure": {"errors", "exi"},
+    "xmlform": {"errors", "exi", "messages", "structure"},
     "exi": {"_exi", "errors", "jsonform", "messages", "schema", "xmlform"},
     "schema": {"exi", "schema"},
     "v2gtp": {"errors"},
@@ -54,6 +55,7 @@ PURE = {
     "errors",
     "messages",
     "jsonform",
+    "structure",
     "xmlform",
     "schema",
     "exi",
@@ -70,7 +72,7 @@ PURE = {
 THIRD_PARTY = {
     "messages": {"msgspec"},
     "exi": {"msgspec"},
-    "jsonform": {"msgspec"},
+    "structure": {"msgspec"},
     "schema": {"msgspec"},
     "connection": {"msgspec"},
     "trace": {"msgspec"},

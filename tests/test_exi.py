@@ -211,7 +211,7 @@ def test_every_shared_fault_has_the_result_it_must_have() -> None:
 FAULTS = {
     "EVCCID length 7, schema maximum 6": ("length",),
     "24 ProfileEntry, end in two bits (loop form)": ("accepted",),
-    "abstract head element with xsi:type": ("value range", "undeclared"),
+    "abstract head element with xsi:type": ("accepted",),
     "Object nested 5 deep": ("accepted",),
     "Object nested 1000 deep": ("depth",),
     "DocContent code 80 of 81": ("root",),
@@ -367,6 +367,14 @@ def test_the_loop_form_is_refused_where_leniency_is_off() -> None:
     with pytest.raises(DecodeError):
         strict.decode(exi.ISO2.encode(profile(24)))
     assert strict.decode(_engine(specified_lists=True).encode("V2G_Message", profile(24)))[0] == profile(24)
+
+
+def test_a_cut_message_is_called_truncated_in_either_form_of_full_lists() -> None:
+    specified = _engine(specified_lists=True)
+    for stream in (exi.ISO2.encode(profile(24)), specified.encode("V2G_Message", profile(24))):
+        with pytest.raises(DecodeError) as caught:
+            exi.ISO2.decode(stream[:-3])
+        assert caught.value.kind == "truncated"
 
 
 @pytest.mark.parametrize("entries", [0, 25])
@@ -585,6 +593,45 @@ def test_an_unknown_element_is_reported_by_name() -> None:
     with pytest.raises(DecodeError, match=r"\{urn\}y is no global element") as caught:
         exi.XMLDSIG.decode_fragment(stream)
     assert caught.value.kind == "undeclared"
+
+
+def test_an_element_that_names_its_type_is_the_message_of_that_type() -> None:
+    # EVSEStatus with xsi:type="DC_EVSEStatusType", as EXIficient writes it.
+    typed = bytes.fromhex("809802000000000000000011600a5c007800010800")
+    message = exi.ISO2.decode(typed)
+    status = iso2.DCEVSEStatus(
+        notification_max_delay=0,
+        evse_notification=iso2.EVSENotification.NONE,
+        evse_status_code=iso2.DCEVSEStatusCode.EVSE_READY,
+    )
+    assert message.body == iso2.PowerDeliveryRes(response_code=iso2.ResponseCode.OK, evse_status=status)
+    assert exi.ISO2.encode(message).hex() == "809802000000000000000011600400010800"
+    pieces, fault = exi.ISO2.explain(typed)
+    assert fault is None
+    assert "second level: xsi:type" in [piece.event for piece in pieces]
+    assert "{urn:iso:15118:2:2013:MsgDataTypes}DC_EVSEStatusType" in [piece.value for piece in pieces]
+
+
+def test_a_declared_type_that_is_named_again_changes_nothing() -> None:
+    typed = bytes.fromhex("80980200000000000000001160065c007800010800")
+    assert exi.ISO2.encode(exi.ISO2.decode(typed)).hex() == "809802000000000000000011600400010800"
+
+
+@pytest.mark.parametrize(
+    ("first", "said"),
+    [
+        ("24", "cookie"),
+        ("a0", "options"),
+        ("81", "another version"),
+        ("90", "preview version"),
+        ("00", "no EXI"),
+        ("c0", "no EXI"),
+    ],
+)
+def test_another_header_than_that_of_v2g_is_refused_by_name(first: str, said: str) -> None:
+    with pytest.raises(DecodeError, match=f"first byte {first}, expected 80: .*{said}") as caught:
+        exi.ISO2.decode(bytes.fromhex(first + "98020000"))
+    assert caught.value.kind == "header"
 
 
 def test_a_message_with_full_lists_of_both_kinds_is_read_back() -> None:

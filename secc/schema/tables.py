@@ -132,6 +132,11 @@ class Tables:
         return raw(self)
 
     @property
+    def uris(self) -> list[str]:
+        """Namespaces of names and types."""
+        return sorted({n.uri for n in self.names} | {t.name.uri for t in self.types})
+
+    @property
     def document_bits(self) -> int:
         """Width of the root code: the global elements and SE(*)."""
         return len(self.documents).bit_length()
@@ -172,7 +177,7 @@ class Raw:
     uris: list[str]
     names: list[tuple[int, str]]
     datatypes: list[RawDatatype]
-    types: list[tuple[str, int, int, int, bool, bool, int]]
+    types: list[tuple[str, int, int, int, int, int, bool, bool, int]]
     slots: list[int]
     states: list[tuple[int, int, int, bool]]
     productions: list[RawProduction]
@@ -185,14 +190,18 @@ class Raw:
 
 def raw(tables: Tables) -> Raw:
     """`tables` as plain tuples."""
-    uris = sorted({n.uri for n in tables.names})
+    uris = tables.uris
     enums = [d.enum for d in tables.datatypes if d.enum]
     records = [t.record for t in tables.types if t.record]
+    index = {entry.name: number for number, entry in enumerate(tables.types)}
     types, first = [], 0
     for entry in tables.types:
         number = 0 if entry.record is None else next(i for i, r in enumerate(records, 1) if r is entry.record)
         flags = (entry.abstract, entry.flat, number)
-        types.append((entry.name.local, entry.first_state, first, len(entry.slots), *flags))
+        uri = uris.index(entry.name.uri)
+        extended = tables.schema.complex[entry.name].base
+        base = NO_NAME if extended is None else index.get(extended, NO_NAME)
+        types.append((entry.name.local, uri, base, entry.first_state, first, len(entry.slots), *flags))
         first += len(entry.slots)
     x = tables.relaxed
     return Raw(
@@ -218,8 +227,8 @@ def raw(tables: Tables) -> Raw:
                 (p.kind, p.slot, p.slot_kind, p.name, p.target, p.next, p.count, p.number, p.last),
                 _short(tables, p),
                 (
-                    types[p.target][1] if p.kind == COMPLEX else 0,
-                    0 if p.kind != COMPLEX else ABSTRACT if types[p.target][4] else types[p.target][6],
+                    types[p.target][3] if p.kind == COMPLEX else 0,
+                    0 if p.kind != COMPLEX else ABSTRACT if types[p.target][6] else types[p.target][8],
                     p.kind in (COMPLEX, SIMPLE) and p.count == COUNT_NONE and _only_ends(tables, p.next),
                 ),
             )

@@ -109,6 +109,13 @@ impl Sink for Builder<'_, '_> {
         Ok(())
     }
 
+    fn retype(&mut self, at: At<'_>, type_index: u16) -> PyResult<()> {
+        if let Some((_, base)) = self.open.pop() {
+            self.fields.truncate(base);
+        }
+        self.open(at, type_index)
+    }
+
     fn value(&mut self, at: At<'_>, value: Found<'_>) -> PyResult<()> {
         let object = self.object(value)?;
         self.put(at, object)

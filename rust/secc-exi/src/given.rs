@@ -9,7 +9,7 @@ use v2g_exi::grammar::{
 };
 
 type RawDatatype = (String, u8, i64, u64, u32, u16);
-type RawType = (String, u16, u16, u8, bool, bool, u8);
+type RawType = (String, u16, u16, u16, u16, u8, bool, bool, u8);
 type RawState = (u16, u8, u8, bool);
 /// Kind, slot, slot kind, name, target, next, count, number, last; width, meaning, smallest value and span of a short
 /// value; first state and record of a complex type, and whether only the end can follow.
@@ -40,9 +40,19 @@ pub(crate) struct Raw {
 pub(crate) fn grammar(raw: Raw) -> PyResult<Grammar> {
     let datatypes = raw.datatypes.into_iter().map(datatype).collect::<PyResult<Vec<_>>>()?;
     let productions = raw.productions.into_iter().map(production).collect::<PyResult<Vec<_>>>()?;
-    let types = raw.types.into_iter().map(|(name, start, first_slot, slots, is_abstract, flat, record)| {
-        Type { name: Owned(name), start, first_slot, slots, is_abstract, flat, record }
-    });
+    let types = raw.types.into_iter().map(
+        |(name, uri, base, start, first_slot, slots, is_abstract, flat, record)| Type {
+            name: Owned(name),
+            uri,
+            base,
+            start,
+            first_slot,
+            slots,
+            is_abstract,
+            flat,
+            record,
+        },
+    );
     let states =
         raw.states.into_iter().map(|(first, count, bits, start)| State { first, count, bits, start });
     let relaxed = raw.relaxed.map(

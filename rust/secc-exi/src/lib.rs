@@ -251,16 +251,19 @@ impl Codec {
         fragment: bool,
         decoder: &mut Decoder,
     ) -> PyResult<(Py<PyAny>, Py<PyString>, usize)> {
-        let first = self.attempt(py, data, fragment, FullLists::Specified, decoder);
-        let outcome = match first {
-            Err(Failure::Stream(error)) if self.lenient_lists && decoder.met_full_list => {
-                // An error behind a full list may come from another form of its end; the first error counts.
-                let marked = self.attempt(py, data, fragment, FullLists::Marked, decoder);
-                let second = marked.or_else(|_| self.attempt(py, data, fragment, FullLists::Loop, decoder));
-                second.map_err(|_| Failure::Stream(error))
+        let mut outcome = self.attempt(py, data, fragment, FullLists::Specified, decoder);
+        // An error behind a full list may come from another form of its end; the form that gets furthest counts.
+        for form in [FullLists::Marked, FullLists::Loop] {
+            let Err(Failure::Stream(error)) = &outcome else { break };
+            if !self.lenient_lists || !decoder.met_full_list {
+                break;
             }
-            other => other,
-        };
+            let furthest = error.bit;
+            match self.attempt(py, data, fragment, form, decoder) {
+                Err(Failure::Stream(other)) if other.bit <= furthest => {}
+                other => outcome = other,
+            }
+        }
         outcome.map_err(|failure| match failure {
             Failure::Stream(error) => self.decode_failure(py, &error),
             Failure::Sink(error) => error,

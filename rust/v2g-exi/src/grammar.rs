@@ -170,6 +170,10 @@ pub const UNBOUNDED: u32 = 1 << 30;
 pub struct Type {
     /// Name in the schema.
     pub name: Cow<'static, str>,
+    /// Its namespace: index into [`Grammar::uris`].
+    pub uri: u16,
+    /// The complex type that it extends; beyond all types if there is none.
+    pub base: u16,
     /// State after the start tag.
     pub start: u16,
     /// First entry in [`Grammar::slots`].

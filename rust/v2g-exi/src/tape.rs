@@ -139,6 +139,11 @@ impl Sink for Tape {
         Ok(())
     }
 
+    fn retype(&mut self, at: At<'_>, type_index: u16) -> Result<(), Infallible> {
+        self.nodes.pop();
+        self.open(at, type_index)
+    }
+
     #[inline(always)]
     fn value(&mut self, at: At<'_>, value: Found<'_>) -> Result<(), Infallible> {
         let scalar = match value {

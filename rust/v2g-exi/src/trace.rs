@@ -142,6 +142,10 @@ impl Sink for Trace<'_> {
         Ok(())
     }
 
+    fn retype(&mut self, _: At<'_>, _: u16) -> Result<(), Infallible> {
+        Ok(())
+    }
+
     fn value(&mut self, _: At<'_>, _: Found<'_>) -> Result<(), Infallible> {
         Ok(())
     }

@@ -366,3 +366,80 @@ fn a_value_out_of_its_range_is_not_written() {
         assert!(encoder.root_value(root, given).is_err(), "{kind} {given:?}");
     }
 }
+
+/// PowerDeliveryRes with a DC_EVSEStatus, and others of the same content, as EXIficient writes them.
+const PLAIN: &str = "809802000000000000000011600400010800";
+
+#[test]
+fn an_element_that_names_its_type_is_read_as_the_element_of_that_type() {
+    let set = grammar("iso2");
+    let plain = unhex(PLAIN);
+    for typed in [
+        // <EVSEStatus xsi:type="DC_EVSEStatusType">, whose declared type is abstract
+        "809802000000000000000011600a5c007800010800",
+        // <DC_EVSEStatus xsi:type="DC_EVSEStatusType">
+        "80980200000000000000001160065c007800010800",
+    ] {
+        let stream = unhex(typed);
+        let tape = decode_strictly(set, &stream, false).expect("valid");
+        assert_eq!(tape, decode_strictly(set, &plain, false).expect("valid"), "{typed}");
+        assert_eq!(encode(set, &tape), plain, "{typed}");
+        for cut in 1..stream.len() {
+            assert_eq!(kind_of(set, &stream[..cut]), Kind::Truncated, "{typed} at {cut}");
+        }
+    }
+}
+
+#[test]
+fn what_the_schema_does_not_declare_is_reported_by_name() {
+    let set = grammar("iso2");
+    let found = |stream: &str| {
+        let error = decode_strictly(set, &unhex(stream), false).expect_err("a fault");
+        (error.kind, error.path, error.detail)
+    };
+    let status = "V2G_Message/Body/PowerDeliveryRes/DC_EVSEStatus";
+    let undeclared = |path: &str, detail: &str| (Kind::Undeclared, path.to_owned(), detail.to_owned());
+    assert_eq!(
+        found("80980200000000000000001160065c00140002b80232601400318622ab29a2afa932b0b23cb000"),
+        undeclared(
+            status,
+            "DC_EVSEStatus: xsi:type {urn:iso:15118:2:2013:MsgDataTypes}AC_EVSEStatusType, for which there is no \
+             element in its place"
+        )
+    );
+    assert_eq!(
+        found("809802000000000000000011c00020048282212e00140112504480"),
+        undeclared(
+            "V2G_Message/Body/ServiceDiscoveryRes/ServiceList/Service",
+            "Service: xsi:type {urn:iso:15118:2:2013:MsgDataTypes}ChargeServiceType, for which there is no element \
+             in its place"
+        ),
+        "the type fits, but a list of services holds no charge service"
+    );
+    // Body, and xsi:type with a namespace spelled out.
+    assert_eq!(
+        found("809802004080c1014181c212401832ac48d159e000"),
+        undeclared("V2G_Message/Body", "Body: xsi:type with a name that the schema does not have")
+    );
+    assert_eq!(
+        found("8098020000000000000000116006c41995e1d1c9840cc400010800"),
+        undeclared(status, "DC_EVSEStatus: an attribute that the schema does not declare here")
+    );
+    assert_eq!(
+        found("809802000000000000000011600400010a70645787472614c028006200"),
+        undeclared(status, "DC_EVSEStatus: an element that the schema does not declare here")
+    );
+    assert_eq!(
+        found("8098020000000000000000116005280168000420"),
+        undeclared(status, "NotificationMaxDelay: xsi:type"),
+        "values have no other types"
+    );
+}
+
+#[test]
+fn an_abstract_element_without_a_type_is_refused() {
+    // EVSEStatus, and an end where its type should be.
+    let stream = unhex("809802000000000000000011600900010800");
+    let error = decode_strictly(grammar("iso2"), &stream, false).expect_err("a fault");
+    assert_eq!((error.kind, error.detail.as_str()), (Kind::Range, "EVSEStatus is abstract"));
+}

@@ -22,6 +22,8 @@ pub trait Sink {
     fn step(&mut self, _from: u64, _to: u64, _step: Step<'_>) {}
     /// An element of complex type starts.
     fn open(&mut self, at: At<'_>, type_index: u16) -> Result<(), Self::Error>;
+    /// The element that has just started is of another type, by its `xsi:type`: as if that of `at` had started.
+    fn retype(&mut self, at: At<'_>, type_index: u16) -> Result<(), Self::Error>;
     /// A simple element, attribute or text.
     fn value(&mut self, at: At<'_>, value: Found<'_>) -> Result<(), Self::Error>;
     /// The innermost open element ends; it belongs to `at` of the one around it.
@@ -53,7 +55,7 @@ pub enum Step<'a> {
     SimpleEnd,
     /// A code of the second level.
     SecondLevel(u16, &'static str),
-    /// A name in full, behind the code of an element of any name: URI and local name.
+    /// A name in full, of an element where any may stand, or of a type: URI and local name.
     Name(&'a str, &'a str),
     /// A code of the grammar of ambiguous fragments, and the production it stands for.
     Relaxed(u16, &'a Production),

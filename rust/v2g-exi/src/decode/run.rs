@@ -84,10 +84,7 @@ impl<'a, 'g> Run<'a, 'g> {
                 self.reader.skip(8);
                 sink.step(0, 8, Step::Header);
             }
-            Some(other) => {
-                let detail = format!("first byte {other:02x}, expected 80");
-                return Err(self.fault(Fault::Header, detail));
-            }
+            Some(other) => return Err(self.fault(Fault::Header, header_fault(*other))),
         }
         let (index, root) = self.find_root(fragment)?;
         if S::TRACE {
@@ -313,8 +310,8 @@ impl<'a, 'g> Run<'a, 'g> {
     fn special<S: Sink>(&mut self, look: u64, at: At<'g>, sink: &mut S) -> Outcome<bool, S::Error> {
         let number = at.production.record;
         let Some(record) = self.tables.records.get((number as usize).wrapping_sub(1)) else {
-            let detail = format!("{} is abstract", self.grammar.local_name(at.production.name));
-            return Err(self.fault(Fault::Range, detail));
+            self.abstract_element(at, sink)?;
+            return Ok(false);
         };
         let mut values = [0; 3];
         let used = if S::TRACE { 0 } else { self.record(record, look, &mut values) };
@@ -373,7 +370,7 @@ impl<'a, 'g> Run<'a, 'g> {
 
     /// Starts the complex element of a production.
     #[inline(always)]
-    fn open<S: Sink>(&mut self, at: At<'g>, sink: &mut S) -> Outcome<(), S::Error> {
+    pub(super) fn open<S: Sink>(&mut self, at: At<'g>, sink: &mut S) -> Outcome<(), S::Error> {
         self.push(at.production.start, at.index)?;
         sink.open(at, at.production.target).map_err(Failure::Sink)
     }
@@ -472,4 +469,16 @@ pub(super) fn production_of(root: Root, slot: u8) -> Production {
         record: 0,
         ends: false,
     }
+}
+
+/// What is wrong with the first byte of a stream.
+fn header_fault(byte: u8) -> String {
+    let what = match byte {
+        0x24 => "the start of the cookie $EXI, which V2G does not have",
+        0xA0..=0xBF => "an options document, but the options of V2G are fixed",
+        0x90..=0x9F => "a preview version of the format",
+        0x81..=0x8F => "another version of the format",
+        _ => "no EXI",
+    };
+    format!("first byte {byte:02x}, expected 80: {what}")
 }

@@ -3,10 +3,10 @@
 use super::run::{production_of, Outcome, Run};
 use super::{Sink, Step};
 use crate::error::{Failure, Kind as Fault};
-use crate::grammar::{DatatypeKind, Kind, Production, Relaxed, Root};
+use crate::grammar::{DatatypeKind, Kind, Production, Relaxed, Root, State, ABSTRACT};
 use crate::value::{At, Found, Octets, ROOT};
 
-impl Run<'_, '_> {
+impl<'g> Run<'_, 'g> {
     /// The second level at the start of a simple element: seven productions, the first an undeclared end.
     #[cold]
     pub(super) fn empty_simple<S: Sink>(&mut self, at: At<'_>, sink: &mut S) -> Outcome<(), S::Error> {
@@ -37,12 +37,47 @@ impl Run<'_, '_> {
         sink.value(at, value).map_err(Failure::Sink)
     }
 
-    /// A code that no declared production has: an end without content, or something this codec does not take.
+    /// A code that no declared production has: an end without content, the type of the element, or something this codec
+    /// does not take.
     #[cold]
     pub(super) fn escape<S: Sink>(&mut self, code: u16, sink: &mut S) -> Outcome<(), S::Error> {
         let Some(state) = self.tables.states.get(self.frame.state as usize).copied() else {
             return Err(self.broken());
         };
+        let run = state.first as usize..state.first as usize + state.count as usize;
+        let run = self.tables.productions.get(run).unwrap_or(&[]);
+        let what = self.second_level(state, code, sink)?;
+        if what == XSI_TYPE {
+            let opener = self.frame.opener;
+            let at = self.typed(opener, sink)?;
+            if at.index != opener {
+                self.frame.opener = at.index;
+                self.frame.state = at.production.start;
+                sink.retype(at, at.production.target).map_err(Failure::Sink)?;
+            }
+            return Ok(());
+        }
+        match run.iter().zip(state.first..).find(|(p, _)| p.kind == Kind::Content) {
+            Some((production, index)) if what == SECOND_LEVEL[0] => {
+                self.empty(At { index, production }, sink)?;
+                self.close(sink)?;
+                Ok(())
+            }
+            _ => {
+                let name = self.opener_name(self.frame.opener);
+                let detail = format!("{name}: {what} that the schema does not declare here");
+                Err(self.fault(Fault::Undeclared, detail))
+            }
+        }
+    }
+
+    /// The second-level production that follows `code` in `state`.
+    fn second_level<S: Sink>(
+        &mut self,
+        state: State,
+        code: u16,
+        sink: &mut S,
+    ) -> Outcome<&'static str, S::Error> {
         if self.reader.overrun() {
             return Err(self.truncated());
         }
@@ -58,18 +93,70 @@ impl Run<'_, '_> {
         let second = self.reader.bits(width) as usize;
         let what = names.get(second).copied().unwrap_or("no production");
         sink.step(from, self.reader.position(), Step::SecondLevel(second as u16, what));
-        match run.iter().zip(state.first..).find(|(p, _)| p.kind == Kind::Content) {
-            Some((production, index)) if what == SECOND_LEVEL[0] => {
-                self.empty(At { index, production }, sink)?;
-                self.close(sink)?;
-                Ok(())
-            }
-            _ => {
-                let name = self.opener_name(self.frame.opener);
-                let detail = format!("{name}: {what} that the schema does not declare here");
-                Err(self.fault(Fault::Undeclared, detail))
+        Ok(what)
+    }
+
+    /// An element whose declared type is abstract has started: it is of the type that it names.
+    #[cold]
+    pub(super) fn abstract_element<S: Sink>(&mut self, at: At<'g>, sink: &mut S) -> Outcome<(), S::Error> {
+        let Some(state) = self.tables.states.get(at.production.start as usize).copied() else {
+            return Err(self.broken());
+        };
+        // Only for the second level, which looks at the present state.
+        let before = std::mem::replace(&mut self.frame.state, at.production.start);
+        let code = self.reader.bits(state.bits.into()) as u16;
+        let named =
+            if code == u16::from(state.count) { self.second_level(state, code, sink)? } else { "no type" };
+        self.frame.state = before;
+        if named != XSI_TYPE {
+            let detail = format!("{} is abstract", self.grammar.local_name(at.production.name));
+            return Err(self.fault(Fault::Range, detail));
+        }
+        let at = self.typed(at.index, sink)?;
+        self.open(at, sink)
+    }
+
+    /// The value of `xsi:type`: an element of that type that may stand where production `opener` does, which is that
+    /// production itself if the type is the declared one. Type and element of a substitution group say the same.
+    fn typed<S: Sink>(&mut self, opener: u16, sink: &mut S) -> Outcome<At<'g>, S::Error> {
+        let from = self.reader.position();
+        let (uri, local) = self.qualified_name(true)?;
+        if self.reader.overrun() {
+            return Err(self.truncated());
+        }
+        sink.step(from, self.reader.position(), Step::Name(&uri, &local));
+        let tables = self.tables;
+        let uris = &self.grammar.uris;
+        let named = |target: u16| {
+            let found = tables.types.get(target as usize);
+            found.is_some_and(|t| t.name == local && uris.get(t.uri as usize).is_some_and(|u| *u == uri))
+        };
+        let place = tables.states.iter().find(|s| (s.first..s.first + u16::from(s.count)).contains(&opener));
+        let declared = tables.productions.get(opener as usize);
+        for index in place.map_or(0..0, |s| s.first..s.first + u16::from(s.count)) {
+            let Some(production) = tables.productions.get(index as usize) else { break };
+            let fits = declared.is_some_and(|d| d.slot == production.slot && self.derives(production, d));
+            if fits && production.record != ABSTRACT && named(production.target) {
+                return Ok(At { index, production });
             }
         }
+        let name = self.opener_name(opener);
+        let detail = format!("{name}: xsi:type {{{uri}}}{local}, for which there is no element in its place");
+        Err(self.fault(Fault::Undeclared, detail))
+    }
+
+    /// Whether the complex type of one production is that of the other or extends it.
+    fn derives(&self, production: &Production, from: &Production) -> bool {
+        let mut target = production.target;
+        // No more steps than there are types: tables that were made elsewhere could go in circles.
+        for _ in 0..self.tables.types.len() {
+            if target == from.target {
+                return production.kind == Kind::Complex;
+            }
+            let Some(element) = self.tables.types.get(target as usize) else { break };
+            target = element.base;
+        }
+        false
     }
 
     pub(super) fn right_behind_start_tag(&self) -> bool {
@@ -164,9 +251,11 @@ fn second_level(run: &[Production], start: bool, first: bool) -> Vec<&'static st
     names
 }
 
+const XSI_TYPE: &str = "xsi:type";
+
 const SECOND_LEVEL: [&str; 7] = [
     "an end",
-    "xsi:type",
+    XSI_TYPE,
     "xsi:nil",
     "an attribute",
     "an attribute with an untyped value",

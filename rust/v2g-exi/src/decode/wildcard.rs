@@ -2,7 +2,7 @@
 
 use super::run::{production_of, Outcome, Run};
 use super::{Sink, Step};
-use crate::error::Kind as Fault;
+use crate::error::{Failure, Kind as Fault};
 use crate::grammar::{Kind, Production, Slot};
 use crate::value::{At, NO_NAME, ROOT, WILD};
 
@@ -11,7 +11,7 @@ impl Run<'_, '_> {
     #[cold]
     pub(super) fn wildcard<S: Sink>(&mut self, any: &Production, sink: &mut S) -> Outcome<(), S::Error> {
         let from = self.reader.position();
-        let (uri, local) = self.qualified_name()?;
+        let (uri, local) = self.qualified_name(false)?;
         if self.reader.overrun() {
             return Err(self.truncated());
         }
@@ -27,18 +27,23 @@ impl Run<'_, '_> {
         self.simple_here(At { index: WILD | number, production: &production }, sink)
     }
 
-    /// A name through the URI and local name tables (EXI 1.0, section 7.1.7).
-    fn qualified_name<E>(&mut self) -> Outcome<(String, String), E> {
+    /// A name through the URI and local name tables (EXI 1.0, section 7.1.7). `known`: a name that is not in them is
+    /// refused and not read.
+    pub(super) fn qualified_name<E>(&mut self, known: bool) -> Outcome<(String, String), E> {
         let spaces = &self.grammar.spaces;
         let width = usize::BITS - spaces.len().leading_zeros();
         let hit = self.reader.bits(width) as usize;
         let space = hit.checked_sub(1).and_then(|index| spaces.get(index));
         let uri = match space {
             Some(space) => space.uri.to_string(),
+            None if hit == 0 && known => return Err(self.unknown_name()),
             None if hit == 0 => self.spelled(0)?,
             None => return Err(self.fault(Fault::EventCode, format!("URI {hit} of {}", spaces.len()))),
         };
         let raw = self.unsigned_here(NO_NAME)?;
+        if raw > 0 && known {
+            return Err(self.unknown_name());
+        }
         if raw > 0 {
             return Ok((uri, self.characters(raw - 1)?));
         }
@@ -49,6 +54,11 @@ impl Run<'_, '_> {
             Some(local) => Ok((uri, local.to_owned())),
             None => Err(self.fault(Fault::EventCode, format!("local name {index} of {count}"))),
         }
+    }
+
+    fn unknown_name<E>(&self) -> Failure<E> {
+        let name = self.opener_name(self.frame.opener);
+        self.fault(Fault::Undeclared, format!("{name}: xsi:type with a name that the schema does not have"))
     }
 
     fn spelled<E>(&mut self, less: u64) -> Outcome<String, E> {

@@ -41,8 +41,11 @@ pub(super) const fn r(name: u16, kind: Kind, target: u16, relaxed: bool) -> Root
     Root { name, kind, target, relaxed }
 }
 
+#[allow(clippy::too_many_arguments)]
 pub(super) const fn t(
     name: &'static str,
+    uri: u16,
+    base: u16,
     start: u16,
     first_slot: u16,
     slots: u8,
@@ -50,7 +53,7 @@ pub(super) const fn t(
     flat: bool,
     record: u8,
 ) -> Type {
-    Type { name: Borrowed(name), start, first_slot, slots, is_abstract, flat, record }
+    Type { name: Borrowed(name), uri, base, start, first_slot, slots, is_abstract, flat, record }
 }
 
 #[allow(clippy::too_many_arguments)]

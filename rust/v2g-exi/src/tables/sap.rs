@@ -129,9 +129,9 @@ static DATATYPES: [Datatype; 5] = [
 ];
 
 static TYPES: [Type; 3] = [
-    t("@supportedAppProtocolReq", 0, 0, 1, false, false, 0),
-    t("@supportedAppProtocolRes", 3, 1, 2, false, false, 0),
-    t("AppProtocolType", 6, 3, 5, false, false, 0),
+    t("@supportedAppProtocolReq", 1, 65535, 0, 0, 1, false, false, 0),
+    t("@supportedAppProtocolRes", 1, 65535, 3, 1, 2, false, false, 0),
+    t("AppProtocolType", 1, 65535, 6, 3, 5, false, false, 0),
 ];
 
 static RECORDS: [Record; 0] = [];

@@ -161,6 +161,11 @@ impl Sink for Flat {
         Ok(())
     }
 
+    fn retype(&mut self, at: At<'_>, type_index: u16) -> Result<(), Infallible> {
+        self.0.pop();
+        self.open(at, type_index)
+    }
+
     fn value(&mut self, at: At<'_>, value: Found<'_>) -> Result<(), Infallible> {
         let text = match value {
             Found::Octets(octets) => format!("{:02x?}", octets.to_vec()),
