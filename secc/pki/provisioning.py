@@ -68,6 +68,19 @@ class ProvisioningRequest:
         text = repr((self.action.value, self.leaf.fingerprint, sorted(self.roots)))
         return hashlib.sha256(text.encode()).hexdigest()
 
+    def names(self, root: Certificate) -> bool:
+        """Whether the car has named this root among those it trusts.
+
+        By serial number and common name: how a whole name is written is fixed nowhere, and cars differ in order,
+        spaces and letters.
+        """
+        wanted = root.subject.common_name.casefold()
+        return any(
+            serial == root.serial
+            and any(part.strip() == f"cn={wanted}" for part in name.casefold().split(","))
+            for name, serial in self.roots
+        )
+
 
 class Refusal(enum.StrEnum):
     """Why there is no bundle; the value goes into records."""

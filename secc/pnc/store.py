@@ -226,9 +226,7 @@ class ContractStore:
 
     def contract_of(self, pcid: PCID) -> Contract | None:
         """What a car gets."""
-        rows = self._rows(
-            "SELECT emaid, status, pcid, begins, ends FROM contract WHERE pcid = ?", pcid.normal
-        )
+        rows = self._rows(f"{_CONTRACTS} WHERE pcid = ?", pcid.normal)
         return next((_contract(row) for row in rows), None)
 
     # --- certificates --------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from secc import exi
 from secc.errors import CertificateError
 from secc.messages import iso2
+from secc.messages.xmldsig import X509IssuerSerial
 from secc.pki.issuing import Identity, Order, issue, new_key
 from secc.pki.profiles import Kind
 from secc.pki.provisioning import (
@@ -79,6 +80,30 @@ def test_an_update_request_says_which_contract() -> None:
     request = asked(wallet().update())
     assert request.action is Action.UPDATE
     assert str(request.emaid) == "DEABC000000001G"
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "named"),
+    [
+        ("CN=V2GRootCA Test,O=Test only,C=DE,DC=V2G", 0, True),
+        ("DC=V2G, C=DE, O=Test only, cn=v2grootca test", 0, True),
+        ("CN=V2GRootCA Test", 1, False),
+        ("CN=Another V2GRootCA Test", 0, False),
+        ("", 0, False),
+    ],
+)
+def test_a_root_is_known_by_serial_and_common_name_however_it_is_written(
+    name: str, more: int, named: bool
+) -> None:
+    root = identity(Kind.V2G_ROOT).certificate
+    listed = X509IssuerSerial(x509_issuer_name=name, x509_serial_number=root.serial + more)
+    body = msgspec.structs.replace(
+        wallet().installation(),
+        list_of_root_certificate_ids=iso2.ListOfRootCertificateIDs(root_certificate_id=(listed,)),
+    )
+    signature = wallet().sign(body)
+    request = verify_request(body, signature, encoded(body, signature), trusted(), NOW)
+    assert request.names(root) is named
 
 
 def test_requests_for_the_same_bundle_have_the_same_key() -> None:

@@ -10,6 +10,7 @@ import pytest
 from secc.config import OfflinePolicy
 from secc.messages import iso2
 from secc.messages.iso2 import PaymentOption
+from secc.messages.xmldsig import X509IssuerSerial
 from secc.pki.contract import Evidence, ForwardedContract
 from secc.pki.issuing import Identity, Order, issue
 from secc.pki.profiles import Kind
@@ -447,6 +448,22 @@ def test_an_answer_that_does_not_verify(forward: bool) -> None:
     assert [one.bundle for one in delivered] == ([None] if forward else [])
     (answer,) = [output for output in outputs if isinstance(output, Send)]
     assert answer.message.header.session_id == bench.session.session_id
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_root_that_the_car_has_not_named_is_told(known: bool) -> None:
+    bench = PncBench().select()
+    body = bench.car.installation()
+    if not known:
+        other = iso2.ListOfRootCertificateIDs(
+            root_certificate_id=(X509IssuerSerial(x509_issuer_name="CN=Other", x509_serial_number=1),)
+        )
+        body = msgspec.structs.replace(body, list_of_root_certificate_ids=other)
+    bench.signed(body)
+    outputs = bench.provision(ProvisioningAnswer(bundle()))
+    assert code(sent(outputs)) == "OK"
+    told = [one.text for one in outputs if isinstance(one, Notice) and "among its roots" in one.text]
+    assert len(told) == (not known)
 
 
 def test_the_list_of_roots_reaches_the_back_end() -> None:

@@ -92,6 +92,9 @@ def _judge(
             raise refusal from error
         session.notice(NoticeKind.LENIENT, f"{step}: the answer goes to the EV unverified, {complaint}")
         return ContractDelivered(request, None, complaint), message
+    root = bundle.cps.anchor.certificate
+    if not request.names(root):
+        session.notice(NoticeKind.IGNORED, f"{step}: the car does not name {root} among its roots")
     return ContractDelivered(request, bundle), bundle.message
 
 
