@@ -71,15 +71,12 @@ class ProvisioningRequest:
     def names(self, root: Certificate) -> bool:
         """Whether the car has named this root among those it trusts.
 
-        By serial number and common name: how a whole name is written is fixed nowhere, and cars differ in order,
-        spaces and letters.
+        By serial number and common name: how a whole name is written is fixed nowhere, and cars differ in
+        order, spaces and letters.
         """
-        wanted = root.subject.common_name.casefold()
-        return any(
-            serial == root.serial
-            and any(part.strip() == f"cn={wanted}" for part in name.casefold().split(","))
-            for name, serial in self.roots
-        )
+        wanted = f"cn={root.subject.common_name}".casefold()
+        parts = [(serial, name.casefold().split(",")) for name, serial in self.roots]
+        return any(serial == root.serial and wanted in map(str.strip, name) for serial, name in parts)
 
 
 class Refusal(enum.StrEnum):
