@@ -383,11 +383,15 @@ class CompatConfig:
     zero_power_limit: bool = True
     """EVMaximumPowerLimit of 0 W means that the EV does not say; a recorded MG4 sends it with every message
     and charges. Its limits of voltage and current hold all the same."""
+    contract_country: bool = True
+    """Accept a country in the subject of a contract certificate: ruled out, and conformance tests want it
+    refused, but issuers write it."""
 
     @classmethod
     def strict(cls) -> "CompatConfig":
         """By the letter, for conformance tests."""
         return cls(
+            contract_country=False,
             early_session_stop=False,
             early_power_off=False,
             ev_not_ready=False,

@@ -120,6 +120,7 @@ def test_a_file_that_is_no_toml_is_a_configuration_error(tmp_path: pathlib.Path)
 
 def test_strict_mode_has_no_leniency() -> None:
     assert CompatConfig.strict() == CompatConfig(
+        contract_country=False,
         early_session_stop=False,
         early_power_off=False,
         ev_not_ready=False,

@@ -24,7 +24,9 @@ from secc.aio.revocation import RevocationFinder, finder_for
 from secc.aio.tls import load_trust
 from secc.config import Payment, SeccConfig
 from secc.errors import CertificateError
+from secc.pki.chains import ChainPolicy
 from secc.pki.contract import ContractPolicy, Evidence, ForwardedContract, PresentedContract, VerifiedContract
+from secc.pki.profiles import FIELD, Leniency
 from secc.pki.provisioning import Action, ProvisioningAnswer, ProvisioningRequest, Refusal, verify_response
 from secc.pki.revocation import RevocationMode, RevocationPolicy
 from secc.pki.trust import TrustStore
@@ -283,7 +285,9 @@ class ContractDesk:
 def contract_policy(config: SeccConfig) -> ContractPolicy:
     """The settings of `[pnc]` as the verifier takes them."""
     stray = config.compat.stray_signature_attributes
+    let_pass = FIELD if config.compat.contract_country else FIELD - {Leniency.CONTRACT_COUNTRY}
     return ContractPolicy(
+        chain=ChainPolicy(leniencies=let_pass),
         revocation=RevocationPolicy(mode=RevocationMode(config.pnc.revocation.value)),
         warn_before=datetime.timedelta(seconds=config.pnc.expiry_warning),
         providers=frozenset(config.pnc.providers),

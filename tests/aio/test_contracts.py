@@ -22,7 +22,7 @@ from secc.pki.contract import (
 )
 from secc.pki.contract import present as present_contract
 from secc.pki.contract import verify as verify_contract
-from secc.pki.profiles import Kind
+from secc.pki.profiles import FIELD, Kind, Leniency
 from secc.pki.provisioning import (
     Action,
     ProvisioningAnswer,
@@ -149,6 +149,8 @@ def test_settings_become_a_policy() -> None:
     assert policy.providers == {"DEABC"}
     assert policy.warn_before.total_seconds() == 60.0
     assert policy.compat == frozenset()
+    assert policy.chain.leniencies == FIELD - {Leniency.CONTRACT_COUNTRY}
+    assert contract_policy(SeccConfig()).chain.leniencies == FIELD
 
 
 @pytest.mark.parametrize("lie", [True, None, "accepted?"])
