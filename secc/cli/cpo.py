@@ -158,6 +158,7 @@ def _serve(arguments: argparse.Namespace) -> int:
                 "secc.cli.cpo:application",
                 factory=True,
                 workers=arguments.workers,
+                timeout_worker_healthcheck=30,  # a busy machine starts slowly: no reason to start again
                 **options,  # type: ignore[arg-type]
             )
             listener = config.bind_socket()

@@ -153,7 +153,7 @@ class Process:
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token or self.token}"}
         request = urllib.request.Request(self.url + path, data=data, headers=headers, method=method)
-        for _ in range(100):
+        for _ in range(600):
             try:
                 with urllib.request.urlopen(request, timeout=10) as answer:
                     return answer.status, json.loads(answer.read() or b"null")
@@ -163,6 +163,13 @@ class Process:
             except urllib.error.URLError:  # bound, and not serving yet
                 time.sleep(0.05)
         pytest.fail("the service does not answer")
+
+    def __enter__(self) -> Process:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.end()
 
     def end(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
@@ -180,18 +187,18 @@ def _init(folder: Path) -> str:
 
 
 def test_a_killed_service_has_kept_what_it_has_promised(tmp_path: Path) -> None:
-    first = Process(tmp_path / "ops")
-    token = first.token
     promised = []
-    for number in range(20):
-        status, answer = first.call("PUT", f"/v1/contracts/DEABC{number:09d}", {})
-        assert status == 200
-        promised.append(answer)
-    first.end(signal.SIGKILL)
-    second = Process(tmp_path / "ops")
-    assert second.call("GET", "/v1/contracts", token=token) == (200, promised)
-    assert second.call("GET", "/v1/contracts", token="another")[0] == 401
-    assert second.end() == 0
+    with Process(tmp_path / "ops") as first:
+        token = first.token
+        for number in range(20):
+            status, answer = first.call("PUT", f"/v1/contracts/DEABC{number:09d}", {})
+            assert status == 200
+            promised.append(answer)
+        first.end(signal.SIGKILL)
+    with Process(tmp_path / "ops") as second:
+        assert second.call("GET", "/v1/contracts", token=token) == (200, promised)
+        assert second.call("GET", "/v1/contracts", token="another")[0] == 401
+        assert second.end() == 0
 
 
 def test_several_processes_need_postgresql_and_serve_one_port(
@@ -203,10 +210,9 @@ def test_several_processes_need_postgresql_and_serve_one_port(
     assert "SQLite has one process" in capsys.readouterr().err
     text = path.read_text().replace("sqlite:///cpo.db", postgres_url)
     path.write_text(re.sub(r"\[\[tokens\]\].*", "", text, flags=re.S))
-    process = Process(tmp_path / "ops", "--workers", "2", "--no-jobs")
-    assert process.call("PUT", f"/v1/contracts/{EMAID}", {})[0] == 200
-    assert all(process.call("GET", f"/v1/contracts/{EMAID}")[0] == 200 for _ in range(10))
-    process.end()
+    with Process(tmp_path / "ops", "--workers", "2", "--no-jobs") as process:
+        assert process.call("PUT", f"/v1/contracts/{EMAID}", {})[0] == 200
+        assert all(process.call("GET", f"/v1/contracts/{EMAID}")[0] == 200 for _ in range(10))
 
 
 def test_the_commands_around_the_service(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
