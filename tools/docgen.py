@@ -17,9 +17,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from secc import config
-from secc.messages.iso2 import PAIRS
-from secc.session.states import State, Timer
-from secc.session.table import ANYWHERE, RULES, Key, On
+from secc.session.dialect import Dialect, Key, On
+from secc.session.din.table import DIN
+from secc.session.states import Timer
+from secc.session.table import ISO2
 from tools.pages import codes, invariants, matching, requirements, threats, timers
 
 REFERENCE = Path(__file__).resolve().parents[1] / "docs/reference"
@@ -119,38 +120,60 @@ def _toml(value: object) -> str:
 
 def _one_line(text: str) -> str:
     """For a cell of a table; ids stay text, as two of them side by side would be a link to Markdown."""
-    return re.sub(r"\[(?=[A-Z0-9]+-\d+\])", r"\\[", " ".join(text.split()).replace("|", r"\|"))
+    return re.sub(r"\[(?=[A-Z0-9]+-[A-Z0-9-]*\d+\])", r"\\[", " ".join(text.split()).replace("|", r"\|"))
 
 
 # --- states -----------------------------------------------------------------------------------------------
 
 
 def states_page() -> str:
-    """The table of the session, by request and by state, read from `secc.session.table`."""
-    parts = [
+    """The table of ISO 15118-2."""
+    introduction = [
         "# States",
-        "Made from `secc/session/table.py`, which is what the session obeys; `secc states` prints the same.",
+        "Made from `secc/session/table.py`, which is what the session obeys; `secc states` prints the same. "
+        "DIN SPEC 70121 has [states of its own](states-din.md).",
         "A request that has no row in a state is answered with the response that belongs to it and "
         "`FAILED_SequenceError`, and the session ends \\[V2G2-538] \\[V2G2-539]. A request with a foreign "
         "session id is answered with `FAILED_UnknownSession` first.",
+    ]
+    return _page_of(ISO2, introduction)
+
+
+def din_states_page() -> str:
+    """The table of DIN SPEC 70121."""
+    introduction = [
+        "# States of DIN SPEC 70121",
+        "Made from `secc/session/din/table.py`; `secc states --protocol din70121` prints the same. A state "
+        "that [ISO 15118-2](states.md) has too means the same there.",
+        "A request that has no row in a state is answered with the response that belongs to it and "
+        "`FAILED_SequenceError`, and the session ends \\[V2G-DC-390] \\[V2G-DC-539]. A request with a "
+        "foreign session id is answered with `FAILED_UnknownSession` first \\[V2G-DC-391].",
+    ]
+    return _page_of(DIN, introduction)
+
+
+def _page_of(dialect: Dialect, introduction: list[str]) -> str:
+    """A table, by request and by state."""
+    parts = [
+        *introduction,
         "In a state named `WAIT_…` the EV has to speak. In the others the station owes an answer.",
         "## Where is a request legal?",
-        _requests_table(),
+        _requests_table(dialect),
         "## State by state",
     ]
-    for state in State:
-        rows = [rule for rule in RULES if rule.state is state]
+    for state in dialect.states:
+        rows = [rule for rule in dialect.rules if rule.state is state]
         parts += [f"### {state.name}", f"{state.value[0].upper()}{state.value[1:]}."]
         if rows:
             parts.append(_rules_table(rows))
-    parts += ["## In every state", "Unless the state has a row of its own.", _anywhere_table()]
+    parts += ["## In every state", "Unless the state has a row of its own.", _anywhere_table(dialect)]
     return "\n\n".join(parts) + "\n"
 
 
-def _requests_table() -> str:
+def _requests_table(dialect: Dialect) -> str:
     lines = ["| request | legal in |", "| --- | --- |"]
-    for request in PAIRS:
-        states = [rule.state for rule in RULES if rule.input is request]
+    for request in dialect.pairs:
+        states = [rule.state for rule in dialect.rules if rule.input is request]
         links = [f"[{state.name}](#{state.name.lower()})" for state in dict.fromkeys(states)]
         lines.append(f"| {request.__name__} | {', '.join(links) or 'nowhere in this version'} |")
     return "\n".join(lines)
@@ -159,15 +182,15 @@ def _requests_table() -> str:
 def _rules_table(rules: list[On]) -> str:
     lines = ["| input | handler | leads to | requirements | |", "| --- | --- | --- | --- | --- |"]
     for rule in rules:
-        targets = ", ".join(state.name for state in State if state in rule.leads_to) or "the end"
+        targets = ", ".join(state.name for state in type(rule.state) if state in rule.leads_to) or "the end"
         note = f"with `compat.{rule.leniency}` only" if rule.leniency else ""
         lines.append(f"| {_key(rule.input)} | `{_handler(rule.handler)}` | {targets} | {rule.ids} | {note} |")
     return "\n".join(lines)
 
 
-def _anywhere_table() -> str:
+def _anywhere_table(dialect: Dialect) -> str:
     lines = ["| input | handler | requirements |", "| --- | --- | --- |"]
-    for key, anywhere in ANYWHERE.items():
+    for key, anywhere in dialect.anywhere.items():
         lines.append(f"| {_key(key)} | `{_handler(anywhere.handler)}` | {anywhere.ids} |")
     return "\n".join(lines)
 
@@ -183,8 +206,10 @@ def _handler(handler: Callable[..., object]) -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "configuration.md": configuration_page,
     "invariants.md": invariants.page,
+    "matching.md": matching.page,
     "requirements.md": requirements.page,
     "response-codes.md": codes.page,
+    "states-din.md": din_states_page,
     "states.md": states_page,
     "threats.md": threats.page,
     "timers.md": timers.page,

@@ -14,12 +14,17 @@ from typing import NamedTuple
 import secc.session.handlers.contract
 import secc.session.machine
 from secc.errors import SignatureError
-from secc.messages import iso2
+from secc.messages import din, iso2
 from secc.pki import rules
 from secc.pki.provisioning import REFUSAL_CODES, Refusal
-from secc.session.states import State
-from secc.session.table import RULES, Handler
+from secc.session.dialect import Handler
+from secc.session.din.table import DIN
+from secc.session.table import ISO2
 
+_HANDLERS = ("secc.session.handlers", "secc.session.din")
+_DIN = (
+    "The same rules where the session does the same; codes that only DIN has, or that it names differently."
+)
 INTRODUCTION = Path(__file__).with_suffix(".md")
 
 
@@ -39,6 +44,10 @@ def page() -> str:
         causes = sorted(set(_causes_of(request)))
         used |= {cause.code for cause in causes}
         parts += [f"### {response.__name__}", _table(causes)]
+    parts += ["## By message of DIN SPEC 70121", _DIN]
+    for request, response in din.PAIRS.items():
+        if causes := sorted(set(_causes_of(request))):
+            parts += [f"### {response.__name__} in DIN", _table(causes)]
     parts += ["## Rules of certificates", _rules_text(), _rules_table()]
     parts += ["## No certificate for the car", _provisioning_table()]
     used |= {str(_code(rule, request)) for rule in rules.Rule for request in rules.Request}
@@ -98,9 +107,10 @@ def _causes_of(request: type) -> Iterator[Cause]:
 
 def _handlers(request: type) -> list[Handler]:
     """Of the rows of a request, and of the states that owe its answer."""
-    found = [rule.handler for rule in RULES if rule.input is request]
-    owing = {s for rule in RULES if rule.input is request for s in rule.leads_to if not s.waits_for_ev}
-    found += [rule.handler for rule in RULES if rule.state in owing - {State.ENDED}]
+    rows = (*ISO2.rules, *DIN.rules)
+    found = [rule.handler for rule in rows if rule.input is request]
+    owing = {s for rule in rows if rule.input is request for s in rule.leads_to if not s.waits_for_ev}
+    found += [rule.handler for rule in rows if rule.state in owing - {ISO2.end, DIN.end}]
     return list(dict.fromkeys(found))
 
 
@@ -108,7 +118,7 @@ def _reached(module: str, name: str, seen: frozenset[str]) -> Iterator[Cause]:
     """Refusals in a function and in all of ours that it calls."""
     function = _functions(module).get(name)
     where = f"{module.rpartition('.')[2]}.{name}"
-    if function is None or where in seen or not module.startswith("secc.session.handlers"):
+    if function is None or where in seen or not module.startswith(_HANDLERS):
         return
     for node in ast.walk(function):
         if not isinstance(node, ast.Call):
@@ -160,8 +170,11 @@ def _literal(node: ast.AST) -> str | None:
         and isinstance(node.value, ast.Name)
         and node.value.id == "ResponseCode"
     ):
-        return iso2.ResponseCode[node.attr].value
+        return _CODES[node.attr]
     return None
+
+
+_CODES: dict[str, str] = {code.name: code.value for code in (*din.ResponseCode, *iso2.ResponseCode)}
 
 
 def _text(node: ast.AST) -> str:
@@ -175,7 +188,7 @@ def _text(node: ast.AST) -> str:
             text = name.lower().replace("_", " ")
         case _:
             return ""
-    return re.sub(r"\[(?=[A-Z0-9]+-\d+\])", r"\\[", text.replace("|", r"\|"))
+    return re.sub(r"\[(?=[A-Z0-9]+-[A-Z0-9-]*\d+\])", r"\\[", text.replace("|", r"\|"))
 
 
 def _timer(node: ast.Call) -> str:

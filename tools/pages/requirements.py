@@ -39,7 +39,8 @@ def entries() -> list[Entry]:
     """All ids, in their order. Raises ValueError when the data contradict the code."""
     data = tomllib.loads(DATA.read_text(encoding="utf-8"))
     code, tests = ids.in_code(ids.REQUIREMENT), ids.in_tests(ids.REQUIREMENT)
-    columns = [row.ids for row in (*RULES, *ANYWHERE.values(), *din.RULES, *din.ANYWHERE.values())]
+    columns = [row.ids for row in (*RULES, *din.RULES)]
+    columns += [row.ids for row in (*ANYWHERE.values(), *din.ANYWHERE.values())]
     rows = set(" ".join(columns).split())
     remarks = {
         id_: (status.replace("_", " "), text) for status in REMARKS for id_, text in data[status].items()

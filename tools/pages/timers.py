@@ -12,6 +12,7 @@ from typing import NamedTuple
 from secc.config import TimingConfig, TlsConfig
 from secc.connection import FRAME_TIME
 from secc.messages import iso2
+from secc.session.din import table as din
 from secc.session.performance import performance_time
 from secc.session.states import Timer
 from secc.session.table import ANYWHERE, RULES
@@ -49,6 +50,9 @@ ROWS = {
     ),
     "pre_charge": Row("V2G_SECC_PreCharge_Performance_Time", "output off, unless the voltage is there"),
     "pre_charge_total": Row("", "output off, the next request is refused"),
+    "voltage": Row("", "FAILED_PowerDeliveryNotApplied"),
+    "voltage_reading": Row("", "the outlet is looked at again"),
+    "din_demand": Row("V2G_SECC_Sequence_Timeout of the charge loop", "the session ends, output off"),
     "contactor": Row("", "the contactor is opened, FAILED_ContactorError"),
     "pilot": Row("V2G_SECC_CPState_Detection_Timeout", "FAILED"),
     "welding_detection": Row("", "the next WeldingDetectionReq is refused"),
@@ -100,6 +104,9 @@ def _states_table() -> str:
     for timer in Timer:
         rows = [rule for rule in RULES if rule.input is timer]
         states = [f"[{rule.state.name}](states.md#{rule.state.name.lower()})" for rule in rows]
+        more = [rule for rule in din.RULES if rule.input is timer]
+        states += [f"DIN [{rule.state.name}](states-din.md#{rule.state.name.lower()})" for rule in more]
+        rows += more
         ids = [rule.ids for rule in rows if rule.ids]
         if timer in ANYWHERE:
             states, ids = [*states, "every state"], [*ids, ANYWHERE[timer].ids]
