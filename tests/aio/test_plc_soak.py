@@ -21,7 +21,7 @@ from secc.slac.states import State
 from tests.support.fasttime import play_fast
 from tests.support.plc import World
 
-PLUG_INS = int(os.environ.get("SOAK", "12"))
+PLUG_INS = int(os.environ.get("SOAK", "8"))
 
 
 @dataclasses.dataclass
