@@ -117,7 +117,7 @@ class _Show:
                 await csms.stop()
                 self._tell(self._style.bad("the CSMS is switched off; the car goes on charging"))
                 result = await driving
-                await self._until(lambda: backend.talk.idle, None)
+                await self._until(lambda: backend.transactions.open is None and backend.talk.idle, None)
                 away = await backend.talk.stored(backend.store.__len__)
                 await csms.start()
                 self._tell(self._style.good(f"the CSMS is back; {away} messages wait on the disk"))

@@ -22,7 +22,7 @@ from secc.errors import LinkError
 from secc.ocpp import authorising, profiles, transactions, variables
 from secc.ocpp.certificates import RootFolder
 from secc.ocpp.commands import Commands
-from secc.ocpp.conversation import Conversation
+from secc.ocpp.conversation import Conversation, ended
 from secc.ocpp.dialect import EventAnswer, StationLabel
 from secc.ocpp.papers import CertificatePorts
 from secc.ocpp.rpc import CallFailed, NoAnswer
@@ -155,10 +155,10 @@ class OcppBackend(CertificatePorts):
         try:
             await asyncio.gather(*tasks)
         finally:
-            for task in [*tasks, *self._tasks]:
-                task.cancel()
-            await asyncio.wait([*tasks, *self._tasks])
-            self.store.close()
+            try:
+                await ended([*tasks, *self._tasks])
+            finally:
+                self.store.close()
 
     def spawn(self, call: Coroutine[object, object, None]) -> None:
         """Do it beside everything else; a failure is told."""

@@ -34,6 +34,15 @@ SKEW = 2.0
 """s by which clocks may differ without a word."""
 
 
+async def ended(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel these, each once, and wait for their ends: who is cancelled again cannot clean up."""
+    for task in tasks:
+        if not task.cancelling():
+            task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)
+
+
 class Conversation:
     """One per station; `run` until cancelled."""
 
@@ -143,13 +152,13 @@ class Conversation:
         try:
             await asyncio.gather(*tasks)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
-            while not self._unwritten.empty():
-                events, state = self._unwritten.get_nowait()
-                await self.stored(self._store.append, events, state)
-            self._thread.shutdown()
+            try:
+                await ended(tasks)
+                while not self._unwritten.empty():
+                    events, state = self._unwritten.get_nowait()
+                    await self.stored(self._store.append, events, state)
+            finally:
+                self._thread.shutdown()  # waits for what is under way in it
 
     # --- the queue -----------------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 SQLite, synchronous: what `append` has returned from is on the disk, together with the state it belongs to.
 When the disk refuses, the message is kept in memory and `problem` says so: charging never depends on it.
-Every method blocks; call them from one thread.
+Every method blocks; threads take turns.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import json
 import sqlite3
+import threading
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -44,7 +45,7 @@ class Store:
         self.problem = ""
         """Why something is not on the disk; empty while all is well."""
         self._unsaved: list[Entry] = []
-        self._path = path
+        self._turn = threading.RLock()
         try:
             self.database = _open(path)
         except sqlite3.DatabaseError as error:
@@ -56,8 +57,9 @@ class Store:
             self.database = _open(path)
 
     def close(self) -> None:
-        """May repeat."""
-        self.database.close()
+        """May repeat; waits for what is under way."""
+        with self._turn:
+            self.database.close()
 
     # --- the queue -----------------------------------------------------------------------------------------
 
@@ -65,7 +67,7 @@ class Store:
         """Keep these for sending, in this order, and the state they leave behind, all or nothing."""
         entries = [Entry(0, str(uuid.uuid4()), event) for event in events]
         try:
-            with self.database as database:
+            with self._turn, self.database as database:
                 for entry in self._unsaved + entries:
                     database.execute(
                         "INSERT INTO queue (message_id, kind, event) VALUES (?, ?, ?)",
@@ -82,7 +84,7 @@ class Store:
     def pending(self, after: int = 0, most: int = 50) -> list[Entry]:
         """What has to be sent, in order; those that the disk would not take come last."""
         rows: list[tuple[int, str, str, bytes]] = []
-        with contextlib.suppress(sqlite3.Error):
+        with contextlib.suppress(sqlite3.Error), self._turn:
             rows = self.database.execute(
                 "SELECT number, message_id, kind, event FROM queue WHERE number > ? ORDER BY number LIMIT ?",
                 (after, most),
@@ -101,7 +103,7 @@ class Store:
     def _finish(self, entry: Entry, state: Mapping[str, object], why: str | None) -> None:
         self._unsaved = [one for one in self._unsaved if one.message_id != entry.message_id]
         try:
-            with self.database as database:
+            with self._turn, self.database as database:
                 database.execute("DELETE FROM queue WHERE message_id = ?", (entry.message_id,))
                 if why is not None:
                     database.execute(
@@ -114,11 +116,13 @@ class Store:
 
     def aside(self) -> list[tuple[str, str]]:
         """Messages that the CSMS would not take, as JSON, and why."""
-        rows = self.database.execute("SELECT event, why FROM aside ORDER BY rowid").fetchall()
+        with self._turn:
+            rows = self.database.execute("SELECT event, why FROM aside ORDER BY rowid").fetchall()
         return [(bytes(event).decode(), why) for event, why in rows]
 
     def __len__(self) -> int:
-        count: int = self.database.execute("SELECT count(*) FROM queue").fetchone()[0]
+        with self._turn:
+            count: int = self.database.execute("SELECT count(*) FROM queue").fetchone()[0]
         return count + len(self._unsaved)
 
     # --- the memory ----------------------------------------------------------------------------------------
@@ -126,14 +130,14 @@ class Store:
     def put(self, **state: object) -> None:
         """Remember values, anything that JSON can say; None forgets."""
         try:
-            with self.database:
+            with self._turn, self.database:
                 self._put(state)
         except sqlite3.Error as error:
             self.problem = f"the store cannot be written: {error}"
 
     def get(self, name: str) -> object:
         """A value, or None."""
-        with contextlib.suppress(sqlite3.Error, ValueError):
+        with contextlib.suppress(sqlite3.Error, ValueError), self._turn:
             row = self.database.execute("SELECT value FROM memory WHERE name = ?", (name,)).fetchone()
             return None if row is None else json.loads(row[0])
         return None

@@ -143,8 +143,8 @@ def ocpp_config(url: str, **changes: Any) -> OcppConfig:
     fields: dict[str, Any] = {
         "url": url,
         "security_profile": 0,
-        "call_timeout": 2.0,
-        "authorize_timeout": 1.0,
+        "call_timeout": 20.0,
+        "authorize_timeout": 10.0,
         "reconnect_first": 0.02,
         "reconnect_longest": 0.1,
         "look_interval": 0.02,
@@ -188,7 +188,8 @@ class Running:
         await self.until(lambda: self.backend.talk.online)
 
     async def delivered(self) -> None:
-        """Everything that was written down has reached the CSMS."""
+        """The transaction is over, and everything that was written down has reached the CSMS."""
+        await self.until(lambda: self.backend.transactions.open is None)
         async with asyncio.timeout(10):
             while not self.backend.talk.idle or await self.queued():  # noqa: ASYNC110
                 await asyncio.sleep(0.01)

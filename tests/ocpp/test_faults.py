@@ -46,6 +46,8 @@ def test_what_happens_while_the_csms_is_down_arrives_in_order_when_it_is_back(ve
             await csms.stop()
             result = await charging
             assert result.completed, result.error
+            await running.until(lambda: running.backend.transactions.open is None)
+            await running.until(lambda: running.backend.talk.idle)
             assert await running.queued() > 0
             await csms.start()
             await running.delivered()
@@ -120,7 +122,7 @@ def test_a_silent_csms_is_left_and_found_again() -> None:
     csms = knowing("FREE")
 
     async def run() -> None:
-        async with line(csms, free_token="FREE", call_timeout=0.2) as running:
+        async with line(csms, free_token="FREE", call_timeout=0.5) as running:
             csms.faults.silent = True
             result = await running.charge()
             assert result.completed, result.error
@@ -229,6 +231,7 @@ def test_the_queue_survives_a_restart_of_the_station(tmp_path: Path) -> None:
             async with station(config) as running:
                 result = await running.charge()
                 assert result.completed, result.error
+                await running.until(lambda: running.backend.transactions.open is None)
                 await running.until(lambda: running.backend.talk.idle)
                 assert await running.queued() >= 2
             await csms.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from secc.ocpp.store import Store
@@ -120,3 +121,14 @@ def test_a_file_that_somebody_else_holds_is_an_error(tmp_path: Path) -> None:
     except sqlite3.OperationalError:
         return
     raise AssertionError("a folder was opened as a database")
+
+
+def test_closing_waits_for_what_is_under_way(tmp_path: Path) -> None:
+    store = Store(tmp_path / "station.db")
+    with ThreadPoolExecutor(max_workers=2) as threads:
+        writing = [threads.submit(store.append, [event(seq)]) for seq in range(200)]
+        writing[20].result()
+        store.close()
+        for one in writing:
+            one.result()  # what came too late is in memory
+    assert "closed" in store.problem
