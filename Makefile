@@ -15,7 +15,7 @@ EXTRA = $(PY) -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-cpo cpo-scale cpo-fuzz conformance conformance-peer test check style generated rust coverage docs examples interop scanner oracles fuzz bench bench-write bench-check \
-  differential soak fuzz-rust fuzz-binding fuzz-slac fuzz-smoke build clean
+  differential soak walk fuzz-rust fuzz-binding fuzz-slac fuzz-smoke build clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort | expand -t 12
@@ -127,6 +127,9 @@ examples: setup  ## run every example
 # --- more -------------------------------------------------------------------------------------------------
 
 HOSTILE := tests/slac tests/test_pilot.py tests/test_v2gtp.py tests/test_sdp.py tests/test_exi.py tests/test_connection.py tests/session/test_walk.py
+
+walk: setup  ## a million steps of the random walk through the session, and the search of all its states
+	$(PY) -m pytest -q -s tests/session/test_walk.py tests/session/test_model.py --hypothesis-profile=walk --timeout=7200
 
 fuzz: setup  ## hostile bytes and random orders, much longer than in the tests
 	$(PY) -m pytest -q $(HOSTILE) --hypothesis-profile=fuzz --timeout=1800

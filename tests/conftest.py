@@ -14,4 +14,5 @@ settings.register_profile("short", deadline=None, derandomize="CI" in os.environ
 settings.register_profile(
     "fuzz", max_examples=1_000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
+settings.register_profile("walk", max_examples=20_000, deadline=None)
 settings.load_profile("short")

@@ -157,6 +157,8 @@ class Walk(RuleBasedStateMachine):
 
     bench: Bench
     oracle: SafetyOracle
+    steps = 0
+    """Of all walks in this process."""
 
     @initialize(config=st.sampled_from(CONFIGS), steps=st.integers(0, 16), choice=st.integers(0, 99))
     def begin(self, config: SeccConfig, steps: int, choice: int) -> None:
@@ -173,6 +175,7 @@ class Walk(RuleBasedStateMachine):
                 if isinstance(output, Send):
                     exi.ISO2.encode(output.message)  # schema-valid [INV-34]
         self.seen = len(self.bench.trace)
+        type(self).steps += 1
         session = self.bench.session
         assert (session.deadline is None) == (session.state is State.ENDED)
         assert session.state.waits_for_ev or session.state is State.ENDED or session.owed is not None
@@ -316,9 +319,19 @@ class Walk(RuleBasedStateMachine):
 
 
 Walk.TestCase.settings = settings(
-    max_examples=200, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=max(200, settings.default.max_examples),
+    stateful_step_count=60,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
 )
 TestWalk = Walk.TestCase
+
+
+def test_the_walk_was_long_enough() -> None:
+    if Walk.steps == 0:
+        pytest.skip("the walk itself was not asked for")
+    print(f"{Walk.steps} steps")
+    assert Walk.steps >= 50 * max(200, min(settings.default.max_examples, 20_000))
 
 
 @pytest.mark.parametrize("seed", range(8))
