@@ -288,7 +288,9 @@ def _sqlite(url: str) -> Engine:
     path = url.removeprefix("sqlite:///")
     if path and path != ":memory:":
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": 5.0})
+    engine = create_engine(
+        url, connect_args={"timeout": 3.0}, pool_size=10, max_overflow=30, pool_timeout=2.0
+    )
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: object) -> None:

@@ -25,6 +25,7 @@ from secc.errors import CertificateError, SeccError
 from secc.messages import iso2
 from secc.opcp import wire
 from secc.opcp.faults import Fault, Faults
+from secc.opcp.responder import Mood, answer
 from secc.opcp.world import Exchange, Party, PooledContract, PoolError, World
 from secc.pki.certificates import Certificate, read_certificate
 from secc.pki.chains import KINDS
@@ -73,6 +74,8 @@ class Double:
         routes.append(Route("/_double/fault", self._set_fault, methods=["POST"]))
         routes.append(Route("/_double/time", self._set_time, methods=["POST"]))
         routes.append(Route("/_double/cars/{pcid}", self._make_car, methods=["POST"]))
+        routes.append(Route("/ocsp", self._ocsp, methods=["POST"]))
+        routes.append(Route("/_double/ocsp", self._set_mood, methods=["POST"]))
         routes.append(Route("/_double/exchanges", self._exchanges, methods=["GET"]))
         return routes
 
@@ -162,6 +165,18 @@ class Double:
         car = self.world.make_car(PCID.parse(request.path_params["pcid"]).text)
         chain = [one.pem.decode() for one in self.world.car_chain(car)]
         return JSONResponse({"key": key_pem(car.key).decode(), "chain": chain})
+
+    async def _ocsp(self, request: Request) -> Response:
+        made = answer(await request.body(), self.world.pki, self.world.ocsp_mood, self.world.now)
+        return Response(made, media_type="application/ocsp-response")
+
+    async def _set_mood(self, request: Request) -> Response:
+        try:
+            asked = msgspec.json.decode(await request.body(), type=dict[str, Mood])
+        except msgspec.MsgspecError as error:
+            return _no(400, str(error))
+        self.world.ocsp_mood = asked.get("mood", Mood.GOOD)
+        return Response(status_code=204)
 
     async def _exchanges(self, _request: Request) -> Response:
         rows = [f"{one.client} {one.method} {one.path} {one.status}" for one in self.world.exchanges]

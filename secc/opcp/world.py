@@ -17,6 +17,7 @@ from secc import exi
 from secc.errors import CertificateError, SeccError
 from secc.messages import iso2
 from secc.opcp.faults import Fault, Faults, with_plain_emaid
+from secc.opcp.responder import Mood
 from secc.pki.certificates import Certificate, read_certificate
 from secc.pki.chains import KINDS, verify_chain
 from secc.pki.hierarchy import Hierarchy, Names, make_hierarchy
@@ -108,6 +109,7 @@ class World:
         self.parties = {one.client_id: one for one in parties}
         self.tokens: dict[str, tuple[Party, datetime.datetime]] = {}
         self.faults = Faults()
+        self.ocsp_mood = Mood.GOOD
         self.vehicles: dict[str, PooledVehicle] = {}
         self.contracts: dict[str, PooledContract] = {}
         self.exchanges: deque[Exchange] = deque(maxlen=1000)

@@ -6,26 +6,41 @@ import asyncio
 import dataclasses
 import hashlib
 import hmac
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import httpx2
 import pytest
 
-from secc.errors import CertificateError, ConfigError
+import secc.cli
+from secc.errors import CertificateError, ChainError, ConfigError
 from secc.opcp import wire
 from secc.opcp.client import OpcpClient, read_enrolled
 from secc.opcp.double import Double
 from secc.opcp.faults import Fault, Faults
 from secc.opcp.port import EcosystemError, Forbidden, NotFoundThere
+from secc.opcp.responder import Mood
 from secc.opcp.settings import OpcpSettings
 from secc.opcp.world import World
 from secc.pki.certificates import read_certificate
+from secc.pki.chains import VerifiedChain, verify_chain
 from secc.pki.identifiers import EMAID, PCID
 from secc.pki.issuing import Identity, make_request, new_key
 from secc.pki.profiles import Kind
 from secc.pki.provisioning import Action, verify_bundle
+from secc.pki.revocation import (
+    RevocationMode,
+    RevocationPolicy,
+    RevocationStatus,
+    check_revocation,
+    questions,
+)
+from secc.pki.trust import Role
 from tests.opcp.support import ALL, CAR, Clock, E, ecosystem
 from tests.support.contracts import DAY, NOW, encoded, hierarchy, trusted, wallet
+from tests.support.contracts import chain as chain_of
 
 
 def installation(car: Identity) -> bytes:
@@ -330,3 +345,52 @@ def test_the_double_is_controlled_over_http(tmp_path: Path) -> None:
     assert (
         http.get("/_double/exchanges").json()[-1].endswith(f"GET /v1/oem/provCerts/lookupVehicle/{CAR} 404")
     )
+
+
+@pytest.mark.parametrize(
+    ("mood", "status"),
+    [
+        (Mood.GOOD, RevocationStatus.GOOD),
+        (Mood.REVOKED, RevocationStatus.REVOKED),
+        (Mood.UNKNOWN, RevocationStatus.UNKNOWN),
+        (Mood.STALE, RevocationStatus.UNKNOWN),
+        (Mood.WRONG_SIGNER, RevocationStatus.UNKNOWN),
+        (Mood.TRY_LATER, RevocationStatus.UNKNOWN),
+    ],
+)
+def test_the_responder_of_the_double_answers_as_it_is_told(
+    tmp_path: Path, mood: Mood, status: RevocationStatus
+) -> None:
+    pool = ecosystem(tmp_path)
+    http = pool.client._http
+    assert http.post("/_double/ocsp", json={"mood": mood.value}).status_code == 204
+    chain = verify_chain(chain_of(Role.CPS), Role.CPS, trusted(), NOW)
+    responses = [http.post("/ocsp", content=one.ocsp_request()).content for one in questions(chain)]
+    policy = RevocationPolicy(mode=RevocationMode.PREFER)
+    assert _status(chain, responses, policy) is status
+
+
+def _status(chain: VerifiedChain, responses: list[bytes], policy: RevocationPolicy) -> RevocationStatus:
+    try:
+        return check_revocation(chain, NOW, ocsp_responses=responses, policy=policy).status
+    except ChainError:
+        return RevocationStatus.REVOKED
+
+
+def test_the_double_runs_as_a_command(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "secc", "opcp-sim", "--folder", str(tmp_path / "pool"), "--port", "0"]
+    with subprocess.Popen([*command, "--days", "30"], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        url = "http://" + process.stdout.readline().split()[-1]
+        with httpx2.Client(base_url=url) as client:
+            for _ in range(200):
+                try:
+                    made = client.post(f"/_double/cars/{CAR.text}")
+                    break
+                except httpx2.ConnectError:
+                    time.sleep(0.05)
+        process.terminate()
+        assert process.wait(20) == 0
+    assert len(made.json()["chain"]) == 3
+    assert (tmp_path / "pool" / "v2g_root.pem").exists()
+    assert secc.cli.main([*command[3:], "--fault", "unheard-of"]) == 2

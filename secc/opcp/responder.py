@@ -1,0 +1,72 @@
+"""The OCSP responder of the double: for every certificate of its authorities, as it is told to answer."""
+
+from __future__ import annotations
+
+import datetime
+import enum
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
+
+from secc.pki.hierarchy import Hierarchy
+from secc.pki.issuing import Identity
+from secc.pki.profiles import PROFILES, Kind
+from secc.pki.revocation import identifier_hashes
+
+
+class Mood(enum.StrEnum):
+    """How it answers."""
+
+    GOOD = "good"
+    REVOKED = "revoked"
+    UNKNOWN = "unknown"
+    STALE = "stale"
+    """Good, but of last week."""
+    WRONG_SIGNER = "wrong-signer"
+    """Good, signed by somebody whom the issuer has not appointed."""
+    TRY_LATER = "try-later"
+
+
+def answer(request: bytes, pki: Hierarchy, mood: Mood, now: datetime.datetime) -> bytes:
+    """The response, DER; OCSP's own error for what is no request, or about somebody else's certificate."""
+    if mood is Mood.TRY_LATER:
+        return _unsuccessful(ocsp.OCSPResponseStatus.TRY_LATER)
+    try:
+        asked = ocsp.load_der_ocsp_request(request)
+        wanted, algorithm = (asked.issuer_name_hash, asked.issuer_key_hash), asked.hash_algorithm
+    except (ValueError, UnsupportedAlgorithm):
+        return _unsuccessful(ocsp.OCSPResponseStatus.MALFORMED_REQUEST)
+    authorities = [one for kind, one in pki.items() if PROFILES[kind].authority]
+    for one in authorities:
+        if identifier_hashes(one.certificate, algorithm) == wanted:
+            signer = pki[Kind.PRIVATE_ROOT] if mood is Mood.WRONG_SIGNER else one
+            return _signed(asked, signer, mood, now.replace(microsecond=0))
+    return _unsuccessful(ocsp.OCSPResponseStatus.UNAUTHORIZED)
+
+
+def _signed(asked: ocsp.OCSPRequest, signer: Identity, mood: Mood, now: datetime.datetime) -> bytes:
+    statuses = {Mood.REVOKED: ocsp.OCSPCertStatus.REVOKED, Mood.UNKNOWN: ocsp.OCSPCertStatus.UNKNOWN}
+    day = datetime.timedelta(days=1)
+    begin = now - 7 * day if mood is Mood.STALE else now
+    builder = (
+        ocsp.OCSPResponseBuilder()
+        .add_response_by_hash(
+            issuer_name_hash=asked.issuer_name_hash,
+            issuer_key_hash=asked.issuer_key_hash,
+            serial_number=asked.serial_number,
+            algorithm=asked.hash_algorithm,
+            cert_status=statuses.get(mood, ocsp.OCSPCertStatus.GOOD),
+            this_update=begin,
+            next_update=begin + day,
+            revocation_time=now - day if mood is Mood.REVOKED else None,
+            revocation_reason=None,
+        )
+        .responder_id(ocsp.OCSPResponderEncoding.HASH, signer.certificate.to_cryptography())
+    )
+    return builder.sign(signer.key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+def _unsuccessful(status: ocsp.OCSPResponseStatus) -> bytes:
+    return ocsp.OCSPResponseBuilder.build_unsuccessful(status).public_bytes(Encoding.DER)
