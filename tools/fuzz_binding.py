@@ -41,20 +41,21 @@ def one(data: bytes) -> None:
 
 
 def frames(data: bytes) -> None:
-    """Octets as they come from a connection, whole and in two pieces: the same payloads."""
+    """Octets as they come from a connection, whole and in two pieces: the same payloads and the same end."""
     whole = _feed(data)
     middle = len(data) // 2
     assert _feed(data[:middle], data[middle:]) == whole
 
 
-def _feed(*pieces: bytes) -> list[bytes]:
+def _feed(*pieces: bytes) -> tuple[list[bytes], bool]:
+    """The payloads, and whether the connection has to be closed behind them."""
     assembler, payloads = FrameAssembler(), list[bytes]()
-    try:
-        for piece in pieces:
+    for piece in pieces:
+        try:
             payloads += assembler.feed(piece)
-    except FramingError:
-        return []
-    return payloads
+        except FramingError:
+            break
+    return payloads, assembler.error is not None
 
 
 if __name__ == "__main__":
