@@ -56,9 +56,10 @@ interop: setup $(EV_VENV)/.ready  ## an independent EV charges at `secc serve` (
 	$(PY) -m pytest -v tests/interop/sessions.py tests/interop/contract_sessions.py
 
 conformance: setup  ## our station before the conformance bench (`secc bench`), in all its shapes: a minute
-	$(PY) -m tools.conformance --html build/conformance
+	$(PY) -m tools.conformance --html build/conformance --json build/conformance/own.json
 
 conformance-peer: setup $(EV_VENV)/.ready  ## the same bench before another station, and the page with both (Linux, root, Java)
+	$(PY) -m tools.conformance --json build/conformance/own.json
 	$(PY) -m tools.conformance_peer --write
 
 $(EV_VENV)/.ready: $(VENV)/.venv pyproject.toml

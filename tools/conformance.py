@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import dataclasses
+import json
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -162,6 +163,7 @@ def _priced(need: EnergyNeed) -> ScheduleOffer:
     return ScheduleOffer((PowerSchedule(number, steps, end, tariff),))
 
 
+_OWN_DC = ("BENCH_SESSION_DC", "BENCH_DC", "BENCH_DIN", "BENCH_EXI_NOISE_LOOP")
 _DC = frozenset({"meter", "cable-check-ongoing"})
 _TARIFFS: Any = {
     "backend": lambda: SimulatedBackend(offer=_priced, offer_delay=0.05),
@@ -177,7 +179,13 @@ SETUPS: Mapping[str, Setup] = {
     setup.name: setup
     for setup in (
         Setup(name="AC"),
-        Setup(name="DC", dc=True, declared=_DC, skip=("CMN", "ChargeParameterDiscovery", "PowerDelivery")),
+        Setup(
+            name="DC",
+            dc=True,
+            declared=_DC,
+            skip=("CMN", "ChargeParameterDiscovery", "PowerDelivery", "BENCH"),
+        ),
+        Setup(name="DC, whole sessions", dc=True, declared=_DC, only=_OWN_DC, skip=("_PNC",)),
         Setup(name="DC, power delivery", dc=True, declared=_DC, only=("DC_VTB_PowerDelivery",)),
         Setup(name="DC, parameters", dc=True, declared=_DC, only=("ChargeParameterDiscovery",)),
         Setup(
@@ -186,7 +194,7 @@ SETUPS: Mapping[str, Setup] = {
             payment=_BOTH,
             backend=_site,
             declared=_PNC,
-            skip=("AC_VTB_ChargeParameterDiscovery", "Certificate"),
+            skip=("AC_VTB_ChargeParameterDiscovery", "Certificate", "V2GTP", "BENCH_SDP"),
         ),
         Setup(
             name="AC, certificates",
@@ -277,6 +285,20 @@ def merge(found: Sequence[Report]) -> list[Merged]:
     return merged
 
 
+def as_dict(one: Merged) -> dict[str, Any]:
+    """For the page."""
+    case = one.case
+    return {
+        "id": case.id,
+        "group": case.group,
+        "title": case.title,
+        "expected": case.expect,
+        "verdict": one.verdict.value,
+        "reason": one.text,
+        "stations": list(one.where),
+    }
+
+
 _SHAPE = (Need.AC.value, Need.DC.value, Need.TLS.value, Need.PLAIN.value, Need.CONTRACT.value)
 """Reasons that hold for one station, but not for the one next to it."""
 
@@ -330,6 +352,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="our own station before the conformance bench")
     parser.add_argument("--setup", action="append", choices=list(SETUPS), help="default: all")
     parser.add_argument("--html", type=Path, metavar="DIR", help="write a page per station")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the merged result")
     parser.add_argument("--verbose", "-v", action="store_true")
     given = parser.parse_args(arguments)
     began = time.monotonic()
@@ -344,6 +367,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             name = "".join(char if char.isalnum() else "-" for char in report.name.casefold())
             (given.html / f"{name}.html").write_text(page.html(report), encoding="utf-8")
     merged = merge(found)
+    if given.json is not None:
+        given.json.parent.mkdir(parents=True, exist_ok=True)
+        given.json.write_text(json.dumps([as_dict(one) for one in merged], indent=1) + "\n", encoding="utf-8")
     passed = sum(one.verdict is Verdict.PASS for one in merged)
     left = [one for one in merged if one.verdict is Verdict.NOT_APPLICABLE]
     print(f"\n{passed} of {len(merged) - len(left)} passed, {len(left)} not applicable anywhere", end="")
