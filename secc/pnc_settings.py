@@ -108,9 +108,9 @@ class PncConfig:
     """A contract under a root that is not in `[trust]` may be judged by a back end that can do that."""
     forward_unverified: bool = False
     """Give a provisioning answer that does not verify to the EV all the same, which has to judge it."""
-    provisioning_limit: int = 6
+    provisioning_limit: int = 20
     """How often one car, or the owner of one contract, may ask for a contract within `limit_window`."""
-    refusal_limit: int = 5
+    refusal_limit: int = 10
     """After so many refusals of the back end within `limit_window` it is not asked about a contract again
     until they are older."""
     limit_window: float = 3600.0
