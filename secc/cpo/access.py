@@ -83,7 +83,10 @@ def page_visitor(request: Request) -> Caller:
 
 
 def _allowed(request: Request, given: str | None, access: Access, challenge: str) -> Caller:
-    caller = caller_of(request.app.state.service.settings.tokens, given)
+    tokens = request.app.state.service.settings.tokens
+    if not tokens and not _from_here(request):
+        raise HTTPException(403, "without tokens only this machine may ask, and no other site's page")
+    caller = caller_of(tokens, given)
     if caller is None:
         raise HTTPException(401, "a token is needed", headers={"WWW-Authenticate": challenge})
     if access not in caller.access:
@@ -91,4 +94,11 @@ def _allowed(request: Request, given: str | None, access: Access, challenge: str
     return caller
 
 
+def _from_here(request: Request) -> bool:
+    """Asked by a program of this machine: not by a page that a browser here has loaded from elsewhere."""
+    origin, host = request.headers.get("origin"), request.headers.get("host", "")
+    return request.url.hostname in _LOOPBACK and (origin is None or origin.partition("://")[2] == host)
+
+
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _BEARER: Callable[..., Any] = HTTPBearer(auto_error=False, description="`secc cpo token` makes one")

@@ -80,7 +80,7 @@ def with_car(service: Service, emaid: str = EMAID) -> Service:
 
 
 def client_of(service: Service) -> TestClient:
-    return TestClient(make_app(service), raise_server_exceptions=True)
+    return TestClient(make_app(service), base_url="http://127.0.0.1")
 
 
 def installation(car: Identity | None = None) -> bytes:

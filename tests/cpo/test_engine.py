@@ -156,7 +156,7 @@ def test_of_two_workers_one_is_killed_and_nothing_is_lost_or_double(
 ) -> None:
     service = make_service(tmp_path, database=postgres_url)
     asyncio.run(Queue(postgres_url, service.jobs).prepare())
-    fill(service, 300)
+    fill(service, 200)
     spawn = multiprocessing.get_context("spawn")
     workers = [spawn.Process(target=work_for_ever, args=(tmp_path, postgres_url)) for _ in range(2)]
     for worker in workers:
@@ -164,13 +164,13 @@ def test_of_two_workers_one_is_killed_and_nothing_is_lost_or_double(
     try:
         wait_for(service, 50)
         workers[0].kill()
-        assert totals(service)[0] < 300
-        wait_for(service, 300)
+        assert totals(service)[0] < 200
+        wait_for(service, 200)
     finally:
         for worker in workers:
             worker.kill()
             worker.join()
-    assert totals(service) == (300, 300, 300, 300)
+    assert totals(service) == (200, 200, 200, 200)
     service.close()
 
 

@@ -33,9 +33,9 @@ from tests.cpo.test_engine import QUICK, fill, totals
 from tools.postgres import Cluster, binaries, cluster
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def own_postgres() -> Iterator[Cluster]:
-    """A server that a test may stop."""
+    """A server that a test may stop, and starts again."""
     if binaries() is None:
         pytest.skip("no PostgreSQL on this machine (apt install postgresql)")
     with cluster(durable=False) as running:
@@ -66,10 +66,11 @@ def test_a_database_that_goes_away_and_comes_back(tmp_path: Path, own_postgres: 
 def test_jobs_go_on_when_the_database_is_back(tmp_path: Path, own_postgres: Cluster) -> None:
     import asyncio
 
-    service = make_service(tmp_path, database=own_postgres.url)
+    url = own_postgres.make_database("jobs")
+    service = make_service(tmp_path, database=url)
 
     async def scene() -> None:
-        queue = Queue(own_postgres.url, service.jobs, QUICK)
+        queue = Queue(url, service.jobs, QUICK)
         await queue.prepare()
         async with queue.running():
             await asyncio.sleep(0.5)

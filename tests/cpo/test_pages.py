@@ -160,9 +160,11 @@ def test_pages_ask_for_the_token_as_a_password(tmp_path: Path) -> None:
 # --- in a browser ---
 
 
-@pytest.fixture
-def address(tmp_path: Path) -> Iterator[str]:
-    config = uvicorn.Config(make_app(furnished(tmp_path)), port=0, log_level="warning")
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    config = uvicorn.Config(
+        make_app(furnished(tmp_path_factory.mktemp("pages"))), port=0, log_level="warning"
+    )
     server, listener = uvicorn.Server(config), config.bind_socket()
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
@@ -172,19 +174,26 @@ def address(tmp_path: Path) -> Iterator[str]:
     listener.close()
 
 
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
     if BROWSER is None or DRIVER is None:
         pytest.skip("no Chromium with its driver on this machine (apt install chromium chromium-driver)")
     options = webdriver.ChromeOptions()
     options.binary_location = BROWSER
     for option in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "window-size=1280,900"):
         options.add_argument(f"--{option}")
-    options.add_argument(f"--user-data-dir={tmp_path}/chromium")
-    service = webdriver.ChromeService(executable_path=DRIVER)
-    driver = webdriver.Chrome(options=options, service=service)
+    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('chromium')}")
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=DRIVER))
     yield driver
     driver.quit()
+
+
+@pytest.fixture
+def browser(chromium: webdriver.Chrome) -> Iterator[webdriver.Chrome]:
+    """The same browser for all, as it was in the beginning."""
+    yield chromium
+    chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def test_a_browser_shows_the_pages_and_they_work_with_the_keyboard(

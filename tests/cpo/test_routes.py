@@ -151,6 +151,16 @@ def test_a_token_allows_what_it_was_made_for(
         assert client.request(method, path, headers=headers, json=body).status_code == status
 
 
+@pytest.mark.parametrize(
+    "headers", [{"Origin": "http://elsewhere.example"}, {"Host": "rebound.example"}], ids=["page", "rebound"]
+)
+def test_without_tokens_pages_of_other_sites_get_nothing(tmp_path: Path, headers: dict[str, str]) -> None:
+    with client_of(make_service(tmp_path)) as client:
+        assert client.post("/v1/renewal", headers=headers).status_code == 403
+        assert client.get("/contracts", headers=headers).status_code == 403
+        assert client.post("/v1/renewal", headers={"Origin": "http://127.0.0.1"}).status_code == 200
+
+
 # --- the audit log ---
 
 
