@@ -182,7 +182,7 @@ class CsmsDouble:
         """Any text, for tests."""
         await self.lines[station][1].send(text)
 
-    async def until(self, condition: Callable[[], bool], *, seconds: float = 10.0) -> None:
+    async def until(self, condition: Callable[[], bool], *, seconds: float = 30.0) -> None:
         """Wait for something that a message brings; raises TimeoutError."""
         async with asyncio.timeout(seconds):
             while not condition():

@@ -175,11 +175,11 @@ class Running:
             tls=wallet is not None,
             roots=roots,
             sdp_port=self.station.sdp_port or 0,
-            patience=8.0,
+            patience=20.0,
         )
         return await ev.charge()
 
-    async def until(self, condition: Any, *, seconds: float = 10.0) -> None:
+    async def until(self, condition: Any, *, seconds: float = 30.0) -> None:
         async with asyncio.timeout(seconds):
             while not condition():  # noqa: ASYNC110 - nothing tells of these changes
                 await asyncio.sleep(0.01)
@@ -190,7 +190,7 @@ class Running:
     async def delivered(self) -> None:
         """The transaction is over, and everything that was written down has reached the CSMS."""
         await self.until(lambda: self.backend.transactions.open is None)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not self.backend.talk.idle or await self.queued():  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 
