@@ -55,8 +55,12 @@ def _order(output: dict[str, object]) -> str | None:
     if name == "EndSession":
         detail = f": {fields['detail']}" if fields.get("detail") else ""
         return f"{' ' * 38}END: {fields['reason']}{detail}"
-    told = {key: value for key, value in fields.items() if key not in ("ticket", "contract", "request")}
+    told = {key: value for key, value in fields.items() if key not in _PRIVATE}
     return f"{' ' * 38}───── {name} {json.dumps(told) if told else ''}─────▶"
+
+
+_PRIVATE = ("ticket", "contract", "request", "bundle", "receipt")
+"""Parts of an output that a chart leaves out: proofs and whole messages."""
 
 
 def _folded(lines: list[_Line]) -> Iterator[str]:

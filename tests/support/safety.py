@@ -10,7 +10,7 @@ from fractions import Fraction
 from secc.config import OfflinePolicy, SeccConfig
 from secc.messages import iso2
 from secc.messages.iso2 import ChargeProgress, ChargingStatusReq, EVSEProcessing, PowerDeliveryReq
-from secc.pki.contract import VerifiedContract
+from secc.pki.contract import ForwardedContract, VerifiedContract
 from secc.session.contract_events import (
     AuthorizeContract,
     ContractDecided,
@@ -256,8 +256,9 @@ class SafetyOracle:
             allowed = None if limit is None else exact(limit) if 0 < limit < float("inf") else Fraction(0)
             require(allowed is None or actual <= allowed, "INV-07", f"{output}: momentary {limit}")
 
-    def _check_claim(self, contract: VerifiedContract) -> None:
+    def _check_claim(self, contract: VerifiedContract | ForwardedContract) -> None:
         """What has to be true before a back end hears of a contract [INV-09] [INV-23] [INV-24]."""
+        require(isinstance(contract, VerifiedContract), "INV-09", "a chain without a root of ours")
         request = self.owed
         require(self.payment is iso2.PaymentOption.CONTRACT, "INV-09", "contract without its selection")
         require(isinstance(request, iso2.AuthorizationReq), "INV-09", f"while answering {type(request)}")
