@@ -44,7 +44,7 @@ ALLOWED: dict[str, set[str]] = {
     # A trace is read and replayed without waiting; whoever records hands in the file and the times.
     "trace": {
         *("config", "connection", "errors", "exi", "messages", "pki", "service_settings", "session"),
-        *("slac", "trace", "v2gtp"),
+        *("sdp", "slac", "trace", "v2gtp"),
     },
     # The other half of Plug and Charge stands beside the station, not in it.
     "pnc": {"config", "errors", "exi", "messages", "pki", "pnc", "pnc_settings", "ports", "session"},
@@ -75,7 +75,7 @@ THIRD_PARTY = {
     "structure": {"msgspec"},
     "schema": {"msgspec"},
     "connection": {"msgspec"},
-    "trace": {"msgspec"},
+    "trace": {"cryptography", "msgspec"},  # captured TLS is opened
 }
 
 

@@ -8,19 +8,23 @@ import math
 from pathlib import Path
 
 from secc.cli import misused
+from secc.sdp import SdpRequest, SdpResponse
 from secc.trace import Trace, TracedSession, TraceError, power_line, read
-from secc.trace.as_test import write_test
-from secc.trace.capture import conversations, is_capture
+from secc.trace.as_test import write_capture_test, write_test
+from secc.trace.capture import conversations, discovery, is_capture, matching
 from secc.trace.chart import chart
 from secc.trace.curve import svg
 from secc.trace.power_line import TracedFrame
 from secc.trace.story import Story, tell, tell_capture
+from secc.trace.tls_records import read_keys
 
 EXAMPLES = """examples:
   secc trace session.trace                             all sessions, exchanges that repeat folded
   secc trace session.trace --session 2 --all           each line of the second one
   secc trace session.trace --svg curve.svg             voltage, current, power, SOC, states, messages
-  secc trace field.pcapng                              messages of a capture; --session counts connections
+  secc trace field.pcapng                              SLAC, SDP, messages; --session counts connections
+  secc trace field.pcapng --keys keys.log              with TLS opened (SSLKEYLOGFILE)
+  secc trace field.pcapng --session 1 --as-test tests/traces/test_field_report.py
   secc trace session.trace --as-test tests/traces/test_field_report.py
 """
 
@@ -30,6 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "trace", type=Path, help="a file that `secc serve --trace` wrote, or a capture (pcap, pcapng)"
     )
+    parser.add_argument("--keys", type=Path, metavar="FILE", help="key log that opens TLS in a capture")
     parser.add_argument("--session", type=int, metavar="N", help="only this one, by the station's count")
     parser.add_argument("--all", action="store_true", help="fold nothing")
     parser.add_argument("--svg", type=Path, metavar="OUT", help="draw the charging curve of one session")
@@ -87,24 +92,50 @@ def _chosen(trace: Trace, number: int | None) -> list[TracedSession]:
 
 def _capture(arguments: argparse.Namespace) -> int:
     """The same for a capture of the network, as far as it can be read."""
-    if arguments.as_test is not None:
-        return misused("a capture has only what was on the network; a test is made from a trace")
-    found = conversations(arguments.trace.read_bytes())
+    data = arguments.trace.read_bytes()
+    keys = {} if arguments.keys is None else read_keys(arguments.keys.read_text("utf-8", errors="replace"))
+    found = conversations(data, keys)
     chosen = [talk for number, talk in enumerate(found, 1) if arguments.session in (None, number)]
-    stories = [tell_capture(talk) for talk in chosen if talk.payloads]
-    if arguments.svg is not None:
-        if not stories:
-            return misused("no V2GTP to be drawn")
-        story = max(stories, key=lambda story: story.duration)
-        _draw(arguments.svg, story, story.title)
+    spoken = [talk for talk in chosen if talk.payloads]
+    if arguments.as_test is not None or arguments.svg is not None:
+        if not spoken:
+            return misused("no V2GTP to be drawn or played" + "".join(f"; {talk.closed}" for talk in chosen))
+        longest = max(spoken, key=lambda talk: len(talk.payloads))
+        if arguments.svg is not None:
+            story = tell_capture(longest)
+            _draw(arguments.svg, story, story.title)
+        else:
+            for path in write_capture_test(longest, arguments.trace.name, arguments.as_test):
+                print(f"{path} written")
         return 0
+    _before(data)
     for talk in chosen:
         story = tell_capture(talk)
-        print(f"{story.title}{': TLS, closed to us' if talk.tls else ''}")
+        tls = f": TLS{' opened' if talk.payloads else ', closed to us: ' + (talk.closed or 'no V2GTP')}"
+        print(f"{story.title}{tls if talk.tls else ''}")
         print(chart(story, fold=not arguments.all) if talk.payloads else "no V2GTP")
         print()
     print(f"TCP connections: {len(found)}")
     return 0
+
+
+def _before(data: bytes) -> None:
+    """What a capture has of matching and of discovery."""
+    if heard := matching(data):
+        print(power_line.chart(heard, began=heard[0].at))
+        print()
+    asked = discovery(data)
+    for datagram in asked:
+        print(f"{datagram.at - asked[0].at:9.3f}  SDP {datagram.source}  {_words(datagram.message)}")
+    if asked:
+        print()
+
+
+def _words(message: SdpRequest | SdpResponse) -> str:
+    security = message.security.name.replace("NONE", "no TLS")
+    if isinstance(message, SdpResponse):
+        return f"◀── [{message.address}]:{message.port}, {security}"
+    return f"──▶ wants {security}"
 
 
 def _draw(path: Path, story: Story, title: str) -> None:

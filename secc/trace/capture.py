@@ -1,8 +1,8 @@
-"""Reads what tcpdump and Wireshark write, pcap and pcapng, down to the V2GTP payloads of TCP connections.
+"""Reads what tcpdump and Wireshark write, pcap and pcapng: SLAC, SDP, and the V2GTP payloads of TCP.
 
-A recording made in the field becomes a chart and a test. TLS stays closed: of such a connection only the
-fact is told; a trace of the station holds what went through it. Whatever is in the file, nothing but a
-TraceError is raised, and packets that make no sense are skipped.
+A recording made in the field becomes a chart and a test. TLS is opened with the secrets of a key log;
+without them only the fact is told. Whatever is in the file, nothing but a TraceError is raised, and packets
+that make no sense are skipped.
 """
 
 from __future__ import annotations
@@ -10,10 +10,15 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import struct
+from collections.abc import Iterable, Iterator
 
 from secc.errors import FramingError
+from secc.sdp import SDP_PORT, SdpRequest, SdpResponse
 from secc.slac.captures import frames
+from secc.slac.frames import redacted
 from secc.trace.form import TraceError
+from secc.trace.power_line import TracedFrame
+from secc.trace.tls_records import Keys, opened
 from secc.v2gtp import FrameAssembler
 
 
@@ -36,6 +41,17 @@ class Conversation:
     payloads: tuple[Payload, ...]
     """In their order; empty for TLS and for what is no V2GTP."""
     tls: bool
+    closed: str = ""
+    """Why TLS could not be opened."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Discovery:
+    """One datagram of discovery."""
+
+    at: float
+    source: str
+    message: SdpRequest | SdpResponse
 
 
 def is_capture(start: bytes) -> bool:
@@ -46,18 +62,54 @@ def is_capture(start: bytes) -> bool:
 _STARTS = (b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\x4d\x3c\xb2\xa1", b"\xa1\xb2\x3c\x4d", b"\n\r\r\n")
 
 
-def conversations(data: bytes) -> tuple[Conversation, ...]:
-    """The TCP connections of a capture of Ethernet, in the order of their first bytes; raises TraceError."""
-    found: dict[frozenset[_End], _Pair] = {}
+def matching(data: bytes) -> tuple[TracedFrame, ...]:
+    """The HomePlug frames of a capture, to be shown by `secc.trace.power_line`; raises TraceError.
+
+    The station is whoever answers CM_SLAC_PARM.REQ. Network keys are taken out.
+    """
+    found = [(at, packet) for at, packet in _packets(data) if packet[12:14] == _HOMEPLUG]
+    stations = {packet[6:12] for _, packet in found if packet[15:17] == _SLAC_PARM_CNF}
+    return tuple(TracedFrame(at, packet[6:12] in stations, redacted(packet)) for at, packet in found)
+
+
+def discovery(data: bytes) -> tuple[Discovery, ...]:
+    """The requests and answers of discovery in a capture; raises TraceError."""
+    found = []
+    for at, packet in _packets(data):
+        kind, source, _, content = _upper(packet)
+        if kind != _UDP or len(content) < 8 or SDP_PORT not in struct.unpack_from(">HH", content):
+            continue
+        port = int.from_bytes(content[:2], "big")
+        for message in (SdpRequest, SdpResponse):
+            with contextlib.suppress(FramingError):
+                found.append(Discovery(at, _text((source, port)), message.parse(content[8:])))
+    return tuple(found)
+
+
+def _packets(data: bytes) -> Iterator[tuple[float, bytes]]:
     try:
-        for at, packet in frames(data):
-            segment = _tcp(packet)
-            if segment is not None:
-                pair = found.setdefault(frozenset((segment.source, segment.target)), _Pair())
-                pair.take(segment, at)
+        yield from frames(data)
     except FramingError as error:
         raise TraceError(str(error)) from error
-    return tuple(pair.conversation() for pair in found.values() if pair.chunks)
+
+
+_HOMEPLUG = b"\x88\xe1"
+_SLAC_PARM_CNF = b"\x65\x60"  # as on the wire, behind the version
+_TCP, _UDP = 6, 17
+
+
+def conversations(data: bytes, keys: Keys | None = None) -> tuple[Conversation, ...]:
+    """The TCP connections of a capture of Ethernet, in the order of their first bytes; raises TraceError.
+
+    `keys` open TLS, see `secc.trace.tls_records`.
+    """
+    found: dict[frozenset[_End], _Pair] = {}
+    for at, packet in _packets(data):
+        segment = _tcp(packet)
+        if segment is not None:
+            pair = found.setdefault(frozenset((segment.source, segment.target)), _Pair())
+            pair.take(segment, at)
+    return tuple(pair.conversation(keys or {}) for pair in found.values() if pair.chunks)
 
 
 # --- packets ------------------------------------------------------------------------------------------------
@@ -77,21 +129,25 @@ class _Segment:
 
 def _tcp(packet: bytes) -> _Segment | None:
     """The TCP segment in an Ethernet frame, over IPv6; None for everything else."""
-    if packet[12:14] != b"\x86\xdd":
-        return None
-    data = packet[14:]
-    if len(data) < 40 or data[0] >> 4 != 6:
-        return None
-    (length,) = struct.unpack_from(">H", data, 4)
-    following, source, target, data = data[6], data[8:24], data[24:40], data[40 : 40 + length]
-    while following in (0, 43, 60) and len(data) >= 8:  # extension headers
-        following, data = data[0], data[8 + data[1] * 8 :]
-    if following != 6 or len(data) < 20:
+    kind, source, target, data = _upper(packet)
+    if kind != _TCP or len(data) < 20:
         return None
     from_port, to_port, number = struct.unpack_from(">HHI", data)
     header = (data[12] >> 4) * 4
     syn, answers = bool(data[13] & 2), bool(data[13] & 16)
     return _Segment((source, from_port), (target, to_port), number, syn, answers, data[header:])
+
+
+def _upper(packet: bytes) -> tuple[int, bytes, bytes, bytes]:
+    """Protocol, source, target and content of an IPv6 packet; -1 for everything else."""
+    data = packet[14:]
+    if packet[12:14] != b"\x86\xdd" or len(data) < 40 or data[0] >> 4 != 6:
+        return -1, b"", b"", b""
+    (length,) = struct.unpack_from(">H", data, 4)
+    following, source, target, data = data[6], data[8:24], data[24:40], data[40 : 40 + length]
+    while following in (0, 43, 60) and len(data) >= 8:  # extension headers
+        following, data = data[0], data[8 + data[1] * 8 :]
+    return following, source, target, data
 
 
 class _Pair:
@@ -127,17 +183,25 @@ class _Pair:
                     self.chunks.append((at, source, data))
                     self._next[source] = (self._next[source] + len(data)) % _WRAP
 
-    def conversation(self) -> Conversation:
+    def conversation(self, keys: Keys) -> Conversation:
         """The one who connected is the EV; without a beginning, the one who spoke first."""
         client = self._client or self.chunks[0][1]
         server = next((end for end in self._ends if end != client), client)
         tls = self.chunks[0][2][:1] == b"\x16"
-        sides = {client: FrameAssembler(max_payload=65536), server: FrameAssembler(max_payload=65536)}
+        chunks: Iterable[tuple[float, bool, bytes]] = [
+            (at, end == client, data) for at, end, data in self.chunks
+        ]
+        sides = {True: FrameAssembler(max_payload=65536), False: FrameAssembler(max_payload=65536)}
         payloads: list[Payload] = []
-        with contextlib.suppress(FramingError):  # no V2GTP from there on
-            for at, source, data in self.chunks if not tls else ():
-                payloads += [Payload(at, source == client, frame) for frame in sides[source].feed(data)]
-        return Conversation(_text(client), _text(server), tuple(payloads), tls)
+        closed = ""
+        try:
+            for at, from_ev, data in opened(chunks, keys) if tls else chunks:
+                payloads += [Payload(at, from_ev, frame) for frame in sides[from_ev].feed(data)]
+        except FramingError:
+            pass  # no V2GTP from there on
+        except TraceError as error:
+            closed = str(error)
+        return Conversation(_text(client), _text(server), tuple(payloads), tls, closed)
 
 
 _WRAP = 2**32

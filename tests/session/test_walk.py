@@ -319,7 +319,7 @@ class Walk(RuleBasedStateMachine):
 
 
 Walk.TestCase.settings = settings(
-    max_examples=max(200, settings.default.max_examples),
+    max_examples=max(200, settings().max_examples),
     stateful_step_count=60,
     deadline=None,
     suppress_health_check=list(HealthCheck),
@@ -331,7 +331,7 @@ def test_the_walk_was_long_enough() -> None:
     if Walk.steps == 0:
         pytest.skip("the walk itself was not asked for")
     print(f"{Walk.steps} steps")
-    assert Walk.steps >= 50 * max(200, min(settings.default.max_examples, 20_000))
+    assert Walk.steps >= 50 * max(200, min(settings().max_examples, 20_000))
 
 
 @pytest.mark.parametrize("seed", range(8))
