@@ -52,6 +52,7 @@ async def find_out(target: Target) -> Facts:
                 tls = offer
             else:
                 plain = offer
+            await trial.clean_up()
             din = din or await _speaks_din(target, secure=secure)
         except (Inconclusive, Failed) as error:
             problems.append(f"{'TLS' if secure else 'plain'}: {error}")
