@@ -212,7 +212,7 @@ class Car:
     async def closed(self) -> None:
         """The station hangs up in the time it has for it."""
         limit = self.trial.timers.close
-        reply = await self.wire.wait_closed(limit * _LATE)
+        reply = await self.wire.wait_closed(limit * LATE)
         self.trial.note("received", str(reply) if not isinstance(reply, Frame) else "a message", b"")
         self.trial.check(isinstance(reply, Closed), f"TCP closed by the station within {limit:g} s", reply)
         if reply.seconds > limit:
@@ -464,7 +464,7 @@ PACE = 0.1
 """Seconds between a response and the next request of a loop."""
 
 _CLOSE_ENOUGH = 15.0  # V
-_LATE = 1.1
+LATE = 1.1
 """A station that waits for exactly the time it has for closing is seen a little later by the tester."""
 
 _TOGGLE = 0.3  # s

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from secc.bench import requests
-from secc.bench.car import Answer, Car, Phase
+from secc.bench.car import LATE, Answer, Car, Phase
 from secc.bench.case import Case, Need
 from secc.bench.cases.build import Run, car, own
 from secc.bench.trial import Trial
@@ -50,7 +50,7 @@ def _never_answered(data: bytes, text: str, *, closed: bool = True) -> Deed:
     async def deed(ev: Car) -> None:
         await ev.send_raw(data, text)
         timers = ev.trial.timers
-        limit = timers.close if closed else min(timers.message, timers.sequence / 2)
+        limit = timers.close * LATE if closed else min(timers.message, timers.sequence / 2)
         reply = await ev.wire.wait_closed(limit)
         seen = reply.data if isinstance(reply, Frame) else b""
         ev.trial.note("received", "a message" if seen else str(reply), seen)

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from secc.bench import requests
-from secc.bench.car import Car, Phase
+from secc.bench.car import LATE, Car, Phase
 from secc.bench.case import Case, Need
 from secc.bench.cases import discovery
 from secc.bench.cases.build import own
@@ -54,7 +54,7 @@ async def _refused(trial: Trial, hello: bytes, what: str) -> None:
     wire = await trial.connect_below()
     trial.note("sent", f"ClientHello, {what}", hello)
     await wire.send_below(hello)
-    reply = await wire.wait_closed(trial.timers.close)
+    reply = await wire.wait_closed(trial.timers.close * LATE)
     begun = wire.received
     trial.note("received", str(reply) if not isinstance(reply, Frame) else "bytes", begun)
     trial.check(not begun or begun[0] == _ALERT, "an alert", f"{begun[:16].hex()}")
@@ -78,7 +78,7 @@ async def _plain_on_tls(trial: Trial) -> None:
     data = Car(trial).encode(requests.offer(), None, None)
     trial.note("sent", "supportedAppProtocolReq without TLS", data)
     await wire.send_below(data)
-    reply = await wire.wait_closed(trial.timers.close)
+    reply = await wire.wait_closed(trial.timers.close * LATE)
     trial.note("received", str(reply) if not isinstance(reply, Frame) else "a message", wire.received)
     trial.check(not isinstance(reply, Frame), "no V2GTP message", "one")
     trial.check(not isinstance(reply, Silence), f"TCP closed within {trial.timers.close:g} s", reply)
