@@ -7,7 +7,7 @@ What is checked and what happens to the output is shared with ISO 15118-2 (`dc_p
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from secc.config import EnergyMode, Payment
 from secc.messages import din
@@ -207,10 +207,7 @@ def power_on(session: Session, request: din.PowerDeliveryReq) -> Stage:
 
 def look_again(session: Session, _: None) -> Stage:
     """Time for another reading of the output."""
-    request = session.owed
-    if not isinstance(request, din.PowerDeliveryReq):
-        raise RuntimeError("no PowerDeliveryReq waits")
-    return power_on(session, request)
+    return power_on(session, cast("din.PowerDeliveryReq", session.owed))  # nothing else leads here
 
 
 def _chosen_offer(session: Session, request: din.PowerDeliveryReq) -> Offer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from secc.messages import iso2
 from secc.messages.iso2 import ChargeProgress, EVSEProcessing, ResponseCode, UnitSymbol
@@ -75,10 +75,7 @@ def power_on(session: Session, request: iso2.PowerDeliveryReq) -> State:
 
 def look_again(session: Session, _: None) -> State:
     """Time for another reading of the output."""
-    request = session.owed
-    if not isinstance(request, iso2.PowerDeliveryReq):
-        raise RuntimeError("no PowerDeliveryReq waits")
-    return power_on(session, request)
+    return power_on(session, cast("iso2.PowerDeliveryReq", session.owed))  # nothing else leads here
 
 
 def current_demand(session: Session, request: iso2.CurrentDemandReq) -> State:

@@ -364,6 +364,24 @@ def test_a_start_without_the_voltage_is_not_applied_after_2_seconds() -> None:
     assert code(answer(bench.tick(2.1))) == "FAILED_PowerDeliveryNotApplied"
 
 
+def test_an_ev_may_give_up_before_the_start() -> None:
+    bench = DinBench().at_power_on()
+    assert code(bench.ask(d.power(False))) == "OK"
+    assert points(bench.last) == [(0.0, 0.0)]
+    assert bench.stands(S.WAIT_STOP_DC)
+
+
+@pytest.mark.inv("INV-04")
+def test_pre_charge_and_start_need_the_pilot() -> None:
+    bench = DinBench().at_pre_charge()
+    bench.outlet(control_pilot=ControlPilot.B)
+    assert code(bench.ask(d.pre_charge())) == "FAILED"
+    bench = DinBench().at_power_on()
+    assert points(bench.outlet(control_pilot=ControlPilot.B)) == [(0.0, 0.0)]
+    bench.outlet(control_pilot=ControlPilot.C)
+    assert code(bench.ask(d.power(True))) == "FAILED_PowerDeliveryNotApplied"
+
+
 # --- the charge loop ---
 
 

@@ -1,0 +1,42 @@
+"""What differs between the protocols of a session."""
+
+import dataclasses
+
+import pytest
+
+from secc.config import CompatConfig
+from secc.messages import din, iso2
+from secc.session.din.states import DinState
+from secc.session.din.table import DIN
+from secc.session.states import State
+from secc.session.table import ISO2
+
+
+def test_a_row_is_found_by_state_and_input_and_only_while_its_leniency_is_on() -> None:
+    lenient, strict = CompatConfig(), CompatConfig.strict()
+    row = DIN.find(DinState.WAIT_DEMAND, din.SessionStop, lenient)
+    assert row is not None
+    assert row.leniency == "early_session_stop"
+    assert DIN.find(DinState.WAIT_DEMAND, din.SessionStop, strict) is None
+    assert DIN.find(DinState.WAIT_DEMAND, din.CurrentDemandReq, strict) is not None
+    assert DIN.find(DinState.WAIT_DEMAND, iso2.CurrentDemandReq, lenient) is None
+    assert DIN.find(State.WAIT_DEMAND, din.CurrentDemandReq, lenient) is None
+
+
+def test_two_rows_for_the_same_state_and_input_are_a_mistake_of_ours() -> None:
+    with pytest.raises(RuntimeError, match="DIN SPEC 70121: two rows for the same state and input"):
+        dataclasses.replace(DIN, rules=(*DIN.rules, DIN.rules[0]))
+
+
+def test_both_begin_and_end_in_states_of_their_own() -> None:
+    assert (ISO2.begin, ISO2.end) == (State.WAIT_SESSION_SETUP, State.ENDED)
+    assert (DIN.begin, DIN.end) == (DinState.WAIT_SESSION_SETUP, DinState.ENDED)
+
+
+def test_a_state_of_the_same_name_is_of_the_same_kind() -> None:
+    shared = {state.name for state in DinState} & {state.name for state in State}
+    assert shared == {state.name for state in DinState}
+    for name in shared:
+        ours, theirs = DinState[name], State[name]
+        assert (ours.waits_for_ev, ours.in_charge_loop) == (theirs.waits_for_ev, theirs.in_charge_loop)
+        assert (ours.winds_down, ours.ended) == (theirs.winds_down, theirs.ended)
