@@ -40,7 +40,7 @@ class ExpiryWatch:
         self._desk = desk
         self._tell = tell
         self._clock = clock
-        self._told: dict[tuple[str, str, datetime.datetime], str] = {}
+        self._told: dict[tuple[str, str, datetime.datetime], Expiry] = {}
         self.found: tuple[Expiry, ...] = ()
         """What the last look has shown, the first end at the front."""
 
@@ -56,13 +56,13 @@ class ExpiryWatch:
         if now < _EARLIEST:
             return  # without a clock nothing can be said; Plug and Charge is not offered then
         found = [*self._own(now), *await self._of_the_back_end(now)]
-        self.found = tuple(sorted(found, key=lambda one: one.not_after))
-        told = {(one.what, one.identity, one.not_after): str(one) + f" ({one.level})" for one in self.found}
-        for key, one in zip(told, self.found, strict=False):
-            if self._told.get(key) != told[key]:
+        once = {(one.what, one.identity, one.not_after): one for one in found}  # chains share authorities
+        self.found = tuple(sorted(once.values(), key=lambda one: one.not_after))
+        for key, one in once.items():
+            if self._told.get(key) != one:
                 left = f", {max((one.not_after - now).days, 0)} days left" if one.level else ""
                 self._tell(LinkEvent.EXPIRY, f"{one}{left}")
-        self._told = told
+        self._told = once
 
     def _own(self, now: datetime.datetime) -> Iterator[Expiry]:
         for what, name, end in self._ends():

@@ -36,6 +36,10 @@ class Misbehaviour(enum.StrEnum):
     OTHER_EMAID = "another eMAID"
     NO_SUB_CAS = "no Sub-CAs"
     WRONG_READING = "another meter reading in the receipt"
+    WRONG_ID = "another Id referenced"
+    EXTRA_REFERENCE = "one reference too many"
+    SWAPPED_SUB_CAS = "Sub-CAs swapped"
+    OTHER_CAR = "installation signed by another car"
 
 
 @dataclasses.dataclass(slots=True)
@@ -93,6 +97,9 @@ class Wallet:
         chain = self._chain_message()
         if self.misbehaviour is Misbehaviour.NO_SUB_CAS:
             chain = msgspec.structs.replace(chain, sub_certificates=None)
+        elif self.misbehaviour is Misbehaviour.SWAPPED_SUB_CAS and chain.sub_certificates is not None:
+            turned = iso2.SubCertificates(certificate=chain.sub_certificates.certificate[::-1])
+            chain = msgspec.structs.replace(chain, sub_certificates=turned)
         return iso2.PaymentDetailsReq(emaid=emaid, contract_signature_cert_chain=chain)
 
     def authorization(self, challenge: bytes) -> iso2.AuthorizationReq:
@@ -126,6 +133,13 @@ class Wallet:
             case Misbehaviour.CHANGED_BODY if isinstance(body, iso2.AuthorizationReq):
                 changed = msgspec.structs.replace(body, gen_challenge=bytes(16))
                 return sign((Element("AuthorizationReq", changed),), key)
+            case Misbehaviour.WRONG_ID if isinstance(body, iso2.AuthorizationReq):
+                return sign((Element("AuthorizationReq", msgspec.structs.replace(body, id="other")),), key)
+            case Misbehaviour.EXTRA_REFERENCE:
+                point = iso2.DiffieHellmanPublickey(id="id2", value=bytes(65))
+                return sign((element, Element("DHpublickey", point)), key)
+            case Misbehaviour.OTHER_CAR if isinstance(body, iso2.CertificateInstallationReq):
+                return sign((element,), new_key())
             case Misbehaviour.DER_SIGNATURE:
                 return _as_der(sign((element,), key))
             case _:

@@ -117,6 +117,15 @@ def test_contracts_of_the_back_end_are_told_with_what_is_done_about_them(scene: 
     assert scene.watch.found == ()
 
 
+def test_what_occurs_twice_is_told_once(scene: Scene) -> None:
+    root = PKI[Kind.MO_ROOT].certificate
+    scene.desk._trust = trust([(Kind.MO_ROOT, root), (Kind.V2G_ROOT, root)])
+    scene.backend.ends = [contract(root.not_after)] * 2
+    told = scene.look(root.not_after - 3 * DAY)
+    assert len([text for text in told if text.startswith(("root", "contract"))]) == 2
+    assert scene.look(root.not_after - 3 * DAY) == []
+
+
 def test_a_back_end_that_fails_is_complained_of_and_asked_again(scene: Scene) -> None:
     scene.backend.ends = [contract(BEGIN + 20 * DAY)]
     scene.look(BEGIN + DAY)

@@ -62,6 +62,9 @@ REFUSED = [
     (Misbehaviour.CHANGED_BODY, "AuthorizationRes: FAILED_SignatureError"),
     (Misbehaviour.OTHER_ELEMENT, "AuthorizationRes: FAILED_SignatureError"),
     (Misbehaviour.DER_SIGNATURE, "AuthorizationRes: FAILED_SignatureError"),
+    (Misbehaviour.WRONG_ID, "AuthorizationRes: FAILED_SignatureError"),
+    (Misbehaviour.EXTRA_REFERENCE, "AuthorizationRes: FAILED_SignatureError"),
+    (Misbehaviour.SWAPPED_SUB_CAS, "PaymentDetailsRes: FAILED_CertChainError"),
     (Misbehaviour.OTHER_EMAID, "PaymentDetailsRes: FAILED_CertificateNotAllowedAtThisEVSE"),
     (Misbehaviour.NO_SUB_CAS, "PaymentDetailsRes: FAILED_CertChainError"),
     (Misbehaviour.WRONG_READING, "MeteringReceiptRes: FAILED_MeteringSignatureNotValid"),
@@ -78,6 +81,18 @@ def test_every_trick_is_refused_and_the_next_car_charges(site: Site) -> None:
     assert [result.error for result in results[:-1]] == [error for _, error in REFUSED]
     assert results[-1].completed, results[-1].error
     assert len([event for event in site.events() if event[0] == "refused"]) == len(REFUSED)
+
+
+def test_an_installation_that_another_car_has_signed_is_refused(site: Site) -> None:
+    wallet = site.wallet()
+    wallet.misbehaviour = Misbehaviour.OTHER_CAR
+    (result,) = play(site, EnergyMode.AC_THREE_PHASE_CORE, wallet)
+    assert result.error == "CertificateInstallationRes: FAILED_SignatureError"
+    assert site.backend.asked == 0
+
+
+def test_every_trick_is_tried() -> None:
+    assert {trick for trick, _ in REFUSED} | {Misbehaviour.OTHER_CAR} == set(Misbehaviour)
 
 
 def test_a_blocked_contract_is_refused_and_recorded(site: Site) -> None:
