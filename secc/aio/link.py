@@ -257,23 +257,25 @@ class Link(asyncio.BufferedProtocol):
 
     def _perform(self, session: "_Session", output: ConnectionOutput) -> None:
         now = self._loop.time()
+        name = session.connection.session.session_id.hex().upper()
         match output:
             case Heard():
-                self._owner.record(MessageRecord(now, Direction.RECEIVED, output.message))
+                heard = MessageRecord(now, Direction.RECEIVED, output.message, session=name)
+                self._owner.record(heard)
             case Write():
                 self._send(output.data)
                 waited = now - session.request_at
-                self._owner.record(MessageRecord(now, Direction.SENT, output.message, waited))
+                self._owner.record(MessageRecord(now, Direction.SENT, output.message, waited, name))
             case Close():
                 session.close_at = now + output.after
             case Notice():
-                self._owner.record(NoticeRecord(now, output))
+                self._owner.record(NoticeRecord(now, output, name))
             case EndSession():
                 session.end = output
-                self._owner.record(OutputRecord(now, output))
+                self._owner.record(OutputRecord(now, output, name))
             case _:
                 session.outlet.perform(output)
-                self._owner.record(OutputRecord(now, output))
+                self._owner.record(OutputRecord(now, output, name))
 
     async def _release(self, session: "_Session") -> None:
         """Once per session: the outlet is made safe, then somebody else may have it."""

@@ -30,6 +30,8 @@ class MessageRecord:
     message: msgspec.Struct
     response_time: float | None = None
     """Seconds from the last byte of the request to handing over the response; None for requests."""
+    session: str = ""
+    """SessionID in hexadecimal, the one that the station has chosen for this session."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class NoticeRecord:
 
     at: float
     notice: Notice
+    session: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ class OutputRecord:
 
     at: float
     output: Output
+    session: str = ""
 
 
 class LinkEvent(enum.StrEnum):

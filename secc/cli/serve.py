@@ -303,12 +303,13 @@ class _Printer:
 
     def say(self, text: str) -> None:
         if self._json:
+            self._write(telling.said_as_json(text, utc=time.time()))
             return
         self._print(text)
 
     def record(self, record: Record) -> None:
         if self._json:
-            self._write(telling.as_json(record))
+            self._write(telling.as_json(record, utc=time.time()))
             return
         if self._quiet and not _is_milestone(record):
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import enum
 import hashlib
 import json
@@ -92,9 +93,12 @@ def as_text(record: Record) -> str | None:
             return f"   {type(record.what).__name__} " + " ".join(f"{k} {v}" for k, v in words.items())
 
 
-def as_json(record: Record) -> str:
-    """The same as one JSON object."""
-    fields: dict[str, Any] = {"at": round(record.at, 6)}
+def as_json(record: Record, *, utc: float | None = None) -> str:
+    """The same as one JSON object, with the id of its session; `utc`: Unix seconds of now."""
+    fields: dict[str, Any] = {} if utc is None else {"utc": _clock(utc)}
+    fields["at"] = round(record.at, 6)
+    if session := getattr(record, "session", ""):
+        fields["session"] = session
     match record:
         case MessageRecord():
             fields |= {"kind": "message", "direction": record.direction.value}
@@ -112,6 +116,15 @@ def as_json(record: Record) -> str:
         case PlcRecord():
             fields |= {"kind": "plc", "name": type(record.what).__name__, **_plc_words(record.what)}
     return json.dumps(fields)
+
+
+def said_as_json(text: str, *, utc: float) -> str:
+    """What the command itself has to say."""
+    return json.dumps({"utc": _clock(utc), "kind": "said", "text": text})
+
+
+def _clock(utc: float) -> str:
+    return datetime.datetime.fromtimestamp(utc, datetime.UTC).isoformat(timespec="milliseconds")
 
 
 def _plc_words(what: object) -> dict[str, Any]:

@@ -1,10 +1,13 @@
 """`secc health` against a station that runs, one that hangs, and none."""
 
 import http.client
+import json
 import os
 import re
 import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -68,3 +71,21 @@ def test_health_without_metrics(port: int) -> None:
         connection.request("GET", "/metrics")
         assert connection.getresponse().status == 404
         connection.close()
+
+
+def test_each_line_of_the_log_has_a_time_and_those_of_a_session_its_id() -> None:
+    command = [sys.executable, "-m", "secc", "serve", "-i", "lo", "--sdp-port", "0", "--sim", "ac", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        first = next(line for line in process.stdout if "plain " in line)
+        port = re.findall(r"plain (\d+)", first)[0]
+        ev = ["ev", "--host", "::1", "--port", port, "--ac", "--pace", "0.01", "-q", "--loops", "2"]
+        assert main(ev) == 0
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=10)
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert all(line["utc"].endswith("+00:00") for line in lines)
+    sessions = {line.get("session") for line in lines if line["kind"] in ("message", "notice", "output")}
+    (end,) = [line for line in lines if line.get("name") == "EndSession"]
+    assert sessions == {end["session"]} == {end["session_id"]}
+    assert "stopped" in [line["text"] for line in lines if line["kind"] == "said"]
