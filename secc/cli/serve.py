@@ -335,5 +335,15 @@ def _is_milestone(record: Record) -> bool:
 
     if isinstance(record, OutputRecord):
         return isinstance(record.output, EndSession)
-    quiet = (LinkEvent.LISTENING, LinkEvent.DEAF, LinkEvent.FAILED, LinkEvent.TLS_FAILED, LinkEvent.COMPLAINT)
-    return isinstance(record, LinkRecord) and record.event in quiet
+    return isinstance(record, LinkRecord) and record.event in _SAID_ALWAYS
+
+
+_SAID_ALWAYS = (
+    LinkEvent.LISTENING,
+    LinkEvent.DEAF,
+    LinkEvent.FAILED,
+    LinkEvent.TLS_FAILED,
+    LinkEvent.TLS_ALARM,
+    LinkEvent.EXPIRY,
+    LinkEvent.COMPLAINT,
+)
