@@ -1,0 +1,79 @@
+"""An AC outlet on the power line: contactor, meter and control pilot of your own, SLAC before the session.
+
+`drive_pilot` is what SLAC adds to a controller: X1, 5 %, a nominal duty cycle, E/F. `basic_charging` is for
+cars that do not speak. Modems and power line are simulated; leave `modem=` out for a real interface.
+"""
+
+import asyncio
+import time
+
+from secc.aio.plc import PlcStation
+from secc.config import SeccConfig, SlacConfig
+from secc.messages.iso2 import EnergyTransferMode
+from secc.pilot import Drive, PilotSignal
+from secc.session.events import ControlPilot, EvseSnapshot, IsolationLevel, MeterReading
+from secc.sim import Plan, PowerLine, ScriptedEvcc, SimulatedBackend, SimulatedCable, SimulatedPlc, SlacEv
+
+PORT = 25121  # of discovery; a real station keeps to the 15118 of the standard
+
+
+class Outlet:
+    """Replace the body of each method by a call of your driver."""
+
+    def __init__(self, cable: SimulatedCable) -> None:
+        self.cable, self.closed, self.energy, self.oscillating = cable, False, 0.0, asyncio.Event()
+
+    def snapshot(self) -> EvseSnapshot:
+        self.energy += 2.5 * self.closed  # your meter
+        meter = MeterReading(meter_id="METER-1", energy=int(self.energy), utc=int(time.time()))
+        pilot = self.cable.pilot  # your measurement
+        return EvseSnapshot(control_pilot=pilot, utc=time.time(), contactor_closed=self.closed, meter=meter)
+
+    def drive_pilot(self, signal: PilotSignal) -> None:
+        if signal.drive is Drive.PWM:
+            self.oscillating.set()
+        print("pilot:", f"{signal.duty:.0%}" if signal.drive is Drive.PWM else signal.drive.value)
+
+    def basic_charging(self, allowed: bool) -> None:
+        print("a car that does not speak may charge:", allowed)
+
+    def lease(self, seconds: float) -> None:
+        """Restart the watchdog that opens the contactor, see own_controller.py."""
+
+    async def close_contactor(self) -> bool:
+        self.closed = True
+        return True
+
+    async def open_contactor(self) -> bool:
+        await self.make_safe()
+        return True
+
+    async def check_cable(self, max_voltage: float) -> IsolationLevel:
+        return IsolationLevel.INVALID  # AC: never asked
+
+    async def set_output(self, voltage: float, current: float) -> None:
+        """AC: never asked."""
+
+    async def make_safe(self) -> None:
+        self.closed = False
+
+
+async def main() -> None:
+    line, cable = PowerLine(), SimulatedCable(ControlPilot.A)
+    ours = SimulatedPlc(line, bytes.fromhex("0200000000c1"), modem_mac=bytes.fromhex("0200000000aa"))
+    theirs = SimulatedPlc(line, bytes.fromhex("0200000000e1"), modem_mac=bytes.fromhex("0200000000ab"))
+    outlet = Outlet(cable)
+    config = SeccConfig(interface="lo", slac=SlacConfig(enabled=True))
+    async with PlcStation(config, outlet, SimulatedBackend(), modem=ours, sdp_port=PORT):
+        cable.plug_in()
+        await outlet.oscillating.wait()  # a car sees it on its own side
+        found = await SlacEv(theirs).match()
+        print(f"matched in {found.duration:.1f} s, {found.attenuation[found.station]:.0f} dB")
+        plan = Plan(mode=EnergyTransferMode.AC_THREE_PHASE_CORE, loops=5)
+        result = await ScriptedEvcc(plan, cable=cable, interface="lo", sdp_port=PORT, patience=4.0).charge()
+        assert result.completed, result.error
+    print(f"charged: {int(outlet.energy)} Wh")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
