@@ -272,7 +272,7 @@ class Connection:
             self._outputs.append(Close(self._close_delay(outputs)))
 
     def _close_delay(self, outputs: tuple[Output, ...]) -> float:
-        """[V2G2-034]: time to read a last response, where there is one."""
+        """[V2G2-034] [V2G-DC-116]: time to read a last response, where there is one."""
         answered = any(isinstance(output, Send) for output in outputs)
         no_protocol = any(isinstance(o, EndSession) and o.reason.name == "NO_PROTOCOL" for o in outputs)
         return self.session.config.timing.close_delay if answered or no_protocol else 0.0

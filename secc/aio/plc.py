@@ -387,7 +387,8 @@ class PlcStation:
     # --- what the station tells ----------------------------------------------------------------------------
 
     def _record(self, record: Record) -> None:
-        """A session that is over gives up the link, but after its connection: the farewell comes first."""
+        """A session that is over gives up the link, but after its connection: the farewell comes first
+        [V2G-DC-940]."""
         loop = asyncio.get_running_loop()
         match record:
             case OutputRecord(output=EndSession() as end):

@@ -218,7 +218,8 @@ class Session(Agreed):
         signature: Signature | None = None,
         payload: bytes | None = None,
     ) -> None:
-        """Send the response to the request at hand, under the session's id [V2G2-388] [V2G2-390] [V2G2-747].
+        """Send the response to the request at hand, under the session's id [V2G2-388] [V2G2-390] [V2G2-747]
+        [V2G-DC-388].
         `payload`: as these bytes, which say the same."""
         if self._owed is None or type(body) is not self.dialect.pairs[type(self._owed)]:
             raise RuntimeError(f"{type(body).__name__} does not answer {type(self._owed).__name__}")
@@ -366,7 +367,7 @@ class Session(Agreed):
             raise Refused(ResponseCode.FAILED_UNKNOWN_SESSION, why)
 
     def _refuse(self, refused: Refused) -> None:
-        """[V2G2-539]: output off, the paired negative response, end."""
+        """[V2G2-539] [V2G-DC-665]: output off, the paired negative response, end."""
         if self._owed is None:
             self.end(EndReason.REFUSED, str(refused), refused.code)
             return
@@ -442,7 +443,8 @@ class Session(Agreed):
             self.end(EndReason.LEASE_LAPSED, f"no renewal for {self.now - self._lease_until:.3f} s too long")
 
     def _watch_outlet(self, before: ControlPilot) -> None:
-        """Unplugging, a fault or the pilot end what is energised at once [INV-03] [INV-04] [V2G2-025]."""
+        """Unplugging, a fault or the pilot end what is energised at once [INV-03] [INV-04] [V2G2-025]
+        [V2G-DC-962]."""
         pilot = self.evse.control_pilot
         if before.connected and not pilot.connected:
             unplugged = pilot is ControlPilot.A

@@ -32,7 +32,7 @@ def _service_discovery(session: Session, _: din.BodyElement, code: ResponseCode)
 
 
 def services(session: Session, code: ResponseCode) -> din.ServiceDiscoveryRes:
-    """ServiceDiscoveryRes: external payment and the charge service, nothing else [V2G-DC-252]."""
+    """External payment and the charge service, nothing else [V2G-DC-252] [V2G-DC-634]."""
     return din.ServiceDiscoveryRes(
         response_code=code,
         payment_options=din.PaymentOptions(payment_option=(din.PaymentOption.EXTERNAL_PAYMENT,)),

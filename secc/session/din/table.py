@@ -1,6 +1,6 @@
 """Every input that is legal in a state of DIN SPEC 70121; read `secc.session.table` for how to read it.
 
-Theory of operation. DIN is the DC half of ISO 15118-2 as it was two years earlier: the same order of requests
+Theory of operation [V2G-DC-436]. DIN is the DC half of ISO 15118-2 as it was two years earlier: the same order of requests
 with other names, paid outside the car, without TLS, pause, renegotiation and meter. What differs in the rules:
 
 * the station's stop is told by EVSE_Shutdown; EVSENotification says nothing [V2G-DC-500];
