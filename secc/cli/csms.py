@@ -48,7 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cpo", metavar="URL", help="contracts and certificates come from `secc cpo serve`")
     parser.add_argument("--cpo-token", default="", metavar="TOKEN", help="its access token")
     parser.add_argument(
-        "--only", choices=["2.0.1", "1.6"], help="speak one version; otherwise as the station wants"
+        "--only", choices=["2.1", "2.0.1", "1.6"], help="speak one version; otherwise as the station wants"
     )
     parser.add_argument("--quiet", "-q", action="store_true", help="print nothing")
 

@@ -49,10 +49,9 @@ def trigger(desk: Commands, body: Payload) -> Payload:
 
 def set_profile(desk: Commands, body: Payload) -> Payload:
     try:
-        profile = v201.read_profile(body["chargingProfile"], body["evseId"])
+        problem = desk.set_profile(v201.read_profile(body["chargingProfile"], body["evseId"]))
     except ValueError as error:
-        raise CallFailed("FormatViolation", str(error)) from error
-    problem = desk.set_profile(profile)
+        problem = str(error)
     if problem:
         info = {"reasonCode": "InvalidProfile", "additionalInfo": problem[:512]}
         return {"status": "Rejected", "statusInfo": info}

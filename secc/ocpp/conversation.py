@@ -22,12 +22,16 @@ from secc.ocpp.rpc import CallFailed, Handler, NoAnswer
 from secc.ocpp.settings import OcppConfig, OcppVersion
 from secc.ocpp.store import Entry, Event, Store
 from secc.ocpp.v16 import V16
-from secc.ocpp.v201 import V201
+from secc.ocpp.v201 import V21, V201
 from secc.ocpp.words import EventKind, Payload, Registration, TransactionEvent
 
 T = TypeVar("T")
 
-DIALECTS: dict[OcppVersion, Dialect] = {OcppVersion.V201: V201(), OcppVersion.V16: V16()}
+DIALECTS: dict[OcppVersion, Dialect] = {
+    OcppVersion.V21: V21(),
+    OcppVersion.V201: V201(),
+    OcppVersion.V16: V16(),
+}
 EARLIEST = 1_577_836_800.0
 """2020: a CSMS that says less has no clock."""
 SKEW = 2.0

@@ -90,7 +90,7 @@ class CsmsDouble:
         self,
         ecosystem: Ecosystem | None = None,
         *,
-        versions: Sequence[OcppVersion] = (OcppVersion.V201, OcppVersion.V16),
+        versions: Sequence[OcppVersion] = tuple(OcppVersion),
         password: str | None = None,
         context: ssl.SSLContext | None = None,
         show: Callable[[str], None] = lambda _line: None,

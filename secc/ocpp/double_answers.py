@@ -75,7 +75,7 @@ async def _send_signed(csms: CsmsDouble, station: str, chain: str, kind: str) ->
     await asyncio.sleep(0.01)
     body: Payload = {"certificateChain": chain, "certificateType": kind}
     try:
-        if csms.version_of(station) is OcppVersion.V201:
+        if csms.version_of(station) is not OcppVersion.V16:
             await csms.command(station, "CertificateSigned", body)
         elif kind == "V2GCertificate":
             await csms.command(station, *v16.transfer("CertificateSigned", body))
@@ -179,19 +179,21 @@ PNC: dict[str, Answering] = {
     "GetCertificateStatus": certificate_status,
     "SignCertificate": sign_certificate,
 }
+_OF_2: dict[str, Answering] = {
+    "Authorize": authorize,
+    "BootNotification": boot,
+    "Get15118EVCertificate": provision,
+    "GetCertificateStatus": certificate_status,
+    "Heartbeat": heartbeat,
+    "NotifyReport": nothing,
+    "SecurityEventNotification": nothing,
+    "SignCertificate": sign_certificate,
+    "StatusNotification": nothing,
+    "TransactionEvent": transaction_event,
+}
 ANSWERS: dict[OcppVersion, dict[str, Answering]] = {
-    OcppVersion.V201: {
-        "Authorize": authorize,
-        "BootNotification": boot,
-        "Get15118EVCertificate": provision,
-        "GetCertificateStatus": certificate_status,
-        "Heartbeat": heartbeat,
-        "NotifyReport": nothing,
-        "SecurityEventNotification": nothing,
-        "SignCertificate": sign_certificate,
-        "StatusNotification": nothing,
-        "TransactionEvent": transaction_event,
-    },
+    OcppVersion.V21: _OF_2,
+    OcppVersion.V201: _OF_2,
     OcppVersion.V16: {
         "Authorize": authorize_tag,
         "BootNotification": boot,

@@ -13,6 +13,8 @@ from secc.errors import ConfigError
 class OcppVersion(enum.StrEnum):
     """Versions of OCPP, by their names."""
 
+    V21 = "2.1"
+    """With what 2.0.1 has too, no more."""
     V201 = "2.0.1"
     V16 = "1.6"
 
@@ -31,7 +33,7 @@ class OcppConfig:
     identity: str = ""
     """Name of the station at the CSMS; empty: the EVSEID, with `-` for `*`."""
     versions: tuple[OcppVersion, ...] = (OcppVersion.V201, OcppVersion.V16)
-    """Offered in this order; the CSMS chooses one."""
+    """Offered in this order; the CSMS chooses one. `2.1` can be put before them."""
     security_profile: int = 1
     """0 nothing (laboratory only), 1 password, 2 password over TLS, 3 TLS with a certificate of our own."""
     password_file: pathlib.Path | None = None
@@ -92,7 +94,7 @@ class OcppConfig:
         if self.url:
             self._check_url()
         _check(re.fullmatch(r"[A-Za-z0-9*_=|@.:+-]{0,48}", self.identity) is not None, "identity", _IDENTITY)
-        _check(0 < len(self.versions) == len(set(self.versions)), "versions", "one or both, each once")
+        _check(0 < len(self.versions) == len(set(self.versions)), "versions", "at least one, each once")
         _check(0 <= self.security_profile <= 3, "security_profile", "0..3")
         _check(65_536 <= self.max_message <= 16_777_216, "max_message", "65536..16777216")
         _check(1 <= self.attempts <= 100, "attempts", "1..100")

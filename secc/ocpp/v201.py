@@ -98,6 +98,12 @@ class V201:
         return "SecurityEventNotification", body
 
 
+class V21(V201):
+    """OCPP 2.1, as far as 2.0.1 goes: what is sent is the same, the schemas are its own."""
+
+    version = OcppVersion.V21
+
+
 _STATUS = {
     ConnectorStatus.AVAILABLE: "Available",
     ConnectorStatus.UNAVAILABLE: "Unavailable",
@@ -163,8 +169,9 @@ def id_token(token: IdToken) -> Payload:
 
 
 def read_id_token(body: Payload) -> IdToken:
-    """The reverse."""
-    return IdToken(body["idToken"], TokenKind(body["type"]))
+    """The reverse; 2.1 has more kinds than we know, and lets others be made up."""
+    known = body["type"] in TokenKind.__members__.values()
+    return IdToken(body["idToken"], TokenKind(body["type"]) if known else TokenKind.CENTRAL)
 
 
 def read_token_info(body: Payload) -> TokenInfo:
@@ -175,7 +182,11 @@ def read_token_info(body: Payload) -> TokenInfo:
 
 
 def read_profile(body: Payload, evse: int) -> Profile:
-    """ChargingProfileType; raises ValueError for what contradicts itself."""
+    """ChargingProfileType; raises ValueError for what is not supported: 2.1 has kinds of its own."""
+    if any(
+        "limit" not in period for one in body["chargingSchedule"] for period in one["chargingSchedulePeriod"]
+    ):
+        raise ValueError("a period without a limit")
     schedules = tuple(_read_schedule(one) for one in body["chargingSchedule"])
     return Profile(
         id=body["id"],

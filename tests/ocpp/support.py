@@ -239,3 +239,4 @@ async def line(csms: CsmsDouble, config: Any = eim_config, **ocpp: Any) -> Async
 
 
 BOTH = (OcppVersion.V201, OcppVersion.V16)
+ALL = tuple(OcppVersion)

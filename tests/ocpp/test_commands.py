@@ -379,3 +379,42 @@ def test_a_rejected_station_takes_no_commands() -> None:
                 await ask(csms, "GetLocalListVersion", {})
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"chargingProfilePurpose": "PriorityCharging"},
+        {"chargingProfileKind": "Dynamic"},
+        {
+            "chargingSchedule": [
+                {"id": 1, "chargingRateUnit": "W", "chargingSchedulePeriod": [{"startPeriod": 0}]}
+            ]
+        },
+    ],
+)
+def test_what_only_2_1_has_is_rejected_in_its_words(change: Payload) -> None:
+    body = profile(V201, 1000.0)
+    body["chargingProfile"] |= change
+    csms = knowing(version=OcppVersion.V21)
+
+    async def run() -> Payload:
+        async with line(csms, versions=(OcppVersion.V21,)):
+            return await ask(csms, "SetChargingProfile", body)
+
+    assert asyncio.run(run())["status"] == "Rejected"
+
+
+def test_a_kind_of_token_that_2_1_lets_be_made_up_may_charge() -> None:
+    csms = knowing("CARD", version=OcppVersion.V21)
+
+    async def run() -> None:
+        async with line(csms, versions=(OcppVersion.V21,)) as running:
+            start = {"remoteStartId": 1, "idToken": {"idToken": "CARD", "type": "DirectPayment"}}
+            assert await ask(csms, "RequestStartTransaction", start) == {"status": "Accepted"}
+            result = await running.charge()
+            assert result.completed, result.error
+            await running.delivered()
+
+    asyncio.run(run())
+    assert [booked.token for booked in csms.books.values()] == ["CARD"]

@@ -33,7 +33,7 @@ from secc.ocpp.words import (
     Trigger,
 )
 from secc.pki.contract import OcspRequestData
-from tests.ocpp.support import BOTH
+from tests.ocpp.support import ALL
 
 AT = 1_790_000_000.5
 ISO = "2026-09-21T14:13:20.500Z"
@@ -75,7 +75,7 @@ def test_times_are_utc_with_milliseconds() -> None:
     assert from_iso(3) is None
 
 
-@pytest.mark.parametrize("version", BOTH)
+@pytest.mark.parametrize("version", ALL)
 def test_everything_that_goes_out_keeps_its_schema(version: OcppVersion) -> None:
     dialect = DIALECTS[version]
     requests = [

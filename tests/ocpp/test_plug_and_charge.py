@@ -14,7 +14,7 @@ from secc.ocpp.double import CsmsDouble, Heard
 from secc.ocpp.settings import OcppVersion
 from secc.ocpp.words import CertificateStatus, TokenStatus
 from secc.sim import EvResult
-from tests.ocpp.support import BOTH, EMAID_TEXT, Certificates, accounts, line, pnc_config
+from tests.ocpp.support import ALL, BOTH, EMAID_TEXT, Certificates, accounts, line, pnc_config
 
 
 def play(
@@ -44,12 +44,12 @@ def named(csms: CsmsDouble, name: str) -> list[dict[str, object]]:
     return [body_of(one) for one in csms.heard if name in (one.action, one.payload.get("messageId"))]
 
 
-@pytest.mark.parametrize("version", BOTH)
+@pytest.mark.parametrize("version", ALL)
 def test_a_car_from_the_factory_gets_a_contract_and_charges(
     certificates: Certificates, version: OcppVersion
 ) -> None:
     csms = CsmsDouble(accounts(certificates), versions=(version,))
-    result, told = play(certificates, csms, new=True, meter_interval=0.05)
+    result, told = play(certificates, csms, new=True, meter_interval=0.05, versions=ALL)
     assert result.completed, (result.error, told)
     assert "CertificateInstallationReq" in result.requests
     (provisioning,) = named(csms, "Get15118EVCertificate")
