@@ -232,7 +232,7 @@ SETUPS: Mapping[str, Setup] = {
             payment=_BOTH,
             backend=_site,
             declared=_PNC,
-            only=("DC_VTB_MeteringReceipt", "DC_VTB_CurrentDemand"),
+            only=("DC_VTB_MeteringReceipt", "DC_VTB_CurrentDemand", "SESSION_DC_PNC"),
         ),
         Setup(
             name="contracts only",

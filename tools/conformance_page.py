@@ -104,7 +104,9 @@ def differences(found: Found, explanations: Sequence[dict[str, Any]]) -> str:
         ids = [id_ for id_ in ids if entry.get("says", "") in found[id_]["reason"]]
         left = [id_ for id_ in left if id_ not in ids]
         if ids:
-            lines.append(f"| {', '.join(short(ids))} | {said(found[ids[0]])} | {entry['text'].strip()} |")
+            lines.append(
+                f"| {', '.join(short(ids))} | {said(found[ids[0]])} | {' '.join(entry['text'].split())} |"
+            )
     lines += [f"| {', '.join(short([id_]))} | {said(found[id_])} | |" for id_ in left]
     return "\n".join(lines)
 
