@@ -23,8 +23,9 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,8 @@ class Figures:
     due_scan: float
     sweep_per_second: float
     sweep_seconds: float
+    cpu_milliseconds: float
+    """Processor time of one renewal, workers and database: other work on the machine does not count."""
     killed_after: int
     lost: int
     double: int
@@ -186,7 +189,7 @@ def measure(place: Place, url: str, size: int) -> Figures:
     say(f"{size}: answers/s kept {kept:.0f}, made {made:.0f}")
     scan = timed(lambda: service.contracts.due_buckets(service.clock())) * 1000
     megabytes = database_size(service)
-    seconds, killed_after = sweep(service, place, url, size)
+    seconds, killed_after, each = sweep(service, place, url, size)
     lost, double = count_faults(service, size)
     say(f"{size}: renewed in {seconds:.0f} s, lost {lost}, double {double}")
     service.close()
@@ -201,6 +204,7 @@ def measure(place: Place, url: str, size: int) -> Figures:
         due_scan=scan,
         sweep_per_second=size / seconds,
         sweep_seconds=seconds,
+        cpu_milliseconds=each * 1000,
         killed_after=killed_after,
         lost=lost,
         double=double,
@@ -322,8 +326,11 @@ def answers(service: Service, requests: list[bytes], *, rounds: int) -> float:
 # --- the sweep --------------------------------------------------------------------------------------------
 
 
-def sweep(service: Service, place: Place, url: str, size: int) -> tuple[float, int]:
-    """Everything is due; two workers, one killed when a third is done, another takes its place."""
+def sweep(service: Service, place: Place, url: str, size: int) -> tuple[float, int, float]:
+    """Everything is due; two workers, one killed when a third is done, another takes its place.
+
+    Seconds, how many were renewed at the kill, seconds of processor time for each after the first tenth.
+    """
     with service.database.engine.begin() as connection:
         connection.execute(text("SET statement_timeout = 0"))
         values = {"renew_at": service.clock() - DAY}
@@ -331,11 +338,14 @@ def sweep(service: Service, place: Place, url: str, size: int) -> tuple[float, i
     before = renewed(service)
     spawn = multiprocessing.get_context("spawn")
     workers = [spawn.Process(target=work, args=(place.settings(url),), daemon=True) for _ in range(2)]
-    began = time.monotonic()
+    postmaster = postmaster_of(service)
+    began, base = time.monotonic(), (0, 0.0)
     for worker in workers:
         worker.start()
     killed_after = 0
     while (done := renewed(service) - before) < size:
+        if not base[0] and done >= size // 10:  # the start of processes is not counted
+            base = (done, cpu_of_all(workers, postmaster))
         if not killed_after and done >= size // 3:
             workers[0].kill()
             killed_after = done
@@ -343,10 +353,35 @@ def sweep(service: Service, place: Place, url: str, size: int) -> tuple[float, i
             workers[-1].start()
         time.sleep(max(0.2, size / 200_000))  # to count is work as well
     seconds = time.monotonic() - began
+    spent = cpu_of_all(workers, postmaster) - base[1]
     for worker in workers:
         worker.kill()
         worker.join()
-    return seconds, killed_after
+    return seconds, killed_after, spent / max(1, size - base[0])
+
+
+def cpu_of(pid: int, *, children: bool = False) -> float:
+    """Seconds of processor time of a process, also one that was killed and not yet looked after."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return 0.0
+    ticks = sum(int(one) for one in fields[11 : 15 if children else 13])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def cpu_of_all(workers: Sequence[SpawnProcess], postmaster: int) -> float:
+    """Of the workers and of the whole server, with those of its processes that have ended."""
+    found = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
+    server = cpu_of(postmaster, children=True) + sum(cpu_of(int(one)) for one in found)
+    return server + sum(cpu_of(worker.pid or 0) for worker in workers)
+
+
+def postmaster_of(service: Service) -> int:
+    """The parent of the process that serves this connection."""
+    with service.database.read() as connection:
+        backend = int(connection.execute(text("SELECT pg_backend_pid()")).scalar_one())
+    return int(Path(f"/proc/{backend}/stat").read_text().rsplit(")", 1)[1].split()[1])
 
 
 def work(settings: CpoSettings) -> None:
