@@ -61,6 +61,8 @@ def set_profile(desk: Commands, body: Payload) -> Payload:
 def clear_profile(desk: Commands, body: Payload) -> Payload:
     which = body.get("chargingProfileCriteria", {})
     purpose = which.get("chargingProfilePurpose")
+    if purpose is not None and purpose not in Purpose.__members__.values():
+        return {"status": "Unknown"}  # one of 2.1 that we never keep
     found = desk.clear_profiles(
         ProfileFilter(
             id=body.get("chargingProfileId"),

@@ -400,6 +400,8 @@ def test_what_only_2_1_has_is_rejected_in_its_words(change: Payload) -> None:
 
     async def run() -> Payload:
         async with line(csms, versions=(OcppVersion.V21,)):
+            clear = {"chargingProfileCriteria": {"chargingProfilePurpose": "LocalGeneration"}}
+            assert await ask(csms, "ClearChargingProfile", clear) == {"status": "Unknown"}
             return await ask(csms, "SetChargingProfile", body)
 
     assert asyncio.run(run())["status"] == "Rejected"
