@@ -17,6 +17,12 @@ from secc.sim import PowerLine, SimulatedPlc
 from secc.sim.certificates import make_throwaway_pki
 
 
+@pytest.fixture(autouse=True)
+def nobody_at_the_port_of_discovery(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other programs of this machine are not under test: any port will do."""
+    monkeypatch.setattr(doctor, "SDP_PORT", 0)
+
+
 def findings(tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, str]]:
     """Exit code, and the grade by what was looked at."""
     (tmp_path / "station.toml").write_text(text)
