@@ -298,6 +298,10 @@ class DcConfig:
     """A, as told to the EV."""
     current_regulation_tolerance: float | None = None
     """A, as told to the EV; None leaves it out."""
+    current_ramp: float | None = None
+    """A/s by which the set-point may rise; it falls at once. None: the power stage has a ramp of its own."""
+    tell_energy: bool = False
+    """Tell EVSEEnergyToBeDelivered to an EV that has said how much it wants: as far as its schedule goes."""
     pre_charge_current: float = 2.0
     """A during pre-charge, at most 2 [INV-05]."""
     pre_charge_tolerance: float = 20.0
@@ -311,6 +315,8 @@ class DcConfig:
         check_range(self.max_power, "energy.dc.max_power", 0.0, 10_000_000.0)
         check_range(self.peak_current_ripple, "energy.dc.peak_current_ripple", 0.0, 1000.0)
         check_range(self.pre_charge_current, "energy.dc.pre_charge_current", 0.0, 2.0)
+        if self.current_ramp is not None:
+            check_range(self.current_ramp, "energy.dc.current_ramp", 0.1, 10_000.0)
         check_range(self.pre_charge_tolerance, "energy.dc.pre_charge_tolerance", 0.0, 100.0)
         if self.current_regulation_tolerance is not None:
             check_range(

@@ -31,6 +31,18 @@ def power(session: Session) -> Fraction:
     return least(decimal(session.config.energy.dc.max_power), shared_power(session))
 
 
+def deliverable(session: Session) -> Fraction | None:
+    """Wh that an EV gets by its own wish and the schedule, DC; None while one of them is missing."""
+    parameters, offer = session.parameters, session.latest_offer
+    if parameters is None or parameters.energy is None or offer is None:
+        return None
+    schedule = offer.followed
+    ends = [*(step.start for step in schedule.steps[1:]), schedule.end]
+    steps = zip(schedule.steps, ends, strict=True)
+    most = sum((decimal(step.max_power) * (end - step.start) for step, end in steps), ZERO) / 3600
+    return least(parameters.energy, most)
+
+
 def ac_current(session: Session) -> Fraction:
     """A per phase that the EV may draw now [V2G2-844]."""
     ac = session.config.energy.ac

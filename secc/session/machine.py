@@ -109,6 +109,7 @@ class Session(Agreed):
         self._owed: Body | None = None
         self._outputs: list[Output] = []
         self._set_output: SetOutput | None = None
+        self._ramped_at = now
         self.evse = metering.checked(self, snapshot)
         self.start_timer(Timer.COMMUNICATION_SETUP)  # [V2G2-716]
         self.start_timer(Timer.SEQUENCE)
@@ -270,11 +271,21 @@ class Session(Agreed):
         self._renew_lease(apply_limits=False)
 
     def command(self, volts: float, amperes: float) -> None:
-        """A DC set-point; repeats are left out."""
-        output = SetOutput(volts, amperes)
+        """A DC set-point; repeats are left out, and the current rises no faster than it may."""
+        output = SetOutput(volts, self._ramped(amperes))
         if output != self._set_output:
             self._set_output = output
             self._outputs.append(output)
+
+    def _ramped(self, amperes: float) -> float:
+        """Down at once; up by so much since the last look, which is at least at each renewal of the lease."""
+        ramp = self.config.energy.dc.current_ramp
+        if ramp is None:
+            return amperes
+        before = 0.0 if self._set_output is None else self._set_output.current
+        elapsed = 0.0 if self._set_output is None else self.now - self._ramped_at
+        self._ramped_at = self.now
+        return min(amperes, quantities.milli(quantities.decimal(before + ramp * elapsed)))
 
     def off(self, why: str | None = None, *, final: bool = False) -> None:
         """Output off, whatever was on; `why` makes a notice, `final` means every switch of the outlet."""

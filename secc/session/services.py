@@ -1,8 +1,8 @@
 """Services: charging, certificates, and what the integrator adds.
 
 An EV sees a service in ServiceDiscoveryRes, asks for its parameter sets with ServiceDetailReq, and chooses
-with PaymentServiceSelectionReq. What was not offered on this connection can neither be asked for nor chosen. The
-handlers are in `secc.session.handlers.services`.
+with PaymentServiceSelectionReq. What was not offered on this connection can neither be asked for nor chosen.
+The handlers are in `secc.session.handlers.services`.
 """
 
 from __future__ import annotations

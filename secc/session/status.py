@@ -56,6 +56,7 @@ def charge_parameter(
         )
     config = session.config.energy.dc
     tolerance = config.current_regulation_tolerance
+    energy = limits.deliverable(session) if config.tell_energy else None
     return iso2.DCEVSEChargeParameter(
         dc_evse_status=dc_status(session),
         evse_maximum_current_limit=quantities.limit(limits.current(session), UnitSymbol.A),
@@ -67,6 +68,7 @@ def charge_parameter(
             None if tolerance is None else quantities.measured(tolerance, UnitSymbol.A)
         ),
         evse_peak_current_ripple=quantities.measured(config.peak_current_ripple, UnitSymbol.A),
+        evse_energy_to_be_delivered=None if energy is None else quantities.limit(energy, UnitSymbol.WH),
     )
 
 
