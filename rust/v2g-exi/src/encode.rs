@@ -3,7 +3,9 @@
 use crate::bits::{head, Writer};
 use crate::decode::MAX_DEPTH;
 use crate::error::EncodeError;
-use crate::grammar::{Count, Datatype, DatatypeKind, Grammar, Kind, Production, Root, Slices, State};
+use crate::grammar::{
+    Count, Datatype, DatatypeKind, Grammar, Kind, Production, Root, Short, Slices, State, ABSTRACT,
+};
 use crate::value::{Given, NO_NAME, ROOT, WILD};
 
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +19,9 @@ struct Frame {
 }
 
 const EMPTY: Frame = Frame { state: 0, counter: 0, name: NO_NAME, relaxed: false, ended: false };
+
+/// Integers below take at most three octets.
+const SHORT: i64 = 1 << 21;
 
 /// Escape, then the first of the second-level productions at the start of a simple value: the end.
 const UNDECLARED_END: u64 = 0b1000;
@@ -107,13 +112,13 @@ impl<'g> Encoder<'g> {
     /// Starts the complex element of `production`.
     #[inline(always)]
     pub fn open(&mut self, code: u16, production: &Production) -> Outcome<()> {
-        if self.tables.types.get(production.target as usize).is_none_or(|t| t.is_abstract) {
+        if production.record == ABSTRACT || production.kind != Kind::Complex {
             return Err(self.fault(production.name, "is abstract and cannot be written".into()));
         }
         let bits = self.state()?.bits;
         self.writer.bits(code.into(), bits.into());
         self.advance(production)?;
-        self.push(production.target, production.name, false)
+        self.push_state(production.start, production.name, false)
     }
 
     /// Writes a simple element, attribute, content or text.
@@ -137,9 +142,24 @@ impl<'g> Encoder<'g> {
                     );
                     return Ok(());
                 }
-                self.writer.bits(u64::from(code) << 1, bits.wrapping_add(1));
-                self.datum(production.target, production.name, value)?;
-                self.writer.bits(0, 1);
+                // Types of such a production have no bounds that short values could break.
+                match (production.short, value) {
+                    (Short::Signed, Given::Integer(v)) if v ^ v >> 63 < SHORT => {
+                        let raw = (v ^ v >> 63) as u64;
+                        self.short_integer(code, bits, Some(v as u64 >> 63), raw, 1);
+                    }
+                    (Short::Unsigned, Given::Integer(v)) if (0..SHORT).contains(&v) => {
+                        self.short_integer(code, bits, None, v as u64, 1);
+                    }
+                    (Short::Unsigned, Given::Unsigned(v)) if v < SHORT as u64 => {
+                        self.short_integer(code, bits, None, v, 1);
+                    }
+                    _ => {
+                        self.writer.bits(u64::from(code) << 1, bits.wrapping_add(1));
+                        self.datum(production.target, production.name, value)?;
+                        self.writer.bits(0, 1);
+                    }
+                }
                 Ok(())
             }
             Kind::Content if self.ends_empty(value) => {
@@ -202,9 +222,7 @@ impl<'g> Encoder<'g> {
     /// index of the literal, 0 or 1.
     #[inline(always)]
     pub fn record(&mut self, code: u16, production: &Production, values: [i32; 3]) -> Outcome<()> {
-        let element = self.tables.types.get(production.target as usize);
-        let Some(record) = element.and_then(|t| self.tables.records.get((t.record as usize).wrapping_sub(1)))
-        else {
+        let Some(record) = self.tables.records.get((production.record as usize).wrapping_sub(1)) else {
             return Err(self.fault(production.name, "is not a record".into()));
         };
         let tail = record.tail.as_ref().map(|t| (t, values.get(record.fixed as usize).copied().unwrap_or(0)));
@@ -222,11 +240,8 @@ impl<'g> Encoder<'g> {
         self.advance(production)?;
         self.writer.bits(head(word, record.width.into()), record.width.into());
         if let Some((tail, value)) = tail {
-            if tail.signed {
-                self.writer.bits((value as u32 >> 31).into(), 1);
-            }
-            self.unsigned((value ^ value >> 31) as u64);
-            self.writer.bits(0, 2);
+            let sign = if tail.signed { Some(u64::from(value as u32 >> 31)) } else { None };
+            self.short_integer(0, 0, sign, (value ^ value >> 31) as u64, 2);
         }
         Ok(())
     }
@@ -355,12 +370,17 @@ impl<'g> Encoder<'g> {
         let Some(element) = self.tables.types.get(type_index as usize) else {
             return Err(self.fault(name, "has no type in the tables".into()));
         };
+        self.push_state(element.start, name, relaxed)
+    }
+
+    #[inline(always)]
+    fn push_state(&mut self, state: u16, name: u16, relaxed: bool) -> Outcome<()> {
         let Some(outer) = self.outer.get_mut(self.depth) else {
             return Err(self.fault(name, format!("more than {MAX_DEPTH} levels")));
         };
         *outer = self.frame;
         self.depth = self.depth.wrapping_add(1);
-        self.frame = Frame { state: element.start, counter: 0, name, relaxed, ended: false };
+        self.frame = Frame { state, counter: 0, name, relaxed, ended: false };
         Ok(())
     }
 
@@ -453,6 +473,32 @@ impl<'g> Encoder<'g> {
             _ => return Err(self.refused(d, name, value)),
         }
         Ok(())
+    }
+
+    /// An event code of `lead` bits with the zero of CH behind it unless there is no code, a sign, an integer of at most
+    /// three octets, and `ends` zeros, in as few steps as possible.
+    #[inline(always)]
+    fn short_integer(&mut self, code: u16, lead: u32, sign: Option<u64>, raw: u64, ends: u32) {
+        let mut head = u64::from(code) << 1;
+        let mut width = if lead == 0 { 0 } else { lead.wrapping_add(1) };
+        if let Some(sign) = sign {
+            head = head << 1 | sign;
+            width = width.wrapping_add(1);
+        }
+        let (octets, bits) = if raw < 0x80 {
+            (raw, 8)
+        } else if raw < 0x4000 {
+            ((raw & 0x7F | 0x80) << 8 | raw >> 7, 16)
+        } else {
+            ((raw & 0x7F | 0x80) << 16 | (raw >> 7 & 0x7F | 0x80) << 8 | raw >> 14, 24)
+        };
+        let all = width.wrapping_add(bits).wrapping_add(ends);
+        if all <= 32 {
+            let word = head.wrapping_shl(bits) | octets;
+            return self.writer.bits(word.wrapping_shl(ends), all);
+        }
+        self.writer.bits(head, width);
+        self.writer.bits(octets.wrapping_shl(ends), bits.wrapping_add(ends));
     }
 
     #[inline(always)]
