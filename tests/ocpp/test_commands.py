@@ -368,6 +368,21 @@ def test_nonsense_ends_nothing(text: str) -> None:
     talk(V201, script)
 
 
+def test_a_message_that_is_too_long_costs_a_connection_and_no_session() -> None:
+    async def script(csms: CsmsDouble, running: Running) -> None:
+        charging = asyncio.create_task(running.charge(loops=20))
+        await running.until(lambda: running.evse.snapshot().contactor_closed)
+        await csms.send(STATION, json.dumps([2, "m", "Reset", {"type": "x" * 1_000_000}]))
+        await running.until(lambda: csms.connections == 2)
+        result = await charging
+        assert result.completed, result.error
+        await running.delivered()
+
+    csms = talk(V201, script, "FREE", free_token="FREE")
+    (booked,) = csms.books.values()
+    assert booked.ended
+
+
 def test_a_rejected_station_takes_no_commands() -> None:
     csms = CsmsDouble(accounts())
     csms.faults.registration = Registration.REJECTED

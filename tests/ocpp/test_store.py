@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -132,3 +135,39 @@ def test_closing_waits_for_what_is_under_way(tmp_path: Path) -> None:
         for one in writing:
             one.result()  # what came too late is in memory
     assert "closed" in store.problem
+
+
+APPENDING = """
+import sys
+from pathlib import Path
+from secc.ocpp.store import Store
+from tests.ocpp.test_store import event
+store = Store(Path(sys.argv[1]))
+begin = int(sys.argv[2])
+for seq in range(begin, begin + 100_000):
+    store.append([event(seq)], {"last": seq})
+    print(seq, flush=True)
+"""
+
+
+def test_what_was_promised_is_there_whenever_the_process_is_killed(tmp_path: Path) -> None:
+    path = tmp_path / "station.db"
+    found: list[int] = []
+    for kills in range(4):
+        command = [sys.executable, "-c", APPENDING, str(path), str(len(found))]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            promised = [int(process.stdout.readline()) for _ in range(7 * kills + 3)]
+            process.send_signal(signal.SIGKILL)
+            promised += [int(line) for line in process.stdout if line.endswith("\n")]
+        store = Store(path)
+        found = [
+            entry.event.seq
+            for entry in store.pending(most=100_000)
+            if isinstance(entry.event, TransactionEvent)
+        ]
+        assert found == list(range(len(found)))
+        assert found[-1] >= promised[-1]
+        assert store.get("last") == found[-1]
+        assert store.problem == ""
+        store.close()
