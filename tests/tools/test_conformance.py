@@ -1,0 +1,70 @@
+"""Results of several stations become one, and one page."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+
+from secc.bench import ALL, Facts, Need, Outcome, Report, Target, Verdict
+from tools.conformance import SETUPS, merge
+from tools.conformance_page import differences, reasons, short, table
+
+FIRST, SECOND, THIRD, FOURTH = ALL[:4]
+
+
+def report(name: str, *outcomes: Outcome) -> Report:
+    began = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    return Report(target=Target(), facts=Facts(), outcomes=outcomes, began=began, duration=1.0, name=name)
+
+
+def test_failed_anywhere_is_failed_and_passed_somewhere_is_passed() -> None:
+    one = report(
+        "one",
+        Outcome(case=FIRST, verdict=Verdict.PASS),
+        Outcome(case=SECOND, verdict=Verdict.NOT_APPLICABLE, reason=Need.DC.value),
+        Outcome(case=THIRD, verdict=Verdict.NOT_APPLICABLE, reason=Need.AC.value),
+        Outcome(case=FOURTH, verdict=Verdict.PASS),
+    )
+    other = report(
+        "other",
+        Outcome(case=FIRST, verdict=Verdict.FAIL, reason="expected 1; got 2"),
+        Outcome(case=SECOND, verdict=Verdict.PASS),
+        Outcome(case=THIRD, verdict=Verdict.NOT_APPLICABLE, reason=Need.WAKE.value),
+        Outcome(case=FOURTH, verdict=Verdict.INCONCLUSIVE, reason="lost"),
+    )
+    merged = {entry.case.id: entry for entry in merge([one, other])}
+    assert merged[FIRST.id].verdict is Verdict.FAIL
+    assert merged[FIRST.id].where == ("other",)
+    assert merged[SECOND.id].verdict is Verdict.PASS
+    assert merged[THIRD.id].text == Need.WAKE.value
+    assert merged[FOURTH.id].verdict is Verdict.INCONCLUSIVE
+
+
+def test_every_case_of_the_list_is_run_against_one_of_the_stations() -> None:
+    run = {case.id for setup in SETUPS.values() for case in setup.cases()}
+    assert run == {case.id for case in ALL}
+
+
+def test_the_stations_are_by_the_letter_and_differ() -> None:
+    configs = [setup.config() for setup in SETUPS.values()]
+    assert all(
+        not getattr(one.compat, field.name) for one in configs for field in dataclasses.fields(one.compat)
+    )
+    assert {one.tls.policy.value for one in configs} == {"off", "optional", "required"}
+
+
+def test_the_page_counts_and_explains() -> None:
+    found = {
+        FIRST.id: {"verdict": "pass", "reason": "", "remarks": []},
+        SECOND.id: {"verdict": "fail", "reason": "expected | 1", "remarks": []},
+        THIRD.id: {"verdict": "not applicable", "reason": "no TLS", "remarks": []},
+    }
+    assert "| **all** | **1** | **2** | **1** | **0** | **1** |" in table(found)
+    assert "| no TLS | CMN SDP 003 |" in reasons(found)
+    explained = differences(found, [{"cases": ["*SDP_002"], "says": "expected", "text": "so\nit is\n"}])
+    assert "| CMN SDP 002 | expected \\| 1 | so it is |" in explained
+
+
+def test_numbers_of_a_group_stand_together() -> None:
+    ids = ["TC_SECC_DC_VTB_PreCharge_001", "TC_SECC_DC_VTB_PreCharge_003", "BENCH_EXI_CUT"]
+    assert short(ids) == ["DC PreCharge 001 003", "EXI\\_CUT"]
