@@ -23,7 +23,9 @@ from secc.pki.profiles import Kind
 from secc.pki.provisioning import ProvisioningAnswer, ProvisioningRequest
 from secc.pnc import LocalBackend, ProvisioningService
 from secc.session.contract_events import ContractDelivered, ContractGranted, Verdict
-from secc.sim import Misbehaviour
+from secc.sim import Misbehaviour, Wallet
+from secc.trace.reader import read
+from secc.trace.replay import Difference, replay
 from tests.support.site import EMAID_TEXT, NOW, Site, make_site, play
 from tests.support.wire import GrantingBackend, eventually
 
@@ -111,7 +113,7 @@ class Central(GrantingBackend):
         return Verdict.ACCEPTED
 
 
-def foreigner(site: Site) -> object:
+def foreigner(site: Site) -> Wallet:
     """A car whose contract hangs under a root that the station does not have."""
     car = site.wallet()
     car.chain = tuple(
@@ -131,7 +133,7 @@ def test_a_chain_without_a_known_root_is_for_the_central_system_where_that_is_wa
     site.pnc = {"central_validation": wanted}
     # The names are the same: only without our own root of that name is it an unknown one.
     (site.folder / "mo_root.pem").write_bytes(site.pki[Kind.OEM_ROOT].certificate.pem)
-    (result,) = play(site, AC, foreigner(site))  # type: ignore[arg-type]
+    (result,) = play(site, AC, foreigner(site))
     assert result.error == error
     assert len(central.asked_about) == wanted
     assert all(str(one.emaid) == EMAID_TEXT and one.pem for one in central.asked_about)
@@ -142,8 +144,8 @@ def test_a_forged_proof_is_not_forwarded(site: Site) -> None:
     site.pnc = {"central_validation": True}
     (site.folder / "mo_root.pem").write_bytes(site.pki[Kind.OEM_ROOT].certificate.pem)
     car = foreigner(site)
-    car.misbehaviour = Misbehaviour.WRONG_KEY  # type: ignore[attr-defined]
-    (result,) = play(site, AC, car)  # type: ignore[arg-type]
+    car.misbehaviour = Misbehaviour.WRONG_KEY
+    (result,) = play(site, AC, car)
     assert result.error == "AuthorizationRes: FAILED_SignatureError"
     assert central.asked_about == []
 
@@ -223,6 +225,31 @@ def test_the_journal_has_every_refusal_grant_delivery_and_receipt_and_no_name(
     granted_to, delivered = kept[kinds.index("granted")], kept[kinds.index("delivered")]
     assert granted_to["who"] != delivered["who"]  # a contract and a car
     assert delivered["verified"] is True
+
+
+def replayed(site: Site, tmp_path: Path) -> Difference | None:
+    """The first difference when the core runs again over what was written."""
+    assert site.trace
+    path = tmp_path / "session.trace"
+    path.write_text("".join(site.trace))
+    return replay(read(path))
+
+
+def test_sessions_with_an_installation_and_with_a_trick_can_be_replayed(site: Site, tmp_path: Path) -> None:
+    site.trace, site.pnc = [], {"forward_unverified": True}
+    trickster = site.wallet(contract_days=300)
+    trickster.misbehaviour = Misbehaviour.SWAPPED_SUB_CAS
+    results = play(site, AC, site.wallet(), trickster)
+    assert [result.completed for result in results] == [True, False]
+    assert replayed(site, tmp_path) is None
+
+
+def test_a_session_that_was_validated_centrally_can_be_replayed(site: Site, tmp_path: Path) -> None:
+    site.trace, site.other_backend, site.pnc = [], Central(), {"central_validation": True}
+    (site.folder / "mo_root.pem").write_bytes(site.pki[Kind.OEM_ROOT].certificate.pem)
+    (result,) = play(site, AC, foreigner(site))
+    assert result.completed, result.error
+    assert replayed(site, tmp_path) is None
 
 
 def test_who_asks_for_a_contract_too_often_is_recorded(site: Site) -> None:

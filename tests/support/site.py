@@ -35,6 +35,7 @@ from secc.pnc import ContractIssuer, ContractStore, LocalBackend, ProvisioningSe
 from secc.ports import Backend
 from secc.sdp import TlsPolicy
 from secc.sim import EvResult, Plan, ScriptedEvcc, SimulatedAcEvse, SimulatedCable, SimulatedDcEvse, Wallet
+from secc.trace.recorder import Recorder
 
 NOW = datetime.datetime.now(datetime.UTC)
 EMAID_TEXT = "DEABC000000001G"
@@ -64,6 +65,8 @@ class Site:
     """Settings of `[pnc]` beside the usual ones."""
     other_backend: Backend | None = None
     journal: Journal | None = None
+    trace: list[str] | None = None
+    """Where a trace is written to."""
 
     def wallet(self, *, contract_days: float | None = None) -> Wallet:
         """A car with its provisioning certificate, and perhaps a contract."""
@@ -101,13 +104,17 @@ class Site:
     async def station(self, mode: EnergyMode, **timing: float) -> AsyncIterator[Callable[..., object]]:
         cable = SimulatedCable()
         evse = SimulatedDcEvse(cable) if mode.is_dc else SimulatedAcEvse(cable)
+        config = self.config(mode, **timing)
+        now = asyncio.get_running_loop().time()
+        recorder = None if self.trace is None else Recorder(self.trace.append, config, now=now, wall=0.0)
         made = Station(
-            self.config(mode, **timing),
+            config,
             evse,
             self.other_backend or self.backend,
             on_event=self.records.append,
             sdp_port=0,
             journal=self.journal,
+            recorder=recorder,
         )
 
         async def charge(wallet: Wallet) -> EvResult:
