@@ -41,7 +41,7 @@ def table(found: list[dict[str, float]]) -> str:
     out.append(" | ".join(["stations", *(f"{int(one['stations']):,}" for one in found)]))
     for title, name, unit in ROWS:
         cells = [f"{first[name]:,.3g} {unit}" if first[name] < 1000 else f"{first[name]:,.0f} {unit}"]
-        cells += [f"× {one[name] / first[name]:.2g}" for one in others]
+        cells += [f"× {one[name] / first[name]:.2g}" if one.get(name) else "–" for one in others]
         out.append(" | ".join([title, *cells]))
     out.append(
         " | ".join(["renewed when a worker was killed", *(f"{int(one['killed_after']):,}" for one in found)])
@@ -53,7 +53,8 @@ def table(found: list[dict[str, float]]) -> str:
 
 def chart(found: list[dict[str, float]]) -> str:
     """Processor time of a full renewal over contracts: a straight line is what one hopes for."""
-    points = [(one["contracts"] / 1000, one["cpu_milliseconds"] * one["contracts"] / 6e4) for one in found]
+    measured = [one for one in found if one.get("cpu_milliseconds")]
+    points = [(one["contracts"] / 1000, one["cpu_milliseconds"] * one["contracts"] / 6e4) for one in measured]
     ideal = [(x, x * points[-1][1] / points[-1][0]) for x, _ in points]
     title = "All contracts renewed by two workers, one of which is killed on the way: processor time"
     return lines(

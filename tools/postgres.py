@@ -1,6 +1,6 @@
 """A PostgreSQL of one's own, for tests and measurements: in a folder, on loopback, ended when it is left.
 
-PostgreSQL refuses to run as root, so root runs it as another user: `postgres`, which the distribution's package
+It refuses to run as root, so root runs it as another user: `postgres`, which the package of distributions
 makes, or `nobody`.
 """
 
