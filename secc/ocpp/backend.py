@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import sqlite3
 import time
 import uuid
 from collections.abc import Callable, Coroutine
@@ -18,7 +19,7 @@ import msgspec
 
 from secc.aio.records import OutputRecord, Record
 from secc.config import OfflinePolicy, SeccConfig
-from secc.errors import LinkError
+from secc.errors import ConfigError, LinkError
 from secc.ocpp import authorising, profiles, transactions, variables
 from secc.ocpp.certificates import RootFolder
 from secc.ocpp.commands import Commands
@@ -26,6 +27,7 @@ from secc.ocpp.conversation import Conversation, ended
 from secc.ocpp.dialect import EventAnswer, StationLabel
 from secc.ocpp.papers import CertificatePorts
 from secc.ocpp.rpc import CallFailed, NoAnswer
+from secc.ocpp.settings import OcppConfig
 from secc.ocpp.store import Store
 from secc.ocpp.transactions import Open, Transactions
 from secc.ocpp.words import (
@@ -92,14 +94,14 @@ class OcppBackend(CertificatePorts):
     ) -> None:
         """`tell` takes what a log should say, `listen` every message, `on_reset` what a restart means here.
 
-        Raises ConfigError or OSError when the store cannot be opened.
+        Raises ConfigError when the store cannot be opened.
         """
         settings = config.ocpp
         self.config = config
         self.settings = settings
         self._speak = tell
         self.on_reset = on_reset
-        self.store = Store(None if settings.store is None else settings.store / "station.db")
+        self.store = _opened(settings)
         self.roots = RootFolder(settings.store)
         self.memory = authorising.Memory()
         self.profiles: tuple[Profile, ...] = ()
@@ -464,6 +466,14 @@ class OcppBackend(CertificatePorts):
 
     async def _say(self, action: str, payload: Payload) -> None:
         await self.ask_or_none(action, payload)
+
+
+def _opened(settings: OcppConfig) -> Store:
+    path = None if settings.store is None else settings.store / "station.db"
+    try:
+        return Store(path)
+    except (OSError, sqlite3.Error) as error:
+        raise ConfigError(f"ocpp.store: {path}: {error}") from error
 
 
 def supply_of(config: SeccConfig) -> profiles.Supply:

@@ -6,10 +6,14 @@ import asyncio
 import dataclasses
 import functools
 import json
+from typing import Any
 
 import pytest
 
+from secc import exi
+from secc.aio.records import MessageRecord
 from secc.config import OfflinePolicy, SeccConfig
+from secc.messages.iso2 import V2GMessage
 from secc.ocpp.double import CsmsDouble, Heard
 from secc.ocpp.settings import OcppVersion
 from secc.ocpp.words import CertificateStatus, TokenStatus
@@ -171,3 +175,57 @@ def test_a_contract_under_an_unknown_root_is_judged_by_the_csms(
     chain = str(asked["certificate"])
     assert chain.count("BEGIN CERTIFICATE") == 3
     assert "iso15118CertificateHashData" not in asked
+
+
+@pytest.mark.parametrize("version", ALL)
+def test_a_contract_that_ends_soon_is_renewed_through_the_csms(
+    certificates: Certificates, version: OcppVersion
+) -> None:
+    csms = CsmsDouble(accounts(certificates), versions=(version,))
+    config = functools.partial(pnc_config, certificates)
+    wallet = certificates.wallet(contract_days=10)
+    before = wallet.chain[0]
+
+    async def run() -> EvResult:
+        async with line(csms, config, versions=ALL) as running:
+            return await running.charge(wallet)
+
+    result = asyncio.run(run())
+    assert result.completed, result.error
+    assert "CertificateUpdateReq" in result.requests
+    (provisioning,) = named(csms, "Get15118EVCertificate")
+    assert provisioning["action"] == "Update"
+    assert wallet.chain[0].not_after > before.not_after
+
+
+def test_the_request_of_the_car_reaches_the_operator_bit_by_bit(certificates: Certificates) -> None:
+    seen: list[bytes] = []
+    given: list[bytes] = []
+
+    def provide(action: str, request: bytes) -> bytes | None:
+        seen.append(request)
+        answer = certificates.provide(action, request)
+        assert answer is not None
+        given.append(answer)
+        return answer
+
+    known = accounts()
+    known.provide = provide
+    csms = CsmsDouble(known)
+    config = functools.partial(pnc_config, certificates)
+
+    async def run() -> tuple[EvResult, list[V2GMessage]]:
+        async with line(csms, config) as running:
+            result = await running.charge(certificates.wallet())
+            messages = [one.message for one in running.records if isinstance(one, MessageRecord)]
+            return result, [one for one in messages if isinstance(one, V2GMessage)]
+
+    result, messages = asyncio.run(run())
+    assert result.completed, result.error
+    bodies = {type(one.body).__name__: one for one in messages}
+    assert exi.ISO2.decode(seen[0]) == bodies["CertificateInstallationReq"]
+    answered: Any = exi.ISO2.decode(given[0])
+    delivered = bodies["CertificateInstallationRes"]
+    assert delivered.body == answered.body
+    assert delivered.header.signature == answered.header.signature
+    assert delivered.header.session_id == result.session_id
