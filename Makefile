@@ -147,17 +147,20 @@ fuzz-rust:  ## the codec under libFuzzer, SECONDS_EACH for each target (nightly 
 
 fuzz-binding: setup  ## the Python binding under atheris, SECONDS_EACH
 	$(call EXTRA,fuzz) > $(VENV)/fuzz.txt
-	$(PY) -m pip install --quiet --disable-pip-version-check -r $(VENV)/fuzz.txt
-	$(PY) tools/fuzz_seeds.py build/fuzz-seeds
-	PYTHONPATH=. $(PY) tools/fuzz_binding.py -max_total_time=$(SECONDS_EACH) -max_len=8192 build/fuzz-seeds
+	@if $(PY) -m pip install --quiet --disable-pip-version-check -r $(VENV)/fuzz.txt; then \
+	  $(PY) tools/fuzz_seeds.py build/fuzz-seeds && mkdir -p build/fuzz-corpus && \
+	  PYTHONPATH=. $(PY) tools/fuzz_binding.py -max_total_time=$(SECONDS_EACH) -max_len=8192 -print_final_stats=1 \
+	    -verbosity=0 build/fuzz-corpus build/fuzz-seeds; \
+	else echo "fuzz-binding skipped: no atheris for this Python"; fi
 
 fuzz-slac: setup  ## frames and matching under atheris, SECONDS_EACH
 	$(call EXTRA,fuzz) > $(VENV)/fuzz.txt
 	$(PY) -m pip install --quiet --disable-pip-version-check -r $(VENV)/fuzz.txt
 	PYTHONPATH=. $(PY) tools/fuzz_slac.py -max_total_time=$(SECONDS_EACH) -max_len=400 build/fuzz-slac
 
-fuzz-smoke:  ## the same for 20 seconds each; skips with a reason where the tools are missing
-	tools/fuzz.sh 20
+fuzz-smoke: setup  ## both for 30 seconds each target; skips with a reason where the tools are missing
+	tools/fuzz.sh 30
+	$(MAKE) fuzz-binding SECONDS_EACH=30
 
 bench: setup  ## figures of the codec beside others: times, instructions, size (Linux, valgrind)
 	$(PY) -m tools.bench
@@ -168,7 +171,8 @@ bench-write: setup  ## the same, and into docs/explanation/speed.md
 bench-check: $(VENV)/.dev  ## no instruction count has grown by more than 5 %
 	$(PY) -m tools.bench_check
 
-differential:  ## 100,000 random messages of each set through the crate iso15118 as well: half an hour
+differential: setup $(EV_VENV)/.ready  ## 100,000 random messages of each set through EXIficient and the crate iso15118: an hour
+	$(PY) -m tools.compare_many --count 100000
 	DIFFERENTIAL=100000 cargo test --locked --release -p v2g-exi-oracle -- --nocapture
 
 build: setup  ## a wheel, into dist/
