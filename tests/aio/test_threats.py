@@ -1,7 +1,7 @@
 """The rows of the bad-input catalogue about SDP and V2GTP, against the real station over sockets.
 
-After each one: alive, off, every command of the outlet lawful, the next car charges (see `attacked`). Order and
-content of messages are in `test_threats_order` and `test_threats_content`.
+After each one: alive, off, every command of the outlet lawful, the next car charges (see `attacked`). The
+order and the content of messages are in `test_threats_order` and `test_threats_content`.
 """
 
 from __future__ import annotations
