@@ -120,6 +120,8 @@ class AutoPilot:
                 self._battery = plain(request.ev_target_voltage)
             case iso2.PowerDeliveryReq(charge_progress=ChargeProgress.START):
                 self._cable.set_pilot(ControlPilot.C)
+            case iso2.PowerDeliveryReq(charge_progress=ChargeProgress.RENEGOTIATE):
+                self._cable.connect(None)  # the isolation is tested again, with the vehicle's contactors open
             case iso2.PowerDeliveryReq(charge_progress=ChargeProgress.STOP) | iso2.SessionStopReq():
                 self._rest()
             case iso2.CurrentDemandReq():

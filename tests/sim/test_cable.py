@@ -102,6 +102,8 @@ def test_a_battery_appears_with_the_first_demand_at_the_voltage_of_the_pre_charg
     assert cable.load is None
     pilot(heard(requests.current_demand()))
     assert cable.load == Load(380.0)
+    pilot(heard(requests.renegotiate()))
+    assert (cable.load, state(cable)) == (None, "C")
 
 
 def test_an_ac_charger_takes_what_is_offered_up_to_its_own_maximum() -> None:
