@@ -3,7 +3,7 @@
 
 mod support;
 
-use support::{decode, decode_strictly, encode, from_bits, grammar, unhex};
+use support::{decode, decode_strictly, encode, from_bits, grammar, hex, unhex};
 use v2g_exi::decode::{Decoder, FullLists, Options};
 use v2g_exi::encode::{Encoder, Style};
 use v2g_exi::error::{Failure, Kind};
@@ -442,4 +442,31 @@ fn an_abstract_element_without_a_type_is_refused() {
     let stream = unhex("809802000000000000000011600900010800");
     let error = decode_strictly(grammar("iso2"), &stream, false).expect_err("a fault");
     assert_eq!((error.kind, error.detail.as_str()), (Kind::Range, "EVSEStatus is abstract"));
+}
+
+#[test]
+fn an_element_where_any_may_stand_is_written_by_its_name() {
+    let set = grammar("xmldsig");
+    // Object with MgmtData, which is simple, and with DigestMethod, which is not: as EXIficient writes them.
+    for stream in ["804ba00540ac2c4c64", "804ba001406f0a"] {
+        let tape = decode_strictly(set, &unhex(stream), false).expect("valid");
+        assert_eq!(hex(&encode(set, &tape)), stream);
+    }
+}
+
+#[test]
+fn only_a_production_of_the_present_state_is_written() {
+    let set = grammar("iso2");
+    let root = set.documents.entries.iter().position(|r| set.local_name(r.name) == "V2G_Message").expect("it")
+        as u16;
+    let start = set.types[set.documents.entries[root as usize].target as usize].start;
+    let state = set.states[start as usize];
+    let opened = |index: u16| {
+        let mut encoder = Encoder::new(set, Vec::new(), Style::default());
+        encoder.root(root, false).expect("a root");
+        encoder.open_at(index).is_ok()
+    };
+    assert!(opened(state.first), "Header");
+    assert!(!opened(state.first + u16::from(state.count)), "the code beyond the alternatives");
+    assert!(!opened(state.first + (1 << state.bits)), "the state behind");
 }
