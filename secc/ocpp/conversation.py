@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from secc.ocpp.dialect import Dialect, EventAnswer, Request, StationLabel
-from secc.ocpp.link import CsmsLink, pause
+from secc.ocpp.link import CsmsLink
 from secc.ocpp.rpc import CallFailed, Handler, NoAnswer
 from secc.ocpp.settings import OcppConfig, OcppVersion
 from secc.ocpp.store import Entry, Event, Store
@@ -208,7 +208,7 @@ class Conversation:
         """True: it is out of the way."""
         failures = self._attempts[entry.message_id] = self._attempts.get(entry.message_id, 0) + 1
         if failures < self._config.attempts:
-            await asyncio.sleep(pause(failures, self._config.reconnect_first, 60.0, 0.5))
+            await asyncio.sleep(self._config.attempt_interval * failures)
             return False
         self._tell(f"the CSMS does not take a message, set aside after {failures} attempts: {error}")
         del self._attempts[entry.message_id]

@@ -85,8 +85,10 @@ class OcppConfig:
     """CertSigningWaitMinimum: after SignCertificate until it is asked again, doubled each time."""
     csr_repeats: int = 3
     """CertSigningRepeatTimes."""
-    attempts: int = 3
+    attempts: int = 5
     """How often a transaction message is sent that the CSMS answers with an error; then it is set aside."""
+    attempt_interval: float = 60.0
+    """Pause after the first such error, twice as long after the second, and so on; the queue waits."""
     follow_clock: bool = True
     """Times told to the CSMS follow its clock when ours differs by more than two seconds."""
 
@@ -128,6 +130,7 @@ _DURATIONS = {
     "ping_interval": 3600.0,
     "meter_interval": 86_400.0,
     "look_interval": 60.0,
+    "attempt_interval": 3600.0,
     "cache_lifetime": 31_622_400.0,
     "csr_wait": 86_400.0,
 }

@@ -141,7 +141,7 @@ def test_what_the_csms_does_not_take_is_set_aside_and_kept(fault: str) -> None:
     csms = knowing("FREE")
 
     async def run() -> list[tuple[str, str]]:
-        async with line(csms, free_token="FREE", attempts=2, reconnect_first=0.01) as running:
+        async with line(csms, free_token="FREE", attempts=2, attempt_interval=0.01) as running:
             setattr(csms.faults, fault, True)
             result = await running.charge()
             assert result.completed, result.error
