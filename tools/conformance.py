@@ -23,7 +23,7 @@ from certs.testpki.make import NOT_AFTER, NOT_BEFORE
 from secc import bench
 from secc.aio.station import Station
 from secc.bench import ALL, Case, Need, Outcome, Report, Target, Timers, Verdict, page, reports
-from secc.bench.pki import TesterPki
+from secc.bench.pki import CarPki
 from secc.config import (
     CompatConfig,
     EnergyConfig,
@@ -337,7 +337,7 @@ async def run_setup(
             declared=setup.declared,
             pilot=pilot,
             link=link if setup.slac else None,
-            pki=TesterPki.read(PKI),
+            pki=CarPki.read(PKI),
         )
         return await bench.run(setup.cases() if cases is None else cases, target, name=setup.name)
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID, ObjectIdentifier
 
 from secc.bench.case import Inconclusive
-from secc.bench.pki import TesterPki
+from secc.bench.pki import CarPki
 from secc.pki.certificates import Certificate, read_certificate
 from secc.pki.hierarchy import Hierarchy, make_hierarchy
 from secc.pki.issuing import Identity, new_key
@@ -32,7 +32,7 @@ _DAY = datetime.timedelta(days=1)
 class Forger:
     """Reissues the certificates of a hierarchy with something changed; keys stay unless they are new."""
 
-    pki: TesterPki
+    pki: CarPki
 
     def again(
         self,

@@ -17,14 +17,14 @@ _OEM = (Kind.OEM_LEAF, Kind.OEM_SUB_CA_2, Kind.OEM_SUB_CA_1)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class TesterPki:
+class CarPki:
     """What the car has, and with the keys of the authorities, what can be made wrong."""
 
     identities: Mapping[Kind, Identity]
     certificates: Mapping[Kind, Certificate]
 
     @classmethod
-    def read(cls, folder: Path) -> TesterPki:
+    def read(cls, folder: Path) -> CarPki:
         """Raises CertificateError when the car's own things are not there."""
         identities, certificates = {}, {}
         for kind in Kind:

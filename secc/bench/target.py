@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from secc.bench.case import Case, Need, Timers
-from secc.bench.pki import TesterPki
+from secc.bench.pki import CarPki
 from secc.messages.iso2 import EnergyTransferMode, PaymentOption
 from secc.sdp import SDP_PORT
 
@@ -69,7 +69,7 @@ class Target:
     """Puts the control pilot into state A, B, C, D or E; None: the station follows what the EV says."""
     link: Switch | None = None
     """Sets the data link `up` or `down`, as matching over the power line does; None: it is always there."""
-    pki: TesterPki | None = None
+    pki: CarPki | None = None
     long: bool = False
     """Wait for timers of more than `LONG_WAIT` seconds."""
 

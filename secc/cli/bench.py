@@ -13,7 +13,7 @@ from pathlib import Path
 
 from secc import bench
 from secc.bench import ALL, Case, EvData, Outcome, Report, Target, Timers, Verdict, page, reports
-from secc.bench.pki import TesterPki
+from secc.bench.pki import CarPki
 from secc.bench.stand import Command
 from secc.bench.target import DECLARATIONS
 from secc.cli import misused, telling
@@ -149,7 +149,7 @@ def _target(arguments: argparse.Namespace) -> Target:
         declared=arguments.declare,
         pilot=_command(arguments.pilot_command, "--pilot-command"),
         link=_command(arguments.link_command, "--link-command"),
-        pki=None if arguments.pki is None else TesterPki.read(arguments.pki),
+        pki=None if arguments.pki is None else CarPki.read(arguments.pki),
         long=arguments.long,
     )
 
