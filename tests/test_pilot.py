@@ -228,7 +228,7 @@ def test_a_terminated_session_leaves_the_network_and_stops_the_oscillator() -> N
     assert bench.sequence.state is PilotState.FINISHED
 
 
-@pytest.mark.req("V2G3-M07-20", "V2G3-M07-24")
+@pytest.mark.req("V2G3-M07-20", "V2G3-M07-24", "V2G2-725")
 @pytest.mark.parametrize("by_the_ev", [True, False])
 def test_a_paused_session_keeps_the_network_and_is_woken_by_either_side(by_the_ev: bool) -> None:
     bench = Bench()

@@ -252,6 +252,7 @@ def test_an_expired_contract() -> None:  # PNC-02
     assert code(PncBench(car=car).select().show()) == "FAILED_CertificateExpired"
 
 
+@pytest.mark.req("V2G2-108")
 @pytest.mark.inv("INV-24")
 def test_another_emaid_than_the_certificate_has() -> None:  # PNC-05
     bench = PncBench().select()

@@ -60,7 +60,7 @@ def test_the_proposed_session_id_is_never_the_new_one() -> None:
 
 
 @pytest.mark.inv("INV-12")
-@pytest.mark.req("V2G2-750")
+@pytest.mark.req("V2G2-750", "V2G2-835")
 def test_session_id_is_neither_zero_nor_a_recent_one() -> None:
     draws = iter([bytes(8), b"recently", b"new-one!"])
     bench = Bench(AC, random_bytes=lambda size: next(draws), recent_ids={b"recently"})
@@ -399,6 +399,7 @@ def test_a_lower_limit_acts_with_the_next_renewal_of_the_lease() -> None:
     assert SetOutput(400.0, 25.0) in bench.tick(0.25)
 
 
+@pytest.mark.req("V2G2-260")
 @pytest.mark.inv("INV-08")
 def test_load_management_acts_on_the_set_point_and_on_what_is_announced() -> None:
     bench = Bench(DC).to_demand()

@@ -43,7 +43,17 @@ def said(outputs: tuple[Output, ...]) -> list[object]:
 
 
 @pytest.mark.req(
-    "V2G2-462", "V2G2-543", "V2G2-563", "V2G2-568", "V2G2-575", "V2G2-576", "V2G2-854", "V2G2-862"
+    "V2G2-462",
+    "V2G2-543",
+    "V2G2-563",
+    "V2G2-568",
+    "V2G2-575",
+    "V2G2-576",
+    "V2G2-854",
+    "V2G2-862",
+    "V2G2-388",
+    "V2G2-390",
+    "V2G2-747",
 )
 def test_ac_session_from_setup_to_stop() -> None:
     bench = Bench(AC)
