@@ -14,10 +14,13 @@ from secc.pki import contract
 from secc.pki.contract import (
     ContractPolicy,
     Evidence,
+    ForwardedContract,
     PresentedContract,
+    UnanchoredContract,
     VerifiedContract,
     VerifiedReceipt,
     present,
+    present_without_anchor,
     verify,
     verify_receipt,
     weigh,
@@ -192,11 +195,17 @@ def test_the_key_of_the_contract_and_the_challenge_make_a_proof() -> None:
 
 def test_only_the_module_makes_proofs() -> None:
     seen = shown()
-    with pytest.raises(TypeError):
-        PresentedContract(seen.chain, seen.emaid, False, None, seal=object())
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match=r"only secc\.pki\.contract"):
+        PresentedContract(seen.chain, seen.emaid, False, revocation=None, seal=object())
+    with pytest.raises(TypeError, match=r"only secc\.pki\.contract"):
         dataclasses.replace(proved(), emaid=seen.emaid, seal=object())
-    with pytest.raises(TypeError):
+    car = wallet()
+    unknown = present_without_anchor(car.chain_message(), car.emaid, NOW)
+    with pytest.raises(TypeError, match=r"only secc\.pki\.contract"):
+        UnanchoredContract(unknown.chain, unknown.emaid, False, seal=object())
+    with pytest.raises(TypeError, match=r"only secc\.pki\.contract"):
+        ForwardedContract(unknown.chain, unknown.emaid, False, seal=object(), proof=proved().proof)
+    with pytest.raises(TypeError, match=r"only secc\.pki\.contract"):
         VerifiedReceipt(proved(), None, proved().proof, seal=None)  # type: ignore[arg-type]
 
 
