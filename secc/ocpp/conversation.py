@@ -123,10 +123,17 @@ class Conversation:
         return self.online
 
     async def ask(self, request: Request, *, patience: float | None = None) -> Payload:
-        """Ask now or never. Raises NoAnswer, also while the CSMS has not accepted us, or CallFailed."""
+        """Ask now or never. Raises NoAnswer, also while the CSMS has not accepted us, or CallFailed.
+
+        `patience`, in seconds, includes the wait for calls that were before this one.
+        """
         if not self.online:
             raise NoAnswer("the CSMS is away")
-        return await self.link.call(*request, patience=patience)
+        try:
+            async with asyncio.timeout(patience):
+                return await self.link.call(*request)
+        except TimeoutError:
+            raise NoAnswer(f"{request[0]}: no answer within {patience:g} s") from None
 
     def enqueue(self, events: Sequence[Event], state: Mapping[str, object] | None = None) -> None:
         """Write these down with the state they leave behind, then send them when it is their turn."""

@@ -64,15 +64,12 @@ class CsmsLink:
         """There is a connection; whether the CSMS has accepted us is another matter."""
         return self._rpc is not None
 
-    async def call(
-        self, action: str, payload: Payload, *, patience: float | None = None, message_id: str | None = None
-    ) -> Payload:
-        """See `Rpc.call`. A call that is not answered in the usual time ends the connection."""
+    async def call(self, action: str, payload: Payload, *, message_id: str | None = None) -> Payload:
+        """See `Rpc.call`; NoAnswer also without a connection."""
         rpc, socket = self._rpc, self._socket
         if rpc is None or socket is None:
             raise NoAnswer("not connected")
-        limit = self._config.call_timeout if patience is None else patience
-        return await rpc.call(action, payload, patience=limit, message_id=message_id)
+        return await rpc.call(action, payload, patience=self._config.call_timeout, message_id=message_id)
 
     async def drop(self, reason: str) -> None:
         """End the connection; the next one comes by itself."""

@@ -350,3 +350,19 @@ def test_a_station_that_is_killed_tells_the_rest_when_it_runs_again(tmp_path: Pa
     assert booked.reason == "PowerLoss"
     assert booked.seqs == list(range(len(booked.seqs)))
     assert booked.times == sorted(booked.times)
+
+
+def test_an_authorisation_does_not_wait_for_a_slow_answer_to_something_else() -> None:
+    csms = knowing("CARD")
+
+    async def run() -> None:
+        async with line(csms, authorize_timeout=0.2, offline_unknown=True) as running:
+            csms.faults.slow = 1.0
+            other = asyncio.create_task(running.backend.talk.ask(("Heartbeat", {})))
+            await asyncio.sleep(0.05)
+            info = await running.backend.judge(IdToken("CARD"))
+            assert info.status is TokenStatus.ACCEPTED
+            assert not other.done()
+            await other
+
+    asyncio.run(run())
