@@ -467,13 +467,15 @@ class SeccConfig:
             check(required, "tls.policy", "required, as there is no payment option without TLS")
         check(0 < len(self.protocols) == len(set(self.protocols)), "protocols", "one or both of the names")
         if self.protocols == (ProtocolName.DIN70121,):
-            check(self.energy.offers_dc, "energy.modes", "a DC mode, as only DIN SPEC 70121 is offered")
-            check(self.tls.policy is not TlsPolicy.REQUIRED, "tls.policy", "off, as DIN knows no TLS")
-            check(
-                Payment.EXTERNAL in self.service.payment_options,
-                "service.payment_options",
-                "ExternalPayment, as DIN knows no other",
-            )
+            plain = self.tls.policy is not TlsPolicy.REQUIRED
+            words = "a DC mode, ExternalPayment and connections without TLS, as only DIN SPEC 70121 is offered"
+            check(self.offers_din and plain, "protocols", words)
+
+    @property
+    def offers_din(self) -> bool:
+        """DIN SPEC 70121 may be chosen on a connection without TLS: it is DC, paid outside the car."""
+        external = Payment.EXTERNAL in self.service.payment_options
+        return ProtocolName.DIN70121 in self.protocols and self.energy.offers_dc and external
 
 
 def load(path: str | pathlib.Path) -> SeccConfig:

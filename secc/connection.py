@@ -21,7 +21,7 @@ import enum
 import msgspec
 
 from secc import exi, sap
-from secc.config import Payment, ProtocolName
+from secc.config import ProtocolName
 from secc.errors import DecodeError, EncodeError, FramingError
 from secc.messages import din, iso2
 from secc.messages.app_protocol import SupportedAppProtocolReq
@@ -297,13 +297,9 @@ def _spoken(session: Session) -> dict[sap.Protocol, Dialect]:
     """What this connection may choose, as configured; DIN SPEC 70121 only for DC that is paid outside the
     car, and never over TLS [V2G-DC-869]."""
     config = session.config
-    external = Payment.EXTERNAL in config.service.payment_options
-    din_fits = config.energy.offers_dc and external and not session.tls
     spoken = {}
-    for name in config.protocols:
-        match name:
-            case ProtocolName.ISO15118_2:
-                spoken[sap.ISO2] = ISO2
-            case ProtocolName.DIN70121 if din_fits:
-                spoken[sap.DIN] = DIN
+    if ProtocolName.ISO15118_2 in config.protocols:
+        spoken[sap.ISO2] = ISO2
+    if config.offers_din and not session.tls:
+        spoken[sap.DIN] = DIN
     return spoken

@@ -83,14 +83,14 @@ def test_file_is_read_with_integers_as_seconds_and_paths_relative_to_it(tmp_path
         ({"protocols": []}, "protocols: expected one or both"),
         ({"protocols": ["din70121", "din70121"]}, "protocols: expected one or both"),
         ({"protocols": ["iso15118-20"]}, "protocols[0] is 'iso15118-20', expected one of"),
-        ({"protocols": ["din70121"]}, "energy.modes: expected a DC mode"),
+        ({"protocols": ["din70121"]}, "protocols: expected a DC mode"),
         (
             {
                 "protocols": ["din70121"],
                 "energy": {"modes": ["DC_core"]},
                 "tls": {"policy": "required", "certificate_chain": "a", "private_key": "b"},
             },
-            "tls.policy: expected off, as DIN knows no TLS",
+            "protocols: expected a DC mode, ExternalPayment and connections without TLS",
         ),
         ({"din": {"evse_id": "49*1"}, "interface": ""}, "interface"),
         ({"din": {"evse_id": "49*"}}, "din.evse_id: expected an even number"),

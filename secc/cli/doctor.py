@@ -24,7 +24,7 @@ from secc.aio.tls import load_context, load_trust
 from secc.cli import misused, telling
 from secc.config import SeccConfig
 from secc.errors import LinkError, SeccError
-from secc.sdp import SDP_GROUP, SDP_PORT
+from secc.sdp import SDP_GROUP, SDP_PORT, TlsPolicy
 from secc.slac import events as slac
 from secc.slac.matching import Matching
 from secc.tls import utc_now
@@ -33,9 +33,9 @@ EXAMPLES = """examples:
   secc doctor --config station.toml
   sudo secc doctor --config station.toml    also asks the modem, which needs a packet socket
 
-Looks at: interface, modem and its firmware, IPv6 address, multicast, ports, certificates, clock. Nothing is
-changed, but with [slac] enabled the modem gets a new key: not beside a running station. Exit code 1 when
-something stands in the way of charging.
+Looks at: interface, modem and its firmware, IPv6 address, multicast, ports, protocols, certificates, clock.
+Nothing is changed, but with [slac] enabled the modem gets a new key: not beside a running station. Exit code
+1 when something stands in the way of charging.
 """
 
 
@@ -96,8 +96,25 @@ def look(settings: SeccConfig) -> Iterator[Finding]:
         yield _multicast(interface)
         yield from _modem(settings)
     yield from _ports(settings)
+    yield from _protocols(settings)
     yield from _certificates(settings)
     yield from _clock()
+
+
+def _protocols(settings: SeccConfig) -> Iterator[Finding]:
+    """Which cars a DC outlet turns away."""
+    names = ", ".join(name.value for name in settings.protocols)
+    if not settings.energy.offers_dc:
+        return
+    if not settings.offers_din or settings.tls.policy is TlsPolicy.REQUIRED:
+        why = "tls.policy is required" if settings.offers_din else f"offered: {names}"
+        advice = "many cars charge DC by DIN SPEC 70121 only, without TLS"
+        yield Finding("protocols", Grade.NOTE, f"DIN SPEC 70121 is not spoken: {why}", advice)
+    elif not settings.din.evse_id:
+        text = f"{names}; in DIN the car is not told which outlet this is"
+        yield Finding("protocols", Grade.NOTE, text, "set din.evse_id, by DIN SPEC 91286")
+    else:
+        yield Finding("protocols", Grade.GOOD, names)
 
 
 def _interface(name: str) -> Finding:

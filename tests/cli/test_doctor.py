@@ -41,6 +41,27 @@ def test_a_good_station_has_nothing_in_its_way(tmp_path: Path, capsys: pytest.Ca
     assert grades["certificates"] in ("ok", "note")
 
 
+@pytest.mark.parametrize(
+    ("text", "grade"),
+    [
+        ("", None),
+        ('[energy]\nmodes = ["DC_extended"]\n[din]\nevse_id = "49*123*456*789"\n', "ok"),
+        ('[energy]\nmodes = ["DC_extended"]\n', "note"),
+        ('protocols = ["iso15118-2"]\n[energy]\nmodes = ["DC_extended"]\n', "note"),
+        (
+            '[energy]\nmodes = ["DC_extended"]\n[tls]\npolicy = "required"\n'
+            'certificate_chain = "a.pem"\nprivate_key = "b.pem"\n',
+            "note",
+        ),
+    ],
+)
+def test_a_dc_outlet_is_told_which_cars_it_turns_away(
+    text: str, grade: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, grades = findings(tmp_path, text, capsys)
+    assert grades.get("protocols") == grade
+
+
 def test_a_missing_interface_is_bad(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, grades = findings(tmp_path, 'interface = "nosuch0"\n', capsys)
     assert code == 1
