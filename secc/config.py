@@ -468,7 +468,7 @@ class SeccConfig:
         check(0 < len(self.protocols) == len(set(self.protocols)), "protocols", "one or both of the names")
         if self.protocols == (ProtocolName.DIN70121,):
             plain = self.tls.policy is not TlsPolicy.REQUIRED
-            words = "a DC mode, ExternalPayment and connections without TLS, as only DIN SPEC 70121 is offered"
+            words = "a DC mode, ExternalPayment and connections without TLS, as there is only DIN"
             check(self.offers_din and plain, "protocols", words)
 
     @property
