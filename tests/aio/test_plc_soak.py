@@ -106,4 +106,4 @@ def test_every_plug_in_on_a_bad_line_is_served_and_leaves_nothing_behind() -> No
     assert tally.unmatched <= PLUG_INS // 20
     assert len(tally.keys) == PLUG_INS - tally.unmatched
     assert len(tally.tasks) == 1
-    assert kept < 100_000 + 100 * PLUG_INS  # the keys are in the tally
+    assert kept < 100_000 + 300 * PLUG_INS  # keys in the tally; a thousand session ids, see `recent_ids`
