@@ -22,7 +22,8 @@ class WrongUnit(ValueError):
 
 
 def amount(value: Quantity, unit: UnitSymbol) -> Fraction:
-    """The exact amount; raises WrongUnit. In DIN SPEC 70121 the unit may be left out."""
+    """The exact amount; raises WrongUnit. In DIN SPEC 70121 the unit may be left out: an Opel Mokka-e does
+    (recordings 1_config-dc-dinspec)."""
     if value.unit is not None and value.unit.value != unit.value:
         raise WrongUnit(f"unit {value.unit.value}, expected {unit.value}")
     return value.value * Fraction(10) ** value.multiplier

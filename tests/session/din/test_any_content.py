@@ -37,7 +37,7 @@ def random_request(request: type, dice: random.Random) -> din.BodyElement:
 )
 def test_any_content_has_one_answer_and_nothing_unsafe(state: S, request_class: type) -> None:
     dice = random.Random(f"{state.name} {request_class.__name__}")
-    for _ in range(40):
+    for _ in range(25):
         bench = DinBench()
         oracle = DinOracle(bench.session.config, bench.evse, bench.session.session_id)
         WAYS[state](bench)
