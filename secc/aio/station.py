@@ -182,7 +182,8 @@ class Station:
         """The state of things, for a supervisor."""
         discovery = self._discovery.health
         supervised = self._supervisor is not None and not self._supervisor.done()
-        problem = self._tls.problem or (self._problem if supervised else "not running") or self._books.problem
+        running = self._safety.problem or self._problem if supervised else "not running"
+        problem = self._tls.problem or running or self._books.problem
         return StationHealth(
             serving=not problem and discovery.listening and not self._latch.blocked,
             reason=problem or discovery.reason or ("fault not reset" if self._latch.blocked else ""),
@@ -399,14 +400,14 @@ class Station:
         self._discovery.ensure_open(found)
         if found is None:
             self._problem = f"{self._config.interface} has no link-local address"
-        elif self._safety.problem:
-            self._close_endpoint(self._safety.problem)
         elif self._config.slac.enabled and self._link_up_at is None:
             self._problem = "no data link"
         elif self._setup_expired():
             self._link_up_at = None
             self._drop_everything("communication setup time over")
             self._tell(LinkEvent.SETUP_EXPIRED)
+        elif self._safety.problem:
+            self._close_endpoint(self._safety.problem)
         elif self._endpoint is None:
             self._open_endpoint(found)
 
