@@ -57,15 +57,25 @@ REMOTE_START_TIME = 120.0
 class ControlledStation(Protocol):
     """What the CSMS can do to a station; `secc.aio.station.Station` has it."""
 
-    def stop_charging(self, reason: str = ...) -> None: ...
+    def stop_charging(self, reason: str = ...) -> None:
+        """Ask the EV to end; force it after a while."""
+        ...
 
-    def renegotiate(self) -> None: ...
+    def renegotiate(self) -> None:
+        """Ask the EV to negotiate anew."""
+        ...
 
-    def limit_power(self, max_power: float | None) -> None: ...
+    def limit_power(self, max_power: float | None) -> None:
+        """At most so many W; None lifts it."""
+        ...
 
-    def withdraw_authorization(self) -> None: ...
+    def withdraw_authorization(self) -> None:
+        """The running session may not charge any more."""
+        ...
 
-    def renew_tls(self) -> None: ...
+    def renew_tls(self) -> None:
+        """Read certificates and roots again."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -103,23 +113,7 @@ class OcppBackend(CertificatePorts):
         self.on_reset = on_reset
         self.store = _opened(settings)
         self.roots = RootFolder(settings.store)
-        self.memory = authorising.Memory()
-        self.profiles: tuple[Profile, ...] = ()
-        self.operative = True
-        self.central = config.pnc.central_validation
-        """The CSMS may judge chains in our place."""
-        self.reset_when_idle = False
-        self.transactions = Transactions(interval=settings.meter_interval)
-        self.supply = supply_of(config)
-        self.overrides: dict[str, str] = {}
-        self.station: ControlledStation | None = None
-        self.controller: EvseController | None = None
-        self.presented: list[Presented] = []
-        """Cards and remote starts that wait for an EV."""
-        self._somebody = asyncio.Event()
-        self._told_status: ConnectorStatus | None = None
-        self._limit: float | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._begin_empty()
         self.talk = Conversation(
             settings,
             settings.identity or config.evse_id.replace("*", "-"),
@@ -135,6 +129,27 @@ class OcppBackend(CertificatePorts):
         super().__init__(self.talk, settings)
 
     # --- life ----------------------------------------------------------------------------------------------
+
+    def _begin_empty(self) -> None:
+        """What is remembered comes later, with `run`."""
+        config = self.config
+        self.memory = authorising.Memory()
+        self.profiles: tuple[Profile, ...] = ()
+        self.operative = True
+        self.central = config.pnc.central_validation
+        """The CSMS may judge chains in our place."""
+        self.reset_when_idle = False
+        self.transactions = Transactions(interval=config.ocpp.meter_interval)
+        self.supply = profiles.supply_of(config)
+        self.overrides: dict[str, str] = {}
+        self.station: ControlledStation | None = None
+        self.controller: EvseController | None = None
+        self.presented: list[Presented] = []
+        """Cards and remote starts that wait for an EV."""
+        self._somebody = asyncio.Event()
+        self._told_status: ConnectorStatus | None = None
+        self._limit: float | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def speak(self, tell: Callable[[str], None]) -> None:
         """Where the log is, when it was not known before."""
@@ -474,13 +489,3 @@ def _opened(settings: OcppConfig) -> Store:
         return Store(path)
     except (OSError, sqlite3.Error) as error:
         raise ConfigError(f"ocpp.store: {path}: {error}") from error
-
-
-def supply_of(config: SeccConfig) -> profiles.Supply:
-    """How many watts an ampere is at this outlet."""
-    energy = config.energy
-    if energy.offers_dc:
-        return profiles.Supply(energy.dc.max_voltage, 1, energy.dc.max_power)
-    phases = 3 if any("three" in mode.value for mode in energy.modes) else 1
-    voltage = energy.ac.nominal_voltage
-    return profiles.Supply(voltage, phases, voltage * phases * energy.ac.max_current)

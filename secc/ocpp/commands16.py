@@ -30,6 +30,7 @@ def remote_start(desk: Commands, body: Payload) -> Payload:
 
 
 def remote_stop(desk: Commands, body: Payload) -> Payload:
+    """The transaction with this number ends."""
     transaction = desk.backend.talk.transaction_of(body["transactionId"])
     return {"status": desk.stop_transaction(transaction)}
 
@@ -41,21 +42,25 @@ def reset(desk: Commands, body: Payload) -> Payload:
 
 
 def change_availability(desk: Commands, body: Payload) -> Payload:
+    """In or out of service."""
     if body["connectorId"] not in (0, 1):
         return {"status": "Rejected"}
     return {"status": desk.change_availability(operative=body["type"] == "Operative")}
 
 
 def trigger(desk: Commands, body: Payload) -> Payload:
+    """Send a message now."""
     return {"status": desk.trigger(body["requestedMessage"])}
 
 
 def extended_trigger(desk: Commands, body: Payload) -> Payload:
+    """The same by the security extension."""
     wanted = body["requestedMessage"].replace("SignChargePoint", "SignChargingStation")
     return {"status": desk.trigger(wanted)}
 
 
 def set_profile(desk: Commands, body: Payload) -> Payload:
+    """A new charging profile."""
     asked = body["csChargingProfiles"]
     number = asked.get("transactionId")
     transaction = "" if number is None else desk.backend.talk.transaction_of(number)
@@ -69,6 +74,7 @@ def set_profile(desk: Commands, body: Payload) -> Payload:
 
 
 def clear_profile(desk: Commands, body: Payload) -> Payload:
+    """Charging profiles go."""
     purpose = body.get("chargingProfilePurpose")
     found = desk.clear_profiles(
         ProfileFilter(
@@ -82,6 +88,7 @@ def clear_profile(desk: Commands, body: Payload) -> Payload:
 
 
 def composite(desk: Commands, body: Payload) -> Payload:
+    """What all profiles together allow."""
     if body["connectorId"] not in (0, 1) or body["duration"] <= 0:
         return {"status": "Rejected"}
     unit = body.get("chargingRateUnit", "W")
@@ -99,6 +106,7 @@ def composite(desk: Commands, body: Payload) -> Payload:
 
 
 def send_list(desk: Commands, body: Payload) -> Payload:
+    """The local list, whole or in differences."""
     entries = []
     for one in body.get("localAuthorizationList", []):
         info = one.get("idTagInfo")
@@ -111,10 +119,12 @@ def send_list(desk: Commands, body: Payload) -> Payload:
 
 
 def list_version(desk: Commands, body: Payload) -> Payload:
+    """Which one we have."""
     return {"listVersion": desk.backend.memory.list_version}
 
 
 def clear_cache(desk: Commands, body: Payload) -> Payload:
+    """Forget what the CSMS has said about tokens."""
     return {"status": desk.clear_cache()}
 
 
@@ -122,6 +132,7 @@ def clear_cache(desk: Commands, body: Payload) -> Payload:
 
 
 def get_configuration(desk: Commands, body: Payload) -> Payload:
+    """Some keys, or all."""
     keys = body.get("key") or [one.key for one in variables.VARIABLES if one.key]
     known, unknown = [], []
     for key in keys:
@@ -137,6 +148,7 @@ def get_configuration(desk: Commands, body: Payload) -> Payload:
 
 
 def change_configuration(desk: Commands, body: Payload) -> Payload:
+    """One key."""
     found = variables.find_key(body["key"])
     if found is None:
         return {"status": "NotSupported"}
@@ -169,6 +181,7 @@ async def install(desk: Commands, body: Payload) -> Payload:
 
 
 async def installed(desk: Commands, body: Payload) -> Payload:
+    """Roots by the security extension, without Plug and Charge."""
     purpose = body["certificateType"].replace("CentralSystem", "CSMS")
     found = await desk.installed([purpose])
     if not found:
@@ -177,10 +190,12 @@ async def installed(desk: Commands, body: Payload) -> Payload:
 
 
 async def delete(desk: Commands, body: Payload) -> Payload:
+    """One of them goes."""
     return {"status": await desk.delete(body["certificateHashData"])}
 
 
 def certificate_signed(desk: Commands, body: Payload) -> Payload:
+    """A certificate for the station's own use."""
     return {"status": desk.certificate_signed(body["certificateChain"], None)}
 
 

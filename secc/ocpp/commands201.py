@@ -30,24 +30,29 @@ def request_start(desk: Commands, body: Payload) -> Payload:
 
 
 def request_stop(desk: Commands, body: Payload) -> Payload:
+    """The transaction ends."""
     return {"status": desk.stop_transaction(body["transactionId"])}
 
 
 def reset(desk: Commands, body: Payload) -> Payload:
+    """Announce the station anew, at once or when it is idle."""
     return {"status": desk.reset(at_once=body["type"] == "Immediate")}
 
 
 def change_availability(desk: Commands, body: Payload) -> Payload:
+    """In or out of service."""
     if body.get("evse", {}).get("id", 1) != 1:
         return {"status": "Rejected"}
     return {"status": desk.change_availability(operative=body["operationalStatus"] == "Operative")}
 
 
 def trigger(desk: Commands, body: Payload) -> Payload:
+    """Send a message now."""
     return {"status": desk.trigger(body["requestedMessage"])}
 
 
 def set_profile(desk: Commands, body: Payload) -> Payload:
+    """A new charging profile."""
     try:
         problem = desk.set_profile(v201.read_profile(body["chargingProfile"], body["evseId"]))
     except ValueError as error:
@@ -59,6 +64,7 @@ def set_profile(desk: Commands, body: Payload) -> Payload:
 
 
 def clear_profile(desk: Commands, body: Payload) -> Payload:
+    """Charging profiles go."""
     which = body.get("chargingProfileCriteria", {})
     purpose = which.get("chargingProfilePurpose")
     if purpose is not None and purpose not in Purpose.__members__.values():
@@ -75,6 +81,7 @@ def clear_profile(desk: Commands, body: Payload) -> Payload:
 
 
 def composite(desk: Commands, body: Payload) -> Payload:
+    """What all profiles together allow."""
     if body["evseId"] not in (0, 1) or body["duration"] <= 0:
         return {"status": "Rejected"}
     unit = body.get("chargingRateUnit", "W")
@@ -90,6 +97,7 @@ def composite(desk: Commands, body: Payload) -> Payload:
 
 
 def send_list(desk: Commands, body: Payload) -> Payload:
+    """The local list, whole or in differences."""
     entries = [
         ListEntry(
             v201.read_id_token(one["idToken"]),
@@ -102,10 +110,12 @@ def send_list(desk: Commands, body: Payload) -> Payload:
 
 
 def list_version(desk: Commands, body: Payload) -> Payload:
+    """Which one we have."""
     return {"versionNumber": desk.backend.memory.list_version}
 
 
 def clear_cache(desk: Commands, body: Payload) -> Payload:
+    """Forget what the CSMS has said about tokens."""
     return {"status": desk.clear_cache()}
 
 
@@ -113,18 +123,22 @@ def clear_cache(desk: Commands, body: Payload) -> Payload:
 
 
 def certificate_signed(desk: Commands, body: Payload) -> Payload:
+    """A chain for a request of ours."""
     return {"status": desk.certificate_signed(body["certificateChain"], body.get("certificateType"))}
 
 
 async def install(desk: Commands, body: Payload) -> Payload:
+    """A root to trust."""
     return {"status": await desk.install(body["certificateType"], body["certificate"])}
 
 
 async def delete(desk: Commands, body: Payload) -> Payload:
+    """A root not to trust any more."""
     return {"status": await desk.delete(body["certificateHashData"])}
 
 
 async def installed(desk: Commands, body: Payload) -> Payload:
+    """Which roots there are, and our own chain."""
     found = await desk.installed(body.get("certificateType", []))
     if not found:
         return {"status": "NotFound"}
@@ -135,10 +149,12 @@ async def installed(desk: Commands, body: Payload) -> Payload:
 
 
 def get_variables(desk: Commands, body: Payload) -> Payload:
+    """Read some."""
     return {"getVariableResult": [_read(desk, one) for one in body["getVariableData"]]}
 
 
 def set_variables(desk: Commands, body: Payload) -> Payload:
+    """Change some."""
     return {"setVariableResult": [_write(desk, one) for one in body["setVariableData"]]}
 
 

@@ -78,19 +78,15 @@ class Conversation:
         self._answered = answered
         self._tell = tell
         self._clock = clock
-        self._offset = 0.0
+        self._offset, self.interval = 0.0, 300.0
         self._registration: Registration | None = None
-        self.interval = 300.0
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ocpp-store")
         self._unwritten: asyncio.Queue[tuple[Sequence[Event], Mapping[str, object]]] = asyncio.Queue()
-        self._wake = asyncio.Event()
-        self._is_online = asyncio.Event()
-        self._boot_now = asyncio.Event()
+        self._wake, self._is_online, self._boot_now = (asyncio.Event() for _ in range(3))
         self._boot_pause = config.reconnect_longest
         self._attempts: dict[str, int] = {}
         self._numbers: dict[str, int] = {}
-        self._problem = ""
-        self._writing = False
+        self._problem, self._writing = "", False
         self.link = CsmsLink(
             config, identity, handle=self._command, opened=self._opened, tell=tell, listen=listen
         )

@@ -24,15 +24,18 @@ Answering = Callable[["CsmsDouble", str, Payload], Awaitable[Payload]]
 
 
 async def boot(csms: CsmsDouble, station: str, body: Payload) -> Payload:
+    """As it is told to answer."""
     status = csms.faults.registration.value
     return {"status": status, "currentTime": to_iso(csms.now), "interval": csms.heartbeat}
 
 
 async def heartbeat(csms: CsmsDouble, station: str, body: Payload) -> Payload:
+    """Its clock."""
     return {"currentTime": to_iso(csms.now)}
 
 
 async def nothing(csms: CsmsDouble, station: str, body: Payload) -> Payload:
+    """Noted, no more."""
     return {}
 
 
@@ -40,6 +43,7 @@ async def nothing(csms: CsmsDouble, station: str, body: Payload) -> Payload:
 
 
 async def authorize(csms: CsmsDouble, station: str, body: Payload) -> Payload:
+    """By the word of the ecosystem."""
     answer = await csms.ecosystem.authorize(v201.read_id_token(body["idToken"]), body)
     told: Payload = {"idTokenInfo": {"status": answer.info.status.value}}
     if answer.certificate is not None:
@@ -48,6 +52,7 @@ async def authorize(csms: CsmsDouble, station: str, body: Payload) -> Payload:
 
 
 async def provision(csms: CsmsDouble, station: str, body: Payload) -> Payload:
+    """The answer for a car, or Failed."""
     exi = await csms.ecosystem.provision(station, body["action"], base64.b64decode(body["exiRequest"]))
     if exi is None:
         return {"status": "Failed", "exiResponse": ""}
@@ -55,6 +60,7 @@ async def provision(csms: CsmsDouble, station: str, body: Payload) -> Payload:
 
 
 async def certificate_status(csms: CsmsDouble, station: str, body: Payload) -> Payload:
+    """An OCSP response, or Failed."""
     der = await csms.ecosystem.certificate_status(body["ocspRequestData"])
     if der is None:
         return {"status": "Failed"}
@@ -86,6 +92,7 @@ async def _send_signed(csms: CsmsDouble, station: str, chain: str, kind: str) ->
 
 
 async def transaction_event(csms: CsmsDouble, station: str, body: Payload) -> Payload:
+    """Into the books, once."""
     info = body["transactionInfo"]
     booked = csms.book(station, info["transactionId"], body["seqNo"], body["timestamp"])
     if booked is None:
@@ -114,6 +121,7 @@ async def _about_token(csms: CsmsDouble, body: Payload) -> Payload:
 
 
 async def authorize_tag(csms: CsmsDouble, station: str, body: Payload) -> Payload:
+    """A card of 1.6."""
     return {"idTagInfo": await _tag_info(csms, body["idTag"])}
 
 
@@ -137,6 +145,7 @@ async def start_transaction(csms: CsmsDouble, station: str, body: Payload) -> Pa
 
 
 async def meter_values(csms: CsmsDouble, station: str, body: Payload) -> Payload:
+    """Into the books of the transaction, once."""
     booked = _numbered(csms, station, body.get("transactionId"))
     if booked is not None:
         at = body["meterValue"][0]["timestamp"]
@@ -145,6 +154,7 @@ async def meter_values(csms: CsmsDouble, station: str, body: Payload) -> Payload
 
 
 async def stop_transaction(csms: CsmsDouble, station: str, body: Payload) -> Payload:
+    """The last line of a transaction."""
     key = _numbered(csms, station, body["transactionId"])
     booked = None if key is None else csms.book(station, key, "stop", body["timestamp"])
     if booked is not None:
@@ -160,6 +170,7 @@ def _numbered(csms: CsmsDouble, station: str, number: int | None) -> str | None:
 
 
 async def data_transfer(csms: CsmsDouble, station: str, body: Payload) -> Payload:
+    """The extension of 1.6: bodies of 2.0.1 as text."""
     if body["vendorId"] != v16.VENDOR:
         return {"status": "UnknownVendorId"}
     handler = PNC.get(body.get("messageId", ""))

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from secc.config import SeccConfig
 from secc.ocpp.words import Period, Profile, ProfileFilter, ProfileKind, Purpose, Schedule
 from secc.session.events import EnergyNeed, PowerSchedule, PowerStep, ScheduleOffer
 
@@ -36,6 +37,16 @@ class Supply:
             return max(0.0, period.limit)
         phases = min(period.phases or self.phases, self.phases)
         return max(0.0, period.limit) * self.voltage * phases
+
+
+def supply_of(config: SeccConfig) -> Supply:
+    """How many watts an ampere is at this outlet."""
+    energy = config.energy
+    if energy.offers_dc:
+        return Supply(energy.dc.max_voltage, 1, energy.dc.max_power)
+    phases = 3 if any("three" in mode.value for mode in energy.modes) else 1
+    voltage = energy.ac.nominal_voltage
+    return Supply(voltage, phases, voltage * phases * energy.ac.max_current)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

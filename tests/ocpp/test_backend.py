@@ -14,7 +14,8 @@ from cryptography import x509
 from secc.config import EnergyConfig, EnergyMode, SeccConfig
 from secc.errors import LinkError
 from secc.ocpp import v16, variables
-from secc.ocpp.backend import OcppBackend, supply_of
+from secc.ocpp.backend import OcppBackend
+from secc.ocpp.profiles import supply_of
 from secc.ocpp.serving import line as held
 from secc.ocpp.signing import V2G, Signing
 from secc.ocpp.words import IdToken, Payload
