@@ -35,6 +35,8 @@ QUICK = Timers(
     setup=3.0,
     reach=3.0,
 )
+# The truth may take its time: on a busy machine nothing that is right comes too late.
+PATIENT = dataclasses.replace(QUICK, message=4.0, slow_message=4.0, current_demand=2.0, close=3.0, reach=10.0)
 
 
 def code(old: ResponseCode, new: ResponseCode) -> Lie:
@@ -189,7 +191,11 @@ async def examine(lie: Lie | None, case: str) -> Report:
         assert station.sdp_port is not None
         async with lying(lie or Lie(title="the truth"), station.sdp_port) as port:
             target = Target(
-                sdp_port=port, timers=QUICK, declared=frozenset({"meter"}), pilot=pilot, interface="lo"
+                sdp_port=port,
+                timers=QUICK if lie else PATIENT,
+                declared=frozenset({"meter"}),
+                pilot=pilot,
+                interface="lo",
             )
             return await bench.run([one for one in ALL if one.id.removeprefix("TC_SECC_") == case], target)
 
