@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "build/conformance"
 PAGE = ROOT / "docs/reference/conformance.md"
 WORDS = ROOT / "tools/pages/conformance.toml"
-PEER_RUNS = ("plain", "voltage", "tls", "long")
+PEER_RUNS = ("plain", "dc", "voltage", "tls", "long")
 ORDER = ("fail", "pass", "inconclusive", "not applicable")
 
 Found = dict[str, dict[str, Any]]
