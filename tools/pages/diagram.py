@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from secc.session.states import State
+from secc.session.states import Stage, State
 from secc.session.table import RULES
 
-PLACES: dict[State, tuple[int, int]] = {
+PLACES: dict[Stage, tuple[int, int]] = {
     State.WAIT_SESSION_SETUP: (0, 0),
     State.WAIT_SERVICE_DISCOVERY: (0, 1),
     State.WAIT_SERVICE_SELECTION: (0, 2),
@@ -65,7 +65,7 @@ def svg() -> str:
     return "\n".join(parts) + "\n</svg>\n"
 
 
-def _corner(state: State) -> tuple[int, int]:
+def _corner(state: Stage) -> tuple[int, int]:
     column, row = PLACES[state]
     return column * STEP_X + 30, row * STEP_Y + 16
 
@@ -80,7 +80,7 @@ def _node(state: State) -> str:
     )
 
 
-def _edge(start: State, end: State) -> str:
+def _edge(start: Stage, end: State) -> str:
     (x, y), (to_x, to_y) = _corner(start), _corner(end)
     middle = HEIGHT / 2
     if x == to_x:
