@@ -137,8 +137,8 @@ def states_page() -> str:
         "session id is answered with `FAILED_UnknownSession` first.",
         "![The states and what leads to which](../assets/states.svg)",
         "Green: the EV has to speak. Orange: the station owes an answer. Every state may also lead to the "
-        "end, by a refusal or by what stands at the end of this page; those arrows are left out, as are those "
-        "of leniencies.",
+        "end, by a refusal or by what stands at the end of this page; those arrows are left out, as are "
+        "those of leniencies.",
     ]
     return _page_of(ISO2, introduction)
 
