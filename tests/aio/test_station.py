@@ -742,7 +742,7 @@ def test_an_outlet_that_cannot_be_made_safe_has_no_next_session_until_it_is(trou
             car.close()
             await eventually(lambda: bed.station.health.reason.startswith("make_safe: "))
             assert await waiting.at_end()
-            assert bed.station.endpoint is None
+            await eventually(lambda: bed.station.endpoint is None)
             await eventually(lambda: bed.outlet.calls.count("make_safe") >= 3)
             assert len(bed.events(LinkEvent.COMPLAINT)) == 1
             getattr(bed.outlet, trouble).clear()
