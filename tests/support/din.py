@@ -187,8 +187,10 @@ def message(session_id: bytes, body: BodyElement | None) -> din.V2GMessage:
 class DinBench(Bench):
     """A session that speaks DIN; what the outlet and the back end do is as in `Bench`."""
 
-    def __init__(self, config: SeccConfig = DIN, *, pilot: ControlPilot = ControlPilot.B) -> None:
-        super().__init__(config, pilot=pilot)
+    def __init__(
+        self, config: SeccConfig = DIN, *, pilot: ControlPilot = ControlPilot.B, **extra: object
+    ) -> None:
+        super().__init__(config, pilot=pilot, **extra)
         self.session.speak(DIALECT)
 
     def ask(self, body: BodyElement | None, session_id: bytes | None = None) -> BodyElement | None:

@@ -19,6 +19,7 @@ from secc.session.events import (
     LinkLost,
     NoticeKind,
     Output,
+    PausedSession,
     PowerLimited,
     PowerSchedule,
     PowerStep,
@@ -57,6 +58,16 @@ def test_setup_is_a_new_session_whatever_id_the_ev_proposes(proposed: bytes) -> 
         date_time_now=1_700_000_000,
     )
     assert bench.session.session_id == bytes(7) + b"\x01"
+
+
+@pytest.mark.inv("INV-13")
+@pytest.mark.req("V2G-DC-241")
+def test_a_paused_session_is_not_continued_in_din() -> None:
+    bench = DinBench(paused=PausedSession(b"12345678", None))
+    response = bench.ask(d.session_setup(), b"12345678")
+    assert code(response) == "OK_NewSessionEstablished"
+    assert bench.session.session_id != b"12345678"
+    assert bench.session.joined is None
 
 
 @pytest.mark.req("V2G-DC-876")
