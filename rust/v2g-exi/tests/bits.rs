@@ -42,8 +42,10 @@ fn padded(data: &[u8]) -> Padded {
 
 #[test]
 fn octets_of_any_number_are_written_and_read_at_any_bit() {
-    for lead in 0..=63u32 {
-        for count in 0..=50 {
+    // Few octets are copied in one way, more than forty in another.
+    let counts: Vec<usize> = if cfg!(miri) { vec![0, 1, 8, 9, 41] } else { (0..=50).collect() };
+    for lead in (0..=63u32).step_by(if cfg!(miri) { 9 } else { 1 }) {
+        for &count in &counts {
             let data = octets(count);
             let (mut writer, mut model) = (Writer::new(vec![0xFF; 3]), Model::default());
             for width in [lead.min(32), lead - lead.min(32)] {

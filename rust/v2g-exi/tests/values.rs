@@ -470,3 +470,21 @@ fn only_a_production_of_the_present_state_is_written() {
     assert!(!opened(state.first + u16::from(state.count)), "the code beyond the alternatives");
     assert!(!opened(state.first + (1 << state.bits)), "the state behind");
 }
+
+#[test]
+fn an_integer_without_bounds_has_one_form_whatever_it_is_given_as() {
+    let set = grammar("xmldsig");
+    let root = set.fragment_root("X509SerialNumber").expect("declared");
+    let written = |value: Given<'_>| {
+        let mut encoder = Encoder::new(set, Vec::new(), Style::default());
+        let entry = encoder.root(root, true).expect("a root");
+        encoder.root_value(entry, value).expect("encodes");
+        hex(&encoder.finish().expect("ends"))
+    };
+    for number in [0i64, 1, 127, 128, 300, i64::MAX, -1, -128, -129, i64::MIN] {
+        let magnitude = number.unsigned_abs().to_be_bytes();
+        assert_eq!(written(Given::Integer(number)), written(Given::Big(number < 0, &magnitude)), "{number}");
+    }
+    let above = u64::MAX;
+    assert_eq!(written(Given::Unsigned(above)), written(Given::Big(false, &above.to_be_bytes())));
+}
