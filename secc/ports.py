@@ -188,7 +188,7 @@ class CertificateSigner(Protocol):
 
 
 class WantsRenewal(Protocol):
-    """Optional ability of a `CertificateSigner`: say that the certificate is to be renewed before its time."""
+    """Optional ability of a `CertificateSigner`: say that the certificate has to be renewed early."""
 
     async def certificate_due(self) -> None:
         """Return when a renewal is wanted now (OCPP TriggerMessage SignV2GCertificate)."""
