@@ -1,10 +1,20 @@
-"""No input of Plug and Charge keeps the event loop for more than a few milliseconds of CPU."""
+"""No input of Plug and Charge keeps the event loop for long.
+
+The bound is a number of signature verifications in the same run, so that a slow machine is no finding:
+one takes about 0.1 ms, the dearest input about 3 ms.
+"""
 
 from __future__ import annotations
 
 from secc.pki.contract import Evidence, present, weigh
 from tests.support.contracts import NOW, trusted, wallet
-from tools.bench_pnc import LENIENT, inputs, long_list, measure
+from tools.bench_pnc import LENIENT, inputs, long_list, measure, operations
+
+DEAREST = 150  # ECDSA verifications
+
+
+def one_verification() -> float:
+    return measure(operations()["one ECDSA verification by OpenSSL"], 25)
 
 
 def test_every_input_of_a_session_is_cheap() -> None:
@@ -17,11 +27,11 @@ def test_every_input_of_a_session_is_cheap() -> None:
         "CertificateInstallationReq",
         "the back end's answer to it",
     }
-    assert max(costs.values()) < 0.010  # s of CPU; 1 to 3 ms on one core of a server
+    assert max(costs.values()) < DEAREST * one_verification()
 
 
 def test_the_longest_list_that_is_taken_is_cheap() -> None:
     car = wallet()
     shown = present(car.chain_message(), car.emaid, trusted(), NOW)
     evidence = Evidence(crls=(long_list(),))
-    assert measure(lambda: weigh(shown, evidence, NOW, LENIENT), 5) < 0.015
+    assert measure(lambda: weigh(shown, evidence, NOW, LENIENT), 5) < DEAREST * one_verification()
