@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from secc.cpo import admin, forms, pages, routes
@@ -19,6 +20,8 @@ from secc.errors import CertificateError
 
 MAX_BODY = 65536
 """Bytes; the largest request of a car is far below, also in base64."""
+
+ROUTERS = (routes.router, admin.router, pages.router)
 
 
 def make_app(service: Service, engine: Engine | None = None) -> FastAPI:
@@ -45,9 +48,9 @@ def make_app(service: Service, engine: Engine | None = None) -> FastAPI:
     app.add_exception_handler(StorageError, _storage)
     app.add_exception_handler(CertificateError, _certificate)
     app.add_exception_handler(RequestValidationError, _form)
-    app.include_router(routes.router)
-    app.include_router(admin.router)
-    app.include_router(pages.router)
+    app.add_exception_handler(405, _method)
+    for router in ROUTERS:
+        app.include_router(router)
     _add_health(app)
     return app
 
@@ -90,6 +93,18 @@ async def _form(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     wrong = [f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors()]
     return JSONResponse({"detail": "; ".join(wrong)[:1000], "rule": "form"}, status_code=422)
+
+
+async def _method(request: Request, _error: Exception) -> JSONResponse:
+    """What the path takes instead: each method is a route of its own and knows only itself."""
+    routers = (request.app.router, *ROUTERS)
+    all_routes = [one for router in routers for one in router.routes if isinstance(one, Route)]
+    found = [one for one in all_routes if one.matches(request.scope)[0] is not Match.NONE]
+    same = [one for one in found if one.path == found[0].path]  # not those of a pattern that fits as well
+    allowed = sorted({method for one in same for method in one.methods or ()})
+    return JSONResponse(
+        {"detail": "Method Not Allowed"}, status_code=405, headers={"Allow": ", ".join(allowed)}
+    )
 
 
 class LimitBody:

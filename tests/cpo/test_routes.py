@@ -226,6 +226,14 @@ def test_health_tells_whether_the_database_answers(tmp_path: Path) -> None:
         assert client.get("/health/ready").json() == {"status": "ready"}
 
 
+def test_a_path_tells_every_method_that_it_takes(tmp_path: Path) -> None:
+    with client_of(make_service(tmp_path)) as client:
+        for method in ("OPTIONS", "DELETE"):
+            refused = client.request(method, "/v1/roots")
+            assert (refused.status_code, refused.headers["Allow"]) == (405, "GET, POST")
+        assert client.options("/v1/roots/fetch").headers["Allow"] == "POST"
+
+
 def test_the_openapi_document_describes_every_call(tmp_path: Path) -> None:
     with client_of(make_service(tmp_path)) as client:
         paths = client.get("/openapi.json").json()["paths"]
