@@ -103,7 +103,7 @@ def add_root(form: forms.RootForm, service: The, caller: Admin) -> forms.Done:
     return forms.Done(count=added)
 
 
-@router.post("/v1/roots/fetch", tags=["roots"], responses={502: {"model": forms.Trouble}})
+@router.post("/v1/ecosystem/roots", tags=["roots"], responses={502: {"model": forms.Trouble}})
 def fetch_roots(service: The, caller: Admin) -> forms.Done:
     """Take over the root pool of the ecosystem."""
     try:

@@ -100,8 +100,7 @@ async def _method(request: Request, _error: Exception) -> JSONResponse:
     routers = (request.app.router, *ROUTERS)
     all_routes = [one for router in routers for one in router.routes if isinstance(one, Route)]
     found = [one for one in all_routes if one.matches(request.scope)[0] is not Match.NONE]
-    same = [one for one in found if one.path == found[0].path]  # not those of a pattern that fits as well
-    allowed = sorted({method for one in same for method in one.methods or ()})
+    allowed = sorted({method for one in found for method in one.methods or ()})
     return JSONResponse(
         {"detail": "Method Not Allowed"}, status_code=405, headers={"Allow": ", ".join(allowed)}
     )

@@ -7,7 +7,7 @@ import binascii
 import datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, Strict, StringConstraints
 
 from secc.pki.provisioning import Action
 from secc.pnc.store import Status
@@ -115,7 +115,7 @@ class SessionForm(Form):
     emaid: Annotated[str, StringConstraints(max_length=36, pattern=r"^[ -~]*$")] = ""
     started_at: Time
     ended_at: Time | None = None
-    energy_wh: Annotated[int, Field(ge=0, le=10**9)] | None = None
+    energy_wh: Annotated[int, Strict(), Field(ge=0, le=10**9)] | None = None
     reason: Words = ""
 
 

@@ -92,7 +92,7 @@ def test_roots_are_added_once_and_removed(tmp_path: Path) -> None:
         assert client.delete(f"/v1/roots/{root.fingerprint}").status_code == 404
         leaf = {"kind": "v2g_root", "certificate": b64(identity(Kind.SECC_LEAF).certificate.der)}
         assert client.post("/v1/roots", json=leaf).status_code == 422
-        assert client.post("/v1/roots/fetch").json() == {"count": 0}
+        assert client.post("/v1/ecosystem/roots").json() == {"count": 0}
 
 
 def test_the_same_report_twice_is_one(tmp_path: Path, changes: dict[str, Any]) -> None:
@@ -109,6 +109,7 @@ def test_the_same_report_twice_is_one(tmp_path: Path, changes: dict[str, Any]) -
     with client_of(service) as client:
         for report in (begun, ended, begun, ended):
             assert client.post("/v1/sessions", json=report).status_code == 204
+        assert client.post("/v1/sessions", json={**ended, "energy_wh": True}).status_code == 422
         for _ in range(2):
             assert client.post("/v1/refusals", json=refused).status_code == 204
         (session,), (refusal,) = service.journal.sessions(), service.journal.refusals()
@@ -231,7 +232,6 @@ def test_a_path_tells_every_method_that_it_takes(tmp_path: Path) -> None:
         for method in ("OPTIONS", "DELETE"):
             refused = client.request(method, "/v1/roots")
             assert (refused.status_code, refused.headers["Allow"]) == (405, "GET, POST")
-        assert client.options("/v1/roots/fetch").headers["Allow"] == "POST"
 
 
 def test_the_openapi_document_describes_every_call(tmp_path: Path) -> None:
