@@ -17,7 +17,7 @@ from secc.v2gtp import frame
 HELLO = """{"supportedAppProtocolReq": {"AppProtocol": [{"ProtocolNamespace": "urn:iso:15118:2:2013:MsgDef",
     "VersionNumberMajor": 2, "VersionNumberMinor": 0, "SchemaID": 1, "Priority": 1}]}}"""
 REQUESTS = (  # as JSON, with the element names of the standard
-    '{"SessionSetupReq": {"EVCCID": "0CAB12345678"}}',
+    '{"SessionSetupReq": {"EVCCID": "02005E102030"}}',
     '{"ServiceDiscoveryReq": {}}',
     """{"PaymentServiceSelectionReq": {"SelectedPaymentOption": "ExternalPayment",
         "SelectedServiceList": {"SelectedService": [{"ServiceID": 1}]}}}""",

@@ -4,9 +4,9 @@ One `Codec` per schema set: nothing in a stream says which schema it follows, th
 are schema-informed, bit-packed, with header ``80`` and empty value tables [V2G2-099] [V2G2-600].
 
     >>> from secc import exi
-    >>> message = exi.ISO2.decode(bytes.fromhex("809802000000000000000011d01832ac48d159e000"))
+    >>> message = exi.ISO2.decode(bytes.fromhex("809802000000000000000011d0180801784080c000"))
     >>> message.body.evcc_id.hex()
-    '0cab12345678'
+    '02005e102030'
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ from secc.messages._base import Item
 from tests.support.messages import SETS, codec, generator, messages
 from tests.support.vectors import lines, own, shared
 
-SESSION_SETUP = bytes.fromhex("809802000000000000000011d01832ac48d159e000")
-CURRENT_DEMAND = bytes.fromhex("809802004080c1014181c210d10015010618a04018818406300c21001188120060")
+SESSION_SETUP = bytes.fromhex("809802000000000000000011d0180801784080c000")
+CURRENT_DEMAND = bytes.fromhex("809802286cb0f5397d81c610d1001e81061260401881ac06300c2100118810c060")
 APP_PROTOCOLS = bytes.fromhex(
     "8000ebab9371d34b9b79d189a98989c1d191d191818999d26b9b3a232b30020000040001b75726e3a64696e3a37303132313"
     "a323031323a4d73674465660040000100880"
@@ -58,7 +58,7 @@ def kind_of(name: str, data: bytes) -> str:
 
 
 def test_session_setup_req_is_21_bytes() -> None:
-    request = message(iso2.SessionSetupReq(evcc_id=bytes.fromhex("0cab12345678")))
+    request = message(iso2.SessionSetupReq(evcc_id=bytes.fromhex("02005e102030")))
     assert exi.ISO2.encode(request) == SESSION_SETUP
     assert exi.ISO2.decode(SESSION_SETUP) == request
 
@@ -67,15 +67,15 @@ def test_current_demand_req_is_33_bytes() -> None:
     request = message(
         iso2.CurrentDemandReq(
             dc_ev_status=iso2.DCEVStatus(
-                ev_ready=True, ev_error_code=iso2.DCEVErrorCode.NO_ERROR, ev_ress_soc=42
+                ev_ready=True, ev_error_code=iso2.DCEVErrorCode.NO_ERROR, ev_ress_soc=61
             ),
-            ev_target_current=physical(325, iso2.UnitSymbol.A, -1),
-            ev_maximum_voltage_limit=physical(450, iso2.UnitSymbol.V),
+            ev_target_current=physical(275, iso2.UnitSymbol.A, -1),
+            ev_maximum_voltage_limit=physical(470, iso2.UnitSymbol.V),
             charging_complete=False,
             remaining_time_to_full_soc=physical(-1, iso2.UnitSymbol.S),
-            ev_target_voltage=physical(400, iso2.UnitSymbol.V),
+            ev_target_voltage=physical(390, iso2.UnitSymbol.V),
         ),
-        bytes.fromhex("0102030405060708"),
+        bytes.fromhex("a1b2c3d4e5f60718"),
     )
     assert exi.ISO2.encode(request) == CURRENT_DEMAND
     assert exi.ISO2.decode(CURRENT_DEMAND) == request
@@ -123,16 +123,16 @@ def signed_info(digest: bytes) -> xmldsig.SignedInfo:
 
 
 def test_the_octets_that_are_signed_are_fragments_of_two_schema_sets() -> None:
-    request = iso2.AuthorizationReq(id="id1", gen_challenge=bytes.fromhex("00070e151c232a31383f464d545b6269"))
+    request = iso2.AuthorizationReq(id="id1", gen_challenge=bytes.fromhex("f0e1d2c3b4a5968778695a4b3c2d1e0f"))
     octets = exi.ISO2.encode_fragment("AuthorizationReq", request)
-    assert octets.hex() == "8004015a590c4080003870a8e1195189c1fa326aa2db1349e8"
+    assert octets.hex() == "8004015a590c4087870e961da52cb43bc34ad259e168f079e8"
     digest = hashlib.sha256(octets)
-    assert digest.hexdigest() == "64a94fdda187894afdc5b507b5e07ff395077ac0edd9b23df61d3c4d3a360d4e"
+    assert digest.hexdigest() == "0bdbd4536ddea4d2c1769c4ff04ae19c3012da8a9fe015c42ccf2a96e4f9ca59"
     signed = exi.XMLDSIG.encode_fragment("SignedInfo", signed_info(digest.digest()))
     assert len(signed) == 209
     assert (
         hashlib.sha256(signed).hexdigest()
-        == "058cdd692ee18a44a27920e088e3e2791060c89403b02832857a3967ae30f626"
+        == "60ebd549b393cfdae5b736412a20551aa431c6bb02af731f27adfec0c1d69f7d"
     )
 
 
@@ -514,7 +514,7 @@ def test_an_unknown_schema_set_or_wrong_classes_are_refused() -> None:
 
 
 def test_one_codec_serves_many_threads() -> None:
-    request = message(iso2.SessionSetupReq(evcc_id=bytes.fromhex("0cab12345678")))
+    request = message(iso2.SessionSetupReq(evcc_id=bytes.fromhex("02005e102030")))
 
     def work(_: int) -> bool:
         return all(

@@ -15,7 +15,7 @@ from secc.sdp import SdpRequest, SdpResponse
 from secc.v2gtp import PayloadType, frame
 
 EXAMPLES = """examples:
-  secc decode 809802000000000000000011d01832ac48d159e000
+  secc decode 809802000000000000000011d0180801784080c000
   secc decode --schema sap capture.bin
   secc decode --explain 80400040
   echo 01fe9000000000021000 | secc decode -

@@ -16,7 +16,7 @@ from secc.schema.notation import NotationError
 from secc.v2gtp import frame
 
 EXAMPLES = """examples:
-  secc decode 809802000000000000000011d01832ac48d159e000 | secc encode
+  secc decode 809802000000000000000011d0180801784080c000 | secc encode
   secc encode --v2gtp message.json
   secc encode '{"V2G_Message": {"Header": {"SessionID": "00"}, "Body": {"SessionStopReq": {"ChargingSession": "Terminate"}}}}'
 

@@ -7,11 +7,11 @@ import pytest
 
 from secc.cli import main
 
-SESSION_SETUP = "809802000000000000000011d01832ac48d159e000"
+SESSION_SETUP = "809802000000000000000011d0180801784080c000"
 SETUP_MESSAGE = {
     "V2G_Message": {
         "Header": {"SessionID": "0000000000000000"},
-        "Body": {"SessionSetupReq": {"EVCCID": "0CAB12345678"}},
+        "Body": {"SessionSetupReq": {"EVCCID": "02005E102030"}},
     }
 }
 HANDSHAKE_ANSWER = "80400040"
@@ -95,7 +95,7 @@ def test_the_fragment_that_a_signature_digests_is_shown(capsys: pytest.CaptureFi
 
 def test_xml_is_written_on_request(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["decode", "--xml", SESSION_SETUP]) == 0
-    assert "<n3:EVCCID>0CAB12345678</n3:EVCCID>" in capsys.readouterr().out
+    assert "<n3:EVCCID>02005E102030</n3:EVCCID>" in capsys.readouterr().out
 
 
 def test_a_stream_is_explained_bit_by_bit(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,12 +7,12 @@ import pytest
 
 from secc.cli import main
 
-SESSION_SETUP = "809802000000000000000011d01832ac48d159e000"
+SESSION_SETUP = "809802000000000000000011d0180801784080c000"
 SETUP_MESSAGE = json.dumps(
     {
         "V2G_Message": {
             "Header": {"SessionID": "0000000000000000"},
-            "Body": {"SessionSetupReq": {"EVCCID": "0CAB12345678"}},
+            "Body": {"SessionSetupReq": {"EVCCID": "02005E102030"}},
         }
     }
 )
@@ -61,10 +61,10 @@ def test_a_missing_file_is_misuse(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_xml_is_taken_too(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["decode", "--xml", "809802000000000000000011d01832ac48d159e000"]) == 0
+    assert main(["decode", "--xml", "809802000000000000000011d0180801784080c000"]) == 0
     document = capsys.readouterr().out
     assert main(["encode", document]) == 0
-    assert capsys.readouterr().out.strip() == "809802000000000000000011d01832ac48d159e000"
+    assert capsys.readouterr().out.strip() == "809802000000000000000011d0180801784080c000"
 
 
 def test_xml_of_no_schema_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

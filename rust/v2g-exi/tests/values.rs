@@ -157,7 +157,7 @@ fn a_large_integer_comes_back_and_one_of_more_than_160_bits_is_refused() {
 #[test]
 fn nesting_beyond_the_limit_is_refused() {
     let set = grammar("iso2");
-    let data = unhex("809802000000000000000011d01832ac48d159e000");
+    let data = unhex("809802000000000000000011d0180801784080c000");
     let depth = |max_depth: usize| {
         let options = Options { max_depth, ..Options::default() };
         let outcome = Tape::default().decode(&mut Decoder::default(), set, &data, options, false);
@@ -176,7 +176,7 @@ fn nesting_beyond_the_limit_is_refused() {
 #[test]
 fn limits_on_size_elements_and_occurrences_are_kept() {
     let set = grammar("iso2");
-    let data = unhex("809802000000000000000011d01832ac48d159e000");
+    let data = unhex("809802000000000000000011d0180801784080c000");
     let kind = |options: Options| {
         let outcome = Tape::default().decode(&mut Decoder::default(), set, &data, options, false);
         outcome.map(|_| ()).map_err(|failure| match failure {
