@@ -31,6 +31,11 @@ COUNT_NONE, COUNT_SET, COUNT_STEP, COUNT_SOFT = range(4)
 SHORT_NO, SHORT_BOOLEAN, SHORT_NUMBER, SHORT_LITERAL, SHORT_UNSIGNED, SHORT_SIGNED = range(6)
 ABSTRACT = 0xFF
 """Instead of the number of a record: the type may not appear in a message."""
+NO_END = 0xFF
+"""Instead of the code of an end: the element cannot end in this state."""
+
+RawState = tuple[int, int, int, int, bool]
+"""First production, number of productions, width of a code, code of the end, whether attributes may come."""
 
 
 @dataclass(frozen=True)
@@ -91,13 +96,14 @@ class Record:
     """A straight line of short simple elements, only the last of variable width: read at one look of 64 bits.
 
     `fields`: bits behind it, width, smallest value and span of each fixed field; `mask`: the bits that
-    must be zero; `tail`: bits before the field of variable width, whether it has a sign, and its bounds.
+    must be zero; `width`: bits of all but the octets of the field of variable width; `tail`: bits before that
+    field, 1 if it has a sign, and its largest value, of which the smallest is the complement, or 0 without a sign.
     """
 
     fields: tuple[tuple[int, int, int, int], ...]
     mask: int
     width: int
-    tail: tuple[int, bool, int, int] | None
+    tail: tuple[int, int, int] | None
 
 
 @dataclass
@@ -121,7 +127,7 @@ class Tables:
     names: list[QName] = field(default_factory=list)
     datatypes: list[Datatype] = field(default_factory=list)
     types: list[TypeEntry] = field(default_factory=list)
-    states: list[tuple[int, int, int, bool]] = field(default_factory=list)  # first, count, bits, start tag
+    states: list[RawState] = field(default_factory=list)
     prods: list[Prod] = field(default_factory=list)
     documents: list[Root] = field(default_factory=list)
     fragments: list[Root] = field(default_factory=list)
@@ -179,11 +185,11 @@ class Raw:
     datatypes: list[RawDatatype]
     types: list[tuple[str, int, int, int, int, int, bool, bool, int]]
     slots: list[int]
-    states: list[tuple[int, int, int, bool]]
+    states: list[RawState]
     productions: list[RawProduction]
     documents: tuple[list[tuple[int, int, int, bool]], int]
     fragments: tuple[list[tuple[int, int, int, bool]], int]
-    records: list[tuple[list[tuple[int, int, int, int]], int, int, tuple[int, bool, int, int] | None]]
+    records: list[tuple[list[tuple[int, int, int, int]], int, int, tuple[int, int, int] | None]]
     relaxed: tuple[list[tuple[int, int, int]], int, int, int, int, int, int] | None
     spaces: list[tuple[str, list[str]]]
 
@@ -306,7 +312,7 @@ def _record(tables: Tables, states: list[State]) -> Record | None:
     fields: list[tuple[int, int, int, int]] = []
     zeros: list[int] = []
     position = 0
-    tail: tuple[int, bool, int, int] | None = None
+    tail: tuple[int, int, int] | None = None
     for number, state in enumerate(body, 1):
         only = state.productions[0]
         straight = len(state.productions) == 1 and only.kind == "SE" and only.next == number
@@ -320,17 +326,20 @@ def _record(tables: Tables, states: list[State]) -> Record | None:
         if longest is None:
             return None
         if d.kind in ("unsigned", "integer"):
-            if position + longest + 2 > _WINDOW or d.high >= 1 << 21:
+            sign = int(d.kind == "integer")
+            if position + longest + 2 > _WINDOW or d.high >= 1 << 21 or d.low != (~d.high if sign else 0):
                 return None
-            tail = (position, d.kind == "integer", d.low, d.high)
+            tail = (position, sign, d.high)
         else:
             span = 1 if d.kind == "boolean" else d.high - d.low
             position += d.bits
             fields.append((64 - position, d.bits, d.low, span))
     if tail is None:
         zeros += [position, position + 1]
-        position += 2
-    if position > 32:  # what the writer takes at once
+    else:
+        position += tail[1]
+    position += 2
+    if position > _WINDOW:
         return None
     return Record(tuple(fields), sum(1 << (63 - bit) for bit in zeros), position, tail)
 
@@ -387,7 +396,8 @@ def _group_slots(grammars: Grammars, group: Group, required: bool, slots: list[S
 def _add_states(tables: Tables, states: list[State], slots: list[Slot], index: dict[QName, int]) -> None:
     base = len(tables.states)
     for state in states:
-        tables.states.append((len(tables.prods), len(state.productions), state.bits, state.start))
+        end = next((code for code, p in enumerate(state.productions) if p.kind == "EE"), NO_END)
+        tables.states.append((len(tables.prods), len(state.productions), state.bits, end, state.start))
         tables.prods += [_prod(tables, p, base, slots, index) for p in state.productions]
         # A production for every code that can be read, so that the reader need not look how many there are.
         tables.prods += [Prod(ESCAPE)] * ((1 << state.bits) - len(state.productions))

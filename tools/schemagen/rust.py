@@ -60,7 +60,7 @@ def text(tables: Tables) -> str:
     out += _array("TYPES", "Type", types)
     out += _array("RECORDS", "Record", records)
     out += _array("SLOTS", "Slot", [f"Slot::{_SLOTS[x]}" for x in raw.slots])
-    states = [f"s({f}, {c}, {b}, {_bool(tag)})" for f, c, b, tag in raw.states]
+    states = [f"s({f}, {c}, {b}, {e}, {_bool(tag)})" for f, c, b, e, tag in raw.states]
     out += _array("STATES", "State", states)
     out += _array("PRODUCTIONS", "Production", [_production(x) for x in raw.productions])
     out += _array("DOCUMENTS", "Root", [_root(x) for x in tables.documents])
@@ -103,8 +103,8 @@ def _record(x: Record) -> str:
     fields += ["f(0, 0, 0, 0)"] * (3 - len(fields))
     tail = "None"
     if x.tail:
-        shift, signed, low, high = x.tail
-        tail = f"Some(RecordTail {{ shift: {shift}, signed: {_bool(signed)}, low: {low}, high: {high} }})"
+        shift, sign, high = x.tail
+        tail = f"Some(RecordTail {{ shift: {shift}, sign: {sign}, high: {high} }})"
     numbers = f"fixed: {len(x.fields)}, mask: {x.mask:#x}, width: {x.width}"
     return f"Record {{ fields: [{', '.join(fields)}], {numbers}, tail: {tail} }}"
 

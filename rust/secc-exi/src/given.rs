@@ -10,12 +10,12 @@ use v2g_exi::grammar::{
 
 type RawDatatype = (String, u8, i64, u64, u32, u16);
 type RawType = (String, u16, u16, u16, u16, u8, bool, bool, u8);
-type RawState = (u16, u8, u8, bool);
+type RawState = (u16, u8, u8, u8, bool);
 /// Kind, slot, slot kind, name, target, next, count, number, last; width, meaning, smallest value and span of a short
 /// value; first state and record of a complex type, and whether only the end can follow.
 type RawProduction = ((u8, u8, u8, u16, u16, u16, u8, u16, u16), (u8, u8, i16, u16), (u16, u8, bool));
 type RawRoot = (u16, u8, u16, bool);
-type RawRecord = (Vec<(u8, u8, i16, u16)>, u64, u8, Option<(u8, bool, i32, i32)>);
+type RawRecord = (Vec<(u8, u8, i16, u16)>, u64, u8, Option<(u8, u8, u32)>);
 type RawRelaxed = (Vec<(u16, u8, u16)>, u8, u16, u8, u16, u8, u16);
 
 /// The tables as `secc.schema.tables.Tables.raw()` gives them.
@@ -53,8 +53,13 @@ pub(crate) fn grammar(raw: Raw) -> PyResult<Grammar> {
             record,
         },
     );
-    let states =
-        raw.states.into_iter().map(|(first, count, bits, start)| State { first, count, bits, start });
+    let states = raw.states.into_iter().map(|(first, count, bits, end, start)| State {
+        first,
+        count,
+        bits,
+        end,
+        start,
+    });
     let relaxed = raw.relaxed.map(
         |(attributes, tag_bits, tag_text, content_bits, content_end, value_slot, value_datatype)| Relaxed {
             attributes: Owned(attributes),
@@ -178,6 +183,6 @@ fn record((fields, mask, width, tail): &RawRecord) -> Record {
     for (field, (down, bits, low, span)) in own.iter_mut().zip(fields) {
         *field = RecordField::new(*down, *bits, *low, *span);
     }
-    let tail = tail.map(|(shift, signed, low, high)| RecordTail { shift, signed, low, high });
+    let tail = tail.map(|(shift, sign, high)| RecordTail { shift, sign, high });
     Record { fields: own, fixed: fields.len() as u8, mask: *mask, width: *width, tail }
 }

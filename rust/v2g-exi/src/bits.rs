@@ -248,26 +248,50 @@ impl Writer {
         Self { out, accumulator: 0, filled: 0 }
     }
 
-    /// Writes the low `count` bits of `value`, 0 to 32; the bits above them are zero.
+    /// Writes the low `count` bits of `value`, 0 to 63; the bits above them are zero.
     #[inline(always)]
     pub fn bits(&mut self, value: u64, count: u32) {
-        // filled is below 32 here, so that the shift is at least 1 for count 1 to 32; value is 0 for count 0.
-        self.filled = self.filled.wrapping_add(count);
-        self.accumulator |= value.wrapping_shl(64u32.wrapping_sub(self.filled));
-        if self.filled >= 32 {
-            self.flush();
+        // filled is below 64 here; value is 0 for count 0.
+        let filled = self.filled.wrapping_add(count);
+        if filled < 64 {
+            self.filled = filled;
+            self.accumulator |= value.wrapping_shl(64u32.wrapping_sub(filled));
+        } else {
+            self.spill(value, filled.wrapping_sub(64));
         }
     }
 
+    /// Fills the accumulator with all but the last `left` bits of `value`, and starts the next with these.
     #[inline(always)]
-    fn flush(&mut self) {
-        self.out.extend_from_slice(&((self.accumulator >> 32) as u32).to_be_bytes());
-        self.accumulator <<= 32;
-        self.filled = self.filled.wrapping_sub(32);
+    fn spill(&mut self, value: u64, left: u32) {
+        let full = self.accumulator | value.wrapping_shr(left);
+        self.out.extend_from_slice(&full.to_be_bytes());
+        self.accumulator = (value << 1).wrapping_shl(63u32.wrapping_sub(left));
+        self.filled = left;
     }
 
     /// Writes whole octets.
+    #[inline(always)]
     pub fn octets(&mut self, data: &[u8]) {
+        if data.len() > FEW {
+            return self.many_octets(data);
+        }
+        let mut eights = data.chunks_exact(8);
+        while let Some(eight) = eights.next().and_then(<[u8]>::first_chunk::<8>) {
+            self.spill(u64::from_be_bytes(*eight), self.filled);
+        }
+        let mut rest = eights.remainder();
+        if let Some((four, behind)) = rest.split_first_chunk::<4>() {
+            self.bits(u32::from_be_bytes(*four).into(), 32);
+            rest = behind;
+        }
+        for octet in rest {
+            self.bits((*octet).into(), 8);
+        }
+    }
+
+    #[inline(never)]
+    fn many_octets(&mut self, data: &[u8]) {
         while self.filled >= 8 {
             self.out.push((self.accumulator >> 56) as u8);
             self.accumulator <<= 8;

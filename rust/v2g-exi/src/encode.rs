@@ -4,7 +4,8 @@ use crate::bits::{head, Writer};
 use crate::decode::MAX_DEPTH;
 use crate::error::EncodeError;
 use crate::grammar::{
-    Count, Datatype, DatatypeKind, Grammar, Kind, Production, Root, Short, Slices, State, ABSTRACT,
+    Count, Datatype, DatatypeKind, Grammar, Kind, Production, RecordField, Root, Short, Slices, State,
+    ABSTRACT, NO_END,
 };
 use crate::value::{Given, NO_NAME, ROOT, WILD};
 
@@ -21,7 +22,7 @@ struct Frame {
 const EMPTY: Frame = Frame { state: 0, counter: 0, name: NO_NAME, relaxed: false, ended: false };
 
 /// Integers below take at most three octets.
-const SHORT: i64 = 1 << 21;
+const SHORT: u64 = 1 << 21;
 
 /// Escape, then the first of the second-level productions at the start of a simple value: the end.
 const UNDECLARED_END: u64 = 0b1000;
@@ -96,7 +97,7 @@ impl<'g> Encoder<'g> {
     }
 
     /// The production for `slot` in the present state that `wanted` accepts, with its event code.
-    #[inline]
+    #[inline(always)]
     pub fn find(&self, slot: u8, wanted: impl Fn(&Production) -> bool) -> Outcome<(u16, &'g Production)> {
         let state = self.state()?;
         let first = state.first as usize;
@@ -128,40 +129,51 @@ impl<'g> Encoder<'g> {
             return self.relaxed_value(production, value);
         }
         let bits = u32::from(self.state()?.bits);
+        if production.kind == Kind::Simple {
+            return self.simple(u64::from(code), bits, production, value);
+        }
+        self.other(code, bits, production, value)
+    }
+
+    /// An element of simple type: code, CH, value and EE.
+    #[inline(always)]
+    fn simple(&mut self, code: u64, bits: u32, production: &Production, value: Given<'_>) -> Outcome<()> {
+        self.advance(production)?;
+        let (low, span) = (i64::from(production.low), u64::from(production.span));
+        let (word, width) = match (production.short, value) {
+            (Short::Boolean, Given::Boolean(flag)) => (flag.into(), 1),
+            (Short::Literal, Given::Literal(index)) if u64::from(index) <= span => {
+                (index.into(), production.bits.into())
+            }
+            (Short::Number, Given::Integer(v)) if v.wrapping_sub(low) as u64 <= span => {
+                (v.wrapping_sub(low) as u64, production.bits.into())
+            }
+            // Types of such a production have no bounds that short values could break.
+            (Short::Unsigned, Given::Integer(v)) if (v as u64) < SHORT => short_octets(v as u64),
+            (Short::Unsigned, Given::Unsigned(v)) if v < SHORT => short_octets(v),
+            (Short::Signed, Given::Integer(v)) if ((v ^ v >> 63) as u64) < SHORT => {
+                let (octets, width) = short_octets((v ^ v >> 63) as u64);
+                ((v as u64 >> 63).wrapping_shl(width) | octets, width.wrapping_add(1))
+            }
+            _ if self.ends_empty(value) => {
+                self.writer.bits(code << 4 | UNDECLARED_END, bits.wrapping_add(4));
+                return Ok(());
+            }
+            _ => {
+                self.writer.bits(code << 1, bits.wrapping_add(1));
+                self.datum(production.target, production.name, value)?;
+                self.writer.bits(0, 1);
+                return Ok(());
+            }
+        };
+        let around = width.wrapping_add(2);
+        self.writer.bits(code.wrapping_shl(around) | word << 1, bits.wrapping_add(around));
+        Ok(())
+    }
+
+    /// An attribute, content or text.
+    fn other(&mut self, code: u16, bits: u32, production: &Production, value: Given<'_>) -> Outcome<()> {
         match production.kind {
-            Kind::Simple if self.ends_empty(value) => {
-                self.writer.bits(u64::from(code) << 4 | UNDECLARED_END, bits + 4);
-                self.advance(production)
-            }
-            Kind::Simple => {
-                self.advance(production)?;
-                if let Some((raw, width)) = self.short(production.target, value) {
-                    self.writer.bits(
-                        u64::from(code).wrapping_shl(width.wrapping_add(2)) | raw << 1,
-                        bits.wrapping_add(width).wrapping_add(2),
-                    );
-                    return Ok(());
-                }
-                // Types of such a production have no bounds that short values could break.
-                match (production.short, value) {
-                    (Short::Signed, Given::Integer(v)) if v ^ v >> 63 < SHORT => {
-                        let raw = (v ^ v >> 63) as u64;
-                        self.short_integer(code, bits, Some(v as u64 >> 63), raw, 1);
-                    }
-                    (Short::Unsigned, Given::Integer(v)) if (0..SHORT).contains(&v) => {
-                        self.short_integer(code, bits, None, v as u64, 1);
-                    }
-                    (Short::Unsigned, Given::Unsigned(v)) if v < SHORT as u64 => {
-                        self.short_integer(code, bits, None, v, 1);
-                    }
-                    _ => {
-                        self.writer.bits(u64::from(code) << 1, bits.wrapping_add(1));
-                        self.datum(production.target, production.name, value)?;
-                        self.writer.bits(0, 1);
-                    }
-                }
-                Ok(())
-            }
             Kind::Content if self.ends_empty(value) => {
                 let escape = u64::from(self.state()?.count);
                 self.writer.bits(escape << 3, bits + 3);
@@ -177,10 +189,8 @@ impl<'g> Encoder<'g> {
                 self.writer.bits(code.into(), bits);
                 self.advance(production)?;
                 match value {
-                    Given::Text(text) => {
-                        self.text(text);
-                        Ok(())
-                    }
+                    Given::Text(text) => self.text(text.as_bytes()),
+                    Given::Characters(octets) => self.text(octets),
                     _ => Err(self.fault(NO_NAME, "text expected between the elements".into())),
                 }
             }
@@ -189,6 +199,7 @@ impl<'g> Encoder<'g> {
     }
 
     /// Starts the complex element of production `index`, which must be one of the present state.
+    #[inline(always)]
     pub fn open_at(&mut self, index: u16) -> Outcome<()> {
         if index & WILD != 0 {
             let slot = self.any_slot()?;
@@ -199,6 +210,7 @@ impl<'g> Encoder<'g> {
     }
 
     /// Writes a value for production `index`, which must be one of the present state.
+    #[inline(always)]
     pub fn value_at(&mut self, index: u16, value: Given<'_>) -> Outcome<()> {
         if index & WILD != 0 && index != ROOT {
             let slot = self.any_slot()?;
@@ -213,6 +225,7 @@ impl<'g> Encoder<'g> {
     }
 
     /// Writes the whole element of production `index`, whose type is a record, from the raw values of its fields.
+    #[inline(always)]
     pub fn record_at(&mut self, index: u16, values: [i32; 3]) -> Outcome<()> {
         let (code, production) = self.here(index)?;
         self.record(code, production, values)
@@ -225,25 +238,53 @@ impl<'g> Encoder<'g> {
         let Some(record) = self.tables.records.get((production.record as usize).wrapping_sub(1)) else {
             return Err(self.fault(production.name, "is not a record".into()));
         };
-        let tail = record.tail.as_ref().map(|t| (t, values.get(record.fixed as usize).copied().unwrap_or(0)));
-        let mut odd = tail.is_some_and(|(t, value)| value < t.low || value > t.high);
-        let mut word = 0u64;
-        for (value, field) in values.into_iter().zip(record.fields.iter().take(record.fixed as usize)) {
-            let raw = i64::from(value).wrapping_sub(field.low.into());
-            odd |= !(0..=i64::from(field.span)).contains(&raw);
-            word |= (raw as u64).wrapping_shl(field.down.into());
-        }
-        if odd {
+        let bits = u32::from(self.state()?.bits);
+        // The sign bit is set where a value is out of range.
+        let mut odd = 0;
+        let mut word = 0;
+        let mut field = |value: i32, field: &RecordField| {
+            let raw = i64::from(value).wrapping_sub(field.low.into()) as u64;
+            odd |= raw | u64::from(field.span).wrapping_sub(raw);
+            word |= raw.wrapping_shl(field.down.into());
+        };
+        let [first, second, third] = &record.fields;
+        let [one, two, three] = values;
+        let Some(tail) = &record.tail else {
+            field(one, first);
+            field(two, second);
+            field(three, third);
+            if odd >> 63 != 0 {
+                return self.record_by_field(code, production, values);
+            }
+            let width = u32::from(record.width);
+            self.writer
+                .bits(u64::from(code).wrapping_shl(width) | head(word, width), bits.wrapping_add(width));
+            return self.advance(production);
+        };
+        let (one, two, last) = match record.fixed {
+            2 => (one, two, three),
+            1 => (one, 0, two),
+            _ => (0, 0, one),
+        };
+        field(one, first);
+        field(two, second);
+        let negative = last >> 31;
+        let raw = u64::from((last ^ negative) as u32);
+        odd |= u64::from(tail.high).wrapping_sub(raw);
+        odd |= i64::from(negative) as u64 & u64::from(tail.sign).wrapping_sub(1);
+        if odd >> 63 != 0 {
             return self.record_by_field(code, production, values);
         }
-        self.writer.bits(code.into(), self.state()?.bits.into());
-        self.advance(production)?;
-        self.writer.bits(head(word, record.width.into()), record.width.into());
-        if let Some((tail, value)) = tail {
-            let sign = if tail.signed { Some(u64::from(value as u32 >> 31)) } else { None };
-            self.short_integer(0, 0, sign, (value ^ value >> 31) as u64, 2);
-        }
-        Ok(())
+        let (octets, octets_width) = short_octets(raw);
+        let (shift, sign) = (u32::from(tail.shift), u32::from(tail.sign));
+        let lead = u64::from(code).wrapping_shl(shift) | head(word, shift);
+        let lead = lead.wrapping_shl(sign) | (negative as u64 & u64::from(tail.sign));
+        let width = octets_width.wrapping_add(2);
+        self.writer.bits(
+            lead.wrapping_shl(width) | octets << 2,
+            bits.wrapping_add(shift).wrapping_add(sign).wrapping_add(width),
+        );
+        self.advance(production)
     }
 
     /// The long way round, which knows the name of the field that is out of range.
@@ -320,25 +361,28 @@ impl<'g> Encoder<'g> {
     }
 
     /// Ends the innermost element.
+    #[inline(always)]
     pub fn close(&mut self) -> Outcome<()> {
-        if self.frame.ended {
-            self.pop();
-            return Ok(());
+        if self.frame.ended || self.frame.relaxed {
+            return self.close_special();
         }
-        if self.frame.relaxed {
+        let state = self.state()?;
+        if state.end == NO_END {
+            return Err(self.incomplete());
+        }
+        self.writer.bits(state.end.into(), state.bits.into());
+        self.pop();
+        Ok(())
+    }
+
+    /// Ends an element whose end is written already, or one of a relaxed fragment.
+    #[cold]
+    fn close_special(&mut self) -> Outcome<()> {
+        if !self.frame.ended {
             if let Some(relaxed) = &self.grammar.relaxed {
                 self.writer.bits(relaxed.content_end.into(), relaxed.content_bits.into());
             }
-            self.pop();
-            return Ok(());
         }
-        let state = self.state()?;
-        let first = state.first as usize;
-        let run = self.tables.productions.get(first..first + state.count as usize).unwrap_or(&[]);
-        let Some(code) = run.iter().position(|p| p.kind == Kind::EndElement) else {
-            return Err(self.incomplete());
-        };
-        self.writer.bits(code as u64, state.bits.into());
         self.pop();
         Ok(())
     }
@@ -349,6 +393,7 @@ impl<'g> Encoder<'g> {
     }
 
     /// Ends the stream and hands it out.
+    #[inline(always)]
     pub fn finish(mut self) -> Outcome<Vec<u8>> {
         if self.depth > 0 {
             return Err(self.fault(NO_NAME, "not all elements were ended".into()));
@@ -429,9 +474,11 @@ impl<'g> Encoder<'g> {
 
     #[inline(always)]
     fn ends_empty(&self, value: Given<'_>) -> bool {
-        !self.style.empty_values && matches!(value, Given::Octets([]) | Given::Text(""))
+        !self.style.empty_values
+            && matches!(value, Given::Octets([]) | Given::Text("") | Given::Characters([]))
     }
 
+    #[inline(always)]
     fn datum(&mut self, datatype: u16, name: u16, value: Given<'_>) -> Outcome<()> {
         let Some(d) = self.tables.datatypes.get(datatype as usize) else {
             return Err(self.fault(name, "has no datatype in the tables".into()));
@@ -465,52 +512,20 @@ impl<'g> Encoder<'g> {
                 self.unsigned(octets.len() as u64);
                 self.writer.octets(octets);
             }
-            (DatatypeKind::String, Given::Text(text))
-                if text.len() <= d.max_length as usize || text.chars().count() <= d.max_length as usize =>
-            {
-                self.text(text);
+            (DatatypeKind::String, Given::Text(text)) if fits(text.as_bytes(), d) => {
+                return self.text(text.as_bytes())
             }
+            (DatatypeKind::String, Given::Characters(octets)) if fits(octets, d) => return self.text(octets),
             _ => return Err(self.refused(d, name, value)),
         }
         Ok(())
     }
 
-    /// An event code of `lead` bits with the zero of CH behind it unless there is no code, a sign, an integer of at most
-    /// three octets, and `ends` zeros, in as few steps as possible.
-    #[inline(always)]
-    fn short_integer(&mut self, code: u16, lead: u32, sign: Option<u64>, raw: u64, ends: u32) {
-        let mut head = u64::from(code) << 1;
-        let mut width = if lead == 0 { 0 } else { lead.wrapping_add(1) };
-        if let Some(sign) = sign {
-            head = head << 1 | sign;
-            width = width.wrapping_add(1);
-        }
-        let (octets, bits) = if raw < 0x80 {
-            (raw, 8)
-        } else if raw < 0x4000 {
-            ((raw & 0x7F | 0x80) << 8 | raw >> 7, 16)
-        } else {
-            ((raw & 0x7F | 0x80) << 16 | (raw >> 7 & 0x7F | 0x80) << 8 | raw >> 14, 24)
-        };
-        let all = width.wrapping_add(bits).wrapping_add(ends);
-        if all <= 32 {
-            let word = head.wrapping_shl(bits) | octets;
-            return self.writer.bits(word.wrapping_shl(ends), all);
-        }
-        self.writer.bits(head, width);
-        self.writer.bits(octets.wrapping_shl(ends), bits.wrapping_add(ends));
-    }
-
     #[inline(always)]
     fn unsigned(&mut self, mut value: u64) {
-        if value < 0x4000 {
-            let (low, high) = (value & 0x7F, value >> 7);
-            if high == 0 {
-                self.writer.bits(low, 8);
-            } else {
-                self.writer.bits((low | 0x80) << 8 | high, 16);
-            }
-            return;
+        if value < SHORT {
+            let (octets, width) = short_octets(value);
+            return self.writer.bits(octets, width);
         }
         while value >= 0x80 {
             self.writer.bits(value & 0x7F | 0x80, 8);
@@ -547,16 +562,26 @@ impl<'g> Encoder<'g> {
         Ok(())
     }
 
-    fn text(&mut self, text: &str) {
-        if text.is_ascii() {
-            self.unsigned(text.len() as u64 + 2);
-            self.writer.octets(text.as_bytes());
-            return;
+    #[inline(always)]
+    fn text(&mut self, octets: &[u8]) -> Outcome<()> {
+        if octets.is_ascii() {
+            self.unsigned((octets.len() as u64).wrapping_add(2));
+            self.writer.octets(octets);
+            return Ok(());
         }
+        self.wide_text(octets)
+    }
+
+    #[cold]
+    fn wide_text(&mut self, octets: &[u8]) -> Outcome<()> {
+        let Ok(text) = std::str::from_utf8(octets) else {
+            return Err(self.fault(NO_NAME, "octets that are no UTF-8".into()));
+        };
         self.unsigned(text.chars().count() as u64 + 2);
         for character in text.chars() {
             self.unsigned(u32::from(character).into());
         }
+        Ok(())
     }
 
     /// In a fragment whose name has several types every event code comes from the relaxed grammar.
@@ -585,6 +610,7 @@ impl<'g> Encoder<'g> {
         let found = match value {
             Given::Octets(octets) => format!("{} octets", octets.len()),
             Given::Text(text) => format!("{} characters", text.chars().count()),
+            Given::Characters(octets) => format!("{} characters", characters(octets)),
             Given::Integer(v) => v.to_string(),
             Given::Unsigned(v) => v.to_string(),
             other => format!("{other:?}"),
@@ -638,5 +664,28 @@ impl<'g> Encoder<'g> {
         let names = open.map(|f| f.name).chain((name != NO_NAME).then_some(name));
         let path: Vec<&str> = names.map(|n| self.grammar.local_name(n)).collect();
         Box::new(EncodeError { path: path.join("/"), detail })
+    }
+}
+
+/// Whether the type allows so many characters.
+#[inline(always)]
+fn fits(octets: &[u8], d: &Datatype) -> bool {
+    octets.len() <= d.max_length as usize || characters(octets) <= d.max_length as usize
+}
+
+/// How many characters UTF-8 has.
+fn characters(octets: &[u8]) -> usize {
+    octets.iter().filter(|octet| **octet & 0xC0 != 0x80).count()
+}
+
+/// The octets of an unsigned integer below [`SHORT`] (EXI 1.0, section 7.1.6), and their bits.
+#[inline(always)]
+fn short_octets(raw: u64) -> (u64, u32) {
+    if raw < 0x80 {
+        (raw, 8)
+    } else if raw < 0x4000 {
+        ((raw & 0x7F | 0x80) << 8 | raw >> 7, 16)
+    } else {
+        ((raw & 0x7F | 0x80) << 16 | (raw >> 7 & 0x7F | 0x80) << 8 | raw >> 14, 24)
     }
 }

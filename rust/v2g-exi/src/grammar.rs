@@ -108,6 +108,9 @@ pub enum Short {
     Signed,
 }
 
+/// Instead of the code of an end: there is none.
+pub const NO_END: u8 = 0xFF;
+
 /// A state: a run of productions and the width of its event code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(align(8))]
@@ -118,6 +121,8 @@ pub struct State {
     pub count: u8,
     /// Width of the event code in bits.
     pub bits: u8,
+    /// Code of the end of the element; [`NO_END`] if it cannot end here.
+    pub end: u8,
     /// Attributes could still come here.
     pub start: bool,
 }
@@ -198,7 +203,7 @@ pub struct Record {
     pub fixed: u8,
     /// Bits of the look that are zero: the event codes.
     pub mask: u64,
-    /// Width up to the field of variable width, or of the whole.
+    /// Width of the whole without the octets of the field of variable width.
     pub width: u8,
     /// The field of variable width.
     pub tail: Option<RecordTail>,
@@ -229,12 +234,10 @@ impl RecordField {
 pub struct RecordTail {
     /// Bits before it.
     pub shift: u8,
-    /// A sign bit comes first.
-    pub signed: bool,
-    /// Its smallest value.
-    pub low: i32,
-    /// Its largest value.
-    pub high: i32,
+    /// 1 if a sign bit comes first, else 0.
+    pub sign: u8,
+    /// Its largest value; the smallest is 0, or with a sign the complement of the largest.
+    pub high: u32,
 }
 
 impl Record {

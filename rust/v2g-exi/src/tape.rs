@@ -116,9 +116,7 @@ impl Tape {
             Scalar::Negative(start, length) => Given::Big(true, self.bytes(start, length.into())),
             Scalar::Positive(start, length) => Given::Big(false, self.bytes(start, length.into())),
             Scalar::Octets(start, length) => Given::Octets(self.bytes(start, length)),
-            Scalar::Text(start, length) => {
-                Given::Text(std::str::from_utf8(self.bytes(start, length)).unwrap_or_default())
-            }
+            Scalar::Text(start, length) => Given::Characters(self.bytes(start, length)),
             Scalar::Literal(index) => Given::Literal(index),
         }
     }

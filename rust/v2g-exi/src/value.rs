@@ -51,6 +51,8 @@ pub enum Given<'a> {
     Octets(&'a [u8]),
     /// xs:string and its kin
     Text(&'a str),
+    /// The same as UTF-8 that nobody has looked at.
+    Characters(&'a [u8]),
     /// Index of a literal.
     Literal(u16),
 }

@@ -328,6 +328,7 @@ impl<'a, 'g> Run<'a, 'g> {
     #[inline(always)]
     fn record(&mut self, record: &Record, look: u64, values: &mut [i32; 3]) -> u32 {
         let [first, second, third] = &record.fields;
+        // The sign bit of a difference is set where a value is above its span.
         let mut over = 0;
         let mut field = |field: &RecordField| {
             let raw = look.wrapping_shr(field.down.into()) & u64::from(field.mask);
@@ -336,32 +337,28 @@ impl<'a, 'g> Run<'a, 'g> {
         };
         values[0] = field(first);
         values[1] = field(second);
-        if record.fixed == 3 {
-            values[2] = field(third);
-        }
         let mut used = u32::from(record.width);
-        // The sign bit of a difference is set where a value is above its span.
-        let mut odd = look & record.mask | over >> 63 != 0;
+        let mut ends = 0;
         if let Some(tail) = &record.tail {
-            let mut rest = look.wrapping_shl(tail.shift.into());
-            let mut negative = 0;
-            if tail.signed {
-                negative = (rest as i64 >> 63) as u64;
-                rest <<= 1;
-                used = used.wrapping_add(1);
-            }
+            let rest = look.wrapping_shl(tail.shift.into());
+            let negative = (rest as i64 >> 63) as u64 & u64::from(tail.sign).wrapping_neg();
+            let rest = rest.wrapping_shl(tail.sign.into());
             let Some((raw, width)) = short_unsigned(rest) else { return 0 };
+            over |= u64::from(tail.high).wrapping_sub(raw);
+            ends = rest.wrapping_shl(width) >> 62;
             let value = (raw ^ negative) as i32;
-            odd |= value < tail.low || value > tail.high || rest.wrapping_shl(width) >> 62 != 0;
             match record.fixed {
                 2 => values[2] = value,
                 1 => values[1] = value,
                 _ => values[0] = value,
             }
-            used = used.wrapping_add(width).wrapping_add(2);
+            used = used.wrapping_add(width);
+        } else {
+            values[2] = field(third);
         }
         let end = self.reader.position().wrapping_add(used.into());
-        if odd || end > self.reader.end() || self.depth >= self.outer.len() {
+        let odd = look & record.mask | over >> 63 | ends;
+        if odd != 0 || end > self.reader.end() || self.depth >= self.outer.len() {
             return 0;
         }
         self.reader.go_to(end);

@@ -33,8 +33,8 @@ pub(super) const fn f(down: u8, bits: u8, low: i16, span: u16) -> RecordField {
     RecordField::new(down, bits, low, span)
 }
 
-pub(super) const fn s(first: u16, count: u8, bits: u8, start: bool) -> State {
-    State { first, count, bits, start }
+pub(super) const fn s(first: u16, count: u8, bits: u8, end: u8, start: bool) -> State {
+    State { first, count, bits, end, start }
 }
 
 pub(super) const fn r(name: u16, kind: Kind, target: u16, relaxed: bool) -> Root {

@@ -148,18 +148,18 @@ static SLOTS: [Slot; 8] = [
 ];
 
 static STATES: [State; 12] = [
-    s(0, 1, 1, true),
-    s(2, 2, 2, false),
-    s(6, 1, 1, false),
-    s(8, 1, 1, true),
-    s(10, 2, 2, false),
-    s(14, 1, 1, false),
-    s(16, 1, 1, true),
-    s(18, 1, 1, false),
-    s(20, 1, 1, false),
-    s(22, 1, 1, false),
-    s(24, 1, 1, false),
-    s(26, 1, 1, false),
+    s(0, 1, 1, 255, true),
+    s(2, 2, 2, 1, false),
+    s(6, 1, 1, 0, false),
+    s(8, 1, 1, 255, true),
+    s(10, 2, 2, 1, false),
+    s(14, 1, 1, 0, false),
+    s(16, 1, 1, 255, true),
+    s(18, 1, 1, 255, false),
+    s(20, 1, 1, 255, false),
+    s(22, 1, 1, 255, false),
+    s(24, 1, 1, 255, false),
+    s(26, 1, 1, 0, false),
 ];
 
 static PRODUCTIONS: [Production; 28] = [

@@ -319,7 +319,9 @@ pub fn walk(grammar: &Grammar, root: u16, fragment: bool, random: &mut Random, h
                 *value = i32::from(field.low) + random.below(field.span as usize + 1) as i32;
             }
             if let Some(tail) = &record.tail {
-                values[record.fixed as usize] = random.between(tail.low.into(), tail.high.into()) as i32;
+                let high = i64::from(tail.high);
+                let low = if tail.sign == 1 { !high } else { 0 };
+                values[record.fixed as usize] = random.between(low.into(), high.into()) as i32;
             }
             encoder.record_at(index, values).expect(legal);
             continue;
