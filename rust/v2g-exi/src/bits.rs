@@ -236,16 +236,20 @@ impl<'a> Octets<'a> {
 /// Collects bits into bytes.
 #[derive(Debug, Default)]
 pub struct Writer {
-    out: Vec<u8>,
+    /// The stream so far, and room for more of it.
+    room: Vec<u8>,
+    used: usize,
     accumulator: u64,
     filled: u32,
 }
 
+/// The least room for a stream.
+const ROOM: usize = 64;
+
 impl Writer {
     /// An empty stream that reuses the memory of `out`.
-    pub fn new(mut out: Vec<u8>) -> Self {
-        out.clear();
-        Self { out, accumulator: 0, filled: 0 }
+    pub fn new(out: Vec<u8>) -> Self {
+        Self { room: out, used: 0, accumulator: 0, filled: 0 }
     }
 
     /// Writes the low `count` bits of `value`, 0 to 63; the bits above them are zero.
@@ -264,10 +268,27 @@ impl Writer {
     /// Fills the accumulator with all but the last `left` bits of `value`, and starts the next with these.
     #[inline(always)]
     fn spill(&mut self, value: u64, left: u32) {
-        let full = self.accumulator | value.wrapping_shr(left);
-        self.out.extend_from_slice(&full.to_be_bytes());
+        self.put(self.accumulator | value.wrapping_shr(left));
+        self.used = self.used.wrapping_add(8);
         self.accumulator = (value << 1).wrapping_shl(63u32.wrapping_sub(left));
         self.filled = left;
+    }
+
+    /// Writes eight bytes behind those that are used.
+    #[inline(always)]
+    fn put(&mut self, word: u64) {
+        let room = self.room.get_mut(self.used..).and_then(<[u8]>::first_chunk_mut::<8>);
+        match room {
+            Some(eight) => *eight = word.to_be_bytes(),
+            None => self.put_more(word),
+        }
+    }
+
+    #[cold]
+    fn put_more(&mut self, word: u64) {
+        self.room.truncate(self.used);
+        self.room.extend_from_slice(&word.to_be_bytes());
+        self.room.resize(self.room.capacity().max(ROOM), 0);
     }
 
     /// Writes whole octets.
@@ -280,42 +301,44 @@ impl Writer {
         while let Some(eight) = eights.next().and_then(<[u8]>::first_chunk::<8>) {
             self.spill(u64::from_be_bytes(*eight), self.filled);
         }
-        let mut rest = eights.remainder();
-        if let Some((four, behind)) = rest.split_first_chunk::<4>() {
-            self.bits(u32::from_be_bytes(*four).into(), 32);
-            rest = behind;
-        }
-        for octet in rest {
-            self.bits((*octet).into(), 8);
-        }
+        let rest = eights.remainder();
+        let word = rest.iter().fold(0, |word, octet| word << 8 | u64::from(*octet));
+        self.bits(word, (rest.len() as u32).wrapping_mul(8));
     }
 
     #[inline(never)]
     fn many_octets(&mut self, data: &[u8]) {
-        while self.filled >= 8 {
-            self.out.push((self.accumulator >> 56) as u8);
-            self.accumulator <<= 8;
-            self.filled -= 8;
+        // What the accumulator has in whole bytes first: less than one is left in it.
+        self.put(self.accumulator);
+        let whole = self.filled / 8;
+        self.used = self.used.wrapping_add(whole as usize);
+        let open = self.accumulator.wrapping_shl(8 * whole);
+        let shift = self.filled % 8;
+        let end = self.used + data.len();
+        if self.room.len() < end {
+            self.room.resize(end + ROOM, 0);
         }
-        if self.filled == 0 {
-            self.out.extend_from_slice(data);
-            return;
+        let Some(room) = self.room.get_mut(self.used..end) else { return };
+        if shift == 0 {
+            room.copy_from_slice(data);
+        } else if let (Some((to, room)), Some((first, rest))) = (room.split_first_mut(), data.split_first()) {
+            *to = (open >> 56) as u8 | first.wrapping_shr(shift);
+            let back = 8u32.wrapping_sub(shift);
+            for (to, (high, low)) in room.iter_mut().zip(data.iter().zip(rest)) {
+                *to = high.wrapping_shl(back) | low.wrapping_shr(shift);
+            }
         }
-        let shift = self.filled;
-        let Some((first, last)) = data.first().zip(data.last()) else {
-            return;
-        };
-        self.out.push((self.accumulator >> 56) as u8 | first >> shift);
-        let pairs = data.iter().zip(data.get(1..).unwrap_or(&[]));
-        let back = 8u32.wrapping_sub(shift);
-        self.out.extend(pairs.map(|(high, low)| high.wrapping_shl(back) | low.wrapping_shr(shift)));
-        self.accumulator = u64::from(*last) << (64 - shift);
+        self.used = end;
+        let last = data.last().copied().unwrap_or(0);
+        self.accumulator = u64::from(last).wrapping_shl(63u32.wrapping_sub(shift)) << 1;
+        self.filled = shift;
     }
 
     /// Pads with zero bits to the next byte and hands out the stream.
     pub fn finish(mut self) -> Vec<u8> {
         let bytes = self.filled.div_ceil(8) as usize;
-        self.out.extend_from_slice(self.accumulator.to_be_bytes().get(..bytes).unwrap_or(&[]));
-        self.out
+        self.room.truncate(self.used);
+        self.room.extend_from_slice(self.accumulator.to_be_bytes().get(..bytes).unwrap_or(&[]));
+        self.room
     }
 }

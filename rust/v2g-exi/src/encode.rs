@@ -15,11 +15,23 @@ struct Frame {
     state: u16,
     counter: u16,
     name: u16,
-    relaxed: bool,
-    ended: bool,
+    mode: Mode,
 }
 
-const EMPTY: Frame = Frame { state: 0, counter: 0, name: NO_NAME, relaxed: false, ended: false };
+/// How an element goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// By its states.
+    Plain,
+    /// By the grammar of ambiguous fragments.
+    Relaxed,
+    /// Not at all: its end is written.
+    Ended,
+}
+
+/// No element is open: no table has such a state.
+
+const EMPTY: Frame = Frame { state: u16::MAX, counter: 0, name: NO_NAME, mode: Mode::Plain };
 
 /// Integers below take at most three octets.
 const SHORT: u64 = 1 << 21;
@@ -79,7 +91,8 @@ impl<'g> Encoder<'g> {
         self.fragment = fragment;
         self.writer.bits(index.into(), roots.bits.into());
         if root.kind == Kind::Complex {
-            self.push(root.target, root.name, root.relaxed && fragment)?;
+            let mode = if root.relaxed && fragment { Mode::Relaxed } else { Mode::Plain };
+            self.push(root.target, root.name, mode)?;
         }
         Ok(root)
     }
@@ -119,13 +132,13 @@ impl<'g> Encoder<'g> {
         let bits = self.state()?.bits;
         self.writer.bits(code.into(), bits.into());
         self.advance(production)?;
-        self.push_state(production.start, production.name, false)
+        self.push_state(production.start, production.name, Mode::Plain)
     }
 
     /// Writes a simple element, attribute, content or text.
     #[inline(always)]
     pub fn value(&mut self, code: u16, production: &Production, value: Given<'_>) -> Outcome<()> {
-        if self.frame.relaxed {
+        if self.frame.mode == Mode::Relaxed {
             return self.relaxed_value(production, value);
         }
         let bits = u32::from(self.state()?.bits);
@@ -177,7 +190,7 @@ impl<'g> Encoder<'g> {
             Kind::Content if self.ends_empty(value) => {
                 let escape = u64::from(self.state()?.count);
                 self.writer.bits(escape << 3, bits + 3);
-                self.frame.ended = true;
+                self.frame.mode = Mode::Ended;
                 Ok(())
             }
             Kind::Attribute | Kind::Content => {
@@ -217,7 +230,7 @@ impl<'g> Encoder<'g> {
             let root = self.wild(slot, index & !WILD)?;
             return self.root_value(root, value);
         }
-        if self.frame.relaxed {
+        if self.frame.mode == Mode::Relaxed {
             return self.relaxed_value(self.first()?, value);
         }
         let (code, production) = self.here(index)?;
@@ -314,7 +327,7 @@ impl<'g> Encoder<'g> {
         self.advance(production)?;
         self.qualified_name(root.name)?;
         if root.kind == Kind::Complex {
-            self.push(root.target, root.name, false)?;
+            self.push(root.target, root.name, Mode::Plain)?;
         }
         Ok(root)
     }
@@ -363,7 +376,7 @@ impl<'g> Encoder<'g> {
     /// Ends the innermost element.
     #[inline(always)]
     pub fn close(&mut self) -> Outcome<()> {
-        if self.frame.ended || self.frame.relaxed {
+        if self.frame.mode != Mode::Plain {
             return self.close_special();
         }
         let state = self.state()?;
@@ -378,7 +391,7 @@ impl<'g> Encoder<'g> {
     /// Ends an element whose end is written already, or one of a relaxed fragment.
     #[cold]
     fn close_special(&mut self) -> Outcome<()> {
-        if !self.frame.ended {
+        if self.frame.mode == Mode::Relaxed {
             if let Some(relaxed) = &self.grammar.relaxed {
                 self.writer.bits(relaxed.content_end.into(), relaxed.content_bits.into());
             }
@@ -407,25 +420,25 @@ impl<'g> Encoder<'g> {
 
     #[inline(always)]
     fn state(&self) -> Outcome<State> {
-        let found = if self.depth > 0 { self.tables.states.get(self.frame.state as usize) } else { None };
+        let found = self.tables.states.get(self.frame.state as usize);
         found.copied().ok_or_else(|| self.fault(NO_NAME, "no element is open".into()))
     }
 
-    fn push(&mut self, type_index: u16, name: u16, relaxed: bool) -> Outcome<()> {
+    fn push(&mut self, type_index: u16, name: u16, mode: Mode) -> Outcome<()> {
         let Some(element) = self.tables.types.get(type_index as usize) else {
             return Err(self.fault(name, "has no type in the tables".into()));
         };
-        self.push_state(element.start, name, relaxed)
+        self.push_state(element.start, name, mode)
     }
 
     #[inline(always)]
-    fn push_state(&mut self, state: u16, name: u16, relaxed: bool) -> Outcome<()> {
+    fn push_state(&mut self, state: u16, name: u16, mode: Mode) -> Outcome<()> {
         let Some(outer) = self.outer.get_mut(self.depth) else {
             return Err(self.fault(name, format!("more than {MAX_DEPTH} levels")));
         };
         *outer = self.frame;
         self.depth = self.depth.wrapping_add(1);
-        self.frame = Frame { state, counter: 0, name, relaxed, ended: false };
+        self.frame = Frame { state, counter: 0, name, mode };
         Ok(())
     }
 
@@ -592,7 +605,7 @@ impl<'g> Encoder<'g> {
         let code = if production.kind == Kind::Content && self.ends_empty(value) {
             // The end stands right before the text among the alternatives.
             self.writer.bits(u64::from(relaxed.tag_text) - 1, relaxed.tag_bits.into());
-            self.frame.ended = true;
+            self.frame.mode = Mode::Ended;
             return Ok(());
         } else if production.kind == Kind::Content {
             relaxed.tag_text

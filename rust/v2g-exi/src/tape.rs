@@ -85,13 +85,15 @@ impl Tape {
     ) -> Result<Vec<u8>, Box<EncodeError>> {
         let mut encoder = Encoder::new(grammar, buffer, style);
         let root = encoder.root(self.root, self.fragment)?;
-        if root.kind == Kind::Simple {
+        let nodes = if root.kind == Kind::Simple {
             if let Some(Node::Value(_, scalar)) = self.nodes.first() {
                 encoder.root_value(root, self.given(*scalar))?;
             }
-            return encoder.finish();
-        }
-        for node in self.nodes.iter().skip(1) {
+            &[]
+        } else {
+            self.nodes.get(1..).unwrap_or(&[])
+        };
+        for node in nodes {
             match node {
                 Node::Open(index, _) => encoder.open_at(*index)?,
                 Node::Value(index, scalar) => encoder.value_at(*index, self.given(*scalar))?,
