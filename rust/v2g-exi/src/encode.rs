@@ -405,9 +405,9 @@ impl<'g> Encoder<'g> {
         self.fault(NO_NAME, String::new()).path
     }
 
-    /// Ends the stream and hands it out.
+    /// Ends the stream and hands it out; nothing can be written behind it.
     #[inline(always)]
-    pub fn finish(mut self) -> Outcome<Vec<u8>> {
+    pub fn finish(&mut self) -> Outcome<Vec<u8>> {
         if self.depth > 0 {
             return Err(self.fault(NO_NAME, "not all elements were ended".into()));
         }
@@ -415,7 +415,7 @@ impl<'g> Encoder<'g> {
             let roots = &self.grammar.fragments;
             self.writer.bits(roots.entries.len() as u64 + 1, roots.bits.into());
         }
-        Ok(self.writer.finish())
+        Ok(std::mem::take(&mut self.writer).finish())
     }
 
     #[inline(always)]
@@ -424,6 +424,7 @@ impl<'g> Encoder<'g> {
         found.copied().ok_or_else(|| self.fault(NO_NAME, "no element is open".into()))
     }
 
+    #[inline(always)]
     fn push(&mut self, type_index: u16, name: u16, mode: Mode) -> Outcome<()> {
         let Some(element) = self.tables.types.get(type_index as usize) else {
             return Err(self.fault(name, "has no type in the tables".into()));
@@ -449,22 +450,34 @@ impl<'g> Encoder<'g> {
 
     #[inline(always)]
     fn advance(&mut self, production: &Production) -> Outcome<()> {
-        let specified = self.style.specified_lists;
-        let frame = &mut self.frame;
-        frame.state = production.next;
-        match production.count {
-            Count::None => {}
-            Count::Set => frame.counter = production.number,
-            Count::Step | Count::Soft => {
-                frame.counter = frame.counter.saturating_add(1);
-                if production.number != 0 && frame.counter > production.number {
-                    let detail = format!("more than {} of them", production.number);
-                    return Err(self.fault(production.name, detail));
-                }
-                if frame.counter == production.number && (specified || production.count == Count::Step) {
-                    frame.state = production.last;
-                }
-            }
+        self.frame.state = production.next;
+        if production.count == Count::None {
+            return Ok(());
+        }
+        self.count(production)
+    }
+
+    #[inline(always)]
+    fn count(&mut self, production: &Production) -> Outcome<()> {
+        if production.count == Count::Set {
+            self.frame.counter = production.number;
+            return Ok(());
+        }
+        self.frame.counter = self.frame.counter.saturating_add(1);
+        if self.frame.counter < production.number || production.number == 0 {
+            return Ok(());
+        }
+        self.full(production)
+    }
+
+    /// The counter has come to the number of the production.
+    fn full(&mut self, production: &Production) -> Outcome<()> {
+        if self.frame.counter > production.number {
+            let detail = format!("more than {} of them", production.number);
+            return Err(self.fault(production.name, detail));
+        }
+        if self.style.specified_lists || production.count == Count::Step {
+            self.frame.state = production.last;
         }
         Ok(())
     }
@@ -487,8 +500,12 @@ impl<'g> Encoder<'g> {
 
     #[inline(always)]
     fn ends_empty(&self, value: Given<'_>) -> bool {
-        !self.style.empty_values
-            && matches!(value, Given::Octets([]) | Given::Text("") | Given::Characters([]))
+        let length = match value {
+            Given::Octets(octets) | Given::Characters(octets) => octets.len(),
+            Given::Text(text) => text.len(),
+            _ => return false,
+        };
+        length == 0 && !self.style.empty_values
     }
 
     #[inline(always)]
@@ -496,6 +513,24 @@ impl<'g> Encoder<'g> {
         let Some(d) = self.tables.datatypes.get(datatype as usize) else {
             return Err(self.fault(name, "has no datatype in the tables".into()));
         };
+        let limit = d.max_length as usize;
+        match (value, d.kind) {
+            (Given::Octets(octets), DatatypeKind::Binary | DatatypeKind::Hex) if octets.len() <= limit => {
+                self.unsigned(octets.len() as u64);
+                self.writer.octets(octets);
+                Ok(())
+            }
+            (Given::Text(text), DatatypeKind::String) if fits(text.as_bytes(), limit) => {
+                self.text(text.as_bytes())
+            }
+            (Given::Characters(octets), DatatypeKind::String) if fits(octets, limit) => self.text(octets),
+            _ => self.number(datatype, d, name, value),
+        }
+    }
+
+    /// A value of any other type.
+    #[inline(never)]
+    fn number(&mut self, datatype: u16, d: &Datatype, name: u16, value: Given<'_>) -> Outcome<()> {
         match (d.kind, value) {
             (DatatypeKind::Boolean | DatatypeKind::Enumeration | DatatypeKind::NBit, _) => {
                 match self.short(datatype, value) {
@@ -519,16 +554,6 @@ impl<'g> Encoder<'g> {
             (DatatypeKind::Big, Given::Big(negative, magnitude)) => {
                 return self.big(name, negative, magnitude)
             }
-            (DatatypeKind::Binary | DatatypeKind::Hex, Given::Octets(octets))
-                if octets.len() <= d.max_length as usize =>
-            {
-                self.unsigned(octets.len() as u64);
-                self.writer.octets(octets);
-            }
-            (DatatypeKind::String, Given::Text(text)) if fits(text.as_bytes(), d) => {
-                return self.text(text.as_bytes())
-            }
-            (DatatypeKind::String, Given::Characters(octets)) if fits(octets, d) => return self.text(octets),
             _ => return Err(self.refused(d, name, value)),
         }
         Ok(())
@@ -682,8 +707,8 @@ impl<'g> Encoder<'g> {
 
 /// Whether the type allows so many characters.
 #[inline(always)]
-fn fits(octets: &[u8], d: &Datatype) -> bool {
-    octets.len() <= d.max_length as usize || characters(octets) <= d.max_length as usize
+fn fits(octets: &[u8], limit: usize) -> bool {
+    octets.len() <= limit || characters(octets) <= limit
 }
 
 /// How many characters UTF-8 has.
