@@ -5,7 +5,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt, PyList, PyString, PyTuple};
 use v2g_exi::decode::Sink;
-use v2g_exi::grammar::Slot;
+use v2g_exi::grammar::{Record, Slot};
 use v2g_exi::value::{At, Found, Octets, NO_NAME};
 
 /// Collects the fields of the open elements; slot 0 holds the finished root.
@@ -133,21 +133,23 @@ impl Sink for Builder<'_, '_> {
         self.put(at, object)
     }
 
-    fn record(&mut self, at: At<'_>, type_index: u16, count: usize, values: [i32; 3]) -> PyResult<()> {
+    fn record(&mut self, at: At<'_>, record: &Record, values: [i32; 3]) -> PyResult<()> {
         let codec = self.codec;
-        let class = codec.classes.get(type_index as usize);
+        let class = codec.classes.get(at.production.target as usize);
         let Some((class, constructor)) = class.and_then(|c| Some((c, c.class.as_ref()?))) else {
             return Ok(());
         };
         let mut arguments = [const { None }; 3];
-        for ((argument, value), kind) in arguments.iter_mut().zip(values).zip(&class.record) {
+        for ((argument, value), kind) in
+            arguments.iter_mut().zip(values.into_iter().skip(record.lead.into())).zip(&class.record)
+        {
             *argument = Some(match kind {
                 RecordField::Boolean => self.object(Found::Boolean(value == 1))?,
                 RecordField::Literal(number) => self.object(Found::Literal(*number, value as u16))?,
                 RecordField::Integer => self.object(Found::Integer(value.into()))?,
             });
         }
-        let arguments = arguments.get(..count).unwrap_or(&[]);
+        let arguments = arguments.get(..record.count.into()).unwrap_or(&[]);
         let object = call(self.py, constructor.as_ptr(), arguments, class.keywords.as_ptr())?;
         self.put(at, object)
     }

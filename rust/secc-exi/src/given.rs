@@ -179,10 +179,12 @@ fn roots((entries, bits): (Vec<RawRoot>, u8)) -> PyResult<Roots> {
 }
 
 fn record((fields, mask, width, tail): &RawRecord) -> Record {
-    let mut own = [RecordField::new(0, 0, 0, 0); 3];
-    for (field, (down, bits, low, span)) in own.iter_mut().zip(fields) {
+    let tail = tail.map(|(shift, sign, high)| RecordTail { shift, sign, high });
+    let lead = if tail.is_some() { 2usize.saturating_sub(fields.len()) } else { 0 };
+    let mut own = [RecordField::NONE; 3];
+    for (field, (down, bits, low, span)) in own.iter_mut().skip(lead).zip(fields) {
         *field = RecordField::new(*down, *bits, *low, *span);
     }
-    let tail = tail.map(|(shift, sign, high)| RecordTail { shift, sign, high });
-    Record { fields: own, fixed: fields.len() as u8, mask: *mask, width: *width, tail }
+    let count = fields.len() as u8 + u8::from(tail.is_some());
+    Record { fields: own, lead: lead as u8, count, mask: *mask, width: *width, tail }
 }

@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use v2g_exi::decode::{Decoder, FullLists, Options};
 use v2g_exi::encode::{Encoder, Style};
 use v2g_exi::error::{DecodeError, EncodeError, Failure};
-use v2g_exi::grammar::{DatatypeKind, Grammar, Kind, Record, Roots, Slot};
+use v2g_exi::grammar::{DatatypeKind, Grammar, Kind, Roots, Slot};
 use v2g_exi::tables;
 
 /// A message class and its fields in slot order.
@@ -29,7 +29,9 @@ pub(crate) struct Class {
     pub(crate) keywords: Py<PyTuple>,
     pub(crate) slots: Vec<Slot>,
     pub(crate) contents: Vec<Content>,
+    /// Fields of a record, and places before them.
     pub(crate) record: Vec<RecordField>,
+    pub(crate) lead: usize,
 }
 
 /// What may stand in a slot.
@@ -383,8 +385,9 @@ fn describe(
             _ => *content = Content::Classes(vec![(pointer, production.target)]),
         }
     }
+    let shape = grammar.records.get((entry.record as usize).wrapping_sub(1));
     let record = layout::productions(grammar, entry)
-        .take(grammar.records.get((entry.record as usize).wrapping_sub(1)).map_or(0, Record::len))
+        .take(shape.map_or(0, |r| r.count.into()))
         .map(|p| match grammar.datatypes.get(p.target as usize) {
             Some(d) if d.kind == DatatypeKind::Boolean => RecordField::Boolean,
             Some(d) if d.kind == DatatypeKind::Enumeration => RecordField::Literal(p.target),
@@ -398,6 +401,7 @@ fn describe(
         slots,
         contents,
         record,
+        lead: shape.map_or(0, |r| r.lead.into()),
     })
 }
 

@@ -213,7 +213,7 @@ fn record(codec: &Codec, type_index: u16, value: &Bound<'_, PyAny>) -> Outcome<O
         return Ok(None);
     }
     let mut values = [0; 3];
-    for ((raw, field_of), kind) in values.iter_mut().zip(&class.fields).zip(&class.record) {
+    for ((raw, field_of), kind) in values.iter_mut().skip(class.lead).zip(&class.fields).zip(&class.record) {
         let content = field_of.read(value)?;
         *raw = match kind {
             RecordField::Boolean => match content.cast::<PyBool>() {

@@ -4,8 +4,8 @@ use crate::bits::{head, Writer};
 use crate::decode::MAX_DEPTH;
 use crate::error::EncodeError;
 use crate::grammar::{
-    Count, Datatype, DatatypeKind, Grammar, Kind, Production, RecordField, Root, Short, Slices, State,
-    ABSTRACT, NO_END,
+    Count, Datatype, DatatypeKind, Grammar, Kind, Production, Record, RecordField, Root, Short, Slices,
+    State, ABSTRACT, NO_END,
 };
 use crate::value::{Given, NO_NAME, ROOT, WILD};
 
@@ -30,7 +30,6 @@ enum Mode {
 }
 
 /// No element is open: no table has such a state.
-
 const EMPTY: Frame = Frame { state: u16::MAX, counter: 0, name: NO_NAME, mode: Mode::Plain };
 
 /// Integers below take at most three octets.
@@ -237,15 +236,15 @@ impl<'g> Encoder<'g> {
         self.value(code, production, value)
     }
 
-    /// Writes the whole element of production `index`, whose type is a record, from the raw values of its fields.
+    /// Writes the whole element of production `index`, whose type is a record, from the values of its fields.
     #[inline(always)]
     pub fn record_at(&mut self, index: u16, values: [i32; 3]) -> Outcome<()> {
         let (code, production) = self.here(index)?;
         self.record(code, production, values)
     }
 
-    /// Writes the whole element of `production`, whose type is a record, from the raw values of its fields: numbers,
-    /// index of the literal, 0 or 1.
+    /// Writes the whole element of `production`, whose type is a record, from the values of its fields in their places:
+    /// numbers, index of the literal, 0 or 1.
     #[inline(always)]
     pub fn record(&mut self, code: u16, production: &Production, values: [i32; 3]) -> Outcome<()> {
         let Some(record) = self.tables.records.get((production.record as usize).wrapping_sub(1)) else {
@@ -267,26 +266,21 @@ impl<'g> Encoder<'g> {
             field(two, second);
             field(three, third);
             if odd >> 63 != 0 {
-                return self.record_by_field(code, production, values);
+                return self.record_by_field(code, production, record, values);
             }
             let width = u32::from(record.width);
             self.writer
                 .bits(u64::from(code).wrapping_shl(width) | head(word, width), bits.wrapping_add(width));
             return self.advance(production);
         };
-        let (one, two, last) = match record.fixed {
-            2 => (one, two, three),
-            1 => (one, 0, two),
-            _ => (0, 0, one),
-        };
         field(one, first);
         field(two, second);
-        let negative = last >> 31;
-        let raw = u64::from((last ^ negative) as u32);
+        let negative = three >> 31;
+        let raw = u64::from((three ^ negative) as u32);
         odd |= u64::from(tail.high).wrapping_sub(raw);
         odd |= i64::from(negative) as u64 & u64::from(tail.sign).wrapping_sub(1);
         if odd >> 63 != 0 {
-            return self.record_by_field(code, production, values);
+            return self.record_by_field(code, production, record, values);
         }
         let (octets, octets_width) = short_octets(raw);
         let (shift, sign) = (u32::from(tail.shift), u32::from(tail.sign));
@@ -302,9 +296,15 @@ impl<'g> Encoder<'g> {
 
     /// The long way round, which knows the name of the field that is out of range.
     #[cold]
-    fn record_by_field(&mut self, code: u16, production: &Production, values: [i32; 3]) -> Outcome<()> {
+    fn record_by_field(
+        &mut self,
+        code: u16,
+        production: &Production,
+        record: &Record,
+        values: [i32; 3],
+    ) -> Outcome<()> {
         self.open(code, production)?;
-        for value in values {
+        for value in values.into_iter().skip(record.lead.into()) {
             let field = self.first()?;
             let kind = self.tables.datatypes.get(field.target as usize).map(|d| d.kind);
             match kind {
@@ -377,7 +377,8 @@ impl<'g> Encoder<'g> {
     #[inline(always)]
     pub fn close(&mut self) -> Outcome<()> {
         if self.frame.mode != Mode::Plain {
-            return self.close_special();
+            self.close_special();
+            return Ok(());
         }
         let state = self.state()?;
         if state.end == NO_END {
@@ -390,14 +391,13 @@ impl<'g> Encoder<'g> {
 
     /// Ends an element whose end is written already, or one of a relaxed fragment.
     #[cold]
-    fn close_special(&mut self) -> Outcome<()> {
+    fn close_special(&mut self) {
         if self.frame.mode == Mode::Relaxed {
             if let Some(relaxed) = &self.grammar.relaxed {
                 self.writer.bits(relaxed.content_end.into(), relaxed.content_bits.into());
             }
         }
         self.pop();
-        Ok(())
     }
 
     /// Names of the open elements, separated by slashes.

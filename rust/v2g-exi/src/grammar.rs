@@ -197,10 +197,13 @@ pub struct Type {
 /// may be of variable width. Its states and productions stand in sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// The fields of fixed width.
+    /// The fields of fixed width. With one of variable width they stand right before it, which is last; places that
+    /// are not used hold [`RecordField::NONE`].
     pub fields: [RecordField; 3],
-    /// How many of them there are.
-    pub fixed: u8,
+    /// Places before the first field.
+    pub lead: u8,
+    /// Number of all fields: they are in places `lead` to `lead + count`.
+    pub count: u8,
     /// Bits of the look that are zero: the event codes.
     pub mask: u64,
     /// Width of the whole without the octets of the field of variable width.
@@ -223,6 +226,9 @@ pub struct RecordField {
 }
 
 impl RecordField {
+    /// No field: takes no bits and is 0.
+    pub const NONE: Self = Self::new(0, 0, 0, 0);
+
     /// A field of `bits` bits with `down` bits behind it.
     pub const fn new(down: u8, bits: u8, low: i16, span: u16) -> Self {
         Self { down, mask: (1u16 << bits).wrapping_sub(1), low, span }
@@ -238,18 +244,6 @@ pub struct RecordTail {
     pub sign: u8,
     /// Its largest value; the smallest is 0, or with a sign the complement of the largest.
     pub high: u32,
-}
-
-impl Record {
-    /// Number of all fields.
-    pub fn len(&self) -> usize {
-        self.fixed as usize + usize::from(self.tail.is_some())
-    }
-
-    /// Whether there are none; never the case.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
 }
 
 /// A qualified name.

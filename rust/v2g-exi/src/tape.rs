@@ -3,7 +3,7 @@
 use crate::decode::{Decoder, Options, Report, Sink};
 use crate::encode::{Encoder, Style};
 use crate::error::{EncodeError, Failure};
-use crate::grammar::{Grammar, Kind};
+use crate::grammar::{Grammar, Kind, Record};
 use crate::value::{At, Found, Given};
 use std::convert::Infallible;
 
@@ -36,7 +36,7 @@ pub enum Node {
     Open(u16, u16),
     /// A simple element, attribute or text.
     Value(u16, Scalar),
-    /// An element whose type is a record, with the raw values of its fields.
+    /// An element whose type is a record, with the values of its fields in their places.
     Record(u16, [i32; 3]),
     /// The innermost element ends.
     Close,
@@ -179,7 +179,7 @@ impl Sink for Tape {
     }
 
     #[inline(always)]
-    fn record(&mut self, at: At<'_>, _: u16, _: usize, values: [i32; 3]) -> Result<(), Infallible> {
+    fn record(&mut self, at: At<'_>, _: &Record, values: [i32; 3]) -> Result<(), Infallible> {
         self.nodes.push(Node::Record(at.index, values));
         Ok(())
     }

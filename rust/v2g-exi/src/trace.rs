@@ -2,7 +2,7 @@
 
 use crate::decode::{Decoder, Options, Report, Sink, Step};
 use crate::error::{DecodeError, Failure};
-use crate::grammar::{Grammar, Kind, Production};
+use crate::grammar::{Grammar, Kind, Production, Record};
 use crate::value::{At, Found, NO_NAME};
 use std::convert::Infallible;
 use std::fmt::Write;
@@ -155,7 +155,7 @@ impl Sink for Trace<'_> {
         Ok(())
     }
 
-    fn record(&mut self, _: At<'_>, _: u16, _: usize, _: [i32; 3]) -> Result<(), Infallible> {
+    fn record(&mut self, _: At<'_>, _: &Record, _: [i32; 3]) -> Result<(), Infallible> {
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ mod wildcard;
 
 use crate::bits::Padded;
 use crate::error::{DecodeError, Failure, Kind as Fault};
-use crate::grammar::{Grammar, Production};
+use crate::grammar::{Grammar, Production, Record};
 use crate::value::{At, Found};
 use run::{Memory, Run};
 
@@ -28,15 +28,9 @@ pub trait Sink {
     fn value(&mut self, at: At<'_>, value: Found<'_>) -> Result<(), Self::Error>;
     /// The innermost open element ends; it belongs to `at` of the one around it.
     fn close(&mut self, at: At<'_>) -> Result<(), Self::Error>;
-    /// A whole element whose type is a record: the raw values of its `count` fields. An enumeration gives the index
-    /// of the literal, a boolean 0 or 1.
-    fn record(
-        &mut self,
-        at: At<'_>,
-        type_index: u16,
-        count: usize,
-        values: [i32; 3],
-    ) -> Result<(), Self::Error>;
+    /// A whole element whose type is a record: the values of its fields, in their places. An enumeration gives the
+    /// index of the literal, a boolean 0 or 1.
+    fn record(&mut self, at: At<'_>, record: &Record, values: [i32; 3]) -> Result<(), Self::Error>;
 }
 
 /// A piece of a stream.

@@ -313,56 +313,47 @@ impl<'a, 'g> Run<'a, 'g> {
             self.abstract_element(at, sink)?;
             return Ok(false);
         };
-        let mut values = [0; 3];
-        let used = if S::TRACE { 0 } else { self.record(record, look, &mut values) };
-        if used == 0 {
+        let whole = if S::TRACE { None } else { self.record(record, look) };
+        let Some((used, values)) = whole else {
             self.open(at, sink)?;
             return Ok(false);
-        }
-        sink.record(at, at.production.target, record.len(), values).map_err(Failure::Sink)?;
+        };
+        sink.record(at, record, values).map_err(Failure::Sink)?;
         Ok(at.production.ends && look.wrapping_shl(used) >> 63 == 0)
     }
 
-    /// Reads a record whose codes are all zero and whose values are in range, and tells its width; 0 if it is not that
-    /// simple.
+    /// Reads a record whose codes are all zero and whose values are in range: its width and the values; None if it is
+    /// not that simple.
     #[inline(always)]
-    fn record(&mut self, record: &Record, look: u64, values: &mut [i32; 3]) -> u32 {
-        let [first, second, third] = &record.fields;
-        // The sign bit of a difference is set where a value is above its span.
+    fn record(&mut self, record: &Record, look: u64) -> Option<(u32, [i32; 3])> {
+        // The sign bit of a difference is set where something is above its limit.
         let mut over = 0;
         let mut field = |field: &RecordField| {
             let raw = look.wrapping_shr(field.down.into()) & u64::from(field.mask);
             over |= u64::from(field.span).wrapping_sub(raw);
             (raw as i32).wrapping_add(field.low.into())
         };
-        values[0] = field(first);
-        values[1] = field(second);
-        let mut used = u32::from(record.width);
-        let mut ends = 0;
-        if let Some(tail) = &record.tail {
+        let [first, second, third] = &record.fields;
+        let (first, second) = (field(first), field(second));
+        let (last, width, ends) = if let Some(tail) = &record.tail {
             let rest = look.wrapping_shl(tail.shift.into());
             let negative = (rest as i64 >> 63) as u64 & u64::from(tail.sign).wrapping_neg();
             let rest = rest.wrapping_shl(tail.sign.into());
-            let Some((raw, width)) = short_unsigned(rest) else { return 0 };
+            let (raw, width) = short_unsigned(rest)?;
             over |= u64::from(tail.high).wrapping_sub(raw);
-            ends = rest.wrapping_shl(width) >> 62;
-            let value = (raw ^ negative) as i32;
-            match record.fixed {
-                2 => values[2] = value,
-                1 => values[1] = value,
-                _ => values[0] = value,
-            }
-            used = used.wrapping_add(width);
+            ((raw ^ negative) as i32, width, rest.wrapping_shl(width) >> 62)
         } else {
-            values[2] = field(third);
-        }
+            (field(third), 0, 0)
+        };
+        let used = u32::from(record.width).wrapping_add(width);
         let end = self.reader.position().wrapping_add(used.into());
-        let odd = look & record.mask | over >> 63 | ends;
-        if odd != 0 || end > self.reader.end() || self.depth >= self.outer.len() {
-            return 0;
+        over |= self.reader.end().wrapping_sub(end);
+        over |= (self.outer.len() as u64).wrapping_sub(self.depth as u64).wrapping_sub(1);
+        if look & record.mask | over >> 63 | ends != 0 {
+            return None;
         }
         self.reader.go_to(end);
-        used
+        Some((used, [first, second, last]))
     }
 
     /// Starts the complex element of a production.

@@ -93,6 +93,9 @@ pub(super) const fn p(
     }
 }
 
+/// No field of a record.
+pub(super) const NONE: RecordField = RecordField::NONE;
+
 /// A code beyond the alternatives.
 pub(super) const E: Production =
     p(Kind::Escape, 0, Slot::Single, 0, 0, 0, Count::None, 0, 0, LONG, 0, 0, false);

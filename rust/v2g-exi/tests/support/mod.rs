@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use v2g_exi::decode::{Decoder, FullLists, Options, Sink};
 use v2g_exi::encode::{Encoder, Style};
 use v2g_exi::error::{DecodeError, Failure};
-use v2g_exi::grammar::{Datatype, DatatypeKind, Grammar, Kind, Production, UNBOUNDED};
+use v2g_exi::grammar::{Datatype, DatatypeKind, Grammar, Kind, Production, Record, UNBOUNDED};
 use v2g_exi::tables;
 use v2g_exi::tape::Tape;
 use v2g_exi::value::{At, Found, Given};
@@ -181,7 +181,7 @@ impl Sink for Flat {
         Ok(())
     }
 
-    fn record(&mut self, _: At<'_>, _: u16, _: usize, _: [i32; 3]) -> Result<(), Infallible> {
+    fn record(&mut self, _: At<'_>, _: &Record, _: [i32; 3]) -> Result<(), Infallible> {
         panic!("a record although every piece was asked for")
     }
 }
@@ -315,13 +315,13 @@ pub fn walk(grammar: &Grammar, root: u16, fragment: bool, random: &mut Random, h
         if element.record > 0 && random.once_in(2) {
             let record = &grammar.records[element.record as usize - 1];
             let mut values = [0; 3];
-            for (value, field) in values.iter_mut().zip(&record.fields).take(record.fixed as usize) {
+            for (value, field) in values.iter_mut().zip(&record.fields) {
                 *value = i32::from(field.low) + random.below(field.span as usize + 1) as i32;
             }
             if let Some(tail) = &record.tail {
                 let high = i64::from(tail.high);
                 let low = if tail.sign == 1 { !high } else { 0 };
-                values[record.fixed as usize] = random.between(low.into(), high.into()) as i32;
+                values[2] = random.between(low.into(), high.into()) as i32;
             }
             encoder.record_at(index, values).expect(legal);
             continue;
