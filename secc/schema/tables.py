@@ -259,7 +259,10 @@ def raw(tables: Tables) -> Raw:
 
 
 def _short(tables: Tables, p: Prod) -> tuple[int, int, int, int]:
-    """What the engine needs to read a simple element at one look, if its value is short."""
+    """What the engine needs to read an element at one look, if its value is short or its type a record."""
+    if p.kind == COMPLEX:
+        record = tables.types[p.target].record
+        return 0 if record is None else record.width, SHORT_NO, 0, 0
     d = tables.datatypes[p.target] if p.kind == SIMPLE else None
     if d is None or d.kind not in ("boolean", "nbit", "enumeration"):
         # Only without bounds that three octets could break.

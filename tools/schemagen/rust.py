@@ -94,7 +94,7 @@ def _production(raw: RawProduction) -> str:
     start, record, ends = special
     head = f"p(K::{_KINDS[kind]}, {slot}, Slot::{_SLOTS[slot_kind]}, {name}, {target}, {following}"
     bits, short, low, span = fixed
-    value = f"({bits}, V::{_SHORTS[short]}, {low}, {span})" if short else "LONG"
+    value = f"({bits}, V::{_SHORTS[short]}, {low}, {span})" if short or bits else "LONG"
     return f"{head}, Count::{_COUNTS[count]}, {number}, {last}, {value}, {start}, {record}, {_bool(ends)})"
 
 

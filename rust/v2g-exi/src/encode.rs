@@ -426,7 +426,7 @@ impl<'g> Encoder<'g> {
 
     #[inline(always)]
     fn push(&mut self, type_index: u16, name: u16, mode: Mode) -> Outcome<()> {
-        let Some(element) = self.tables.types.get(type_index as usize) else {
+        let Some(element) = self.grammar.types.get(type_index as usize) else {
             return Err(self.fault(name, "has no type in the tables".into()));
         };
         self.push_state(element.start, name, mode)

@@ -72,7 +72,7 @@ pub struct Production {
     pub number: u16,
     /// State after the last copy of a bounded list.
     pub last: u16,
-    /// Width of the value of a simple element if that is fixed, else 0; as in the datatype.
+    /// Width of the value of a simple element if that is fixed, or [`Record::width`] of a record; else 0.
     pub bits: u8,
     /// What can be read at one look.
     pub short: Short,
@@ -379,7 +379,6 @@ pub(crate) struct Slices<'g> {
     pub(crate) states: &'g [State],
     pub(crate) productions: &'g [Production],
     pub(crate) datatypes: &'g [Datatype],
-    pub(crate) types: &'g [Type],
     pub(crate) records: &'g [Record],
 }
 
@@ -389,7 +388,6 @@ impl Grammar {
             states: &self.states,
             productions: &self.productions,
             datatypes: &self.datatypes,
-            types: &self.types,
             records: &self.records,
         }
     }

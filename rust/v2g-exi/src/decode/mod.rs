@@ -161,7 +161,7 @@ impl Decoder {
             return Err(Failure::Stream(Box::new(error)));
         }
         self.stream.fill(data);
-        let mut run = Run::new(grammar, options, self.stream.reader(), &mut self.memory);
+        let mut run = Run::new(grammar, &options, self.stream.reader(), &mut self.memory);
         let outcome = run.whole(data, sink, fragment);
         self.met_full_list = run.met_full_list;
         outcome

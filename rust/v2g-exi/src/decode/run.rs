@@ -35,7 +35,7 @@ pub(super) struct Scratch {
 pub(super) struct Run<'a, 'g> {
     pub(super) grammar: &'g Grammar,
     pub(super) tables: Slices<'g>,
-    pub(super) options: Options,
+    pub(super) options: &'a Options,
     pub(super) reader: Reader<'a>,
     pub(super) scratch: &'a mut Scratch,
     /// The frames around the innermost one, from outside in; as many as may be.
@@ -53,7 +53,7 @@ pub(super) type Outcome<T, E> = Result<T, Failure<E>>;
 impl<'a, 'g> Run<'a, 'g> {
     pub(super) fn new(
         grammar: &'g Grammar,
-        options: Options,
+        options: &'a Options,
         reader: Reader<'a>,
         memory: &'a mut Memory,
     ) -> Self {
@@ -313,7 +313,8 @@ impl<'a, 'g> Run<'a, 'g> {
             self.abstract_element(at, sink)?;
             return Ok(false);
         };
-        let whole = if S::TRACE { None } else { self.record(record, look) };
+        let width = u32::from(at.production.bits);
+        let whole = if S::TRACE { None } else { self.record(record, look, width) };
         let Some((used, values)) = whole else {
             self.open(at, sink)?;
             return Ok(false);
@@ -322,10 +323,10 @@ impl<'a, 'g> Run<'a, 'g> {
         Ok(at.production.ends && look.wrapping_shl(used) >> 63 == 0)
     }
 
-    /// Reads a record whose codes are all zero and whose values are in range: its width and the values; None if it is
-    /// not that simple.
+    /// Reads a record of at least `width` bits whose codes are all zero and whose values are in range: how many bits it
+    /// took, and the values; None if it is not that simple.
     #[inline(always)]
-    fn record(&mut self, record: &Record, look: u64) -> Option<(u32, [i32; 3])> {
+    fn record(&mut self, record: &Record, look: u64, width: u32) -> Option<(u32, [i32; 3])> {
         // The sign bit of a difference is set where something is above its limit.
         let mut over = 0;
         let mut field = |field: &RecordField| {
@@ -335,17 +336,17 @@ impl<'a, 'g> Run<'a, 'g> {
         };
         let [first, second, third] = &record.fields;
         let (first, second) = (field(first), field(second));
-        let (last, width, ends) = if let Some(tail) = &record.tail {
+        let (last, more, ends) = if let Some(tail) = &record.tail {
             let rest = look.wrapping_shl(tail.shift.into());
             let negative = (rest as i64 >> 63) as u64 & u64::from(tail.sign).wrapping_neg();
             let rest = rest.wrapping_shl(tail.sign.into());
-            let (raw, width) = short_unsigned(rest)?;
+            let (raw, more) = short_unsigned(rest)?;
             over |= u64::from(tail.high).wrapping_sub(raw);
-            ((raw ^ negative) as i32, width, rest.wrapping_shl(width) >> 62)
+            ((raw ^ negative) as i32, more, rest.wrapping_shl(more) >> 62)
         } else {
             (field(third), 0, 0)
         };
-        let used = u32::from(record.width).wrapping_add(width);
+        let used = width.wrapping_add(more);
         let end = self.reader.position().wrapping_add(used.into());
         over |= self.reader.end().wrapping_sub(end);
         over |= (self.outer.len() as u64).wrapping_sub(self.depth as u64).wrapping_sub(1);
@@ -377,7 +378,7 @@ impl<'a, 'g> Run<'a, 'g> {
         slot: u8,
         sink: &mut S,
     ) -> Outcome<(), S::Error> {
-        let Some(element) = self.tables.types.get(type_index as usize) else {
+        let Some(element) = self.grammar.types.get(type_index as usize) else {
             return Err(self.broken());
         };
         if element.is_abstract {

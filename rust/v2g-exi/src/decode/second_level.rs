@@ -126,9 +126,9 @@ impl<'g> Run<'_, 'g> {
         }
         sink.step(from, self.reader.position(), Step::Name(&uri, &local));
         let tables = self.tables;
-        let uris = &self.grammar.uris;
+        let (uris, types) = (&self.grammar.uris, &self.grammar.types);
         let named = |target: u16| {
-            let found = tables.types.get(target as usize);
+            let found = types.get(target as usize);
             found.is_some_and(|t| t.name == local && uris.get(t.uri as usize).is_some_and(|u| *u == uri))
         };
         let place = tables.states.iter().find(|s| (s.first..s.first + u16::from(s.count)).contains(&opener));
@@ -149,18 +149,18 @@ impl<'g> Run<'_, 'g> {
     fn derives(&self, production: &Production, from: &Production) -> bool {
         let mut target = production.target;
         // No more steps than there are types: tables that were made elsewhere could go in circles.
-        for _ in 0..self.tables.types.len() {
+        for _ in 0..self.grammar.types.len() {
             if target == from.target {
                 return production.kind == Kind::Complex;
             }
-            let Some(element) = self.tables.types.get(target as usize) else { break };
+            let Some(element) = self.grammar.types.get(target as usize) else { break };
             target = element.base;
         }
         false
     }
 
     pub(super) fn right_behind_start_tag(&self) -> bool {
-        self.tables.types.iter().any(|t| t.start == self.frame.state)
+        self.grammar.types.iter().any(|t| t.start == self.frame.state)
     }
 
     /// The element fragment grammar of a name with several types: attributes, then text, then the end.
