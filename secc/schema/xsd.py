@@ -236,7 +236,8 @@ class _Writer:
 
     def text(self) -> str:
         own = self.space
-        uris = [u for u in self.prefixes if u in self.used() or u in (XS, own.uri)]
+        needed = self.used() | {uri for uri, prefix in self.prefixes.items() if prefix in own.imports}
+        uris = [u for u in self.prefixes if u in needed or u in (XS, own.uri)]
         names = "".join(f" xmlns:{self.prefixes[u]}={quoteattr(u)}" for u in uris)
         forms = "".join(
             f' {kind}FormDefault="{"qualified" if flag else "unqualified"}"'

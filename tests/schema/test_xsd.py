@@ -90,6 +90,13 @@ def test_a_validator_of_others_takes_the_exported_schemas(name: str, exported: P
     }
 
 
+@pytest.mark.parametrize("name", SETS)
+def test_the_exported_root_leads_to_every_element_of_its_set(name: str, exported: Path) -> None:
+    schema = SETS[name]
+    found = xmlschema.XMLSchema(exported / f"{schema.root}.xsd").maps.elements
+    assert {f"{{{e.uri}}}{e.local}" for e in schema.elements} <= set(found)
+
+
 def test_a_validator_of_others_judges_messages_as_it_does_with_the_original_schemas(exported: Path) -> None:
     roots = {"sap": "sap", "v2": "i2def", "dsig": "ds"}
     validators = {k: xmlschema.XMLSchema(exported / f"{v}.xsd") for k, v in roots.items()}
