@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from secc.schema.notation import NotationError
 from secc.schema.tables import build
 
 EXAMPLES = """examples:
+  secc schema import vendor.xsd --output schemas
   secc schema import vendor.xsd --prefix vend > schemas/vendor.toml
   secc schema export schemas --output xsd
   secc schema check schemas
@@ -26,9 +28,17 @@ one grammar.
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    taken = actions.add_parser("import", help="an XML Schema file as notation, on standard output")
+    taken = actions.add_parser("import", help="an XML Schema as notation, with all that it imports")
     taken.add_argument("file", type=Path, help="the .xsd file; it stays yours and is not copied anywhere")
-    taken.add_argument("--prefix", required=True, help="prefix by which other files refer to its namespace")
+    taken.add_argument(
+        "--output",
+        type=Path,
+        help="directory for its notation and that of all it imports; default: its own, on standard output",
+    )
+    taken.add_argument("--set", help="name of the schema set in the directory; default: that of the file")
+    taken.add_argument(
+        "--prefix", help="prefix by which other files refer to its namespace; default: its own"
+    )
     taken.add_argument(
         "--names",
         metavar="PREFIX=NAMESPACE",
@@ -62,8 +72,27 @@ def _import(arguments: argparse.Namespace) -> int:
         if not equals:
             return misused(f"{pair}: PREFIX=NAMESPACE expected")
         named[uri] = prefix
-    space, prefixes = xsd.read(arguments.file, arguments.prefix)
+    prefix = arguments.prefix or xsd.own_prefix(arguments.file)
+    if arguments.output is not None:
+        name = arguments.set or re.sub(r"[^a-z0-9]+", "-", arguments.file.stem.lower()).strip("-")
+        return _import_all(arguments.file, prefix, name, arguments.output)
+    space, prefixes = xsd.read(arguments.file, prefix)
     print(notation.write(space, {**prefixes, **named}), end="")
+    return 0
+
+
+def _import_all(file: Path, prefix: str, name: str, directory: Path) -> int:
+    spaces, prefixes = xsd.read_all(file, prefix)
+    members = ", ".join(f'"{space.prefix}"' for space in spaces)
+    section = f'[{name}]\nroot = "{prefix}"\nmodule = "{name.replace("-", "_")}"\nnamespaces = [{members}]\n'
+    written = {f"{space.prefix}.toml": notation.write(space, prefixes) for space in spaces}
+    written["sets.toml"] = section
+    directory.mkdir(parents=True, exist_ok=True)
+    if there := [directory / file for file in written if (directory / file).exists()]:
+        return misused(f"{there[0]} is there already: give a directory of its own")
+    for path, text in written.items():
+        (directory / path).write_text(text, encoding="utf-8")
+        print(directory / path, file=sys.stderr)
     return 0
 
 

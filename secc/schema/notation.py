@@ -329,6 +329,8 @@ def load(directory: Path) -> dict[str, SchemaSet]:
     spaces = {n.prefix: n for n in (_Reader(path, uris).read() for path in paths)}
     sets = {}
     for name, table in tomllib.loads((directory / "sets.toml").read_text(encoding="utf-8")).items():
+        if unknown := [prefix for prefix in table["namespaces"] if prefix not in spaces]:
+            raise NotationError(f"sets.toml: {name}: no file has the prefix {unknown[0]}")
         sets[name] = SchemaSet(
             name,
             [spaces[prefix] for prefix in table["namespaces"]],

@@ -96,8 +96,8 @@ class Record:
     """A straight line of short simple elements, only the last of variable width: read at one look of 64 bits.
 
     `fields`: bits behind it, width, smallest value and span of each fixed field; `mask`: the bits that
-    must be zero; `width`: bits of all but the octets of the field of variable width; `tail`: bits before that
-    field, 1 if it has a sign, and its largest value, of which the smallest is the complement, or 0 without a sign.
+    must be zero; `width`: bits of all but the octets of the field of variable width; `tail`: bits before
+    that field, 1 if it has a sign, and its largest value; the smallest is 0, or with a sign the complement.
     """
 
     fields: tuple[tuple[int, int, int, int], ...]

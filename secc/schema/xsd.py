@@ -1,7 +1,9 @@
 """XML Schema, read into the notation and written from it.
 
-What the notation has no words for (defaults, patterns, unions, nillable elements, redefinitions) is refused
-by name when it would change the encoding, and passed over when it would not (keys, block, final).
+What the notation has no words for is refused by name when it changes the encoding (patterns, unions, lists,
+restrictions of complex types, redefinitions), and passed over when it does not (keys, default and fixed
+values, nillable, block, final). Named groups are written out where they are used; included documents are
+read too.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ from secc.schema.notation import (
 )
 
 _X = f"{{{XS}}}"
-_PASSED_OVER = {"annotation", "import", "include", "key", "keyref", "unique"}
+_PASSED_OVER = {"annotation", "import", "key", "keyref", "unique"}
+_GROUPS = ("group", "attributeGroup")
 
 
 def read(path: Path, prefix: str) -> tuple[Namespace, dict[str, str]]:
@@ -37,8 +40,45 @@ def read(path: Path, prefix: str) -> tuple[Namespace, dict[str, str]]:
     Raises `NotationError` saying what has no notation.
     """
     reader = _Reader(path, prefix)
-    own = {uri: name for name, uri in reader.namespaces.items() if name not in ("", "xml") and uri != XS}
-    return reader.read(), {**own, reader.space.uri: prefix}
+    prefixes = {**reader.own_prefixes(), reader.space.uri: prefix}
+    return reader.read(prefixes), prefixes
+
+
+def read_all(path: Path, prefix: str) -> tuple[list[Namespace], dict[str, str]]:
+    """The schema in `path` and all that it imports, and the prefix of each namespace.
+
+    The namespace of `path` comes first and gets `prefix`, the others the prefix by which an importing file
+    calls them. Raises `NotationError` saying what has no notation, or which file is not there.
+    """
+    root = _Reader(path, prefix)
+    readers, prefixes = {path.resolve(): root}, {root.space.uri: prefix}
+    waiting = [root]
+    while waiting:
+        reader = waiting.pop(0)
+        for uri, file in reader.imported():
+            if file in readers:
+                continue
+            if uri not in prefixes:
+                prefixes[uri] = _unused(reader.own_prefixes().get(uri, "ns"), set(prefixes.values()))
+            readers[file] = _Reader(file, prefixes[uri])
+            waiting.append(readers[file])
+    spaces = [reader.read(prefixes) for reader in readers.values()]
+    if len({space.uri for space in spaces}) < len(spaces):
+        raise NotationError(
+            f"{path.name}: it leads to two documents of one namespace, which should include them"
+        )
+    return spaces, prefixes
+
+
+def own_prefix(path: Path) -> str:
+    """The prefix by which the schema in `path` calls its own namespace; if it has none, the file's name."""
+    reader = _Reader(path, "")
+    return reader.own_prefixes().get(reader.space.uri, path.stem)
+
+
+def _unused(wanted: str, taken: set[str]) -> str:
+    numbered = (f"{wanted}{number}" for number in range(2, len(taken) + 3))
+    return next(name for name in (wanted, *numbered) if name not in taken)
 
 
 def write(space: Namespace, prefixes: dict[str, str]) -> str:
@@ -50,15 +90,7 @@ class _Reader:
     def __init__(self, path: Path, prefix: str) -> None:
         self.path = path
         self.namespaces: dict[str, str] = {"xml": "http://www.w3.org/XML/1998/namespace"}
-        try:
-            for event, value in ET.iterparse(path, events=("start-ns", "end")):
-                if event == "start-ns":
-                    self.namespaces.setdefault(*value)
-            self.root = ET.parse(path).getroot()
-        except ET.ParseError as error:
-            raise NotationError(f"{path.name}: not XML: {error}") from None
-        if self.root.tag != f"{_X}schema":
-            raise NotationError(f"{path.name}: {self.root.tag} is no XML Schema")
+        self.root = self.parse(path)
         self.space = Namespace(
             self.root.get("targetNamespace", ""),
             prefix,
@@ -66,12 +98,63 @@ class _Reader:
             self.root.get("attributeFormDefault") == "qualified",
             f"Imported from {path.name}",
         )
+        self.components = list(self.collect(self.root, path, {path.resolve()}))
+        self.groups = {
+            (kind, child.get("name", "")): child
+            for child in self.components
+            if (kind := child.tag.removeprefix(_X)) in _GROUPS
+        }
+        self.open_groups: list[tuple[str, str]] = []
 
-    def read(self) -> Namespace:
-        by_uri = {uri: name for name, uri in self.namespaces.items()}
-        imports = (child.get("namespace", "") for child in self.root.findall(f"{_X}import"))
-        self.space.imports = tuple(by_uri[uri] for uri in imports if uri in by_uri)
-        for child in self.root:
+    def parse(self, path: Path) -> ET.Element:
+        try:
+            for event, value in ET.iterparse(path, events=("start-ns", "end")):
+                if event == "start-ns" and self.namespaces.setdefault(*value) != value[1]:
+                    raise NotationError(f"{path.name}: prefix {value[0]} for a second namespace, {value[1]}")
+            root = ET.parse(path).getroot()
+        except ET.ParseError as error:
+            raise NotationError(f"{path.name}: not XML: {error}") from None
+        if root.tag != f"{_X}schema":
+            raise NotationError(f"{path.name}: {root.tag} is no XML Schema")
+        return root
+
+    def collect(self, root: ET.Element, path: Path, seen: set[Path]) -> Iterable[ET.Element]:
+        """The components of a document and of those that it includes."""
+        for child in root:
+            if child.tag != f"{_X}include":
+                yield child
+                continue
+            included = (path.parent / child.get("schemaLocation", "")).resolve()
+            if included in seen:
+                continue
+            if not included.is_file():
+                raise NotationError(f"{path.name}: include {child.get('schemaLocation')}: no such file")
+            document = self.parse(included)
+            for kind in ("element", "attribute"):
+                default = document.get(f"{kind}FormDefault", "unqualified")
+                for node in document.iter(f"{_X}{kind}"):
+                    node.attrib.setdefault("form", default)
+            yield from self.collect(document, included, seen | {included})
+
+    def own_prefixes(self) -> dict[str, str]:
+        """The prefix of each namespace, as the document has it."""
+        return {uri: name for name, uri in self.namespaces.items() if name not in ("", "xml") and uri != XS}
+
+    def imported(self) -> Iterable[tuple[str, Path]]:
+        """Namespace and file of each import."""
+        for child in self.components:
+            if child.tag == f"{_X}import":
+                uri, place = child.get("namespace", ""), child.get("schemaLocation")
+                file = self.path.parent / (place or "")
+                if place is None or not file.is_file():
+                    raise NotationError(f"{self.path.name}: import {uri}: no file {place} beside it")
+                yield uri, file.resolve()
+
+    def read(self, prefixes: dict[str, str]) -> Namespace:
+        """The namespace. `prefixes`: what others are called in its list of imports."""
+        imports = (c.get("namespace", "") for c in self.components if c.tag == f"{_X}import")
+        self.space.imports = tuple(dict.fromkeys(prefixes[uri] for uri in imports if uri in prefixes))
+        for child in self.components:
             kind = child.tag.removeprefix(_X)
             name = child.get("name", "")
             if kind == "element":
@@ -80,9 +163,22 @@ class _Reader:
                 self.complex(child, self.own(name))
             elif kind == "simpleType":
                 self.simple(child, self.own(name))
-            elif kind not in _PASSED_OVER:
+            elif kind not in _PASSED_OVER and kind not in _GROUPS:
                 raise self.fault(f"{kind} {name}")
         return self.space
+
+    def group_of(self, node: ET.Element, owner: QName) -> ET.Element:
+        """The definition that a reference to a named group means."""
+        kind = node.tag.removeprefix(_X)
+        name = self.reference(node.get("ref", ""))
+        found = self.groups.get((kind, name.local)) if name.uri == self.space.uri else None
+        if found is None:
+            raise NotationError(
+                f"{self.path.name}: type {owner.local}: no {kind} {node.get('ref')} in this file"
+            )
+        if (kind, name.local) in self.open_groups:
+            raise NotationError(f"{self.path.name}: {kind} {name.local} refers to itself")
+        return found
 
     def fault(self, what: str) -> NotationError:
         return NotationError(f"{self.path.name}: {what}: there is no notation for this")
@@ -106,9 +202,6 @@ class _Reader:
 
     def element(self, node: ET.Element) -> None:
         local = node.get("name", "")
-        for refused in ("nillable", "default", "fixed"):
-            if node.get(refused) not in (None, "false"):
-                raise self.fault(f"element {local}: {refused}")
         head = node.get("substitutionGroup")
         self.space.elements[self.own(local)] = Element(
             self.own(local),
@@ -168,14 +261,19 @@ class _Reader:
                 if extension is None:
                     raise self.fault(f"{where}: restriction of a complex type")
                 base, body = self.reference(extension.get("base", "")), extension
-        attributes, group = [], None
+        group = None
+        attributes = self.attributes(body, name)
         for child in body:
             kind = child.tag.removeprefix(_X)
             if kind in ("sequence", "choice"):
                 group = self.group(child, name)
-            elif kind == "attribute":
-                attributes.append(self.attribute(child, name))
-            elif kind not in ("annotation", "simpleContent", "complexContent"):
+            elif kind == "group":
+                group = self.named_group(child, name)
+            elif kind not in ("attribute", "attributeGroup") and kind not in (
+                "annotation",
+                "simpleContent",
+                "complexContent",
+            ):
                 raise self.fault(f"{where}: {kind}")
         self.space.complex[name] = ComplexType(
             name,
@@ -188,10 +286,23 @@ class _Reader:
             group,
         )
 
+    def attributes(self, body: ET.Element, owner: QName) -> list[Attribute]:
+        found = []
+        for child in body:
+            kind = child.tag.removeprefix(_X)
+            if kind == "attribute" and child.get("use") != "prohibited":
+                found.append(self.attribute(child, owner))
+            elif kind == "attributeGroup":
+                definition = self.group_of(child, owner)
+                self.open_groups.append((kind, definition.get("name", "")))
+                found += self.attributes(definition, owner)
+                self.open_groups.pop()
+        return found
+
     def attribute(self, node: ET.Element, owner: QName) -> Attribute:
         local = node.get("name")
-        if local is None or node.get("default") or node.get("fixed"):
-            raise self.fault(f"type {owner.local}: attribute reference, default or fixed value")
+        if local is None:
+            raise self.fault(f"type {owner.local}: attribute reference")
         form = node.get("form", "qualified" if self.space.attributes_qualified else "unqualified")
         if (form == "qualified") != self.space.attributes_qualified:
             raise self.fault(f"type {owner.local}: attribute {local} with a form of its own")
@@ -205,6 +316,8 @@ class _Reader:
             low, high = self.bounds(child)
             if kind in ("sequence", "choice"):
                 items.append(self.group(child, owner))
+            elif kind == "group":
+                items.append(self.named_group(child, owner))
             elif kind == "any":
                 constraint = child.get("namespace", "##any")
                 items.append(Wildcard(constraint, child.get("processContents", "strict"), low, high))
@@ -216,10 +329,19 @@ class _Reader:
                 raise self.fault(f"type {owner.local}: {kind}")
         return Group(node.tag.removeprefix(_X), tuple(items), *self.bounds(node))
 
+    def named_group(self, node: ET.Element, owner: QName) -> Group:
+        """A reference to a named group: the group itself, with the bounds of the reference."""
+        definition = self.group_of(node, owner)
+        self.open_groups.append(("group", definition.get("name", "")))
+        made = [self.group(c, owner) for c in definition if c.tag in (f"{_X}sequence", f"{_X}choice")]
+        self.open_groups.pop()
+        if len(made) != 1:
+            raise self.fault(f"group {definition.get('name')}: not one sequence or choice")
+        low, high = self.bounds(node)
+        return made[0] if (low, high) == (1, 1) else Group("sequence", (made[0],), low, high)
+
     def local(self, node: ET.Element, owner: QName, low: int, high: int) -> Particle:
         name = node.get("name", "")
-        if node.get("nillable") == "true" or node.get("default") or node.get("fixed"):
-            raise self.fault(f"type {owner.local}: element {name}: nillable, default or fixed")
         form = node.get("form", "qualified" if self.space.elements_qualified else "unqualified")
         if (form == "qualified") != self.space.elements_qualified:
             raise self.fault(f"type {owner.local}: element {name} with a form of its own")

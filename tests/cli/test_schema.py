@@ -43,6 +43,26 @@ def test_an_xsd_becomes_a_codec(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert json.loads(capsys.readouterr().out) == json.loads(report)
 
 
+def test_a_directory_of_schemas_is_made_of_an_xsd(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "Vendor_V1.xsd").write_text(OWN)
+    made = tmp_path / "schemas"
+    assert main(["schema", "import", str(tmp_path / "Vendor_V1.xsd"), "--output", str(made)]) == 0
+    assert sorted(path.name for path in made.iterdir()) == ["sets.toml", "v.toml"]
+    capsys.readouterr()
+    report = '{"Report": {"Level": "High", "Note": ["x"], "Count": 7}}'
+    assert main(["encode", "--schemas", str(made), "--schema", "vendor-v1", report]) == 0
+    assert capsys.readouterr().out.strip()
+    assert main(["schema", "import", str(tmp_path / "Vendor_V1.xsd"), "--output", str(made)]) == 2
+    assert "is there already" in capsys.readouterr().err
+
+
+def test_a_set_of_an_unknown_prefix_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "vendor.toml").write_text(VENDOR)
+    (tmp_path / "sets.toml").write_text(VENDOR_SETS.replace('["vend"]', '["vend", "more"]'))
+    assert main(["schema", "check", str(tmp_path)]) == 1
+    assert "vendor: no file has the prefix more" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
