@@ -372,8 +372,9 @@ def slots_of(grammars: Grammars, ct: ComplexType) -> list[Slot]:
         return [*slots, Slot("content", "content", ITEMS, False)]
     for group in grammars.content(ct):
         _group_slots(grammars, group, True, slots)
-    if len({s.name for s in slots}) != len(slots):
-        raise NotationError(f"{ct.name.local}: two fields of the same name")
+    names = [s.name for s in slots]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise NotationError(f"{ct.name.local}: two fields would be called {twice}")
     return slots
 
 

@@ -90,6 +90,11 @@ def test_its_facets_hold(tmp_path: Path) -> None:
         ),
         (VENDOR, VENDOR_SETS.replace('root = "vend"', 'root = "v"'), "root v is not among"),
         (VENDOR.replace("xs:unsignedShort", "xs:float"), VENDOR_SETS, "xs:float"),
+        (
+            VENDOR.replace("content = [", 'attribute = ["level xs:string"]\ncontent = ['),
+            VENDOR_SETS,
+            "ReportType: two fields would be called level",
+        ),
         (VENDOR.replace("Level levelType", "Level colourType"), VENDOR_SETS, "colourType"),
     ],
 )
