@@ -51,7 +51,7 @@ class XmlForm:
         tag = _qualified(own, prefixes)
         pad = "  " * depth
         if not own.is_complex:
-            return [f"{pad}<{tag}>{escape(self._show(own.target, value, own.name))}</{tag}>"]
+            return [f"{pad}<{tag}>{_escaped(self._show(own.target, value, own.name))}</{tag}>"]
         attributes, text, children = "", "", []
         for slot, content in self._structure.types[own.target].values(value):
             if content is None or content == ():
@@ -68,7 +68,7 @@ class XmlForm:
                     shown = quoteattr(self._show(chosen.target, entry, chosen.name))
                     attributes += f" {_qualified(chosen, prefixes)}={shown}"
                 elif chosen.is_value:
-                    text = escape(self._show(chosen.target, entry, own.name))
+                    text = _escaped(self._show(chosen.target, entry, own.name))
                 else:
                     children += self._element(chosen, entry, depth + 1, prefixes)
         if not children:
@@ -85,7 +85,7 @@ class XmlForm:
             elif item.name:
                 raise EncodeError(f"{item.name} does not belong here")
             else:
-                out += escape(str(item.value))
+                out += _escaped(_in_xml(str(item.value), ""))
         return out
 
     def _show(self, target: int, value: Any, name: str) -> str:
@@ -96,10 +96,7 @@ class XmlForm:
             return base64.b64encode(value).decode("ascii")
         if kind == "boolean":
             return "true" if value else "false"
-        text = str(value)
-        if bad := _NOT_XML.search(text):
-            raise EncodeError(f"U+{ord(bad.group()):04X} cannot be written in XML", path=name)
-        return text
+        return _in_xml(str(value), name)
 
     def _read(self, element: ET.Element, own: Alternative, path: str) -> Any:
         if not own.is_complex:
@@ -167,6 +164,18 @@ class XmlForm:
         except (ValueError, KeyError) as error:
             raise EncodeError(f"{text!r} is no {kind}: {error}", path=path) from None
         return text
+
+
+def _in_xml(text: str, name: str) -> str:
+    """`text`, if XML has all of its characters."""
+    if bad := _NOT_XML.search(text):
+        raise EncodeError(f"U+{ord(bad.group()):04X} cannot be written in XML", path=name)
+    return text
+
+
+def _escaped(text: str) -> str:
+    """`text` as the content of an element; a parser would turn a bare carriage return into a line feed."""
+    return escape(text, {"\r": "&#13;"})
 
 
 def _split(tag: str) -> tuple[str, str]:

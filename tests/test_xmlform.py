@@ -107,3 +107,16 @@ def test_what_xml_cannot_carry_is_refused() -> None:
     )
     with pytest.raises(EncodeError, match=r"U\+0000 cannot be written in XML"):
         exi.ISO2.to_xml(request)
+
+
+def test_what_xml_cannot_carry_between_elements_is_refused_too() -> None:
+    mixed = xmldsig.Object(content=(Item("", "a\uffff"),))
+    with pytest.raises(EncodeError, match=r"U\+FFFF cannot be written in XML"):
+        exi.XMLDSIG.xml_form.to_xml("Object", mixed)
+
+
+def test_a_carriage_return_stays_one() -> None:
+    request = iso2.V2GMessage(
+        header=iso2.MessageHeader(session_id=b""), body=iso2.ServiceDiscoveryReq(service_scope="a\r\nb")
+    )
+    assert exi.ISO2.from_xml(exi.ISO2.to_xml(request)) == request

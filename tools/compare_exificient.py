@@ -46,6 +46,7 @@ def compare(theirs: Exificient, schema: str, count: int, seed: int) -> Tally:
         only=_ROOTS.get(schema, ()),
         odd="",
         mixed_text=False,
+        wildcards=False,
     )
     ours, rng, tally = codec(schema), random.Random(seed), Tally()
     for _ in range(count):

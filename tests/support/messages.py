@@ -25,6 +25,8 @@ from secc.schema.notation import XS, ComplexType, Group, Particle, QName, Simple
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMAS = ROOT / "exi_schemas"
 SETS = ("sap", "iso2", "xmldsig", "din", "iso20-common", "iso20-ac", "iso20-dc", "iso20-wpt", "iso20-acdp")
+_NEED_OTHERS = ("SignatureProperty", "SignatureProperties")
+"""Elements that must hold one of another namespace."""
 _PLAIN = string.ascii_letters + string.digits + "-_.:/*"
 IN_XML = "äé€ßЖ漢🔌\U0010ffff"
 """Unusual characters that XML can carry."""
@@ -32,6 +34,9 @@ _ODD = "\x00\t \uffff" + IN_XML
 _ENVELOPES = ("V2G_Message", "supportedAppProtocolReq", "supportedAppProtocolRes", "Signature", "SignedInfo")
 _UNLIMITED = 40
 _DEEP = 12
+_SHALLOW = 3
+_LEVELS = 12
+"""Nesting of objects; the codec takes 16 levels of elements, of which some have no object of their own."""
 
 Value = Any
 
@@ -58,7 +63,7 @@ class Generator:
 
     `without`, `always`: optional elements that are never, or always, made. `only`: the root elements to
     choose from. `odd`: unusual characters that strings may have. `mixed_text`:
-    text between the elements of mixed content.
+    text between the elements of mixed content. `wildcards`: global elements where any may stand.
     """
 
     def __init__(
@@ -70,6 +75,7 @@ class Generator:
         only: tuple[str, ...] = (),
         odd: str = _ODD,
         mixed_text: bool = True,
+        wildcards: bool = True,
     ) -> None:
         self.schema = schema_sets()[name]
         self.tables = tables.build(self.schema)
@@ -83,7 +89,7 @@ class Generator:
         self.enums = dict(zip(enums, self.module.ENUMS, strict=True))
         self.flat = {entry.name for entry in self.tables.types if entry.flat}
         self.without, self.always, self.only = without, always, only
-        self.odd, self.mixed_text = odd, mixed_text
+        self.odd, self.mixed_text, self.wildcards = odd, mixed_text, wildcards
 
     def roots(self) -> list[QName]:
         """The global elements that are messages."""
@@ -96,7 +102,10 @@ class Generator:
     def message(self, rng: random.Random) -> tuple[str, Value]:
         """Root element name and content of a random message."""
         root = rng.choice(self.roots())
-        return root.local, self.content(self.schema.elements[root].type, rng)
+        while True:
+            made = self.content(self.schema.elements[root].type, rng)
+            if _levels(made) < _LEVELS:
+                return root.local, made
 
     def content(self, type_name: QName, rng: random.Random, depth: int = 0) -> Value:
         """Random content of a type, simple or complex."""
@@ -141,13 +150,13 @@ class Generator:
                     values[name] = made[0]
 
     def items(self, ct: ComplexType, rng: random.Random, depth: int) -> list[Item]:
-        """Ordered content; wildcards stay empty, since few processors take the same elements there."""
+        """Ordered content."""
         out: list[Item] = []
         mixed = self.mixed_text and any(t.mixed for t in self.grammars.lineage(ct))
 
         def walk(member: notation.Item) -> None:
             if isinstance(member, Group):
-                known = tuple(m for m in member.items if not isinstance(m, Wildcard))
+                known = [m for m in member.items if not isinstance(m, Wildcard) or self.fitting(m, ct)]
                 again = 1 if member.high == 1 else rng.randint(member.low, 3) if depth < 4 else member.low
                 for _ in range(again if known and (member.low or rng.random() < 0.7) else 0):
                     for inner in (rng.choice(known),) if member.kind == "choice" else known:
@@ -156,6 +165,12 @@ class Generator:
                 for name, value in self.occurrences(member, rng, depth):
                     text()
                     out.append(Item(name.local, value))
+            elif depth <= _SHALLOW or member.low:
+                for _ in range(rng.randint(member.low, min(member.high, 2))):
+                    name = rng.choice(self.fitting(member, ct))
+                    text()
+                    value = self.content(self.schema.elements[name].type, rng, depth + 1 + _SHALLOW)
+                    out.append(Item(f"{{{name.uri}}}{name.local}", value))
 
         def text() -> None:
             if mixed and rng.random() < 0.2:
@@ -165,6 +180,20 @@ class Generator:
             walk(group)
         text()
         return out
+
+    def fitting(self, wildcard: Wildcard, ct: ComplexType) -> list[QName]:
+        """The global elements that may stand for a wildcard in `ct`."""
+        if not self.wildcards:
+            return []
+        complex_types = self.schema.complex
+        return [
+            e.name
+            for e in self.schema.elements.values()
+            if not e.abstract
+            and not (len(self.schema.namespaces) == 1 and e.name.local in _NEED_OTHERS)
+            and not (e.type in complex_types and complex_types[e.type].abstract)
+            and (wildcard.constraint != "##other" or e.name.uri != ct.name.uri)
+        ]
 
     def occurrences(self, particle: Particle, rng: random.Random, depth: int) -> list[tuple[QName, Value]]:
         choices = [
@@ -210,6 +239,14 @@ class Generator:
         size = rng.randint(low, high)
         alphabet = _PLAIN + self.odd if self.odd and rng.random() < 0.2 else _PLAIN
         return "".join(rng.choice(alphabet) for _ in range(size))
+
+
+def _levels(value: Value) -> int:
+    """How deep objects are nested in `value`."""
+    if isinstance(value, msgspec.Struct):
+        inner = (getattr(value, name) for name in value.__struct_fields__)
+        return 1 + max((_levels(x) for x in inner), default=0)
+    return max((_levels(x) for x in value), default=0) if isinstance(value, tuple) else 0
 
 
 def _integer(found: Datatype, rng: random.Random) -> int:
