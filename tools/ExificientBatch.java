@@ -1,6 +1,7 @@
 import com.siemens.ct.exi.core.EXIFactory;
 import com.siemens.ct.exi.core.grammars.Grammars;
 import com.siemens.ct.exi.core.helpers.DefaultEXIFactory;
+import com.siemens.ct.exi.grammars.GrammarFactory;
 import com.siemens.ct.exi.main.api.sax.SAXEncoder;
 import com.siemens.ct.exi.main.api.sax.SAXFactory;
 import java.io.BufferedReader;
@@ -23,9 +24,9 @@ import org.xml.sax.XMLReader;
 import org.xml.sax.helpers.XMLFilterImpl;
 
 /**
- * EXIficient without the JSON layer of EXICodec, for many messages: the grammars are those of the jar.
+ * EXIficient without the JSON layer of EXICodec, for many messages.
  *
- * Argument: the class of the grammars. Standard input: lines of stream (hex) and document (base64), separated by a
+ * Argument: the class of the jar that holds the grammars, or an XSD file to compile. Standard input: lines of stream (hex) and document (base64), separated by a
  * tab. Each is answered with "same", or with what differs: the document must be encoded to the stream, and the stream
  * decoded to the content of the document.
  */
@@ -39,8 +40,7 @@ public final class ExificientBatch {
         factory.setValuePartitionCapacity(0);
         factory.setMaximumNumberOfBuiltInElementGrammars(0);
         factory.setMaximumNumberOfBuiltInProductions(0);
-        String name = "com.siemens.ct.exi.main.generatedgrammar." + arguments[0];
-        factory.setGrammars((Grammars) Class.forName(name).getDeclaredConstructor().newInstance());
+        factory.setGrammars(grammars(arguments[0]));
         // Made once, because making them takes a hundred times as long as using them.
         encoder = new SAXFactory(factory).createEXIWriter();
         decoder = new SAXFactory(factory).createEXIReader();
@@ -53,6 +53,14 @@ public final class ExificientBatch {
             System.out.println(answer(HexFormat.of().parseHex(parts[0]), Base64.getDecoder().decode(parts[1])));
         }
         System.out.flush();
+    }
+
+    private static Grammars grammars(String name) throws Exception {
+        if (name.endsWith(".xsd")) {
+            return GrammarFactory.newInstance().createGrammars(name);
+        }
+        String full = "com.siemens.ct.exi.main.generatedgrammar." + name;
+        return (Grammars) Class.forName(full).getDeclaredConstructor().newInstance();
     }
 
     private static String answer(byte[] stream, byte[] document) {

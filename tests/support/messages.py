@@ -10,6 +10,7 @@ import importlib
 import random
 import string
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import msgspec
@@ -59,7 +60,7 @@ def codec(name: str) -> exi.Codec:
 
 
 class Generator:
-    """Makes valid content for the types of one schema set.
+    """Makes valid content for the types of one schema set, by name or with the module of its classes.
 
     `without`, `always`: optional elements that are never, or always, made. `only`: the root elements to
     choose from. `odd`: unusual characters that strings may have. `mixed_text`:
@@ -68,7 +69,8 @@ class Generator:
 
     def __init__(
         self,
-        name: str,
+        schema: str | notation.SchemaSet,
+        module: ModuleType | None = None,
         *,
         without: frozenset[str] = frozenset(),
         always: frozenset[str] = frozenset(),
@@ -77,10 +79,10 @@ class Generator:
         mixed_text: bool = True,
         wildcards: bool = True,
     ) -> None:
-        self.schema = schema_sets()[name]
+        self.schema = schema_sets()[schema] if isinstance(schema, str) else schema
         self.tables = tables.build(self.schema)
         self.grammars = self.tables.grammars
-        self.module = importlib.import_module(f"secc.messages.{self.schema.module}")
+        self.module = module or importlib.import_module(f"secc.messages.{self.schema.module}")
         names = [entry.name for entry in self.tables.types]
         self.classes: dict[QName, type[msgspec.Struct] | None] = dict(
             zip(names, self.module.TYPES, strict=True)
