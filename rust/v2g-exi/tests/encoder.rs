@@ -193,6 +193,23 @@ fn a_field_out_of_range_is_refused_by_its_name_in_either_way() {
 }
 
 #[test]
+fn a_response_code_beyond_the_list_is_refused_where_it_is_the_only_field() {
+    for (name, slot) in [("SessionStopRes", 0), ("ServicePaymentSelectionRes", 0)] {
+        for code in [23, 24, 25, 31, 32, 0x7FFF] {
+            let mut steps = Steps::fragment("din", "Body");
+            let set = steps.set;
+            let found = steps.encoder.find(slot, |p| set.local_name(p.name) == name);
+            let (at, production) = found.expect("declared");
+            let said_of = format!("Literal({code}), expected literal 0 to 22");
+            assert_eq!(
+                said(steps.encoder.record(at, production, [code; 3])),
+                pair(&format!("Body/{name}/ResponseCode"), &said_of)
+            );
+        }
+    }
+}
+
+#[test]
 fn a_service_id_written_whole_has_neither_sign_nor_more_than_16_bits() {
     let written = |id: i32| {
         let mut steps = Steps::message();

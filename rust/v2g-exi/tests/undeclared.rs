@@ -272,6 +272,23 @@ fn an_element_that_names_a_type_that_extends_its_own_is_the_element_of_that_type
     }
 }
 
+#[test]
+fn a_type_whose_name_is_spelled_out_is_not_read() {
+    // PowerDeliveryRes of ISO 15118-2 with a DC_EVSEStatus that names its own type, its namespace from the table.
+    let set = grammar("iso2");
+    let root = set.fragment_root("PowerDeliveryRes").expect("declared");
+    let number =
+        set.spaces.iter().position(|s| s.uri == "urn:iso:15118:2:2013:MsgDataTypes").expect("a namespace")
+            + 1;
+    let name = "DC_EVSEStatusType";
+    let spelled = format!("{:08b} {}", name.len() + 1, bits(name.as_bytes()));
+    let width = (usize::BITS - set.spaces.len().leading_zeros()) as usize;
+    let stream = format!("10000000 {root:08b} 0 0 00000 0 01 1 001 {number:0width$b} {spelled} 0000");
+    let (kind, _, path, detail) = fault("iso2", true, &stream);
+    assert_eq!((kind, path.as_str()), (Kind::Undeclared, "PowerDeliveryRes/DC_EVSEStatus"));
+    assert_eq!(detail, "DC_EVSEStatus: xsi:type with a name that the schema does not have");
+}
+
 // --- the ambiguous fragment ---
 
 fn emaid(content: &str) -> String {
