@@ -451,3 +451,24 @@ fn a_simple_element_is_its_code_a_zero_the_value_and_a_zero() {
         Err(pair(path, "-1, expected an integer from 0 to 18446744073709551615"))
     );
 }
+
+#[test]
+fn empty_content_is_an_end_or_a_length_of_zero() {
+    let written = |id: Option<&str>, octets: &[u8], style: Style| {
+        let mut steps = Steps::styled("xmldsig", "SignatureValue", style);
+        if let Some(id) = id {
+            steps = steps.with("Id", Given::Text(id));
+        }
+        let steps = steps.with("#", Given::Octets(octets));
+        let bits =
+            steps.end().stream().iter().map(|octet| format!("{octet:08b}")).collect::<Vec<_>>().concat();
+        // Header and code of the root before, the end of the fragment and padding behind.
+        let end = bits.rfind("101110").expect("the end of the fragment");
+        bits[14..end].to_owned()
+    };
+    let lengths = Style { empty_values: true, ..SPECIFIED };
+    assert_eq!(written(None, &[], SPECIFIED), "10000", "the escape, and the first of the second level");
+    assert_eq!(written(Some("i"), &[], SPECIFIED), "0000000011011010011000");
+    assert_eq!(written(None, &[], lengths), "01000000000");
+    assert_eq!(written(None, &[0xFF], SPECIFIED), "0100000001111111110");
+}
