@@ -396,6 +396,9 @@ fn metered(name: &str, given: Given<'_>, style: Style) -> Result<String, (String
     let before = 8 + 8 + 1 + 1 + 8 + 8 + 1;
     steps.value(name, given).map_err(|error| said(Err(error)))?;
     let stream = steps.end().stream();
+    let tape = decode_strictly(grammar("iso2"), &stream, true).expect("valid");
+    let again = tape.encode(grammar("iso2"), style, Vec::new()).expect("what was read can be written");
+    assert_eq!(hex(&again), hex(&stream), "{name} {given:?}");
     let bits = stream.iter().map(|octet| format!("{octet:08b}")).collect::<Vec<_>>().concat();
     Ok(bits[before..].to_owned())
 }
