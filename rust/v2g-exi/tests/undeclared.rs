@@ -3,7 +3,7 @@
 
 mod support;
 
-use support::{decode_strictly, encode, from_bits, grammar, hex};
+use support::{decode_strictly, encode, from_bits, grammar, hex, unhex};
 use v2g_exi::decode::Options;
 use v2g_exi::encode::{Encoder, Style};
 use v2g_exi::error::Kind;
@@ -270,6 +270,18 @@ fn an_element_that_names_a_type_that_extends_its_own_is_the_element_of_that_type
             error.detail
         );
     }
+}
+
+#[test]
+fn an_element_that_is_alone_in_its_place_may_name_its_type_too() {
+    // SessionSetupReq, whose Header is the only element that may come first.
+    let set = grammar("iso2");
+    let plain = unhex("809802000000000000000011d0180801784080c000");
+    let header = set.types.iter().find(|t| t.name == "MessageHeaderType").expect("a type");
+    let name = typed(set, header.start, "MessageHeaderType");
+    let (head, tail) = (&bits(&plain)[..16], &bits(&plain)[16..]);
+    let tape = decode_strictly(set, &from_bits(&format!("{head} {name} {tail}")), false).expect("valid");
+    assert_eq!(tape, decode_strictly(set, &plain, false).expect("valid"));
 }
 
 #[test]
