@@ -23,8 +23,9 @@ impl<'c, 'py> Builder<'c, 'py> {
         Self { py, codec, fields, open: Vec::with_capacity(8) }
     }
 
-    pub(crate) fn finish(mut self) -> Py<PyAny> {
-        self.fields.first_mut().and_then(Option::take).map_or_else(|| self.py.None(), Bound::unbind)
+    pub(crate) fn finish(mut self) -> Bound<'py, PyAny> {
+        let root = self.fields.first_mut().and_then(Option::take);
+        root.unwrap_or_else(|| self.py.None().into_bound(self.py))
     }
 
     fn put(&mut self, at: At<'_>, value: Bound<'py, PyAny>) -> PyResult<()> {

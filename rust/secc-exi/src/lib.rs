@@ -18,8 +18,8 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use v2g_exi::decode::{Decoder, FullLists, Options};
 use v2g_exi::encode::{Encoder, Style};
-use v2g_exi::error::{DecodeError, EncodeError, Failure};
-use v2g_exi::grammar::{DatatypeKind, Grammar, Kind, Roots, Slot};
+use v2g_exi::error::{DecodeError, EncodeError, Failure, Kind as Fault};
+use v2g_exi::grammar::{DatatypeKind, Grammar, Kind, Root, Roots, Slot};
 use v2g_exi::tables;
 
 /// A message class and its fields in slot order.
@@ -51,11 +51,22 @@ pub(crate) enum RecordField {
     Literal(u16),
 }
 
+/// A class whose objects are documents of their own.
+struct Message {
+    class: Py<PyType>,
+    /// The global elements that hold one.
+    roots: Vec<u16>,
+}
+
 thread_local! {
     /// Keeps its memory from one message to the next.
     static DECODER: RefCell<Decoder> = RefCell::new(Decoder::default());
 }
 
+/// Content of the root element, its name, and the number of zero bytes behind its end.
+type Named<'py> = (Bound<'py, PyAny>, Py<PyString>, usize);
+/// The same with the number of the root element.
+type Whole<'py> = (Bound<'py, PyAny>, u16, usize);
 type ExplainFault = (String, u64, String, String);
 type ExplainRow = (u64, u64, String, Option<(u16, u16)>, String, String, Option<u16>);
 
@@ -75,6 +86,7 @@ pub(crate) struct Codec {
     pub(crate) by_class: HashMap<usize, u16>,
     pub(crate) literals: Vec<Vec<Py<PyAny>>>,
     pub(crate) item: Py<PyAny>,
+    messages: Vec<Message>,
     document_names: Vec<Py<PyString>>,
     fragment_names: Vec<Py<PyString>>,
     decode_error: Py<PyAny>,
@@ -87,10 +99,10 @@ pub(crate) struct Codec {
 #[pymethods]
 impl Codec {
     /// `schema` names the table set or is one (`secc.schema.tables.Raw`); `types` and `enums` are its classes in table order (None for a flat type);
-    /// `item` is the class of ordered content.
+    /// `item` is the class of ordered content, `messages` are those among `types` that are documents of their own.
     #[new]
-    #[pyo3(signature = (schema, types, enums, item, decode_error, encode_error, *, lenient_lists = true,
-                        specified_lists = false, empty_values = false, max_bytes = 65536))]
+    #[pyo3(signature = (schema, types, enums, item, decode_error, encode_error, *, messages = Vec::new(),
+                        lenient_lists = true, specified_lists = false, empty_values = false, max_bytes = 65536))]
     #[allow(clippy::too_many_arguments)]
     fn new(
         py: Python<'_>,
@@ -100,6 +112,7 @@ impl Codec {
         item: Py<PyAny>,
         decode_error: Py<PyAny>,
         encode_error: Py<PyAny>,
+        messages: Vec<Bound<'_, PyType>>,
         lenient_lists: bool,
         specified_lists: bool,
         empty_values: bool,
@@ -116,7 +129,7 @@ impl Codec {
             let detail = format!("{} classes for {} types", types.len(), grammar.types.len());
             return Err(PyValueError::new_err(detail));
         }
-        let mut by_class = HashMap::new();
+        let mut by_class: HashMap<usize, u16> = HashMap::new();
         let mut classes = Vec::with_capacity(types.len());
         for (index, class) in types.iter().enumerate() {
             if let Some(class) = class {
@@ -132,7 +145,18 @@ impl Codec {
             let entries = roots.entries.iter();
             entries.map(|r| PyString::intern(py, grammar.local_name(r.name)).unbind()).collect()
         };
+        let messages = messages
+            .into_iter()
+            .map(|class| {
+                let index = by_class.get(&(class.as_ptr() as usize));
+                let holds = |r: &Root| r.kind == Kind::Complex && Some(&r.target) == index;
+                let roots = (0..).zip(grammar.documents.entries.iter());
+                let roots = roots.filter(|(_, r)| holds(r)).map(|(number, _)| number).collect();
+                Message { class: class.unbind(), roots }
+            })
+            .collect();
         Ok(Self {
+            messages,
             document_names: names(&grammar.documents),
             fragment_names: names(&grammar.fragments),
             grammar,
@@ -148,14 +172,47 @@ impl Codec {
         })
     }
 
+    /// The message in `data`; what is in the schema but no message is refused.
+    fn decode_message<'py>(&self, py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+        let (value, root, _) = self.read(py, data, false)?;
+        if self.messages.iter().any(|message| message.class.as_ptr() == value.get_type_ptr().cast()) {
+            return Ok(value);
+        }
+        let name = self.grammar.documents.entries.get(root as usize);
+        let path = name.map_or("?", |r| self.grammar.local_name(r.name)).to_owned();
+        let detail = format!("{path} is no message of its own");
+        Err(self.decode_failure(py, &DecodeError { kind: Fault::Root, bit: 8, path, detail }))
+    }
+
+    /// The document of `message`; `element` names its root where several may hold it.
+    #[pyo3(signature = (message, *, element = None))]
+    fn encode_message<'py>(
+        &self,
+        py: Python<'py>,
+        message: &Bound<'py, PyAny>,
+        element: Option<&str>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let index = match element {
+            None => self.root_of(message)?,
+            Some(name) => self.root_called(py, name, false)?,
+        };
+        self.write(py, index, message, false)
+    }
+
+    /// Name of the root element that holds `message`.
+    fn root_name(&self, message: &Bound<'_, PyAny>) -> PyResult<&str> {
+        let root = self.grammar.documents.entries.get(self.root_of(message)? as usize);
+        Ok(root.map_or("?", |r| self.grammar.local_name(r.name)))
+    }
+
     /// The message in `data`, the name of its root element, and the number of zero bytes behind its end.
-    fn decode(&self, py: Python<'_>, data: &[u8]) -> PyResult<(Py<PyAny>, Py<PyString>, usize)> {
-        self.read(py, data, false)
+    fn decode<'py>(&self, py: Python<'py>, data: &[u8]) -> PyResult<Named<'py>> {
+        self.named(py, data, false)
     }
 
     /// The element in the fragment `data`, its name, and the number of zero bytes behind its end.
-    fn decode_fragment(&self, py: Python<'_>, data: &[u8]) -> PyResult<(Py<PyAny>, Py<PyString>, usize)> {
-        self.read(py, data, true)
+    fn decode_fragment<'py>(&self, py: Python<'py>, data: &[u8]) -> PyResult<Named<'py>> {
+        self.named(py, data, true)
     }
 
     /// The document whose root element `name` holds `value`.
@@ -165,7 +222,7 @@ impl Codec {
         name: &str,
         value: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyBytes>> {
-        self.write(py, name, value, false)
+        self.write(py, self.root_called(py, name, false)?, value, false)
     }
 
     /// The fragment of element `name` that holds `value`.
@@ -175,7 +232,7 @@ impl Codec {
         name: &str,
         value: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyBytes>> {
-        self.write(py, name, value, true)
+        self.write(py, self.root_called(py, name, true)?, value, true)
     }
 
     /// The stream piece by piece: rows of (first bit, number of bits, event, code and alternatives or None, path,
@@ -233,12 +290,15 @@ impl Codec {
         datatype.and_then(|d| self.literals.get(d.enumeration as usize)).map_or(&[], Vec::as_slice)
     }
 
-    fn read(
-        &self,
-        py: Python<'_>,
-        data: &[u8],
-        fragment: bool,
-    ) -> PyResult<(Py<PyAny>, Py<PyString>, usize)> {
+    fn named<'py>(&self, py: Python<'py>, data: &[u8], fragment: bool) -> PyResult<Named<'py>> {
+        let (value, root, zeros) = self.read(py, data, fragment)?;
+        let names = if fragment { &self.fragment_names } else { &self.document_names };
+        let name = names.get(root as usize);
+        let name = name.map_or_else(|| PyString::intern(py, "?").unbind(), |n| n.clone_ref(py));
+        Ok((value, name, zeros))
+    }
+
+    fn read<'py>(&self, py: Python<'py>, data: &[u8], fragment: bool) -> PyResult<Whole<'py>> {
         // A constructor could, in theory, decode another message: then that one makes a decoder of its own.
         DECODER.with(|shared| match shared.try_borrow_mut() {
             Ok(mut decoder) => self.read_with(py, data, fragment, &mut decoder),
@@ -246,13 +306,13 @@ impl Codec {
         })
     }
 
-    fn read_with(
+    fn read_with<'py>(
         &self,
-        py: Python<'_>,
+        py: Python<'py>,
         data: &[u8],
         fragment: bool,
         decoder: &mut Decoder,
-    ) -> PyResult<(Py<PyAny>, Py<PyString>, usize)> {
+    ) -> PyResult<Whole<'py>> {
         let mut outcome = self.attempt(py, data, fragment, FullLists::Specified, decoder);
         // An error behind a full list may come from another form of its end; the form that gets furthest counts.
         for form in [FullLists::Marked, FullLists::Loop] {
@@ -272,14 +332,14 @@ impl Codec {
         })
     }
 
-    fn attempt(
+    fn attempt<'py>(
         &self,
-        py: Python<'_>,
+        py: Python<'py>,
         data: &[u8],
         fragment: bool,
         full_lists: FullLists,
         decoder: &mut Decoder,
-    ) -> Result<(Py<PyAny>, Py<PyString>, usize), Failure<PyErr>> {
+    ) -> Result<Whole<'py>, Failure<PyErr>> {
         let options = Options { max_bytes: self.max_bytes, full_lists, ..Options::default() };
         let mut builder = Builder::new(py, self);
         let report = if fragment {
@@ -287,25 +347,44 @@ impl Codec {
         } else {
             decoder.document(&self.grammar, data, options, &mut builder)?
         };
-        let names = if fragment { &self.fragment_names } else { &self.document_names };
-        let name = names.get(report.root as usize);
-        let name = name.map_or_else(|| PyString::intern(py, "?").unbind(), |n| n.clone_ref(py));
-        Ok((builder.finish(), name, report.trailing_bytes))
+        Ok((builder.finish(), report.root, report.trailing_bytes))
+    }
+
+    /// Number of the one root element that holds `message`.
+    fn root_of(&self, message: &Bound<'_, PyAny>) -> PyResult<u16> {
+        let class = message.get_type_ptr().cast();
+        let found = self.messages.iter().find(|message| message.class.as_ptr() == class);
+        let roots = found.map_or(&[][..], |message| &message.roots);
+        if let [root] = roots {
+            return Ok(*root);
+        }
+        let name = message.get_type().name()?;
+        let entries = roots.iter().filter_map(|root| self.grammar.documents.entries.get(*root as usize));
+        let roots: Vec<&str> = entries.map(|r| self.grammar.local_name(r.name)).collect();
+        let detail = match roots.join(" and ") {
+            none if none.is_empty() => format!("{name} is not a message of schema set {}", self.grammar.name),
+            several => format!("{name} is the content of {several}: say which"),
+        };
+        Err(self.encode_failure(message.py(), "", &detail))
+    }
+
+    /// Number of the root element of that name.
+    fn root_called(&self, py: Python<'_>, name: &str, fragment: bool) -> PyResult<u16> {
+        let roots = if fragment { &self.grammar.fragments } else { &self.grammar.documents };
+        let found = roots.entries.iter().position(|r| self.grammar.local_name(r.name) == name);
+        let refused = || self.encode_failure(py, name, "no such element in this schema set");
+        found.map(|index| index as u16).ok_or_else(refused)
     }
 
     fn write<'py>(
         &self,
         py: Python<'py>,
-        name: &str,
+        root: u16,
         value: &Bound<'py, PyAny>,
         fragment: bool,
     ) -> PyResult<Bound<'py, PyBytes>> {
-        let roots = if fragment { &self.grammar.fragments } else { &self.grammar.documents };
-        let Some(index) = roots.entries.iter().position(|r| self.grammar.local_name(r.name) == name) else {
-            return Err(self.encode_failure(py, name, "no such element in this schema set"));
-        };
         let mut encoder = Encoder::new(&self.grammar, Vec::with_capacity(256), self.style);
-        match walker::write_root(self, &mut encoder, index as u16, fragment, value) {
+        match walker::write_root(self, &mut encoder, root, fragment, value) {
             Ok(()) => {}
             Err(walker::Stop::Value(error)) => return Err(self.refusal(py, &error)),
             Err(walker::Stop::Python(error)) => return Err(error),
