@@ -1,48 +1,117 @@
 //! Builds message objects while a stream is decoded.
 
-use crate::{Class, Codec, RecordField};
+use crate::class::{Class, RecordField};
+use crate::Codec;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyInt, PyList, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyInt, PyString, PyTuple, PyType};
 use v2g_exi::decode::Sink;
-use v2g_exi::grammar::{Record, Slot};
+use v2g_exi::grammar::{Production, Record, Slot};
 use v2g_exi::value::{At, Found, Octets, NO_NAME};
 
-/// Collects the fields of the open elements; slot 0 holds the finished root.
+/// Collects the fields of the open elements; the first field holds the finished root.
 pub(crate) struct Builder<'c, 'py> {
     py: Python<'py>,
     codec: &'c Codec,
-    fields: Vec<Option<Bound<'py, PyAny>>>,
-    open: Vec<(usize, usize)>,
+    kept: Kept<'py>,
+    frame: Frame,
 }
 
+/// What is open, in memory that goes from one builder to the next.
+#[derive(Default)]
+pub(crate) struct Kept<'py> {
+    /// Fields of the open elements, from outside in.
+    fields: Vec<Option<Bound<'py, PyAny>>>,
+    /// Members of the lists that are not finished, from outside in.
+    members: Vec<Bound<'py, PyAny>>,
+    /// The elements around the innermost one.
+    outer: Vec<Frame>,
+}
+
+/// Memory for more is given back.
+const MOST: usize = 1 << 14;
+
+impl Kept<'_> {
+    /// The memory alone, for another builder.
+    pub(crate) fn emptied<'other>(mut self) -> Kept<'other> {
+        self.fields.clear();
+        self.members.clear();
+        self.outer.clear();
+        self.fields.shrink_to(MOST);
+        self.members.shrink_to(MOST);
+        // Collecting a vector into one of the same layout keeps its memory.
+        Kept {
+            fields: self.fields.into_iter().map(|_| None).collect(),
+            members: self.members.into_iter().map_while(|_| None).collect(),
+            outer: self.outer,
+        }
+    }
+}
+
+/// An open element.
+#[derive(Clone, Copy)]
+struct Frame {
+    class: u16,
+    /// The slot whose members are being collected, or [`NO_LIST`].
+    list: u16,
+    /// Its first field and its first member.
+    field: u32,
+    member: u32,
+}
+
+const NO_LIST: u16 = u16::MAX;
+
 impl<'c, 'py> Builder<'c, 'py> {
-    pub(crate) fn new(py: Python<'py>, codec: &'c Codec) -> Self {
-        let mut fields = Vec::with_capacity(64);
-        fields.push(None);
-        Self { py, codec, fields, open: Vec::with_capacity(8) }
+    pub(crate) fn new(py: Python<'py>, codec: &'c Codec, mut kept: Kept<'py>) -> Self {
+        kept.fields.push(None);
+        Self { py, codec, kept, frame: Frame { class: 0, list: NO_LIST, field: 0, member: 0 } }
     }
 
-    pub(crate) fn finish(mut self) -> Bound<'py, PyAny> {
-        let root = self.fields.first_mut().and_then(Option::take);
-        root.unwrap_or_else(|| self.py.None().into_bound(self.py))
+    /// The root, and the memory.
+    pub(crate) fn finish(mut self) -> (Bound<'py, PyAny>, Kept<'py>) {
+        let root = self.kept.fields.first_mut().and_then(Option::take);
+        (root.unwrap_or_else(|| self.py.None().into_bound(self.py)), self.kept)
     }
 
+    #[inline(always)]
     fn put(&mut self, at: At<'_>, value: Bound<'py, PyAny>) -> PyResult<()> {
-        let base = self.open.last().map_or(0, |(_, base)| *base);
         let place = at.production;
-        let value = if place.kept == Slot::Items { self.item(at, value)? } else { value };
-        let Some(field) = self.fields.get_mut(base + place.slot as usize) else {
+        if place.kept != Slot::Single {
+            return self.member(at, value);
+        }
+        if let Some(field) = self.kept.fields.get_mut(self.frame.field as usize + place.slot as usize) {
+            *field = Some(value);
+        }
+        Ok(())
+    }
+
+    fn member(&mut self, at: At<'_>, value: Bound<'py, PyAny>) -> PyResult<()> {
+        let Production { slot, kept, .. } = *at.production;
+        let value = if kept == Slot::Items { self.item(at, value)? } else { value };
+        if self.frame.list != u16::from(slot) {
+            self.end_list()?;
+            self.frame.list = slot.into();
+            self.frame.member = self.kept.members.len() as u32;
+        }
+        self.kept.members.push(value);
+        Ok(())
+    }
+
+    /// Puts the members that were collected into their field; those of a list that goes on behind another one are added.
+    fn end_list(&mut self) -> PyResult<()> {
+        let slot = std::mem::replace(&mut self.frame.list, NO_LIST);
+        if slot == NO_LIST {
+            return Ok(());
+        }
+        let first = (self.frame.member as usize).min(self.kept.members.len());
+        let list = PyTuple::new(self.py, self.kept.members.drain(first..))?;
+        let Some(field) = self.kept.fields.get_mut(self.frame.field as usize + slot as usize) else {
             return Ok(());
         };
-        if place.kept == Slot::Single {
-            *field = Some(value);
-            return Ok(());
-        }
-        if let Some(list) = field {
-            return list.cast::<PyList>()?.append(value);
-        }
-        *field = Some(PyList::new(self.py, [value])?.into_any());
+        *field = Some(match field.take() {
+            Some(before) => before.add(list)?,
+            None => list.into_any(),
+        });
         Ok(())
     }
 
@@ -61,41 +130,42 @@ impl<'c, 'py> Builder<'c, 'py> {
         self.codec.item.bind(self.py).call1((name, value))
     }
 
-    /// The object of the innermost open element.
-    fn build(&mut self, class: &Class, base: usize) -> PyResult<Bound<'py, PyAny>> {
-        for (field, slot) in self.fields.iter_mut().skip(base).zip(&class.slots) {
-            *field = match (field.take(), slot) {
-                (Some(list), Slot::List | Slot::Items) => Some(list.cast::<PyList>()?.to_tuple().into_any()),
-                (None, Slot::List | Slot::Items) => Some(PyTuple::empty(self.py).into_any()),
-                (None, Slot::Single) => Some(self.py.None().into_bound(self.py)),
-                (found, Slot::Single) => found,
-            };
+    /// The object of the innermost open element, whose fields are the last ones.
+    #[inline(always)]
+    fn build(&mut self, class: &Class) -> PyResult<Bound<'py, PyAny>> {
+        if let Some(mould) = &class.mould {
+            return mould.make(self.py, || self.kept.fields.pop().flatten());
         }
         let Some(constructor) = &class.class else {
-            let value = self.fields.pop().flatten();
+            let value = self.kept.fields.pop().flatten();
             return Ok(value.unwrap_or_else(|| self.py.None().into_bound(self.py)));
         };
-        let arguments = self.fields.get(base..).unwrap_or(&[]);
-        let result = call(self.py, constructor.as_ptr(), arguments, class.keywords.as_ptr());
-        self.fields.truncate(base);
-        result
+        let fields = self.kept.fields.split_off(self.frame.field as usize);
+        let mut arguments = Vec::with_capacity(fields.len());
+        for (field, slot) in fields.into_iter().zip(&class.slots) {
+            arguments.push(match (field, slot) {
+                (Some(value), _) => value,
+                (None, Slot::Single) => self.py.None().into_bound(self.py),
+                (None, Slot::List | Slot::Items) => PyTuple::empty(self.py).into_any(),
+            });
+        }
+        call(constructor.bind(self.py), &arguments, class.keywords.bind(self.py))
     }
 }
 
 /// Calls `class` with keyword arguments by the vectorcall protocol, which has no safe form for them.
 fn call<'py>(
-    py: Python<'py>,
-    class: *mut ffi::PyObject,
-    arguments: &[Option<Bound<'py, PyAny>>],
-    keywords: *mut ffi::PyObject,
+    class: &Bound<'py, PyType>,
+    arguments: &[Bound<'py, PyAny>],
+    keywords: &Bound<'py, PyTuple>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    // SAFETY: `Option<Bound>` is a nullable object pointer (guaranteed layout of a transparent `NonNull`), every entry
-    // is filled, `keywords` is a tuple of as many interned strings, and all references outlive the call.
+    // SAFETY: `Bound` is an object pointer (guaranteed layout of a transparent `NonNull`), `keywords` is a tuple of as
+    // many interned strings, and all references outlive the call.
     unsafe {
         let first = arguments.as_ptr().cast::<*mut ffi::PyObject>();
-        let names = if arguments.is_empty() { std::ptr::null_mut() } else { keywords };
-        let made = ffi::PyObject_Vectorcall(class, first, 0, names);
-        Bound::from_owned_ptr_or_err(py, made)
+        let names = if arguments.is_empty() { std::ptr::null_mut() } else { keywords.as_ptr() };
+        let made = ffi::PyObject_Vectorcall(class.as_ptr(), first, 0, names);
+        Bound::from_owned_ptr_or_err(class.py(), made)
     }
 }
 
@@ -103,67 +173,74 @@ impl Sink for Builder<'_, '_> {
     type Error = PyErr;
 
     fn open(&mut self, _: At<'_>, type_index: u16) -> PyResult<()> {
-        let base = self.fields.len();
+        let kept = &mut self.kept;
+        let field = kept.fields.len();
+        kept.outer.push(self.frame);
+        self.frame = Frame { class: type_index, list: NO_LIST, field: field as u32, member: 0 };
         let slots = self.codec.classes.get(type_index as usize).map_or(0, |class| class.slots.len());
-        self.fields.resize_with(base + slots, || None);
-        self.open.push((type_index as usize, base));
+        kept.fields.resize_with(field + slots, || None);
         Ok(())
     }
 
     fn retype(&mut self, at: At<'_>, type_index: u16) -> PyResult<()> {
-        if let Some((_, base)) = self.open.pop() {
-            self.fields.truncate(base);
+        self.kept.fields.truncate(self.frame.field as usize);
+        if let Some(outer) = self.kept.outer.pop() {
+            self.frame = outer;
         }
         self.open(at, type_index)
     }
 
+    #[inline(always)]
     fn value(&mut self, at: At<'_>, value: Found<'_>) -> PyResult<()> {
         let object = self.object(value)?;
         self.put(at, object)
     }
 
     fn close(&mut self, at: At<'_>) -> PyResult<()> {
-        let Some((type_index, base)) = self.open.pop() else {
-            return Ok(());
-        };
+        self.end_list()?;
         let codec = self.codec;
-        let Some(class) = codec.classes.get(type_index) else {
-            return Ok(());
-        };
-        let object = self.build(class, base)?;
-        self.put(at, object)
+        let class = codec.classes.get(self.frame.class as usize);
+        let object = class.map(|class| self.build(class)).transpose()?;
+        if let Some(outer) = self.kept.outer.pop() {
+            self.frame = outer;
+        }
+        object.map_or(Ok(()), |object| self.put(at, object))
     }
 
     fn record(&mut self, at: At<'_>, record: &Record, values: [i32; 3]) -> PyResult<()> {
         let codec = self.codec;
-        let class = codec.classes.get(at.production.target as usize);
-        let Some((class, constructor)) = class.and_then(|c| Some((c, c.class.as_ref()?))) else {
+        let Some(class) = codec.classes.get(at.production.target as usize) else {
             return Ok(());
         };
-        let mut arguments = [const { None }; 3];
-        for ((argument, value), kind) in
-            arguments.iter_mut().zip(values.into_iter().skip(record.lead.into())).zip(&class.record)
-        {
-            *argument = Some(match kind {
+        let field = self.kept.fields.len();
+        for (value, kind) in values.into_iter().skip(record.lead.into()).zip(&class.record) {
+            let value = match kind {
                 RecordField::Boolean => self.object(Found::Boolean(value == 1))?,
                 RecordField::Literal(number) => self.object(Found::Literal(*number, value as u16))?,
                 RecordField::Integer => self.object(Found::Integer(value.into()))?,
-            });
+            };
+            self.kept.fields.push(Some(value));
         }
-        let arguments = arguments.get(..record.count.into()).unwrap_or(&[]);
-        let object = call(self.py, constructor.as_ptr(), arguments, class.keywords.as_ptr())?;
-        self.put(at, object)
+        self.kept.fields.resize_with(field + class.slots.len(), || None);
+        let outer = std::mem::replace(&mut self.frame.field, field as u32);
+        let object = self.build(class);
+        self.frame.field = outer;
+        self.put(at, object?)
     }
 }
 
 impl<'py> Builder<'_, 'py> {
+    #[inline(always)]
     fn object(&self, value: Found<'_>) -> PyResult<Bound<'py, PyAny>> {
         let py = self.py;
         Ok(match value {
             Found::Boolean(v) => v.into_pyobject(py)?.to_owned().into_any(),
             Found::Integer(v) => v.into_pyobject(py)?.into_any(),
             Found::Unsigned(v) => v.into_pyobject(py)?.into_any(),
-            Found::Big(negative, magnitude) => big(py, negative, magnitude)?,
+            Found::Literal(number, index) => match self.codec.literals_of(number).get(index as usize) {
+                Some(member) => member.bind(py).clone(),
+                None => index.into_pyobject(py)?.into_any(),
+            },
             Found::Octets(octets) => PyBytes::new_with(py, octets.len(), |room| {
                 octets.copy_to(room);
                 Ok(())
@@ -171,13 +248,7 @@ impl<'py> Builder<'_, 'py> {
             .into_any(),
             Found::Ascii(characters) => ascii(py, characters)?,
             Found::Text(text) => PyString::new(py, text).into_any(),
-            Found::Literal(number, index) => {
-                let literals = self.codec.literals_of(number);
-                match literals.get(index as usize) {
-                    Some(member) => member.bind(py).clone(),
-                    None => index.into_pyobject(py)?.into_any(),
-                }
-            }
+            Found::Big(negative, magnitude) => big(py, negative, magnitude)?,
         })
     }
 }

@@ -24,6 +24,10 @@ impl Field {
         self.name.to_string()
     }
 
+    pub(crate) fn offset(&self) -> Option<usize> {
+        self.offset
+    }
+
     /// The value of the field in `object`, which is an instance of exactly the class the field was made for.
     #[inline]
     pub(crate) fn read<'py>(&self, object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {

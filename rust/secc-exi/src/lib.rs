@@ -3,53 +3,26 @@
 //! Knows no message: the classes are handed to [`Codec`] in table order, so this file never changes with a schema.
 
 mod builder;
+mod class;
 mod field;
 mod given;
 mod layout;
+mod mould;
 mod walker;
 
-use builder::Builder;
-use field::Field;
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use builder::{Builder, Kept};
+use class::Class;
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString, PyTuple, PyType};
+use pyo3::types::{PyBytes, PyString, PyType};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use v2g_exi::decode::{Decoder, FullLists, Options};
 use v2g_exi::encode::{Encoder, Style};
 use v2g_exi::error::{DecodeError, EncodeError, Failure, Kind as Fault};
-use v2g_exi::grammar::{DatatypeKind, Grammar, Kind, Root, Roots, Slot};
+use v2g_exi::grammar::{Grammar, Kind, Root, Roots};
 use v2g_exi::tables;
-
-/// A message class and its fields in slot order.
-pub(crate) struct Class {
-    pub(crate) class: Option<Py<PyType>>,
-    pub(crate) fields: Vec<Field>,
-    pub(crate) keywords: Py<PyTuple>,
-    pub(crate) slots: Vec<Slot>,
-    pub(crate) contents: Vec<Content>,
-    /// Fields of a record, and places before them.
-    pub(crate) record: Vec<RecordField>,
-    pub(crate) lead: usize,
-}
-
-/// What may stand in a slot.
-pub(crate) enum Content {
-    /// Values of simple types.
-    Simple,
-    /// Objects of these classes, with the index of their type.
-    Classes(Vec<(usize, u16)>),
-    /// The one slot of a flat type.
-    Flat,
-}
-
-/// How the raw value of a record field becomes an object.
-pub(crate) enum RecordField {
-    Boolean,
-    Integer,
-    Literal(u16),
-}
 
 /// A class whose objects are documents of their own.
 struct Message {
@@ -58,9 +31,16 @@ struct Message {
     roots: Vec<u16>,
 }
 
+/// What reading a message needs.
+#[derive(Default)]
+struct Reading {
+    decoder: Decoder,
+    kept: Kept<'static>,
+}
+
 thread_local! {
     /// Keeps its memory from one message to the next.
-    static DECODER: RefCell<Decoder> = RefCell::new(Decoder::default());
+    static READING: RefCell<Reading> = RefCell::default();
 }
 
 /// Content of the root element, its name, and the number of zero bytes behind its end.
@@ -135,7 +115,7 @@ impl Codec {
             if let Some(class) = class {
                 by_class.insert(class.as_ptr() as usize, index as u16);
             }
-            classes.push(describe(py, &grammar, index, &types)?);
+            classes.push(Class::new(&grammar, index, &types, item.bind(py))?);
         }
         let literals = enums
             .iter()
@@ -300,9 +280,9 @@ impl Codec {
 
     fn read<'py>(&self, py: Python<'py>, data: &[u8], fragment: bool) -> PyResult<Whole<'py>> {
         // A constructor could, in theory, decode another message: then that one makes a decoder of its own.
-        DECODER.with(|shared| match shared.try_borrow_mut() {
-            Ok(mut decoder) => self.read_with(py, data, fragment, &mut decoder),
-            Err(_) => self.read_with(py, data, fragment, &mut Decoder::default()),
+        READING.with(|shared| match shared.try_borrow_mut() {
+            Ok(mut reading) => self.read_with(py, data, fragment, &mut reading),
+            Err(_) => self.read_with(py, data, fragment, &mut Reading::default()),
         })
     }
 
@@ -311,17 +291,17 @@ impl Codec {
         py: Python<'py>,
         data: &[u8],
         fragment: bool,
-        decoder: &mut Decoder,
+        reading: &mut Reading,
     ) -> PyResult<Whole<'py>> {
-        let mut outcome = self.attempt(py, data, fragment, FullLists::Specified, decoder);
+        let mut outcome = self.attempt(py, data, fragment, FullLists::Specified, reading);
         // An error behind a full list may come from another form of its end; the form that gets furthest counts.
         for form in [FullLists::Marked, FullLists::Loop] {
             let Err(Failure::Stream(error)) = &outcome else { break };
-            if !self.lenient_lists || !decoder.met_full_list {
+            if !self.lenient_lists || !reading.decoder.met_full_list {
                 break;
             }
             let furthest = error.bit;
-            match self.attempt(py, data, fragment, form, decoder) {
+            match self.attempt(py, data, fragment, form, reading) {
                 Err(Failure::Stream(other)) if other.bit <= furthest => {}
                 other => outcome = other,
             }
@@ -338,16 +318,19 @@ impl Codec {
         data: &[u8],
         fragment: bool,
         full_lists: FullLists,
-        decoder: &mut Decoder,
+        reading: &mut Reading,
     ) -> Result<Whole<'py>, Failure<PyErr>> {
         let options = Options { max_bytes: self.max_bytes, full_lists, ..Options::default() };
-        let mut builder = Builder::new(py, self);
+        let Reading { decoder, kept } = reading;
+        let mut builder = Builder::new(py, self, std::mem::take(kept));
         let report = if fragment {
             decoder.fragment(&self.grammar, data, options, &mut builder)?
         } else {
             decoder.document(&self.grammar, data, options, &mut builder)?
         };
-        Ok((builder.finish(), report.root, report.trailing_bytes))
+        let (root, memory) = builder.finish();
+        *kept = memory.emptied();
+        Ok((root, report.root, report.trailing_bytes))
     }
 
     /// Number of the one root element that holds `message`.
@@ -423,65 +406,6 @@ fn raise(
         Ok(instance) => PyErr::from_value(instance),
         Err(error) => error,
     }
-}
-
-fn describe(
-    py: Python<'_>,
-    grammar: &Grammar,
-    index: usize,
-    types: &[Option<Bound<'_, PyType>>],
-) -> PyResult<Class> {
-    let class = types.get(index).and_then(Clone::clone);
-    let broken = || PyValueError::new_err("the grammar tables are inconsistent");
-    let entry = grammar.types.get(index).ok_or_else(broken)?;
-    let first = entry.first_slot as usize;
-    let slots = grammar.slots.get(first..first + entry.slots as usize).ok_or_else(broken)?.to_vec();
-    let keywords = match &class {
-        Some(class) => class.getattr("__struct_fields__")?.cast_into::<PyTuple>()?,
-        None if entry.flat => PyTuple::empty(py),
-        None => return Err(PyTypeError::new_err(format!("{} needs a class", entry.name))),
-    };
-    if class.is_some() && keywords.len() != slots.len() {
-        let detail = format!("{}: {} fields for {} slots", entry.name, keywords.len(), slots.len());
-        return Err(PyTypeError::new_err(detail));
-    }
-    let fields = keywords
-        .iter()
-        .map(|name| Field::new(class.as_ref(), name.cast_into::<PyString>()?))
-        .collect::<PyResult<_>>()?;
-    let mut contents: Vec<Content> = slots.iter().map(|_| Content::Simple).collect();
-    for production in layout::productions(grammar, entry).filter(|p| p.kind == Kind::Complex) {
-        let Some(content) = contents.get_mut(production.slot as usize) else { continue };
-        if grammar.types.get(production.target as usize).is_some_and(|t| t.flat) {
-            *content = Content::Flat;
-            continue;
-        }
-        let class = types.get(production.target as usize).and_then(Option::as_ref);
-        let pointer = class.map_or(0, |c| c.as_ptr() as usize);
-        match content {
-            Content::Classes(known) if known.contains(&(pointer, production.target)) => {}
-            Content::Classes(known) => known.push((pointer, production.target)),
-            _ => *content = Content::Classes(vec![(pointer, production.target)]),
-        }
-    }
-    let shape = grammar.records.get((entry.record as usize).wrapping_sub(1));
-    let record = layout::productions(grammar, entry)
-        .take(shape.map_or(0, |r| r.count.into()))
-        .map(|p| match grammar.datatypes.get(p.target as usize) {
-            Some(d) if d.kind == DatatypeKind::Boolean => RecordField::Boolean,
-            Some(d) if d.kind == DatatypeKind::Enumeration => RecordField::Literal(p.target),
-            _ => RecordField::Integer,
-        })
-        .collect();
-    Ok(Class {
-        class: class.map(Bound::unbind),
-        fields,
-        keywords: keywords.unbind(),
-        slots,
-        contents,
-        record,
-        lead: shape.map_or(0, |r| r.lead.into()),
-    })
 }
 
 #[pymodule(gil_used = false)]

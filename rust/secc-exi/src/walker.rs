@@ -1,6 +1,7 @@
 //! Walks message objects and feeds the encoder.
 
-use crate::{Class, Codec, Content, RecordField};
+use crate::class::{Class, Content, RecordField};
+use crate::Codec;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyInt, PyString, PyTuple};
 use v2g_exi::encode::Encoder;
