@@ -89,7 +89,9 @@ impl<'c, 'py> Builder<'c, 'py> {
         let Production { slot, kept, .. } = *at.production;
         let value = if kept == Slot::Items { self.item(at, value)? } else { value };
         if self.frame.list != u16::from(slot) {
-            self.end_list()?;
+            if self.frame.list != NO_LIST {
+                self.end_list()?;
+            }
             self.frame.list = slot.into();
             self.frame.member = self.kept.members.len() as u32;
         }
@@ -100,9 +102,6 @@ impl<'c, 'py> Builder<'c, 'py> {
     /// Puts the members that were collected into their field; those of a list that goes on behind another one are added.
     fn end_list(&mut self) -> PyResult<()> {
         let slot = std::mem::replace(&mut self.frame.list, NO_LIST);
-        if slot == NO_LIST {
-            return Ok(());
-        }
         let first = (self.frame.member as usize).min(self.kept.members.len());
         let list = PyTuple::new(self.py, self.kept.members.drain(first..))?;
         let Some(field) = self.kept.fields.get_mut(self.frame.field as usize + slot as usize) else {
@@ -197,7 +196,9 @@ impl Sink for Builder<'_, '_> {
     }
 
     fn close(&mut self, at: At<'_>) -> PyResult<()> {
-        self.end_list()?;
+        if self.frame.list != NO_LIST {
+            self.end_list()?;
+        }
         let codec = self.codec;
         let class = codec.classes.get(self.frame.class as usize);
         let object = class.map(|class| self.build(class)).transpose()?;
@@ -207,25 +208,24 @@ impl Sink for Builder<'_, '_> {
         object.map_or(Ok(()), |object| self.put(at, object))
     }
 
+    #[inline(always)]
     fn record(&mut self, at: At<'_>, record: &Record, values: [i32; 3]) -> PyResult<()> {
         let codec = self.codec;
         let Some(class) = codec.classes.get(at.production.target as usize) else {
             return Ok(());
         };
-        let field = self.kept.fields.len();
-        for (value, kind) in values.into_iter().skip(record.lead.into()).zip(&class.record) {
-            let value = match kind {
-                RecordField::Boolean => self.object(Found::Boolean(value == 1))?,
-                RecordField::Literal(number) => self.object(Found::Literal(*number, value as u16))?,
-                RecordField::Integer => self.object(Found::Integer(value.into()))?,
-            };
-            self.kept.fields.push(Some(value));
-        }
-        self.kept.fields.resize_with(field + class.slots.len(), || None);
-        let outer = std::mem::replace(&mut self.frame.field, field as u32);
-        let object = self.build(class);
-        self.frame.field = outer;
-        self.put(at, object?)
+        let values = values.get(record.lead.into()..).unwrap_or(&[]);
+        let mut raw = values.iter().zip(&class.record);
+        let Some(mould) = class.mould.as_ref().filter(|_| raw.len() == class.slots.len()) else {
+            let object = self.record_by_call(class, raw)?;
+            return self.put(at, object);
+        };
+        let mut failed = None;
+        let object = mould.make(self.py, || {
+            let (value, kind) = raw.next_back()?;
+            self.number(kind, *value).map_err(|error| failed = Some(error)).ok()
+        })?;
+        failed.map_or_else(|| self.put(at, object), Err)
     }
 }
 
@@ -235,11 +235,14 @@ impl<'py> Builder<'_, 'py> {
         let py = self.py;
         Ok(match value {
             Found::Boolean(v) => v.into_pyobject(py)?.to_owned().into_any(),
-            Found::Integer(v) => v.into_pyobject(py)?.into_any(),
-            Found::Unsigned(v) => v.into_pyobject(py)?.into_any(),
+            Found::Integer(v) => self.integer(v)?,
+            Found::Unsigned(v) => match i64::try_from(v) {
+                Ok(v) => self.integer(v)?,
+                Err(_) => v.into_pyobject(py)?.into_any(),
+            },
             Found::Literal(number, index) => match self.codec.literals_of(number).get(index as usize) {
                 Some(member) => member.bind(py).clone(),
-                None => index.into_pyobject(py)?.into_any(),
+                None => self.integer(index.into())?,
             },
             Found::Octets(octets) => PyBytes::new_with(py, octets.len(), |room| {
                 octets.copy_to(room);
@@ -251,7 +254,50 @@ impl<'py> Builder<'_, 'py> {
             Found::Big(negative, magnitude) => big(py, negative, magnitude)?,
         })
     }
+
+    /// The object for a raw value of a record.
+    #[inline(always)]
+    fn number(&self, kind: &RecordField, value: i32) -> PyResult<Bound<'py, PyAny>> {
+        self.object(match kind {
+            RecordField::Boolean => Found::Boolean(value == 1),
+            RecordField::Literal(number) => Found::Literal(*number, value as u16),
+            RecordField::Integer => Found::Integer(value.into()),
+        })
+    }
+
+    #[cold]
+    fn record_by_call<'a>(
+        &mut self,
+        class: &Class,
+        raw: impl Iterator<Item = (&'a i32, &'a RecordField)>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let field = self.kept.fields.len();
+        for (value, kind) in raw {
+            let value = self.number(kind, *value)?;
+            self.kept.fields.push(Some(value));
+        }
+        self.kept.fields.resize_with(field + class.slots.len(), || None);
+        let outer = std::mem::replace(&mut self.frame.field, field as u32);
+        let object = self.build(class);
+        self.frame.field = outer;
+        object
+    }
+
+    #[inline(always)]
+    fn integer(&self, value: i64) -> PyResult<Bound<'py, PyAny>> {
+        match self.codec.small.get(value.wrapping_sub(SMALLEST) as usize) {
+            Some(known) => Ok(known.bind(self.py).clone()),
+            None => Ok(value.into_pyobject(self.py)?.into_any()),
+        }
+    }
 }
+
+/// The integers that Python has once each.
+pub(crate) fn small_integers(py: Python<'_>) -> PyResult<Vec<Py<PyAny>>> {
+    (SMALLEST..=256).map(|value| Ok(value.into_pyobject(py)?.into_any().unbind())).collect()
+}
+
+const SMALLEST: i64 = -5;
 
 /// A string of ASCII characters, copied from the stream to where the object keeps it.
 fn ascii<'py>(py: Python<'py>, characters: Octets<'_>) -> PyResult<Bound<'py, PyAny>> {

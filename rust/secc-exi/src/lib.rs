@@ -21,7 +21,7 @@ use std::collections::HashMap;
 use v2g_exi::decode::{Decoder, FullLists, Options};
 use v2g_exi::encode::{Encoder, Style};
 use v2g_exi::error::{DecodeError, EncodeError, Failure, Kind as Fault};
-use v2g_exi::grammar::{Grammar, Kind, Root, Roots};
+use v2g_exi::grammar::{DatatypeKind, Grammar, Kind, Root, Roots};
 use v2g_exi::tables;
 
 /// A class whose objects are documents of their own.
@@ -64,7 +64,9 @@ pub(crate) struct Codec {
     pub(crate) grammar: Cow<'static, Grammar>,
     pub(crate) classes: Vec<Class>,
     pub(crate) by_class: HashMap<usize, u16>,
-    pub(crate) literals: Vec<Vec<Py<PyAny>>>,
+    /// The members of the enumeration that each datatype is.
+    literals: Vec<Vec<Py<PyAny>>>,
+    pub(crate) small: Vec<Py<PyAny>>,
     pub(crate) item: Py<PyAny>,
     messages: Vec<Message>,
     document_names: Vec<Py<PyString>>,
@@ -117,10 +119,16 @@ impl Codec {
             }
             classes.push(Class::new(&grammar, index, &types, item.bind(py))?);
         }
-        let literals = enums
+        let members = enums
             .iter()
             .map(|class| class.try_iter()?.map(|member| Ok(member?.unbind())).collect())
             .collect::<PyResult<Vec<Vec<Py<PyAny>>>>>()?;
+        let literals = grammar.datatypes.iter();
+        let literals = literals.map(|d| {
+            let found = members.get(d.enumeration as usize).filter(|_| d.kind == DatatypeKind::Enumeration);
+            found.map_or_else(Vec::new, |all| all.iter().map(|member| member.clone_ref(py)).collect())
+        });
+        let literals = literals.collect();
         let names = |roots: &Roots| {
             let entries = roots.entries.iter();
             entries.map(|r| PyString::intern(py, grammar.local_name(r.name)).unbind()).collect()
@@ -143,6 +151,7 @@ impl Codec {
             classes,
             by_class,
             literals,
+            small: builder::small_integers(py)?,
             item,
             decode_error,
             encode_error,
@@ -266,8 +275,7 @@ impl Codec {
 impl Codec {
     /// The members of the enumeration that datatype `index` is.
     pub(crate) fn literals_of(&self, index: u16) -> &[Py<PyAny>] {
-        let datatype = self.grammar.datatypes.get(index as usize);
-        datatype.and_then(|d| self.literals.get(d.enumeration as usize)).map_or(&[], Vec::as_slice)
+        self.literals.get(index as usize).map_or(&[], Vec::as_slice)
     }
 
     fn named<'py>(&self, py: Python<'py>, data: &[u8], fragment: bool) -> PyResult<Named<'py>> {
