@@ -50,6 +50,7 @@ impl Kept<'_> {
 
 /// An open element.
 #[derive(Clone, Copy)]
+#[repr(align(16))] // moved as one word
 struct Frame {
     class: u16,
     /// The slot whose members are being collected, or [`NO_LIST`].
