@@ -16,7 +16,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString, PyType};
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use v2g_exi::decode::{Decoder, FullLists, Options};
 use v2g_exi::encode::{Encoder, Style};
@@ -41,12 +41,17 @@ struct Reading {
 thread_local! {
     /// Keeps its memory from one message to the next.
     static READING: RefCell<Reading> = RefCell::default();
+    /// The room for streams that are written.
+    static ROOM: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 /// Content of the root element, its name, and the number of zero bytes behind its end.
 type Named<'py> = (Bound<'py, PyAny>, Py<PyString>, usize);
 /// The same with the number of the root element.
 type Whole<'py> = (Bound<'py, PyAny>, u16, usize);
+/// Room for more is given back.
+const ENOUGH: usize = 1 << 16;
+
 type ExplainFault = (String, u64, String, String);
 type ExplainRow = (u64, u64, String, Option<(u16, u16)>, String, String, Option<u16>);
 
@@ -374,14 +379,20 @@ impl Codec {
         value: &Bound<'py, PyAny>,
         fragment: bool,
     ) -> PyResult<Bound<'py, PyBytes>> {
-        let mut encoder = Encoder::new(&self.grammar, Vec::with_capacity(256), self.style);
+        let mut encoder = Encoder::new(&self.grammar, ROOM.take(), self.style);
         match walker::write_root(self, &mut encoder, root, fragment, value) {
             Ok(()) => {}
             Err(walker::Stop::Value(error)) => return Err(self.refusal(py, &error)),
             Err(walker::Stop::Python(error)) => return Err(error),
         }
         match encoder.finish() {
-            Ok(stream) => Ok(PyBytes::new(py, &stream)),
+            Ok(stream) => {
+                let written = PyBytes::new(py, &stream);
+                if stream.capacity() <= ENOUGH {
+                    ROOM.set(stream);
+                }
+                Ok(written)
+            }
             Err(error) => Err(self.refusal(py, &error)),
         }
     }

@@ -190,10 +190,33 @@ impl<'a> Octets<'a> {
 
     /// Copies the octets into `out`, which is `len()` long.
     pub fn copy_to(&self, out: &mut [u8]) {
+        if self.length <= FEW {
+            return self.copy_few(out);
+        }
         if self.place().1 == 0 {
             out.iter_mut().zip(self.source(0)).for_each(|(to, from)| *to = *from);
         } else {
             out.iter_mut().zip(self.pairs()).for_each(|(to, from)| *to = from);
+        }
+    }
+
+    #[inline(always)]
+    fn copy_few(&self, out: &mut [u8]) {
+        let (mut at, shift) = self.place();
+        let mut eights = out.chunks_exact_mut(8);
+        let mut word = || {
+            let nine = self.data.get(at..at.wrapping_add(9)).and_then(<[u8]>::first_chunk::<9>);
+            let [a, b, c, d, e, f, g, h, last] = nine.copied().unwrap_or_default();
+            at = at.wrapping_add(8);
+            let word = u64::from_be_bytes([a, b, c, d, e, f, g, h]).wrapping_shl(shift);
+            (word | u64::from(last).wrapping_shl(shift) >> 8).to_be_bytes()
+        };
+        for eight in &mut eights {
+            eight.copy_from_slice(&word());
+        }
+        let rest = eights.into_remainder();
+        if !rest.is_empty() {
+            rest.iter_mut().zip(word()).for_each(|(to, from)| *to = from);
         }
     }
 
