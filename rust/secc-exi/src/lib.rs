@@ -291,6 +291,7 @@ impl Codec {
         Ok((value, name, zeros))
     }
 
+    #[inline(always)]
     fn read<'py>(&self, py: Python<'py>, data: &[u8], fragment: bool) -> PyResult<Whole<'py>> {
         // A constructor could, in theory, decode another message: then that one makes a decoder of its own.
         READING.with(|shared| match shared.try_borrow_mut() {
@@ -306,20 +307,34 @@ impl Codec {
         fragment: bool,
         reading: &mut Reading,
     ) -> PyResult<Whole<'py>> {
-        let mut outcome = self.attempt(py, data, fragment, FullLists::Specified, reading);
-        // An error behind a full list may come from another form of its end; the form that gets furthest counts.
+        match self.attempt(py, data, fragment, FullLists::Specified, reading) {
+            Ok(whole) => Ok(whole),
+            Err(failure) => self.read_again(py, data, fragment, reading, failure),
+        }
+    }
+
+    /// An error behind a full list may come from another form of its end; the form that gets furthest counts.
+    #[cold]
+    fn read_again<'py>(
+        &self,
+        py: Python<'py>,
+        data: &[u8],
+        fragment: bool,
+        reading: &mut Reading,
+        mut failure: Failure<PyErr>,
+    ) -> PyResult<Whole<'py>> {
         for form in [FullLists::Marked, FullLists::Loop] {
-            let Err(Failure::Stream(error)) = &outcome else { break };
+            let Failure::Stream(error) = &failure else { break };
             if !self.lenient_lists || !reading.decoder.met_full_list {
                 break;
             }
-            let furthest = error.bit;
             match self.attempt(py, data, fragment, form, reading) {
-                Err(Failure::Stream(other)) if other.bit <= furthest => {}
-                other => outcome = other,
+                Ok(whole) => return Ok(whole),
+                Err(Failure::Stream(other)) if other.bit <= error.bit => {}
+                Err(other) => failure = other,
             }
         }
-        outcome.map_err(|failure| match failure {
+        Err(match failure {
             Failure::Stream(error) => self.decode_failure(py, &error),
             Failure::Sink(error) => error,
         })
