@@ -174,7 +174,8 @@ impl Sink for Builder<'_, '_> {
         kept.outer.push(self.frame);
         self.frame = Frame { class: type_index, list: NO_LIST, field: field as u32, member: 0 };
         let slots = self.codec.classes.get(type_index as usize).map_or(0, |class| class.slots.len());
-        kept.fields.resize_with(field + slots, || None);
+        // One by one: they are few, and filling a range would be a call.
+        (0..slots).for_each(|_| kept.fields.push(None));
         Ok(())
     }
 
