@@ -315,8 +315,13 @@ fn ascii<'py>(py: Python<'py>, characters: Octets<'_>) -> PyResult<Bound<'py, Py
 }
 
 fn big<'py>(py: Python<'py>, negative: bool, magnitude: &[u8]) -> PyResult<Bound<'py, PyAny>> {
-    let bytes = PyBytes::new(py, magnitude);
-    let value = py.get_type::<PyInt>().call_method1("from_bytes", (bytes, "big"))?;
+    let first = magnitude.iter().take_while(|octet| **octet == 0).count();
+    let digits = magnitude.get(first..).unwrap_or(&[]);
+    let value = if digits.len() > 8 {
+        py.get_type::<PyInt>().call_method1("from_bytes", (PyBytes::new(py, digits), "big"))?
+    } else {
+        digits.iter().fold(0, |value, digit| value << 8 | u64::from(*digit)).into_pyobject(py)?.into_any()
+    };
     if negative {
         return value.neg();
     }

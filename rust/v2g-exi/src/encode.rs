@@ -98,7 +98,7 @@ impl<'g> Encoder<'g> {
 
     /// Writes the value of a root element of simple type.
     pub fn root_value(&mut self, root: Root, value: Given<'_>) -> Outcome<()> {
-        if self.ends_empty(value) {
+        if self.ends_empty(root.target, value) {
             self.writer.bits(UNDECLARED_END, 4);
             return Ok(());
         }
@@ -167,7 +167,7 @@ impl<'g> Encoder<'g> {
                 let (octets, width) = short_octets((v ^ v >> 63) as u64);
                 ((v as u64 >> 63).wrapping_shl(width) | octets, width.wrapping_add(1))
             }
-            _ if self.ends_empty(value) => {
+            _ if self.ends_empty(production.target, value) => {
                 self.writer.bits(code << 4 | UNDECLARED_END, bits.wrapping_add(4));
                 return Ok(());
             }
@@ -186,7 +186,7 @@ impl<'g> Encoder<'g> {
     /// An attribute, content or text.
     fn other(&mut self, code: u16, bits: u32, production: &Production, value: Given<'_>) -> Outcome<()> {
         match production.kind {
-            Kind::Content if self.ends_empty(value) => {
+            Kind::Content if self.ends_empty(production.target, value) => {
                 let escape = u64::from(self.state()?.count);
                 self.writer.bits(escape << 3, bits + 3);
                 self.frame.mode = Mode::Ended;
@@ -307,12 +307,15 @@ impl<'g> Encoder<'g> {
         for value in values.into_iter().skip(record.lead.into()) {
             let field = self.first()?;
             let kind = self.tables.datatypes.get(field.target as usize).map(|d| d.kind);
-            match kind {
-                _ if field.kind == Kind::EndElement => break,
-                Some(DatatypeKind::Boolean) => self.value(0, field, Given::Boolean(value == 1))?,
-                Some(DatatypeKind::Enumeration) => self.value(0, field, Given::Literal(value as u16))?,
-                _ => self.value(0, field, Given::Integer(value.into()))?,
+            if field.kind == Kind::EndElement {
+                break;
             }
+            let given = match (kind, u16::try_from(value)) {
+                (Some(DatatypeKind::Boolean), Ok(flag @ 0..=1)) => Given::Boolean(flag == 1),
+                (Some(DatatypeKind::Enumeration), Ok(index)) => Given::Literal(index),
+                _ => Given::Integer(value.into()),
+            };
+            self.value(0, field, given)?;
         }
         self.close()
     }
@@ -499,13 +502,23 @@ impl<'g> Encoder<'g> {
     }
 
     #[inline(always)]
-    fn ends_empty(&self, value: Given<'_>) -> bool {
+    fn ends_empty(&self, datatype: u16, value: Given<'_>) -> bool {
         let length = match value {
             Given::Octets(octets) | Given::Characters(octets) => octets.len(),
             Given::Text(text) => text.len(),
             _ => return false,
         };
-        length == 0 && !self.style.empty_values
+        length == 0 && self.may_end_empty(datatype, value)
+    }
+
+    /// Whether an empty value of the type is written as an element without content.
+    fn may_end_empty(&self, datatype: u16, value: Given<'_>) -> bool {
+        let kind = self.tables.datatypes.get(datatype as usize).map(|d| d.kind);
+        let fits = match value {
+            Given::Octets(_) => matches!(kind, Some(DatatypeKind::Binary | DatatypeKind::Hex)),
+            _ => kind == Some(DatatypeKind::String),
+        };
+        fits && !self.style.empty_values
     }
 
     #[inline(always)]
@@ -627,7 +640,7 @@ impl<'g> Encoder<'g> {
         let Some(relaxed) = &self.grammar.relaxed else {
             return Err(self.fault(production.name, "has no relaxed grammar".into()));
         };
-        let code = if production.kind == Kind::Content && self.ends_empty(value) {
+        let code = if production.kind == Kind::Content && self.ends_empty(production.target, value) {
             // The end stands right before the text among the alternatives.
             self.writer.bits(u64::from(relaxed.tag_text) - 1, relaxed.tag_bits.into());
             self.frame.mode = Mode::Ended;

@@ -3,7 +3,7 @@
 use crate::decode::{Decoder, Options, Report, Sink, Step};
 use crate::error::{DecodeError, Failure};
 use crate::grammar::{Grammar, Kind, Production, Record};
-use crate::value::{At, Found, NO_NAME};
+use crate::value::{At, Found};
 use std::convert::Infallible;
 use std::fmt::Write;
 
@@ -31,7 +31,8 @@ struct Trace<'g> {
     rows: Vec<Row>,
     names: Vec<u16>,
     simple: Option<u16>,
-    root: u16,
+    /// Bits of the stream.
+    end: u64,
 }
 
 /// Every piece of `data` up to the end or to the first fault.
@@ -41,7 +42,8 @@ pub fn explain(
     options: Options,
     fragment: bool,
 ) -> (Vec<Row>, Result<Report, Box<DecodeError>>) {
-    let mut trace = Trace { grammar, rows: Vec::new(), names: Vec::new(), simple: None, root: NO_NAME };
+    let mut trace =
+        Trace { grammar, rows: Vec::new(), names: Vec::new(), simple: None, end: data.len() as u64 * 8 };
     let mut decoder = Decoder::default();
     let outcome = if fragment {
         decoder.fragment(grammar, data, options, &mut trace)
@@ -80,9 +82,12 @@ impl Sink for Trace<'_> {
     const TRACE: bool = true;
 
     fn step(&mut self, from: u64, to: u64, step: Step<'_>) {
+        if from >= self.end {
+            return;
+        }
         let mut row = Row {
             from,
-            width: to.saturating_sub(from),
+            width: to.min(self.end).saturating_sub(from),
             event: String::new(),
             code: None,
             path: self.path(),
@@ -92,14 +97,15 @@ impl Sink for Trace<'_> {
         match step {
             Step::Header => row.event = "header".into(),
             Step::Root(code, of, name) => {
-                self.root = name;
                 row.event = format!("SE({})", self.grammar.local_name(name));
                 row.code = Some((code, of));
             }
             Step::Code(code, of, production) => {
                 row.event = production.map_or_else(|| "escape".into(), |p| self.event(p));
                 row.code = Some((code, of));
-                self.simple = production.filter(|p| p.kind == Kind::Simple).map(|p| p.name);
+                if let Some(production) = production {
+                    self.simple = (production.kind == Kind::Simple).then_some(production.name);
+                }
             }
             Step::Characters => {
                 row.event = "CH".into();
@@ -113,6 +119,7 @@ impl Sink for Trace<'_> {
             Step::SecondLevel(code, what) => {
                 row.event = format!("second level: {what}");
                 row.code = Some((code, 0));
+                self.simple = None;
             }
             Step::Name(uri, local) => {
                 row.event = "name".into();
@@ -137,8 +144,7 @@ impl Sink for Trace<'_> {
     }
 
     fn open(&mut self, at: At<'_>, _: u16) -> Result<(), Infallible> {
-        let root = at.production.name == NO_NAME && self.names.is_empty();
-        self.names.push(if root { self.root } else { at.production.name });
+        self.names.push(at.production.name);
         Ok(())
     }
 

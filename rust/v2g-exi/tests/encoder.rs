@@ -475,3 +475,34 @@ fn empty_content_is_an_end_or_a_length_of_zero() {
     assert_eq!(written(None, &[], lengths), "01000000000");
     assert_eq!(written(None, &[0xFF], SPECIFIED), "0100000001111111110");
 }
+
+#[test]
+fn an_empty_text_is_no_number() {
+    let set = grammar("iso2");
+    for (name, given) in [
+        ("MeterReading", Given::Text("")),
+        ("EVReady", Given::Octets(&[])),
+        ("Multiplier", Given::Characters(&[])),
+        ("ServiceName", Given::Octets(&[])),
+        ("SessionID", Given::Text("")),
+    ] {
+        let mut encoder = Encoder::new(set, Vec::new(), Style::default());
+        let root = encoder.root(set.fragment_root(name).expect("declared"), true).expect("a root");
+        assert!(encoder.root_value(root, given).is_err(), "{name} {given:?}");
+    }
+}
+
+#[test]
+fn a_field_of_a_record_is_not_cut_to_fit() {
+    let set = grammar("iso2");
+    for (name, field, values) in [
+        ("Body", "SessionStopReq", [65536, 0, 0]),
+        ("Body", "SessionStopReq", [2, 0, 0]),
+        ("CurrentDemandReq", "DC_EVStatus", [2, 0, 0]),
+    ] {
+        let mut encoder = Encoder::new(set, Vec::new(), Style::default());
+        encoder.root(set.fragment_root(name).expect("declared"), true).expect("a root");
+        let (code, production) = encoder.find(0, |p| set.local_name(p.name) == field).expect("its place");
+        assert!(encoder.record(code, production, values).is_err(), "{field} {values:?}");
+    }
+}

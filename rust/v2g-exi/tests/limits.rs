@@ -281,3 +281,19 @@ fn an_element_that_is_read_at_one_look_is_a_level_too() {
     let error = depth(1).expect_err("the second level");
     assert_eq!((error.kind, error.path.as_str()), (Kind::Depth, "CurrentDemandReq"));
 }
+
+#[test]
+fn elements_that_are_read_at_one_look_count_too() {
+    // A SessionStopReq: V2G_Message, Header, Body and the request are elements of complex type.
+    let data = unhex("809802000000000000000011f000");
+    let set = grammar("iso2");
+    let outcome = |max_elements| {
+        let options = Options { max_elements, ..Options::default() };
+        let explained = v2g_exi::trace::explain(set, &data, options, false).1.map(|_| ());
+        let read = decoded(set, &data, options, false).map(|_| ());
+        assert_eq!(read.is_ok(), explained.is_ok(), "{max_elements}");
+        read.map_err(|error| error.detail)
+    };
+    assert_eq!(outcome(4), Ok(()));
+    assert_eq!(outcome(3), Err("more than 3 elements".to_owned()));
+}

@@ -143,7 +143,7 @@ fn the_ambiguous_fragment_has_the_places_of_its_type() {
         let lines = told("iso2", true, &emaid(rest));
         lines.iter().map(|line| line.replace("eMAID ", "")).collect::<Vec<_>>()
     };
-    let expected = ["open 0", "value 0", "value 1", "close 0"];
+    let expected = ["open 0", "value Id 0", "value 1", "close 0"];
     assert_eq!(told("100000000 00000011 01000010 11110100"), expected);
     assert_eq!(told("011111111"), expected);
 }

@@ -4,7 +4,7 @@
 mod support;
 
 use std::borrow::Cow::Owned;
-use support::{decode_strictly, from_bits, grammar, unhex};
+use support::{decode_strictly, encode, from_bits, grammar, unhex};
 use v2g_exi::encode::{Encoder, Style};
 use v2g_exi::error::Kind;
 use v2g_exi::grammar::{Grammar, Kind as Event, Locals};
@@ -177,4 +177,23 @@ fn a_tape_holds_the_nodes_in_the_order_of_the_document() {
     );
     assert_eq!((tape.root, tape.fragment), (1, false));
     assert_eq!(tape.bytes(0, 1), b"", "no texts");
+}
+
+#[test]
+fn a_namespace_of_one_name_needs_no_bits_for_it() {
+    let mut set = grammar("xmldsig").clone();
+    let mut spaces = set.spaces.to_vec();
+    spaces[4].locals = Locals::Given(vec!["MgmtData".into()]);
+    set.spaces = Owned(spaces);
+    // Object with MgmtData "abc" in it.
+    let stream = from_bits("10000000 01001 011 101 00000000  0 00000101 01100001 01100010 01100011 0  01");
+    let tape = decode_strictly(&set, &stream, false).expect("valid");
+    assert_eq!(encode(&set, &tape), stream);
+}
+
+#[test]
+fn a_namespace_that_is_spelled_out_has_no_names_to_choose_from() {
+    let stream = from_bits("10000000 01001 011 000 00000001 01110101 00000000 1010101010101011111111");
+    let error = decode_strictly(grammar("xmldsig"), &stream, false).expect_err("no name");
+    assert_eq!(error.detail, "local name 0 of 0");
 }

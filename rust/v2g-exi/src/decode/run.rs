@@ -319,6 +319,9 @@ impl<'a, 'g> Run<'a, 'g> {
             self.open(at, sink)?;
             return Ok(false);
         };
+        if self.elements_left.is_some() {
+            self.count_element()?;
+        }
         sink.record(at, record, values).map_err(Failure::Sink)?;
         Ok(at.production.ends && look.wrapping_shl(used) >> 63 == 0)
     }

@@ -4,7 +4,7 @@ use super::run::{production_of, Outcome, Run};
 use super::{Sink, Step};
 use crate::error::{Failure, Kind as Fault};
 use crate::grammar::{DatatypeKind, Kind, Production, Relaxed, Root, State, ABSTRACT};
-use crate::value::{At, Found, Octets, ROOT};
+use crate::value::{At, Found, Octets, NO_NAME, ROOT};
 
 impl<'g> Run<'_, 'g> {
     /// The second level at the start of a simple element: seven productions, the first an undeclared end.
@@ -200,7 +200,9 @@ impl<'g> Run<'_, 'g> {
                 return Err(self.undeclared("content that this element does not have", root.name));
             };
             least = code + 1;
-            let production = Production { slot: *slot, target: *datatype, kind: Kind::Attribute, ..base };
+            let name = self.attribute_name(root.target, *slot);
+            let production =
+                Production { name, slot: *slot, target: *datatype, kind: Kind::Attribute, ..base };
             self.tell_code(*tag_bits, code, &production, sink);
             self.datum_here(At { index: ROOT, production: &production }, sink)?;
         }
@@ -218,6 +220,15 @@ impl<'g> Run<'_, 'g> {
         self.tell_code(*content_bits, code, &end, sink);
         self.close(sink)?;
         Ok(())
+    }
+
+    /// The name of the attribute in `slot` of a type.
+    fn attribute_name(&self, type_index: u16, slot: u8) -> u16 {
+        let start = self.grammar.types.get(type_index as usize).map_or(0, |t| t.start);
+        let state = self.tables.states.get(start as usize).copied();
+        let run = state.map_or(0..0, |s| s.first as usize..s.first as usize + s.count as usize);
+        let mut run = self.tables.productions.get(run).unwrap_or(&[]).iter();
+        run.find(|p| p.kind == Kind::Attribute && p.slot == slot).map_or(NO_NAME, |p| p.name)
     }
 
     fn relaxed_code<E>(&mut self, bits: u8) -> Outcome<u16, E> {

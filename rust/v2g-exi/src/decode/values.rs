@@ -2,7 +2,7 @@
 
 use super::run::{Outcome, Run};
 use super::{Sink, Step};
-use crate::bits::head;
+use crate::bits::top;
 use crate::error::{Failure, Kind as Fault};
 use crate::grammar::{Datatype, DatatypeKind, Short, UNBOUNDED};
 use crate::value::{At, Found, Octets, NO_NAME};
@@ -77,7 +77,7 @@ impl<'a> Run<'a, '_> {
         };
         match d.kind {
             DatatypeKind::Boolean | DatatypeKind::NBit | DatatypeKind::Enumeration => {
-                let raw = head(look, d.bits.into());
+                let raw = top(look, d.bits.into()); // none for the only value of a type
                 self.reader.skip(d.bits.into());
                 if S::TRACE && !self.reader.overrun() {
                     sink.step(from, self.reader.position(), Step::Value(at, raw_value(d, raw, at)));
@@ -239,16 +239,13 @@ impl<'a> Run<'a, '_> {
             let octet = self.reader.bits(8);
             let bits = octet & 0x7F;
             let shift = 7 * group;
-            if shift < 126 {
-                low |= u128::from(bits) << shift;
-            } else if shift == 126 {
-                low |= u128::from(bits & 3) << 126;
-                high |= bits >> 2;
-            } else if bits != 0 {
-                if shift - 128 > 57 {
-                    return Err(self.too_large(name));
+            match shift {
+                0..126 => low |= u128::from(bits) << shift,
+                126 => {
+                    low |= u128::from(bits & 3) << 126;
+                    high |= bits >> 2;
                 }
-                high |= bits << (shift - 128);
+                _ => high |= bits << (shift - 128),
             }
             if octet & 0x80 == 0 {
                 if negative {

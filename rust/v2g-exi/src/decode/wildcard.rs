@@ -2,6 +2,7 @@
 
 use super::run::{production_of, Outcome, Run};
 use super::{Sink, Step};
+use crate::bits::top;
 use crate::error::{Failure, Kind as Fault};
 use crate::grammar::{Kind, Production, Slot};
 use crate::value::{At, NO_NAME, ROOT, WILD};
@@ -49,7 +50,8 @@ impl Run<'_, '_> {
         }
         let count = space.map_or(0, |s| s.locals.len());
         let width = usize::BITS - count.saturating_sub(1).leading_zeros();
-        let index = self.reader.bits(width) as usize;
+        let index = top(self.reader.peek(), width) as usize;
+        self.reader.skip(width);
         match space.and_then(|s| s.locals.get(index)) {
             Some(local) => Ok((uri, local.to_owned())),
             None => Err(self.fault(Fault::EventCode, format!("local name {index} of {count}"))),
