@@ -1,7 +1,7 @@
-"""``python -m tools.memcheck``: the extension under valgrind, with good streams, cut ones and ones with flipped bits.
+"""``python -m tools.memcheck``: the extension under valgrind, with good, cut and flipped streams.
 
-Every access outside of allocated memory and every use of uninitialised memory in the extension's own code is an
-error. CPython itself uses such memory harmlessly where it makes small integers, so errors there do not count.
+Every access outside of allocated memory and every use of uninitialised memory in the extension's own code is
+an error. CPython itself uses such memory harmlessly to make small integers, so errors there do not count.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from secc.errors import DecodeError
 from tests.support.messages import SETS, Generator, codec
 
 _MESSAGES, _FLIPS, _CUTS = 40, 25, 5
-_ERROR = re.compile(r"==\d+== (Invalid|Use of uninit|Conditional jump|Source and dest|Argument|Syscall|Jump to)[^\n]*\n")
+_ERROR = re.compile(
+    r"==\d+== (Invalid|Use of uninit|Conditional jump|Source and dest|Argument|Syscall|Jump to)[^\n]*\n"
+)
 
 
 def main() -> int:
@@ -37,7 +39,7 @@ def main() -> int:
         return 1
     ours = [text for text in _errors(run.stderr) if "/_exi." in text.split("\n")[0]]
     accepted, refused = run.stdout.split()
-    print(f"{accepted} streams decoded and encoded again, {refused} refused, {len(ours)} errors in the extension")
+    print(f"{accepted} streams decoded and encoded again, {refused} refused, {len(ours)} errors of ours")
     print("\n".join(ours[:5]), end="")
     return 1 if ours else 0
 
