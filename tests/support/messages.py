@@ -36,6 +36,8 @@ _ENVELOPES = ("V2G_Message", "supportedAppProtocolReq", "supportedAppProtocolRes
 _UNLIMITED = 40
 _DEEP = 12
 _SHALLOW = 3
+_MIDDLE = 6
+"""How deep many wildcards, and some, are filled: a transform of a signature in a header is at 6."""
 _LEVELS = 12
 """Nesting of objects; the codec takes 16 levels of elements, of which some have no object of their own."""
 
@@ -167,8 +169,9 @@ class Generator:
                 for name, value in self.occurrences(member, rng, depth):
                     text()
                     out.append(Item(name.local, value))
-            elif depth <= _SHALLOW or member.low:
-                for _ in range(rng.randint(member.low, min(member.high, 2))):
+            else:
+                most = 2 if depth <= _SHALLOW else int(depth <= _MIDDLE and rng.random() < 0.3)
+                for _ in range(rng.randint(member.low, max(member.low, min(member.high, most)))):
                     name = rng.choice(self.fitting(member, ct))
                     text()
                     value = self.content(self.schema.elements[name].type, rng, depth + 1 + _SHALLOW)
