@@ -3,7 +3,7 @@
 An element is an object, its attributes and children are members; a simple element is its value: hexBinary as
 upper case hexadecimal, base64Binary as base64, enumerations as their literals. What may repeat is an array.
 The content of an element with mixed text or wildcards is an array of one-member objects under ``content``;
-text has the empty name.
+text has the empty name. ``xsi:type`` names the type of an element where that extends the declared one.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class JsonForm:
 
     def from_value(self, name: str, value: Any) -> Json:
         """`value`, the content of element `name`, as data."""
-        return {name: self._show(self.structure.root(name), value)}
+        return {name: self._show(self.structure.actual(self.structure.root(name), value), value)}
 
     def to_value(self, data: Json) -> tuple[str, Any]:
         """Element name and content from data. Raises `EncodeError` naming the member that does not fit."""
@@ -45,8 +45,9 @@ class JsonForm:
             if kind == "hex":
                 return value.hex().upper()
             return base64.b64encode(value).decode("ascii") if kind == "base64" else value
-        out: Json = {}
-        for slot, content in self.structure.types[element.target].values(value):
+        own = self.structure.types[element.target]
+        out: Json = {"xsi:type": own.name} if element.is_typed else {}
+        for slot, content in own.values(value):
             if content is None or content == ():
                 empty = self.structure.empty(slot) if content is None else None
                 if empty is not None:
@@ -63,14 +64,19 @@ class JsonForm:
 
     def _show_item(self, slot: Slot, item: Item) -> Json:
         found = self.structure.item(slot, item.name)
-        return {"": item.value} if found is None else {item.name: self._show(found, item.value)}
+        if found is None:
+            return {"": item.value}
+        return {item.name: self._show(self.structure.actual(found, item.value), item.value)}
 
     def _read(self, element: Alternative, data: Any, path: str) -> Any:
         if not element.is_complex:
             return self._read_simple(element.target, data, path)
-        found_type = self.structure.types[element.target]
         if not isinstance(data, dict):
             raise EncodeError(f"{type(data).__name__} found, an object expected", path=path)
+        if "xsi:type" in data:
+            element = self.structure.typed(element, data["xsi:type"])
+            data = {key: content for key, content in data.items() if key != "xsi:type"}
+        found_type = self.structure.types[element.target]
         values: Json = {}
         for key, content in data.items():
             slot, chosen = _place(found_type, key, path)

@@ -6,7 +6,7 @@ class, in the order of the fields; a slot has one alternative, or one per elemen
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -28,6 +28,8 @@ class Alternative:
     is_complex: bool
     target: int
     is_attribute: bool = False
+    is_typed: bool = False
+    """The type is one that extends the declared one; a document says so by ``xsi:type``."""
 
     @property
     def in_full(self) -> str:
@@ -56,11 +58,16 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Type:
-    """A complex type; one without a class is flat: the value of its one slot stands for the whole."""
+    """A complex type; one without a class is flat: the value of its one slot stands for the whole.
+
+    `base`: number of the type that it extends.
+    """
 
     name: str
+    space: str
     cls: type[msgspec.Struct] | None
     slots: tuple[Slot, ...]
+    base: int | None
 
     def values(self, value: Any) -> list[tuple[Slot, Any]]:
         """The slots with what `value` has in them."""
@@ -86,8 +93,10 @@ class Structure:
         types, self.datatypes = engine.layout()
         classes: tuple[type[msgspec.Struct] | None, ...] = codec.module.TYPES
         self.types = [
-            _type(layout, spaces, cls)
-            for layout, spaces, cls in zip(types, engine.namespaces(), classes, strict=True)
+            _type(layout, spaces, cls, *family)
+            for layout, spaces, cls, family in zip(
+                types, engine.namespaces(), classes, engine.families(), strict=True
+            )
         ]
         documents, fragments = (
             [
@@ -115,13 +124,40 @@ class Structure:
 
     def chosen(self, slot: Slot, value: Any) -> Alternative:
         """The element that holds `value`: in a substitution group its class says which."""
-        if len(slot.alternatives) == 1:
-            return slot.alternatives[0]
         index = self._index.get(type(value))
         for alternative in slot.alternatives:
             if alternative.is_complex and alternative.target == index:
                 return alternative
+        for alternative in slot.alternatives:
+            if (not alternative.is_complex and index is None) or self._extends(index, alternative.target):
+                return self.actual(alternative, value)
+        if len(slot.alternatives) == 1:
+            return self.actual(slot.alternatives[0], value)
         raise EncodeError(f"{type(value).__name__} found, one of {slot.names} expected")
+
+    def actual(self, element: Alternative, value: Any) -> Alternative:
+        """`element`, or the same with the type that `value` has, if that extends the declared one."""
+        cls = self.types[element.target].cls if element.is_complex else None
+        if cls is None or type(value) is cls:
+            return element
+        index = self._index.get(type(value))
+        if index is None or not self._extends(index, element.target):
+            raise EncodeError(f"{type(value).__name__} found, {cls.__name__} expected", path=element.name)
+        return replace(element, target=index, is_typed=True)
+
+    def typed(self, element: Alternative, name: str) -> Alternative:
+        """`element` as one of the type `name`, with its namespace in braces or without."""
+        for index, found in enumerate(self.types):
+            if name in (found.name, f"{{{found.space}}}{found.name}") and self._extends(
+                index, element.target
+            ):
+                return replace(element, target=index, is_typed=True)
+        raise EncodeError(f"{name} is no type that extends that of {element.name}", path=element.name)
+
+    def _extends(self, index: int | None, base: int) -> bool:
+        while index is not None and index != base:
+            index = self.types[index].base
+        return index == base
 
     def item(self, slot: Slot, name: str) -> Alternative | None:
         """The element called `name` in ordered content; None for text, which has no name."""
@@ -144,6 +180,8 @@ def _type(
     layout: tuple[str, bool, list[tuple[str, list[tuple[str, bool, int]]]]],
     spaces: list[list[tuple[str, bool]]],
     cls: type[msgspec.Struct] | None,
+    space: str,
+    base: int | None,
 ) -> Type:
     name, _, slots = layout
     fields = cls.__struct_fields__ if cls is not None else ("",)
@@ -155,9 +193,8 @@ def _type(
                 field,
                 kind,
                 tuple(
-                    Alternative(local, space, deep, target, at)
-                    for (local, deep, target), (space, at) in pairs
+                    Alternative(local, uri, deep, target, at) for (local, deep, target), (uri, at) in pairs
                 ),
             )
         )
-    return Type(name, cls, tuple(made))
+    return Type(name, space, cls, tuple(made), base)

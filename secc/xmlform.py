@@ -20,6 +20,8 @@ from secc.structure import Alternative, Slot, Structure
 if TYPE_CHECKING:
     from secc.exi import Codec
 
+_XSI = "http://www.w3.org/2001/XMLSchema-instance"
+_TYPE = f"{{{_XSI}}}type"
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -32,7 +34,8 @@ class XmlForm:
     def to_xml(self, name: str, value: Any) -> str:
         """The document whose root element `name` holds `value`, indented."""
         prefixes: dict[str, str] = {}
-        body = "\n".join(self._element(self._structure.root(name), value, 0, prefixes))
+        root = self._structure.actual(self._structure.root(name), value)
+        body = "\n".join(self._element(root, value, 0, prefixes))
         declarations = "".join(f" xmlns:{prefix}={quoteattr(uri)}" for uri, prefix in prefixes.items())
         start = re.match(r"<[^\s/>]+", body)
         assert start
@@ -41,7 +44,7 @@ class XmlForm:
     def from_xml(self, text: str | bytes) -> tuple[str, Any]:
         """Element name and content of a document. Raises `EncodeError` naming what does not fit."""
         try:
-            tree = ET.fromstring(text)
+            tree = _parsed(text)
         except ET.ParseError as error:
             raise EncodeError(f"not XML: {error}") from None
         name, space = _split(tree.tag)
@@ -52,8 +55,13 @@ class XmlForm:
         pad = "  " * depth
         if not own.is_complex:
             return [f"{pad}<{tag}>{_escaped(self._show(own.target, value, own.name))}</{tag}>"]
+        own_type = self._structure.types[own.target]
         attributes, text, children = "", "", []
-        for slot, content in self._structure.types[own.target].values(value):
+        if own.is_typed:
+            prefixes.setdefault(_XSI, "xsi")
+            named = _qualified(Alternative(own_type.name, own_type.space, True, 0), prefixes)
+            attributes = f' xsi:type="{named}"'
+        for slot, content in own_type.values(value):
             if content is None or content == ():
                 empty = self._structure.empty(slot) if content is None else None
                 if empty is not None:
@@ -81,7 +89,8 @@ class XmlForm:
         for item in items:
             found = self._structure.item(slot, item.name)
             if found is not None:
-                out += "\n".join(self._element(found, item.value, 0, prefixes))
+                own = self._structure.actual(found, item.value)
+                out += "\n".join(self._element(own, item.value, 0, prefixes))
             elif item.name:
                 raise EncodeError(f"{item.name} does not belong here")
             else:
@@ -101,10 +110,12 @@ class XmlForm:
     def _read(self, element: ET.Element, own: Alternative, path: str) -> Any:
         if not own.is_complex:
             return self._value(own.target, element.text or "", path)
-        found_type = self._structure.types[own.target]
         found: dict[str, Any] = {}
         remaining = list(element)
         attributes = dict(element.attrib)
+        if _TYPE in attributes:
+            own = self._structure.typed(own, attributes.pop(_TYPE))
+        found_type = self._structure.types[own.target]
         for slot in found_type.slots:
             if slot.kind == "items":
                 found[slot.field] = tuple(self._read_items(element, slot, path))
@@ -164,6 +175,28 @@ class XmlForm:
         except (ValueError, KeyError) as error:
             raise EncodeError(f"{text!r} is no {kind}: {error}", path=path) from None
         return text
+
+
+def _parsed(text: str | bytes) -> ET.Element:
+    """The root of a document, in which the value of each ``xsi:type`` has its namespace in braces."""
+    parser = ET.XMLPullParser(("start-ns", "start", "end-ns"))
+    parser.feed(text)
+    parser.close()
+    spaces = [("", "")]
+    root = None
+    for event, found in parser.read_events():
+        if event == "start-ns":
+            spaces.append(found)
+        elif event == "end-ns":
+            spaces.pop()
+        else:
+            root = found if root is None else root
+            if _TYPE in found.attrib:
+                prefix, _, local = found.attrib[_TYPE].strip().rpartition(":")
+                uri = next((uri for known, uri in reversed(spaces) if known == prefix), "?")
+                found.attrib[_TYPE] = f"{{{uri}}}{local}" if uri else local
+    assert root is not None  # the parser found a whole document
+    return root
 
 
 def _in_xml(text: str, name: str) -> str:

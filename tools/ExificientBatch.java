@@ -13,8 +13,10 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Base64;
+import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
 import javax.xml.parsers.SAXParserFactory;
 import org.xml.sax.Attributes;
 import org.xml.sax.ContentHandler;
@@ -31,6 +33,8 @@ import org.xml.sax.helpers.XMLFilterImpl;
  * decoded to the content of the document.
  */
 public final class ExificientBatch {
+    private static final String XSI = "http://www.w3.org/2001/XMLSchema-instance";
+
     private static SAXEncoder encoder;
     private static XMLReader decoder;
     private static XMLReader parser;
@@ -126,6 +130,12 @@ public final class ExificientBatch {
     private static final class Events extends XMLFilterImpl {
         final List<String> list = new ArrayList<>();
         private final StringBuilder text = new StringBuilder();
+        private final Map<String, String> spaces = new HashMap<>();
+
+        @Override
+        public void startPrefixMapping(String prefix, String uri) {
+            spaces.put(prefix, uri);
+        }
 
         @Override
         public void startElement(String uri, String local, String name, Attributes attributes) {
@@ -133,11 +143,19 @@ public final class ExificientBatch {
             list.add("<{" + uri + "}" + local);
             List<String> sorted = new ArrayList<>();
             for (int i = 0; i < attributes.getLength(); i++) {
-                sorted.add(
-                        "@{" + attributes.getURI(i) + "}" + attributes.getLocalName(i) + "=" + attributes.getValue(i));
+                String space = attributes.getURI(i);
+                String value = attributes.getValue(i);
+                value = space.equals(XSI) ? named(value) : value;
+                sorted.add("@{" + space + "}" + attributes.getLocalName(i) + "=" + value);
             }
             sorted.sort(null);
             list.addAll(sorted);
+        }
+
+        /** A type by its namespace, since prefixes differ. */
+        private String named(String prefixed) {
+            int colon = prefixed.indexOf(':');
+            return "{" + spaces.get(prefixed.substring(0, Math.max(colon, 0))) + "}" + prefixed.substring(colon + 1);
         }
 
         @Override

@@ -47,6 +47,7 @@ def compare(theirs: Exificient, schema: str, count: int, seed: int) -> Tally:
         odd="",
         mixed_text=False,
         wildcards=False,
+        extended=False,
     )
     ours, rng, tally = codec(schema), random.Random(seed), Tally()
     for _ in range(count):

@@ -256,7 +256,7 @@ class Service(
 class ServiceTagList(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"service": "Service"}):
     """The value-added services on offer."""
 
-    service: tuple[Service, ...]
+    service: tuple[Service | ServiceCharge, ...]
 
 
 class ServiceTag(

@@ -252,7 +252,7 @@ class Service(
 class ServiceList(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"service": "Service"}):
     """The value-added services on offer."""
 
-    service: tuple[Service, ...]
+    service: tuple[Service | ChargeService, ...]
 
 
 class SelectedServiceList(

@@ -67,6 +67,7 @@ class Generator:
     `without`, `always`: optional elements that are never, or always, made. `only`: the root elements to
     choose from. `odd`: unusual characters that strings may have. `mixed_text`:
     text between the elements of mixed content. `wildcards`: global elements where any may stand.
+    `extended`: elements of a type that extends the declared one, which ``xsi:type`` tells.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Generator:
         odd: str = _ODD,
         mixed_text: bool = True,
         wildcards: bool = True,
+        extended: bool = True,
     ) -> None:
         self.schema = schema_sets()[schema] if isinstance(schema, str) else schema
         self.tables = tables.build(self.schema)
@@ -93,7 +95,7 @@ class Generator:
         self.enums = dict(zip(enums, self.module.ENUMS, strict=True))
         self.flat = {entry.name for entry in self.tables.types if entry.flat}
         self.without, self.always, self.only = without, always, only
-        self.odd, self.mixed_text, self.wildcards = odd, mixed_text, wildcards
+        self.odd, self.mixed_text, self.wildcards, self.extended = odd, mixed_text, wildcards, extended
 
     def roots(self) -> list[QName]:
         """The global elements that are messages."""
@@ -174,7 +176,8 @@ class Generator:
                 for _ in range(rng.randint(member.low, max(member.low, min(member.high, most)))):
                     name = rng.choice(self.fitting(member, ct))
                     text()
-                    value = self.content(self.schema.elements[name].type, rng, depth + 1 + _SHALLOW)
+                    type_name = rng.choice(self.actual(self.schema.elements[name].type))
+                    value = self.content(type_name, rng, depth + 1 + _SHALLOW)
                     out.append(Item(f"{{{name.uri}}}{name.local}", value))
 
         def text() -> None:
@@ -190,21 +193,31 @@ class Generator:
         """The global elements that may stand for a wildcard in `ct`."""
         if not self.wildcards:
             return []
-        complex_types = self.schema.complex
         return [
             e.name
             for e in self.schema.elements.values()
             if not e.abstract
             and not (len(self.schema.namespaces) == 1 and e.name.local in _NEED_OTHERS)
-            and not (e.type in complex_types and complex_types[e.type].abstract)
+            and self.actual(e.type)
             and (wildcard.constraint != "##other" or e.name.uri != ct.name.uri)
         ]
 
+    def actual(self, declared: QName) -> list[QName]:
+        """The types that an element may have."""
+        if declared not in self.schema.complex:
+            return [declared]
+        types = [t for t in self.schema.complex.values() if self.extended or t.name == declared]
+        lineage = self.grammars.lineage
+        return [t.name for t in types if not t.abstract and any(b.name == declared for b in lineage(t))]
+
     def occurrences(self, particle: Particle, rng: random.Random, depth: int) -> list[tuple[QName, Value]]:
+        alternatives = self.grammars.alternatives(particle)
+        elements = {type_name for _, type_name in alternatives}  # these need not tell their type
         choices = [
             (name, type_name)
-            for name, type_name in self.grammars.alternatives(particle)
-            if not (type_name in self.schema.complex and self.schema.complex[type_name].abstract)
+            for name, declared in alternatives
+            for type_name in self.actual(declared)
+            if type_name == declared or type_name not in elements
         ]
         if not choices or (particle.low == 0 and particle.name.local in self.without):
             assert particle.low == 0, particle.name.local

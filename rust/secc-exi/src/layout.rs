@@ -35,6 +35,12 @@ pub(crate) fn namespaces(grammar: &Grammar) -> Vec<Vec<Vec<(String, bool)>>> {
     grammar.types.iter().map(slots).collect()
 }
 
+pub(crate) fn families(grammar: &Grammar) -> Vec<(String, Option<u16>)> {
+    let space = |t: &Type| grammar.uris.get(t.uri as usize).map_or_else(String::new, ToString::to_string);
+    let base = |t: &Type| Some(t.base).filter(|base| (*base as usize) < grammar.types.len());
+    grammar.types.iter().map(|t| (space(t), base(t))).collect()
+}
+
 fn uri(grammar: &Grammar, name: u16) -> String {
     let name = grammar.names.get(name as usize);
     name.and_then(|n| grammar.uris.get(n.uri as usize)).map_or_else(String::new, ToString::to_string)

@@ -250,6 +250,11 @@ impl Codec {
         layout::namespaces(&self.grammar)
     }
 
+    /// Namespace of each type, and the number of the type that it extends.
+    fn families(&self) -> Vec<(String, Option<u16>)> {
+        layout::families(&self.grammar)
+    }
+
     /// Namespaces of the document roots and of the fragment roots.
     fn root_namespaces(&self) -> (Vec<String>, Vec<String>) {
         let list = |roots| layout::root_namespaces(&self.grammar, roots);

@@ -50,7 +50,11 @@ fn root_content(
     value: &Bound<'_, PyAny>,
 ) -> Outcome<()> {
     if root.kind == Kind::Complex {
-        return element(codec, encoder, root.target, value);
+        let own = subtype(codec, root.target, value);
+        if let Some(own) = own {
+            encoder.retype(own)?;
+        }
+        return element(codec, encoder, own.unwrap_or(root.target), value);
     }
     let name = codec.grammar.local_name(root.name);
     let mut written = Ok(());
@@ -59,6 +63,12 @@ fn root_content(
     });
     taken.map_err(|stop| within(encoder, stop))?;
     Ok(written?)
+}
+
+/// The type of `value`, if it is another one than `declared` and extends that.
+fn subtype(codec: &Codec, declared: u16, value: &Bound<'_, PyAny>) -> Option<u16> {
+    let own = *codec.by_class.get(&(value.get_type_ptr() as usize))?;
+    (own != declared && codec.grammar.extends(own, declared)).then_some(own)
 }
 
 /// Adds the path of the open elements to a refusal that only knows its own name.
@@ -145,11 +155,43 @@ fn field(
             let own = value.get_type_ptr() as usize;
             match classes.iter().find(|(class, _)| *class == own) {
                 Some((_, target)) => encoder.find(number, |p| p.kind == Kind::Complex && p.target == *target),
-                None => encoder.find(number, |p| p.kind != Kind::Complex),
+                None => return other_field(codec, encoder, number, value),
             }
         }
         _ => encoder.find(number, |_| true),
     };
+    written(codec, encoder, number, value, found)
+}
+
+/// A field for elements of certain classes that holds a value of another one: of a class that extends one of them, or
+/// of simple type.
+#[cold]
+fn other_field(
+    codec: &Codec,
+    encoder: &mut Encoder<'_>,
+    number: u8,
+    value: &Bound<'_, PyAny>,
+) -> Outcome<()> {
+    let own = |p: &Production| subtype(codec, p.target, value).filter(|_| p.kind == Kind::Complex);
+    let found = encoder.find(number, |p| p.kind != Kind::Complex || own(p).is_some());
+    match found {
+        Ok((code, production)) if production.kind == Kind::Complex => {
+            let own = own(production).unwrap_or(production.target);
+            encoder.open_as(code, production, own)?;
+            element(codec, encoder, own, value)
+        }
+        _ => written(codec, encoder, number, value, found),
+    }
+}
+
+#[inline(always)]
+fn written(
+    codec: &Codec,
+    encoder: &mut Encoder<'_>,
+    number: u8,
+    value: &Bound<'_, PyAny>,
+    found: Result<(u16, &Production), Box<EncodeError>>,
+) -> Outcome<()> {
     match found {
         Ok((code, production)) => write(codec, encoder, code, production, value),
         Err(mut error) => {
@@ -174,6 +216,10 @@ fn item(codec: &Codec, encoder: &mut Encoder<'_>, number: u8, entry: &Bound<'_, 
         Kind::Simple | Kind::Complex => codec.grammar.local_name(p.name) == name,
         _ => false,
     })?;
+    if let (Kind::Complex, Some(own)) = (production.kind, subtype(codec, production.target, &value)) {
+        encoder.open_as(code, production, own)?;
+        return element(codec, encoder, own, &value);
+    }
     write(codec, encoder, code, production, &value)
 }
 

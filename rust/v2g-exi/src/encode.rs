@@ -1,7 +1,7 @@
 //! The encoder: takes elements and values in schema order and writes the shortest codes.
 
 use crate::bits::{head, Writer};
-use crate::decode::MAX_DEPTH;
+use crate::decode::{second_level, MAX_DEPTH, XSI_TYPE};
 use crate::error::EncodeError;
 use crate::grammar::{
     Count, Datatype, DatatypeKind, Grammar, Kind, Production, Record, RecordField, Root, Short, Slices,
@@ -134,6 +134,37 @@ impl<'g> Encoder<'g> {
         self.push_state(production.start, production.name, Mode::Plain)
     }
 
+    /// Starts the element of `production` as one of type `type_index`, which extends the declared one.
+    #[cold]
+    pub fn open_as(&mut self, code: u16, production: &Production, type_index: u16) -> Outcome<()> {
+        self.writer.bits(code.into(), self.state()?.bits.into());
+        self.advance(production)?;
+        self.push_state(production.start, production.name, Mode::Plain)?;
+        self.retype(type_index)
+    }
+
+    /// Says that the element which has just been started is of type `type_index`: `xsi:type` on the second level (EXI
+    /// 1.0, section 8.5.4.4).
+    #[cold]
+    pub fn retype(&mut self, type_index: u16) -> Outcome<()> {
+        let (state, name) = (self.state()?, self.frame.name);
+        let Some(element) = self.grammar.types.get(type_index as usize) else {
+            return Err(self.fault(NO_NAME, "has no type in the tables".into()));
+        };
+        if self.frame.mode != Mode::Plain {
+            return Err(self.fault(NO_NAME, "cannot name its type here".into()));
+        }
+        let first = state.first as usize;
+        let run = self.tables.productions.get(first..first + state.count as usize).unwrap_or(&[]);
+        let names = second_level(run, state.start, true);
+        let code = names.iter().position(|what| *what == XSI_TYPE).unwrap_or(0);
+        self.writer.bits(state.count.into(), state.bits.into());
+        self.writer.bits(code as u64, names.len().next_power_of_two().trailing_zeros());
+        self.qualified_name(element.uri, &element.name, name)?;
+        self.frame.state = element.start;
+        Ok(())
+    }
+
     /// Writes a simple element, attribute, content or text.
     #[inline(always)]
     pub fn value(&mut self, code: u16, production: &Production, value: Given<'_>) -> Outcome<()> {
@@ -219,6 +250,17 @@ impl<'g> Encoder<'g> {
         }
         let (code, production) = self.here(index)?;
         self.open(code, production)
+    }
+
+    /// As [`Self::open_at`], as an element of type `type_index`, which extends the declared one.
+    #[cold]
+    pub fn open_at_as(&mut self, index: u16, type_index: u16) -> Outcome<()> {
+        if index & WILD != 0 {
+            self.open_at(index)?;
+            return self.retype(type_index);
+        }
+        let (code, production) = self.here(index)?;
+        self.open_as(code, production, type_index)
     }
 
     /// Writes a value for production `index`, which must be one of the present state.
@@ -328,7 +370,9 @@ impl<'g> Encoder<'g> {
         };
         self.writer.bits(code.into(), self.state()?.bits.into());
         self.advance(production)?;
-        self.qualified_name(root.name)?;
+        let named = self.grammar.names.get(root.name as usize);
+        let (uri, local) = named.map_or((u16::MAX, ""), |n| (n.uri, &n.local));
+        self.qualified_name(uri, local, root.name)?;
         if root.kind == Kind::Complex {
             self.push(root.target, root.name, Mode::Plain)?;
         }
@@ -336,13 +380,12 @@ impl<'g> Encoder<'g> {
     }
 
     /// A name through the URI and local name tables (EXI 1.0, section 7.1.7).
-    fn qualified_name(&mut self, name: u16) -> Outcome<()> {
+    fn qualified_name(&mut self, uri: u16, local: &str, name: u16) -> Outcome<()> {
         let grammar = self.grammar;
-        let found = grammar.names.get(name as usize).and_then(|n| {
-            let uri = grammar.uris.get(n.uri as usize)?;
+        let found = grammar.uris.get(uri as usize).and_then(|uri| {
             let space = grammar.spaces.iter().position(|s| s.uri == *uri)?;
             let locals = &grammar.spaces.get(space)?.locals;
-            Some((space, locals.find(&n.local)?, locals.len()))
+            Some((space, locals.find(local)?, locals.len()))
         });
         let Some((space, local, count)) = found else {
             return Err(self.fault(name, "is not in the name tables".into()));

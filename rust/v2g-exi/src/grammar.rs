@@ -407,6 +407,19 @@ impl Grammar {
         (0u16..).zip(entries).find(|(_, root)| named(root)).map(|(index, root)| (index, *root))
     }
 
+    /// Whether complex type `target` is type `base` or extends it.
+    pub fn extends(&self, mut target: u16, base: u16) -> bool {
+        // No more steps than there are types: tables that were made elsewhere could go in circles.
+        for _ in 0..self.types.len() {
+            if target == base {
+                return true;
+            }
+            let Some(element) = self.types.get(target as usize) else { break };
+            target = element.base;
+        }
+        false
+    }
+
     /// Position of the element `local` among the fragment roots.
     pub fn fragment_root(&self, local: &str) -> Option<u16> {
         let found = self.fragments.entries.iter().position(|r| self.local_name(r.name) == local)?;

@@ -34,6 +34,8 @@ pub enum Scalar {
 pub enum Node {
     /// An element of this complex type starts.
     Open(u16, u16),
+    /// An element starts whose declared type this one extends: it says so.
+    Typed(u16, u16),
     /// A simple element, attribute or text.
     Value(u16, Scalar),
     /// An element whose type is a record, with the values of its fields in their places.
@@ -91,11 +93,15 @@ impl Tape {
             }
             &[]
         } else {
+            if let Some(Node::Typed(_, type_index)) = self.nodes.first() {
+                encoder.retype(*type_index)?;
+            }
             self.nodes.get(1..).unwrap_or(&[])
         };
         for node in nodes {
             match node {
                 Node::Open(index, _) => encoder.open_at(*index)?,
+                Node::Typed(index, type_index) => encoder.open_at_as(*index, *type_index)?,
                 Node::Value(index, scalar) => encoder.value_at(*index, self.given(*scalar))?,
                 Node::Record(index, values) => encoder.record_at(*index, *values)?,
                 Node::Close => encoder.close()?,
@@ -141,7 +147,9 @@ impl Sink for Tape {
 
     fn retype(&mut self, at: At<'_>, type_index: u16) -> Result<(), Infallible> {
         self.nodes.pop();
-        self.open(at, type_index)
+        let declared = at.production.target == type_index;
+        self.nodes.push(if declared { Node::Open } else { Node::Typed }(at.index, type_index));
+        Ok(())
     }
 
     #[inline(always)]

@@ -190,7 +190,7 @@ fn a_root_and_the_end_of_a_fragment_are_checked() {
     let set = grammar("iso2");
     let (root, _) = set.global_element("urn:iso:15118:2:2013:MsgBody", "BodyElement").expect("declared");
     let stream = from_bits(&format!("10000000 {root:07b} 0 00000000"));
-    assert_eq!(fault("iso2", &stream, options, false), said(Kind::Range, 15, "", "BodyElement is abstract"));
+    assert_eq!(fault("iso2", &stream, options, false), said(Kind::Range, 16, "", "BodyElement is abstract"));
 }
 
 #[test]

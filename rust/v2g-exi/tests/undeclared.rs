@@ -265,7 +265,7 @@ fn an_element_that_names_a_type_that_extends_its_own_is_the_element_of_that_type
         let error = decode_strictly(set, &stream, true).expect_err("another type");
         assert_eq!((error.kind, error.path), (Kind::Undeclared, format!("DC_ChargeLoopReq/{derived}")));
         assert!(
-            error.detail.contains(other) && error.detail.ends_with("no element in its place"),
+            error.detail.contains(other) && error.detail.ends_with("does not extend its type"),
             "{}",
             error.detail
         );

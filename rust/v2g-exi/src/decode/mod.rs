@@ -11,6 +11,7 @@ use crate::error::{DecodeError, Failure, Kind as Fault};
 use crate::grammar::{Grammar, Production, Record};
 use crate::value::{At, Found};
 use run::{Memory, Run};
+pub(crate) use second_level::{second_level, XSI_TYPE};
 
 /// Receives the content of a stream.
 pub trait Sink {

@@ -29,7 +29,7 @@ pub(super) struct Scratch {
     pub(super) magnitude: Vec<u8>,
     pub(super) text: String,
     /// Slots of the elements around, where their openers are no productions of the tables.
-    slots: [u8; MAX_DEPTH],
+    pub(super) slots: [u8; MAX_DEPTH],
 }
 
 pub(super) struct Run<'a, 'g> {
@@ -385,15 +385,25 @@ impl<'a, 'g> Run<'a, 'g> {
             return Err(self.broken());
         };
         if element.is_abstract {
-            let detail = format!("{} is abstract", self.opener_name(opener));
-            return Err(self.fault(Fault::Range, detail));
+            return self.abstract_unlisted(element.start, opener, slot, sink);
         }
-        self.push(element.start, opener)?;
+        self.open_unlisted(element.start, opener, slot, sink)
+    }
+
+    #[inline(always)]
+    pub(super) fn open_unlisted<S: Sink>(
+        &mut self,
+        start: u16,
+        opener: u16,
+        slot: u8,
+        sink: &mut S,
+    ) -> Outcome<(), S::Error> {
+        self.push(start, opener)?;
         if let Some(kept) = self.scratch.slots.get_mut(self.depth.wrapping_sub(1)) {
             *kept = slot;
         }
         let production = self.unlisted(opener, slot);
-        sink.open(At { index: opener, production: &production }, type_index).map_err(Failure::Sink)
+        sink.open(At { index: opener, production: &production }, production.target).map_err(Failure::Sink)
     }
 
     #[inline(always)]

@@ -49,11 +49,9 @@ impl<'g> Run<'_, 'g> {
         let what = self.second_level(state, code, sink)?;
         if what == XSI_TYPE {
             let opener = self.frame.opener;
-            let at = self.typed(opener, sink)?;
-            if at.index != opener {
-                self.frame.opener = at.index;
-                self.frame.state = at.production.start;
-                sink.retype(at, at.production.target).map_err(Failure::Sink)?;
+            let (index, target) = self.typed(opener, sink)?;
+            if index != opener || target != self.declared(opener) {
+                self.retype(index, target, sink)?;
             }
             return Ok(());
         }
@@ -99,26 +97,75 @@ impl<'g> Run<'_, 'g> {
     /// An element whose declared type is abstract has started: it is of the type that it names.
     #[cold]
     pub(super) fn abstract_element<S: Sink>(&mut self, at: At<'g>, sink: &mut S) -> Outcome<(), S::Error> {
-        let Some(state) = self.tables.states.get(at.production.start as usize).copied() else {
+        self.abstract_start(at.production.start, at.index, sink)?;
+        let (index, target) = self.typed(at.index, sink)?;
+        let Some(production) = self.tables.productions.get(index as usize) else {
+            return Err(self.broken());
+        };
+        self.open(At { index, production }, sink)?;
+        if target != production.target {
+            self.retype(index, target, sink)?;
+        }
+        Ok(())
+    }
+
+    /// The same for an element that no production stands for.
+    #[cold]
+    pub(super) fn abstract_unlisted<S: Sink>(
+        &mut self,
+        start: u16,
+        opener: u16,
+        slot: u8,
+        sink: &mut S,
+    ) -> Outcome<(), S::Error> {
+        self.abstract_start(start, opener, sink)?;
+        let (_, target) = self.typed(opener, sink)?;
+        self.open_unlisted(start, opener, slot, sink)?;
+        self.retype(opener, target, sink)
+    }
+
+    /// What follows the start tag of an element that begins in state `start` has to be its type.
+    fn abstract_start<S: Sink>(&mut self, start: u16, opener: u16, sink: &mut S) -> Outcome<(), S::Error> {
+        let Some(state) = self.tables.states.get(start as usize).copied() else {
             return Err(self.broken());
         };
         // Only for the second level, which looks at the present state.
-        let before = std::mem::replace(&mut self.frame.state, at.production.start);
+        let before = std::mem::replace(&mut self.frame.state, start);
         let code = self.reader.bits(state.bits.into()) as u16;
         let named =
             if code == u16::from(state.count) { self.second_level(state, code, sink)? } else { "no type" };
         self.frame.state = before;
         if named != XSI_TYPE {
-            let detail = format!("{} is abstract", self.grammar.local_name(at.production.name));
+            let detail = format!("{} is abstract", self.opener_name(opener));
             return Err(self.fault(Fault::Range, detail));
         }
-        let at = self.typed(at.index, sink)?;
-        self.open(at, sink)
+        Ok(())
     }
 
-    /// The value of `xsi:type`: an element of that type that may stand where production `opener` does, which is that
-    /// production itself if the type is the declared one. Type and element of a substitution group say the same.
-    fn typed<S: Sink>(&mut self, opener: u16, sink: &mut S) -> Outcome<At<'g>, S::Error> {
+    /// The element that has just started goes on as type `target`, and as one that `opener` stands for.
+    fn retype<S: Sink>(&mut self, opener: u16, target: u16, sink: &mut S) -> Outcome<(), S::Error> {
+        let Some(element) = self.grammar.types.get(target as usize) else {
+            return Err(self.broken());
+        };
+        self.frame.opener = opener;
+        self.frame.state = element.start;
+        if let Some(production) = self.tables.productions.get(opener as usize) {
+            return sink.retype(At { index: opener, production }, target).map_err(Failure::Sink);
+        }
+        let slot = self.scratch.slots.get(self.depth.wrapping_sub(1)).copied().unwrap_or(0);
+        let production = self.unlisted(opener, slot);
+        sink.retype(At { index: opener, production: &production }, target).map_err(Failure::Sink)
+    }
+
+    /// The declared type of an element.
+    fn declared(&self, opener: u16) -> u16 {
+        let listed = self.tables.productions.get(opener as usize);
+        listed.map_or_else(|| self.unlisted(opener, 0).target, |p| p.target)
+    }
+
+    /// The value of `xsi:type`, with what stands for an element of that type in the place of `opener`. If that is
+    /// another element of a substitution group it says the same without naming its type.
+    fn typed<S: Sink>(&mut self, opener: u16, sink: &mut S) -> Outcome<(u16, u16), S::Error> {
         let from = self.reader.position();
         let (uri, local) = self.qualified_name(true)?;
         if self.reader.overrun() {
@@ -131,32 +178,24 @@ impl<'g> Run<'_, 'g> {
             let found = types.get(target as usize);
             found.is_some_and(|t| t.name == local && uris.get(t.uri as usize).is_some_and(|u| *u == uri))
         };
+        let declared = self.declared(opener);
+        let extends = |target: u16| named(target) && self.grammar.extends(target, declared);
         let place = tables.states.iter().find(|s| (s.first..s.first + u16::from(s.count)).contains(&opener));
-        let declared = tables.productions.get(opener as usize);
+        let slot = tables.productions.get(opener as usize).map(|p| p.slot);
         for index in place.map_or(0..0, |s| s.first..s.first + u16::from(s.count)) {
             let Some(production) = tables.productions.get(index as usize) else { break };
-            let fits = declared.is_some_and(|d| d.slot == production.slot && self.derives(production, d));
-            if fits && production.record != ABSTRACT && named(production.target) {
-                return Ok(At { index, production });
+            let fits = production.kind == Kind::Complex && slot == Some(production.slot);
+            if fits && production.record != ABSTRACT && extends(production.target) {
+                return Ok((index, production.target));
             }
+        }
+        let found = (0u16..).zip(types.iter()).find(|(index, t)| !t.is_abstract && extends(*index));
+        if let Some((target, _)) = found {
+            return Ok((opener, target));
         }
         let name = self.opener_name(opener);
-        let detail = format!("{name}: xsi:type {{{uri}}}{local}, for which there is no element in its place");
+        let detail = format!("{name}: xsi:type {{{uri}}}{local}, which does not extend its type");
         Err(self.fault(Fault::Undeclared, detail))
-    }
-
-    /// Whether the complex type of one production is that of the other or extends it.
-    fn derives(&self, production: &Production, from: &Production) -> bool {
-        let mut target = production.target;
-        // No more steps than there are types: tables that were made elsewhere could go in circles.
-        for _ in 0..self.grammar.types.len() {
-            if target == from.target {
-                return production.kind == Kind::Complex;
-            }
-            let Some(element) = self.grammar.types.get(target as usize) else { break };
-            target = element.base;
-        }
-        false
     }
 
     pub(super) fn right_behind_start_tag(&self) -> bool {
@@ -246,7 +285,7 @@ impl<'g> Run<'_, 'g> {
 }
 
 /// The second-level productions of a state, in order (EXI 1.0, section 8.5.4.4).
-fn second_level(run: &[Production], start: bool, first: bool) -> Vec<&'static str> {
+pub(crate) fn second_level(run: &[Production], start: bool, first: bool) -> Vec<&'static str> {
     let [end, typed, nil, attribute, untyped, element, text] = SECOND_LEVEL;
     let mut names = Vec::with_capacity(SECOND_LEVEL.len());
     if !run.iter().any(|p| p.kind == Kind::EndElement) {
@@ -262,7 +301,7 @@ fn second_level(run: &[Production], start: bool, first: bool) -> Vec<&'static st
     names
 }
 
-const XSI_TYPE: &str = "xsi:type";
+pub(crate) const XSI_TYPE: &str = "xsi:type";
 
 const SECOND_LEVEL: [&str; 7] = [
     "an end",
