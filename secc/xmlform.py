@@ -179,22 +179,23 @@ class XmlForm:
 
 def _parsed(text: str | bytes) -> ET.Element:
     """The root of a document, in which the value of each ``xsi:type`` has its namespace in braces."""
-    parser = ET.XMLPullParser(("start-ns", "start", "end-ns"))
+    parser: ET.XMLPullParser[ET.Element] = ET.XMLPullParser(("start-ns", "start", "end-ns"))
     parser.feed(text)
     parser.close()
     spaces = [("", "")]
     root = None
-    for event, found in parser.read_events():
-        if event == "start-ns":
-            spaces.append(found)
-        elif event == "end-ns":
-            spaces.pop()
-        else:
+    for event in parser.read_events():
+        found = event[-1]
+        if isinstance(found, ET.Element):
             root = found if root is None else root
             if _TYPE in found.attrib:
                 prefix, _, local = found.attrib[_TYPE].strip().rpartition(":")
                 uri = next((uri for known, uri in reversed(spaces) if known == prefix), "?")
-                found.attrib[_TYPE] = f"{{{uri}}}{local}" if uri else local
+                found.attrib[_TYPE] = f"{{{uri}}}{local}"
+        elif isinstance(found, tuple):
+            spaces.append(found)
+        else:
+            spaces.pop()
     assert root is not None  # the parser found a whole document
     return root
 

@@ -618,6 +618,49 @@ def test_an_element_that_names_its_type_is_the_message_of_that_type() -> None:
     assert "{urn:iso:15118:2:2013:MsgDataTypes}DC_EVSEStatusType" in [piece.value for piece in pieces]
 
 
+def charge_service() -> iso2.ChargeService:
+    mode = iso2.SupportedEnergyTransferMode(energy_transfer_mode=(iso2.EnergyTransferMode.DC_EXTENDED,))
+    return iso2.ChargeService(
+        service_id=1,
+        service_category=iso2.ServiceCategory.EV_CHARGING,
+        free_service=True,
+        supported_energy_transfer_mode=mode,
+    )
+
+
+def test_an_element_of_a_type_that_extends_its_own_names_it() -> None:
+    service = charge_service()
+    response = iso2.ServiceDiscoveryRes(
+        response_code=iso2.ResponseCode.OK,
+        payment_option_list=iso2.PaymentOptionList(payment_option=(iso2.PaymentOption.CONTRACT,)),
+        charge_service=service,
+        service_list=iso2.ServiceList(service=(service,)),
+    )
+    # ServiceList/Service with xsi:type="ChargeServiceType", as EXIficient writes it.
+    stream = "8098004051c00020048283212e00140090506480"
+    assert exi.ISO2.encode(message(response, b"\x01")).hex() == stream
+    assert exi.ISO2.decode(bytes.fromhex(stream)) == message(response, b"\x01")
+
+
+def test_an_abstract_element_where_any_may_stand_names_its_type() -> None:
+    din = codec("din").module
+    status = din.DCEVStatus(ev_ready=True, ev_error_code=din.DCEVErrorCode.NO_ERROR, ev_ress_soc=5)
+    full = "{urn:din:70121:2012:MsgDataTypes}EVStatus"
+    held = xmldsig.Object(content=(Item(full, status),))
+    assert encode("din", "Object", held).hex() == "8050dc01221c0074a000a2"
+    assert decode("din", bytes.fromhex("8050dc01221c0074a000a2"))[0] == held
+    assert encode("din", "EVStatus", status).hex() == "803f0e003a500050"
+    assert decode("din", bytes.fromhex("803f0e003a500050"))[:2] == (status, "EVStatus")
+
+
+def test_an_element_of_an_unrelated_type_is_refused() -> None:
+    listed = iso2.ServiceList(service=(physical(1, iso2.UnitSymbol.A),))  # type: ignore[arg-type]
+    with pytest.raises(EncodeError, match=r"PhysicalValue in field 0; .* expected Service"):
+        encode("iso2", "ServiceList", listed, fragment=True)
+    with pytest.raises(EncodeError, match="V2GMessage found, Object expected"):
+        encode("iso2", "Object", message(iso2.SessionSetupReq(evcc_id=b"")))
+
+
 def test_a_declared_type_that_is_named_again_changes_nothing() -> None:
     typed = bytes.fromhex("80980200000000000000001160065c007800010800")
     assert exi.ISO2.encode(exi.ISO2.decode(typed)).hex() == "809802000000000000000011600400010800"

@@ -153,6 +153,20 @@ def test_content_that_is_no_element_of_a_repeated_choice_is_refused() -> None:
         exi.XMLDSIG.json_form.to_value(data)
 
 
+def test_a_type_that_extends_the_declared_one_is_named() -> None:
+    mode = {"EnergyTransferMode": ["DC_extended"]}
+    plain = {"ServiceID": 1, "ServiceCategory": "EVCharging", "FreeService": True}
+    data = {"Service": {"xsi:type": "ChargeServiceType", **plain, "SupportedEnergyTransferMode": mode}}
+    form = exi.ISO2.json_form
+    _, service = form.to_value(data)
+    assert type(service) is iso2.ChargeService
+    assert form.from_value("Service", service) == data
+    with pytest.raises(EncodeError, match=r"V2G_MessageType is no type that extends that of Service"):
+        form.to_value({"Service": {"xsi:type": "V2G_MessageType", **plain}})
+    with pytest.raises(EncodeError, match="MessageHeader found, Service expected"):
+        form.from_value("Service", STOP.header)
+
+
 def test_a_value_of_no_alternative_is_refused() -> None:
     wrong = iso2.V2GMessage(header=STOP.header, body=STOP.header)  # type: ignore[arg-type]
     with pytest.raises(EncodeError, match="MessageHeader found, one of AuthorizationReq, AuthorizationRes"):

@@ -118,6 +118,48 @@ def test_what_xml_cannot_carry_between_elements_is_refused_too() -> None:
         exi.XMLDSIG.xml_form.to_xml("Object", mixed)
 
 
+SERVICES = """\
+<n1:ServiceList xmlns:n1="urn:iso:15118:2:2013:MsgBody" xmlns:n2="urn:iso:15118:2:2013:MsgDataTypes" \
+xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">
+  <n2:Service xsi:type="n2:ChargeServiceType">
+    <n2:ServiceID>1</n2:ServiceID>
+    <n2:ServiceCategory>EVCharging</n2:ServiceCategory>
+    <n2:FreeService>true</n2:FreeService>
+    <n2:SupportedEnergyTransferMode>
+      <n2:EnergyTransferMode>DC_extended</n2:EnergyTransferMode>
+    </n2:SupportedEnergyTransferMode>
+  </n2:Service>
+</n1:ServiceList>
+"""
+
+
+def test_a_type_that_extends_the_declared_one_is_named() -> None:
+    mode = iso2.SupportedEnergyTransferMode(energy_transfer_mode=(iso2.EnergyTransferMode.DC_EXTENDED,))
+    service = iso2.ChargeService(
+        service_id=1,
+        service_category=iso2.ServiceCategory.EV_CHARGING,
+        free_service=True,
+        supported_energy_transfer_mode=mode,
+    )
+    services = iso2.ServiceList(service=(service,))
+    assert exi.ISO2.xml_form.to_xml("ServiceList", services) == SERVICES
+    assert exi.ISO2.xml_form.from_xml(SERVICES) == ("ServiceList", services)
+    other = SERVICES.replace("n2:Service ", 'n2:Service xmlns="urn:iso:15118:2:2013:MsgDataTypes" ')
+    assert exi.ISO2.xml_form.from_xml(other.replace('"n2:Charge', '"Charge')) == ("ServiceList", services)
+
+
+@pytest.mark.parametrize("named", ["n1:ChargeServiceType", "ChargeServiceType", "n2:ServiceTagType"])
+def test_a_type_that_does_not_extend_the_declared_one_is_refused(named: str) -> None:
+    with pytest.raises(EncodeError, match="is no type that extends that of Service"):
+        exi.ISO2.xml_form.from_xml(SERVICES.replace("n2:ChargeServiceType", named))
+
+
+def test_a_value_of_another_class_is_refused_and_not_cut_to_what_fits() -> None:
+    info = iso2.ServiceList(service=(iso2.MeterInfo(meter_id="1"),))  # type: ignore[arg-type]
+    with pytest.raises(EncodeError, match="MeterInfo found, Service expected"):
+        exi.ISO2.xml_form.to_xml("ServiceList", info)
+
+
 def test_a_carriage_return_stays_one() -> None:
     request = iso2.V2GMessage(
         header=iso2.MessageHeader(session_id=b""), body=iso2.ServiceDiscoveryReq(service_scope="a\r\nb")
