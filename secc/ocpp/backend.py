@@ -104,6 +104,7 @@ class OcppBackend(CertificatePorts):
     ) -> None:
         """`tell` takes what a log should say, `listen` every message, `on_reset` what a restart means here.
 
+        What the store remembers is taken up here; a transaction that was open is written down as ended.
         Raises ConfigError when the store cannot be opened.
         """
         settings = config.ocpp
@@ -127,11 +128,13 @@ class OcppBackend(CertificatePorts):
             clock=clock,
         )
         super().__init__(self.talk, settings)
+        self._remember()  # before anybody may charge: a transaction that begins must not be overwritten
+        self.write(self.transactions.recovered(self.talk.now, offline=True))
 
     # --- life ----------------------------------------------------------------------------------------------
 
     def _begin_empty(self) -> None:
-        """What is remembered comes later, with `run`."""
+        """What is remembered is put over this."""
         config = self.config
         self.memory = authorising.Memory()
         self.profiles: tuple[Profile, ...] = ()
@@ -165,9 +168,7 @@ class OcppBackend(CertificatePorts):
         self.controller = controller
 
     async def run(self) -> None:
-        """Until cancelled. Everything that was remembered is taken up first."""
-        await self.talk.stored(self._remember)
-        self.write(self.transactions.recovered(self.talk.now, offline=True))
+        """Until cancelled."""
         tasks = [asyncio.create_task(self.talk.run()), asyncio.create_task(self._watch())]
         try:
             await asyncio.gather(*tasks)

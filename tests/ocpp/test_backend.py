@@ -21,7 +21,7 @@ from secc.ocpp.signing import V2G, Signing
 from secc.ocpp.words import IdToken, Payload
 from secc.pki.issuing import make_request, new_key
 from secc.pki.profiles import Kind
-from secc.sim import SimulatedAcEvse
+from secc.sim import SimulatedAcEvse, SimulatedCable
 from tests.ocpp.support import BOTH, STATION, Certificates, eim_config, knowing, line, station
 
 V201, V16 = BOTH
@@ -191,6 +191,29 @@ def test_a_memory_that_makes_no_sense_is_forgotten(tmp_path: Path) -> None:
             assert running.backend.profiles == ()
             assert running.backend.memory.list_version == 0
             assert running.backend.transactions.interval == 60.0
+
+    asyncio.run(run())
+
+
+def test_what_begins_before_the_line_runs_is_kept(tmp_path: Path) -> None:
+    async def run() -> None:
+        backend = OcppBackend(eim_config("ws://127.0.0.1:9", store=tmp_path))
+        backend.controller = SimulatedAcEvse(SimulatedCable())
+        backend.begin(IdToken("CARD"))
+        begun = backend.transactions.open
+        assert begun is not None
+        line = asyncio.create_task(backend.run())
+        async with asyncio.timeout(30):
+            while not await backend.talk.stored(backend.store.__len__):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        still = backend.transactions.open
+        assert still is not None
+        assert still.id == begun.id
+        line.cancel()
+        await asyncio.wait([line])
+        again = OcppBackend(eim_config("ws://127.0.0.1:9", store=tmp_path))
+        assert again.transactions.open is None  # ended, as after any restart
+        again.store.close()
 
     asyncio.run(run())
 
