@@ -95,7 +95,24 @@ class Generator:
         self.enums = dict(zip(enums, self.module.ENUMS, strict=True))
         self.flat = {entry.name for entry in self.tables.types if entry.flat}
         self.without, self.always, self.only = without, always, only
-        self.odd, self.mixed_text, self.wildcards, self.extended = odd, mixed_text, wildcards, extended
+        self.odd, self.mixed_text = odd, mixed_text
+        bases = {
+            t.name: {base.name for base in self.grammars.lineage(t)}
+            for t in self.schema.complex.values()
+            if not t.abstract
+        }
+        self.types = {
+            declared: [name for name in bases if name == declared or (extended and declared in bases[name])]
+            for declared in self.schema.complex
+        }
+        self.fillers = [
+            e.name
+            for e in self.schema.elements.values()
+            if wildcards
+            and not e.abstract
+            and not (len(self.schema.namespaces) == 1 and e.name.local in _NEED_OTHERS)
+            and self.actual(e.type)
+        ]
 
     def roots(self) -> list[QName]:
         """The global elements that are messages."""
@@ -191,24 +208,12 @@ class Generator:
 
     def fitting(self, wildcard: Wildcard, ct: ComplexType) -> list[QName]:
         """The global elements that may stand for a wildcard in `ct`."""
-        if not self.wildcards:
-            return []
-        return [
-            e.name
-            for e in self.schema.elements.values()
-            if not e.abstract
-            and not (len(self.schema.namespaces) == 1 and e.name.local in _NEED_OTHERS)
-            and self.actual(e.type)
-            and (wildcard.constraint != "##other" or e.name.uri != ct.name.uri)
-        ]
+        others = wildcard.constraint == "##other"
+        return [name for name in self.fillers if not others or name.uri != ct.name.uri]
 
     def actual(self, declared: QName) -> list[QName]:
         """The types that an element may have."""
-        if declared not in self.schema.complex:
-            return [declared]
-        types = [t for t in self.schema.complex.values() if self.extended or t.name == declared]
-        lineage = self.grammars.lineage
-        return [t.name for t in types if not t.abstract and any(b.name == declared for b in lineage(t))]
+        return self.types.get(declared, [declared])
 
     def occurrences(self, particle: Particle, rng: random.Random, depth: int) -> list[tuple[QName, Value]]:
         alternatives = self.grammars.alternatives(particle)
