@@ -15,7 +15,7 @@ EXTRA = $(PY) -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-cpo cpo-scale cpo-fuzz conformance conformance-peer test check style generated rust coverage docs examples interop scanner oracles fuzz bench bench-write bench-check \
-  differential soak walk mutants memcheck fuzz-rust fuzz-binding fuzz-slac fuzz-smoke build clean
+  differential soak walk mutants memcheck sanitize fuzz-rust fuzz-binding fuzz-slac fuzz-smoke build clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort | expand -t 12
@@ -164,6 +164,10 @@ fuzz-slac: setup  ## frames and matching under atheris, SECONDS_EACH
 
 memcheck: setup  ## the extension under valgrind, with good and with broken streams: a minute
 	$(PY) -m tools.memcheck
+
+sanitize: setup  ## the extension under AddressSanitizer and ThreadSanitizer: two minutes (nightly Rust, gcc)
+	$(PY) -m tools.sanitize address
+	$(PY) -m tools.sanitize thread
 
 fuzz-smoke: setup  ## both for 30 seconds each target; skips with a reason where the tools are missing
 	tools/fuzz.sh 30

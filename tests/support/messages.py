@@ -273,7 +273,7 @@ def _levels(value: Value) -> int:
 
 
 def _integer(found: Datatype, rng: random.Random) -> int:
-    low, high = (found.low, found.high) if found.kind != "big" else (-(1 << 130), 1 << 130)
+    low, high = (found.low, found.high) if found.kind != "big" else (1 - (1 << 160), (1 << 160) - 1)
     near = [0, 1, -1, 127, 128, 16383, 16384, low, high, high - 1]
     values = [v for v in near if low <= v <= high]
     return rng.choice([rng.choice(values), rng.randint(low, high)])

@@ -197,6 +197,10 @@ fn the_magnitude_of_a_large_integer_is_read_in_whole() {
     assert_eq!(read(&format!("0{}", ones(18, "00000011"))), Ok((false, vec![0xFF; 16])));
     assert_eq!(read(&format!("1{}", ones(17, "01111111"))), Ok((true, [&[0x40][..], &[0; 15]].concat())));
     assert_eq!(read(&format!("0{}", ones(22, "00111111"))), Ok((false, vec![0xFF; 20])));
+    assert_eq!(read(&format!("0{}01000000", "10000000".repeat(22))), Err(Kind::IntegerTooLarge), "21 octets");
+    let less = format!("11111110{}", ones(21, "00111111"));
+    assert_eq!(read(&format!("1{less}")), Ok((true, vec![0xFF; 20])), "one more is added");
+    assert_eq!(read(&format!("1{}", ones(22, "00111111"))), Err(Kind::IntegerTooLarge), "and carries");
     assert_eq!(read(&format!("0{}", ones(23, "00000000"))), Err(Kind::IntegerTooLarge), "24 groups");
     assert_eq!(
         read(&format!("0{}00000000", "10000000".repeat(22))),

@@ -230,7 +230,7 @@ impl<'a> Run<'a, '_> {
         Err(self.too_large(name))
     }
 
-    /// xs:integer: the magnitude goes to the scratch memory, most significant octet first.
+    /// xs:integer of at most 20 octets: the magnitude goes to the scratch memory, most significant octet first.
     pub(super) fn big<E>(&mut self, name: u16) -> Outcome<bool, E> {
         let negative = self.reader.bits(1) == 1;
         let mut low = 0u128;
@@ -252,6 +252,9 @@ impl<'a> Run<'a, '_> {
                     let (sum, carry) = low.overflowing_add(1);
                     low = sum;
                     high += u64::from(carry);
+                }
+                if high >> 32 != 0 {
+                    break;
                 }
                 let magnitude = &mut self.scratch.magnitude;
                 magnitude.clear();
