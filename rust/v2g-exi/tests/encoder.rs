@@ -506,3 +506,57 @@ fn a_field_of_a_record_is_not_cut_to_fit() {
         assert!(encoder.record(code, production, values).is_err(), "{field} {values:?}");
     }
 }
+
+// --- elements that name their type ---
+
+impl Steps {
+    /// The present state: number of the production of an element.
+    fn index(&self, name: &str) -> u16 {
+        let wanted = self.find(name).1;
+        let found = self.set.productions.iter().position(|production| std::ptr::eq(production, wanted));
+        u16::try_from(found.expect("listed")).expect("few")
+    }
+
+    /// Starts an element and says its type.
+    fn typed(mut self, element: &str, name: &str) -> Self {
+        let found = self.set.types.iter().position(|one| one.name == name).expect("declared");
+        let index = self.index(element);
+        self.encoder.open_at_as(index, u16::try_from(found).expect("few")).expect("legal");
+        self
+    }
+}
+
+#[test]
+fn an_abstract_element_of_a_named_type_is_read_as_the_element_of_that_type() {
+    let status = |steps: Steps| {
+        let steps = steps.with("NotificationMaxDelay", Given::Integer(0));
+        let steps = steps.with("EVSENotification", Given::Literal(0));
+        steps.with("EVSEStatusCode", Given::Literal(1)).end().end().stream()
+    };
+    let answer = || Steps::fragment("iso2", "PowerDeliveryRes").with("ResponseCode", Given::Literal(0));
+    let named = status(answer().typed("EVSEStatus", "DC_EVSEStatusType"));
+    let plain = status(answer().inside("DC_EVSEStatus"));
+    assert!(named.len() > plain.len());
+    let tape = decode_strictly(grammar("iso2"), &named, true).expect("valid");
+    assert_eq!(hex(&tape.encode(grammar("iso2"), SPECIFIED, Vec::new()).expect("encodes")), hex(&plain));
+}
+
+#[test]
+fn an_element_that_names_its_own_type_is_that_element_and_not_one_beside_it() {
+    let limits = |named: bool| {
+        let steps = Steps::fragment("iso2", "DC_EVChargeParameter").inside("DC_EVStatus");
+        let steps = steps.with("EVReady", Given::Boolean(true)).with("EVErrorCode", Given::Literal(0));
+        let steps = steps.with("EVRESSSOC", Given::Integer(50)).end();
+        let physical = |steps: Steps| {
+            let steps = steps.with("Multiplier", Given::Integer(0)).with("Unit", Given::Literal(4));
+            steps.with("Value", Given::Integer(400)).end()
+        };
+        let steps = physical(steps.inside("EVMaximumCurrentLimit"));
+        let voltage = "EVMaximumVoltageLimit";
+        let steps = if named { steps.typed(voltage, "PhysicalValueType") } else { steps.inside(voltage) };
+        physical(steps).end().stream()
+    };
+    let tape = decode_strictly(grammar("iso2"), &limits(true), true).expect("valid");
+    let again = tape.encode(grammar("iso2"), SPECIFIED, Vec::new()).expect("encodes");
+    assert_eq!(hex(&again), hex(&limits(false)));
+}
