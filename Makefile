@@ -141,9 +141,10 @@ soak: setup  ## PLUG_INS cars one after the other on a bad power line
 	SOAK=$(PLUG_INS) $(PY) -m pytest -q -s tests/aio/test_plc_soak.py --timeout=3600
 
 SECONDS_EACH ?= 600
+SEED ?= 0
 
 fuzz-rust:  ## the codec under libFuzzer, SECONDS_EACH for each target (nightly Rust, cargo-fuzz)
-	tools/fuzz.sh $(SECONDS_EACH)
+	tools/fuzz.sh $(SECONDS_EACH) $(SEED)
 
 # Here a random message that fails need not be made small, which takes longer than to find it.
 mutants:  ## mutation testing of the codec, SHARD=0/8 for an eighth: two hours (cargo-mutants)
@@ -153,7 +154,7 @@ fuzz-binding: setup  ## the Python binding under atheris, SECONDS_EACH
 	$(call EXTRA,fuzz) > $(VENV)/fuzz.txt
 	@if $(PY) -m pip install --quiet --disable-pip-version-check -r $(VENV)/fuzz.txt; then \
 	  $(PY) tools/fuzz_seeds.py build/fuzz-seeds && mkdir -p build/fuzz-corpus && \
-	  PYTHONPATH=. $(PY) tools/fuzz_binding.py -max_total_time=$(SECONDS_EACH) -max_len=8192 -print_final_stats=1 \
+	  PYTHONPATH=. $(PY) tools/fuzz_binding.py -seed=$(SEED) -max_total_time=$(SECONDS_EACH) -max_len=8192 -print_final_stats=1 \
 	    -verbosity=0 build/fuzz-corpus build/fuzz-seeds; \
 	else echo "fuzz-binding skipped: no atheris for this Python"; fi
 
@@ -169,9 +170,9 @@ sanitize: setup  ## the extension under AddressSanitizer and ThreadSanitizer: tw
 	$(PY) -m tools.sanitize address
 	$(PY) -m tools.sanitize thread
 
-fuzz-smoke: setup  ## both for 30 seconds each target; skips with a reason where the tools are missing
-	tools/fuzz.sh 30
-	$(MAKE) fuzz-binding SECONDS_EACH=30
+fuzz-smoke: setup  ## both for 30 seconds each target, from one seed; skips with a reason where the tools are missing
+	tools/fuzz.sh 30 1
+	$(MAKE) fuzz-binding SECONDS_EACH=30 SEED=1
 
 bench: setup  ## figures of the codec beside others: times, instructions, size (Linux, valgrind)
 	$(PY) -m tools.bench
