@@ -67,6 +67,16 @@ def test_the_link_reaches_the_station() -> None:
     assert bench.sequence.state is PilotState.CONNECTED
 
 
+def test_a_link_that_is_told_again_while_basic_charging_begins_reaches_the_station_once() -> None:
+    bench = Bench()
+    bench.connect()
+    bench.put(p.BasicWanted())
+    bench.put(p.LinkUp())
+    assert not [output for output in bench.take() if isinstance(output, p.StationLink)]
+    bench.put(p.LinkDown("lost"))
+    assert p.StationLink(up=False, reason="lost") in bench.take()
+
+
 @pytest.mark.req("V2G3-M06-05", "V2G3-M06-07", "V2G3-M06-09")
 def test_an_ac_ev_that_does_not_begin_is_woken_twice_and_then_charged_basically() -> None:
     bench = Bench()

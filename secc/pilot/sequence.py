@@ -269,8 +269,9 @@ class PilotSequence:
         elif self.state not in (PilotState.BASIC, PilotState.STEP_X1):
             return
         self._silences = 0
-        self._link_since = self._now
-        self._outputs.append(StationLink(up=True))
+        if self._link_since is None:  # it may be told again
+            self._link_since = self._now
+            self._outputs.append(StationLink(up=True))
 
     def _link_down(self, reason: str, *, failed: bool) -> None:
         if failed:
