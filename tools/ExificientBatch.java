@@ -28,9 +28,9 @@ import org.xml.sax.helpers.XMLFilterImpl;
 /**
  * EXIficient without the JSON layer of EXICodec, for many messages.
  *
- * Argument: the class of the jar that holds the grammars, or an XSD file to compile. Standard input: lines of stream (hex) and document (base64), separated by a
- * tab. Each is answered with "same", or with what differs: the document must be encoded to the stream, and the stream
- * decoded to the content of the document.
+ * Argument: the class of the jar that holds the grammars, or an XSD file to compile. Standard input: lines of stream
+ * (hex) and document (base64), separated by a tab. Each is answered with "same", or with what differs: the document
+ * must be encoded to the stream, and the stream decoded to the content of the document.
  */
 public final class ExificientBatch {
     private static final String XSI = "http://www.w3.org/2001/XMLSchema-instance";

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from secc.schema.notation import (
     UNBOUNDED,
@@ -169,6 +170,15 @@ class Grammars:
         """The type and the complex types it extends, base first."""
         base = self.schema.complex.get(ct.base) if ct.base else None
         return [*(self.lineage(base) if base else []), ct]
+
+    @cached_property
+    def extensions(self) -> dict[QName, list[QName]]:
+        """The types that extend each complex type, directly or not."""
+        found: dict[QName, list[QName]] = {name: [] for name in self.schema.complex}
+        for ct in self.schema.complex.values():
+            for base in self.lineage(ct)[:-1]:
+                found[base.name].append(ct.name)
+        return found
 
     def attributes(self, ct: ComplexType) -> list[Attribute]:
         """All attributes in event code order."""

@@ -32,6 +32,7 @@ from secc.schema.notation import (
 _X = f"{{{XS}}}"
 _PASSED_OVER = {"annotation", "import", "key", "keyref", "unique"}
 _GROUPS = ("group", "attributeGroup")
+_BESIDE_CONTENT = ("attribute", "attributeGroup", "annotation", "simpleContent", "complexContent")
 
 
 def read(path: Path, prefix: str) -> tuple[Namespace, dict[str, str]]:
@@ -269,11 +270,7 @@ class _Reader:
                 group = self.group(child, name)
             elif kind == "group":
                 group = self.named_group(child, name)
-            elif kind not in ("attribute", "attributeGroup") and kind not in (
-                "annotation",
-                "simpleContent",
-                "complexContent",
-            ):
+            elif kind not in _BESIDE_CONTENT:
                 raise self.fault(f"{where}: {kind}")
         self.space.complex[name] = ComplexType(
             name,

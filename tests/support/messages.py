@@ -96,14 +96,13 @@ class Generator:
         self.flat = {entry.name for entry in self.tables.types if entry.flat}
         self.without, self.always, self.only = without, always, only
         self.odd, self.mixed_text = odd, mixed_text
-        bases = {
-            t.name: {base.name for base in self.grammars.lineage(t)}
-            for t in self.schema.complex.values()
-            if not t.abstract
-        }
         self.types = {
-            declared: [name for name in bases if name == declared or (extended and declared in bases[name])]
-            for declared in self.schema.complex
+            declared: [
+                name
+                for name in (declared, *(extensions if extended else ()))
+                if not self.schema.complex[name].abstract
+            ]
+            for declared, extensions in self.grammars.extensions.items()
         }
         self.fillers = [
             e.name

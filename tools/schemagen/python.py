@@ -115,19 +115,14 @@ class Module:
         if slot.kind == ITEMS:
             return "tuple[Item, ...] = ()"
         declared = [t for _, t in slot.types]
-        types = [*declared, *(t for name in declared for t in self.extensions(name))]
+        extensions = self.tables.grammars.extensions  # an element may be of these by ``xsi:type``
+        types = [*declared, *(t for name in declared for t in extensions.get(name, ()))]
         inner = " | ".join(dict.fromkeys(self.value_type(t) for t in types if not self.abstract(t)))
         if slot.kind == LIST:
             return f"tuple[{inner}, ...]" + ("" if slot.required else " = ()")
         if not inner:
             return "None = None"
         return inner + ("" if slot.required else " | None = None")
-
-    def extensions(self, name: QName) -> list[QName]:
-        """The types that extend a type: its element may be of them by ``xsi:type``."""
-        lineage = self.tables.grammars.lineage
-        types = self.schema.complex.values()
-        return [t.name for t in types if t.name != name and any(base.name == name for base in lineage(t))]
 
     def abstract(self, name: QName) -> bool:
         ct = self.schema.complex.get(name)

@@ -67,10 +67,7 @@ pub(crate) fn productions<'g>(grammar: &'g Grammar, entry: &Type) -> impl Iterat
     let next = grammar.types.iter().map(|t| t.start).filter(|s| *s > entry.start).min();
     let end = next.map_or(grammar.states.len(), |n| n as usize);
     let states = grammar.states.get(entry.start as usize..end).unwrap_or(&[]);
-    states.iter().flat_map(|state| {
-        let run = state.first as usize..state.first as usize + state.count as usize;
-        grammar.productions.get(run).unwrap_or(&[])
-    })
+    states.iter().flat_map(|state| state.run(&grammar.productions))
 }
 
 fn type_layout(grammar: &Grammar, entry: &Type) -> TypeLayout {

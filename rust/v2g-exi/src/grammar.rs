@@ -127,6 +127,15 @@ pub struct State {
     pub start: bool,
 }
 
+impl State {
+    /// Its productions, among all of a grammar.
+    #[inline(always)]
+    pub fn run<'g>(&self, productions: &'g [Production]) -> &'g [Production] {
+        let first = self.first as usize;
+        productions.get(first..first + self.count as usize).unwrap_or(&[])
+    }
+}
+
 /// Representation of a simple value (EXI 1.0, section 7.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DatatypeKind {

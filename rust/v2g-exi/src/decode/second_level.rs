@@ -44,8 +44,7 @@ impl<'g> Run<'_, 'g> {
         let Some(state) = self.tables.states.get(self.frame.state as usize).copied() else {
             return Err(self.broken());
         };
-        let run = state.first as usize..state.first as usize + state.count as usize;
-        let run = self.tables.productions.get(run).unwrap_or(&[]);
+        let run = state.run(self.tables.productions);
         let what = self.second_level(state, code, sink)?;
         if what == XSI_TYPE {
             let opener = self.frame.opener;
@@ -84,8 +83,7 @@ impl<'g> Run<'_, 'g> {
         }
         let from = self.reader.position();
         sink.step(from - u64::from(state.bits), from, Step::Code(code, code + 1, None));
-        let run = state.first as usize..state.first as usize + state.count as usize;
-        let run = self.tables.productions.get(run).unwrap_or(&[]);
+        let run = state.run(self.tables.productions);
         let names = second_level(run, state.start, state.start && self.right_behind_start_tag());
         let width = names.len().next_power_of_two().trailing_zeros();
         let second = self.reader.bits(width) as usize;
@@ -265,8 +263,7 @@ impl<'g> Run<'_, 'g> {
     fn attribute_name(&self, type_index: u16, slot: u8) -> u16 {
         let start = self.grammar.types.get(type_index as usize).map_or(0, |t| t.start);
         let state = self.tables.states.get(start as usize).copied();
-        let run = state.map_or(0..0, |s| s.first as usize..s.first as usize + s.count as usize);
-        let mut run = self.tables.productions.get(run).unwrap_or(&[]).iter();
+        let mut run = state.map_or(&[][..], |s| s.run(self.tables.productions)).iter();
         run.find(|p| p.kind == Kind::Attribute && p.slot == slot).map_or(NO_NAME, |p| p.name)
     }
 

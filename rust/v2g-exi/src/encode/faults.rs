@@ -44,9 +44,8 @@ impl Encoder<'_> {
         let Ok(state) = self.state() else {
             return "nothing".into();
         };
-        let first = state.first as usize;
-        let run = self.tables.productions.get(first..first + state.count as usize).unwrap_or(&[]);
-        let names: Vec<&str> = run
+        let names: Vec<&str> = state
+            .run(self.tables.productions)
             .iter()
             .map(|p| match p.kind {
                 Kind::EndElement => "the end",

@@ -94,9 +94,7 @@ impl<'g> Encoder<'g> {
     #[inline(always)]
     pub fn find(&self, slot: u8, wanted: impl Fn(&Production) -> bool) -> Outcome<(u16, &'g Production)> {
         let state = self.state()?;
-        let first = state.first as usize;
-        let run = self.tables.productions.get(first..first + state.count as usize).unwrap_or(&[]);
-        for (code, production) in run.iter().enumerate() {
+        for (code, production) in state.run(self.tables.productions).iter().enumerate() {
             if production.slot == slot && production.kind != Kind::EndElement && wanted(production) {
                 return Ok((code as u16, production));
             }
@@ -110,8 +108,12 @@ impl<'g> Encoder<'g> {
         if production.record == ABSTRACT || production.kind != Kind::Complex {
             return Err(self.fault(production.name, "is abstract and cannot be written".into()));
         }
-        let bits = self.state()?.bits;
-        self.writer.bits(code.into(), bits.into());
+        self.start(code, production)
+    }
+
+    #[inline(always)]
+    fn start(&mut self, code: u16, production: &Production) -> Outcome<()> {
+        self.writer.bits(code.into(), self.state()?.bits.into());
         self.advance(production)?;
         self.push_state(production.start, production.name, Mode::Plain)
     }

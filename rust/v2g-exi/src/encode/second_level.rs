@@ -9,9 +9,7 @@ impl Encoder<'_> {
     /// Starts the element of `production` as one of type `type_index`, which extends the declared one.
     #[cold]
     pub fn open_as(&mut self, code: u16, production: &Production, type_index: u16) -> Outcome<()> {
-        self.writer.bits(code.into(), self.state()?.bits.into());
-        self.advance(production)?;
-        self.push_state(production.start, production.name, Mode::Plain)?;
+        self.start(code, production)?;
         self.retype(type_index)
     }
 
@@ -26,9 +24,7 @@ impl Encoder<'_> {
         if self.frame.mode != Mode::Plain {
             return Err(self.fault(NO_NAME, "cannot name its type here".into()));
         }
-        let first = state.first as usize;
-        let run = self.tables.productions.get(first..first + state.count as usize).unwrap_or(&[]);
-        let names = second_level(run, state.start, true);
+        let names = second_level(state.run(self.tables.productions), state.start, true);
         let code = names.iter().position(|what| *what == XSI_TYPE).unwrap_or(0);
         self.writer.bits(state.count.into(), state.bits.into());
         self.writer.bits(code as u64, names.len().next_power_of_two().trailing_zeros());
@@ -84,8 +80,7 @@ impl Encoder<'_> {
 
     pub(super) fn any_slot(&self) -> Outcome<u8> {
         let state = self.state()?;
-        let first = state.first as usize;
-        let run = self.tables.productions.get(first..first + state.count as usize).unwrap_or(&[]);
+        let run = state.run(self.tables.productions);
         let any = run.iter().find(|p| p.kind == Kind::Any);
         any.map(|p| p.slot).ok_or_else(|| self.misplaced(0))
     }
