@@ -178,9 +178,8 @@ class _Show:
 
     async def _enrol(self, evse_id: str) -> None:
         name, key = evse_id.replace("*", "-"), new_key()
-        secc_id = f"DEABCS{evse_id[-2:]}".ljust(39, "0")
         request = make_request(
-            key, Kind.SECC_LEAF, common_name=secc_id, organization="Demo only", country="DE"
+            key, Kind.SECC_LEAF, common_name=f"DEABCS{name}", organization="Demo only", country="DE"
         )
         form = {"request": base64.b64encode(request).decode()}
         told = await self._ask("POST", f"/v1/stations/{name}/certificate", form)
@@ -442,6 +441,7 @@ _SETTINGS = """\
 port = {port}
 ocsp_url = "http://127.0.0.1:{port}/ocsp"
 operator = "Demo operator"
+certificate_names = ["DEABCS{{station}}"]
 
 [mo]
 chain = "mo.pem"

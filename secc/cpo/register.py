@@ -119,6 +119,12 @@ class Register:
         with self._db.read() as connection:
             return tuple(map(_issued, connection.execute(query.order_by(certificate.c.not_after.desc()))))
 
+    def holders(self, kind: Kind, name: str) -> tuple[str, ...]:
+        """The owners of certificates in use with this common name."""
+        query = select(certificate.c.owner).where(_in_use(kind), certificate.c.subject == name).distinct()
+        with self._db.read() as connection:
+            return tuple(str(row.owner) for row in connection.execute(query))
+
     def ending(self, kind: Kind, until: datetime.datetime, *, limit: int = 100) -> tuple[Issued, ...]:
         """Certificates in use that end until then, the first at the front."""
         query = select(certificate).where(_in_use(kind), certificate.c.not_after <= until)

@@ -205,8 +205,8 @@ _SCHEMA = "urn:iso:15118:2:2013:MsgDef"
 
 
 def _issue(service: Service, caller: Caller, request: bytes, station: str) -> tuple[Certificate, ...]:
-    asked = read_request(request)
-    owner, issuer = station or asked.common_name, _leaf_issuer(service)
+    asked, issuer = read_request(request), _leaf_issuer(service)
+    owner = station or issuer.station_of(asked)
     with service.database.write():
         chain = issuer.issue(asked, owner)
         detail = f"serial {chain[0].serial:x}, until {chain[0].not_after:%Y-%m-%d}"

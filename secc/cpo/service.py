@@ -14,15 +14,16 @@ from secc.cpo.desk import Desk, Roles
 from secc.cpo.jobs import Jobs
 from secc.cpo.journal import Journal
 from secc.cpo.keys import KeyPlace
-from secc.cpo.leaves import LeafIssuer
+from secc.cpo.leaves import LeafIssuer, Names
 from secc.cpo.metrics import Metrics
 from secc.cpo.register import Register
 from secc.cpo.revocation import Revocations
 from secc.cpo.settings import CpoSettings, Roots
-from secc.errors import ConfigError
+from secc.errors import ConfigError, IdentifierError
 from secc.opcp.port import Ecosystem
 from secc.pki.authority import IssuingPolicy
 from secc.pki.certificates import Certificate, read_chain
+from secc.pki.identifiers import EMAID
 from secc.pki.issuing import Identity
 from secc.pki.profiles import FIELD, Kind, require
 from secc.pnc.issuing import ContractIssuer, ProvisioningService
@@ -57,6 +58,8 @@ class Service:
         self.anchors.add(_roots(settings.roots), "settings", clock())
         self.leaves = self._leaf_issuer(settings.cpo)
         roles = self._roles(settings)
+        self._signers = [roles.issuer.authority.certificate] if roles.issuer is not None else []
+        self._signers += [roles.service.signer.certificate] if roles.service is not None else []
         self.desk = Desk(
             self.contracts,
             self.register,
@@ -106,7 +109,27 @@ class Service:
         authority, above = _identity(place, Kind.CPO_SUB_CA_2)
         validity = datetime.timedelta(days=self.settings.station_days)
         policy = IssuingPolicy(ocsp_url=self.settings.ocsp_url, validity=validity)
-        return LeafIssuer(authority, above, self.register, policy=policy, clock=self.clock)
+        names = Names(self.settings.certificate_names, self.settings.stations)
+        return LeafIssuer(
+            authority,
+            above,
+            self.register,
+            policy=policy,
+            names=names,
+            taken=self._authorities,
+            is_contract=self._is_contract,
+            clock=self.clock,
+        )
+
+    def _is_contract(self, name: str) -> bool:
+        try:
+            return self.contracts.get(EMAID.parse(name)) is not None
+        except IdentifierError:
+            return False
+
+    def _authorities(self) -> list[Certificate]:
+        """Certificates whose keys no station can have."""
+        return [*self._signers, *(root for _, root, _ in self.anchors.everything())]
 
 
 def _identity(place: KeyPlace, kind: Kind) -> tuple[Identity, tuple[Certificate, ...]]:

@@ -40,6 +40,15 @@ class Token:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class StationNames:
+    """The common names that the certificates of one station may have."""
+
+    station: str
+    """The station's id, as in its token and in the path of the request."""
+    names: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Roots:
     """Files of roots that are trusted from the start, PEM."""
 
@@ -85,6 +94,10 @@ class CpoSettings:
     """Sub-CA of the operator: issues certificates of stations."""
     station_days: int = 90
     """Validity of a station's certificate."""
+    certificate_names: tuple[str, ...] = ("{station}",)
+    """Common names that a station may ask for; `{station}` stands for the station's id."""
+    stations: tuple[StationNames, ...] = ()
+    """More common names, which do not follow from the station's id."""
     contract_days: int = 365
     """Validity of a contract certificate."""
     renewal: RenewalPolicy = _RENEWAL
@@ -117,6 +130,14 @@ def check(made: CpoSettings) -> CpoSettings:
         raise ConfigError("mo and cps belong together: a contract has to be issued and its bundle signed")
     if not 0 < made.answer_within <= 4.2:
         raise ConfigError("answer_within: above 0, at most 4.2, for the car leaves at five seconds")
+    for template in made.certificate_names:
+        if "{station}" not in template:
+            raise ConfigError(
+                f"certificate_names: {template!r} fits every station, expected {{station}} in it"
+            )
+    listed = [name for one in made.stations for name in one.names]
+    if twice := sorted({name for name in listed if listed.count(name) > 1}):
+        raise ConfigError(f"stations: {', '.join(twice)} belongs to two stations, expected to one")
     for token in made.tokens:
         if len(token.sha256) != 64 or not all(one in "0123456789abcdef" for one in token.sha256):
             raise ConfigError(f"token {token.name}: sha256 is no SHA-256 in lower-case hexadecimal")

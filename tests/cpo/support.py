@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from secc.cpo.app import make_app
 from secc.cpo.keys import KeyPlace
 from secc.cpo.service import Service
-from secc.cpo.settings import CpoSettings, Roots
+from secc.cpo.settings import CpoSettings, Roots, StationNames
 from secc.opcp.port import Ecosystem
 from secc.pki.chains import KINDS
 from secc.pki.hierarchy import write_hierarchy
@@ -62,6 +62,10 @@ def settings(folder: Path, **changes: Any) -> CpoSettings:
         mo=place("mo", Kind.MO_SUB_CA_2),
         cps=place("cps", Kind.CPS_LEAF),
         cpo=place("cpo", Kind.CPO_SUB_CA_2),
+        stations=(
+            StationNames(station="DEPOT-1", names=("DEABCS1",)),
+            StationNames(station="DEPOT-2", names=("DEABCS2",)),
+        ),
     )
     return dataclasses.replace(made, **changes)
 

@@ -19,7 +19,7 @@ from fastapi.testclient import TestClient
 from secc.cpo import keys
 from secc.cpo.access import new_token
 from secc.cpo.keys import Hsm, HsmKey, KeyPlace
-from secc.cpo.settings import Access, Token
+from secc.cpo.settings import Access, StationNames, Token, check
 from secc.errors import CertificateError, ConfigError
 from secc.opcp.client import read_enrolled
 from secc.pki.certificates import read_certificate
@@ -71,7 +71,7 @@ def test_a_new_key_replaces_the_certificate(tmp_path: Path) -> None:
 def test_a_key_of_another_station_is_refused(tmp_path: Path) -> None:
     with client_of(make_service(tmp_path)) as client:
         sign(client, request_of())
-        answer = sign(client, request_of(), "DEPOT-2")
+        answer = sign(client, request_of(name="DEABCS2"), "DEPOT-2")
     assert (answer.status_code, answer.json()["rule"]) == (422, "request")
 
 
@@ -81,6 +81,96 @@ def test_a_revoked_key_gets_nothing_again(tmp_path: Path) -> None:
         leaf = read_certificate(chain_of(sign(client, request_of()))[0])
         assert client.post(f"/v1/certificates/{leaf.serial:x}/revocation", json={}).status_code == 200
         assert sign(client, request_of()).status_code == 422
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("DEPOT-2", id="another station"),
+        pytest.param("DEABCS2", id="a listed name of another station"),
+        pytest.param("DEABC000000001G", id="an eMAID"),
+        pytest.param("DEABCS1\n", id="a control character"),
+        pytest.param("../../DEABCS1", id="a path"),
+        pytest.param("DEABCS1/", id="a separator"),
+        pytest.param("DEABCS1\u0661", id="a digit that is not ASCII"),
+        pytest.param("deabcs1", id="another case"),
+    ],
+)
+def test_a_name_that_is_not_the_stations_is_refused(tmp_path: Path, name: str) -> None:
+    service = make_service(tmp_path)
+    with client_of(service) as client:
+        answer = sign(client, request_of(name=name))
+        by_est = client.post(
+            "/.well-known/est/cpo/simpleenroll", content=base64.encodebytes(request_of(name=name))
+        )
+    assert (answer.status_code, answer.json()["rule"]) == (422, "common_name")
+    assert not service.register.of_owner("DEPOT-1")
+    assert by_est.status_code == (
+        200 if name in ("DEPOT-2", "DEABCS2", "DEABC000000001G", "deabcs1") else 422
+    )
+
+
+def test_the_emaid_of_a_contract_is_no_name_of_a_station(tmp_path: Path) -> None:
+    service = make_service(tmp_path, certificate_names=("DE{station}",), stations=())
+    service.contracts.put("DEABC000000001G")
+    with client_of(service) as client:
+        answer = sign(client, request_of(name="DEABC000000001G"), "ABC000000001G")
+    assert (answer.status_code, answer.json()["rule"]) == (422, "common_name")
+
+
+def test_a_station_bound_by_its_token_gets_no_other_name_by_est(tmp_path: Path) -> None:
+    token, digest = new_token()
+    mine = Token(name="box", sha256=digest, access=(Access.STATION,), station="DEPOT-1")
+    with client_of(make_service(tmp_path, tokens=(mine,))) as client:
+        headers = {"Authorization": f"Bearer {token}"}
+
+        def enrol(name: str) -> int:
+            content = base64.encodebytes(request_of(name.encode(), name))
+            return client.post(
+                "/.well-known/est/cpo/simpleenroll", content=content, headers=headers
+            ).status_code
+
+        assert [enrol(name) for name in ("DEPOT-1", "DEABCS1", "DEPOT-2", "DEABCS2")] == [200, 200, 422, 422]
+
+
+def test_a_template_gives_every_station_its_name(tmp_path: Path) -> None:
+    service = make_service(tmp_path, certificate_names=("DEABCS{station}",), stations=())
+    with client_of(service) as client:
+        assert sign(client, request_of(name="DEABCS7"), "7").status_code == 200
+        assert sign(client, request_of(b"8", name="DEABCS7"), "8").status_code == 422
+        assert sign(client, request_of(b"9", name="9"), "9").status_code == 422
+
+
+def test_a_name_in_use_by_another_station_is_refused(tmp_path: Path) -> None:
+    """The settings may change under a certificate that is still in use."""
+    with client_of(make_service(tmp_path)) as client:
+        assert sign(client, request_of()).status_code == 200
+    moved = (StationNames(station="DEPOT-3", names=("DEABCS1",)),)
+    with client_of(make_service(tmp_path, stations=moved)) as client:
+        answer = sign(client, request_of(b"another"), "DEPOT-3")
+    assert (answer.status_code, answer.json()["rule"]) == (422, "common_name")
+    assert "in use by station 'DEPOT-1'" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "kind", [Kind.CPO_SUB_CA_2, Kind.CPO_SUB_CA_1, Kind.V2G_ROOT, Kind.MO_SUB_CA_2, Kind.CPS_LEAF]
+)
+def test_the_key_of_an_authority_gets_no_certificate(tmp_path: Path, kind: Kind) -> None:
+    request = make_request(
+        identity(kind).key, Kind.SECC_LEAF, common_name="DEABCS1", organization="Us", country="DE"
+    )
+    with client_of(make_service(tmp_path)) as client:
+        answer = sign(client, request)
+    assert (answer.status_code, answer.json()["rule"]) == (422, "request")
+    assert "belongs to an authority" in answer.json()["detail"]
+
+
+def test_names_that_fit_every_station_or_two_are_refused_in_the_settings(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="fits every station"):
+        check(settings(tmp_path, certificate_names=("DEABCS1",)))
+    both = tuple(StationNames(station=one, names=("DEABCS1",)) for one in ("A", "B"))
+    with pytest.raises(ConfigError, match="DEABCS1 belongs to two stations"):
+        check(settings(tmp_path, stations=both))
 
 
 @pytest.mark.parametrize("body", [b"nothing", request_of()[:-4]], ids=["garbage", "cut off"])
