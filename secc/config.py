@@ -215,7 +215,8 @@ class TimingConfig:
     pre_charge_total: float = 20.0
     """From the first PreChargeReq to PowerDeliveryReq; our bound, the output goes off then."""
     voltage: float = 2.0
-    """From a PowerDeliveryReq that starts until the outlet reads the EV's voltage; our bound, at most 4."""
+    """From a PowerDeliveryReq that starts until the outlet reads the EV's voltage; our bound, at most 4. In
+    DIN SPEC 70121 `answer_margin` ends it sooner: there the answer is due after 1.5 s."""
     voltage_reading: float = 0.1
     """How often the reading is looked at meanwhile."""
     din_demand: float = 5.0
@@ -224,6 +225,10 @@ class TimingConfig:
     """From control pilot C or D to the closed contactor [V2G2-862]."""
     pilot: float = 1.5
     """V2G_SECC_CPState_Detection: to see the control pilot state that a request implies [V2G2-917]."""
+    answer_margin: float = 0.1
+    """How long before its performance time an answer leaves at the latest, with what is known then: whatever
+    is still waited for (`pilot`, `contactor`, `voltage`, `revocation`, `provisioning`) is given up. It covers
+    the way from the decision to the wire on a busy machine."""
     welding_detection: float = 20.0
     """From the first WeldingDetectionReq to SessionStopReq; our bound."""
     stop_delay: float = 10.0
@@ -247,7 +252,7 @@ class TimingConfig:
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             at_most = _DURATION_LIMITS.get(field.name, 300.0)
-            at_least = 0.0 if field.name in ("minimum_pace", "stop_delay", "close_delay") else 0.001
+            at_least = 0.0 if field.name in _MAY_BE_ZERO else 0.001
             check_duration(
                 getattr(self, field.name), f"timing.{field.name}", at_most=at_most, at_least=at_least
             )
@@ -255,10 +260,12 @@ class TimingConfig:
         check(self.pre_charge <= self.pre_charge_total, "timing.pre_charge_total", "pre_charge or more")
 
 
+_MAY_BE_ZERO = ("minimum_pace", "stop_delay", "close_delay", "answer_margin")
 _DURATION_LIMITS = {
     "lease": 0.5,
     "close_delay": 5.0,
     "minimum_pace": 1.0,
+    "answer_margin": 1.0,
     "sequence": 3600.0,
     "voltage": 4.0,
     "voltage_reading": 1.0,

@@ -55,8 +55,9 @@ TAIL = """
   planned with what was offered. Ours has 11 kW there.
 - Cars judge by their own measurement when pre-charge is done, and the station's reading may come later: a
   Tesla Model Y asked for power about a second before the recorded stations read its voltage. Our station then
-  waits for its own reading before it answers, up to `timing.voltage` (2 s), with the output still in
-  pre-charge; without the voltage it refuses the start.
+  waits for its own reading before it answers, up to `timing.voltage` (2 s; 1.4 s in DIN SPEC 70121, where a
+  car waits no longer than 2 s for the answer), with the output still in pre-charge; without the voltage it
+  refuses the start.
 
 None of these is about the authorisation, the bill, or a limit that the car has told: those rules are the same
 for every car.

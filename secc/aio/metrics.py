@@ -22,6 +22,7 @@ from secc.aio.records import (
     Record,
 )
 from secc.aio.station import Station
+from secc.messages import din
 from secc.session.events import EndReason, EndSession
 from secc.session.performance import performance_time
 from secc.session.states import State
@@ -93,7 +94,8 @@ class Metrics:
         self._responses.labels(name, str(getattr(body, "response_code", ""))).inc()
         if record.response_time is not None:
             self._seconds.labels(name).observe(record.response_time)
-            if record.response_time > performance_time(name):
+            older = isinstance(record.message, din.V2GMessage)
+            if record.response_time > performance_time(name, din=older):
                 self._late.labels(name).inc()
 
 

@@ -14,6 +14,7 @@ from secc.cli.streams import from_hex
 from secc.cli.wallets import keep_contract, open_wallet
 from secc.config import ProtocolName
 from secc.errors import CertificateError, LinkError
+from secc.messages import din
 from secc.messages.iso2 import ChargingSession, EnergyTransferMode
 from secc.sdp import SDP_PORT
 from secc.sim import EvResult, Exchange, Misbehaviour, Plan, ScriptedEvcc, SlacEv, Vehicle
@@ -180,7 +181,8 @@ class _Printer:
         style.line()
         if not self._quiet:
             times = ((telling.name_of(e.response), e.response_time) for e in result.exchanges)
-            for line in telling.table(telling.figures(times), style):
+            older = any(type(e.request) in din.PAIRS for e in result.exchanges)
+            for line in telling.table(telling.figures(times, din=older), style):
                 style.line(line)
             style.line()
         how = "TLS" if result.tls else "plain"

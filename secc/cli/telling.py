@@ -234,8 +234,9 @@ class Figures:
         return self.longest <= self.limit
 
 
-def figures(times: Iterable[tuple[str, float]]) -> list[Figures]:
-    """(response, seconds) in any number, by response, in the order of the first of each."""
+def figures(times: Iterable[tuple[str, float]], *, din: bool = False) -> list[Figures]:
+    """(response, seconds) in any number, by response, in the order of the first of each; `din`: against the
+    times of DIN SPEC 70121."""
     by_name: dict[str, list[float]] = {}
     for name, seconds in times:
         by_name.setdefault(name, []).append(seconds)
@@ -249,7 +250,7 @@ def figures(times: Iterable[tuple[str, float]]) -> list[Figures]:
                 percentile(values, 50),
                 percentile(values, 99),
                 values[-1],
-                performance_time(name),
+                performance_time(name, din=din),
             )
         )
     return out

@@ -74,6 +74,8 @@ class Dialect:
     """Session id, signature, body."""
     refusal: Callable[[Session, Any, Code], Any]
     """The response paired with a request, carrying this code."""
+    performance: Callable[[str], float]
+    """Seconds in which a response is due, by its name."""
     joins: bool
     """A paused session can be continued."""
     unexpected: str

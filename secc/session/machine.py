@@ -107,6 +107,7 @@ class Session(Agreed):
         self._expired: set[Timer] = set()
         self._lease_until = now
         self._owed: Body | None = None
+        self._answer_by = now
         self._outputs: list[Output] = []
         self._set_output: SetOutput | None = None
         self._ramped_at = now
@@ -352,6 +353,7 @@ class Session(Agreed):
             self.off()
             self.answer(self.dialect.refusal(self, self._owed, ResponseCode.FAILED))
         self._owed = request
+        self._answer_by = self._due(request)
         self.received_id = event.message.header.session_id
         self.received_signature = event.message.header.signature
         self.received_payload = event.payload
@@ -431,8 +433,21 @@ class Session(Agreed):
             self.state = state
         if not state.waits_for_ev:
             self.stop_timer(Timer.SEQUENCE)
+            self._keep_answer_time(state)
         elif answered:
             self.start_timer(Timer.SEQUENCE)
+
+    def _due(self, request: Body) -> float:
+        """When the answer to a request leaves at the latest: its performance time, less a margin."""
+        seconds = self.dialect.performance(self.dialect.pairs[type(request)].__name__)
+        return self.now + max(0.0, seconds - self.config.timing.answer_margin)
+
+    def _keep_answer_time(self, state: Stage) -> None:
+        """What ends the wait in a state that owes an answer ends it in time, however many waits there are."""
+        for timer, at in self._timers.items():
+            rule = self.dialect.find(state, timer, self.config.compat)
+            if rule is not None and state not in rule.leads_to:  # else it is a look at the world, not the end
+                self._timers[timer] = min(at, self._answer_by)
 
     def _fire_timers(self) -> None:
         """Each due timer once, the earliest first; the lease is renewed after everything else."""

@@ -83,6 +83,7 @@ from secc.session.handlers import (
     services,
     setup,
 )
+from secc.session.performance import performance_time
 from secc.session.refusals import refusal
 from secc.session.states import PilotChanged, Timer
 from secc.session.states import State as S
@@ -144,7 +145,7 @@ RULES: tuple[On, ...] = (
     On(S.WAIT_POWER_ON_DC,        Timer.PRE_CHARGE,           dc_power.pre_charge_late,                 {S.WAIT_POWER_ON_DC},                                                "V2G2-605"),
     On(S.WAIT_POWER_ON_DC,        Timer.PRE_CHARGE_TOTAL,     ending.budget_spent,                      {S.WAIT_POWER_ON_DC},                                                "V2G2-605"),
     On(S.AWAITING_VOLTAGE,        Timer.VOLTAGE_READING,      dc.look_again,                            {S.AWAITING_VOLTAGE, S.WAIT_FIRST_DEMAND},                           ""),
-    On(S.AWAITING_VOLTAGE,        Timer.VOLTAGE,              dc_power.voltage_not_seen,                set(),                                                               "V2G2-480"),
+    On(S.AWAITING_VOLTAGE,        Timer.VOLTAGE,              dc.last_look,                             {S.WAIT_FIRST_DEMAND},                                               "V2G2-480"),
 
     # --- DC: charging, end ---
     On(S.WAIT_FIRST_DEMAND,      CurrentDemandReq,            dc.current_demand,                        {S.WAIT_DEMAND, S.WAIT_RECEIPT_DC},                                  "V2G2-590 V2G2-592 V2G2-795"),
@@ -223,6 +224,7 @@ ISO2 = Dialect(
     setup=SessionSetupReq,
     envelope=_envelope,
     refusal=refusal,
+    performance=performance_time,
     joins=True,
     unexpected="V2G2-538",
     foreign="V2G2-460",

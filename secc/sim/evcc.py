@@ -256,7 +256,8 @@ def _split_scope(host: str, interface: str) -> tuple[str, int]:
 
 
 def message_timeout(request: type) -> float:
-    """How long an EV waits for the response, in seconds."""
+    """How long an EV waits for the response, in seconds: V2G_EVCC_Msg_Timeout. DIN SPEC 70121 has no message
+    that takes longer than the others."""
     if request in (iso2.CurrentDemandReq, din.CurrentDemandReq):
         return 0.25
     return 5.0 if request in _SLOW else 2.0
@@ -268,7 +269,6 @@ _SLOW = (
     iso2.CertificateInstallationReq,
     iso2.CertificateUpdateReq,
     iso2.PowerDeliveryReq,
-    din.PowerDeliveryReq,
 )
 
 

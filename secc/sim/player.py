@@ -168,12 +168,15 @@ def _cue(exchange: Exchange, following: Exchange | None) -> Cue:
 
 
 def voltage_readings(recording: Recording) -> list[tuple[float, float]]:
-    """When the recorded station told which voltage at its output."""
+    """When the recorded station read which voltage at its output.
+
+    It read it between the request and the answer that says it; the middle of both counts.
+    """
     found = []
     for exchange in recording.exchanges:
         volts = _number(getattr(body_of(exchange.answer), "evse_present_voltage", None))
         if volts is not None and exchange.answered_at is not None:
-            found.append((exchange.answered_at, volts))
+            found.append(((exchange.at + exchange.answered_at) / 2, volts))
     return found
 
 

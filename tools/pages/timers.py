@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from secc.config import TimingConfig, TlsConfig
 from secc.connection import FRAME_TIME
+from secc.messages import din as din_messages
 from secc.messages import iso2
 from secc.session.din import table as din
 from secc.session.performance import performance_time
@@ -55,6 +56,7 @@ ROWS = {
     "din_demand": Row("V2G_SECC_Sequence_Timeout of the charge loop", "the session ends, output off"),
     "contactor": Row("", "the contactor is opened, FAILED_ContactorError"),
     "pilot": Row("V2G_SECC_CPState_Detection_Timeout", "FAILED"),
+    "answer_margin": Row("", "the answer leaves, with what is known"),
     "welding_detection": Row("", "the next WeldingDetectionReq is refused"),
     "stop_delay": Row("NotificationMaxDelay", "output off"),
     "close_delay": Row("", "the station closes the connection"),
@@ -75,9 +77,11 @@ def page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-_PERFORMANCE = """How soon a response has to leave after its request, V2G_SECC_Msg_Performance_Time. A
-promise, not a timer: nothing happens when one is late but that it is counted, as
-`secc_late_responses_total` among the [metrics](../how-to/operate.md)."""
+_PERFORMANCE = """How soon a response must leave after its request, V2G_SECC_Msg_Performance_Time. A car waits
+half a second longer (5 s or 2 s; 0.25 s for CurrentDemandRes). A state that owes an answer and waits for the
+outlet, the pilot or the back end gives it `timing.answer_margin` before this time, with what is known then.
+What is late all the same is counted as `secc_late_responses_total` among the
+[metrics](../how-to/operate.md)."""
 
 _SLAC = """Names and values of ISO 15118-3; `[slac]` sets two of them."""
 
@@ -116,12 +120,20 @@ def _states_table() -> str:
 
 
 def _performance_table() -> str:
-    lines = ["| response | seconds |", "| --- | --- |"]
-    lines += [
-        f"| {response.__name__} | {performance_time(response.__name__):g} |"
-        for response in iso2.PAIRS.values()
-    ]
+    lines = ["| response | ISO 15118-2 | DIN SPEC 70121 |", "| --- | --- | --- |"]
+    for response in iso2.PAIRS.values():
+        name = response.__name__
+        older = _DIN_NAMES.get(name, name)
+        in_din = f"{performance_time(older, din=True):g}" if hasattr(din_messages, older) else ""
+        shown = name if older == name else f"{name}, {older}"
+        lines.append(f"| {shown} | {performance_time(name):g} | {in_din} |")
     return "\n".join(lines)
+
+
+_DIN_NAMES = {
+    "PaymentServiceSelectionRes": "ServicePaymentSelectionRes",
+    "AuthorizationRes": "ContractAuthenticationRes",
+}
 
 
 def _slac_table() -> str:

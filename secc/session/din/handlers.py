@@ -210,6 +210,12 @@ def look_again(session: Session, _: None) -> Stage:
     return power_on(session, cast("din.PowerDeliveryReq", session.owed))  # nothing else leads here
 
 
+def last_look(session: Session, _: None) -> Stage:
+    """The time for the voltage is over: the reading of now decides [V2G-DC-401]."""
+    state = look_again(session, None)
+    return dc_power.voltage_not_seen(session, None) if state is DinState.AWAITING_VOLTAGE else state
+
+
 def _chosen_offer(session: Session, request: din.PowerDeliveryReq) -> Offer:
     """The offer with the EV's choice in it; without a profile the EV takes the default one."""
     offer, profile = session.latest_offer, request.charging_profile

@@ -14,6 +14,8 @@ What the station does to its output, and when it refuses to, is the same, and so
 
 from __future__ import annotations
 
+import functools
+
 from secc.messages.din import (
     PAIRS,
     BodyElement,
@@ -50,6 +52,7 @@ from secc.session.events import (
     StopRequested,
 )
 from secc.session.handlers import ac, dc_power, ending, identification, parameters
+from secc.session.performance import performance_time
 from secc.session.states import PilotChanged, Timer
 
 # fmt: off
@@ -84,7 +87,7 @@ RULES: tuple[On, ...] = (
     On(S.WAIT_POWER_ON_DC,        Timer.PRE_CHARGE,            dc_power.pre_charge_late,      {S.WAIT_POWER_ON_DC},                                 ""),
     On(S.WAIT_POWER_ON_DC,        Timer.PRE_CHARGE_TOTAL,      ending.budget_spent,           {S.WAIT_POWER_ON_DC},                                 "V2G-DC-969"),
     On(S.AWAITING_VOLTAGE,        Timer.VOLTAGE_READING,       h.look_again,                  {S.AWAITING_VOLTAGE, S.WAIT_FIRST_DEMAND},            ""),
-    On(S.AWAITING_VOLTAGE,        Timer.VOLTAGE,               dc_power.voltage_not_seen,     set(),                                                "V2G-DC-401"),
+    On(S.AWAITING_VOLTAGE,        Timer.VOLTAGE,               h.last_look,                   {S.WAIT_FIRST_DEMAND},                                "V2G-DC-401"),
 
     # --- charging, end ---
     On(S.WAIT_FIRST_DEMAND,       CurrentDemandReq,            h.current_demand,              {S.WAIT_DEMAND},                                      "V2G-DC-462 V2G-DC-464"),
@@ -152,6 +155,7 @@ DIN = Dialect(
     setup=SessionSetupReq,
     envelope=_envelope,
     refusal=refusal,
+    performance=functools.partial(performance_time, din=True),
     joins=False,
     unexpected="V2G-DC-390",
     foreign="V2G-DC-391",

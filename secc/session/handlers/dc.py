@@ -12,7 +12,7 @@ from secc.session.handlers import contract, dc_power, ending, parameters, receip
 from secc.session.handlers.ac import check_start
 from secc.session.handlers.profile import chosen_offer
 from secc.session.refusals import Refused
-from secc.session.states import State, Timer
+from secc.session.states import Stage, State, Timer
 
 if TYPE_CHECKING:
     from secc.session.machine import Session
@@ -76,6 +76,12 @@ def power_on(session: Session, request: iso2.PowerDeliveryReq) -> State:
 def look_again(session: Session, _: None) -> State:
     """Time for another reading of the output."""
     return power_on(session, cast("iso2.PowerDeliveryReq", session.owed))  # nothing else leads here
+
+
+def last_look(session: Session, _: None) -> Stage:
+    """The time for the voltage is over: the reading of now decides [V2G2-480]."""
+    state = look_again(session, None)
+    return dc_power.voltage_not_seen(session, None) if state is State.AWAITING_VOLTAGE else state
 
 
 def current_demand(session: Session, request: iso2.CurrentDemandReq) -> State:

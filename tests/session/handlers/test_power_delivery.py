@@ -328,7 +328,7 @@ def test_power_of_the_outlet_limits_the_current() -> None:
 def test_cable_check_without_pilot_c_fails_after_the_detection_time() -> None:
     bench = Bench(DC).to_cable_check()
     bench.request(r.cable_check())
-    assert bench.tick(1.4) == ()
+    assert bench.tick(1.35) == ()
     assert code(sent(bench.tick(0.2))) == "FAILED"
 
 
