@@ -186,7 +186,9 @@ class Station:
         problem = self._tls.problem or running or self._books.problem
         return StationHealth(
             serving=not problem and discovery.listening and not self._latch.blocked,
-            reason=problem or discovery.reason or ("fault not reset" if self._latch.blocked else ""),
+            reason=problem
+            or discovery.reason
+            or (f"fault not reset: {self._latch.reason}" if self._latch.blocked else ""),
             discovery=discovery,
             in_session=self._active is not None,
             blocked=self._latch.blocked,

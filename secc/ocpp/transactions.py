@@ -218,7 +218,7 @@ def why(end: EndSession) -> tuple[Trigger, StopReason]:
             return Trigger.ABNORMAL, StopReason.EMERGENCY_STOP
         case EvseFault.ISOLATION | EvseFault.RESIDUAL_CURRENT:
             return Trigger.ABNORMAL, StopReason.GROUND_FAULT
-        case EvseFault.MALFUNCTION:
+        case EvseFault.CONTACTOR | EvseFault.SWITCH_OFF | EvseFault.MALFUNCTION:
             return Trigger.ABNORMAL, StopReason.OTHER
     return _ENDS.get(end.reason, (Trigger.ABNORMAL, StopReason.OTHER))
 

@@ -191,6 +191,8 @@ class Agreed:
     energised: Energised | None = None
     stop: Stop | None = None
     fault: EvseFault | None = None
+    fault_detail: str = ""
+    """What exactly was seen, where there is more to say than the name of the fault."""
     interrupted: bool = False
     """The output was switched off in the middle; only a new start can switch it on."""
     renegotiation_wanted: bool = False

@@ -65,12 +65,22 @@ class EvseFault(enum.StrEnum):
     """Latched as well."""
     RESIDUAL_CURRENT = "residual current"
     """The RCD has tripped."""
+    CONTACTOR = "contactor does not follow"
+    """Latched: closed when it has to be open (welded), open when it has to be closed, or stuck."""
+    SWITCH_OFF = "output did not switch off"
+    """Latched: a command to switch off failed, or voltage or current stayed at the output after it."""
     MALFUNCTION = "malfunction"
-    """Anything else: over-temperature, welded contactor, driver error."""
+    """Anything else: over-temperature, another driver error."""
 
     @property
     def latched(self) -> bool:
-        return self in (EvseFault.EMERGENCY_STOP, EvseFault.ISOLATION)
+        """Outlives the session: no output until a reset by hand and an unplugged cable [INV-30]."""
+        return self in _LATCHED
+
+
+_LATCHED = frozenset(
+    {EvseFault.EMERGENCY_STOP, EvseFault.ISOLATION, EvseFault.CONTACTOR, EvseFault.SWITCH_OFF}
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -110,8 +120,10 @@ class EvseSnapshot:
     """V at the output, DC."""
     present_current: float = 0.0
     """A at the output, DC."""
-    contactor_closed: bool = False
-    """Feedback of the contactor, by level."""
+    contactor_closed: bool | None = None
+    """Feedback of the contactor, by level: of the contacts themselves, not of the coil. None: there is
+    none; then what `close_contactor` and `open_contactor` return is all there is, and a welded contactor goes
+    unnoticed."""
     ready: bool = True
     """False while the power electronics cannot deliver."""
     max_voltage: float | None = None
@@ -475,6 +487,8 @@ class EndSession:
     """SessionSetupReq was answered: the EV knows the id."""
     fault: EvseFault | None = None
     """Seen during the session; a latched one blocks the outlet, see `secc.session.latch`."""
+    fault_detail: str = ""
+    """What exactly was seen, where there is more to say than the name of the fault."""
     meter: MeterReading | None = None
     """The last reading seen."""
     energy: int | None = None

@@ -326,6 +326,7 @@ class Session(Agreed):
                 session_id=self.session_id,
                 established=self.evcc_id is not None,
                 fault=None if self._blocked else self.fault,
+                fault_detail="" if self._blocked else self.fault_detail,
                 meter=self.reading,
                 energy=metering.energy(self),
                 paused=self._paused_session() if reason is EndReason.PAUSED else None,

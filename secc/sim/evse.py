@@ -186,7 +186,7 @@ class SimulatedAcEvse(_Outlet):
         self.contactor.command(close=False, now=self._now)
         await self._wait_for_contacts()
         if self.contactor.closed:
-            self._fault = EvseFault.MALFUNCTION
+            self._fault = EvseFault.CONTACTOR
             self._change.set()
         return not self.contactor.closed
 

@@ -58,3 +58,34 @@ def test_a_new_fault_needs_a_new_reset() -> None:
     latch.observe(EvseSnapshot(control_pilot=ControlPilot.C, fault=EvseFault.ISOLATION))
     latch.observe(UNPLUGGED)
     assert latch.blocked
+
+
+@pytest.mark.inv("INV-30")
+@pytest.mark.parametrize("fault", [fault for fault in EvseFault if fault.latched])
+def test_the_latch_says_why_it_blocks_until_it_is_free(fault: EvseFault) -> None:
+    latch = FaultLatch()
+    assert latch.reason == ""
+    latch.trip(fault, "as seen by the driver")
+    assert latch.blocked
+    assert latch.fault is fault
+    assert latch.reason == f"{fault.value}: as seen by the driver"
+    latch.reset()
+    latch.observe(UNPLUGGED)
+    assert not latch.blocked
+    assert latch.reason == ""
+
+
+def test_the_first_reason_stays_and_a_later_trip_needs_a_later_reset() -> None:
+    latch = stopped()
+    latch.reset()
+    latch.trip(EvseFault.CONTACTOR, "welded")
+    latch.observe(UNPLUGGED)
+    assert latch.blocked
+    assert latch.reason == "emergency stop"
+
+
+def test_what_only_the_session_knew_is_part_of_the_reason() -> None:
+    latch = FaultLatch()
+    end = EndSession(reason=EndReason.REFUSED, fault=EvseFault.SWITCH_OFF, fault_detail="398 V after 5 s")
+    latch.session_ended(end)
+    assert latch.reason == "output did not switch off: 398 V after 5 s"

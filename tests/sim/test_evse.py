@@ -111,7 +111,7 @@ def test_welded_contacts_are_told_as_not_opened_and_as_a_fault() -> None:
     asyncio.run(outlet.close_contactor())
     outlet.contactor.welded = True
     assert not asyncio.run(outlet.open_contactor())
-    assert outlet.snapshot().fault is EvseFault.MALFUNCTION
+    assert outlet.snapshot().fault is EvseFault.CONTACTOR
 
 
 def test_stuck_contacts_are_told_as_not_closed() -> None:
