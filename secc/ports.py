@@ -1,7 +1,7 @@
 """The ports an integrator implements: the outlet's hardware, the back end, the powerline modem.
 
-Domain words and SI units only. Calls may fail or hang: the shell bounds them in time and turns every failure
-into an input of the session, which then decides what it means.
+Domain words and SI units only. Calls may fail or hang: the shell bounds in time how long it waits for them and
+turns every failure into an input of the session, which then decides what it means.
 """
 
 import datetime
@@ -20,49 +20,113 @@ from secc.session.service_events import ChosenService
 
 
 class EvseController(Protocol):
-    """One outlet's hardware. Must be safe on its own if this process vanishes."""
+    """One outlet's hardware. It is safe on its own when this process vanishes.
+
+    Which calls overlap. `close_contactor`, `open_contactor`, `check_cable` and `set_output` are commands. They
+    are called one after the other, in the order of the session: the next one begins when the one before has
+    returned or raised. A set-point that waits is replaced by a newer one. A command that switches off
+    (`open_contactor`, `set_output(0, 0)`) goes ahead of everything that waits and drops what it contradicts.
+    `make_safe` is the exception: it may be called while a command is in progress, see there. `snapshot`,
+    `lease` and `changed` may be called at any time. Everything is called from the thread of the event loop.
+
+    Cancellation. A command is never cancelled in mid-call, so a driver may use `asyncio.to_thread` or an
+    executor: what the thread writes late lands before the next command, not after it. The exceptions are
+    `Station.reset_fault` and the end of the process, which give up a command that is past its limit. `changed`
+    is cancelled whenever nobody waits for it any more, `make_safe` when it is past its limit.
+
+    Limits. A command has `timing.controller_call` seconds, `check_cable` has `timing.cable_check`; after an
+    off the one in progress has at most `timing.controller_call` more. Past the limit the lease is not renewed
+    any more, `make_safe` is called beside the command, the session ends, and the outlet is blocked with
+    `EvseFault.SWITCH_OFF` until `Station.reset_fault` and an unplugged cable. No session begins while a
+    command of the one before is still in progress.
+
+    Late returns. What a command returns or raises after its limit, or after an off has superseded it, is
+    reported in the log and changes nothing; after the limit `make_safe` follows once more.
+
+    Energising. `close_contactor`, `check_cable` and a `set_output` above zero are called only while the lease
+    that was passed on last still runs, and only for the session in progress. A command whose lease has lapsed
+    before its turn is dropped, and the session learns of it as a failure.
+
+    Failures. A command may raise. One that energises ends the charge; one that switches off and raises, does
+    not return, or (`open_contactor`) returns anything but True blocks the outlet as above.
+    """
 
     def snapshot(self) -> EvseSnapshot:
         """The outlet as it is now. Called for every message and tick: return at once, never block."""
         ...
 
     def lease(self, seconds: float) -> None:
-        """The output may stay energised this long from now [INV-31].
+        """The output may stay energised for `seconds` from now, at most 0.5 [INV-31]. Return at once.
 
-        Called at least each 0.2 s while the output is wanted. When the time has passed without another call,
-        the output has to be off, whatever else has happened: best done in hardware or in the driver.
+        Passed on about each 0.2 s while the output is wanted, and before each first command that energises.
+        When the time is over without another call, the output is off within that moment, whatever else has
+        happened: best done in hardware or in the driver. A call extends the lease, it never switches on: after
+        a lapse the output stays off until the next command.
+
+        It is withheld while an off waits or is in progress, and while a set-point below the present one waits
+        behind another command. A lower set-point that is being applied has until `timing.lease` after it was
+        ordered [INV-08].
         """
         ...
 
     async def close_contactor(self) -> bool:
-        """AC: close; return True once the feedback shows it by level, False when it did not close."""
+        """AC: close; return True once the feedback shows it by level, False when it did not close.
+
+        An `open_contactor` in progress is waited for first.
+        """
         ...
 
     async def open_contactor(self) -> bool:
-        """Take the energy off; True once the feedback shows it open."""
+        """Take the energy off; return True once the feedback shows it open.
+
+        Called at each end, also of DC, whatever was closed before, and perhaps several times. Anything but
+        True means that the contactor does not follow, and blocks the outlet.
+        """
         ...
 
     async def check_cable(self, max_voltage: float) -> IsolationLevel:
-        """DC: run a new isolation test with at most `max_voltage`; leave the output without voltage."""
+        """DC: run a new isolation test with at most `max_voltage`; leave the output without voltage.
+
+        It takes long, so an off does not wait for it: `make_safe` is called beside it at once. Then, and when
+        the lease lapses, switch off and return INVALID soon.
+        """
         ...
 
     async def set_output(self, voltage: float, current: float) -> None:
-        """DC: new set-point in V and A; (0, 0) switches the output off."""
+        """DC: new set-point in V and A; (0, 0) switches the output off. Return when it is applied.
+
+        The voltage may still be on its ramp then. A call that takes more than about 0.2 s makes a lowered
+        limit late; one that takes longer than the lease costs the session [INV-08].
+        """
         ...
 
     async def make_safe(self) -> None:
-        """Everything off. Called at start and at the end of every session, whatever happened; may repeat."""
+        """Everything off, and no lease. Raise when that cannot be done.
+
+        Called at start, at the end of every session, and as the way of last resort: beside `check_cable` as
+        soon as an off is ordered, beside any other command when an off waits for it and it has been in progress
+        for `timing.lease`, beside or after a command that is past its limit, and after an off that has failed.
+        What is in progress must not switch on again afterwards; where it does all the same, the off that waits
+        follows as soon as it has returned.
+
+        May repeat. Past `timing.controller_call` it is cancelled, and called again half a second later.
+        """
         ...
 
 
 class ReportsChanges(Protocol):
-    """Optional ability of a controller: tell at once when pilot, fault or limits have changed.
+    """Optional ability of a controller: report at once when pilot, fault or limits have changed.
 
-    Without it the shell has to poll `snapshot` often enough to switch off within 50 ms of a pilot change.
+    Without it the shell polls `snapshot` each 20 ms, in a session and between two sessions, to switch off
+    within 50 ms of a pilot change and not to miss a short unplug.
     """
 
     async def changed(self) -> None:
-        """Return when a new snapshot differs from the last one taken in something that matters."""
+        """Return when a new snapshot differs from the last one taken in something that matters.
+
+        One caller at a time. It may be cancelled while it waits; a change in that moment belongs to the next
+        call.
+        """
         ...
 
 
