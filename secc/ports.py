@@ -1,7 +1,7 @@
 """The ports an integrator implements: the outlet's hardware, the back end, the powerline modem.
 
-Domain words and SI units only. Calls may fail or hang: the shell bounds in time how long it waits for them and
-turns every failure into an input of the session, which then decides what it means.
+Domain words and SI units only. Calls may fail or hang: the shell bounds in time how long it waits for them
+and turns every failure into an input of the session, which then decides what it means.
 """
 
 import datetime
@@ -22,17 +22,17 @@ from secc.session.service_events import ChosenService
 class EvseController(Protocol):
     """One outlet's hardware. It is safe on its own when this process vanishes.
 
-    Which calls overlap. `close_contactor`, `open_contactor`, `check_cable` and `set_output` are commands. They
-    are called one after the other, in the order of the session: the next one begins when the one before has
-    returned or raised. A set-point that waits is replaced by a newer one. A command that switches off
+    Which calls overlap. `close_contactor`, `open_contactor`, `check_cable` and `set_output` are commands.
+    They are called one after the other, in the order of the session: the next one begins when the one before
+    has returned or raised. A set-point that waits is replaced by a newer one. A command that switches off
     (`open_contactor`, `set_output(0, 0)`) goes ahead of everything that waits and drops what it contradicts.
     `make_safe` is the exception: it may be called while a command is in progress, see there. `snapshot`,
     `lease` and `changed` may be called at any time. Everything is called from the thread of the event loop.
 
     Cancellation. A command is never cancelled in mid-call, so a driver may use `asyncio.to_thread` or an
     executor: what the thread writes late lands before the next command, not after it. The exceptions are
-    `Station.reset_fault` and the end of the process, which give up a command that is past its limit. `changed`
-    is cancelled whenever nobody waits for it any more, `make_safe` when it is past its limit.
+    `Station.reset_fault` and the end of the process, which give up a command that is past its limit.
+    `changed` is cancelled whenever nobody waits for it any more, `make_safe` when it is past its limit.
 
     Limits. A command has `timing.controller_call` seconds, `check_cable` has `timing.cable_check`; after an
     off the one in progress has at most `timing.controller_call` more. Past the limit the lease is not renewed
@@ -60,8 +60,8 @@ class EvseController(Protocol):
 
         Passed on about each 0.2 s while the output is wanted, and before each first command that energises.
         When the time is over without another call, the output is off within that moment, whatever else has
-        happened: best done in hardware or in the driver. A call extends the lease, it never switches on: after
-        a lapse the output stays off until the next command.
+        happened: best done in hardware or in the driver. A call extends the lease, it never switches on:
+        after a lapse the output stays off until the next command.
 
         It is withheld while an off waits or is in progress, and while a set-point below the present one waits
         behind another command. A lower set-point that is being applied has until `timing.lease` after it was
@@ -104,10 +104,10 @@ class EvseController(Protocol):
         """Everything off, and no lease. Raise when that cannot be done.
 
         Called at start, at the end of every session, and as the way of last resort: beside `check_cable` as
-        soon as an off is ordered, beside any other command when an off waits for it and it has been in progress
-        for `timing.lease`, beside or after a command that is past its limit, and after an off that has failed.
-        What is in progress must not switch on again afterwards; where it does all the same, the off that waits
-        follows as soon as it has returned.
+        soon as an off is ordered, beside any other command when an off waits for it and it has been in
+        progress for `timing.lease`, beside or after a command that is past its limit, and after an off that
+        has failed. What is in progress must not switch on again afterwards; where it does all the same, the
+        off that waits follows as soon as it has returned.
 
         May repeat. Past `timing.controller_call` it is cancelled, and called again half a second later.
         """
