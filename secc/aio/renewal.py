@@ -93,6 +93,10 @@ class CertificateFiles:
         """The pair before this one is still there."""
         return _old(self.chain).exists() and _old(self.key).exists()
 
+    def old_leaf(self) -> Certificate:
+        """The certificate before the one in use; raises CertificateError or OSError."""
+        return read_chain(_old(self.chain).read_bytes())[0]
+
     def settle(self) -> None:
         """The pair in use has proved itself: forget the old one."""
         for path in (_old(self.key), _old(self.chain)):
@@ -139,10 +143,8 @@ def renewal_for(
         return None
     assert tls.certificate_chain is not None  # by TlsConfig
     assert tls.private_key is not None
-    store = load_trust(config.trust)
+    store = station_trust(config)
     try:
-        for certificate in read_chain(tls.root.read_bytes()) if tls.root is not None else ():
-            store = store.with_anchor(certificate, Kind.V2G_ROOT, source=str(tls.root))
         password = tls.private_key_password.read_bytes().strip() if tls.private_key_password else None
     except (CertificateError, OSError) as error:
         raise ConfigError(f"renewal of the station's certificate: {error}") from error
@@ -155,6 +157,20 @@ def renewal_for(
     if keeper is not None:
         keeper.watchers.append(made.handshake)
     return made
+
+
+def station_trust(config: SeccConfig) -> TrustStore:
+    """The roots below which the station's certificate must hang: `[trust]` and `tls.root`.
+
+    Reads files; raises ConfigError, which names the file.
+    """
+    store, root = load_trust(config.trust), config.tls.root
+    try:
+        for certificate in read_chain(root.read_bytes()) if root is not None else ():
+            store = store.with_anchor(certificate, Kind.V2G_ROOT, source=str(root))
+    except (CertificateError, OSError) as error:
+        raise ConfigError(f"renewal of the station's certificate: {root}: {error}") from error
+    return store
 
 
 class LeafRenewal:
@@ -209,7 +225,7 @@ class LeafRenewal:
     def _go_back(self, failure: str) -> tuple[RenewalOutput, ...]:
         now = self._clock()
         why = f"{_PATIENCE} EVs in a row have refused the new certificate ({failure})"
-        old = read_chain(_old(self._files.chain).read_bytes())[0]
+        old = self._files.old_leaf()
         if old.not_after <= now:
             return (Report(False, f"{why}, and the old one has ended", self.renewal.certificate.not_after),)
         self._files.restore()

@@ -127,7 +127,7 @@ class OcppBackend(CertificatePorts):
             listen=listen,
             clock=clock,
         )
-        super().__init__(self.talk, settings)
+        super().__init__(self.talk, config, self.roots)
         self._remember()  # before anybody may charge: a transaction that begins must not be overwritten
         self.write(self.transactions.recovered(self.talk.now, offline=True))
 

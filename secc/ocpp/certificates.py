@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -54,11 +55,11 @@ class RootFolder:
         path.mkdir(parents=True, exist_ok=True)
         return path
 
-    def install(self, purpose: str, pem: str) -> str:
-        """Accepted, Rejected (no such root) or Failed (it could not be written)."""
+    def install(self, purpose: str, pem: str, now: datetime.datetime) -> str:
+        """Accepted, Rejected (not a root, or not valid at `now`) or Failed (it could not be written)."""
         try:
             certificates = read_chain(pem.encode())
-            if len(certificates) != 1:
+            if len(certificates) != 1 or not certificates[0].not_before <= now < certificates[0].not_after:
                 return "Rejected"
             if (kind := _TRUSTED.get(purpose)) is not None:
                 TrustStore().with_anchor(certificates[0], kind)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -154,7 +155,8 @@ class Commands:
 
     async def install(self, purpose: str, pem: str) -> str:
         """Accepted, Rejected or Failed; trusted at once."""
-        status = await asyncio.to_thread(self.backend.roots.install, purpose, pem)
+        now = datetime.datetime.fromtimestamp(self.backend.talk.now, datetime.UTC)
+        status = await asyncio.to_thread(self.backend.roots.install, purpose, pem, now)
         if status == "Accepted":
             self._renew_trust()
         return status

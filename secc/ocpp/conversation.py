@@ -16,6 +16,8 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from secc.aio.renewal import CertificateFiles
+from secc.ocpp.client_chain import Probation
 from secc.ocpp.dialect import Dialect, EventAnswer, Request, StationLabel
 from secc.ocpp.link import CsmsLink
 from secc.ocpp.rpc import CallFailed, Handler, NoAnswer
@@ -23,7 +25,7 @@ from secc.ocpp.settings import OcppConfig, OcppVersion
 from secc.ocpp.store import Entry, Event, Store
 from secc.ocpp.v16 import V16
 from secc.ocpp.v201 import V21, V201
-from secc.ocpp.words import EventKind, Payload, Registration, TransactionEvent
+from secc.ocpp.words import EventKind, Payload, Registration, SecurityEvent, TransactionEvent
 
 T = TypeVar("T")
 
@@ -88,8 +90,18 @@ class Conversation:
         self._numbers: dict[str, int] = {}
         self._problem, self._writing = "", False
         self.link = CsmsLink(
-            config, identity, handle=self._command, opened=self._opened, tell=tell, listen=listen
+            config,
+            identity,
+            handle=self._command,
+            opened=self._opened,
+            tell=tell,
+            listen=listen,
+            probation=_probation(config, clock),
+            went_back=self._went_back,
         )
+
+    def _went_back(self, why: str) -> None:
+        self.enqueue([SecurityEvent("InvalidChargingStationCertificate", self.now, why)])
 
     # --- for the owner -------------------------------------------------------------------------------------
 
@@ -318,3 +330,10 @@ class Conversation:
             text = "what is told to it follows its clock" if self._config.follow_clock else "ours is kept"
             self._tell(f"the clock of the CSMS is {difference:+.0f} s from ours: {text}")
         self._offset = difference if self._config.follow_clock else 0.0
+
+
+def _probation(config: OcppConfig, clock: Callable[[], float]) -> Probation | None:
+    chain, key = config.client_certificate, config.client_key
+    if config.security_profile != 3 or chain is None or key is None:
+        return None
+    return Probation(CertificateFiles(chain, key), clock)

@@ -18,7 +18,8 @@ from collections.abc import Awaitable, Callable
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from secc.errors import ConfigError
+from secc.errors import CertificateError, ConfigError
+from secc.ocpp.client_chain import Probation
 from secc.ocpp.rpc import Handler, NoAnswer, Rpc
 from secc.ocpp.settings import OcppConfig, OcppVersion
 from secc.ocpp.words import Payload
@@ -43,9 +44,15 @@ class CsmsLink:
         tell: Callable[[str], None],
         listen: Callable[[bool, str], None] = lambda _ours, _text: None,
         chance: Callable[[], float] = random.random,
+        probation: Probation | None = None,
+        went_back: Callable[[str], None] = lambda _why: None,
     ) -> None:
         """`opened` runs as long as a connection lasts, and may end it by returning; `tell` takes what a log
-        should say."""
+        should say. `probation` judges a new client certificate by its connections; `went_back` is called when
+        the one before it is in use again.
+        """
+        self._probation = probation
+        self._went_back = went_back
         self._config = config
         self._identity = identity
         self._handle = handle
@@ -57,6 +64,7 @@ class CsmsLink:
         self._rpc: Rpc | None = None
         self._socket: ClientConnection | None = None
         self._failures = 0
+        self._stood = False
         self._told = ""
 
     @property
@@ -79,12 +87,15 @@ class CsmsLink:
 
     async def run(self) -> None:
         """Connect and stay connected, until cancelled."""
+        if self._probation is not None:
+            await self._on_probation(self._probation.recover)
         while True:
             try:
                 await self._connect_once()
                 reason = "closed by the CSMS"
             except Exception as error:  # whatever it was, also a defect of ours: the next connection comes
                 reason = _what(error)
+                await self._judge(error)
             seconds = pause(
                 self._failures, self._config.reconnect_first, self._config.reconnect_longest, self._chance()
             )
@@ -92,8 +103,23 @@ class CsmsLink:
             self._say(f"not connected: {reason}")
             await asyncio.sleep(seconds)
 
+    async def _judge(self, error: Exception) -> None:
+        """A connection has failed: perhaps because of a new client certificate."""
+        if self._probation is None or self._stood:
+            return
+        if why := await self._on_probation(self._probation.failed, error):
+            self._say(f"the client certificate before is in use again: {why}")
+            self._went_back(why)
+
+    async def _on_probation(self, step: Callable[..., str | None], *arguments: object) -> str:
+        try:
+            return await asyncio.to_thread(step, *arguments) or ""
+        except (OSError, CertificateError) as error:
+            self._say(f"client certificate: {error}")
+            return ""
+
     async def _connect_once(self) -> None:
-        config = self._config
+        config, self._stood = self._config, False
         secure = config.url.startswith("wss:")
         context = await asyncio.to_thread(tls_context, config) if secure else None
         socket = await connect(
@@ -110,6 +136,9 @@ class CsmsLink:
             max_size=config.max_message,
         )
         try:
+            self._stood = True
+            if self._probation is not None:
+                await self._on_probation(self._probation.stands)
             version = _agreed(socket.subprotocol, config)
             await self._use(socket, version)
         finally:

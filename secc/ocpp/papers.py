@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 from collections.abc import Callable
 
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 
-from secc.aio.renewal import CertificateFiles
+from secc.aio.renewal import CertificateFiles, station_trust
+from secc.config import SeccConfig
 from secc.errors import CertificateError, LinkError
+from secc.ocpp.certificates import RootFolder
+from secc.ocpp.client_chain import read_authorities, verify_client_chain
 from secc.ocpp.conversation import Conversation
 from secc.ocpp.rpc import CallFailed, NoAnswer
-from secc.ocpp.settings import OcppConfig
 from secc.ocpp.signing import STATION, V2G, Signing
 from secc.ocpp.words import Payload
-from secc.pki.certificates import read_certificate
+from secc.pki.certificates import Certificate, read_certificate
+from secc.pki.chains import verify_chain
 from secc.pki.contract import Evidence, OcspRequestData, PresentedContract
 from secc.pki.issuing import key_pem, make_request, new_key
+from secc.pki.names import COUNTRY, ORGANIZATION
 from secc.pki.profiles import Kind
 from secc.pki.provisioning import ProvisioningAnswer, ProvisioningRequest, Refusal
 from secc.pki.revocation import Question, identifier_hashes
+from secc.pki.trust import Role
 
 NAMESPACE = "urn:iso:15118:2:2013:MsgDef"
 _PATIENCE = 8.0
@@ -29,9 +37,11 @@ _PATIENCE = 8.0
 class CertificatePorts:
     """`ProvisioningBackend`, `RevocationBackend`, `OcspSource` and `CertificateSigner` over OCPP."""
 
-    def __init__(self, talk: Conversation, settings: OcppConfig) -> None:
+    def __init__(self, talk: Conversation, config: SeccConfig, roots: RootFolder) -> None:
         self.talk = talk
-        self.settings = settings
+        self.config = config
+        self.settings = settings = config.ocpp
+        self.roots = roots
         self.signing = Signing(self._ask_signature, wait=settings.csr_wait, repeats=settings.csr_repeats)
         self.certificate_wanted = asyncio.Event()
 
@@ -66,7 +76,12 @@ class CertificatePorts:
 
     async def sign_certificate(self, request: bytes) -> list[bytes]:
         """SignCertificate for the certificate that EVs see."""
-        return await self.signing.sign(request, V2G)
+        trust = await asyncio.to_thread(station_trust, self.config)
+
+        def check(chain: tuple[Certificate, ...]) -> None:
+            verify_chain(chain, Role.SECC, trust, self._utc())
+
+        return await self.signing.sign(request, V2G, check)
 
     async def certificate_due(self) -> None:
         """Returns when the CSMS wants that certificate renewed."""
@@ -82,18 +97,40 @@ class CertificatePorts:
         if chain is None or key is None:
             raise LinkError("there is no client certificate to renew")
         files = CertificateFiles(chain, key)
+        made = new_key()
         try:
-            subject = files.leaf().subject
-            made = new_key()
-            request = make_request(
-                made, Kind.SECC_LEAF, common_name=subject.common_name, organization="", country=""
-            )
-            signed = await self.signing.sign(request, STATION)
+            request, authorities = await asyncio.to_thread(self._client_request, files, made)
+            csr = x509.load_der_x509_csr(request)
+
+            def check(offered: tuple[Certificate, ...]) -> None:
+                verify_client_chain(offered, authorities, csr, self._utc())
+
+            signed = await self.signing.sign(request, STATION, check)
             pem = b"".join(read_certificate(one).pem for one in signed)
             await asyncio.to_thread(files.replace, pem, key_pem(made))
         except (CertificateError, OSError) as error:
             raise LinkError(f"the client certificate is not renewed: {error}") from error
         await self.talk.link.drop("a new client certificate")
+
+    def _client_request(
+        self, files: CertificateFiles, key: ec.EllipticCurvePrivateKey
+    ) -> tuple[bytes, tuple[x509.Certificate, ...]]:
+        """A request with the subject of the certificate in use, and the authorities that may answer it."""
+        subject = files.leaf().subject
+        request = make_request(
+            key,
+            Kind.SECC_LEAF,
+            common_name=subject.common_name,
+            organization="".join(subject.all_of(ORGANIZATION)[:1]) or self.settings.vendor,
+            country="".join(subject.all_of(COUNTRY)[:1]),
+        )
+        sources = [files.chain.read_bytes()]
+        sources += [self.settings.ca.read_bytes()] if self.settings.ca is not None else []
+        sources += [one.certificate.pem for one in self.roots.installed(["CSMSRootCertificate"])]
+        return request, read_authorities(*sources)
+
+    def _utc(self) -> datetime.datetime:
+        return datetime.datetime.fromtimestamp(self.talk.now, datetime.UTC)
 
     async def ask_or_none(self, action: str, payload: Payload) -> Payload | None:
         """The answer, or None, which is told."""

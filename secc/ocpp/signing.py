@@ -1,7 +1,8 @@
 """Certificates that the CSMS has signed for us: SignCertificate out, CertificateSigned back, minutes later.
 
 *Accepted* only means that it will come. It is asked for again when it does not, each time after twice the
-wait; what comes is bound to our request by its public key, never by the order of things.
+wait; what comes is bound to the request by its public key, never by the order of things, and is judged before
+the CSMS gets its answer.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from secc.errors import CertificateError, LinkError
 from secc.ocpp.rpc import CallFailed, NoAnswer
 from secc.pki.certificates import Certificate, in_order, read_chain
 
+Check = Callable[[tuple[Certificate, ...]], None]
+"""Judges a chain, leaf first; raises CertificateError."""
 V2G = "V2GCertificate"
 STATION = "ChargingStationCertificate"
 
@@ -24,6 +27,7 @@ STATION = "ChargingStationCertificate"
 @dataclasses.dataclass(slots=True)
 class _Asked:
     key: bytes
+    check: Check
     chain: asyncio.Future[tuple[Certificate, ...]]
 
 
@@ -37,14 +41,17 @@ class Signing:
         self.repeats = repeats
         self._asked: dict[str, _Asked] = {}
 
-    async def sign(self, request: bytes, kind: str = V2G) -> list[bytes]:
-        """PKCS#10 in DER; the chain in DER, leaf first, without a root. Raises LinkError."""
+    async def sign(self, request: bytes, kind: str, check: Check) -> list[bytes]:
+        """PKCS#10 in DER; the chain in DER, leaf first, without a root. Raises LinkError.
+
+        A chain that `check` refuses is Rejected, and the request stays open for a better one.
+        """
         csr = x509.load_der_x509_csr(request)
         key = csr.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         if kind in self._asked:
             raise LinkError(f"another request for a {kind} is under way")
         future: asyncio.Future[tuple[Certificate, ...]] = asyncio.get_running_loop().create_future()
-        self._asked[kind] = _Asked(key, future)
+        self._asked[kind] = _Asked(key, check, future)
         try:
             chain = await self._until_signed(csr.public_bytes(Encoding.PEM).decode(), kind, future)
         finally:
@@ -80,10 +87,18 @@ class Signing:
                 continue
             leaf = next((one for one in found if _key(one) == asked.key), None)
             if leaf is not None:
-                if not asked.chain.done():
-                    asked.chain.set_result(in_order(found, leaf))
-                return ""
+                return _take(asked, in_order(found, leaf))
         return "no request is open for this key"
+
+
+def _take(asked: _Asked, chain: tuple[Certificate, ...]) -> str:
+    try:
+        asked.check(chain)
+    except CertificateError as error:
+        return str(error)
+    if not asked.chain.done():
+        asked.chain.set_result(chain)
+    return ""
 
 
 def _key(certificate: Certificate) -> bytes:

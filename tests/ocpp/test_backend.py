@@ -339,7 +339,7 @@ def test_a_certificate_that_does_not_come_is_asked_for_again() -> None:
     async def run() -> None:
         signing = Signing(ask, wait=0.01, repeats=2)
         with pytest.raises(LinkError, match="no signed certificate after 3 requests: nothing came"):
-            await signing.sign(request())
+            await signing.sign(request(), V2G, lambda _: None)
 
     asyncio.run(run())
     assert asked == [V2G] * 3
@@ -355,7 +355,7 @@ def test_a_request_that_the_csms_refuses_is_not_repeated() -> None:
     async def run() -> None:
         signing = Signing(ask, wait=0.01, repeats=2)
         with pytest.raises(LinkError, match="refuses"):
-            await signing.sign(request())
+            await signing.sign(request(), V2G, lambda _: None)
 
     asyncio.run(run())
     assert asked == [V2G]
@@ -367,10 +367,10 @@ def test_one_request_of_a_kind_at_a_time() -> None:
 
     async def run() -> None:
         signing = Signing(ask, wait=5.0, repeats=0)
-        first = asyncio.create_task(signing.sign(request()))
+        first = asyncio.create_task(signing.sign(request(), V2G, lambda _: None))
         await asyncio.sleep(0.01)
         with pytest.raises(LinkError, match="under way"):
-            await signing.sign(request())
+            await signing.sign(request(), V2G, lambda _: None)
         assert signing.signed("nonsense", V2G) != ""
         first.cancel()
 

@@ -126,6 +126,32 @@ def test_a_certificate_nobody_has_asked_for_is_rejected_and_reported(
     assert event["type"] == "InvalidChargingStationCertificate"
 
 
+def test_a_leaf_without_its_sub_cas_is_rejected_before_the_files_are_touched(own: Certificates) -> None:
+    known = accounts(own)
+    answers = iter(["leaf", "whole"])
+
+    def signer(csr: str, kind: str) -> str:
+        whole = sign(own, csr, kind)
+        leaf = whole[whole.rindex("-----BEGIN") :]
+        return leaf if next(answers) == "leaf" else whole
+
+    known.signer = signer
+    csms = CsmsDouble(known)
+
+    async def run() -> None:
+        config = functools.partial(pnc_config, own)
+        async with line(csms, config) as running:
+            running.backend.signing.wait = 0.2
+            await csms.command(STATION, "TriggerMessage", {"requestedMessage": "SignV2GCertificate"})
+            chain = running.config.tls.certificate_chain
+            assert chain is not None
+            await running.until(lambda: read_chain(chain.read_bytes())[0].serial == 777)
+            await csms.until(lambda: "SecurityEventNotification" in csms.actions())
+
+    asyncio.run(run())
+    assert next(answers, None) is None
+
+
 # --- roots -------------------------------------------------------------------------------------------------
 
 
@@ -201,7 +227,7 @@ def test_only_roots_are_installed(
     certificates: Certificates, tmp_path: Path, purpose: str, kind: Kind, expected: str
 ) -> None:
     folder = RootFolder(tmp_path)
-    assert folder.install(purpose, certificates.pki[kind].certificate.pem.decode()) == expected
+    assert folder.install(purpose, certificates.pki[kind].certificate.pem.decode(), NOW) == expected
     assert len(folder.installed([])) == (expected == "Accepted")
 
 
@@ -209,12 +235,23 @@ def test_only_roots_are_installed(
     "text", ["", "no certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"]
 )
 def test_what_is_no_certificate_is_rejected(tmp_path: Path, text: str) -> None:
-    assert RootFolder(tmp_path).install("MORootCertificate", text) == "Rejected"
+    assert RootFolder(tmp_path).install("MORootCertificate", text, NOW) == "Rejected"
+
+
+@pytest.mark.parametrize("purpose", ["MORootCertificate", "CSMSRootCertificate"])
+@pytest.mark.parametrize("days", [-1, 1], ids=["before", "after"])
+def test_a_root_outside_its_validity_is_rejected(
+    certificates: Certificates, tmp_path: Path, purpose: str, days: int
+) -> None:
+    root = certificates.pki[Kind.MO_ROOT].certificate
+    now = root.not_before - DAY if days < 0 else root.not_after
+    assert RootFolder(tmp_path).install(purpose, root.pem.decode(), now) == "Rejected"
+    assert not RootFolder(tmp_path).installed([])
 
 
 def test_without_a_store_nothing_can_be_installed(certificates: Certificates) -> None:
     root = certificates.pki[Kind.MO_ROOT].certificate.pem.decode()
-    assert RootFolder(None).install("MORootCertificate", root) == "Failed"
+    assert RootFolder(None).install("MORootCertificate", root, NOW) == "Failed"
 
 
 def test_hash_data_name_one_certificate_in_any_spelling(certificates: Certificates) -> None:
@@ -421,3 +458,57 @@ def test_profile_3_shows_a_certificate_and_renews_it(tmp_path: Path) -> None:
 
     asyncio.run(run())
     assert chain.read_bytes() != before
+
+
+@pytest.mark.parametrize("defect", ["expired", "another authority", "another subject"])
+def test_a_client_certificate_that_is_not_good_is_rejected_and_the_old_pair_stays(
+    tmp_path: Path, defect: str
+) -> None:
+    tls = Tls(tmp_path)
+    (tmp_path / "other").mkdir()
+    foreign = Tls(tmp_path / "other")
+    chain, key = tls.write("station")
+    before = chain.read_bytes(), key.read_bytes()
+    known = accounts()
+    requests: list[x509.CertificateSigningRequest] = []
+
+    def signer(csr: str, kind: str) -> str:
+        request = x509.load_pem_x509_csr(csr.encode())
+        requests.append(request)
+        public = request.public_key()
+        if defect == "expired":
+            subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "station")])
+            builder = x509.CertificateBuilder().subject_name(subject).issuer_name(tls.name).public_key(public)
+            builder = builder.serial_number(5).not_valid_before(NOW - 2 * DAY).not_valid_after(NOW - DAY)
+            made = builder.sign(tls.key, hashes.SHA256())
+        else:
+            by, name = (foreign, "station") if defect == "another authority" else (tls, "another")
+            made = by.certificate(name, public)
+        return made.public_bytes(Encoding.PEM).decode()
+
+    known.signer = signer
+    csms = CsmsDouble(known, context=tls.server(mutual=True))
+
+    async def run() -> None:
+        config = functools.partial(
+            eim_config,
+            security_profile=3,
+            client_certificate=chain,
+            client_key=key,
+            ca=tmp_path / "ca.pem",
+            csr_wait=0.2,
+            csr_repeats=0,
+        )
+        async with line(csms, config) as running:
+            body = {"requestedMessage": "SignChargingStationCertificate"}
+            assert await csms.command(STATION, "TriggerMessage", body) == {"status": "Accepted"}
+            await csms.until(lambda: "SecurityEventNotification" in csms.actions())
+            await running.until(lambda: any("no signed certificate" in text for text in running.told))
+            assert csms.connections == 1
+
+    asyncio.run(run())
+    assert (chain.read_bytes(), key.read_bytes()) == before
+    event = next(one.payload for one in csms.heard if one.action == "SecurityEventNotification")
+    assert event["type"] == "InvalidChargingStationCertificate"
+    (organization,) = requests[0].subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
+    assert organization.value == "secc"
