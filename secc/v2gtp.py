@@ -6,21 +6,28 @@
     2       2     payload type      see PayloadType
     4       4     payload length    bytes after the header; all fields big endian [V2G2-085]
 
-A message that is not for us is ignored: no answer, no disconnect [V2G2-086] [V2G2-800]. On a stream that rule
-needs an interpretation. Ours depends on the bytes alone and never on how TCP cut them into segments:
+A message that is not for this station is ignored: no answer, no disconnect [V2G2-086] [V2G2-800]. On a stream
+that rule needs an interpretation, and it depends on the bytes alone, never on how TCP cut them into segments.
+One rule holds for every header: its declared length decides where the next header begins, and nothing inside
+a declared payload is ever looked at as a header.
 
-* Version or inverse wrong: the boundary of the frame is unknown and no field of such a header is trusted.
-  Bytes are thrown away until an intact header start (version, inverse, type 0x8001) comes by. More than
-  one maximum frame thrown away in one go closes the connection.
+| version and inverse | type | length | what happens |
+|---|---|---|---|
+| 01 FE | 8001 | 1 to limit | the payload is returned |
+| 01 FE | 8001 | 0 | header ignored |
+| 01 FE | other | 0 to limit | header ignored, exactly the declared payload is skipped and not kept |
+| 01 FE | any | above limit | closes, the payload is not read |
+| other | any | 0 to limit | header ignored, exactly the declared payload is skipped and not kept |
+| other | any | above limit | the boundary is lost: everything that follows is discarded |
+
+* Each ignored header counts; the 17th of a connection closes it.
+* Once the boundary is lost nothing on this connection is a message any more, whatever it looks like. The
+  connection stays open until a timer of the session ends it, or until one maximum frame has been discarded:
+  a header with length 0 and a payload after it leads here, and closing at once would be wrong by Part 4.
 * A stream that begins like a TLS record closes the connection: the peer took the wrong port.
-* Intact header of another type (SDP on TCP, another protocol generation, reserved): the declared payload is
-  skipped without being kept.
-* Length 0: ignored; what follows is read as a new header.
-* Length above the limit, whatever the type: closes the connection, the payload is not read.
-* Each of the above that does not close counts as one ignored header; the 17th of a connection closes it.
 * The declared length is a claim, never an allocation: the buffer grows with what has arrived.
 * The payload of an EXI frame is exactly as long as declared. What a document leaves over, or lacks, is for
-  the decoder's caller to judge; nothing here looks for a next frame inside a payload.
+  the decoder's caller to judge.
 
 Frames completed before the defect in the same chunk are not lost: `feed` returns them, `error` is set, and
 the next `feed` raises it.
@@ -85,15 +92,15 @@ def split_datagram(datagram: bytes) -> tuple[int, bytes]:
 class FrameAssembler:
     """Cuts a TCP byte stream into EXI payloads; see the module docstring for the rules."""
 
-    __slots__ = ("_buffer", "_error", "_ignored", "_lost", "_max_payload", "_skip", "_started", "_thrown")
+    __slots__ = ("_buffer", "_discarded", "_error", "_ignored", "_lost", "_max_payload", "_skip", "_started")
 
     def __init__(self, *, max_payload: int = MAX_PAYLOAD) -> None:
         self._max_payload = max_payload
         self._buffer = bytearray()
         self._started = False  # the first header of the stream has been looked at
-        self._lost = False  # looking for the next intact header start
-        self._thrown = 0  # bytes thrown away since the boundary was lost
-        self._skip = 0  # bytes still to come of a payload nobody wants
+        self._skip = 0  # bytes still to come of a payload to skip
+        self._lost = False  # nothing says where the next header begins
+        self._discarded = 0  # bytes since then
         self._ignored = 0
         self._error: FramingError | None = None
 
@@ -135,54 +142,42 @@ class FrameAssembler:
         """The next complete EXI payload, or None when more bytes are needed."""
         buffer = self._buffer
         while True:
+            if self._lost:
+                self._discard()
+                return None
             if self._skip:
                 dropped = min(self._skip, len(buffer))
                 del buffer[:dropped]
                 self._skip -= dropped
-            if self._lost:
-                self._find_header()
             if len(buffer) < HEADER_SIZE:
                 return None
             version, inverse, payload_type, length = _HEADER.unpack_from(buffer)
-            if (version, inverse) != (_VERSION, _INVERSE):
-                self._lose_boundary(version, inverse)
-                continue
-            self._started = True
-            if length > self._max_payload:
+            self._check_start((version, inverse))
+            ours = (version, inverse) == (_VERSION, _INVERSE)
+            if ours and length > self._max_payload:
                 raise FramingError(f"V2GTP length {length} is above the limit of {self._max_payload} bytes")
-            if length == 0 or payload_type != PayloadType.EXI:
-                self._ignore(f"type {payload_type:#06x}, length {length}")
-                del buffer[:HEADER_SIZE]
-                self._skip = length
-                continue
-            end = HEADER_SIZE + length
-            if len(buffer) < end:
-                return None
-            payload = bytes(buffer[HEADER_SIZE:end])
-            del buffer[:end]
-            return payload
+            if ours and length and payload_type == PayloadType.EXI:
+                end = HEADER_SIZE + length
+                if len(buffer) < end:
+                    return None
+                payload = bytes(buffer[HEADER_SIZE:end])
+                del buffer[:end]
+                return payload
+            self._ignore(f"version {version:#04x}/{inverse:#04x}, type {payload_type:#06x}, length {length}")
+            del buffer[:HEADER_SIZE]
+            self._lost = length > self._max_payload
+            self._skip = 0 if self._lost else length
 
-    def _lose_boundary(self, version: int, inverse: int) -> None:
-        if not self._started and (version, inverse) == _TLS_RECORD:
+    def _check_start(self, start: tuple[int, int]) -> None:
+        if not self._started and start == _TLS_RECORD:
             raise FramingError("a TLS record on a connection without TLS")
         self._started = True
-        self._ignore(f"version {version:#04x}/{inverse:#04x}")
-        self._lost = True
-        self._thrown = 1
-        del self._buffer[:1]
 
-    def _find_header(self) -> None:
-        """Throw bytes away up to an intact header start; keep what may be the beginning of one."""
-        buffer = self._buffer
-        at = buffer.find(_HEADER_START)
-        if at < 0:
-            at = len(buffer) - _partial_start(buffer)
-        else:
-            self._lost = False
-        del buffer[:at]
-        self._thrown += at
-        if self._thrown > self._max_payload + HEADER_SIZE:
-            raise FramingError(f"{self._thrown} bytes without a V2GTP header")
+    def _discard(self) -> None:
+        self._discarded += len(self._buffer)
+        self._buffer.clear()
+        if self._discarded > self._max_payload + HEADER_SIZE:
+            raise FramingError(f"{self._discarded} bytes after a header of unknown version and length")
 
     def _ignore(self, what: str) -> None:
         self._ignored += 1
@@ -190,13 +185,4 @@ class FrameAssembler:
             raise FramingError(f"more than {MAX_IGNORED} headers to ignore, the last one: {what}")
 
 
-_HEADER_START = bytes((_VERSION, _INVERSE)) + PayloadType.EXI.to_bytes(2, "big")
 _TLS_RECORD = (0x16, 0x03)
-
-
-def _partial_start(buffer: bytearray) -> int:
-    """How many bytes at the end of the buffer may be the beginning of a header."""
-    for size in range(min(len(_HEADER_START) - 1, len(buffer)), 0, -1):
-        if buffer.endswith(_HEADER_START[:size]):
-            return size
-    return 0

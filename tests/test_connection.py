@@ -354,6 +354,30 @@ def in_charge(wire: Wire) -> None:
     wire.data(packed(r.ac_parameters()))
 
 
+@pytest.mark.threat("TPT-05", "TPT-10")
+@pytest.mark.parametrize("start", ["02fd8001", "01fe8002", "01fe9000"])
+def test_request_inside_the_payload_of_an_ignored_header_has_no_effect(start: str) -> None:
+    wire = Wire()
+    in_charge(wire)
+    inside = packed(r.start())
+    assert wire.data(bytes.fromhex(start + "00001000") + inside + bytes(4096 - len(inside))) == []
+    assert not any(isinstance(output, CloseContactor) for output in wire.outputs)
+    assert wire.data(packed(r.session_stop())) == ["OK"]
+
+
+@pytest.mark.threat("TPT-03", "TPT-10")
+@pytest.mark.parametrize("header", ["01fe800100000000aaaa8001ffffffff", "02fd8001ffffffff"])
+def test_request_after_a_lost_boundary_has_no_effect_and_the_sequence_timer_ends_it(header: str) -> None:
+    wire = Wire()
+    in_charge(wire)
+    assert wire.data(bytes.fromhex(header) + packed(r.start())) == []
+    assert wire.data(packed(r.start())) == []
+    assert not any(isinstance(output, CloseContactor) for output in wire.outputs)
+    assert wire.close is None
+    wire.tick(60.0)
+    assert wire.reason is EndReason.SEQUENCE_TIMEOUT
+
+
 def test_request_that_comes_while_an_answer_is_owed_is_handled_after_it() -> None:
     wire = Wire()
     in_charge(wire)

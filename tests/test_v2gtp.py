@@ -1,6 +1,7 @@
 """V2GTP framing: the rules in the docstring of secc.v2gtp, one by one."""
 
 import contextlib
+import dataclasses
 import itertools
 import tracemalloc
 
@@ -90,13 +91,14 @@ def test_length_zero_is_ignored_and_the_next_message_counts() -> None:
     assert assembler.ignored == 1
 
 
-def test_length_zero_with_a_payload_after_it_does_not_close() -> None:
+def test_after_length_zero_with_a_payload_nothing_is_a_message_and_nothing_closes() -> None:
+    """As the conformance test sends it: SessionSetupReq under a header of length 0."""
     assembler = FrameAssembler()
-    assert (
-        assembler.feed(bytes.fromhex("01fe800100000000") + b"\x80\x98\x02\x10\x50\x90\x8c\x0c\x0c\x0e") == ()
-    )
-    assert assembler.feed(HELLO) == (b"hello",)
+    payload = b"\x80\x98\x02\x10\x50\x90\x8c\x0c\x0c\x0e"
+    assert assembler.feed(bytes.fromhex("01fe800100000000") + payload) == ()
+    assert assembler.feed(HELLO) == ()
     assert assembler.ignored == 2
+    assert assembler.error is None
 
 
 def test_the_seventeenth_ignored_header_closes() -> None:
@@ -136,22 +138,34 @@ def test_a_wrong_version_and_a_good_message_in_one_segment() -> None:
     assert FrameAssembler().feed(b"\x02" + HELLO[1:] + WORLD) == (b"world",)
 
 
-def test_the_length_of_a_header_of_another_version_is_not_trusted() -> None:
+@pytest.mark.req("V2G2-800")
+@pytest.mark.parametrize("start", ["02fd8001", "00fe8001", "01ff8001", "fffe8001", "01fe8002", "01fe9000"])
+def test_a_message_inside_the_payload_of_an_ignored_header_is_not_one(start: str) -> None:
     assembler = FrameAssembler()
-    assert assembler.feed(bytes.fromhex("02fd8001ffffffff") + HELLO) == (b"hello",)
+    header = bytes.fromhex(start + "00001000")
+    assert assembler.feed(header + HELLO + bytes(4096 - len(HELLO))) == ()
+    assert assembler.feed(WORLD) == (b"world",)
+    assert assembler.ignored == 1
 
 
-def test_a_header_start_cut_in_two_while_looking_for_one_is_found() -> None:
+def test_an_unknown_version_with_a_length_above_the_limit_loses_the_boundary() -> None:
     assembler = FrameAssembler()
-    assembler.feed(bytes.fromhex("02fe800100000002aabb01fe"))
-    assert assembler.feed(HELLO[2:]) == (b"hello",)
+    assert assembler.feed(bytes.fromhex("02fd800100002001") + HELLO) == ()
+    assert assembler.feed(HELLO) == ()
+    assert assembler.ignored == 1
 
 
-def test_endless_bytes_without_a_header_close() -> None:
+def test_more_than_a_frame_after_a_lost_boundary_closes() -> None:
     assembler = FrameAssembler()
-    assert assembler.feed(bytes(8000)) == ()
-    with pytest.raises(FramingError, match="without a V2GTP header"):
-        assembler.feed(bytes(300))
+    assert assembler.feed(bytes.fromhex("02fd8001ffffffff") + bytes(8200)) == ()
+    assert assembler.pending == 0
+    with pytest.raises(FramingError, match="8201 bytes after a header of unknown version"):
+        assembler.feed(b"\0")
+
+
+def test_text_of_another_protocol_is_never_a_message() -> None:
+    assembler = FrameAssembler()
+    assert assembler.feed(b"GET / HTTP/1.1\r\n\r\n" + HELLO) == ()
 
 
 def test_a_tls_client_hello_closes_at_once() -> None:
@@ -197,38 +211,113 @@ def test_a_malformed_datagram_is_refused(datagram: str, reason: str) -> None:
         split_datagram(bytes.fromhex(datagram))
 
 
-def _run(stream: bytes, cuts: list[int]) -> tuple[list[bytes], bool, int]:
-    """Frames, whether it ended in FramingError, headers ignored."""
-    assembler = FrameAssembler(max_payload=64)
+@dataclasses.dataclass
+class _Outcome:
+    frames: list[bytes]
+    closed: bool
+    ignored: int
+
+
+def _run(stream: bytes, cuts: list[int]) -> _Outcome:
+    assembler = FrameAssembler(max_payload=_LIMIT)
     frames: list[bytes] = []
     edges = [0, *sorted(cut % (len(stream) + 1) for cut in cuts), len(stream)]
     with contextlib.suppress(FramingError):
         for start, end in itertools.pairwise(edges):
             frames += assembler.feed(stream[start:end])
-    return frames, assembler.error is not None, assembler.ignored
+    return _Outcome(frames, assembler.error is not None, assembler.ignored)
 
 
+_LIMIT = 64
+
+
+def _model(stream: bytes) -> _Outcome:
+    """The table of the module's docstring, read off the whole stream at once; shares no code with it."""
+    out = _Outcome([], False, 0)
+    at = 0
+    while len(stream) - at >= 8:
+        start = stream[at : at + 2]
+        length = int.from_bytes(stream[at + 4 : at + 8], "big")
+        ours = start == b"\x01\xfe"
+        tls = at == 0 and start == b"\x16\x03"
+        if tls or (ours and length > _LIMIT) or (out.ignored == 16 and not _is_message(stream, at)):
+            out.closed = True
+            out.ignored += not tls and not (ours and length > _LIMIT)
+            return out
+        at += 8
+        if _is_message(stream, at - 8):
+            if len(stream) - at < length:
+                return out
+            out.frames.append(stream[at : at + length])
+            at += length
+            continue
+        out.ignored += 1
+        if length > _LIMIT:
+            out.closed = len(stream) - at > _LIMIT + 8
+            return out
+        at += length
+    return out
+
+
+def _is_message(stream: bytes, at: int) -> bool:
+    return stream[at : at + 4] == b"\x01\xfe\x80\x01" and int.from_bytes(stream[at + 4 : at + 8], "big") > 0
+
+
+_HEADS = [
+    b"\x01\xfe\x80\x02",
+    b"\x02\xfd\x80\x01",
+    b"\x01\xff\x80\x01",
+    b"\x01\xfe\x70\x00",
+    b"\x01\xfe\x80\x01",
+]
+_LENGTHS = st.one_of(
+    st.integers(0, 80), st.sampled_from([0, 64, 65, 4096, 0x80000000, 0xFFFFFFF8, 0xFFFFFFFF])
+)
+_FAULTY = st.builds(
+    lambda head, length, payload: head + length.to_bytes(4, "big") + payload,
+    st.sampled_from(_HEADS),
+    _LENGTHS,
+    st.one_of(st.binary(max_size=40), st.binary(max_size=24).map(frame)),
+)
+_HONEST = st.builds(
+    lambda head, payload: head + len(payload).to_bytes(4, "big") + payload,
+    st.sampled_from(_HEADS),
+    st.one_of(st.binary(max_size=40), st.binary(max_size=24).map(frame)),
+)
 _PIECES = st.one_of(
     st.binary(max_size=24),
     st.binary(max_size=80).map(frame),
-    st.builds(
-        lambda head, payload: head + len(payload).to_bytes(4, "big") + payload,
-        st.sampled_from([b"\x01\xfe\x80\x02", b"\x02\xfd\x80\x01", b"\x01\xfe\x70\x00", b"\x01\xfe\x80\x01"]),
-        st.binary(max_size=40),
-    ),
+    _HONEST,
+    _FAULTY,
     st.sampled_from([b"\x01", b"\x01\xfe", b"\x01\xfe\x80", b"\x01\xfe\x80\x01", b"\x16\x03\x01"]),
 )
 
 
-@given(st.lists(_PIECES, max_size=12), st.lists(st.integers(0, 2**16), max_size=30))
+@given(st.lists(_PIECES, max_size=24))
+def test_every_stream_in_every_two_segments_is_what_the_table_says(pieces: list[bytes]) -> None:
+    stream = b"".join(pieces)
+    expected = _model(stream)
+    for cut in range(len(stream) + 1):
+        assert _run(stream, [cut]) == expected
+    assert _run(stream, list(range(len(stream)))) == expected
+
+
+@given(st.lists(_PIECES, max_size=24), st.lists(st.integers(0, 2**16), max_size=30))
 def test_the_same_bytes_in_any_segments_give_the_same_outcome(pieces: list[bytes], cuts: list[int]) -> None:
     stream = b"".join(pieces)
-    whole = _run(stream, [])
-    assert _run(stream, cuts) == whole
-    assert _run(stream, list(range(len(stream)))) == whole
+    assert _run(stream, cuts) == _model(stream)
+
+
+@given(st.lists(_HONEST, max_size=12), st.lists(st.integers(0, 2**16), max_size=10))
+def test_only_what_a_chain_of_declared_lengths_reaches_is_a_message(
+    pieces: list[bytes], cuts: list[int]
+) -> None:
+    """Each piece declares what it has, so that its own header alone decides; a frame inside is not one."""
+    expected = [piece[8:] for piece in pieces if piece[:4] == b"\x01\xfe\x80\x01" and len(piece) > 8]
+    assert _run(b"".join(pieces), cuts).frames == expected
 
 
 @given(st.lists(st.binary(min_size=1, max_size=64), max_size=8), st.lists(st.integers(0, 2**16), max_size=10))
 def test_good_frames_survive_any_segmentation(payloads: list[bytes], cuts: list[int]) -> None:
     stream = b"".join(frame(payload) for payload in payloads)
-    assert _run(stream, cuts) == (payloads, False, 0)
+    assert _run(stream, cuts) == _Outcome(payloads, False, 0)
