@@ -8,9 +8,11 @@ next, in the order in which it was told; nothing here decides anything.
 import asyncio
 import collections
 import contextlib
+import ctypes
 import math
 import os
 import socket
+import struct
 from collections.abc import Callable
 from typing import cast
 
@@ -57,7 +59,9 @@ class RawModem:
             try:
                 opened.setblocking(False)
                 opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
-                opened.bind((self._interface, self._protocol))
+                if self._protocol != _ALL_PROTOCOLS:
+                    _take_only(opened, self._protocol)
+                opened.bind((self._interface, _ALL_PROTOCOLS))
             except OSError:
                 opened.close()
                 raise
@@ -97,6 +101,32 @@ class RawModem:
                 return data
 
 
+def _take_only(opened: socket.socket, protocol: int) -> None:
+    """Let the kernel drop frames of other protocols, and those with a VLAN tag.
+
+    ISO 15118-3 has no tags: such a frame comes from another network. The kernel takes the tag away before it
+    hands a frame to a socket that is bound to one protocol, so the socket is bound to all of them.
+    """
+    tag_present = 0xFFFFF000 + 48  # SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT
+    program = b"".join(
+        struct.pack("=HBBI", *instruction)
+        for instruction in (
+            (_LOAD_HALF, 0, 0, 12),
+            (_JUMP_EQUAL, 0, 3, protocol),
+            (_LOAD_WORD, 0, 0, tag_present),
+            (_JUMP_EQUAL, 0, 1, 0),
+            (_RETURN, 0, 0, 0xFFFFFFFF),  # all of it
+            (_RETURN, 0, 0, 0),  # nothing of it
+        )
+    )
+    buffer = ctypes.create_string_buffer(program, len(program))
+    address = ctypes.addressof(buffer)
+    opened.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HL", len(program) // 8, address))
+
+
+_LOAD_WORD, _LOAD_HALF, _JUMP_EQUAL, _RETURN = 0x20, 0x28, 0x15, 0x06  # instructions of the classic BPF
+_ALL_PROTOCOLS = 3  # ETH_P_ALL
+_SO_ATTACH_FILTER = 26
 _RECEIVE_BUFFER = 1 << 18  # what a flood may make the kernel keep for us
 _LONGEST_FRAME = 2048  # longer ones are cut, and then too long for any message
 _FOR_US = (0, 1)  # PACKET_HOST, PACKET_BROADCAST

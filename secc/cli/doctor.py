@@ -161,7 +161,7 @@ def _modem(settings: SeccConfig) -> Iterator[Finding]:
         yield Finding("modem", Grade.NOTE, "not looked for: [slac] is not enabled")
         return
     try:
-        found, armed = asyncio.run(_ask_modem(settings))
+        found, armed, refused = asyncio.run(_ask_modem(settings))
     except LinkError as error:
         advice = "" if os.geteuid() == 0 else "run as root, or give the program CAP_NET_RAW"
         yield Finding("modem", Grade.BAD, str(error), advice)
@@ -176,17 +176,20 @@ def _modem(settings: SeccConfig) -> Iterator[Finding]:
         yield Finding("link status", Grade.NOTE, "this modem cannot be asked: the link is assumed")
     if armed:
         yield Finding("key", Grade.GOOD, "the modem takes a network key")
+    elif refused is not None:
+        advice = "see slac.set_key_result: 1 is success with Qualcomm modems"
+        yield Finding("key", Grade.BAD, f"the modem refuses a network key with result {refused}", advice)
     else:
-        advice = "see slac.set_key_result; is another process keying it?"
+        advice = "is another process keying it?"
         yield Finding("key", Grade.BAD, "the modem does not confirm a network key", advice)
 
 
-async def _ask_modem(settings: SeccConfig) -> tuple[slac.ModemFound, bool]:
-    """What the matching finds out in its first moments."""
+async def _ask_modem(settings: SeccConfig) -> tuple[slac.ModemFound, bool, int | None]:
+    """What the matching finds out in its first moments: the modem, whether it takes a key, how it refuses."""
     loop = asyncio.get_running_loop()
     modem = RawModem(settings.interface)
     matching = Matching(settings.slac, evse_mac=modem.open(), random_bytes=os.urandom)
-    armed = False
+    armed, refused = False, None
     try:
         outputs = list(matching.handle(slac.ModemOpened(), loop.time()))
         async with asyncio.timeout(_MODEM_TIME):
@@ -195,10 +198,11 @@ async def _ask_modem(settings: SeccConfig) -> tuple[slac.ModemFound, bool]:
                     if isinstance(output, slac.SendFrame):
                         modem.send(output.data)
                     armed = armed or isinstance(output, slac.Armed)
+                    refused = output.result if isinstance(output, slac.KeyRefused) else refused
                 data = await modem.receive()
                 outputs = list(matching.handle(slac.FrameReceived(data), loop.time()))
     except TimeoutError:
-        return matching.modem, armed
+        return matching.modem, armed, refused
     finally:
         modem.close()
 

@@ -143,8 +143,9 @@ class SimulatedModem:
                 self.amplitude_map = message
                 self._answer(m.AmpMapCnf(0))
             case v.OperationAttributesReq():
-                name = b"QCA7000".ljust(16, b"\0")
-                self._answer(v.OperationAttributesCnf(0, message.cookie, 0x6C, name, bytes(16)))
+                report = b"QCA7000".ljust(16, b"\0") + b"MAC".ljust(102, b"\0")
+                answer = v.OperationAttributesCnf(0, message.cookie, message.report, report)
+                self._to_host(encode(Frame(self.host, self.mac, answer, bytes(_OP_ATTR_TAIL))))
             case v.SoftwareVersionReq():
                 self._answer(v.SoftwareVersionCnf(0, 0x22, b"SIMULATED-QCA7000-1.0"))
             case v.NetworkInfoReq():
@@ -166,6 +167,7 @@ class SimulatedModem:
         self._to_host(encode(Frame(self.host, self.mac, message)))
 
 
+_OP_ATTR_TAIL = 906  # zeros that a QCA7000 sends behind the report
 _RIPPLE = (0, 2, 3, 1, -1, -3, -2, 0)  # a line is not flat
 
 

@@ -15,6 +15,15 @@ def average(profiles: Sequence[bytes], offset: float = 0.0) -> bytes:
     )
 
 
+def padded(profile: bytes, groups: int) -> bytes:
+    """The profile with its mean in the groups that the modem has not measured.
+
+    An EV that averages over all `groups` then sees what was measured; zeros would make this the best station
+    of all.
+    """
+    return profile.ljust(groups, bytes([round(mean(profile))]))
+
+
 def mean(profile: bytes) -> float:
     """Mean over the groups: the figure by which an EV compares stations. 0 for an empty profile."""
     return sum(profile) / len(profile) if profile else 0.0

@@ -108,6 +108,19 @@ class ModemSilent:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class KeyRefused:
+    """The modem does not take its key; the station goes on trying, and answers no EV."""
+
+    result: int
+    """As in CM_SET_KEY.CNF; see `slac.set_key_result`."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LinkUnwatched:
+    """The modem does not answer the question for its link: the link is assumed, its loss goes unnoticed."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class ModemFound:
     """The own modem has told something about itself."""
 
@@ -208,6 +221,8 @@ Output = (
     | StateChanged
     | Armed
     | ModemSilent
+    | KeyRefused
+    | LinkUnwatched
     | ModemFound
     | NoRequest
     | LinkReady

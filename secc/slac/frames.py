@@ -76,14 +76,14 @@ def decode(data: bytes, tolerate: Collection[Deviation] = ()) -> Frame:
     kind = _KINDS.get(mmtype)
     if kind is None or (issubclass(kind, VendorMessage) and not kind.matches(body, mmv)):
         return Frame(destination, source, OtherMessage(mmtype, mmv, body), b"")
-    if mmv not in (kind.mmv, _other_version(kind)):
+    if mmv not in (kind.mmv, kind.also_mmv):
         raise FramingError(f"{kind.__name__} with version {mmv}, expected {kind.mmv}")
     if kind.unicast and destination[0] & 1 and not _may_go_to_all(kind, tolerate):
         raise FramingError(f"{kind.__name__} sent to a group")
     message, used = kind.parse(body)
     if message.deviation is not None and message.deviation not in tolerate:
         raise FramingError(f"{kind.__name__}: deviates in its {message.deviation}")
-    if len(body) - used > _LONGEST_TAIL:
+    if len(body) - used > kind.longest_tail:
         raise FramingError(f"{kind.__name__} with {len(body) - used} bytes too many")
     return Frame(destination, source, message, body[used:], None if mmv == kind.mmv else mmv)
 
@@ -116,15 +116,9 @@ def _may_go_to_all(kind: type[Message], tolerate: Collection[Deviation]) -> bool
     return kind is messages.SlacMatchReq and Deviation.GROUP in tolerate
 
 
-def _other_version(kind: type[Message]) -> int:
-    """HomePlug AV2 moved the amplitude map to version 2; both are in use."""
-    return 2 if kind in (messages.AmpMapReq, messages.AmpMapCnf) else kind.mmv
-
-
 _HEAD = struct.Struct(">6s6sHB")
 SHORTEST = 60
 """An Ethernet frame without its check sequence."""
-_LONGEST_TAIL = 256  # stations exist that send arrays for 255 groups; more is nobody's padding
 
 _ALL: tuple[type[Message], ...] = (
     messages.SetKeyReq,

@@ -30,7 +30,7 @@ from secc.slac.frames import BROADCAST, Frame, Message, decode, encode
 from secc.slac.keys import NetworkKey
 from secc.slac.messages import AmpMapReq
 from secc.slac.runs import Pending, RateLimit, Run
-from secc.slac.settings import SlacConfig
+from secc.slac.settings import LinkStatus, SlacConfig
 from secc.slac.states import LISTENING, State, Timer
 from secc.slac.table import EXPIRY, TABLE
 from secc.slac.vendor import Vendor
@@ -58,6 +58,10 @@ class Matching:
         self.key_tries = 0
         self.silences = 0
         self.negatives = 0
+        self.key_result: int | None = None
+        """Result byte with which the modem confirmed the key in use."""
+        self.answers_link = self.link_unwatched = False
+        """Whether the modem has ever answered the question for its link; that it does not was reported."""
         self.amp_map_tries = 0
         self.amp_maps = 0
         self.map_asked: AmpMapReq | None = None
@@ -150,6 +154,11 @@ class Matching:
         """Whose messages the own modem understands."""
         return self.modem.vendor
 
+    @property
+    def asks_link(self) -> bool:
+        """The modem may know the question for its link."""
+        return self.vendor is not None and self.config.link_status is not LinkStatus.OFF
+
     def renew_key(self) -> None:
         """A new one for the next network."""
         self._key = NetworkKey.fresh(self._random_bytes)
@@ -229,7 +238,7 @@ class Matching:
         assert winner is not None
         self.emit(LinkReady(winner.ev_mac, winner.run_id, self._key.nid))
         self.silences = self.negatives = 0
-        if self.vendor is not None:
+        if self.asks_link:
             self.start_timer(Timer.LINK_POLL, _FIRST_POLL)
         return State.MATCHED
 

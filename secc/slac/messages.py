@@ -36,6 +36,10 @@ class Message:
     __slots__ = ()
     mmtype: ClassVar[int]
     mmv: ClassVar[int] = 1
+    also_mmv: ClassVar[int | None] = None
+    """Another version in which it is sent."""
+    longest_tail: ClassVar[int] = 256
+    """Bytes that may follow it: some stations send arrays for 255 groups."""
     unicast: ClassVar[bool] = False
     """Refused when it was sent to everybody."""
     layout: ClassVar[struct.Struct]
@@ -248,7 +252,7 @@ class AttenCharInd(Message):
     sounds: int
     """How many profiles were averaged."""
     profile: bytes
-    """dB per carrier group, 58 of them on the wire; what is missing is sent as 0."""
+    """dB per carrier group, 58 of them on the wire."""
     groups: int = GROUPS
 
     @classmethod
@@ -403,6 +407,7 @@ class AmpMapReq(Message):
     """CM_AMP_MAP.REQ: limit the transmit power carrier by carrier."""
 
     mmtype = 0x601C
+    also_mmv = 2  # HomePlug AV2 moved it there; both are in use
     unicast = True
     layout = struct.Struct("<H")
     carriers: int
@@ -436,6 +441,7 @@ class AmpMapCnf(Message):
     """CM_AMP_MAP.CNF."""
 
     mmtype = 0x601D
+    also_mmv = 2
     unicast = True
     layout = struct.Struct("<B")
     result: int

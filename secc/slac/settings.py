@@ -12,9 +12,23 @@ from secc.slac.messages import Deviation
 class KeyResult(enum.StrEnum):
     """Which result byte of CM_SET_KEY.CNF is success: the editions of HomePlug contradict each other."""
 
+    VENDOR = "vendor"
+    """1 with a Qualcomm modem, 0 or 1 with any other."""
     ANY = "any"
+    """0 or 1."""
     ONE = "1"
     ZERO = "0"
+
+
+class LinkStatus(enum.StrEnum):
+    """What the station makes of a modem's silence when it asks for the link."""
+
+    AUTO = "auto"
+    """A modem that has never answered counts as one that cannot: the link is assumed, and not watched."""
+    OFF = "off"
+    """The modem is not asked; the link is assumed after `link_delay`."""
+    REQUIRED = "required"
+    """Without an answer there is no link, and five answers in a row that stay away end it."""
 
 
 class Validation(enum.StrEnum):
@@ -43,8 +57,11 @@ class SlacConfig:
     """False: another process matches, or there is no powerline (Ethernet, Wi-Fi, tests)."""
     modem_mac: str = ""
     """Address of the own modem; empty: whoever confirms the key first."""
-    set_key_result: KeyResult = KeyResult.ANY
-    """`any`, `1` or `0`: which result of CM_SET_KEY.CNF is success."""
+    set_key_result: KeyResult = KeyResult.VENDOR
+    """`vendor`, `any`, `1` or `0`: which result of CM_SET_KEY.CNF is success."""
+    link_status: LinkStatus = LinkStatus.AUTO
+    """`auto`, `off` or `required`: whether the modem is asked for its link, and what its silence means. Many
+    modems do not know the question."""
     slac_init: float = 40.0
     """TT_EVSE_SLAC_init, 20 to 50: from 5 % duty cycle to the first CM_SLAC_PARM.REQ."""
     attenuation_offset: float = 0.0

@@ -34,7 +34,7 @@ class VendorMessage(Message):
     @classmethod
     def matches(cls, body: bytes, mmv: int) -> bool:
         """Whether this is the maker's message at all."""
-        return mmv == cls.mmv and body[:3] == cls.oui
+        return mmv in (cls.mmv, cls.also_mmv) and body[:3] == cls.oui
 
 
 class _Plain(VendorMessage):
@@ -120,41 +120,55 @@ class OperationAttributesReq(VendorMessage):
     """VS_OP_ATTR.REQ: which modem are you."""
 
     mmtype = 0xA068
-    layout = struct.Struct("<3sI")
+    layout = struct.Struct("<3sIB")
     cookie: int
-
-    @classmethod
-    def _read(cls, fields: tuple[Any, ...]) -> Self:
-        return cls(fields[1])
-
-    def payload(self) -> bytes:
-        return self.layout.pack(self.oui, self.cookie)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class OperationAttributesCnf(VendorMessage):
-    """VS_OP_ATTR.CNF: names of hardware and firmware."""
-
-    mmtype = 0xA069
-    layout = struct.Struct("<3sHIH16s16s")
-    status: int
-    cookie: int
-    size: int
-    hardware_name: bytes
-    software_name: bytes
+    report: int = 0
+    """0: the answer is binary."""
 
     @classmethod
     def _read(cls, fields: tuple[Any, ...]) -> Self:
         return cls(*fields[1:])
 
+    def payload(self) -> bytes:
+        return self.layout.pack(self.oui, self.cookie, self.report)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class OperationAttributesCnf(VendorMessage):
+    """VS_OP_ATTR.CNF: names of hardware and firmware, the rest of the report as it came.
+
+    A QCA7000 reports 118 bytes and fills the frame with zeros, more than a kilobyte of them.
+    """
+
+    mmtype = 0xA069
+    layout = struct.Struct("<3sHIBH")
+    longest_tail = 1500
+    status: int
+    cookie: int
+    report: int
+    """0: binary, as here."""
+    data: bytes
+
+    @classmethod
+    def parse(cls, payload: bytes) -> tuple[Self, int]:
+        if len(payload) < cls.layout.size:
+            raise FramingError(f"{cls.__name__}: {len(payload)} bytes, expected {cls.layout.size}")
+        _, status, cookie, report, length = cls.layout.unpack_from(payload)
+        end = cls.layout.size + length
+        if len(payload) < end:
+            raise FramingError(f"{cls.__name__}: {len(payload)} bytes, expected {end}")
+        return cls(status, cookie, report, payload[cls.layout.size : end]), end
+
     @property
     def hardware(self) -> str:
-        """For people."""
-        return _printable(self.hardware_name)
+        """The name of the chip, printable; empty when it is not reported."""
+        return _printable(self.data[:_NAME]) if self.report == 0 else ""
 
     def payload(self) -> bytes:
-        names = (self.hardware_name, self.software_name)
-        return self.layout.pack(self.oui, self.status, self.cookie, self.size, *names)
+        return self.layout.pack(self.oui, self.status, self.cookie, self.report, len(self.data)) + self.data
+
+
+_NAME = 16  # bytes of a name in the report
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -240,6 +254,7 @@ class _Lumissil(VendorMessage):
 
     __slots__ = ()
     oui = LUMISSIL_OUI
+    also_mmv = 1
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

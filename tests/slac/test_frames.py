@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from secc.slac import vendor as v
 from secc.slac.frames import Frame, Message, OtherMessage, decode, encode, redacted
 from tests.support import vectors
 
+CASES = Path(__file__).parents[3] / "shared" / "cases"
 EV = bytes.fromhex("0200000000e1")
 EVSE = bytes.fromhex("0200000000c1")
 RUN = bytes.fromhex("0011223344556677")
@@ -39,7 +41,7 @@ ONE_OF_EACH: tuple[Message, ...] = (
     v.SoftwareVersionReq(),
     v.SoftwareVersionCnf(0, 0x20, b"MAC-QCA7420"),
     v.OperationAttributesReq(7),
-    v.OperationAttributesCnf(0, 7, 0x6C, b"QCA7000".ljust(16, b"\0"), bytes(16)),
+    v.OperationAttributesCnf(0, 7, 0, b"QCA7000".ljust(118, b"\0")),
     v.RestartReq(),
     v.NetworkInfoReq(),
     v.NetworkInfoCnf(0, 0, b"\0\0"),
@@ -205,3 +207,56 @@ def test_damaged_frames_give_a_frame_or_a_framing_error(
     damaged = bytes(data[: len(data) - cut])
     with contextlib.suppress(FramingError):
         assert encode(decode(damaged)) == damaged
+
+
+def op_attr(report: bytes, tail: int) -> bytes:
+    """VS_OP_ATTR.CNF byte by byte, as a QCA7000 lays it out."""
+    head = EVSE + EV + bytes.fromhex("88e1 00 69a0") + bytes.fromhex("00b052 0000 45230100 00")
+    return head + len(report).to_bytes(2, "little") + report + bytes(tail)
+
+
+def test_the_attributes_of_a_real_modem_are_read() -> None:
+    data = op_attr(b"QCA7000".ljust(16, b"\0") + b"MAC".ljust(102, b"\0"), 906)
+    assert len(data) == 1053
+    frame = decode(data)
+    message = frame.message
+    assert isinstance(message, v.OperationAttributesCnf)
+    assert (message.status, message.cookie, message.report, message.hardware) == (0, 0x12345, 0, "QCA7000")
+    assert encode(frame) == data
+
+
+def test_attributes_that_are_shorter_than_announced_are_refused() -> None:
+    data = op_attr(b"QCA7000".ljust(118, b"\0"), 0)
+    with pytest.raises(FramingError, match="expected 130"):
+        decode(data[:60])
+
+
+def test_attributes_in_another_form_have_no_name() -> None:
+    data = bytearray(op_attr(b"QCA7000".ljust(118, b"\0"), 0))
+    data[26] = 1
+    message = decode(bytes(data)).message
+    assert isinstance(message, v.OperationAttributesCnf)
+    assert message.hardware == ""
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="needs the captured frame in ../shared/cases")
+def test_a_captured_frame_of_a_real_modem_is_read() -> None:
+    data = bytes.fromhex((CASES / "vs_op_attr_cnf.hex").read_text())
+    frame = decode(data)
+    assert isinstance(frame.message, v.OperationAttributesCnf)
+    assert frame.message.hardware == "QCA7000"
+    assert encode(frame) == data
+
+
+@pytest.mark.parametrize("kind", [v.LumissilVersionCnf, v.LumissilLinkReq, v.LumissilResetReq])
+def test_a_lumissil_message_comes_in_version_0_or_1(kind: type[v.VendorMessage]) -> None:
+    for mmv in (0, 1):
+        frame = Frame(EVSE, EV, kind(3), None, mmv)  # type: ignore[call-arg]
+        read = decode(encode(frame))
+        assert read.message == frame.message
+        assert read.mmv == (None if mmv == kind.mmv else mmv)
+
+
+def test_a_qualcomm_message_in_another_version_is_not_read() -> None:
+    read = decode(encode(Frame(EVSE, EV, v.LinkStatusCnf(0, 1), None, 1)))
+    assert isinstance(read.message, OtherMessage)

@@ -15,7 +15,7 @@ from secc.slac import vendor as v
 from secc.slac.frames import BROADCAST, Frame, Message, decode, encode
 from secc.slac.matching import Matching
 from secc.slac.runs import MAX_PENDING, MAX_RUNS
-from secc.slac.settings import KeyResult, SlacConfig, Validation
+from secc.slac.settings import KeyResult, LinkStatus, SlacConfig, Validation
 from secc.slac.states import State
 from secc.slac.table import RULES, TABLE
 from tests.support import vectors
@@ -381,12 +381,48 @@ def test_a_silent_modem_is_told_about_and_tried_again_for_ever() -> None:
         (KeyResult.ANY, 2, False),
         (KeyResult.ONE, 0, False),
         (KeyResult.ZERO, 0, True),
+        (KeyResult.VENDOR, 0, True),
+        (KeyResult.VENDOR, 1, True),
+        (KeyResult.VENDOR, 2, False),
     ],
 )
 def test_the_result_of_the_modem_is_read_as_configured(accepted: KeyResult, result: int, armed: bool) -> None:
     bench = Bench(armed=False, set_key_result=accepted)
     bench.hear(MODEM, EVSE, m.SetKeyCnf(result))
     assert bool(bench.all_told(e.Armed)) is armed
+
+
+@pytest.mark.parametrize(("result", "armed"), [(0, False), (1, True), (2, False)])
+def test_with_a_qualcomm_modem_one_is_success(result: int, armed: bool) -> None:
+    bench = Bench(armed=False)
+    bench.give_vendor()
+    bench.hear(MODEM, EVSE, m.SetKeyCnf(result))
+    assert bool(bench.all_told(e.Armed)) is armed
+    assert bench.all_told(e.KeyRefused) == ([] if armed else [e.KeyRefused(result)])
+
+
+def test_a_refused_key_is_sent_again_and_reported_once() -> None:
+    bench = Bench(armed=False)
+    bench.give_vendor()
+    bench.sent.clear()
+    for _ in range(6):
+        bench.hear(MODEM, EVSE, m.SetKeyCnf(0))
+        bench.wait(1.0)
+    assert {type(one) for one in bench.take()} == {m.SetKeyReq}
+    assert bench.all_told(e.KeyRefused) == [e.KeyRefused(0)]
+    bench.hear(MODEM, EVSE, m.SetKeyCnf(1))
+    assert bench.matching.state is State.UNMATCHED
+
+
+def test_a_maker_that_is_known_later_turns_a_success_into_a_refusal() -> None:
+    bench = Bench(armed=False)
+    bench.hear(MODEM, EVSE, m.SetKeyCnf(0))
+    assert bench.all_told(e.Armed)
+    bench.take()
+    bench.give_vendor()
+    assert bench.matching.state is State.KEYING
+    assert bench.all_told(e.KeyRefused) == [e.KeyRefused(0)]
+    assert [type(one) for one in bench.take()] == [m.SetKeyReq]
 
 
 def test_a_confirmation_for_somebody_elses_request_is_ignored() -> None:
@@ -412,6 +448,18 @@ def test_the_key_does_not_show_in_anything_that_is_told() -> None:
     assert repr(answer.nmk)[2:-1] not in text
 
 
+def test_groups_that_the_modem_does_not_measure_get_the_mean_of_the_others() -> None:
+    bench = Bench()
+    bench.ask()
+    bench.start()
+    for i in range(10):
+        bench.hear(EV, BROADCAST, m.MnbcSoundInd(RUN, 9 - i))
+        bench.hear(MODEM, BROADCAST, m.AttenProfileInd(EV, bytes([40] * 30 + [20] * 20)))
+    (told,) = [message for message in bench.take() if isinstance(message, m.AttenCharInd)]
+    assert told.profile == bytes([40] * 30 + [20] * 20 + [32] * 8)
+    assert told.groups == 50
+
+
 # --- the link -----------------------------------------------------------------------------------------------
 
 
@@ -427,9 +475,10 @@ def test_the_modem_is_asked_until_the_link_is_up() -> None:
     assert len(bench.all_told(e.LinkReady)) == 1
 
 
-def test_a_lumissil_modem_is_asked_in_its_own_words() -> None:
+@pytest.mark.parametrize("mmv", [0, 1])
+def test_a_lumissil_modem_is_asked_by_its_own_messages(mmv: int) -> None:
     bench = Bench()
-    bench.hear(MODEM, EVSE, v.LumissilVersionCnf())
+    bench.put(e.FrameReceived(encode(Frame(EVSE, MODEM, v.LumissilVersionCnf(), None, mmv))))
     bench.match()
     bench.wait(0.3)
     assert bench.take() == [v.LumissilLinkReq()]
@@ -441,6 +490,7 @@ def test_a_link_that_does_not_come_in_twelve_seconds_has_failed() -> None:
     bench = Bench()
     bench.give_vendor()
     bench.match()
+    bench.hear(MODEM, EVSE, v.LinkStatusCnf(0, 0))
     bench.wait(12.1)
     (gone,) = bench.all_told(e.LinkGone)
     assert isinstance(gone, e.LinkGone)
@@ -470,8 +520,71 @@ def test_somebody_elses_denials_are_not_believed() -> None:
     assert bench.matching.state is State.MATCHED
 
 
-def test_a_modem_that_falls_silent_is_a_lost_link() -> None:
+def test_a_modem_that_never_answers_for_its_link_is_assumed_to_have_one() -> None:
+    bench = Bench()
+    bench.give_vendor()
+    bench.match()
+    bench.wait(2.0)
+    assert bench.all_told(e.LinkUnwatched) == [e.LinkUnwatched()]
+    assert len(bench.all_told(e.LinkReady)) == 1
+    bench.wait(60.0)
+    assert bench.matching.state is State.MATCHED
+    assert len(bench.all_told(e.LinkUnwatched)) == 1
+
+
+def test_the_next_car_at_such_a_modem_does_not_wait_for_its_answers() -> None:
+    bench = Bench()
+    bench.give_vendor()
+    bench.match()
+    bench.wait(2.0)
+    bench.put(e.LeaveLink())
+    bench.hear(MODEM, EVSE, m.SetKeyCnf(1))
+    bench.put(e.VehicleConnected())
+    bench.match()
+    bench.wait(0.25)
+    assert bench.matching.state is State.MATCHED
+    assert len(bench.all_told(e.LinkUnwatched)) == 1
+
+
+def test_such_a_modem_is_watched_again_once_it_answers() -> None:
+    bench = Bench()
+    bench.give_vendor()
+    bench.match()
+    bench.wait(2.0)
+    for _ in range(3):
+        bench.hear(MODEM, EVSE, v.LinkStatusCnf(0, 0))
+    assert bench.all_told(e.LinkGone) == [e.LinkGone("the modem reports no link", True)]
+
+
+def test_seconds_of_silence_do_not_end_a_running_session() -> None:
     bench = matched_with_a_modem_that_can_be_asked()
+    bench.wait(60.0)
+    assert bench.matching.state is State.MATCHED
+    assert not bench.all_told(e.LinkGone)
+
+
+def test_a_modem_that_is_not_to_be_asked_is_not_asked() -> None:
+    bench = Bench(link_status=LinkStatus.OFF)
+    bench.give_vendor()
+    bench.match()
+    bench.wait(10.0)
+    assert bench.matching.state is State.MATCHED
+    assert bench.take() == []
+    assert not bench.all_told(e.LinkUnwatched)
+
+
+def test_a_link_that_must_be_confirmed_does_not_come_without_an_answer() -> None:
+    bench = Bench(link_status=LinkStatus.REQUIRED)
+    bench.give_vendor()
+    bench.match()
+    bench.wait(12.1)
+    assert not bench.all_told(e.LinkReady)
+    assert len(bench.all_told(e.LinkGone)) == 1
+
+
+def test_a_link_that_must_be_confirmed_ends_with_the_answers() -> None:
+    bench = Bench(link_status=LinkStatus.REQUIRED)
+    bench.link()
     bench.wait(10.0)
     assert len(bench.all_told(e.LinkGone)) == 1
 

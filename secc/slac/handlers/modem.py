@@ -8,8 +8,10 @@ from secc.slac import messages as m
 from secc.slac import timing, vendor
 from secc.slac.events import (
     Armed,
+    KeyRefused,
     LeaveLink,
     LinkGone,
+    LinkUnwatched,
     ModemFound,
     ModemLost,
     ModemOpened,
@@ -22,7 +24,7 @@ from secc.slac.events import (
     WakeModem,
 )
 from secc.slac.frames import LOCAL_MODEM, Frame
-from secc.slac.settings import KeyResult
+from secc.slac.settings import KeyResult, LinkStatus
 from secc.slac.states import NETWORKED, State, Timer
 from secc.slac.vendor import Vendor
 
@@ -35,7 +37,7 @@ SLOW_KEY_TIME = 5.0  # s, once the modem is known to be silent
 JOIN_POLL = 0.25  # s between questions while the link is waited for
 LINK_POLL = 1.0  # s between questions while it is there: a change shows within TT_link_status_response, 5 s
 LINK_LOST_AFTER = 3  # "no link" in a row: single ones happen while modems adapt their rates
-LINK_DEAF_AFTER = 5  # questions in a row without an answer
+LINK_SILENT_AFTER = 5  # questions in a row without an answer
 
 
 def opened(matching: Matching, event: ModemOpened) -> State:
@@ -45,6 +47,7 @@ def opened(matching: Matching, event: ModemOpened) -> State:
             _send_key(matching)
         return matching.state
     matching.modem = ModemFound(b"")
+    matching.answers_link = matching.link_unwatched = False
     _ask_names(matching)
     return leave(matching, "the modem was opened", failed=False)
 
@@ -83,7 +86,7 @@ def leave(matching: Matching, reason: str, *, failed: bool) -> State:
         matching.send(LOCAL_MODEM, m.AmpMapReq.without_limit())
     matching.expecting = matching.waiting_for_request = False  # until the control pilot invites again
     matching.renew_key()
-    matching.key_tries = 0
+    matching.key_tries, matching.key_result = 0, None
     _send_key(matching)
     return State.KEYING
 
@@ -120,12 +123,16 @@ def resume(matching: Matching, event: ResumeLink) -> State:
 def key_confirmed(matching: Matching, frame: Frame) -> State:
     """The modem has the key, by the meaning of the result byte that is configured."""
     assert isinstance(frame.message, m.SetKeyCnf)
-    accepted = matching.config.set_key_result
-    good = ("0", "1") if accepted is KeyResult.ANY else (accepted.value,)
-    if frame.message.your_nonce != _NONCE or str(frame.message.result) not in good:
+    result = frame.message.result
+    if frame.message.your_nonce != _NONCE or not matching.is_modem(frame.source):
         return matching.ignore(Verdict.CONTRADICTION)
-    if not matching.learn_modem(frame.source):
+    if not _is_success(matching, result):
+        if matching.key_result != result:
+            matching.emit(KeyRefused(result))
+        matching.key_result = result
         return matching.ignore(Verdict.CONTRADICTION)
+    matching.learn_modem(frame.source)
+    matching.key_result = result
     matching.stop_timers(Timer.SET_KEY)
     if matching.state is State.RESUMING:
         matching.asleep = False
@@ -133,6 +140,13 @@ def key_confirmed(matching: Matching, frame: Frame) -> State:
         return State.RESUMING
     matching.emit(Armed())
     return State.UNMATCHED
+
+
+def _is_success(matching: Matching, result: int) -> bool:
+    wanted = matching.config.set_key_result
+    if wanted is KeyResult.VENDOR:  # 305 of 306 confirmations in captures of Qualcomm modems have 1
+        wanted = KeyResult.ONE if matching.vendor is Vendor.QUALCOMM else KeyResult.ANY
+    return str(result) in (("0", "1") if wanted is KeyResult.ANY else (wanted.value,))
 
 
 def key_late(matching: Matching, timer: Timer) -> State:
@@ -176,16 +190,25 @@ def introduced(matching: Matching, frame: Frame) -> State:
     if found != known:
         matching.modem = found
         matching.emit(found)
+    if matching.state is not State.KEYING and not _still_keyed(matching):
+        matching.emit(KeyRefused(matching.key_result or 0))
+        return leave(matching, "the modem has refused its key", failed=True)
     return matching.state
+
+
+def _still_keyed(matching: Matching) -> bool:
+    """What was a success with an unknown modem may be a refusal now that its maker is known."""
+    result = matching.key_result
+    return result is None or matching.asleep or _is_success(matching, result)
 
 
 # --- the link -----------------------------------------------------------------------------------------------
 
 
 def watch_link(matching: Matching) -> None:
-    """Ask the modem from now on; where nobody can be asked the link counts as up after a fixed time."""
+    """Ask the modem from now on; one that cannot be asked has its link after a fixed time."""
     matching.silences = matching.negatives = 0
-    if matching.vendor is None:
+    if not matching.asks_link or matching.link_unwatched:
         matching.start_timer(Timer.LINK_DELAY, matching.config.link_delay)
     else:
         matching.start_timer(Timer.LINK_POLL, JOIN_POLL)
@@ -194,8 +217,12 @@ def watch_link(matching: Matching) -> None:
 def ask_link(matching: Matching, timer: Timer) -> State:
     """Is another station associated?"""
     matching.silences += 1
-    if matching.state is State.MATCHED and matching.silences > LINK_DEAF_AFTER:
-        return leave(matching, "the modem does not answer any more", failed=True)
+    if matching.silences > LINK_SILENT_AFTER:
+        if matching.config.link_status is LinkStatus.REQUIRED:
+            if matching.state is State.MATCHED:
+                return leave(matching, "the modem does not answer any more", failed=True)
+        elif not matching.answers_link and matching.state is not State.MATCHED:
+            return _link_unwatched(matching)
     if matching.vendor is Vendor.LUMISSIL:
         matching.send(LOCAL_MODEM, vendor.LumissilLinkReq())
     else:
@@ -206,13 +233,22 @@ def ask_link(matching: Matching, timer: Timer) -> State:
     return matching.state
 
 
+def _link_unwatched(matching: Matching) -> State:
+    """The modem does not know the question, as many do not: go on as with one that cannot be asked."""
+    matching.stop_timers(Timer.LINK_POLL)
+    if not matching.link_unwatched:
+        matching.link_unwatched = True
+        matching.emit(LinkUnwatched())
+    return joined(matching)
+
+
 def link_told(matching: Matching, frame: Frame) -> State:
     """The modem's answer; what it means depends on what is waited for."""
     message = frame.message
     assert isinstance(message, (vendor.LinkStatusCnf, vendor.LumissilLinkCnf))
     if not matching.is_modem(frame.source):
         return matching.ignore(Verdict.CONTRADICTION)
-    matching.silences = 0
+    matching.silences, matching.answers_link, matching.link_unwatched = 0, True, False
     if message.link == 1:
         matching.negatives = 0
         return joined(matching) if matching.state in (State.JOINING, State.RESUMING) else matching.state

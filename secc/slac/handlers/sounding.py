@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from secc.slac import messages as m
 from secc.slac import timing
-from secc.slac.attenuation import average
+from secc.slac.attenuation import average, padded
 from secc.slac.events import Outcome, Suspicious, Verdict
 from secc.slac.frames import Frame
 from secc.slac.runs import MAX_RUNS, UNHEARD, Run
@@ -122,7 +122,7 @@ def _tell_average(matching: Matching, run: Run) -> None:
 
 
 def _send_average(matching: Matching, run: Run) -> None:
-    profile = run.profile.ljust(m.GROUPS, b"\0")
+    profile = padded(run.profile, m.GROUPS)
     message = m.AttenCharInd(run.ev_mac, run.run_id, len(run.profiles), profile, len(run.profile))
     matching.send(run.ev_mac, message)
     run.state = RunState.WAIT_RSP
