@@ -313,6 +313,14 @@ class DcConfig:
     """A during pre-charge, at most 2 [INV-05]."""
     pre_charge_tolerance: float = 20.0
     """V between target and output up to which pre-charge counts as reached."""
+    safe_voltage: float = 60.0
+    """V at the output up to which it counts as without voltage: the isolation test starts only then, and so
+    far it has to fall within `timing.discharge` after it was switched off. A pre-charge to less than this, or
+    to less than `min_voltage`, is refused: no battery is there."""
+    demand_window: float = 30.0
+    """V by which a set-point of the charge loop may be away from the voltage of pre-charge, until the outlet
+    reads more current than pre-charge may have; from then on, by which it may be above the highest voltage
+    that was read with current. Cars ask for their final voltage from the first demand on."""
 
     def __post_init__(self) -> None:
         check_range(self.max_voltage, "energy.dc.max_voltage", 1.0, 2000.0)
@@ -324,7 +332,10 @@ class DcConfig:
         check_range(self.pre_charge_current, "energy.dc.pre_charge_current", 0.0, 2.0)
         if self.current_ramp is not None:
             check_range(self.current_ramp, "energy.dc.current_ramp", 0.1, 10_000.0)
-        check_range(self.pre_charge_tolerance, "energy.dc.pre_charge_tolerance", 0.0, 100.0)
+        check_range(self.safe_voltage, "energy.dc.safe_voltage", 1.0, 120.0)
+        check_range(self.demand_window, "energy.dc.demand_window", 1.0, 200.0)
+        tolerance, lowest = self.pre_charge_tolerance, max(self.min_voltage, self.safe_voltage)
+        check_range(tolerance, "energy.dc.pre_charge_tolerance", 0.0, min(100.0, lowest / 2))
         if self.current_regulation_tolerance is not None:
             check_range(
                 self.current_regulation_tolerance, "energy.dc.current_regulation_tolerance", 0.0, 100.0

@@ -161,6 +161,16 @@ class Energised:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Match:
+    """The output is, or was last, at the voltage of the battery."""
+
+    voltage: Fraction
+    """V of pre-charge; with current the highest that was read since."""
+    flowed: bool = False
+    """More current was read than pre-charge may have: the battery is there, and its voltage is this."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Stop:
     """The station has decided to end the charge; this is never taken back [INV-29]."""
 
@@ -188,6 +198,8 @@ class Agreed:
     cable_test: CableTest | None = None
     contactor_ticket: Ticket | None = None
     pre_charge: Demand | None = None
+    match: Match | None = None
+    """From the confirmed start on, DC."""
     energised: Energised | None = None
     stop: Stop | None = None
     fault: EvseFault | None = None

@@ -9,7 +9,7 @@ import dataclasses
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from secc.session.context import Demand
+from secc.session.context import Demand, Match
 from secc.session.quantities import ZERO, decimal, least
 
 if TYPE_CHECKING:
@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 def voltage(session: Session) -> Fraction:
     """V that the outlet can deliver now, DC."""
     return least(decimal(session.config.energy.dc.max_voltage), _momentary(session.evse.max_voltage))
+
+
+def lowest_voltage(session: Session) -> Fraction:
+    """V below which nothing is set, and below which there is no battery: an outlet at less than the safe
+    voltage cannot be told from one without voltage."""
+    dc = session.config.energy.dc
+    return max(decimal(dc.min_voltage), decimal(dc.safe_voltage))
 
 
 def current(session: Session) -> Fraction:
@@ -101,10 +108,14 @@ class SetPoint:
 def set_point(session: Session, demand: Demand, *, max_current: Fraction | None = None) -> SetPoint:
     """The lowest of everything, for a demand; `max_current` is one more limit, for pre-charge."""
     ev = demand.limits
-    volts = least(demand.voltage, ev.voltage, voltage(session))
-    by_current = least(demand.current, ev.current, current(session), max_current)
-    if volts <= 0 or by_current <= 0:
-        return SetPoint(max(volts, ZERO), ZERO) if volts > 0 else SetPoint()
+    match = matched(session)
+    highest = None if match is None else match.voltage + decimal(session.config.energy.dc.demand_window)
+    volts = least(demand.voltage, ev.voltage, voltage(session), highest)
+    by_current = least(demand.current, ev.current, current(session), max_current, _unmatched(session, volts))
+    if volts < lowest_voltage(session):
+        return SetPoint()
+    if by_current <= 0:
+        return SetPoint(volts, ZERO)
     by_power = least(ev.power, power(session)) / volts
     return SetPoint(
         voltage=volts,
@@ -113,6 +124,27 @@ def set_point(session: Session, demand: Demand, *, max_current: Fraction | None 
         current_limited=current(session) < demand.current,
         power_limited=by_power < by_current,
     )
+
+
+def matched(session: Session) -> Match | None:
+    """What is known of the battery's voltage, with the present reading; None before the start."""
+    match, evse = session.match, session.evse
+    if match is None or decimal(evse.present_current) <= decimal(session.config.energy.dc.pre_charge_current):
+        return match
+    return Match(max(match.voltage, decimal(evse.present_voltage)), flowed=True)
+
+
+def _unmatched(session: Session, volts: Fraction) -> Fraction | None:
+    """A, while nothing shows that the battery is at the output's voltage: none at a voltage far below that of
+    pre-charge, and no more than in pre-charge while the output reads another voltage [INV-05]."""
+    match, dc = matched(session), session.config.energy.dc
+    if match is None or match.flowed:
+        return None
+    window = decimal(dc.demand_window)
+    if volts < match.voltage - window:
+        return ZERO
+    apart = abs(decimal(session.evse.present_voltage) - match.voltage)
+    return decimal(dc.pre_charge_current) if apart > window else None
 
 
 def _momentary(value: float | None) -> Fraction | None:

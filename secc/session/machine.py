@@ -136,6 +136,7 @@ class Session(Agreed):
         before = self.evse.control_pilot
         if isinstance(event, (Received, Tick)):
             self.evse = metering.checked(self, event.snapshot)
+            self.match = limits.matched(self)
         self._watch_lease()
         self._watch_outlet(before)
         if self.evse.control_pilot is not before:
@@ -293,7 +294,7 @@ class Session(Agreed):
         if why is not None:
             self.notice(NoticeKind.OUTPUT, f"output off: {why}")
         self.energised = None
-        self.pre_charge = None
+        self.pre_charge = self.match = None
         self._set_output = None
         self.stop_timer(Timer.LEASE_RENEWAL)
         if self.config.energy.offers_dc:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from secc.messages import din, iso2
 from secc.messages.iso2 import DCEVErrorCode, ResponseCode, UnitSymbol
 from secc.session import limits, quantities
-from secc.session.context import CableTest, Demand, EvLimits, Purpose
+from secc.session.context import CableTest, Demand, EvLimits, Match, Purpose
 from secc.session.events import (
     CableCheckReported,
     EvseFault,
@@ -83,10 +83,21 @@ def bring_to_voltage(session: Session, request: iso2.PreChargeReq | din.PreCharg
             ResponseCode.FAILED, f"pre-charge with pilot {session.evse.control_pilot.value} [INV-04]"
         )
     demand = _demand(request.ev_target_voltage, request.ev_target_current, agreed(session))
+    _check_battery(session, demand)
     _apply(session, Purpose.PRE_CHARGE, demand)
     session.pre_charge = demand
     session.start_timer_once(Timer.PRE_CHARGE)
     session.start_timer_once(Timer.PRE_CHARGE_TOTAL)
+
+
+def _check_battery(session: Session, demand: Demand) -> None:
+    """A target that no battery at this outlet can have is no pre-charge: 0 V would be reached at once."""
+    lowest = limits.lowest_voltage(session)
+    if demand.voltage < lowest:
+        raise Refused(
+            ResponseCode.FAILED,
+            f"pre-charge to {float(demand.voltage):g} V, less than {float(lowest):g} V [INV-04]",
+        )
 
 
 def pre_charge_late(session: Session, _: None) -> Stage:
@@ -110,6 +121,7 @@ def at_voltage(session: Session) -> bool:
     if session.interrupted or session.pre_charge is None:
         raise _not_applied("the output was switched off, or never on")
     if _pre_charged(session):
+        session.match = Match(session.pre_charge.voltage)
         return True
     session.start_timer_once(Timer.VOLTAGE)
     session.start_timer(Timer.VOLTAGE_READING)
@@ -126,12 +138,11 @@ def _not_applied(why: str) -> Refused:
 
 
 def _pre_charged(session: Session) -> bool:
-    """The output is where the EV wants it, as far as we can see."""
+    """The output is where the EV wants it, as far as we can see; a limit in between does not change where."""
     if session.pre_charge is None:
         return False
-    present = decimal(session.evse.present_voltage)
-    wanted = limits.set_point(session, session.pre_charge).voltage
-    return abs(present - wanted) <= decimal(session.config.energy.dc.pre_charge_tolerance)
+    apart = abs(decimal(session.evse.present_voltage) - session.pre_charge.voltage)
+    return apart <= decimal(session.config.energy.dc.pre_charge_tolerance)
 
 
 # --- the charge loop ---------------------------------------------------------------------------------------

@@ -92,6 +92,7 @@ ODD: list[BodyElement | None] = [
     din.SessionStopRes(response_code=din.ResponseCode.OK),
     None,
 ]
+_LIVE = (S.WAIT_POWER_ON_DC, S.AWAITING_VOLTAGE, S.WAIT_FIRST_DEMAND, S.WAIT_DEMAND)
 LIMITS = (None, 0.0, 5.0, 150.0, 3000.0, float("nan"), float("inf"), -1.0)
 
 
@@ -135,7 +136,8 @@ class Walk:
             self.answer(Authorize, lambda ticket: AuthorizationDecided(ticket, True))
             self.answer(StartCableCheck, lambda ticket: CableCheckReported(ticket, IsolationLevel.VALID))
             self.answer(AskSchedules, lambda ticket: SchedulesOffered(ticket, OFFER))
-            self.bench.outlet(present_voltage=380.0)
+            live = self.bench.session.state in _LIVE and self.dice.randrange(6) != 0
+            self.bench.outlet(present_voltage=380.0 if live else 0.0)
             self.bench.tick(0.1)
 
     def answer(self, question: Question, made: Callable[[Ticket], Input]) -> None:

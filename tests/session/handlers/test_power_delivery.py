@@ -300,6 +300,7 @@ def test_isolation_that_is_not_sound_is_refused(level: IsolationLevel) -> None:
 )
 def test_set_point_is_the_lowest_of_everything(request_: CurrentDemandReq, expected: SetOutput) -> None:
     bench = Bench(DC).to_first_demand()
+    bench.outlet(present_current=5.0)  # the battery is there
     assert code(bench.request(request_)) == "OK"
     assert expected in bench.last
 
