@@ -15,6 +15,8 @@ from secc.errors import (
     EncodeError,
     FramingError,
     IdentifierError,
+    IntegrationError,
+    InUseError,
     LinkError,
     SeccError,
     SignatureError,
@@ -33,5 +35,7 @@ __all__ = [
     "ChainError",
     "SignatureError",
     "IdentifierError",
+    "IntegrationError",
+    "InUseError",
     "LinkError",
 ]

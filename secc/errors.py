@@ -2,6 +2,8 @@
 
     SeccError
     ├── ConfigError            the operator must change something
+    │   └── InUseError         interface or outlet in use: the process that uses it
+    ├── IntegrationError       a value or a call of the integrator's code: method, value, what is expected
     ├── FramingError           bytes that are not V2GTP, SDP or SLAC frames
     ├── CodecError
     │   ├── DecodeError        bytes that are not a message: kind, bit offset, element path
@@ -44,6 +46,34 @@ class SeccError(Exception):
 
 class ConfigError(SeccError):
     """The configuration cannot be used; the message says what the operator must change."""
+
+
+class InUseError(ConfigError):
+    """Another station uses the interface or the outlet."""
+
+    def __init__(self, message: str, *, pid: int | None = None) -> None:
+        super().__init__(message)
+        self.pid = pid
+        """Process id of the other station; None where the kernel does not show it."""
+
+
+class IntegrationError(SeccError):
+    """A value that a controller, a back end or a caller of `Station` gives, or a call, that is not accepted.
+
+    What is refused changes nothing: not in the running session, not in later ones.
+    """
+
+    def __init__(self, method: str, found: str, expected: str) -> None:
+        super().__init__(f"{method}: {found}, expected {expected}")
+        self.method = method
+        """The method that the value was given to, or that has returned it."""
+        self.found = found
+        """The value, shortened, with the field it stands in."""
+        self.expected = expected
+        """Type, range and unit."""
+
+    def __reduce__(self) -> tuple[type["IntegrationError"], tuple[str, str, str]]:
+        return type(self), (self.method, self.found, self.expected)
 
 
 class FramingError(SeccError):

@@ -13,6 +13,8 @@ from secc.errors import (
     EncodeError,
     FramingError,
     IdentifierError,
+    IntegrationError,
+    InUseError,
     LinkError,
     PeerSees,
     SeccError,
@@ -24,6 +26,8 @@ from secc.errors import (
     ("error", "base", "peer_sees", "response_code"),
     [
         (ConfigError, SeccError, PeerSees.NOTHING, None),
+        (InUseError, ConfigError, PeerSees.NOTHING, None),
+        (IntegrationError, SeccError, PeerSees.NOTHING, None),
         (FramingError, SeccError, PeerSees.CLOSE, None),
         (CodecError, SeccError, PeerSees.CLOSE, None),
         (DecodeError, CodecError, PeerSees.CLOSE, None),
@@ -63,3 +67,13 @@ def test_a_certificate_error_can_have_a_code_of_its_own() -> None:
     expired = ChainError("expired", certificate="CN=x", response_code="FAILED_CertificateExpired")
     assert expired.response_code == "FAILED_CertificateExpired"
     assert ChainError("other").response_code == "FAILED_CertChainError"
+
+
+def test_an_integration_error_names_method_value_and_what_is_expected() -> None:
+    error = IntegrationError("limit_power", "max_power is nan", "0 to 10 MW")
+    assert str(error) == "limit_power: max_power is nan, expected 0 to 10 MW"
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+
+
+def test_an_outlet_in_use_names_its_process() -> None:
+    assert InUseError("eth1 is in use", pid=17).pid == 17

@@ -33,6 +33,8 @@ def test_the_public_names_are_these() -> None:
         "ChainError",
         "SignatureError",
         "IdentifierError",
+        "IntegrationError",
+        "InUseError",
         "LinkError",
     ]
 
