@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from secc import ports
+from secc.config import Payment, SeccConfig
 from secc.errors import ConfigError
 
 
@@ -99,12 +100,42 @@ def examine(role: Role, thing: object) -> frozenset[str]:
         missing = [method for method in ability if method.name not in found]
         if 0 < len(missing) < len(ability):
             names = " and ".join(method.name for method in ability)
-            raise ConfigError(
-                f"{role.name}: {kind} has no {missing[0].name}, expected {missing[0]}: {names} belong together"
-            )
+            text = f"{role.name}: {kind} has no {missing[0].name}, expected {missing[0]}"
+            raise ConfigError(f"{text}: {names} belong together")
         for method in missing:
             _refuse_misspelling(role, kind, thing, method, others)
     return found
+
+
+def check_contracts(config: SeccConfig, backend: object) -> None:
+    """Raises ConfigError when contracts are offered and the back end cannot decide about them."""
+    if Payment.CONTRACT not in config.service.payment_options:
+        return
+    kind = type(getattr(backend, "inner", backend)).__name__
+    if getattr(backend, "authorize_contract", None) is None:
+        raise ConfigError(
+            f"service.payment_options has Contract, and the back end {kind} has no authorize_contract: "
+            "expected one that decides about contracts (secc.ports.ContractBackend), or ExternalPayment alone"
+        )
+    if config.pnc.central_validation and getattr(backend, "validate_contract", None) is None:
+        raise ConfigError(
+            f"pnc.central_validation is true, and the back end {kind} has no validate_contract: expected one "
+            "that judges chains (secc.ports.CentralValidation), or false"
+        )
+
+
+def check_arguments(config: object, on_event: object, random_bytes: object, sdp_port: object) -> None:
+    """Raises ConfigError for an argument of `Station` that is of another type than declared."""
+    if not isinstance(config, SeccConfig):
+        raise ConfigError(f"config is an object of {type(config).__name__}, expected a SeccConfig")
+    for name, call in (("on_event", on_event), ("random_bytes", random_bytes)):
+        if call is None and name == "on_event":
+            continue
+        misfit = _misfit(call, Method(name, False, ("value",)))
+        if misfit:
+            raise ConfigError(f"{name} is {misfit}, expected a function of one argument that is not async")
+    if isinstance(sdp_port, bool) or not isinstance(sdp_port, int) or not 0 <= sdp_port <= 65_535:
+        raise ConfigError(f"sdp_port is {sdp_port!r:.40}, expected a port from 0 to 65535")
 
 
 def _refuse_misspelling(role: Role, kind: str, thing: object, method: Method, others: list[str]) -> None:

@@ -9,14 +9,13 @@ turned into a plain value of the declared type, in range and in the unit of its 
   missing, and a guess about it could lift a limit.
 * A flag is `True` or `False`; 1 and `numpy.bool_` are not.
 * A member of an enumeration is the member, not its text.
-* A record (a dataclass) is the class or a subclass; a plain object of the class is passed on, made from fields
-  that were each read once. Its own rules (`__post_init__`) are applied again.
+* A record (a dataclass) is the class or a subclass; a plain object of the class is passed on, made from
+  fields that were each read once. Its own rules (`__post_init__`) are applied again.
 * A list is a list or a tuple and becomes a tuple. It has a greatest length.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import enum
 import reprlib
@@ -101,9 +100,8 @@ def number(unit: str, low: float, high: float) -> Check[float]:
         if type(value) is not float:
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise _Wrong(value, expected)
-            kind = int if isinstance(value, int) else float
-            try:
-                value = kind.__float__(value)  # what a subclass makes of it does not count
+            try:  # what a subclass makes of it does not count
+                value = int.__float__(value) if isinstance(value, int) else float.__float__(value)
             except OverflowError:
                 raise _Wrong(value, expected) from None
         if not low <= value <= high:  # false for NaN as well

@@ -9,11 +9,12 @@ has failed, an authorization is not given, the outlet has a malfunction.
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
 from secc.aio.abilities import BACKEND, CONTROLLER, MODEM, OCSP_SOURCE, Role, examine
-from secc.aio.boundary import RESULTS, accept, shown
+from secc.aio.boundary import RESULTS, accept, octets, shown
 from secc.errors import IntegrationError, LinkError
 from secc.ports import Backend, EvseController, OcspSource, PlcModem
 from secc.session.events import EnergyNeed, EvseSnapshot, IsolationLevel, ScheduleOffer
@@ -46,7 +47,8 @@ class CheckedController:
         return found
 
     def lease(self, seconds: float) -> None:
-        _take("lease", self.inner.lease(seconds))
+        call: Callable[[float], object] = self.inner.lease
+        _take("lease", call(seconds))
 
     async def close_contactor(self) -> bool:
         return cast(bool, await _awaited("close_contactor", self.inner.close_contactor()))
@@ -106,12 +108,14 @@ class CheckedModem:
             return cast(bytes, _take("open", self.inner.open()))
 
     def close(self) -> None:
+        call: Callable[[], object] = self.inner.close
         with _LinkErrors():
-            _take("close", self.inner.close())
+            _take("close", call())
 
     def send(self, frame: bytes) -> None:
+        call: Callable[[bytes], object] = self.inner.send
         with _LinkErrors():
-            _take("send", self.inner.send(frame))
+            _take("send", call(frame))
 
     async def receive(self) -> bytes:
         with _LinkErrors():
@@ -136,6 +140,19 @@ def checked_ocsp(source: OcspSource | None) -> CheckedOcspSource | None:
 def checked_modem(modem: PlcModem) -> CheckedModem:
     """Its adapter; raises ConfigError."""
     return modem if isinstance(modem, CheckedModem) else CheckedModem(modem)
+
+
+def checked_random(source: Callable[[int], bytes], complain: Callable[[str], None]) -> Callable[[int], bytes]:
+    """The source, and that of the operating system whenever it fails: a session must not end by it."""
+
+    def draw(size: int) -> bytes:
+        try:
+            return accept("random_bytes", octets(size, size), source(size))
+        except Exception as error:
+            complain(_what(error))
+            return os.urandom(size)
+
+    return draw
 
 
 def _add_optional(adapter: object, role: Role, thing: object) -> None:

@@ -20,10 +20,11 @@ from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
 from secc.aio.attempts import Attempts
+from secc.aio.checked import checked_backend
 from secc.aio.revocation import RevocationFinder, finder_for
 from secc.aio.tls import load_trust
 from secc.config import Payment, SeccConfig
-from secc.errors import CertificateError
+from secc.errors import CertificateError, IntegrationError
 from secc.pki.chains import ChainPolicy
 from secc.pki.contract import ContractPolicy, Evidence, ForwardedContract, PresentedContract, VerifiedContract
 from secc.pki.profiles import FIELD, Leniency
@@ -77,7 +78,7 @@ class ContractDesk:
         says, from `ocsp` where that is given. `clock` judges what is kept for later.
         """
         self._config = config
-        self._backend = backend
+        self._backend = checked_backend(backend)
         self._complain = complain
         self._note = note
         self._finder = finder or finder_for(config, ocsp)
@@ -145,17 +146,17 @@ class ContractDesk:
             async with asyncio.timeout(self._config.timing.backend_call):
                 if isinstance(contract, ForwardedContract):
                     central = cast(CentralValidation, self._backend)
-                    verdict = await central.validate_contract(evse_id, contract)
-                else:
-                    backend = cast(ContractBackend, self._backend)
-                    verdict = await backend.authorize_contract(evse_id, contract)
+                    return await central.validate_contract(evse_id, contract)
+                backend = cast(ContractBackend, self._backend)
+                return await backend.authorize_contract(evse_id, contract)
         except Exception as error:
-            self._complain(f"authorize_contract: {_what(error)}")
+            forwarded = isinstance(contract, ForwardedContract)
+            self._complain_of("validate_contract" if forwarded else "authorize_contract", error)
             return Verdict.UNREACHABLE
-        if isinstance(verdict, Verdict):
-            return verdict
-        self._complain(f"authorize_contract: {_cut(verdict)} is no Verdict")
-        return Verdict.UNREACHABLE
+
+    def _complain_of(self, method: str, error: Exception) -> None:
+        refused = isinstance(error, IntegrationError)  # it names the method itself
+        self._complain(str(error) if refused else f"{method}: {_what(error)}")
 
     async def revocation(self, contract: PresentedContract) -> Evidence:
         """What the back end has and what can be fetched; nothing where both fail."""
@@ -171,14 +172,10 @@ class ContractDesk:
         """Within the time of the session: what is found elsewhere has to arrive too."""
         try:
             async with asyncio.timeout(self._config.timing.revocation * _SHARE):
-                evidence = await cast(RevocationBackend, self._backend).revocation(contract)
+                return await cast(RevocationBackend, self._backend).revocation(contract)
         except Exception as error:
-            self._complain(f"revocation: {_what(error)}")
+            self._complain_of("revocation", error)
             return Evidence()
-        if _is_evidence(evidence):
-            return evidence
-        self._complain(f"revocation: {_cut(evidence)} is no Evidence of bytes")
-        return Evidence()
 
     async def provision(self, request: ProvisioningRequest) -> ProvisioningAnswer:
         """A bundle: one that came too late before, or the back end's answer. Cancelling leaves the query."""
@@ -200,14 +197,14 @@ class ContractDesk:
         try:
             async with asyncio.timeout(self._config.timing.backend_call):
                 answer = await cast(ProvisioningBackend, self._backend).provision(request)
+        except IntegrationError as error:
+            self._complain(str(error))
+            return ProvisioningAnswer(refusal=Refusal.FAULTY)
         except Exception as error:
             self._complain(f"provision: {_what(error)}")
             return ProvisioningAnswer(refusal=Refusal.UNREACHABLE)
         finally:
             self._asking.pop(request.key, None)
-        if not _is_answer(answer):
-            self._complain(f"provision: {_cut(answer)} is no ProvisioningAnswer")
-            return ProvisioningAnswer(refusal=Refusal.FAULTY)
         if answer.refusal is None and await asyncio.to_thread(self._is_good, answer, request):
             # Kept until it is known to have been sent: the session may have gone on without it.
             until = asyncio.get_running_loop().time() + self._config.pnc.bundle_memory
@@ -279,7 +276,7 @@ class ContractDesk:
             async with asyncio.timeout(self._config.timing.backend_call):
                 await call
         except Exception as error:
-            self._complain(f"record_contract: {_what(error)}")
+            self._complain_of("record_contract", error)
 
 
 def contract_policy(config: SeccConfig) -> ContractPolicy:
@@ -300,24 +297,6 @@ _MAX_LATE = 16  # bundles of 4 KiB
 _MAX_ASKING = 4
 _STOP_TIME = 2.0
 _SHARE = 0.9  # of the time for revocation: the rest is for the way back into the session
-
-
-def _is_evidence(value: object) -> bool:
-    return isinstance(value, Evidence) and all(isinstance(one, bytes) for one in (*value.ocsp, *value.crls))
-
-
-def _is_answer(value: object) -> bool:
-    """A back end is trusted in intent, not in correctness."""
-    if not isinstance(value, ProvisioningAnswer) or not isinstance(value.payload, bytes):
-        return False
-    counter = 0 if value.retry_counter is None else value.retry_counter
-    known = value.refusal is None or isinstance(value.refusal, Refusal)
-    return known and isinstance(counter, int) and -(2**15) <= counter < 2**15  # xs:short
-
-
-def _cut(value: object) -> str:
-    """For a complaint: what was found, not all of it."""
-    return f"{value!r:.60}"
 
 
 def _what(error: BaseException) -> str:

@@ -11,12 +11,14 @@ import datetime
 from collections.abc import Callable, Iterator
 from typing import cast
 
+from secc.aio.checked import checked_backend
 from secc.aio.contracts import ContractDesk
 from secc.aio.records import LinkEvent
 from secc.aio.tls import Tell, TlsKeeper
 from secc.config import SeccConfig
+from secc.errors import IntegrationError
 from secc.pki.expiry import Expiry, level
-from secc.ports import ReportsExpiry
+from secc.ports import Backend, ReportsExpiry
 from secc.tls.credentials import common_name
 
 
@@ -26,7 +28,7 @@ class ExpiryWatch:
     def __init__(
         self,
         config: SeccConfig,
-        backend: object,
+        backend: Backend,
         tls: TlsKeeper,
         desk: ContractDesk,
         *,
@@ -35,7 +37,7 @@ class ExpiryWatch:
     ) -> None:
         """`backend` may be able to say what ends soon (`secc.ports.ReportsExpiry`)."""
         self._config = config
-        self._backend = backend
+        self._backend = checked_backend(backend)
         self._tls = tls
         self._desk = desk
         self._tell = tell
@@ -85,10 +87,10 @@ class ExpiryWatch:
             return []
         try:
             async with asyncio.timeout(self._config.timing.backend_call):
-                found = await cast(ReportsExpiry, self._backend).expiring(now)
-                return [one for one in found if isinstance(one, Expiry)]
+                return list(await cast(ReportsExpiry, self._backend).expiring(now))
         except Exception as error:
-            self._tell(LinkEvent.COMPLAINT, f"expiring: {type(error).__name__}: {error}".removesuffix(": "))
+            what = f"expiring: {type(error).__name__}: {error}".removesuffix(": ")
+            self._tell(LinkEvent.COMPLAINT, str(error) if isinstance(error, IntegrationError) else what)
             return [one for one in self.found if one.what == "contract"]
 
 

@@ -1,8 +1,9 @@
 """One station per interface and outlet.
 
 A station binds a name in the abstract namespace of Unix sockets before it touches the hardware, and holds it
-until it has made the outlet safe. The kernel frees the name when the process ends, whatever ends it, and tells
-others the process id. The names belong to the network namespace, as interfaces do. No file, no privilege.
+until it has made the outlet safe. The kernel frees the name when the process ends, whatever ends it, and
+gives others the process id. The names belong to the network namespace, as interfaces do. No file, no
+privilege.
 
 * An interface has one station: two would both answer discovery.
 * An EVSE id has one station, too, where one is configured: two services that were copied from one another
@@ -44,7 +45,9 @@ class Claim:
         """
         if controller is not None and self._controller is not controller:
             if any(one is controller for one in (claim._controller for claim in _ACTIVE)):
-                text = f"the controller {type(controller).__name__} is in use by another station of this process"
+                text = (
+                    f"the controller {type(controller).__name__} is in use by another station of this process"
+                )
                 raise InUseError(text, pid=os.getpid())
             self._controller = controller
         _ACTIVE.add(self)
@@ -136,7 +139,7 @@ def _bind(name: str, what: str) -> socket.socket:
             opened.listen(_BACKLOG)
         except OSError as error:
             opened.close()
-            problem = error.strerror
+            problem = str(error.strerror)
             pid = owner(name)
             if pid is None:  # it has just been released
                 continue

@@ -250,7 +250,13 @@ class LeafRenewal:
             return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await cast(WantsRenewal, self._signer).certificate_due()
+                try:
+                    await cast(WantsRenewal, self._signer).certificate_due()
+                except Exception as error:
+                    reason = f"certificate_due: {type(error).__name__}: {error}"
+                    self._report(Report(False, reason, self.renewal.certificate.not_after))
+                    await asyncio.sleep(seconds)
+                    return
                 self.renewal.hasten(self._clock())
 
     async def step(self) -> None:

@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Callable
 from typing import cast
 
+from secc.aio.checked import checked_backend
 from secc.config import SeccConfig
-from secc.errors import ConfigError
+from secc.errors import ConfigError, IntegrationError
 from secc.ports import Backend, OffersServices
 from secc.service_settings import ValueAddedService, check_services
 from secc.session.service_events import ChosenService
@@ -19,7 +20,8 @@ class ServiceDesk:
     def __init__(self, config: SeccConfig, backend: Backend, complain: Callable[[str], None]) -> None:
         self._config = config
         self._complain = complain
-        self._backend = cast(OffersServices, backend) if hasattr(backend, "value_added_services") else None
+        checked = checked_backend(backend)
+        self._backend = cast(OffersServices, checked) if hasattr(checked, "value_added_services") else None
 
     def offered(self) -> tuple[ValueAddedService, ...]:
         """What the back end adds to the configuration, if it fits."""
@@ -28,7 +30,7 @@ class ServiceDesk:
         try:
             added = tuple(self._backend.value_added_services(self._config.evse_id))
             check_services((*self._config.service.value_added, *added), "value_added_services")
-        except ConfigError as error:
+        except (ConfigError, IntegrationError) as error:
             self._complain(str(error))
         except Exception as error:
             self._complain(f"value_added_services: {type(error).__name__}: {error}")

@@ -1,18 +1,12 @@
 """One outlet: discovery, a listener per security mode, at most one session, orderly start and end.
 
-Admission. Connections wait, few and each with a deadline, until the first byte of a message comes; the first
-one to speak gets the outlet and the others are dropped. While the outlet is taken a second connection is
-refused at accept, unless it comes from the same EV and the session has not got past SessionSetup: then the EV
-has given the first one up, and the new one takes its place. When too many wait, the oldest silent one gives
-way.
-
-Ports. The listeners are opened with the link, announced by discovery, and replaced by fresh ones after each
-session; while a setup phase lasts the same request gets the same answer. They are bound to the link-local
-address of the charging interface and to nothing else.
-
 Links. With SLAC switched on, whoever matches tells `link_up` and `link_down`; the setup time runs from
 `link_up`, and when it is over without a session the station falls silent until the next one [V2G2-723].
 Without SLAC the link counts as up while the interface has an address; the setup time runs per connection.
+
+Ownership. Before anything touches the hardware the station claims interface and outlet, see `ownership`.
+What comes from the integrator's code is checked at the boundary, see `boundary`; from other threads only
+`Station.threadsafe` may be called, see `threads`.
 """
 
 import asyncio
@@ -21,31 +15,35 @@ import contextlib
 import functools
 import logging
 import os
-import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from types import TracebackType
 
-from secc.aio.admission import gives_way
+from secc.aio import boundary
+from secc.aio.abilities import check_arguments, check_contracts
+from secc.aio.admission import Admission
 from secc.aio.books import Books
+from secc.aio.checked import checked_backend, checked_controller, checked_ocsp, checked_random
 from secc.aio.contracts import ContractDesk
 from secc.aio.discovery import Discovery
+from secc.aio.endpoints import Endpoints
 from secc.aio.expiry import ExpiryWatch
 from secc.aio.health import StationHealth
 from secc.aio.insight import Insight
 from secc.aio.interface import LinkLocal, find_link_local
 from secc.aio.journal import Journal
 from secc.aio.link import Grant, Link
-from secc.aio.listener import Listener
 from secc.aio.outlet import Outlet
+from secc.aio.ownership import Claim
 from secc.aio.records import Chatter, LinkEvent, LinkRecord, Record
 from secc.aio.renewal import renewal_for
 from secc.aio.safety import Safety
 from secc.aio.services import ServiceDesk
+from secc.aio.threads import LoopThread, ThreadsafeStation
 from secc.aio.tls import TlsKeeper
 from secc.config import SeccConfig
 from secc.errors import LinkError
 from secc.ports import Backend, EvseController, OcspSource
-from secc.sdp import SDP_PORT, Endpoint, SdpResponder, TlsPolicy, Verdict
+from secc.sdp import SDP_PORT, Endpoint, SdpResponder, Verdict
 from secc.session.contract_events import ContractRecord
 from secc.session.events import EndSession, EvseSnapshot, PowerLimited, RenegotiationRequested, StopRequested
 from secc.session.latch import FaultLatch
@@ -72,18 +70,30 @@ class Station:
         ocsp: OcspSource | None = None,
         recorder: Recorder | None = None,
         journal: Journal | None = None,
+        claim: Claim | None = None,
     ) -> None:
         """Raises ConfigError when TLS is wanted and cannot be had: there is no fallback to less [INV-21].
+        It is raised as well for a controller or back end with a method that is missing, misspelt or cannot be
+        called as its port says, and where Contract is offered and the back end cannot decide about it.
 
         `on_event` is called from the event loop for everything that happens and must return at once.
         `sdp_port` other than 15118 is for tests. `ocsp` fetches OCSP responses.
-        `recorder` and `journal` write down every session, each in its way.
+        `recorder` and `journal` write down every session, each in its way. `claim`: of interface and outlet,
+        where it has been acquired before the controller was made.
         """
+        check_arguments(config, on_event, random_bytes, sdp_port)
+        self._controller = controller = checked_controller(controller)
+        self._backend = backend = checked_backend(backend)
+        ocsp = checked_ocsp(ocsp)
+        controller.complain = self._complain
+        check_contracts(config, backend)
         self._config = config
-        self._controller = controller
-        self._backend = backend
+        self._claim = claim or Claim(config, sdp_port)
+        self._thread = LoopThread("station.threadsafe")
+        self.threadsafe = ThreadsafeStation(self, self._thread)
+        """The methods of the station for calls from other threads."""
         self._on_event = on_event
-        self._random_bytes = random_bytes
+        self._random_bytes = checked_random(random_bytes, self._complain)
         self._tls = TlsKeeper(config, tell=self._tell, ocsp=ocsp)
         self._renewal = renewal_for(config, backend, self._tell, self._tls)
         self._desk = ContractDesk(config, backend, complain=self._complain, note=self._note, ocsp=ocsp)
@@ -105,15 +115,14 @@ class Station:
 
         self._interface: LinkLocal | None = None
         self._link_up_at: float | None = None  # only with SLAC
-        self._listeners: list[Listener] = []
-        self._retired: list[Listener] = []
-        self._endpoint: Endpoint | None = None
         self._problem = "not started"
-        self._links: list[Link] = []  # in the order of their coming
         self._active: Link | None = None
+        self._admission = Admission(
+            config.network.max_pending, self._make_link, lambda: self._active, self._tell
+        )
+        self._endpoints = Endpoints(config, self._responder, self._admission.accept)
         self._free = asyncio.Event()
         self._free.set()
-        self._tasks: set[asyncio.Task[object]] = set()
         self._supervisor: asyncio.Task[None] | None = None
         self._keepers: list[asyncio.Task[None]] = []
         self._chatter = Chatter()
@@ -126,7 +135,13 @@ class Station:
             await asyncio.Event().wait()
 
     async def start(self) -> None:
-        """Make the outlet safe first [INV-32], then listen, or wait for an address to listen on."""
+        """Make the outlet safe first [INV-32], then listen, or wait for an address to listen on.
+
+        Raises InUseError, and touches nothing, when another station has the interface or the outlet.
+        """
+        self._claim.acquire(self._controller.inner)
+        self._claim.answer()
+        self._thread.enter()
         await self._safety.make()
         self._look()
         keepers = [self._supervise(), self._tls.run(), self._safety.run(), self._expiry.run()]
@@ -136,19 +151,19 @@ class Station:
 
     async def stop(self) -> None:
         """Output off, then farewell to the EV, then nothing is left; takes a second or two."""
+        self._thread.check("stop")
         for task in self._keepers:
             task.cancel()
         if self._keepers:
             await asyncio.wait(self._keepers)
         self._supervisor, self._keepers = None, []
         self._close_endpoint("stopped")
-        await asyncio.gather(*[link.shut_down("the station stops") for link in self._links])
+        await self._admission.shut_down("the station stops")
         await self._desk.stop()
-        if self._tasks:  # connections that were just being accepted
-            await asyncio.wait(self._tasks)
-            await asyncio.gather(*[link.shut_down("the station stops") for link in self._links])
         self._discovery.close()
         await self._safety.make()
+        self._thread.leave()
+        self._claim.release()
 
     async def __aenter__(self) -> "Station":
         await self.start()
@@ -164,7 +179,7 @@ class Station:
     @property
     def endpoint(self) -> Endpoint | None:
         """What discovery announces; None while there is nothing to announce."""
-        return self._endpoint
+        return self._endpoints.announced
 
     @property
     def sdp_port(self) -> int | None:
@@ -182,7 +197,8 @@ class Station:
         """The state of things, for a supervisor."""
         discovery = self._discovery.health
         supervised = self._supervisor is not None and not self._supervisor.done()
-        running = self._safety.problem or self._problem if supervised else "not running"
+        problem = self._safety.problem or self._controller.problem or self._problem
+        running = problem if supervised else "not running"
         problem = self._tls.problem or running or self._books.problem
         return StationHealth(
             serving=not problem and discovery.listening and not self._latch.blocked,
@@ -197,32 +213,43 @@ class Station:
 
     def link_up(self) -> None:
         """SLAC: the data link is there, D-LINK_READY; the setup time begins."""
+        self._thread.check("link_up")
         self._link_up_at = asyncio.get_running_loop().time()
         self._look()
 
     def link_down(self, reason: str = "data link lost") -> None:
         """SLAC: the data link is gone; a session on it ends."""
+        self._thread.check("link_down")
+        reason = boundary.reason("link_down", reason)
         self._link_up_at = None
         self._drop_everything(reason)
 
     def stop_charging(self, reason: str = "stop requested") -> None:
         """Ask the EV to end; the output is forced off after the stop delay."""
+        self._thread.check("stop_charging")
+        reason = boundary.reason("stop_charging", reason)
         if self._active is not None:
             self._active.post(StopRequested(reason))
 
     def renegotiate(self) -> None:
         """Ask the EV to negotiate a new schedule."""
+        self._thread.check("renegotiate")
         if self._active is not None:
             self._active.post(RenegotiationRequested())
 
     def limit_power(self, max_power: float | None) -> None:
-        """At most this many W from now on, also for later sessions; None lifts it."""
-        self._power_limit = max_power
+        """At most this many W from now on, also for later sessions; None lifts it.
+
+        Raises IntegrationError for anything but None and numbers from 0 to 10 MW; the limit stays as it was.
+        """
+        self._thread.check("limit_power")
+        self._power_limit = max_power = boundary.power_limit("limit_power", max_power)
         if self._active is not None:
             self._active.post(PowerLimited(max_power))
 
     def withdraw_authorization(self) -> None:
         """The running session is not authorized any more."""
+        self._thread.check("withdraw_authorization")
         if self._active is not None:
             self._active.withdraw_authorization()
 
@@ -231,6 +258,7 @@ class Station:
 
         Raises ConfigError when they cannot be used, and goes on with the old ones.
         """
+        self._thread.check("renew_tls")
         self._tls.renew()
         self._desk.renew_trust()
 
@@ -241,6 +269,7 @@ class Station:
 
     def reset_fault(self) -> None:
         """Somebody has looked at the outlet; with an unplugged cable this ends a latched fault."""
+        self._thread.check("reset_fault")
         self._latch.reset()
 
     # --- what links need (LinkOwner) -----------------------------------------------------------------------
@@ -251,8 +280,9 @@ class Station:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._config.timing.controller_call):
                     await self._free.wait()
-        if self._active is not None or link not in self._links or self._safety.problem:
-            self._tell(LinkEvent.REFUSED, self._safety.problem or "the outlet is taken", link.peer)
+        problem = self._safety.problem or self._unreadable()
+        if self._active is not None or link not in self._links or problem:
+            self._tell(LinkEvent.REFUSED, problem or "the outlet is taken", link.peer)
             return None
         self._active = link
         self._free.clear()
@@ -273,13 +303,12 @@ class Station:
             self._free.set()
             if self._config.slac.enabled:
                 self._link_up_at = None  # the next session needs a new match [V2G2-727]
-            if self._supervisor is not None and self._listeners:
+            if self._supervisor is not None and self._endpoints.open:
                 self._renew_endpoint()
 
     def link_closed(self, link: Link) -> None:
         """Forget it."""
-        if link in self._links:
-            self._links.remove(link)
+        self._admission.forget(link)
         if self._active is link:  # its session could not even begin
             self.session_ended(link, None)
 
@@ -337,46 +366,23 @@ class Station:
 
     # --- connections ---------------------------------------------------------------------------------------
 
-    def _accept(self, connected: socket.socket, address: str, *, secure: bool) -> None:
-        if not self._may_wait(address):
-            connected.close()
-            self._tell(LinkEvent.REFUSED, "the outlet is taken", address)
-            return
+    @property
+    def _links(self) -> list[Link]:
+        return self._admission.links
+
+    def _make_link(self, address: str, secure: bool) -> Link:
         now = asyncio.get_running_loop().time()
         due = (
             now if self._link_up_at is None else self._link_up_at
         ) + self._config.timing.communication_setup
         engine = self._tls.engine() if secure else PlainEngine()
-        link = Link(self, engine, self._config, peer=address, setup_deadline=due)
-        self._links.append(link)
-        self._spawn(self._adopt(link, connected))
+        return Link(self, engine, self._config, peer=address, setup_deadline=due)
 
-    async def _adopt(self, link: Link, connected: socket.socket) -> None:
-        try:
-            await asyncio.get_running_loop().connect_accepted_socket(lambda: link, connected)
-        except OSError as error:
-            connected.close()
-            self._tell(LinkEvent.FAILED, str(error), link.peer)
-            self.link_closed(link)
-
-    def _may_wait(self, address: str) -> bool:
-        """Whether one more connection may wait for the outlet; makes room where it can."""
-        active = self._active
-        if active is not None and not active.ending:
-            core = active.connection
-            setting_up = core is not None and core.session.state is core.session.dialect.begin
-            if not setting_up or active.peer != address:
-                return False
-            active.hang_up("replaced by a new connection of the same EV")
-        waiting = [link for link in self._links if link.connection is None]
-        if len(waiting) < self._config.network.max_pending:
-            return True
-        victim = gives_way(waiting, address)
-        if victim is None:
-            return False
-        self._links.remove(victim)
-        victim.abort()
-        return True
+    def _unreadable(self) -> str:
+        """Why nothing is known about the outlet now; empty when it can be read."""
+        with contextlib.suppress(Exception):
+            self._controller.snapshot()
+        return self._controller.problem
 
     # --- the link and its endpoint -------------------------------------------------------------------------
 
@@ -410,7 +416,10 @@ class Station:
             self._tell(LinkEvent.SETUP_EXPIRED)
         elif self._safety.problem:
             self._close_endpoint(self._safety.problem)
-        elif self._endpoint is None:
+        elif self._controller.problem:
+            if self._active is None:
+                self._close_endpoint(self._controller.problem)
+        elif self._endpoints.announced is None:
             self._open_endpoint(found)
 
     def _look_for_rivals(self) -> None:
@@ -427,51 +436,26 @@ class Station:
         return now >= self._link_up_at + self._config.timing.communication_setup
 
     def _open_endpoint(self, link: LinkLocal) -> None:
-        """One listener per security mode the policy allows, then announce them."""
-        network, policy = self._config.network, self._config.tls.policy
-        plain_port = tls_port = None
         try:
-            if policy is not TlsPolicy.REQUIRED:
-                plain_port = self._listen(link, network.tcp_port, secure=False)
-            if policy is not TlsPolicy.OFF:
-                tls_port = self._listen(link, network.tls_port, secure=True)
+            ports = self._endpoints.open_on(link)
         except LinkError as error:
-            self._close_endpoint(str(error))
+            self._problem = str(error)
             self._tell(LinkEvent.DEAF, str(error))
             return
-        self._endpoint = Endpoint(link.address, link.scope_id, plain_port=plain_port, tls_port=tls_port)
-        self._responder.activate(self._endpoint)
         self._problem = ""
-        ports = f"plain {plain_port}" * (plain_port is not None) + f" TLS {tls_port}" * (tls_port is not None)
-        self._tell(LinkEvent.LISTENING, f"[{link.address}] of {link.interface}: {ports.strip()}")
-
-    def _listen(self, link: LinkLocal, port: int, *, secure: bool) -> int:
-        def accept(connected: socket.socket, address: str) -> None:
-            self._accept(connected, address, secure=secure)
-
-        listener = Listener(link, accept, port=port)
-        self._listeners.append(listener)
-        return listener.port
+        self._tell(LinkEvent.LISTENING, f"[{link.address}] of {link.interface}: {ports}")
 
     def _renew_endpoint(self) -> None:
-        """Fresh ports; who was told the old ones just now may still come. With SLAC a match comes first."""
+        """New ports for the next session. With SLAC a match comes first."""
         if self._config.slac.enabled:
             self._close_endpoint("between two sessions")
-        elif self._config.network.tcp_port == self._config.network.tls_port == 0:
-            for listener in self._listeners:  # ports that are configured stay open
-                listener.retire()
-            self._retired = [*(one for one in self._retired if not one.closed), *self._listeners]
-            self._listeners, self._endpoint = [], None
+        else:
+            self._endpoints.retire()
         self._look()
 
     def _close_endpoint(self, reason: str) -> None:
         self._problem = reason
-        self._responder.deactivate()
-        self._endpoint = None
-        for listener in [*self._listeners, *self._retired]:
-            listener.close()
-        self._listeners.clear()
-        self._retired.clear()
+        self._endpoints.close()
 
     def _drop_everything(self, reason: str) -> None:
         """The link is gone: nothing on it can go on."""
@@ -489,11 +473,6 @@ class Station:
 
     def _tell(self, event: LinkEvent, text: str = "", peer: str = "") -> None:
         self.record(LinkRecord(asyncio.get_running_loop().time(), event, text, peer))
-
-    def _spawn(self, call: Coroutine[object, object, object]) -> None:
-        task = asyncio.get_running_loop().create_task(call)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 _NEVER_DROPPED = (LinkEvent.TLS_RENEWED, LinkEvent.TLS_ALARM, LinkEvent.EXPIRY)  # not for a peer to drown
