@@ -12,6 +12,7 @@ import re
 import tomllib
 import typing
 
+from secc.compat_settings import CompatConfig
 from secc.errors import ConfigError
 from secc.ocpp.settings import OcppConfig
 from secc.operation_settings import OperationConfig
@@ -233,6 +234,10 @@ class TimingConfig:
     """From the first WeldingDetectionReq to SessionStopReq; our bound."""
     stop_delay: float = 10.0
     """NotificationMaxDelay of an ordered stop; the output is forced off after it. Told in whole seconds."""
+    stop_grace: float = 10.0
+    """From a stop that comes before energy flows, or that switches off at once (a withdrawn authorization),
+    until the EV is refused: up to then its requests are answered OK, with EVSE_Shutdown and StopCharging in
+    the answer and the output off, so that it ends in order. At most 60."""
     close_delay: float = 2.0
     """From the last response to closing TCP, at most 5; the EV should close first [V2G2-025]."""
     lease: float = 0.5
@@ -265,6 +270,7 @@ _DURATION_LIMITS = {
     "lease": 0.5,
     "close_delay": 5.0,
     "minimum_pace": 1.0,
+    "stop_grace": 60.0,
     "answer_margin": 1.0,
     "sequence": 3600.0,
     "voltage": 4.0,
@@ -392,39 +398,6 @@ class ServiceConfig:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class CompatConfig:
-    """Leniencies towards cars in the field, each visible as a Notice when it is used. `strict()` has none."""
-
-    early_session_stop: bool = True
-    """Accept SessionStopReq in every phase of a session; some cars stop without PowerDeliveryReq(Stop)."""
-    early_power_off: bool = True
-    """DIN SPEC 70121: accept PowerDeliveryReq with ReadyToChargeState false before pre-charge; a recorded
-    Audi Q4 gives up so."""
-    stray_signature_attributes: bool = True
-    """Accept Id and Type attributes in signatures: ruled out, but some cars write them [V2G2-771]."""
-    ev_not_ready: bool = False
-    """Do not stop for EVReady false in the DC loop; the set-point is zero meanwhile either way."""
-    zero_power_limit: bool = True
-    """EVMaximumPowerLimit of 0 W means that the EV does not say; a recorded MG4 sends it with every message
-    and charges. Its limits of voltage and current hold all the same."""
-    contract_country: bool = True
-    """Accept a country in the subject of a contract certificate: ruled out, and conformance tests want it
-    refused, but issuers write it."""
-
-    @classmethod
-    def strict(cls) -> "CompatConfig":
-        """By the letter, for conformance tests."""
-        return cls(
-            contract_country=False,
-            early_session_stop=False,
-            early_power_off=False,
-            ev_not_ready=False,
-            stray_signature_attributes=False,
-            zero_power_limit=False,
-        )
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class DinConfig:
     """What only DIN SPEC 70121 asks for."""
 
@@ -466,7 +439,7 @@ class SeccConfig:
     """Certificates that end soon."""
     din: DinConfig = DinConfig()
     """DIN SPEC 70121."""
-    compat: CompatConfig = CompatConfig()
+    compat: CompatConfig = CompatConfig()  # noqa: RUF009 - frozen, as all of them
     """Leniencies."""
     operation: OperationConfig = OperationConfig()  # noqa: RUF009
     """Journal, metrics, health."""

@@ -123,6 +123,7 @@ def test_strict_mode_has_no_leniency() -> None:
         contract_country=False,
         early_session_stop=False,
         early_power_off=False,
+        stop_after_start=False,
         ev_not_ready=False,
         stray_signature_attributes=False,
         zero_power_limit=False,

@@ -4,17 +4,19 @@ A group is None, or complete; a handler replaces it as a whole after all checks 
 """
 
 import dataclasses
+import datetime
 import enum
 from fractions import Fraction
 
-from secc.config import EnergyMode, Payment
+from secc.config import EnergyMode, Payment, SeccConfig
 from secc.messages.iso2 import MeterInfo
 from secc.messages.xmldsig import Signature
 from secc.pki.contract import ForwardedContract, PresentedContract, UnanchoredContract, VerifiedContract
 from secc.pki.provisioning import ProvisioningRequest
-from secc.session.contract_events import GrantSource
+from secc.session.contract_events import ContractTerms, GrantSource
 from secc.session.events import (
     EvseFault,
+    EvseSnapshot,
     IsolationLevel,
     MeterReading,
     Offer,
@@ -180,8 +182,13 @@ class Stop:
 
 
 class Agreed:
-    """All of it together, with the values of the beginning; the session inherits it."""
+    """All of it together, with the values of the beginning, and what follows from it; the session inherits
+    it."""
 
+    config: SeccConfig
+    evse: EvseSnapshot
+    tls: bool
+    contracts: ContractTerms | None
     received_id: bytes = b""
     """SessionID of the last request."""
     evcc_id: bytes | None = None
@@ -217,3 +224,42 @@ class Agreed:
     """Signature in the header of the last request."""
     received_payload: bytes = b""
     """The last request as it came."""
+
+    @property
+    def is_dc(self) -> bool:
+        """The agreed mode is DC; before there is one: the outlet is DC."""
+        if self.parameters is not None:
+            return self.parameters.mode.is_dc
+        return self.config.energy.offers_dc
+
+    @property
+    def granted(self) -> bool:
+        """A grant for the payment option that was chosen; that of another never counts."""
+        return self.grant is not None and self.grant.granted and self.grant.payment is self.payment
+
+    @property
+    def payment_options(self) -> tuple[Payment, ...]:
+        """What is offered on this connection: contracts only over TLS [V2G2-632] [V2G2-633] [INV-21], and
+        while the clock is set, as nothing can be said about certificates without it."""
+        terms = self.contracts
+        contract = self.tls and terms is not None and self.utc >= terms.policy.chain.earliest
+        return tuple(o for o in self.config.service.payment_options if o is not Payment.CONTRACT or contract)
+
+    @property
+    def utc(self) -> datetime.datetime:
+        """The wall clock; 1970 when it makes no sense."""
+        seconds = self.evse.utc if 0 <= self.evse.utc < _YEAR_9000 else 0.0
+        return datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+
+    @property
+    def schedule_id(self) -> int:
+        """SAScheduleTupleID followed; 1 while there is none."""
+        return self.offer.schedule_id if self.offer is not None else 1
+
+    @property
+    def unix_time(self) -> int:
+        """EVSETimeStamp [V2G2-567]; 0 when the wall clock makes no sense."""
+        return int(self.evse.utc) if abs(self.evse.utc) < 2**62 else 0
+
+
+_YEAR_9000 = 221_845_392_000  # Unix seconds; dates beyond it are no dates

@@ -11,11 +11,10 @@ What holds whatever a handler does is enforced here:
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Callable, Collection
 from fractions import Fraction
 
-from secc.config import Payment, SeccConfig
+from secc.config import SeccConfig
 from secc.messages.iso2 import ResponseCode
 from secc.messages.xmldsig import Signature
 from secc.pki.vehicle import VehicleIdentity
@@ -50,7 +49,7 @@ from secc.session.events import (
     Ticket,
 )
 from secc.session.refusals import Refused, unrecorded
-from secc.session.states import PilotChanged, Stage, Timer
+from secc.session.states import PilotChanged, Stage, StopOrdered, Timer
 
 
 class Session(Agreed):
@@ -153,42 +152,6 @@ class Session(Agreed):
 
     # --- what handlers may use ----------------------------------------------------------------------------
 
-    @property
-    def is_dc(self) -> bool:
-        """The agreed mode is DC; before there is one: the outlet is DC."""
-        if self.parameters is not None:
-            return self.parameters.mode.is_dc
-        return self.config.energy.offers_dc
-
-    @property
-    def granted(self) -> bool:
-        """A grant for the payment option that was chosen; that of another never counts."""
-        return self.grant is not None and self.grant.granted and self.grant.payment is self.payment
-
-    @property
-    def payment_options(self) -> tuple[Payment, ...]:
-        """What is offered on this connection: contracts only over TLS [V2G2-632] [V2G2-633] [INV-21], and
-        while the clock is set, as nothing can be said about certificates without it."""
-        terms = self.contracts
-        contract = self.tls and terms is not None and self.utc >= terms.policy.chain.earliest
-        return tuple(o for o in self.config.service.payment_options if o is not Payment.CONTRACT or contract)
-
-    @property
-    def utc(self) -> datetime.datetime:
-        """The wall clock; 1970 when it makes no sense."""
-        seconds = self.evse.utc if 0 <= self.evse.utc < _YEAR_9000 else 0.0
-        return datetime.datetime.fromtimestamp(seconds, datetime.UTC)
-
-    @property
-    def schedule_id(self) -> int:
-        """SAScheduleTupleID followed; 1 while there is none."""
-        return self.offer.schedule_id if self.offer is not None else 1
-
-    @property
-    def unix_time(self) -> int:
-        """EVSETimeStamp [V2G2-567]; 0 when the wall clock makes no sense."""
-        return int(self.evse.utc) if abs(self.evse.utc) < 2**62 else 0
-
     def assign_id(self) -> bool:
         """Settle the session id: the paused session's if the EV names it, else a new one. True if joined.
 
@@ -255,9 +218,13 @@ class Session(Agreed):
         self._timers.pop(timer, None)
         self._expired.discard(timer)
 
+    def expired(self, timer: Timer) -> bool:
+        """It has run out, and was not started again."""
+        return timer in self._expired
+
     def check_budget(self, timer: Timer) -> None:
         """Refuse when the time for a loop is used up."""
-        if timer in self._expired:
+        if self.expired(timer):
             raise Refused(ResponseCode.FAILED, f"{timer.value} time is used up [V2G2-713]")
 
     @property
@@ -267,6 +234,8 @@ class Session(Agreed):
 
     def energise(self, purpose: Purpose, demand: Demand | None = None) -> None:
         """The output may be on from now: the lease begins, or goes on. Emit the command after this."""
+        if self.energised is None and self.stop is not None:
+            raise Refused(ResponseCode.FAILED, "nothing is switched on after a stop [INV-29]")
         if self.energised is None:
             self._lease_until = self.now
         self.energised = Energised(purpose, demand)
@@ -309,6 +278,15 @@ class Session(Agreed):
             self.off(why)
         if self._owed is not None and not self.state.waits_for_ev:
             self._refuse(Refused(ResponseCode.FAILED, why))
+
+    def overtake(self, why: str) -> None:
+        """Output off because of a stop; an answer that is owed is given as the table says, with the stop in
+        it, and not as a refusal."""
+        if self.energised is not None:
+            self.interrupted = True
+            self.off(why)
+        if self._owed is not None and not self.state.waits_for_ev:
+            self._run(StopOrdered, None)
 
     def end(self, reason: EndReason, detail: str = "", code: Code | None = None) -> None:
         """The session is over; the output goes off first, an owed answer is given."""
@@ -505,6 +483,3 @@ class Session(Agreed):
         if purpose is not Purpose.PRE_CHARGE:
             return None
         return quantities.decimal(self.config.energy.dc.pre_charge_current)
-
-
-_YEAR_9000 = 221_845_392_000  # Unix seconds; dates beyond it are no dates

@@ -104,7 +104,12 @@ class Timer(enum.Enum):
     DIN_DEMAND = "din_demand"
     WELDING_DETECTION = "welding_detection"
     STOP_DELAY = "stop_delay"
+    STOP_GRACE = "stop_grace"
     LEASE_RENEWAL = "lease_renewal"
+
+
+class StopOrdered:
+    """Input made by the machine when a stop meets an answer that is owed."""
 
 
 class PilotChanged:

@@ -85,7 +85,7 @@ from secc.session.handlers import (
 )
 from secc.session.performance import performance_time
 from secc.session.refusals import refusal
-from secc.session.states import PilotChanged, Timer
+from secc.session.states import PilotChanged, StopOrdered, Timer
 from secc.session.states import State as S
 
 # fmt: off
@@ -121,11 +121,13 @@ RULES: tuple[On, ...] = (
     On(S.WAIT_CHARGE_PARAMETERS, Timer.CHARGE_PARAMETERS,     ending.budget_spent,                      {S.WAIT_CHARGE_PARAMETERS},                                          "V2G2-713"),
 
     # --- AC ---
-    On(S.WAIT_POWER_ON_AC,       PowerDeliveryReq,            ac.power_on,                              {S.AWAITING_PILOT_AC, S.CLOSING_CONTACTOR, S.WAIT_STOP_AC},          "V2G2-589 V2G2-812 V2G2-842"),
+    On(S.WAIT_POWER_ON_AC,       PowerDeliveryReq,            ac.power_on,                              {S.AWAITING_PILOT_AC, S.CLOSING_CONTACTOR, S.WAIT_FIRST_STATUS, S.WAIT_STOP_AC}, "V2G2-589 V2G2-812 V2G2-842"),
     On(S.AWAITING_PILOT_AC,      PilotChanged,                ac.pilot_seen,                            {S.AWAITING_PILOT_AC, S.CLOSING_CONTACTOR},                          "V2G2-847 V2G2-860"),
     On(S.AWAITING_PILOT_AC,      Timer.PILOT,                 ending.pilot_not_seen,                    set(),                                                               "V2G2-847"),
+    On(S.AWAITING_PILOT_AC,         StopOrdered,                ac.start_overtaken,                       {S.WAIT_FIRST_STATUS},                                               "INV-29"),
     On(S.CLOSING_CONTACTOR,      ContactorReported,           ac.contactor_reported,                    {S.CLOSING_CONTACTOR, S.WAIT_FIRST_STATUS},                          "V2G2-862"),
     On(S.CLOSING_CONTACTOR,      Timer.CONTACTOR,             ac.contactor_late,                        set(),                                                               "V2G2-862"),
+    On(S.CLOSING_CONTACTOR,         StopOrdered,                ac.start_overtaken,                       {S.WAIT_FIRST_STATUS},                                               "INV-29"),
     On(S.WAIT_FIRST_STATUS,      ChargingStatusReq,           ac.charging_status,                       {S.WAIT_STATUS, S.WAIT_RECEIPT_AC},                                  "V2G2-576 V2G2-577"),
     On(S.WAIT_STATUS,            ChargingStatusReq,           ac.charging_status,                       {S.WAIT_STATUS, S.WAIT_RECEIPT_AC},                                  "V2G2-575 V2G2-577"),
     On(S.WAIT_RECEIPT_AC,        MeteringReceiptReq,          receipts.receipt_ac,                      {S.WAIT_STATUS},                                                     "V2G2-577 V2G2-580"),
@@ -136,6 +138,7 @@ RULES: tuple[On, ...] = (
     On(S.WAIT_CABLE_CHECK,        CableCheckReq,              dc.cable_check,                           {S.AWAITING_PILOT_DC, S.WAIT_CABLE_CHECK_RESULT},                    "V2G2-583 V2G2-916"),
     On(S.AWAITING_PILOT_DC,       PilotChanged,               dc.pilot_seen,                            {S.AWAITING_PILOT_DC, S.WAIT_CABLE_CHECK_RESULT},                    "V2G2-917"),
     On(S.AWAITING_PILOT_DC,       Timer.PILOT,                ending.pilot_not_seen,                    set(),                                                               "V2G2-918"),
+    On(S.AWAITING_PILOT_DC,         StopOrdered,                dc.check_overtaken,                       {S.WAIT_CABLE_CHECK_RESULT},                                         "INV-29"),
     On(S.WAIT_CABLE_CHECK_RESULT, CableCheckReq,              dc.cable_check_again,                     {S.WAIT_CABLE_CHECK_RESULT, S.WAIT_PRE_CHARGE},                      "V2G2-584 V2G2-621"),
     On(S.WAIT_CABLE_CHECK_RESULT, CableCheckReported,         dc_power.cable_checked,                   {S.WAIT_CABLE_CHECK_RESULT},                                         "V2G2-584"),
     On(S.WAIT_CABLE_CHECK_RESULT, Timer.CABLE_CHECK,          ending.budget_spent,                      {S.WAIT_CABLE_CHECK_RESULT},                                         "V2G2-605"),
@@ -146,6 +149,7 @@ RULES: tuple[On, ...] = (
     On(S.WAIT_POWER_ON_DC,        Timer.PRE_CHARGE_TOTAL,     ending.budget_spent,                      {S.WAIT_POWER_ON_DC},                                                "V2G2-605"),
     On(S.AWAITING_VOLTAGE,        Timer.VOLTAGE_READING,      dc.look_again,                            {S.AWAITING_VOLTAGE, S.WAIT_FIRST_DEMAND},                           ""),
     On(S.AWAITING_VOLTAGE,        Timer.VOLTAGE,              dc.last_look,                             {S.WAIT_FIRST_DEMAND},                                               "V2G2-480"),
+    On(S.AWAITING_VOLTAGE,          StopOrdered,                dc.start_overtaken,                       {S.WAIT_FIRST_DEMAND},                                               "INV-29"),
 
     # --- DC: charging, end ---
     On(S.WAIT_FIRST_DEMAND,      CurrentDemandReq,            dc.current_demand,                        {S.WAIT_DEMAND, S.WAIT_RECEIPT_DC},                                  "V2G2-590 V2G2-592 V2G2-795"),
@@ -163,6 +167,13 @@ RULES: tuple[On, ...] = (
     On(S.WAIT_WELDING,           WeldingDetectionReq,         dc.welding_detection,                     {S.WAIT_WELDING, S.AWAITING_PILOT_B},                                "V2G2-597"),
     On(S.WAIT_WELDING,           SessionStopReq,              ending.session_stop,                      {S.ENDED},                                                           "V2G2-570 V2G2-597"),
     On(S.WAIT_WELDING,           Timer.WELDING_DETECTION,     ending.budget_spent,                      {S.WAIT_WELDING},                                                    ""),
+
+    # --- PowerDeliveryReq(Stop) where there is nothing to stop: a car that gives up before pre-charge, or directly after its start ---
+    On(S.WAIT_CABLE_CHECK,          PowerDeliveryReq,           dc.change_of_mind,                        {S.WAIT_STOP_DC},                                                    "", "early_power_off"),
+    On(S.WAIT_CABLE_CHECK_RESULT,   PowerDeliveryReq,           dc.change_of_mind,                        {S.WAIT_STOP_DC},                                                    "", "early_power_off"),
+    On(S.WAIT_PRE_CHARGE,           PowerDeliveryReq,           dc.change_of_mind,                        {S.WAIT_STOP_DC},                                                    "", "early_power_off"),
+    On(S.WAIT_FIRST_STATUS,         PowerDeliveryReq,           ac.change_of_mind,                        {S.WAIT_STOP_AC},                                                    "", "stop_after_start"),
+    On(S.WAIT_FIRST_DEMAND,         PowerDeliveryReq,           dc.change_of_mind,                        {S.WAIT_STOP_DC},                                                    "", "stop_after_start"),
 
     # --- SessionStopReq where the standard does not expect it; recorded cars send it, also in mid-charge ---
     On(S.WAIT_SERVICE_DISCOVERY,  SessionStopReq,             ending.session_stop,                      {S.ENDED},                                                           "V2G2-570", "early_session_stop"),
@@ -203,6 +214,7 @@ ANYWHERE: dict[Key, Anywhere] = {
     LinkLost: Anywhere(ending.link_lost, "V2G2-727 INV-03"),
     PeerMisbehaved: Anywhere(ending.peer_misbehaved, "V2G2-539"),
     Timer.STOP_DELAY: Anywhere(ending.stop_due, "INV-03"),
+    Timer.STOP_GRACE: Anywhere(ending.nothing, "INV-29"),
     Timer.SEQUENCE: Anywhere(ending.sequence_timeout, "V2G2-443 V2G2-537"),
     Timer.COMMUNICATION_SETUP: Anywhere(ending.setup_timeout, "V2G2-716 V2G2-723"),
     Timer.LEASE_RENEWAL: Anywhere(ending.nothing, "INV-31"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from secc.messages import din, iso2
 from secc.messages.iso2 import UnitSymbol
 from secc.session.events import ControlPilot
@@ -13,7 +15,9 @@ from secc.sim.script import (
     SAFE_VOLTAGE,
     WELDING_TRIES,
     EvScript,
+    StationStops,
     physical,
+    stop_told,
 )
 
 
@@ -27,10 +31,11 @@ class DinScript(EvScript):
         if not self.plan.dc:
             raise EvGivesUp("DIN SPEC 70121 is DC only")
         yield from self.handshake()
-        yield from self._identify()
-        yield from self._parameters()
-        yield from self._prepare()
-        yield from self._charge()
+        with contextlib.suppress(StationStops):
+            yield from self._identify()
+            yield from self._parameters()
+            yield from self._prepare()
+            yield from self._charge()
         yield from self.ask(din.SessionStop(), din.SessionStopRes)
 
     def _identify(self) -> Script:
@@ -82,6 +87,7 @@ class DinScript(EvScript):
         begun = self.now
         while True:
             answer = yield from self.ask(request, din.PreChargeRes, paced=True)
+            self.check_stop(answer)
             self.voltage = plain(answer.evse_present_voltage)
             if abs(self.voltage - target) <= PRE_CHARGE_TOLERANCE:
                 break
@@ -97,7 +103,7 @@ class DinScript(EvScript):
             loops += 1
             self.voltage = plain(demand.evse_present_voltage)
             self.measure(self.voltage * plain(demand.evse_present_current))
-            self.stop_ordered |= demand.dc_evse_status.evse_status_code in _STOPS
+            self.stop_ordered |= stop_told(demand)
         yield from self._switch(start=False)
         yield Connect(None)
         yield ShowPilot(ControlPilot.B)
@@ -117,7 +123,7 @@ class DinScript(EvScript):
         )
 
     def _switch(self, *, start: bool) -> Script:
-        yield from self.ask(
+        answer = yield from self.ask(
             din.PowerDeliveryReq(
                 ready_to_charge_state=start,
                 ev_power_delivery_parameter=din.DCEVPowerDeliveryParameter(
@@ -126,6 +132,7 @@ class DinScript(EvScript):
             ),
             din.PowerDeliveryRes,
         )
+        self.stop_ordered |= stop_told(answer)
         self.measured_at = self.now if start else None
 
     def _look_for_welding(self) -> Script:
@@ -141,9 +148,6 @@ class DinScript(EvScript):
         return din.DCEVStatus(
             ev_ready=True, ev_error_code=din.DCEVErrorCode.NO_ERROR, ev_ress_soc=self.vehicle.percent
         )
-
-
-_STOPS = (din.DCEVSEStatusCode.EVSE_SHUTDOWN, din.DCEVSEStatusCode.EVSE_EMERGENCY_SHUTDOWN)
 
 
 def said(value: float, unit: UnitSymbol) -> din.PhysicalValue:

@@ -7,6 +7,7 @@ drives it, `secc.sim.evcc.ScriptedEvcc` for one.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Generator, Mapping
 from typing import Protocol, TypeVar
@@ -138,11 +139,12 @@ class EvScript:
     def run(self) -> Script:
         """The session; raises EvGivesUp when it cannot go on."""
         yield from self.handshake()
-        yield from self._set_up()
-        if self.plan.dc:
-            yield from self._charge_dc()
-        else:
-            yield from self._charge_ac()
+        with contextlib.suppress(StationStops):
+            yield from self._set_up()
+            if self.plan.dc:
+                yield from self._charge_dc()
+            else:
+                yield from self._charge_ac()
         yield from self.ask(iso2.SessionStopReq(charging_session=self.plan.end), iso2.SessionStopRes)
 
     # --- before charging -----------------------------------------------------------------------------------
@@ -262,6 +264,7 @@ class EvScript:
         begun = self.now
         while True:
             answer = yield from self.ask(request, iso2.PreChargeRes, paced=True)
+            self.check_stop(answer)
             self.voltage = plain(answer.evse_present_voltage)
             if abs(self.voltage - target) <= PRE_CHARGE_TOLERANCE:
                 break
@@ -299,7 +302,7 @@ class EvScript:
             parameter = iso2.DCEVPowerDeliveryParameter(
                 dc_ev_status=self._dc_status(), charging_complete=progress is ChargeProgress.STOP
             )
-        yield from self.ask(
+        answer = yield from self.ask(
             iso2.PowerDeliveryReq(
                 charge_progress=progress,
                 sa_schedule_tuple_id=self.schedule_id,
@@ -308,6 +311,7 @@ class EvScript:
             ),
             iso2.PowerDeliveryRes,
         )
+        self.stop_ordered |= stop_told(answer)
         self.measured_at = self.now if progress is ChargeProgress.START else None
 
     def _profile(self) -> iso2.ChargingProfile | None:
@@ -384,9 +388,15 @@ class EvScript:
         begun = self.now
         while True:
             answer = yield from self.ask(request, expected, paced=True)
+            self.check_stop(answer)
             if answer.evse_processing.value == EVSEProcessing.FINISHED.value:
                 return answer
             self.check_time(begun, limit, request)
+
+    def check_stop(self, response: object) -> None:
+        """Before energy flows: leave in order when the station says that it stops."""
+        if stop_told(response):
+            raise StationStops
 
     def check_time(self, begun: float, limit: float, request: Request) -> None:
         if self.now - begun > limit:
@@ -430,6 +440,23 @@ class EvScript:
         return answer.message
 
 
+def stop_told(response: object) -> bool:
+    """StopCharging in AC and DC; in DIN SPEC 70121 a shutdown code says it."""
+    for name in ("evse_charge_parameter", "evse_status", "ac_evse_status", "dc_evse_status"):
+        response = getattr(response, name, response)
+    match response:
+        case iso2.ACEVSEStatus() | iso2.DCEVSEStatus():
+            return response.evse_notification is EVSENotification.STOP_CHARGING
+        case din.DCEVSEStatus():
+            return response.evse_status_code in _SHUTDOWN
+    return False
+
+
+class StationStops(Exception):
+    """The station ends the charge before energy flows."""
+
+
+_SHUTDOWN = (din.DCEVSEStatusCode.EVSE_SHUTDOWN, din.DCEVSEStatusCode.EVSE_EMERGENCY_SHUTDOWN)
 _MAINS = 230.0  # V, what the on-board charger assumes
 _MAX_MAINS = 400.0  # V, phase to phase
 PRE_CHARGE_TOLERANCE = 15.0  # V, less than the usual 20 V that contactors stand

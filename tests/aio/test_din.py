@@ -165,6 +165,21 @@ def test_a_station_that_wants_to_stop_is_obeyed_by_its_status_code() -> None:
     on_bench(scenario)
 
 
+def test_a_stop_before_energy_flows_lets_the_car_leave_in_order() -> None:
+    async def scenario(bench: Bench) -> None:
+        def stop(request: object, number: int) -> Move | None:
+            if isinstance(request, din.CableCheckReq) and number == 1:
+                bench.station.stop_charging()
+            return None
+
+        result = await bench.ev(dataclasses.replace(DIN, tamper=stop)).charge()
+        assert result.completed, result.error
+        assert "PreChargeReq" not in result.requests
+        assert bench.evse.energy == 0.0
+
+    on_bench(scenario)
+
+
 def test_an_emergency_stop_ends_the_charge_and_blocks_the_outlet() -> None:
     async def scenario(bench: Bench) -> None:
         car = await bench.charging()
@@ -174,8 +189,10 @@ def test_an_emergency_stop_ends_the_charge_and_blocks_the_outlet() -> None:
         await bench.off()
         bench.evse.repair()
         following = await bench.ev().charge()
-        assert following.error == "CableCheckRes: FAILED"
-        assert [end.reason for end in bench.ends] == [EndReason.REFUSED, EndReason.REFUSED]
+        assert following.completed  # it is told EVSE_EmergencyShutdown, and leaves
+        assert "CableCheckReq" not in following.requests
+        assert following.energy == 0.0
+        assert [end.reason for end in bench.ends] == [EndReason.REFUSED, EndReason.TERMINATED]
 
     on_bench(scenario)
 

@@ -472,6 +472,8 @@ def test_a_withdrawal_while_charging_switches_off() -> None:
     bench = PncBench().to_loop_ac()
     outputs = bench.decide(Verdict.WITHDRAWN)
     assert OpenContactor() in outputs
+    assert code(bench.request(requests.charging_status())) == "OK"  # with StopCharging: the EV ends in order
+    bench.tick(10.1)
     assert code(bench.request(requests.charging_status())) == "FAILED"
 
 

@@ -214,7 +214,7 @@ def test_a_station_that_wants_to_stop_is_obeyed_and_the_session_completes() -> N
 def test_a_withdrawn_authorization_ends_the_charge() -> None:
     async def scenario(bench: Bench) -> None:
         result = await bench.ev(Plan(mode=AC, loops=None, pace=QUICK)).charge()
-        assert not result.completed
+        assert result.completed, result.error  # it is told, and leaves in order
         await bench.until_off()
 
     on_bench(scenario, AC, backend=SimulatedBackend(withdraw_after=0.3))

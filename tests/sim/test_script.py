@@ -258,11 +258,37 @@ def test_a_full_battery_ends_the_loop() -> None:
     assert "CurrentDemandReq" not in names(play(plan, Station(), Vehicle(soc=0.8)))
 
 
+class Stopping(Station):
+    """Orders a stop in the answer to a request of this class, and from there on."""
+
+    def __init__(self, at: type) -> None:
+        super().__init__()
+        self._at = at
+
+    def answer(self, request: object) -> object:
+        if isinstance(request, self._at):
+            self.notification = EVSENotification.STOP_CHARGING
+        return super().answer(request)
+
+
 def test_a_station_that_orders_a_stop_is_obeyed() -> None:
-    station = Station()
-    station.notification = EVSENotification.STOP_CHARGING
     plan = Plan(mode=EnergyTransferMode.AC_SINGLE_PHASE_CORE, loops=None, pace=0.0)
-    assert names(play(plan, station)).count("ChargingStatusReq") == 1
+    assert names(play(plan, Stopping(iso2.ChargingStatusReq))).count("ChargingStatusReq") == 1
+
+
+@pytest.mark.parametrize("at", [iso2.ChargeParameterDiscoveryReq, iso2.CableCheckReq, iso2.PreChargeReq])
+def test_a_stop_before_energy_flows_makes_it_leave_in_order(at: type) -> None:
+    plan = Plan(mode=EnergyTransferMode.DC_EXTENDED, loops=None, pace=0.0)
+    sent = names(play(plan, Stopping(at)))
+    assert sent[-2:] == [at.__name__, "SessionStopReq"]
+
+
+@pytest.mark.parametrize("mode", [EnergyTransferMode.DC_EXTENDED, EnergyTransferMode.AC_SINGLE_PHASE_CORE])
+def test_a_stop_with_the_start_is_followed_by_the_stop(mode: EnergyTransferMode) -> None:
+    sent = names(play(Plan(mode=mode, loops=None, pace=0.0), Stopping(iso2.PowerDeliveryReq)))
+    assert sent.count("PowerDeliveryReq") == 2
+    assert not {"CurrentDemandReq", "ChargingStatusReq"} & set(sent)
+    assert sent[-1] == "SessionStopReq"
 
 
 def test_a_renegotiation_in_dc_passes_cable_check_and_pre_charge_again() -> None:

@@ -76,6 +76,7 @@ class SafetyOracle:
         self.test_level: IsolationLevel | None = None
         self.output_on = False  # contactor commanded closed, voltage commanded, or isolation test running
         self.leased_until = 0.0
+        self.finally_off = False  # off after a stop or a withdrawal: nothing in this session may undo it
         self.started = False  # PowerDelivery(Start) accepted, Stop or Renegotiate not yet received
         self.ev: iso2.DCEVChargeParameter | None = None
         self.offered_ids: set[int] = set()
@@ -106,6 +107,8 @@ class SafetyOracle:
             self._check(output)
         if isinstance(event, Tick) and any(isinstance(output, RenewLease) for output in outputs):
             self._check_momentary(self.set_point)  # a lowered limit acts when the lease is renewed [INV-08]
+        require(not (self.finally_off and self.output_on), "INV-29", "energy after a stop")
+        self.finally_off = self.finally_off or ((self.stopped or self.withdrawn) and not self.output_on)
         if self.output_on:
             self._check_reasons("after the input")
             require(now <= self.leased_until, "INV-31", "energised without a lease")
@@ -329,7 +332,7 @@ class SafetyOracle:
                     self.test_level = self.test_ticket = None  # a new pass needs a new test
             case iso2.PowerDeliveryRes():
                 assert isinstance(request, PowerDeliveryReq)
-                self._check_power_delivery(request)
+                self._check_power_delivery(request, body.evse_status)
             case iso2.WeldingDetectionRes():
                 require(not self.output_on, "INV-04", "energy in welding detection")
             case _:
@@ -337,11 +340,21 @@ class SafetyOracle:
         if isinstance(request, ChargingStatusReq):
             require(self.evse.fault is None, "INV-03", "charging goes on with a fault")
 
-    def _check_power_delivery(self, request: PowerDeliveryReq) -> None:
+    def _check_overtaken(self, status: iso2.ACEVSEStatus | iso2.DCEVSEStatus | None) -> None:
+        """A start that a stop has overtaken is taken and not applied; DIN says so in words not seen here."""
+        require(not self.output_on, "INV-29", "a start after a stop was applied")
+        stops = status is None or status.evse_notification is iso2.EVSENotification.STOP_CHARGING
+        require(stops, "INV-29", "a start after a stop is answered without it")
+
+    def _check_power_delivery(
+        self, request: PowerDeliveryReq, status: iso2.ACEVSEStatus | iso2.DCEVSEStatus | None
+    ) -> None:
         if request.charge_progress is ChargeProgress.START:
             dc = self.ev is not None
+            if self.stopped or self.withdrawn:
+                self._check_overtaken(status)
+                return
             require(dc or self.close_confirmed, "INV-02", "OK without a closed contactor")
-            require(not self.stopped and not self.withdrawn, "INV-29", "start after a stop")
             steps = self.offers[request.sa_schedule_tuple_id]
             self.in_force = (self.offered_at, steps)
             self.started = True

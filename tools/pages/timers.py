@@ -59,6 +59,7 @@ ROWS = {
     "answer_margin": Row("", "the answer leaves, with what is known"),
     "welding_detection": Row("", "the next WeldingDetectionReq is refused"),
     "stop_delay": Row("NotificationMaxDelay", "output off"),
+    "stop_grace": Row("", "the next request that would go on is refused"),
     "close_delay": Row("", "the station closes the connection"),
     "lease": Row("", "the outlet switches itself off"),
     "lease_renewal": Row("", "the lease is renewed, the limits are applied anew"),

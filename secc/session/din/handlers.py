@@ -133,6 +133,9 @@ _MAX_STEPS = 12  # entries of a PMaxSchedule [V2G-DC-329]
 
 def cable_check(session: Session, _: din.CableCheckReq) -> Stage:
     """A new isolation test, once the pilot shows C or D [V2G-DC-493] [V2G-DC-967] [INV-06]."""
+    ending.check_fault(session)
+    if ending.overtaken(session):
+        return check_overtaken(session, None)
     dc_power.check_may_energise(session)
     session.interrupted = False
     session.cable_test = None
@@ -147,6 +150,12 @@ def pilot_seen(session: Session, _: None) -> Stage:
     if session.evse.control_pilot.wants_energy:
         return _start_test(session)
     return DinState.AWAITING_PILOT_DC
+
+
+def check_overtaken(session: Session, _: None) -> Stage:
+    """A stop has come before the test: nothing is tested, and nothing finished [V2G-DC-650]."""
+    _answer_cable_check(session, EVSEProcessing.ONGOING)
+    return DinState.WAIT_CABLE_CHECK_RESULT
 
 
 def cable_check_again(session: Session, _: din.CableCheckReq) -> Stage:
@@ -193,14 +202,22 @@ def power_on(session: Session, request: din.PowerDeliveryReq) -> Stage:
     if not request.ready_to_charge_state:
         return _stop(session)
     offer = _chosen_offer(session, request)
-    if session.stop is not None or session.fault is not None or not (session.granted and session.evse.ready):
+    if session.fault is None and ending.overtaken(session):
+        return start_overtaken(session, None)
+    if session.fault is not None or not (session.granted and session.evse.ready):
         raise Refused(
             ResponseCode.FAILED_POWER_DELIVERY_NOT_APPLIED,
-            "stopped, at fault, not ready or without a grant [V2G-DC-401] [INV-10]",
+            "at fault, not ready or without a grant [V2G-DC-401] [INV-10]",
         )
     if not dc_power.at_voltage(session):
         return DinState.AWAITING_VOLTAGE
     session.offer = offer
+    _answer_power_delivery(session)
+    return DinState.WAIT_FIRST_DEMAND
+
+
+def start_overtaken(session: Session, _: None) -> Stage:
+    """A stop has come before the energy: OK takes the request, EVSE_Shutdown says that no energy comes."""
     _answer_power_delivery(session)
     return DinState.WAIT_FIRST_DEMAND
 
@@ -284,9 +301,10 @@ def power_off(session: Session, request: din.PowerDeliveryReq) -> Stage:
 
 
 def give_up(session: Session, request: din.PowerDeliveryReq) -> Stage:
-    """Before pre-charge there is nothing to stop, and some EVs say so all the same (`early_power_off`)."""
+    """There is nothing to stop yet, and some EVs say so all the same: before pre-charge by `early_power_off`,
+    before the first CurrentDemandReq by `stop_after_start`."""
     if request.ready_to_charge_state:
-        raise Refused(ResponseCode.FAILED_SEQUENCE_ERROR, "a start before pre-charge [V2G-DC-390]")
+        raise Refused(ResponseCode.FAILED_SEQUENCE_ERROR, "a start out of its order [V2G-DC-390]")
     return _stop(session)
 
 

@@ -53,7 +53,7 @@ from secc.session.events import (
 )
 from secc.session.handlers import ac, dc_power, ending, identification, parameters
 from secc.session.performance import performance_time
-from secc.session.states import PilotChanged, Timer
+from secc.session.states import PilotChanged, StopOrdered, Timer
 
 # fmt: off
 # ruff: noqa: E501
@@ -78,6 +78,7 @@ RULES: tuple[On, ...] = (
     On(S.WAIT_CABLE_CHECK,        CableCheckReq,               h.cable_check,                 {S.AWAITING_PILOT_DC, S.WAIT_CABLE_CHECK_RESULT},     "V2G-DC-453 V2G-DC-493 V2G-DC-967"),
     On(S.AWAITING_PILOT_DC,       PilotChanged,                h.pilot_seen,                  {S.AWAITING_PILOT_DC, S.WAIT_CABLE_CHECK_RESULT},     "V2G-DC-967"),
     On(S.AWAITING_PILOT_DC,       Timer.PILOT,                 ending.pilot_not_seen,         set(),                                                "V2G-DC-547"),
+    On(S.AWAITING_PILOT_DC,       StopOrdered,                 h.check_overtaken,             {S.WAIT_CABLE_CHECK_RESULT},                          "V2G-DC-650 INV-29"),
     On(S.WAIT_CABLE_CHECK_RESULT, CableCheckReq,               h.cable_check_again,           {S.WAIT_CABLE_CHECK_RESULT, S.WAIT_PRE_CHARGE},       "V2G-DC-418 V2G-DC-454 V2G-DC-499"),
     On(S.WAIT_CABLE_CHECK_RESULT, CableCheckReported,          dc_power.cable_checked,        {S.WAIT_CABLE_CHECK_RESULT},                          ""),
     On(S.WAIT_CABLE_CHECK_RESULT, Timer.CABLE_CHECK,           ending.budget_spent,           {S.WAIT_CABLE_CHECK_RESULT},                          ""),
@@ -88,6 +89,7 @@ RULES: tuple[On, ...] = (
     On(S.WAIT_POWER_ON_DC,        Timer.PRE_CHARGE_TOTAL,      ending.budget_spent,           {S.WAIT_POWER_ON_DC},                                 "V2G-DC-969"),
     On(S.AWAITING_VOLTAGE,        Timer.VOLTAGE_READING,       h.look_again,                  {S.AWAITING_VOLTAGE, S.WAIT_FIRST_DEMAND},            ""),
     On(S.AWAITING_VOLTAGE,        Timer.VOLTAGE,               h.last_look,                   {S.WAIT_FIRST_DEMAND},                                "V2G-DC-401"),
+    On(S.AWAITING_VOLTAGE,        StopOrdered,                 h.start_overtaken,             {S.WAIT_FIRST_DEMAND},                                "V2G-DC-650 INV-29"),
 
     # --- charging, end ---
     On(S.WAIT_FIRST_DEMAND,       CurrentDemandReq,            h.current_demand,              {S.WAIT_DEMAND},                                      "V2G-DC-462 V2G-DC-464"),
@@ -107,6 +109,7 @@ RULES: tuple[On, ...] = (
     On(S.WAIT_CABLE_CHECK,        PowerDeliveryReq,            h.give_up,                     {S.WAIT_STOP_DC},                                     "", "early_power_off"),
     On(S.WAIT_CABLE_CHECK_RESULT, PowerDeliveryReq,            h.give_up,                     {S.WAIT_STOP_DC},                                     "", "early_power_off"),
     On(S.WAIT_PRE_CHARGE,         PowerDeliveryReq,            h.give_up,                     {S.WAIT_STOP_DC},                                     "", "early_power_off"),
+    On(S.WAIT_FIRST_DEMAND,       PowerDeliveryReq,            h.give_up,                     {S.WAIT_STOP_DC},                                     "", "stop_after_start"),
 
     # --- SessionStopReq without PowerDeliveryReq: a Renault Zoe ends so when pre-charge is refused (recording
     #     "Zoe Z50 R135 DC Charging", first session) ---
@@ -135,6 +138,7 @@ ANYWHERE: dict[Key, Anywhere] = {
     LinkLost: Anywhere(ending.link_lost, "INV-03"),
     PeerMisbehaved: Anywhere(ending.peer_misbehaved, ""),
     Timer.STOP_DELAY: Anywhere(ending.stop_due, "INV-03"),
+    Timer.STOP_GRACE: Anywhere(ending.nothing, "INV-29"),
     Timer.SEQUENCE: Anywhere(ending.sequence_timeout, "V2G-DC-432"),
     Timer.COMMUNICATION_SETUP: Anywhere(ending.setup_timeout, ""),
     Timer.LEASE_RENEWAL: Anywhere(ending.nothing, "INV-31"),

@@ -23,7 +23,8 @@ def power_on(session: Session, request: iso2.PowerDeliveryReq) -> State:
     if request.charge_progress is ChargeProgress.STOP:
         return _stop(session)
     offer = chosen_offer(session, request)
-    check_start(session, request)
+    if not may_start(session, request):
+        return start_overtaken(session, None)
     session.offer = offer
     session.interrupted = False
     if session.evse.control_pilot.wants_energy:
@@ -32,16 +33,30 @@ def power_on(session: Session, request: iso2.PowerDeliveryReq) -> State:
     return State.AWAITING_PILOT_AC
 
 
-def check_start(session: Session, request: iso2.PowerDeliveryReq) -> None:
-    """What a start needs besides a valid choice; AC and DC alike."""
+def may_start(session: Session, request: iso2.PowerDeliveryReq) -> bool:
+    """What a start needs besides a valid choice; AC and DC alike. False where a stop has overtaken it."""
     if request.charge_progress is not ChargeProgress.START:
         raise Refused(ResponseCode.FAILED, "nothing is running that could be renegotiated [V2G2-812]")
+    if session.fault is not None:
+        raise Refused(ResponseCode.FAILED_POWER_DELIVERY_NOT_APPLIED, "at fault [V2G2-480]")
+    if ending.overtaken(session):
+        return False
     if not session.granted:
         raise Refused(ResponseCode.FAILED_POWER_DELIVERY_NOT_APPLIED, "no grant [INV-10]")
-    if session.stop is not None or session.fault is not None or not session.evse.ready:
-        raise Refused(
-            ResponseCode.FAILED_POWER_DELIVERY_NOT_APPLIED, "stopped, at fault or not ready [V2G2-480]"
-        )
+    if not session.evse.ready:
+        raise Refused(ResponseCode.FAILED_POWER_DELIVERY_NOT_APPLIED, "not ready [V2G2-480]")
+    return True
+
+
+def start_overtaken(session: Session, _: None) -> State:
+    """A stop has come before the contactor: OK says that the request was taken, StopCharging that no energy
+    comes. The contactor is open, or opened now."""
+    if session.energised is not None:
+        session.off("a start after a stop")
+    session.answer(
+        iso2.PowerDeliveryRes(response_code=ResponseCode.OK, evse_status=status.ac_status(session))
+    )
+    return State.WAIT_FIRST_STATUS
 
 
 def pilot_seen(session: Session, _: None) -> State:
@@ -112,6 +127,13 @@ def power_off(session: Session, request: iso2.PowerDeliveryReq) -> State:
         iso2.PowerDeliveryRes(response_code=ResponseCode.OK, evse_status=status.ac_status(session))
     )
     return State.WAIT_CHARGE_PARAMETERS
+
+
+def change_of_mind(session: Session, request: iso2.PowerDeliveryReq) -> State:
+    """Stop before the first ChargingStatusReq, by `stop_after_start`."""
+    if request.charge_progress is not ChargeProgress.STOP:
+        raise Refused(ResponseCode.FAILED_SEQUENCE_ERROR, "charging has not begun [V2G2-538] [V2G2-812]")
+    return _stop(session)
 
 
 def _close(session: Session) -> State:

@@ -37,6 +37,7 @@ from secc.session.contract_events import (
     Verdict,
 )
 from secc.session.events import NoticeKind
+from secc.session.handlers import ending
 from secc.session.handlers.ending import order_stop
 from secc.session.refusals import Refused
 from secc.session.states import State, Timer
@@ -129,12 +130,12 @@ def authorization(session: Session, request: iso2.AuthorizationReq) -> State:
     """The first one proves who pays; then Ongoing until the back end has decided [V2G2-684] [V2G2-855]."""
     session.check_budget(Timer.AUTHORIZATION)
     grant = session.grant
-    if session.stop is not None or (grant is not None and grant.refused):
-        raise Refused(ResponseCode.FAILED, "contract refused, withdrawn or stopped")
+    if grant is not None and grant.refused:
+        raise Refused(ResponseCode.FAILED, "contract refused or withdrawn")
     if session.granted:
         _answer(session, EVSEProcessing.FINISHED)
         return State.WAIT_CHARGE_PARAMETERS
-    if session.pnc.payer is None:
+    if session.pnc.payer is None and not ending.overtaken(session):
         proved = _prove(session, request)
         session.pnc.claim, session.pnc.payer = None, ContractPayer(proved)  # a challenge is used once
         session.grant = Grant(session.ticket(), Payment.CONTRACT)

@@ -9,7 +9,7 @@ from secc.messages.iso2 import ChargeProgress, EVSEProcessing, ResponseCode, Uni
 from secc.session import limits, quantities, status
 from secc.session.events import ControlPilot
 from secc.session.handlers import contract, dc_power, ending, parameters, receipts
-from secc.session.handlers.ac import check_start
+from secc.session.handlers.ac import may_start
 from secc.session.handlers.profile import chosen_offer
 from secc.session.refusals import Refused
 from secc.session.states import Stage, State, Timer
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 def cable_check(session: Session, _: iso2.CableCheckReq) -> State:
     """A new isolation test, once the pilot shows C or D [V2G2-916] [V2G2-917] [INV-06]."""
+    ending.check_fault(session)
+    if ending.overtaken(session):
+        return check_overtaken(session, None)
     dc_power.check_may_energise(session)
     session.interrupted = False
     session.cable_test = None
@@ -34,6 +37,12 @@ def pilot_seen(session: Session, _: None) -> State:
     if session.evse.control_pilot.wants_energy:
         return _start_test(session)
     return State.AWAITING_PILOT_DC
+
+
+def check_overtaken(session: Session, _: None) -> State:
+    """A stop has come before the test: nothing is tested, and nothing finished."""
+    _answer_cable_check(session, EVSEProcessing.ONGOING)
+    return State.WAIT_CABLE_CHECK_RESULT
 
 
 def cable_check_again(session: Session, _: iso2.CableCheckReq) -> State:
@@ -63,10 +72,19 @@ def power_on(session: Session, request: iso2.PowerDeliveryReq) -> State:
     if request.charge_progress is ChargeProgress.STOP:
         return _stop(session)
     offer = chosen_offer(session, request)
-    check_start(session, request)
+    if not may_start(session, request):
+        return start_overtaken(session, None)
     if not dc_power.at_voltage(session):
         return State.AWAITING_VOLTAGE
     session.offer = offer
+    session.answer(
+        iso2.PowerDeliveryRes(response_code=ResponseCode.OK, evse_status=status.dc_status(session))
+    )
+    return State.WAIT_FIRST_DEMAND
+
+
+def start_overtaken(session: Session, _: None) -> State:
+    """A stop has come before the energy: OK takes the request, EVSE_Shutdown says that no energy comes."""
     session.answer(
         iso2.PowerDeliveryRes(response_code=ResponseCode.OK, evse_status=status.dc_status(session))
     )
@@ -134,6 +152,14 @@ def power_off(session: Session, request: iso2.PowerDeliveryReq) -> State:
         iso2.PowerDeliveryRes(response_code=ResponseCode.OK, evse_status=status.dc_status(session))
     )
     return State.WAIT_CHARGE_PARAMETERS
+
+
+def change_of_mind(session: Session, request: iso2.PowerDeliveryReq) -> State:
+    """Stop where there is nothing to stop yet: before pre-charge by `early_power_off`, before the first
+    CurrentDemandReq by `stop_after_start`."""
+    if request.charge_progress is not ChargeProgress.STOP:
+        raise Refused(ResponseCode.FAILED_SEQUENCE_ERROR, "charging has not begun [V2G2-538] [V2G2-812]")
+    return _stop(session)
 
 
 def welding_detection(session: Session, _: iso2.WeldingDetectionReq) -> State:

@@ -42,6 +42,9 @@ def start_test(session: Session) -> None:
 def test_finished(session: Session) -> bool:
     """There is a result, and a good one; a bad one is a refusal [INV-06]."""
     session.check_budget(Timer.CABLE_CHECK)
+    ending.check_fault(session)
+    if ending.overtaken(session):
+        return False
     check_may_energise(session)
     check_not_interrupted(session)
     test = session.cable_test
@@ -76,6 +79,9 @@ def bring_to_voltage(session: Session, request: iso2.PreChargeReq | din.PreCharg
     """Towards the EV's voltage with at most 2 A [INV-05]; the EV judges when it is there."""
     session.check_budget(Timer.PRE_CHARGE)
     session.check_budget(Timer.PRE_CHARGE_TOTAL)
+    ending.check_fault(session)
+    if ending.overtaken(session):
+        return
     check_may_energise(session)
     check_not_interrupted(session)
     if not session.evse.control_pilot.wants_energy:

@@ -58,16 +58,17 @@ def order_stop(session: Session, reason: str, *, at_once: bool) -> None:
         session.state.in_charge_loop or session.energised.purpose is Purpose.AC
     )
     at_once = at_once or not charging or not session.state.waits_for_ev
-    if session.stop is None or (at_once and session.stop.due > session.now):
-        delay = 0.0 if at_once else session.config.timing.stop_delay
-        session.stop = Stop(reason, session.now + delay)
-        session.notice(NoticeKind.STOP, reason)
-        if at_once:
-            session.stop_timer(Timer.STOP_DELAY)
-            if not session.state.winds_down:
-                session.interrupt(reason)
-        else:
-            session.start_timer(Timer.STOP_DELAY)
+    if session.stop is not None and not (at_once and session.stop.due > session.now):
+        return
+    session.notice(NoticeKind.STOP, reason)
+    if at_once:
+        session.stop = Stop(reason, session.now)
+        session.stop_timer(Timer.STOP_DELAY)
+        session.start_timer(Timer.STOP_GRACE)
+        session.overtake(reason)
+    else:
+        session.stop = Stop(reason, session.now + session.config.timing.stop_delay)
+        session.start_timer(Timer.STOP_DELAY)
 
 
 def stop_requested(session: Session, event: StopRequested) -> None:
@@ -78,13 +79,21 @@ def stop_requested(session: Session, event: StopRequested) -> None:
 def stop_due(session: Session, _: None) -> None:
     """The delay that the EV was told is over."""
     if session.energised is not None:
-        session.interrupt("the announced stop is due")
+        session.overtake("the announced stop is due")
 
 
 def check_stop(session: Session) -> None:
-    """Refuse to go on in a loop once a stop is due: the EV has had its time."""
-    if session.stop is not None and session.stop.due <= session.now:
+    """Refuse to go on in a loop once the EV has had its time to heed a stop."""
+    if session.stop is not None and (session.expired(Timer.STOP_DELAY) or session.expired(Timer.STOP_GRACE)):
         raise Refused(ResponseCode.FAILED, f"stopped: {session.stop.reason}")
+
+
+def overtaken(session: Session) -> bool:
+    """Whether a stop has come before the energy. Then the request is answered OK and nothing is switched on:
+    the answer says EVSE_Shutdown and StopCharging, and the EV comes to its end by itself. A refusal shows as
+    an error in the car and may keep its plug locked."""
+    check_stop(session)
+    return session.stop is not None
 
 
 def check_fault(session: Session) -> None:
@@ -131,4 +140,4 @@ def not_in_this_protocol(session: Session, event: object) -> None:
 
 
 def nothing(_: Session, __: None) -> None:
-    """The machine does it itself."""
+    """That it has run out is what counts, or the machine does the rest."""

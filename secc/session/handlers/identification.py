@@ -10,7 +10,7 @@ from secc.messages import iso2
 from secc.messages.iso2 import EVSEProcessing, ResponseCode
 from secc.session.context import Grant
 from secc.session.events import AuthorizationDecided, Authorize, NoticeKind
-from secc.session.handlers import services
+from secc.session.handlers import ending, services
 from secc.session.handlers.ending import order_stop
 from secc.session.refusals import Refused
 from secc.session.service_events import ServicesChosen
@@ -47,10 +47,12 @@ def authorization(session: Session, _: iso2.AuthorizationReq) -> State:
 def externally_granted(session: Session) -> bool:
     """The back end is asked once; False while it has not decided; a refusal when it said no."""
     session.check_budget(Timer.AUTHORIZATION)
-    if session.stop is not None or (session.grant is not None and session.grant.refused):
-        raise Refused(ResponseCode.FAILED, "authorization denied, withdrawn or stopped [V2G2-856]")
+    if session.grant is not None and session.grant.refused:
+        raise Refused(ResponseCode.FAILED, "authorization denied or withdrawn [V2G2-856]")
     if session.granted:
         return True
+    if ending.overtaken(session):  # the back end is not asked any more
+        return False
     if session.grant is None:
         session.grant = Grant(session.ticket(), Payment.EXTERNAL)
         session.emit(Authorize(session.grant.ticket))

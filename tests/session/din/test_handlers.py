@@ -347,15 +347,11 @@ def test_a_profile_has_to_fit_the_schedule(profile: tuple[tuple[int, int], ...],
 
 
 @pytest.mark.req("V2G-DC-401")
-@pytest.mark.parametrize("trouble", ["not ready", "stopped"])
-def test_a_start_that_cannot_be_is_not_applied(trouble: str) -> None:
+def test_a_start_that_cannot_be_is_not_applied() -> None:
     bench = DinBench().at_pre_charge()
     bench.ask(d.pre_charge())
     bench.outlet(present_voltage=380.0)
-    if trouble == "stopped":
-        bench.feed(StopRequested())
-    else:
-        bench.outlet(ready=False)
+    bench.outlet(ready=False)
     response = bench.ask(d.power(True))
     assert code(response) == "FAILED_PowerDeliveryNotApplied"
     assert bench.ended

@@ -14,7 +14,6 @@ from secc.session.events import (
     IsolationLevel,
     OpenContactor,
     SetOutput,
-    StopRequested,
 )
 from secc.session.limits import set_point
 from secc.session.states import State
@@ -186,16 +185,14 @@ def test_output_stays_in_pre_charge_while_the_start_waits_for_the_voltage() -> N
 
 
 @pytest.mark.inv("INV-04", "INV-29")
-@pytest.mark.parametrize("trouble", ["pilot", "fault", "stop"])
+@pytest.mark.parametrize("trouble", ["pilot", "fault"])
 def test_start_that_waits_for_the_voltage_is_refused_at_once_in_trouble(trouble: str) -> None:
     bench = _waiting_for_the_voltage()
     match trouble:
         case "pilot":
             outputs = bench.outlet(control_pilot=ControlPilot.B)
-        case "fault":
-            outputs = bench.outlet(fault=EvseFault.MALFUNCTION)
         case _:
-            outputs = bench.feed(StopRequested())
+            outputs = bench.outlet(fault=EvseFault.MALFUNCTION)
     assert SetOutput(0.0, 0.0) in outputs
     assert code(sent(outputs)) == "FAILED"
     assert bench.ended
