@@ -33,7 +33,7 @@ EXAMPLES = """examples:
   secc cpo serve ops/cpo.toml  the HTTP service
   secc cpo work ops/cpo.toml   only its jobs, beside the service (PostgreSQL)
   secc cpo token csms station  a token for the settings
-  secc cpo audit ops/cpo.toml  has anybody changed the audit log
+  secc cpo audit ops/cpo.toml  check the audit log; --export and --checkpoint find what was cut off
   secc cpo demo                everybody at once: three cars, and a table of what became of them
   secc cpo openapi             what the service speaks, as OpenAPI
 
@@ -57,6 +57,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
                 "--workers", type=int, default=1, help="processes; more than one on PostgreSQL"
             )
             command.add_argument("--no-jobs", action="store_true", help="leave jobs to `secc cpo work`")
+        if name == "audit":
+            command.add_argument("--checkpoint", type=Path, help="an earlier state, which must still hold")
+            command.add_argument("--export", type=Path, help="write the state of now into this file")
         if name == "work":
             command.add_argument("--at-once", type=int, default=2, help="jobs at the same time")
     init = _action(commands, "init", "make a folder to begin with: settings, token, test hierarchy", _init)
@@ -213,12 +216,24 @@ def _work(arguments: argparse.Namespace) -> int:
 
 
 def _audit(arguments: argparse.Namespace) -> int:
+    from secc.cpo.seals import Checkpoint
+
     service = _service(arguments.settings)
-    broken = service.journal.first_broken_seal()
-    service.close()
-    if broken is not None:
-        return refused(f"row {broken} of the audit log is not as it was sealed")
-    print("every sealed row is as it was")
+    try:
+        text = "" if arguments.checkpoint is None else arguments.checkpoint.read_text(encoding="ascii")
+        found = service.journal.check(service.clock(), Checkpoint.parse(text) if text else None)
+        if found.problem:
+            return refused(found.problem)
+        if arguments.export is not None:
+            arguments.export.write_text(f"{found.checkpoint}\n", encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        return misused(str(error))
+    finally:
+        service.close()
+    kind = "with a key" if service.settings.audit_key else "without a key: see audit_key"
+    print(
+        f"{found.checkpoint.count} rows are as they were sealed, {kind}; {found.unsealed} are not sealed yet"
+    )
     return 0
 
 
@@ -255,6 +270,9 @@ def _init(arguments: argparse.Namespace) -> int:
     ):
         chain = b"".join(pki[kind].certificate.pem for kind in kinds)
         (folder / "pki" / f"{name}.pem").write_bytes(chain)
+    key = folder / "audit.key"
+    with os.fdopen(os.open(key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(os.urandom(32).hex() + "\n")
     token, digest = new_token()
     lines = _token_lines("administrator", digest, ["admin"])
     (folder / "cpo.toml").write_text(_FIRST_SETTINGS + lines, encoding="utf-8")
@@ -288,6 +306,8 @@ def _openapi(arguments: argparse.Namespace) -> int:
 _FIRST_SETTINGS = """\
 # Settings of `secc cpo`. File names are relative to this file.
 database = "sqlite:///cpo.db"   # or "postgresql://user@host/name"
+
+audit_key = "audit.key"         # seals the audit log; keep it from the administrators of the database
 
 [roots]
 v2g = ["pki/v2g_root.pem"]

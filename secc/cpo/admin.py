@@ -167,6 +167,12 @@ def renew_everything(service: The, caller: Admin) -> forms.Done:
     return forms.Done(count=count)
 
 
+@router.get("/v1/audit/checkpoint", tags=["audit"])
+def audit_checkpoint(service: The, caller: Operator) -> forms.CheckpointReply:
+    """The state of the audit log, to be kept elsewhere: `secc cpo audit --checkpoint` checks against it."""
+    return forms.CheckpointReply(checkpoint=str(service.journal.checkpoint(service.clock())))
+
+
 @router.get("/v1/audit", tags=["audit"])
 def audit_log(
     service: The,

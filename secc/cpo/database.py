@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import datetime
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -288,6 +289,7 @@ def _sqlite(url: str) -> Engine:
     path = url.removeprefix("sqlite:///")
     if path and path != ":memory:":
         Path(path).parent.mkdir(parents=True, exist_ok=True)
+        _for_the_owner_only(Path(path))
     engine = create_engine(
         url, connect_args={"timeout": 3.0}, pool_size=10, max_overflow=30, pool_timeout=2.0
     )
@@ -305,6 +307,15 @@ def _sqlite(url: str) -> Engine:
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _for_the_owner_only(path: Path) -> None:
+    """eMAID and PCID are personal data; the files beside it (WAL) get the same permissions from SQLite."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        path.chmod(0o600)
+    except OSError as error:
+        raise StorageError(f"{path}: {error.strerror}") from error
 
 
 def _postgresql(url: str, pool_size: int, statement_seconds: float) -> Engine:

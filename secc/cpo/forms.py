@@ -220,6 +220,12 @@ class AuditReply(BaseModel):
     sealed: bool
 
 
+class CheckpointReply(BaseModel):
+    """The state of the audit log in one line."""
+
+    checkpoint: str
+
+
 class Done(BaseModel):
     """How many things were done."""
 

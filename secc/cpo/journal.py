@@ -1,19 +1,18 @@
 """What happened: sessions, refusals with their reasons, and the audit log of everything that was changed.
 
-Rows of the audit log are only ever added. A job seals them: the seal of a row is a hash over the row and the
-seal before it, so that nobody can change or take out a sealed row without breaking all seals behind it.
+Rows of the audit log are only ever added. A job seals them, see `seals`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import datetime
-import hashlib
 from typing import Any
 
 from sqlalchemy import Row, Table, and_, func, insert, select, update
 
 from secc.cpo.database import Database, audit, insert_new, refusal, session
+from secc.cpo.seals import AuditRecord, AuditState, Checkpoint, Sealer
 
 SETTLED = datetime.timedelta(seconds=10)
 """A row that is this old has no neighbour any more that is still being written before it."""
@@ -53,24 +52,12 @@ class RefusalRecord:
     text: str
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class AuditRecord:
-    """Who changed what."""
-
-    id: int
-    at: datetime.datetime
-    who: str
-    what: str
-    subject: str
-    detail: str
-    seal: str | None
-
-
 class Journal:
     """Sessions, refusals and the audit log."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, sealer: Sealer | None = None) -> None:
         self._db = database
+        self._sealer = sealer or Sealer()
 
     # --- sessions and refusals -----------------------------------------------------------------------------
 
@@ -134,31 +121,29 @@ class Journal:
             seal = connection.execute(last).scalar() or ""
             rows = connection.execute(select(audit).where(settled).order_by(audit.c.id).limit(limit)).all()
             for row in rows:
-                seal = seal_of(_note(row), seal)
+                seal = self._sealer.seal(_note(row), seal)
                 connection.execute(update(audit).where(audit.c.id == row.id).values(seal=seal))
         return len(rows)
 
-    def first_broken_seal(self) -> int | None:
-        """The number of the first row that is not as it was sealed; None when all are."""
-        before = ""
+    def check(self, now: datetime.datetime, checkpoint: Checkpoint | None = None) -> AuditState:
+        """Check every seal of the audit log, and that an earlier `checkpoint` still holds."""
         with self._db.read() as connection:
-            query = select(audit).where(audit.c.seal.is_not(None)).order_by(audit.c.id)
-            for row in connection.execute(query):
-                note = _note(row)
-                if note.seal != seal_of(note, before):
-                    return note.id
-                before = note.seal or ""
-        return None
+            rows = connection.execute(select(audit).order_by(audit.c.id))
+            return self._sealer.check((_note(row) for row in rows), now, checkpoint)
+
+    def checkpoint(self, now: datetime.datetime) -> Checkpoint:
+        """The state of the audit log now, as far as it is sealed."""
+        sealed = audit.c.seal.is_not(None)
+        with self._db.read() as connection:
+            count = connection.execute(select(func.count()).where(sealed)).scalar_one()
+            last = connection.execute(
+                select(audit.c.id, audit.c.seal).where(sealed).order_by(audit.c.id.desc()).limit(1)
+            ).first()
+        return Checkpoint(0, 0, "-", now) if last is None else Checkpoint(last.id, count, last.seal, now)
 
     def _newest(self, table: Table, column: Any, limit: int) -> list[Row[Any]]:
         with self._db.read() as connection:
             return list(connection.execute(select(table).order_by(column.desc()).limit(limit)))
-
-
-def seal_of(note: AuditRecord, before: str) -> str:
-    """The seal of a row behind this one."""
-    parts = (before, str(note.id), note.at.isoformat(), note.who, note.what, note.subject, note.detail)
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 def _note(row: Row[Any]) -> AuditRecord:

@@ -18,6 +18,7 @@ from secc.cpo.leaves import LeafIssuer, Names
 from secc.cpo.metrics import Metrics
 from secc.cpo.register import Register
 from secc.cpo.revocation import Revocations
+from secc.cpo.seals import Sealer
 from secc.cpo.settings import CpoSettings, Roots
 from secc.errors import ConfigError, IdentifierError
 from secc.opcp.port import Ecosystem
@@ -53,7 +54,7 @@ class Service:
         self.database.make_tables()
         self.contracts = Contracts(self.database, settings.renewal)
         self.register = Register(self.database)
-        self.journal = Journal(self.database)
+        self.journal = Journal(self.database, Sealer.from_file(settings.audit_key))
         self.anchors = Anchors(self.database, time.monotonic)
         self.anchors.add(_roots(settings.roots), "settings", clock())
         self.leaves = self._leaf_issuer(settings.cpo)

@@ -103,6 +103,8 @@ class CpoSettings:
     renewal: RenewalPolicy = _RENEWAL
     jobs: bool = True
     """Run jobs beside the answers; with many contracts run `secc cpo work` beside `serve` instead."""
+    audit_key: Path | None = None
+    """File with the key of the audit log's seals, at least 32 bytes in hexadecimal; none: plain hashes."""
     opcp: OpcpSettings | None = None
     """The ecosystem, for cars that are not known here and for the root pool."""
     tls: Tls | None = None

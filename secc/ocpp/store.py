@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import os
 import sqlite3
 import threading
 import time
@@ -156,6 +157,9 @@ class Store:
 def _open(path: Path | None) -> sqlite3.Connection:
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(OSError):  # SQLite says it better; tokens are personal data
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            path.chmod(0o600)
     database = sqlite3.connect(":memory:" if path is None else path, timeout=5.0, check_same_thread=False)
     try:
         database.execute("PRAGMA journal_mode=WAL")

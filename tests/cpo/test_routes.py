@@ -11,6 +11,7 @@ from sqlalchemy import update
 
 from secc.cpo.access import new_token
 from secc.cpo.database import audit
+from secc.cpo.seals import Checkpoint
 from secc.cpo.settings import Access, Token
 from secc.pki.chains import KINDS
 from secc.pki.profiles import Kind
@@ -179,12 +180,14 @@ def test_the_audit_log_tells_who_and_its_seals_show_changes(tmp_path: Path, chan
         assert service.jobs.seal() == 0  # a neighbour may still be being written
         clock.move(minutes=1)
         assert service.jobs.seal() == 3
-        assert service.journal.first_broken_seal() is None
+        assert service.journal.check(clock()).problem == ""
         with service.database.write() as connection:
             connection.execute(
                 update(audit).where(audit.c.id == rows[1]["id"]).values(subject="DEABC000000009")
             )
-        assert service.journal.first_broken_seal() == rows[1]["id"]
+        assert service.journal.check(clock()).row == rows[1]["id"]
+        told = client.get("/v1/audit/checkpoint").json()["checkpoint"]
+        assert Checkpoint.parse(told).count == 3
 
 
 # --- around it ---

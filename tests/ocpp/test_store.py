@@ -171,3 +171,8 @@ def test_what_was_promised_is_there_whenever_the_process_is_killed(tmp_path: Pat
         assert store.get("last") == found[-1]
         assert store.problem == ""
         store.close()
+
+
+def test_the_file_is_for_its_owner_only(tmp_path: Path) -> None:
+    Store(tmp_path / "ocpp.db").close()
+    assert (tmp_path / "ocpp.db").stat().st_mode & 0o777 == 0o600
