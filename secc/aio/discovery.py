@@ -15,7 +15,7 @@ from collections.abc import Callable
 from ipaddress import IPv6Address
 
 from secc.aio.interface import LinkLocal
-from secc.sdp import SDP_GROUP, SDP_PORT, SdpRequest, SdpResponder, Security, Source
+from secc.sdp import SDP_GROUP, SDP_PORT, SdpRequest, SdpResponder, Security, Source, Verdict
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Discovery:
         self._reason = "not opened yet"
         self._reported = ""
         self._probe: tuple[IPv6Address, int] | None = None
-        self._faults = 0
+        self._faults = self._rivals = 0
         self._last_fault = ""
 
     @property
@@ -68,6 +68,14 @@ class Discovery:
     def port(self) -> int | None:
         """The UDP port in use; None while deaf."""
         return None if self._socket is None else int(self._socket.getsockname()[1])
+
+    def suspicion(self) -> str:
+        """What is new about somebody else who answers requests on this link; empty when nothing is."""
+        answers = self._responder.counts.get(Verdict.FOREIGN_RESPONSE, 0)
+        if answers <= self._rivals:
+            return ""
+        self._rivals = answers
+        return f"somebody else answers SDP on our link, {answers} times so far"
 
     def ensure_open(self, link: LinkLocal | None) -> bool:
         """Listen on this link; None when the interface has no address. Never raises; may be called often."""

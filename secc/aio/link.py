@@ -15,6 +15,7 @@ import enum
 from collections.abc import Callable
 from typing import Protocol, cast
 
+from secc.aio.hardware import watch
 from secc.aio.outlet import Outlet
 from secc.aio.records import (
     Direction,
@@ -38,8 +39,19 @@ from secc.connection import (
 )
 from secc.errors import LinkError
 from secc.pki.vehicle import VehicleIdentity
-from secc.ports import ReportsChanges
-from secc.session.events import EndSession, EvseFault, EvseSnapshot, LinkLost, Notice, Tick
+from secc.session.events import (
+    CloseContactor,
+    EndSession,
+    EvseFault,
+    EvseSnapshot,
+    LinkLost,
+    Notice,
+    OpenContactor,
+    RenewLease,
+    SetOutput,
+    StartCableCheck,
+    Tick,
+)
 from secc.tls import TlsEngine
 
 
@@ -212,11 +224,10 @@ class Link(asyncio.BufferedProtocol):
         if grant is None:
             return
         session = self._session = _Session(grant.connection, grant.outlet, grant.snapshot, grant.observe)
-        watch = self._loop.create_task(self._watch(session))
+        session.watch = self._watch(session)
         try:
             await self._serve(session, [*grant.early, first])
         finally:
-            watch.cancel()
             await self._release(session)
 
     async def _serve(self, session: "_Session", first: "list[_Event]") -> None:
@@ -224,9 +235,14 @@ class Link(asyncio.BufferedProtocol):
         events: list[_Event | None] = [*first]
         while session.close_at is None:
             for item in (item for event in events for item in self._inputs(session, event)):
-                for output in session.connection.handle(item, self._loop.time()):
+                decided = self._loop.time()
+                outputs = session.connection.handle(item, decided)
+                for output in outputs:  # the hardware first, before anything that may take time
+                    if isinstance(output, _HARDWARE):
+                        session.outlet.perform(output, decided)
+                for output in outputs:
                     if isinstance(output, Write) and session.outlet.off_pending:
-                        await asyncio.sleep(0)  # the outlet hears first, then the EV [INV-02]
+                        await session.outlet.off_heard()  # the outlet hears first, then the EV [INV-02]
                     self._perform(session, output)
             if session.close_at is None:
                 events = [await self._next(session.connection.deadline)]
@@ -274,7 +290,8 @@ class Link(asyncio.BufferedProtocol):
                 session.end = output
                 self._owner.record(OutputRecord(now, output, name))
             case _:
-                session.outlet.perform(output)
+                if not isinstance(output, _HARDWARE):
+                    session.outlet.perform(output)
                 self._owner.record(OutputRecord(now, output, name))
 
     async def _release(self, session: "_Session") -> None:
@@ -284,6 +301,8 @@ class Link(asyncio.BufferedProtocol):
             try:
                 await session.outlet.release()
             finally:
+                if session.watch is not None:
+                    session.watch.cancel()
                 self._owner.session_ended(self, session.end)
 
     async def _wait_for_the_peer(self, close_at: float) -> None:
@@ -294,23 +313,17 @@ class Link(asyncio.BufferedProtocol):
                 return
             self._resume()
 
-    async def _watch(self, session: "_Session") -> None:
-        """Look at the outlet often enough to switch off in time when the pilot changes [INV-03]."""
-        controller = session.outlet.controller
-        if hasattr(controller, "changed"):
-            try:
-                while True:
-                    await cast(ReportsChanges, controller).changed()
-                    self._queue_look(session)
-                    await asyncio.sleep(_LOOK_PAUSE)
-            except Exception as error:
-                self._record(
-                    LinkEvent.COMPLAINT, f"changed: {type(error).__name__}: {error}; polling instead"
-                )
-        while True:
-            await asyncio.sleep(_LOOK_INTERVAL)
-            if session.has_changed():
+    def _watch(self, session: "_Session") -> asyncio.Task[None]:
+        """Look at the outlet for as long as the session has it."""
+
+        def look(reported: bool) -> None:
+            if session.has_changed() or reported:
                 self._queue_look(session)
+
+        def complain(text: str) -> None:
+            self._record(LinkEvent.COMPLAINT, text)
+
+        return self._loop.create_task(watch(session.outlet.controller, look, complain))
 
     def _queue_look(self, session: "_Session") -> None:
         if not session.look_queued:
@@ -379,11 +392,10 @@ class Link(asyncio.BufferedProtocol):
         self._owner.record(LinkRecord(self._loop.time(), event, text, self.peer))
 
 
+_HARDWARE = (RenewLease, SetOutput, OpenContactor, CloseContactor, StartCableCheck)
 _CHUNK = 4096
 _MAX_UNSENT = 65536  # several of the largest responses: the peer has stopped reading
 _LINGER = 0.5  # s; without it an answer or an alert can be lost to bytes that cross it
-_LOOK_INTERVAL = 0.02  # s between two looks at a controller that does not report changes
-_LOOK_PAUSE = 0.002  # s at least between two reported changes
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -435,6 +447,7 @@ class _Session:
     end: EndSession | None = None
     released: bool = False
     look_queued: bool = False
+    watch: asyncio.Task[None] | None = None
 
     def look(self) -> EvseSnapshot:
         """The outlet now; a controller that cannot say is a fault of the outlet."""

@@ -117,6 +117,7 @@ class _Station(Collector):
         yield _gauge("secc_in_session", "1 while there is a session.", health.in_session)
         yield _gauge("secc_blocked", "1 while a fault waits for its reset.", health.blocked)
         yield _gauge("secc_discovery_listening", "1 while requests can be heard.", health.discovery.listening)
+        yield _gauge("secc_loop_lag_seconds", "Longest delay of the event loop in a minute.", health.loop_lag)
         yield self._states()
         discovery = CounterMetricFamily(
             "secc_discovery_datagrams", "Datagrams of discovery, by verdict.", labels=["verdict"]

@@ -1,19 +1,18 @@
-"""Carries a session's outputs to the outlet's controller and the back end, and brings the answers back.
+"""Carries a session's outputs to the outlet's hardware and the back end, and brings the answers back.
 
-Each call is a task of its own, so that nothing the outlet does keeps the session from its messages and
-timers. Results and failures become inputs of the session, which decides what they mean. Two rules are kept
-here because they are about tasks, not about meaning:
-
-* Switching off overtakes: it cancels the commands it contradicts and never waits for them.
-* Set-points do not queue: while one is being applied only the newest waits.
+Nothing that they do keeps the session from its messages and timers: commands go to the one loop of the outlet
+(`secc.aio.actuator`), each question to the back end is a task of its own. Results and failures become inputs
+of the session, which decides what they mean.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any
 
+from secc.aio import actuator
+from secc.aio.actuator import Actuator, what
 from secc.aio.contracts import ContractDesk
-from secc.aio.safety import Safety
 from secc.aio.services import ServiceDesk
 from secc.config import SeccConfig
 from secc.ports import Backend, EvseController
@@ -36,11 +35,7 @@ from secc.session.events import (
     AskSchedules,
     AuthorizationDecided,
     Authorize,
-    CableCheckReported,
     CloseContactor,
-    ContactorReported,
-    ControllerFault,
-    IsolationLevel,
     OpenContactor,
     RenewLease,
     ScheduleOffer,
@@ -51,16 +46,7 @@ from secc.session.events import (
 )
 from secc.session.service_events import ServicesChosen
 
-T = TypeVar("T")
-
-Answer = (
-    ContactorReported
-    | CableCheckReported
-    | AuthorizationDecided
-    | SchedulesOffered
-    | ControllerFault
-    | ContractInput
-)
+Answer = actuator.Answer | AuthorizationDecided | SchedulesOffered | ContractInput
 """What the outlet and the back end can have to say."""
 
 OutletCommand = (
@@ -88,14 +74,15 @@ class Outlet:
         report: Callable[[Answer], None],
         complain: Callable[[str], None],
         desk: ContractDesk | None = None,
-        safety: Safety | None = None,
+        actuator: Actuator | None = None,
         services: ServiceDesk | None = None,
     ) -> None:
         """`report` takes inputs for the session; `complain` takes what only a log needs to know.
 
-        `desk` deals with contracts; without it none is authorized. `safety` makes safe at the end.
+        `desk` deals with contracts; without it none is authorized. `actuator` commands the outlet.
         """
-        self._safety = safety or Safety(controller, config.timing.controller_call, complain)
+        self._actuator = actuator or Actuator(controller, config.timing, complain=complain)
+        self._actuator.begin(report)
         self._services = services or ServiceDesk(config, backend, complain)
         self._desk = desk
         self._contract: Ticket | None = None
@@ -105,11 +92,6 @@ class Outlet:
         self._report = report
         self._complain = complain
         self._tasks: set[asyncio.Task[None]] = set()
-        self._energising: set[asyncio.Task[None]] = set()
-        self._switching_off: set[asyncio.Task[None]] = set()
-        self._off_pending = False
-        self._set_point: SetOutput | None = None
-        self._setting: asyncio.Task[None] | None = None
         self._authorization: Ticket | None = None
         self._released = False
 
@@ -120,27 +102,28 @@ class Outlet:
 
     @property
     def off_pending(self) -> bool:
-        """A command to switch off has been given in this turn of the loop and not begun yet."""
-        return self._off_pending
+        """An off is ordered, and the driver has not heard of it."""
+        return self._actuator.off_pending
 
-    def perform(self, command: OutletCommand) -> None:
-        """Begin to do it; answers come through `report`."""
+    async def off_heard(self) -> None:
+        """Until the driver has heard of it, or for a moment, when another call is in its way."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_HEARING):
+                await self._actuator.off_heard()
+
+    def perform(self, command: OutletCommand, decided: float | None = None) -> None:
+        """Begin to do it; answers come through `report`.
+
+        `decided`: loop time at which the session decided it, from which a lease counts [INV-31].
+        """
         if self._released:
             return
         match command:
             case RenewLease(seconds):
-                self._renew(seconds)
-            case SetOutput(voltage, current):
-                self._set(command, off=voltage == 0.0 and current == 0.0)
-            case OpenContactor():
-                for task in self._energising:
-                    task.cancel()
-                self._switching_off.add(self._start(self._open_contactor()))
-                self._mark_off()
-            case CloseContactor(ticket):
-                self._energising.add(self._start(self._close_contactor(ticket)))
-            case StartCableCheck(ticket, max_voltage):
-                self._energising.add(self._start(self._check_cable(ticket, max_voltage)))
+                now = asyncio.get_running_loop().time() if decided is None else decided
+                self._actuator.renew(now + seconds)
+            case SetOutput() | OpenContactor() | CloseContactor() | StartCableCheck():
+                self._actuator.order(command)
             case Authorize(ticket):
                 self._authorization = ticket
                 self._start(self._authorize(ticket))
@@ -159,78 +142,14 @@ class Outlet:
             self._report(AuthorizationDecided(self._authorization, granted=False))
 
     async def release(self) -> None:
-        """Make the outlet safe (see `Safety`), leave nothing under way. May be called again.
-
-        What switches off goes on beside `make_safe`, everything else is cancelled before it.
-        """
+        """Let go of the outlet, which is safe then; leave no question under way. May be called again."""
         self._released = True
-        for task in self._tasks - self._switching_off:
-            task.cancel()
-        await self._safety.make()
         left = list(self._tasks)
         for task in left:
             task.cancel()
+        await self._actuator.end()
         if left:
             await asyncio.wait(left, timeout=_CANCEL_TIME)
-
-    # --- the controller ------------------------------------------------------------------------------------
-
-    def _renew(self, seconds: float) -> None:
-        try:
-            self._controller.lease(seconds)
-        except Exception as error:
-            self._report(ControllerFault(f"lease: {_what(error)}"))
-
-    def _set(self, command: SetOutput, *, off: bool) -> None:
-        busy = self._setting is not None and not self._setting.done()
-        if off:
-            self._set_point = None
-            if self._setting is not None:
-                self._setting.cancel()
-        elif busy:
-            self._set_point = command
-            return
-        self._setting = self._start(self._apply(command))
-        if off:
-            self._switching_off.add(self._setting)
-            self._mark_off()
-
-    def _mark_off(self) -> None:
-        self._off_pending = True
-        asyncio.get_running_loop().call_soon(self._off_begun)  # runs right after the first step of the task
-
-    def _off_begun(self) -> None:
-        self._off_pending = False
-
-    async def _apply(self, command: SetOutput | None) -> None:
-        while command is not None:
-            call = self._controller.set_output(command.voltage, command.current)
-            await self._call("set_output", call, self._config.timing.controller_call)
-            command, self._set_point = self._set_point, None
-
-    async def _open_contactor(self) -> None:
-        call = self._controller.open_contactor()
-        if await self._call("open_contactor", call, self._config.timing.controller_call) is False:
-            self._report(ControllerFault("open_contactor: the contactor did not open"))
-
-    async def _close_contactor(self, ticket: Ticket) -> None:
-        call = self._controller.close_contactor()
-        closed = await self._call("close_contactor", call, self._config.timing.controller_call)
-        self._report(ContactorReported(ticket, closed=closed is True))
-
-    async def _check_cable(self, ticket: Ticket, max_voltage: float) -> None:
-        call = self._controller.check_cable(max_voltage)
-        level = await self._call("check_cable", call, self._config.timing.cable_check)
-        self._report(CableCheckReported(ticket, level or IsolationLevel.INVALID))
-
-    async def _call(self, name: str, call: Coroutine[Any, Any, T], limit: float) -> T | None:
-        """The result, or None after a failure, which is reported."""
-        try:
-            async with asyncio.timeout(limit):
-                return await call
-        except Exception as error:
-            self._report(ControllerFault(f"{name}: {_what(error)}"))
-            return None
 
     # --- the back end --------------------------------------------------------------------------------------
 
@@ -239,7 +158,7 @@ class Outlet:
         try:  # no limit: a person may need a while, and the session has a timer of its own
             granted = await self._backend.authorize_external(self._config.evse_id) is True
         except Exception as error:
-            self._complain(f"authorize_external: {_what(error)}")
+            self._complain(f"authorize_external: {what(error)}")
         self._report(AuthorizationDecided(ticket, granted=granted))
 
     async def _ask_schedules(self, command: AskSchedules) -> None:
@@ -248,7 +167,7 @@ class Outlet:
             async with asyncio.timeout(self._config.timing.backend_call):
                 offer = await self._backend.schedules(self._config.evse_id, command.need)
         except Exception as error:
-            self._complain(f"schedules: {_what(error)}")
+            self._complain(f"schedules: {what(error)}")
         self._report(SchedulesOffered(command.ticket, offer))
 
     # --- contracts -----------------------------------------------------------------------------------------
@@ -287,16 +206,10 @@ class Outlet:
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        self._energising.discard(task)
-        self._switching_off.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._complain(_what(error))
+            self._complain(what(error))
 
 
 _CANCEL_TIME = 1.0  # what a cancelled call of the integrator may take before it is left behind
 
-
-def _what(error: BaseException) -> str:
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+_HEARING = 0.02  # s that an answer waits for an off to be heard; CurrentDemandRes is due after 0.025 s

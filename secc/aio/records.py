@@ -73,6 +73,10 @@ class LinkEvent(enum.StrEnum):
     """Of the station, of a root, of a contract: what, when, what is done about it."""
     SUSPICIOUS = "suspicious"
     """Somebody on the charging link behaves like another station."""
+    BLOCKED = "outlet blocked"
+    """A fault that latches: no energy until a reset and an unplugged cable [INV-30]."""
+    SLOW = "event loop late"
+    """So much that the lease of an energised output came near to its end."""
     COMPLAINT = "complaint"
     """A call of the controller, the back end or a callback failed."""
 

@@ -7,11 +7,12 @@ what it really does nobody knows, so no session begins until a repeated call has
 import asyncio
 from collections.abc import Callable
 
+from secc.aio.shielded import finish
 from secc.ports import EvseController
 
 
 class Safety:
-    """One per station; give it a task for `run`."""
+    """One per outlet; give it a task for `run`."""
 
     def __init__(self, controller: EvseController, limit: float, complain: Callable[[str], None]) -> None:
         """`limit`: seconds that one call may take. `complain` hears of each trouble once."""
@@ -19,20 +20,16 @@ class Safety:
         self._limit = limit
         self._complain = complain
         self._failed = asyncio.Event()
+        self._one = asyncio.Lock()
         self.problem = ""
         """Why nobody may use the outlet; empty while it is safe, or in a session."""
 
     async def make(self) -> None:
-        """Everything off, come what may: a cancelled caller is cancelled afterwards."""
-        task = asyncio.get_running_loop().create_task(self._call())
-        cancelled = False
-        while not task.done():
-            try:
-                await asyncio.shield(task)
-            except asyncio.CancelledError:
-                cancelled = True
-        if cancelled:
-            raise asyncio.CancelledError
+        """Everything off, come what may: a cancelled caller is cancelled afterwards.
+
+        A call of `make_safe` in progress is waited for, and then there is a new one.
+        """
+        await finish(self._call())
 
     async def run(self) -> None:
         """Ask again after a failure, until it succeeds; until cancelled."""
@@ -42,19 +39,20 @@ class Safety:
             await self.make()
 
     async def _call(self) -> None:
-        try:
-            async with asyncio.timeout(self._limit):
-                await self._controller.make_safe()
-        except Exception as error:
-            in_time = "no answer in time" if isinstance(error, TimeoutError) else ""
-            problem = f"make_safe: {in_time or f'{type(error).__name__}: {error}'.removesuffix(': ')}"
-            if problem != self.problem:
-                self._complain(problem)
-            self.problem = problem
-            self._failed.set()
-        else:
-            self.problem = ""
-            self._failed.clear()
+        async with self._one:
+            try:
+                async with asyncio.timeout(self._limit):
+                    await self._controller.make_safe()
+            except Exception as error:
+                in_time = "no answer in time" if isinstance(error, TimeoutError) else ""
+                problem = f"make_safe: {in_time or f'{type(error).__name__}: {error}'.removesuffix(': ')}"
+                if problem != self.problem:
+                    self._complain(problem)
+                self.problem = problem
+                self._failed.set()
+            else:
+                self.problem = ""
+                self._failed.clear()
 
 
 _PAUSE = 0.5  # s between a failure and the next call

@@ -27,7 +27,8 @@ from secc.aio.contracts import ContractDesk
 from secc.aio.discovery import Discovery
 from secc.aio.endpoints import Endpoints
 from secc.aio.expiry import ExpiryWatch
-from secc.aio.health import StationHealth
+from secc.aio.hardware import Hardware
+from secc.aio.health import StationHealth, health_of
 from secc.aio.insight import Insight
 from secc.aio.interface import LinkLocal, find_link_local
 from secc.aio.journal import Journal
@@ -36,17 +37,15 @@ from secc.aio.outlet import Outlet
 from secc.aio.ownership import Claim
 from secc.aio.records import Chatter, LinkEvent, LinkRecord, Record
 from secc.aio.renewal import renewal_for
-from secc.aio.safety import Safety
 from secc.aio.services import ServiceDesk
 from secc.aio.threads import LoopThread, ThreadsafeStation
 from secc.aio.tls import TlsKeeper
 from secc.config import SeccConfig
 from secc.errors import LinkError
 from secc.ports import Backend, EvseController, OcspSource
-from secc.sdp import SDP_PORT, Endpoint, SdpResponder, Verdict
+from secc.sdp import SDP_PORT, Endpoint, SdpResponder
 from secc.session.contract_events import ContractRecord
 from secc.session.events import EndSession, EvseSnapshot, PowerLimited, RenegotiationRequested, StopRequested
-from secc.session.latch import FaultLatch
 from secc.session.pause import PauseMemory
 from secc.session.states import Stage
 from secc.tls import PlainEngine
@@ -105,13 +104,11 @@ class Station:
         self.insight = Insight(controller, self._discovery, self._responder, self._tls)
         self._books = Books(recorder, journal, complain=self._complain)
         self._services = ServiceDesk(config, backend, self._complain)
-        self._safety = Safety(controller, config.timing.controller_call, self._complain)
-        self._latch = FaultLatch()
+        self._hardware = Hardware(controller, config.timing, observe=self._observe, tell=self._tell)
         self._pauses = PauseMemory(config.timing.pause)
         self._recent_ids: collections.deque[bytes] = collections.deque(maxlen=1000)
         self._generation = 0
         self._power_limit: float | None = None
-        self._rivals = 0
 
         self._interface: LinkLocal | None = None
         self._link_up_at: float | None = None  # only with SLAC
@@ -142,9 +139,9 @@ class Station:
         self._claim.acquire(self._controller.inner)
         self._claim.answer()
         self._thread.enter()
-        await self._safety.make()
+        await self._hardware.actuator.make_safe()
         self._look()
-        keepers = [self._supervise(), self._tls.run(), self._safety.run(), self._expiry.run()]
+        keepers = [self._supervise(), self._tls.run(), self._hardware.run(), self._expiry.run()]
         keepers += [self._renewal.run()] if self._renewal is not None else []
         self._keepers = [asyncio.get_running_loop().create_task(keeper) for keeper in keepers]
         self._supervisor = self._keepers[0]
@@ -161,7 +158,7 @@ class Station:
         await self._admission.shut_down("the station stops")
         await self._desk.stop()
         self._discovery.close()
-        await self._safety.make()
+        await self._hardware.stop()
         self._thread.leave()
         self._claim.release()
 
@@ -195,19 +192,14 @@ class Station:
     @property
     def health(self) -> StationHealth:
         """The state of things, for a supervisor."""
-        discovery = self._discovery.health
         supervised = self._supervisor is not None and not self._supervisor.done()
-        problem = self._safety.problem or self._controller.problem or self._problem
+        problem = self._hardware.problem or self._controller.problem or self._problem
         running = problem if supervised else "not running"
-        problem = self._tls.problem or running or self._books.problem
-        return StationHealth(
-            serving=not problem and discovery.listening and not self._latch.blocked,
-            reason=problem
-            or discovery.reason
-            or (f"fault not reset: {self._latch.reason}" if self._latch.blocked else ""),
-            discovery=discovery,
+        return health_of(
+            self._tls.problem or running or self._books.problem,
+            self._discovery.health,
+            self._hardware,
             in_session=self._active is not None,
-            blocked=self._latch.blocked,
             ends_soon=self._expiry.found,
         )
 
@@ -270,7 +262,7 @@ class Station:
     def reset_fault(self) -> None:
         """Somebody has looked at the outlet; with an unplugged cable this ends a latched fault."""
         self._thread.check("reset_fault")
-        self._latch.reset()
+        self._hardware.reset_fault()
 
     # --- what links need (LinkOwner) -----------------------------------------------------------------------
 
@@ -280,7 +272,7 @@ class Station:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._config.timing.controller_call):
                     await self._free.wait()
-        problem = self._safety.problem or self._unreadable()
+        problem = self._hardware.problem or self._unreadable()
         if self._active is not None or link not in self._links or problem:
             self._tell(LinkEvent.REFUSED, problem or "the outlet is taken", link.peer)
             return None
@@ -294,13 +286,14 @@ class Station:
     def session_ended(self, link: Link, end: EndSession | None) -> None:
         """The outlet is safe: make ready for the next one."""
         if end is not None:
-            self._latch.session_ended(end)
+            self._hardware.latch.session_ended(end)
             self._pauses.session_ended(end, asyncio.get_running_loop().time())
             self._recent_ids.append(end.session_id)
         if self._active is link:
             self._books.end(self._generation, end)
             self._active = None
             self._free.set()
+            self._hardware.leave()
             if self._config.slac.enabled:
                 self._link_up_at = None  # the next session needs a new match [V2G2-727]
             if self._supervisor is not None and self._endpoints.open:
@@ -328,6 +321,7 @@ class Station:
 
     def _begin_session(self, link: Link) -> Grant:
         self._generation += 1
+        self._hardware.take()
         snapshot = self._controller.snapshot()
         self._observe(snapshot)
         now = asyncio.get_running_loop().time()
@@ -339,7 +333,7 @@ class Station:
             vehicle=link.vehicle,
             contracts=self._desk.terms(now),
             recent_ids=self._recent_ids,
-            blocked=self._latch.blocked,
+            blocked=self._hardware.latch.blocked,
             paused=self._pauses.paused(now),
             services=self._services.offered(),
             max_payload=self._config.network.max_payload,
@@ -352,7 +346,7 @@ class Station:
             report=link.post,
             complain=self._complain,
             desk=self._desk,
-            safety=self._safety,
+            actuator=self._hardware.actuator,
             services=self._services,
         )
         early = () if self._power_limit is None else (PowerLimited(self._power_limit),)
@@ -360,7 +354,7 @@ class Station:
 
     def _observe(self, snapshot: EvseSnapshot) -> None:
         """What outlives a session looks at every snapshot: fault latch, paused session, journal."""
-        self._latch.observe(snapshot)
+        self._hardware.latch.observe(snapshot)
         self._pauses.observe(snapshot)
         self._books.observe(snapshot)
 
@@ -392,8 +386,8 @@ class Station:
             await asyncio.sleep(_SUPERVISION)
             try:
                 self._look()
-                self._look_for_rivals()
-                self._observe(self._controller.snapshot())
+                if suspicion := self._discovery.suspicion():
+                    self._tell(LinkEvent.SUSPICIOUS, suspicion)
                 trouble = ""
             except Exception as error:  # whatever it was, discovery has to go on
                 if trouble != (trouble := f"{type(error).__name__}: {error}"):
@@ -414,19 +408,13 @@ class Station:
             self._link_up_at = None
             self._drop_everything("communication setup time over")
             self._tell(LinkEvent.SETUP_EXPIRED)
-        elif self._safety.problem:
-            self._close_endpoint(self._safety.problem)
+        elif self._hardware.problem:
+            self._close_endpoint(self._hardware.problem)
         elif self._controller.problem:
             if self._active is None:
                 self._close_endpoint(self._controller.problem)
         elif self._endpoints.announced is None:
             self._open_endpoint(found)
-
-    def _look_for_rivals(self) -> None:
-        answers = self._responder.counts.get(Verdict.FOREIGN_RESPONSE, 0)
-        if answers > self._rivals:
-            self._rivals = answers
-            self._tell(LinkEvent.SUSPICIOUS, f"somebody else answers SDP on our link, {answers} times so far")
 
     def _setup_expired(self) -> bool:
         """The time for the setup is over, and nobody has a session: only with SLAC [V2G2-716]."""
@@ -475,6 +463,6 @@ class Station:
         self.record(LinkRecord(asyncio.get_running_loop().time(), event, text, peer))
 
 
-_NEVER_DROPPED = (LinkEvent.TLS_RENEWED, LinkEvent.TLS_ALARM, LinkEvent.EXPIRY)  # not for a peer to drown
+_NEVER_DROPPED = (LinkEvent.BLOCKED, LinkEvent.TLS_RENEWED, LinkEvent.TLS_ALARM, LinkEvent.EXPIRY)
 
 _SUPERVISION = 0.25  # s between two looks at the interface

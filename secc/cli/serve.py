@@ -345,5 +345,7 @@ _SAID_ALWAYS = (
     LinkEvent.TLS_FAILED,
     LinkEvent.TLS_ALARM,
     LinkEvent.EXPIRY,
+    LinkEvent.BLOCKED,
+    LinkEvent.SLOW,
     LinkEvent.COMPLAINT,
 )

@@ -446,7 +446,8 @@ class Session(Agreed):
     def _watch_lease(self) -> None:
         """A lease that has run out means that the output is off already and that we were not there."""
         if self.energised is not None and self.now > self._lease_until:
-            self.end(EndReason.LEASE_LAPSED, f"no renewal for {self.now - self._lease_until:.3f} s too long")
+            late = self.now - self._lease_until
+            self.end(EndReason.LEASE_LAPSED, f"the station was too slow: the lease was over for {late:.3f} s")
 
     def _watch_outlet(self, before: ControlPilot) -> None:
         """Unplugging, a fault or the pilot end what is energised at once [INV-03] [INV-04] [V2G2-025]

@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine
 
 import pytest
 
+from secc.aio.actuator import Actuator
 from secc.aio.outlet import Answer, Outlet
 from secc.config import EnergyMode
 from secc.session.events import (
@@ -16,6 +17,7 @@ from secc.session.events import (
     ContactorReported,
     ControllerFault,
     EnergyNeed,
+    EvseFault,
     IsolationLevel,
     OpenContactor,
     PowerSchedule,
@@ -42,13 +44,28 @@ class Scene:
         self.backend = GrantingBackend()
         self.answers: list[Answer] = []
         self.complaints: list[str] = []
+        self.tripped: list[tuple[EvseFault, str]] = []
+        made = config(controller_call=0.1, backend_call=0.1, cable_check=0.1)
+        self.actuator = Actuator(
+            self.controller,
+            made.timing,
+            complain=self.complaints.append,
+            trip=lambda fault, why: self.tripped.append((fault, why)),
+        )
         self.outlet = Outlet(
-            config(controller_call=0.1, backend_call=0.1, cable_check=0.1),
+            made,
             self.controller,
             self.backend,
             report=self.answers.append,
             complain=self.complaints.append,
+            actuator=self.actuator,
         )
+
+    def energise(self, *commands: CloseContactor | StartCableCheck | SetOutput) -> None:
+        """With a lease, as the session does it."""
+        self.outlet.perform(RenewLease(0.5))
+        for command in commands:
+            self.outlet.perform(command)
 
     async def until_answered(self, *answers: Answer) -> None:
         await eventually(lambda: self.answers == list(answers))
@@ -59,13 +76,14 @@ def play(scenario: Callable[[Scene], Coroutine[None, None, None]]) -> None:
         scene = Scene()
         await scenario(scene)
         await scene.outlet.release()
+        await scene.actuator.close()
 
     asyncio.run(run())
 
 
 def test_a_closed_contactor_is_reported() -> None:
     async def scenario(scene: Scene) -> None:
-        scene.outlet.perform(CloseContactor(TICKET))
+        scene.energise(CloseContactor(TICKET))
         await scene.until_answered(ContactorReported(TICKET, closed=True))
 
     play(scenario)
@@ -74,7 +92,7 @@ def test_a_closed_contactor_is_reported() -> None:
 def test_a_contactor_that_fails_is_reported_as_not_closed() -> None:
     async def scenario(scene: Scene) -> None:
         scene.controller.fail.add("close_contactor")
-        scene.outlet.perform(CloseContactor(TICKET))
+        scene.energise(CloseContactor(TICKET))
         await scene.until_answered(
             ControllerFault("close_contactor: RuntimeError: close_contactor failed"),
             ContactorReported(TICKET, closed=False),
@@ -86,38 +104,50 @@ def test_a_contactor_that_fails_is_reported_as_not_closed() -> None:
 def test_a_contactor_that_hangs_is_reported_as_not_closed() -> None:
     async def scenario(scene: Scene) -> None:
         scene.controller.hang.add("close_contactor")
-        scene.outlet.perform(CloseContactor(TICKET))
+        scene.energise(CloseContactor(TICKET))
         await scene.until_answered(
-            ControllerFault("close_contactor: no answer in time"), ContactorReported(TICKET, closed=False)
+            ControllerFault("close_contactor: no answer in time", EvseFault.SWITCH_OFF),
+            ContactorReported(TICKET, closed=False),
         )
+        assert scene.tripped == [(EvseFault.SWITCH_OFF, "close_contactor: no answer in time")]
 
     play(scenario)
 
 
-def test_opening_overtakes_a_closing_that_hangs() -> None:
+def test_opening_waits_for_a_closing_in_progress_and_make_safe_does_not_wait_for_ever() -> None:
     async def scenario(scene: Scene) -> None:
         scene.controller.hang.add("close_contactor")
-        scene.outlet.perform(CloseContactor(TICKET))
+        scene.energise(CloseContactor(TICKET))
         await eventually(lambda: scene.controller.calls == ["close_contactor"])
         scene.outlet.perform(OpenContactor())
-        await eventually(lambda: scene.controller.calls == ["close_contactor", "open_contactor"])
-        assert scene.answers == []
+        await eventually(lambda: scene.controller.calls == ["close_contactor", "make_safe"])
+        assert scene.answers == [ControllerFault("close_contactor: no answer in time", EvseFault.SWITCH_OFF)]
 
     play(scenario)
 
 
-def test_a_contactor_that_does_not_open_is_a_fault() -> None:
+@pytest.mark.parametrize(
+    ("trouble", "fault", "why"),
+    [
+        ("hang", EvseFault.SWITCH_OFF, "open_contactor: no answer in time"),
+        ("fail", EvseFault.SWITCH_OFF, "open_contactor: RuntimeError: open_contactor failed"),
+        ("weld", EvseFault.CONTACTOR, "open_contactor: the contactor did not open"),
+    ],
+)
+def test_a_contactor_that_does_not_open_blocks_the_outlet(trouble: str, fault: EvseFault, why: str) -> None:
     async def scenario(scene: Scene) -> None:
-        scene.controller.hang.add("open_contactor")
+        getattr(scene.controller, trouble).add("open_contactor")
         scene.outlet.perform(OpenContactor())
-        await scene.until_answered(ControllerFault("open_contactor: no answer in time"))
+        await scene.until_answered(ControllerFault(why, fault))
+        assert scene.tripped == [(fault, why)]
+        await eventually(lambda: scene.controller.calls == ["open_contactor", "make_safe"])
 
     play(scenario)
 
 
 def test_a_cable_check_is_reported() -> None:
     async def scenario(scene: Scene) -> None:
-        scene.outlet.perform(StartCableCheck(TICKET, 500.0))
+        scene.energise(StartCableCheck(TICKET, 500.0))
         await scene.until_answered(CableCheckReported(TICKET, IsolationLevel.VALID))
 
     play(scenario)
@@ -126,9 +156,9 @@ def test_a_cable_check_is_reported() -> None:
 def test_a_cable_check_that_hangs_has_no_valid_result() -> None:
     async def scenario(scene: Scene) -> None:
         scene.controller.hang.add("check_cable")
-        scene.outlet.perform(StartCableCheck(TICKET, 500.0))
+        scene.energise(StartCableCheck(TICKET, 500.0))
         await scene.until_answered(
-            ControllerFault("check_cable: no answer in time"),
+            ControllerFault("check_cable: no answer in time", EvseFault.SWITCH_OFF),
             CableCheckReported(TICKET, IsolationLevel.INVALID),
         )
 
@@ -137,8 +167,12 @@ def test_a_cable_check_that_hangs_has_no_valid_result() -> None:
 
 def test_of_many_set_points_only_the_newest_waits() -> None:
     async def scenario(scene: Scene) -> None:
-        for current in (1.0, 2.0, 3.0, 4.0):
-            scene.outlet.perform(SetOutput(400.0, current))
+        gate = scene.controller.gates["set_output 400 1"] = asyncio.Event()
+        scene.energise(SetOutput(400.0, 1.0))
+        await eventually(lambda: len(scene.controller.calls) == 1)
+        for current in (2.0, 3.0, 4.0):
+            scene.energise(SetOutput(400.0, current))
+        gate.set()
         await eventually(lambda: len(scene.controller.calls) == 2)
         await asyncio.sleep(0.01)
         assert scene.controller.calls == ["set_output 400 1", "set_output 400 4"]
@@ -146,18 +180,31 @@ def test_of_many_set_points_only_the_newest_waits() -> None:
     play(scenario)
 
 
-def test_switching_off_overtakes_a_set_point_that_hangs() -> None:
+def test_switching_off_goes_ahead_of_what_waits_and_drops_it() -> None:
     async def scenario(scene: Scene) -> None:
-        scene.controller.hang.add("set_output 400 1")
-        scene.outlet.perform(SetOutput(400.0, 1.0))
+        gate = scene.controller.gates["set_output 400 1"] = asyncio.Event()
+        scene.energise(SetOutput(400.0, 1.0))
         await eventually(lambda: scene.controller.calls == ["set_output 400 1"])
         scene.outlet.perform(SetOutput(400.0, 2.0))
         scene.outlet.perform(SetOutput(0.0, 0.0))
         scene.outlet.perform(OpenContactor())
+        await scene.outlet.off_heard()
         assert scene.outlet.off_pending
-        await asyncio.sleep(0)
-        assert not scene.outlet.off_pending
+        gate.set()
+        await eventually(lambda: not scene.outlet.off_pending)
         assert scene.controller.calls == ["set_output 400 1", "set_output 0 0", "open_contactor"]
+        assert scene.answers == []
+
+    play(scenario)
+
+
+def test_an_off_with_nothing_in_its_way_is_heard_in_the_next_turn_of_the_loop() -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.outlet.perform(SetOutput(0.0, 0.0))
+        assert scene.outlet.off_pending
+        await scene.outlet.off_heard()
+        assert not scene.outlet.off_pending
+        assert scene.controller.calls == ["set_output 0 0"]
 
     play(scenario)
 
@@ -165,7 +212,7 @@ def test_switching_off_overtakes_a_set_point_that_hangs() -> None:
 def test_a_set_point_that_fails_is_a_fault() -> None:
     async def scenario(scene: Scene) -> None:
         scene.controller.fail.add("set_output 400 1")
-        scene.outlet.perform(SetOutput(400.0, 1.0))
+        scene.energise(SetOutput(400.0, 1.0))
         await scene.until_answered(ControllerFault("set_output: RuntimeError: set_output 400 1 failed"))
 
     play(scenario)
@@ -175,6 +222,19 @@ def test_a_lease_is_renewed_at_once() -> None:
     async def scenario(scene: Scene) -> None:
         scene.outlet.perform(RenewLease(0.5))
         assert scene.controller.leases == 1
+
+    play(scenario)
+
+
+def test_a_lease_counts_from_the_decision() -> None:
+    async def scenario(scene: Scene) -> None:
+        now = asyncio.get_running_loop().time()
+        scene.outlet.perform(RenewLease(0.5), now - 0.6)
+        scene.outlet.perform(CloseContactor(TICKET))
+        fault = "close_contactor: not called, the lease has lapsed before its turn"
+        await scene.until_answered(ControllerFault(fault), ContactorReported(TICKET, closed=False))
+        assert scene.controller.calls == []
+        assert scene.controller.leases == 0
 
     play(scenario)
 
@@ -257,16 +317,68 @@ def test_a_back_end_that_is_slow_has_no_schedules(monkeypatch: pytest.MonkeyPatc
     play(scenario)
 
 
-def test_release_cancels_what_energises_and_lets_switching_off_begin() -> None:
+def test_release_waits_for_what_is_in_progress_then_off_then_make_safe() -> None:
     async def scenario(scene: Scene) -> None:
-        scene.controller.hang.add("check_cable")
-        scene.outlet.perform(StartCableCheck(TICKET, 500.0))
+        gate = scene.controller.gates["close_contactor"] = asyncio.Event()
+        scene.energise(CloseContactor(TICKET))
+        await eventually(lambda: scene.controller.calls == ["close_contactor"])
+        scene.energise(SetOutput(400.0, 1.0))
+        scene.outlet.perform(OpenContactor())
+        released = asyncio.create_task(scene.outlet.release())
+        await asyncio.sleep(0.01)
+        assert scene.controller.calls == ["close_contactor"]
+        gate.set()
+        await released
+        assert scene.controller.calls == ["close_contactor", "open_contactor", "make_safe"]
+        assert scene.answers == []
+
+    play(scenario)
+
+
+def test_a_call_that_outlasts_its_session_blocks_the_outlet_and_its_late_return_changes_nothing() -> None:
+    async def scenario(scene: Scene) -> None:
+        gate = scene.controller.gates["check_cable"] = asyncio.Event()
+        scene.energise(StartCableCheck(TICKET, 500.0))
         await eventually(lambda: scene.controller.calls == ["check_cable"])
-        scene.outlet.perform(CloseContactor(TICKET))
         scene.outlet.perform(SetOutput(0.0, 0.0))
         await scene.outlet.release()
-        assert scene.controller.calls == ["check_cable", "set_output 0 0", "make_safe"]
+        assert scene.tripped == [(EvseFault.SWITCH_OFF, "check_cable: no answer in time")]
+        assert scene.actuator.problem == "check_cable has not returned"
+        assert set(scene.controller.calls) == {"check_cable", "make_safe"}
+        gate.set()
+        await eventually(lambda: not scene.actuator.problem)
+        assert scene.controller.calls[-2:] == ["make_safe", "set_output 0 0"]
+        assert "returned after" in scene.complaints[-1]
         assert scene.answers == []
+
+    play(scenario)
+
+
+def test_a_call_past_its_limit_is_given_up_only_when_somebody_has_looked() -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.controller.hang.add("open_contactor")
+        scene.outlet.perform(OpenContactor())
+        await scene.outlet.release()
+        await asyncio.sleep(0.2)
+        assert scene.actuator.problem == "open_contactor has not returned"
+        scene.actuator.give_up()
+        await eventually(lambda: not scene.actuator.problem)
+        assert scene.controller.calls[-1] == "make_safe"
+
+    play(scenario)
+
+
+def test_a_driver_that_is_cancelled_from_within_has_failed() -> None:
+    async def scenario(scene: Scene) -> None:
+        gate = scene.controller.gates["close_contactor"] = asyncio.Event()
+        inner: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        inner.cancel()
+        gate.wait = lambda: inner  # type: ignore[method-assign, assignment, return-value]
+        scene.energise(CloseContactor(TICKET))
+        await scene.until_answered(
+            ControllerFault("close_contactor: cancelled within the driver"),
+            ContactorReported(TICKET, closed=False),
+        )
 
     play(scenario)
 
@@ -274,7 +386,7 @@ def test_release_cancels_what_energises_and_lets_switching_off_begin() -> None:
 def test_after_release_nothing_is_performed() -> None:
     async def scenario(scene: Scene) -> None:
         await scene.outlet.release()
-        scene.outlet.perform(CloseContactor(TICKET))
+        scene.energise(CloseContactor(TICKET))
         scene.outlet.perform(RenewLease(0.5))
         await asyncio.sleep(0.01)
         assert scene.controller.calls == ["make_safe"]
@@ -288,8 +400,8 @@ def test_an_answer_that_cannot_be_taken_is_complained_of(monkeypatch: pytest.Mon
         def refuse(answer: Answer) -> None:
             raise RuntimeError("no inbox")
 
-        monkeypatch.setattr(scene.outlet, "_report", refuse)
-        scene.outlet.perform(CloseContactor(TICKET))
+        monkeypatch.setattr(scene.actuator, "_report", refuse)
+        scene.energise(CloseContactor(TICKET))
         await eventually(lambda: scene.complaints == ["RuntimeError: no inbox"])
 
     play(scenario)

@@ -14,7 +14,7 @@ from secc import exi
 from secc.messages import iso2
 from secc.messages.app_protocol import AppProtocol, SupportedAppProtocolReq
 from secc.messages.iso2 import ChargingSession
-from secc.session.events import ControlPilot
+from secc.session.events import ControlPilot, IsolationLevel
 from tests.support import requests as r
 from tests.support.attacks import (
     at,
@@ -227,11 +227,21 @@ def test_polling_for_an_authorization_is_bounded() -> None:
 
 
 class Stuck(RecordingOutlet):
-    """An isolation test that never ends, and a voltage that never comes."""
+    """An isolation test that does not end by itself, and a voltage that never comes."""
 
-    async def check_cable(self, max_voltage: float):  # type: ignore[no-untyped-def]
+    def __init__(self) -> None:
+        super().__init__()
+        self.safe = asyncio.Event()
+
+    async def check_cable(self, max_voltage: float) -> IsolationLevel:
         await self._called("check_cable")
-        await asyncio.Event().wait()
+        self.safe.clear()
+        await self.safe.wait()
+        return IsolationLevel.INVALID
+
+    async def make_safe(self) -> None:
+        await super().make_safe()
+        self.safe.set()
 
 
 @pytest.mark.threat("SEQ-12")

@@ -38,6 +38,10 @@ class RecordingOutlet:
         self.leases = 0
         self.hang: set[str] = set()
         self.fail: set[str] = set()
+        self.weld: set[str] = set()
+        """`open_contactor` returns False."""
+        self.gates: dict[str, asyncio.Event] = {}
+        """What a call waits for."""
 
     def snapshot(self) -> EvseSnapshot:
         if "snapshot" in self.fail:
@@ -54,8 +58,8 @@ class RecordingOutlet:
 
     async def open_contactor(self) -> bool:
         await self._called("open_contactor")
-        self.closed = False
-        return True
+        self.closed = "open_contactor" in self.weld
+        return not self.closed
 
     async def check_cable(self, max_voltage: float) -> IsolationLevel:
         await self._called("check_cable")
@@ -75,6 +79,8 @@ class RecordingOutlet:
             raise RuntimeError(f"{name} failed")
         if name in self.hang:
             await asyncio.Event().wait()
+        if name in self.gates:
+            await self.gates[name].wait()
 
 
 class ReportingOutlet(RecordingOutlet):

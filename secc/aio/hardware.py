@@ -1,0 +1,109 @@
+"""The hardware of a station, across its sessions: what commands it, what blocks it, who looks at it."""
+
+import asyncio
+import contextlib
+import functools
+from collections.abc import Callable
+from typing import cast
+
+from secc.aio.actuator import Actuator
+from secc.aio.lag import LoopLag
+from secc.aio.records import LinkEvent
+from secc.config import TimingConfig
+from secc.ports import EvseController, ReportsChanges
+from secc.session.events import EvseFault, EvseSnapshot
+from secc.session.latch import FaultLatch
+
+
+class Hardware:
+    """One per station; give it a task for `run`. Between two sessions it looks at the outlet, see `leave`."""
+
+    def __init__(
+        self,
+        controller: EvseController,
+        timing: TimingConfig,
+        *,
+        observe: Callable[[EvseSnapshot], None],
+        tell: Callable[[LinkEvent, str], None],
+    ) -> None:
+        """`observe` gets each snapshot between two sessions; `tell` what a log needs to know."""
+        self._controller = controller
+        self._observe = observe
+        self._tell = tell
+        self._watch: asyncio.Task[None] | None = None
+        self.latch = FaultLatch()
+        self.actuator = Actuator(controller, timing, complain=self._complain, trip=self._trip)
+        self.lag = LoopLag(timing.lease - timing.lease_renewal, functools.partial(tell, LinkEvent.SLOW))
+
+    @property
+    def problem(self) -> str:
+        """Why no session may begin; a latched fault is none, as it is the session that refuses energy."""
+        return self.actuator.problem
+
+    async def run(self) -> None:
+        """Look at the outlet, measure the loop, make safe what could not be made safe; until cancelled."""
+        self.leave()
+        await asyncio.gather(self.actuator.run(), self.lag.run())
+
+    async def stop(self) -> None:
+        """Everything off, and nothing is left."""
+        self.take()
+        await self.actuator.make_safe()
+        await self.actuator.close()
+
+    def reset_fault(self) -> None:
+        """Somebody has looked at the outlet."""
+        self.latch.reset()
+        self.actuator.give_up()
+
+    def take(self) -> None:
+        """A session begins, and looks at the outlet itself."""
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+
+    def leave(self) -> None:
+        """There is no session: look at the outlet as often as in one, so that no short unplug is missed."""
+        self.take()
+        self._watch = asyncio.get_running_loop().create_task(
+            watch(self._controller, lambda _: self._look(), self._complain)
+        )
+
+    def _look(self) -> None:
+        with contextlib.suppress(Exception):  # the boundary says once what is wrong with a snapshot
+            self._observe(self._controller.snapshot())
+
+    def _complain(self, text: str) -> None:
+        self._tell(LinkEvent.COMPLAINT, text)
+
+    def _trip(self, fault: EvseFault, why: str) -> None:
+        """The outlet cannot be trusted to be off: said once, whether there is a session or not."""
+        before = self.latch.reason
+        self.latch.trip(fault, why)
+        if self.latch.reason != before:
+            self._tell(LinkEvent.BLOCKED, self.latch.reason)
+
+
+async def watch(
+    controller: EvseController, look: Callable[[bool], None], complain: Callable[[str], None]
+) -> None:
+    """Call `look` often enough to switch off in time when the pilot changes [INV-03], until cancelled.
+
+    With True when the controller reports a change, else with False each 20 ms.
+    """
+    if hasattr(controller, "changed"):
+        try:
+            look(False)
+            while True:
+                await cast(ReportsChanges, controller).changed()
+                look(True)
+                await asyncio.sleep(_PAUSE)
+        except Exception as error:
+            complain(f"changed: {type(error).__name__}: {error}; polling instead")
+    while True:
+        await asyncio.sleep(_INTERVAL)
+        look(False)
+
+
+_INTERVAL = 0.02  # s between two looks at a controller that does not report changes
+_PAUSE = 0.002  # s at least between two reported changes

@@ -1,0 +1,52 @@
+"""How late the event loop is: everything in a station waits for it, the renewal of the lease too [INV-31].
+
+A loop that is late by more than `timing.lease` less `timing.lease_renewal` lets the lease lapse: the output
+goes off, and the session ends by the station's slowness. What holds it up is a call that does not return at
+once, or a machine that has too much to do.
+"""
+
+import asyncio
+import collections
+from collections.abc import Callable
+
+
+class LoopLag:
+    """One per loop; give it a task for `run`."""
+
+    def __init__(self, margin: float, slow: Callable[[str], None]) -> None:
+        """`margin`: seconds of delay that the lease survives. `slow` hears when half of it is used up."""
+        self._margin = margin
+        self._slow = slow
+        self._lags: collections.deque[float] = collections.deque(maxlen=round(_MEMORY / _INTERVAL))
+        self._worst_unsaid = 0.0
+        self._said_at = -_QUIET
+
+    @property
+    def worst(self) -> float:
+        """Seconds, the longest delay of about the last minute."""
+        return max(self._lags, default=0.0)
+
+    async def run(self) -> None:
+        """Measure until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + _INTERVAL
+            await asyncio.sleep(_INTERVAL)
+            now = loop.time()
+            self._measured(max(0.0, now - due), now)
+
+    def _measured(self, lag: float, now: float) -> None:
+        self._lags.append(lag)
+        if lag > self._margin / 2:
+            self._worst_unsaid = max(lag, self._worst_unsaid)
+        if self._worst_unsaid and now - self._said_at >= _QUIET:
+            self._slow(
+                f"the event loop was late by {self._worst_unsaid:.3f} s, "
+                f"the lease leaves room for {self._margin:.3f} s"
+            )
+            self._worst_unsaid, self._said_at = 0.0, now
+
+
+_INTERVAL = 0.1  # s between two measurements
+_MEMORY = 60.0  # s that `worst` looks back
+_QUIET = 10.0  # s between two reports
