@@ -34,10 +34,10 @@ class EvseController(Protocol):
     `Station.reset_fault` and the end of the process, which give up a command that is past its limit.
     `changed` is cancelled whenever nobody waits for it any more, `make_safe` when it is past its limit.
 
-    Limits. A command has `timing.controller_call` seconds, `check_cable` has `timing.cable_check`; after an
-    off the one in progress has at most `timing.controller_call` more. Past the limit the lease is not renewed
-    any more, `make_safe` is called beside the command, the session ends, and the outlet is blocked with
-    `EvseFault.SWITCH_OFF` until `Station.reset_fault` and an unplugged cable. No session begins while a
+    Limits. A command has `timing.controller_call` seconds, `check_cable` has `timing.cable_check` more; after
+    an off the one in progress has at most `timing.controller_call` more. Past the limit the lease is not
+    renewed any more, `make_safe` is called beside the command, the session ends, and the outlet is blocked
+    with `EvseFault.SWITCH_OFF` until `Station.reset_fault` and an unplugged cable. No session begins while a
     command of the one before is still in progress.
 
     Late returns. What a command returns or raises after its limit, or after an off has superseded it, is
@@ -104,10 +104,10 @@ class EvseController(Protocol):
         """Everything off, and no lease. Raise when that cannot be done.
 
         Called at start, at the end of every session, and as the way of last resort: beside `check_cable` as
-        soon as an off is ordered, beside any other command when an off waits for it and it has been in
-        progress for `timing.lease`, beside or after a command that is past its limit, and after an off that
-        has failed. What is in progress must not switch on again afterwards; where it does all the same, the
-        off that waits follows as soon as it has returned.
+        soon as an off is ordered, beside any other command that energises when an off waits for it and it has
+        been in progress for `timing.lease`, beside or after a command that is past its limit, and after an
+        off that has failed. What is in progress must not switch on again afterwards; where it does all the
+        same, the off that waits follows as soon as it has returned.
 
         May repeat. Past `timing.controller_call` it is cancelled, and called again half a second later.
         """

@@ -199,8 +199,8 @@ class Actuator:
             self._resorted = False
             self._pass_lease()
             if self._orders.may_begin(self._now()):
-                limit = self._timing.cable_check if isinstance(command, StartCableCheck) else None
-                self._watch("limit", self._now() + (limit or self._timing.controller_call), self._overdue)
+                test = self._timing.cable_check if isinstance(command, StartCableCheck) else 0.0
+                self._watch("limit", self._now() + test + self._timing.controller_call, self._overdue)
                 if switches_off(command):
                     self._heard.set()
                 return command
