@@ -197,7 +197,20 @@ class Conversation:
             for entry in entries:
                 await self._send(entry)
             if not entries:
-                await self._wake.wait()
+                await self._until_woken()
+
+    async def _until_woken(self) -> None:
+        """There is something to send; meanwhile what the disk has not taken is offered to it again."""
+        pause = _FLUSH_FIRST
+        while self._store.dirty:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()
+                return
+            await self.stored(self._store.flush)
+            self._report_problem()
+            pause = min(2 * pause, _FLUSH_LONGEST)
+        await self._wake.wait()
 
     async def _send(self, entry: Entry) -> None:
         """Until the CSMS has answered it, or the connection is given up (NoAnswer)."""
@@ -330,6 +343,9 @@ class Conversation:
             text = "what is told to it follows its clock" if self._config.follow_clock else "ours is kept"
             self._tell(f"the clock of the CSMS is {difference:+.0f} s from ours: {text}")
         self._offset = difference if self._config.follow_clock else 0.0
+
+
+_FLUSH_FIRST, _FLUSH_LONGEST = 1.0, 60.0  # s between two tries to write, as long as the disk does not take it
 
 
 def _probation(config: OcppConfig, clock: Callable[[], float]) -> Probation | None:

@@ -38,6 +38,15 @@ class Entry:
     """How often the CSMS has answered it with an error since we began."""
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Finished:
+    """A message that needs no sending any more."""
+
+    entry: Entry
+    why: str | None
+    """Why the CSMS does not take it; None: it has answered."""
+
+
 class Store:
     """The queue and the memory of one station."""
 
@@ -46,6 +55,8 @@ class Store:
         self.problem = ""
         """Why something is not on the disk; empty while all is well."""
         self._unsaved: list[Entry] = []
+        self._finished: dict[str, _Finished] = {}
+        self._state: dict[str, object] = {}  # these three wait for the disk
         self._turn = threading.RLock()
         try:
             self.database = _open(path)
@@ -66,32 +77,52 @@ class Store:
 
     def append(self, events: Sequence[Event], state: Mapping[str, object] | None = None) -> None:
         """Keep these for sending, in this order, and the state they leave behind, all or nothing."""
-        entries = [Entry(0, str(uuid.uuid4()), event) for event in events]
+        self._unsaved += [Entry(0, str(uuid.uuid4()), event) for event in events]
+        self._state.update(state or {})
+        self.flush()
+
+    def flush(self) -> None:
+        """Write what the disk did not take before; `problem` says why when it still does not."""
         try:
             with self._turn, self.database as database:
-                for entry in self._unsaved + entries:
+                for entry in self._unsaved:
                     database.execute(
                         "INSERT INTO queue (message_id, kind, event) VALUES (?, ?, ?)",
                         (entry.message_id, type(entry.event).__name__, msgspec.json.encode(entry.event)),
                     )
-                self._put(state or {})
+                for name, finished in self._finished.items():
+                    database.execute("DELETE FROM queue WHERE message_id = ?", (name,))
+                    if finished.why is not None:
+                        database.execute(
+                            "INSERT OR REPLACE INTO aside (message_id, event, why) VALUES (?, ?, ?)",
+                            (name, msgspec.json.encode(finished.entry.event), finished.why),
+                        )
+                self._put(self._state)
         except sqlite3.Error as error:
-            self._unsaved += entries
             self.problem = f"messages to the CSMS are in memory only: {error}"
         else:
-            self._unsaved = []
+            self._unsaved, self._finished, self._state = [], {}, {}
             self.problem = ""
 
-    def pending(self, after: int = 0, most: int = 50) -> list[Entry]:
-        """What has to be sent, in order; those that the disk would not take come last."""
-        rows: list[tuple[int, str, str, bytes]] = []
+    @property
+    def dirty(self) -> bool:
+        """Something waits for the disk: call `flush` now and then."""
+        return bool(self._unsaved or self._finished or self._state)
+
+    def pending(self, most: int = 50) -> list[Entry]:
+        """What has to be sent, in order; what the disk has not taken is younger than everything on it.
+
+        What the CSMS has answered is not among it, even if the disk still has it.
+        """
+        found: list[Entry] = []
         with contextlib.suppress(sqlite3.Error), self._turn:
-            rows = self.database.execute(
-                "SELECT number, message_id, kind, event FROM queue WHERE number > ? ORDER BY number LIMIT ?",
-                (after, most),
-            ).fetchall()
-        found = [Entry(number, name, _event(kind, event)) for number, name, kind, event in rows]
-        return found or list(self._unsaved)
+            rows = self.database.execute("SELECT number, message_id, kind, event FROM queue ORDER BY number")
+            for number, name, kind, event in rows:
+                if name not in self._finished:
+                    found.append(Entry(number, name, _event(kind, event)))
+                if len(found) == most:
+                    return found
+        return [*found, *self._unsaved][:most]
 
     def done(self, entry: Entry, state: Mapping[str, object] | None = None) -> None:
         """The CSMS has answered: forget it."""
@@ -102,18 +133,11 @@ class Store:
         self._finish(entry, {}, why)
 
     def _finish(self, entry: Entry, state: Mapping[str, object], why: str | None) -> None:
+        """Remembered until the disk takes it; a restart before that sends it again, with the same id."""
         self._unsaved = [one for one in self._unsaved if one.message_id != entry.message_id]
-        try:
-            with self._turn, self.database as database:
-                database.execute("DELETE FROM queue WHERE message_id = ?", (entry.message_id,))
-                if why is not None:
-                    database.execute(
-                        "INSERT OR REPLACE INTO aside (message_id, event, why) VALUES (?, ?, ?)",
-                        (entry.message_id, msgspec.json.encode(entry.event), why),
-                    )
-                self._put(state)
-        except sqlite3.Error as error:  # it will be sent again after a restart: the CSMS knows it by its id
-            self.problem = f"the queue cannot be written: {error}"
+        self._finished[entry.message_id] = _Finished(entry, why)
+        self._state.update(state)
+        self.flush()
 
     def aside(self) -> list[tuple[str, str]]:
         """Messages that the CSMS would not take, as JSON, and why."""
@@ -124,20 +148,21 @@ class Store:
     def __len__(self) -> int:
         with self._turn:
             count: int = self.database.execute("SELECT count(*) FROM queue").fetchone()[0]
-        return count + len(self._unsaved)
+            there = "SELECT count(*) FROM queue WHERE message_id = ?"
+            gone: int = sum(self.database.execute(there, (name,)).fetchone()[0] for name in self._finished)
+        return count + len(self._unsaved) - gone
 
     # --- the memory ----------------------------------------------------------------------------------------
 
     def put(self, **state: object) -> None:
         """Remember values, anything that JSON can say; None forgets."""
-        try:
-            with self._turn, self.database:
-                self._put(state)
-        except sqlite3.Error as error:
-            self.problem = f"the store cannot be written: {error}"
+        self._state.update(state)
+        self.flush()
 
     def get(self, name: str) -> object:
         """A value, or None."""
+        if name in self._state:
+            return msgspec.json.decode(msgspec.json.encode(self._state[name]))
         with contextlib.suppress(sqlite3.Error, ValueError), self._turn:
             row = self.database.execute("SELECT value FROM memory WHERE name = ?", (name,)).fetchone()
             return None if row is None else json.loads(row[0])

@@ -105,6 +105,41 @@ def test_messages_that_are_only_in_memory_are_sent_too() -> None:
     store.close()
 
 
+def test_on_a_full_disk_what_was_answered_is_not_sent_again_and_what_is_new_is(tmp_path: Path) -> None:
+    store = Store(tmp_path / "station.db")
+    store.append([event(0), event(1)])
+    store.database.execute("PRAGMA query_only = ON")
+    store.append([event(2)])
+    assert seqs(store) == [0, 1, 2]
+    store.done(store.pending()[0], {"numbers": {"t1": 5}})
+    store.set_aside(store.pending()[0], "not wanted")
+    assert seqs(store) == [2]
+    assert len(store) == 1
+    assert store.get("numbers") == {"t1": 5}
+    assert store.dirty
+    store.flush()
+    assert "in memory only" in store.problem
+    store.database.execute("PRAGMA query_only = OFF")
+    store.flush()
+    assert (store.dirty, store.problem) == (False, "")
+    store.close()
+    again = Store(tmp_path / "station.db")
+    assert seqs(again) == [2]
+    assert again.get("numbers") == {"t1": 5}
+    assert [why for _, why in again.aside()] == ["not wanted"]
+    again.close()
+
+
+def test_many_answered_rows_do_not_hide_those_behind_them(tmp_path: Path) -> None:
+    store = Store(tmp_path / "station.db")
+    store.append([event(seq) for seq in range(120)])
+    store.database.execute("PRAGMA query_only = ON")
+    for entry in store.pending(most=100):
+        store.done(entry)
+    assert seqs(store) == list(range(100, 120))
+    store.close()
+
+
 def test_a_damaged_file_is_set_aside_and_a_new_one_begun(tmp_path: Path) -> None:
     path = tmp_path / "station.db"
     path.write_bytes(b"this is no database, and long enough to be looked at" * 100)
