@@ -60,6 +60,8 @@ def _role(name: str, required: type, *optional: type) -> Role:
     return Role(name, _methods(required), tuple(_methods(port) for port in optional))
 
 
+PILOT = Role("controller", _methods(ports.DrivesPilot), ())
+"""What SLAC needs beside the rest."""
 CONTROLLER = _role(
     "controller",
     ports.EvseController,

@@ -48,15 +48,18 @@ Check = Callable[[object], T]
 """Returns the value to use, or raises `_Wrong`."""
 
 
-def accept(method: str, check: Check[T], value: object) -> T:
-    """The value that `check` makes of `value`; raises IntegrationError, which names `method`."""
+def accept(method: str, check: Check[T], value: object, said: str = "it returned") -> T:
+    """The value that `check` makes of `value`; raises IntegrationError, which names `method`.
+
+    `said` introduces the value in the error where no field of it is named.
+    """
     try:
         return check(value)
     except _Wrong as wrong:
-        verb = f"{wrong.path} is" if wrong.path else "found"
+        verb = f"{wrong.path} is" if wrong.path else said
         raise IntegrationError(method, f"{verb} {shown(wrong.value)}", wrong.expected) from None
     except Exception as error:  # code of the value itself
-        found = f"found {shown(value)}, which raises {type(error).__name__} when it is read"
+        found = f"{said} {shown(value)}, which raises {type(error).__name__} when it is read"
         raise IntegrationError(method, found, "a plain value") from error
 
 
@@ -313,23 +316,31 @@ SNAPSHOT = record(
     meter=optional(METER),
 )
 
+STEP = record(PowerStep, start=integer("s", 0, 16_777_214), max_power=POWER)
+
+SCHEDULE = record(
+    PowerSchedule,
+    schedule_id=integer("", 1, 255),
+    steps=sequence(STEP, 1024),
+    duration=integer("s", 1, 86_400),
+    tariff=optional(encodable(SalesTariff, "SalesTariff")),
+)
+
 OFFER = record(
     ScheduleOffer,
-    schedules=sequence(
-        record(
-            PowerSchedule,
-            schedule_id=integer("", 1, 255),
-            steps=sequence(
-                record(PowerStep, start=integer("s", 0, 16_777_214), max_power=POWER),
-                1024,
-            ),
-            duration=integer("s", 1, 86_400),
-            tariff=optional(encodable(SalesTariff, "SalesTariff")),
-        ),
-        3,
-    ),
+    schedules=sequence(SCHEDULE, 3),
     tariff_signature=optional(encodable(Signature, "Signature")),
 )
+
+PARAMETER = record(
+    ServiceParameter,
+    name=text(1, 64),
+    text=optional(text(0, 64)),
+    number=optional(integer("", -(2**31), 2**31 - 1)),
+    flag=optional(flag),
+)
+
+PARAMETER_SET = record(ServiceParameterSet, id=integer("", 1, 32_767), parameters=sequence(PARAMETER, 16))
 
 SERVICE = record(
     ValueAddedService,
@@ -339,23 +350,7 @@ SERVICE = record(
     scope=optional(text(1, 64)),
     free=flag,
     needs_tls=flag,
-    parameter_sets=sequence(
-        record(
-            ServiceParameterSet,
-            id=integer("", 1, 32_767),
-            parameters=sequence(
-                record(
-                    ServiceParameter,
-                    name=text(1, 64),
-                    text=optional(text(0, 64)),
-                    number=optional(integer("", -(2**31), 2**31 - 1)),
-                    flag=optional(flag),
-                ),
-                16,
-            ),
-        ),
-        255,
-    ),
+    parameter_sets=sequence(PARAMETER_SET, 255),
 )
 
 EVIDENCE = record(
@@ -436,7 +431,7 @@ RESULTS: dict[str, Check[Any]] = {
 
 def power_limit(method: str, value: object) -> float | None:
     """W in total, None for no limit; raises IntegrationError."""
-    return accept(method, optional(POWER), value)
+    return accept(method, optional(POWER), value, "max_power is")
 
 
 def reason(method: str, value: object) -> str:
@@ -445,7 +440,7 @@ def reason(method: str, value: object) -> str:
     A stop must not fail on the text that explains it: any length and any character is accepted, the text is
     cut and escaped.
     """
-    return accept(method, prose(_LONGEST_REASON), value)
+    return accept(method, prose(_LONGEST_REASON), value, "reason is")
 
 
 _LONGEST_REASON = 200

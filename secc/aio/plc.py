@@ -17,17 +17,19 @@ from collections.abc import Callable
 from typing import cast
 
 from secc import pilot
+from secc.aio.abilities import PILOT, examine
+from secc.aio.checked import CheckedController, checked_controller, checked_modem
 from secc.aio.journal import Journal
+from secc.aio.ownership import Claim
 from secc.aio.power_line import PowerLineLog
 from secc.aio.records import LinkEvent, LinkRecord, OutputRecord, PlcRecord, Record
 from secc.aio.station import Station
+from secc.aio.threads import Answer, ThreadsafeStation
 from secc.config import SeccConfig
 from secc.errors import ConfigError, LinkError
 from secc.pilot import PilotSequence
 from secc.ports import (
     Backend,
-    ChargesBasically,
-    DrivesPilot,
     EvseController,
     OcspSource,
     PlcModem,
@@ -149,21 +151,23 @@ class PlcStation:
         ocsp: OcspSource | None = None,
         recorder: Recorder | None = None,
         journal: Journal | None = None,
+        claim: Claim | None = None,
     ) -> None:
         """As `Station`; the controller has to be able to drive the pilot, see `secc.ports.DrivesPilot`.
 
         `modem`: the interface of the configuration unless told otherwise. Raises ConfigError.
         """
-        if not config.slac.enabled:
+        if isinstance(config, SeccConfig) and not config.slac.enabled:
             raise ConfigError("slac.enabled: expected true; without SLAC a Station is enough")
-        if not hasattr(controller, "drive_pilot"):
-            raise ConfigError("SLAC needs a controller with drive_pilot(), see secc.ports.DrivesPilot")
+        if not isinstance(controller, CheckedController):
+            examine(PILOT, controller)
+        controller = checked_controller(controller)
         self._config = config
         self._controller = controller
         self._log = PowerLineLog(recorder)
         self._on_event = on_event
         self._random_bytes = random_bytes
-        self._modem = modem if modem is not None else RawModem(config.interface)
+        self._modem = checked_modem(modem if modem is not None else RawModem(config.interface))
         self._matching: Matching | None = None
         self._sequence = PilotSequence(
             config.slac, dc=not config.energy.offers_ac, max_current=config.energy.ac.max_current
@@ -190,8 +194,11 @@ class PlcStation:
             ocsp=ocsp,
             recorder=recorder,
             journal=journal,
+            claim=claim,
         )
         """The station below, for everything that has nothing to do with the power line."""
+        self.threadsafe = ThreadsafePlcStation(self, self.station)
+        """The methods of this station and of the one below, for calls from other threads."""
 
     # --- life ----------------------------------------------------------------------------------------------
 
@@ -213,7 +220,7 @@ class PlcStation:
         await asyncio.wait(self._tasks)
         self._to_matching(slac.LeaveLink("the station stops"))
         self._modem.close()
-        cast(DrivesPilot, self._controller).drive_pilot(pilot.STEADY)
+        self._ask("drive_pilot", pilot.STEADY)
 
     # --- for the owner -------------------------------------------------------------------------------------
 
@@ -229,10 +236,12 @@ class PlcStation:
 
     def wake_up(self) -> None:
         """Bring a paused, or finished, EV back."""
+        self.station.thread.check("wake_up")
         self._to_sequence(pilot.WakeUp())
 
     def charge_basically(self) -> None:
         """AC: authorized without a message, offer the nominal duty cycle now."""
+        self.station.thread.check("charge_basically")
         self._to_sequence(pilot.BasicWanted())
 
     # --- tasks ---------------------------------------------------------------------------------------------
@@ -371,10 +380,10 @@ class PlcStation:
             case slac.LinkGone():
                 self._to_sequence(pilot.LinkDown(output.reason, output.failed))
             case pilot.Show():
-                cast(DrivesPilot, self._controller).drive_pilot(output.signal)
+                self._ask("drive_pilot", output.signal)
             case pilot.BasicCharging():
                 if hasattr(self._controller, "basic_charging"):
-                    cast(ChargesBasically, self._controller).basic_charging(output.allowed)
+                    self._ask("basic_charging", output.allowed)
             case pilot.Expect():
                 self._to_matching(slac.VehicleConnected(output.digital))
             case pilot.GiveUp():
@@ -393,6 +402,13 @@ class PlcStation:
         if not isinstance(output, _FREQUENT) or self._calm(now):
             self._report(PlcRecord(now, cast(slac.Output | pilot.Output, output)))
 
+    def _ask(self, method: str, value: object) -> None:
+        """A command to the pilot; one that fails must not end the listening to the power line."""
+        try:
+            getattr(self._controller, method)(value)
+        except Exception as error:
+            self._tell(LinkEvent.COMPLAINT, f"{method}: {type(error).__name__}: {error}")
+
     def _calm(self, now: float) -> bool:
         """Whatever is heard on the power line makes at most 20 records in a second [INV-26]."""
         if len(self._reported) == self._reported.maxlen and now - self._reported[0] < 1.0:
@@ -404,7 +420,10 @@ class PlcStation:
         if not hasattr(self._modem, "sleep"):
             return
         sleeper = cast(SleepsModem, self._modem)
-        (sleeper.sleep if asleep else sleeper.wake)()
+        try:
+            (sleeper.sleep if asleep else sleeper.wake)()
+        except Exception as error:
+            self._tell(LinkEvent.COMPLAINT, f"modem: {type(error).__name__}: {error}")
         if not asleep:
             self._reopen.set()  # now, not when patience is over
 
@@ -441,6 +460,23 @@ class PlcStation:
 
     def _report(self, record: Record) -> None:
         self.station.record(record)
+
+
+class ThreadsafePlcStation(ThreadsafeStation):
+    """As `ThreadsafeStation`, with the methods of `PlcStation`."""
+
+    def __init__(self, plc: PlcStation, station: Station) -> None:
+        """Made by `PlcStation.threadsafe`."""
+        super().__init__(station, station.thread)
+        self._plc = plc
+
+    def wake_up(self) -> Answer:
+        """As `PlcStation.wake_up`."""
+        return self._thread.submit("wake_up", self._plc.wake_up)
+
+    def charge_basically(self) -> Answer:
+        """As `PlcStation.charge_basically`."""
+        return self._thread.submit("charge_basically", self._plc.charge_basically)
 
 
 _FREQUENT = (slac.RunReport, slac.StateChanged, slac.Suspicious)

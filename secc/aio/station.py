@@ -88,8 +88,9 @@ class Station:
         check_contracts(config, backend)
         self._config = config
         self._claim = claim or Claim(config, sdp_port)
-        self._thread = LoopThread("station.threadsafe")
-        self.threadsafe = ThreadsafeStation(self, self._thread)
+        self.thread = LoopThread("station.threadsafe")
+        """Where the methods of the station may be called."""
+        self.threadsafe = ThreadsafeStation(self, self.thread)
         """The methods of the station for calls from other threads."""
         self._on_event = on_event
         self._random_bytes = checked_random(random_bytes, self._complain)
@@ -138,7 +139,7 @@ class Station:
         """
         self._claim.acquire(self._controller.inner)
         self._claim.answer()
-        self._thread.enter()
+        self.thread.enter()
         await self._hardware.actuator.make_safe()
         self._look()
         keepers = [self._supervise(), self._tls.run(), self._hardware.run(), self._expiry.run()]
@@ -148,7 +149,7 @@ class Station:
 
     async def stop(self) -> None:
         """Output off, then farewell to the EV, then nothing is left; takes a second or two."""
-        self._thread.check("stop")
+        self.thread.check("stop")
         for task in self._keepers:
             task.cancel()
         if self._keepers:
@@ -159,7 +160,7 @@ class Station:
         await self._desk.stop()
         self._discovery.close()
         await self._hardware.stop()
-        self._thread.leave()
+        self.thread.leave()
         self._claim.release()
 
     async def __aenter__(self) -> "Station":
@@ -205,27 +206,27 @@ class Station:
 
     def link_up(self) -> None:
         """SLAC: the data link is there, D-LINK_READY; the setup time begins."""
-        self._thread.check("link_up")
+        self.thread.check("link_up")
         self._link_up_at = asyncio.get_running_loop().time()
         self._look()
 
     def link_down(self, reason: str = "data link lost") -> None:
         """SLAC: the data link is gone; a session on it ends."""
-        self._thread.check("link_down")
+        self.thread.check("link_down")
         reason = boundary.reason("link_down", reason)
         self._link_up_at = None
         self._drop_everything(reason)
 
     def stop_charging(self, reason: str = "stop requested") -> None:
         """Ask the EV to end; the output is forced off after the stop delay."""
-        self._thread.check("stop_charging")
+        self.thread.check("stop_charging")
         reason = boundary.reason("stop_charging", reason)
         if self._active is not None:
             self._active.post(StopRequested(reason))
 
     def renegotiate(self) -> None:
         """Ask the EV to negotiate a new schedule."""
-        self._thread.check("renegotiate")
+        self.thread.check("renegotiate")
         if self._active is not None:
             self._active.post(RenegotiationRequested())
 
@@ -234,14 +235,14 @@ class Station:
 
         Raises IntegrationError for anything but None and numbers from 0 to 10 MW; the limit stays as it was.
         """
-        self._thread.check("limit_power")
+        self.thread.check("limit_power")
         self._power_limit = max_power = boundary.power_limit("limit_power", max_power)
         if self._active is not None:
             self._active.post(PowerLimited(max_power))
 
     def withdraw_authorization(self) -> None:
         """The running session is not authorized any more."""
-        self._thread.check("withdraw_authorization")
+        self.thread.check("withdraw_authorization")
         if self._active is not None:
             self._active.withdraw_authorization()
 
@@ -250,7 +251,7 @@ class Station:
 
         Raises ConfigError when they cannot be used, and goes on with the old ones.
         """
-        self._thread.check("renew_tls")
+        self.thread.check("renew_tls")
         self._tls.renew()
         self._desk.renew_trust()
 
@@ -261,7 +262,7 @@ class Station:
 
     def reset_fault(self) -> None:
         """Somebody has looked at the outlet; with an unplugged cable this ends a latched fault."""
-        self._thread.check("reset_fault")
+        self.thread.check("reset_fault")
         self._hardware.reset_fault()
 
     # --- what links need (LinkOwner) -----------------------------------------------------------------------

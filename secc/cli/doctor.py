@@ -18,10 +18,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from secc import config as configuration
+from secc.aio import ownership
 from secc.aio.interface import find_link_local
 from secc.aio.plc import RawModem
 from secc.aio.tls import load_context, load_trust
-from secc.cli import misused, telling
+from secc.cli import misused, ports, telling
 from secc.config import SeccConfig
 from secc.errors import LinkError, SeccError
 from secc.sdp import SDP_GROUP, SDP_PORT, TlsPolicy
@@ -95,7 +96,8 @@ def look(settings: SeccConfig) -> Iterator[Finding]:
         yield _address(interface)
         yield _multicast(interface)
         yield from _modem(settings)
-    yield from _ports(settings)
+        yield from _owner(settings)
+        yield from _ports(settings)
     yield from _protocols(settings)
     yield from _certificates(settings)
     yield from _clock()
@@ -213,19 +215,33 @@ _MODEM_TIME = 1.5  # s
 # --- ports, certificates, clock -----------------------------------------------------------------------------
 
 
+def _owner(settings: SeccConfig) -> Iterator[Finding]:
+    """A second station for the same interface or outlet would be refused."""
+    for name, what in ownership.claims(settings, SDP_PORT):
+        pid = ownership.owner(name)
+        if pid is not None:
+            advice = "all is well if it is the station of this file; a second one would not start"
+            yield Finding("owner", Grade.NOTE, f"{what} is in use by {ownership.process(pid)}", advice)
+
+
 def _ports(settings: SeccConfig) -> Iterator[Finding]:
-    wanted = [("UDP", SDP_PORT)]
-    wanted += [("TCP", port) for port in (settings.network.tcp_port, settings.network.tls_port) if port]
-    for kind, port in wanted:
-        transport = socket.SOCK_DGRAM if kind == "UDP" else socket.SOCK_STREAM
-        try:
-            with socket.socket(socket.AF_INET6, transport) as probe:
-                probe.bind(("::", port))
-        except OSError as error:
-            advice = "a station that is running? or another program"
-            yield Finding("port", Grade.BAD, f"{kind} {port}: {error.strerror}", advice)
+    """Bound as a station binds them: what runs on other interfaces is not in the way."""
+    yield _port("UDP", SDP_PORT, ports.udp(settings.interface, SDP_PORT), settings)
+    configured = [port for port in (settings.network.tcp_port, settings.network.tls_port) if port]
+    link = find_link_local(settings.interface)
+    for port in configured:
+        if link is None:
+            yield Finding("port", Grade.NOTE, f"TCP {port} cannot be tried: there is no link-local address")
         else:
-            yield Finding("port", Grade.GOOD, f"{kind} {port} is free")
+            yield _port("TCP", port, ports.tcp(link, port), settings)
+
+
+def _port(kind: str, port: int, taken: ports.Taken | None, settings: SeccConfig) -> Finding:
+    if taken is None:
+        return Finding("port", Grade.GOOD, f"{kind} {port} is free on {settings.interface}")
+    seen = "stop it, or choose another port" if kind == "TCP" else "stop it: cars ask at this port"
+    advice = seen if taken.holders else "run as root to see which process holds it"
+    return Finding("port", Grade.BAD, f"{kind} {port} on {settings.interface}: {taken}", advice)
 
 
 def _certificates(settings: SeccConfig) -> Iterator[Finding]:

@@ -20,6 +20,7 @@ from typing import Any, cast
 from secc import config as configuration
 from secc.aio.interface import find_link_local
 from secc.aio.monitor import Monitor
+from secc.aio.ownership import Claim
 from secc.aio.plc import PlcStation
 from secc.aio.records import LinkEvent, LinkRecord, Record
 from secc.aio.station import Station
@@ -82,11 +83,12 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         settings = _settings(arguments)
         _check_interface(settings.interface)
-        controller, watcher = _outlet(arguments, settings)
-        if settings.ocpp.url:
-            settings = _obeying(arguments, settings)
-        backend = _backend(arguments, settings)
-        asyncio.run(_serve(arguments, settings, controller, backend, watcher))
+        with Claim(settings, arguments.sdp_port) as claim:  # before hardware, stores and journal are touched
+            controller, watcher = _outlet(arguments, settings)
+            if settings.ocpp.url:
+                settings = _obeying(arguments, settings)
+            backend = _backend(arguments, settings)
+            asyncio.run(_serve(arguments, settings, controller, backend, watcher, claim))
     except SeccError as error:
         return misused(str(error))
     return 0
@@ -101,6 +103,7 @@ async def _serve(
     controller: EvseController,
     backend: Backend,
     watcher: Watcher | None,
+    claim: Claim,
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -126,6 +129,7 @@ async def _serve(
             recorder=_recorder(arguments.trace, settings, files),
             journal=operating.journal(settings.operation, printer.say, files),
             ocsp=cast(OcspSource, backend) if settings.ocpp.url else None,
+            claim=claim,
         )
         wanted = True if arguments.metrics else None if arguments.health is None else False
         monitor, count = operating.monitor(station, settings.operation, metrics=wanted)
@@ -292,6 +296,8 @@ def _make(name: str, option: str) -> Any:
         return factory()
     except TypeError as error:
         raise ConfigError(f"{option} {name}: it is called without arguments: {error}") from error
+    except Exception as error:
+        raise ConfigError(f"{option} {name}: {type(error).__name__}: {error}") from error
 
 
 class _Printer:

@@ -17,6 +17,7 @@ from typing import Protocol
 
 import msgspec
 
+from secc.aio.checked import checked_controller
 from secc.aio.records import OutputRecord, Record
 from secc.config import OfflinePolicy, SeccConfig
 from secc.errors import ConfigError, LinkError
@@ -165,7 +166,7 @@ class OcppBackend(CertificatePorts):
     def attach(self, station: ControlledStation, controller: EvseController) -> None:
         """The station this is the back end of."""
         self.station = station
-        self.controller = controller
+        self.controller = checked_controller(controller)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -352,9 +353,11 @@ class OcppBackend(CertificatePorts):
     def _apply_limit(self) -> None:
         now = self.talk.now
         limit = profiles.limit_at(self.profiles, self.supply, now, self.running, now)
+        if limit is not None:  # more than the outlet can deliver limits nothing
+            limit = min(limit, self.supply.max_power)
         if limit != self._limit and self.station is not None:
-            self._limit = limit
             self.station.limit_power(limit)
+            self._limit = limit
 
     # --- transactions --------------------------------------------------------------------------------------
 

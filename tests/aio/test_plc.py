@@ -25,6 +25,7 @@ from secc.slac.settings import SlacConfig
 from secc.slac.states import State
 from tests.support.fasttime import play_fast
 from tests.support.plc import EV, EVSE, World
+from tests.support.wire import RecordingOutlet
 
 
 async def _whole_chain() -> None:
@@ -142,8 +143,8 @@ def test_slac_has_to_be_switched_on() -> None:
 
 def test_a_controller_that_cannot_drive_the_pilot_is_refused() -> None:
     config = dataclasses.replace(SeccConfig(interface="lo"), slac=SlacConfig(enabled=True))
-    with pytest.raises(ConfigError, match="drive_pilot"):
-        PlcStation(config, object(), SimulatedBackend())  # type: ignore[arg-type]  # that is the point
+    with pytest.raises(ConfigError, match="RecordingOutlet has no drive_pilot"):
+        PlcStation(config, RecordingOutlet(), SimulatedBackend())
 
 
 # --- power and sleep ----------------------------------------------------------------------------------------

@@ -339,7 +339,7 @@ def test_orders_of_the_owner_out_of_order_move_nothing() -> None:
             orders: list[Callable[[Bed], None]] = [
                 lambda b: b.station.stop_charging(),
                 lambda b: b.station.renegotiate(),
-                lambda b: b.station.limit_power(-1.0),
+                lambda b: b.station.limit_power(0.0),
                 lambda b: b.station.withdraw_authorization(),
                 lambda b: b.station.reset_fault(),
                 lambda b: b.station.limit_power(None),
