@@ -69,15 +69,18 @@ def _holders(table: str, port: int) -> Iterator[str]:
             if here and (table == "udp6" or words[3] == _LISTEN):
                 inodes.add(words[9])
     for pid in sorted(int(folder.name) for folder in PROC.iterdir() if folder.name.isdigit()):
-        if any(inode in inodes for inode in _sockets(pid)):
+        if not inodes.isdisjoint(_sockets(pid)):
             yield process(pid)
 
 
-def _sockets(pid: int) -> Iterator[str]:
+def _sockets(pid: int) -> set[str]:
     """Inodes of the sockets of a process; none where it may not be looked at."""
+    found = set()
     with contextlib.suppress(OSError):
-        for descriptor in os.scandir(PROC / str(pid) / "fd"):
-            with contextlib.suppress(OSError):
-                target = os.readlink(descriptor.path)
+        folder = PROC / str(pid) / "fd"
+        for descriptor in os.listdir(folder):
+            with contextlib.suppress(OSError):  # closed meanwhile
+                target = os.readlink(folder / descriptor)
                 if target.startswith("socket:["):
-                    yield target[8:-1]
+                    found.add(target[8:-1])
+    return found

@@ -33,6 +33,8 @@ from secc.session.events import (
     ScheduleOffer,
 )
 
+MOMENT = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+
 
 class Two(float):
     """A number that pretends to be another one."""
@@ -103,7 +105,7 @@ def test_a_number_that_pretends_to_be_another_counts_as_what_it_is() -> None:
 def test_a_text_for_a_log_is_cut_and_escaped_and_never_refused() -> None:
     assert boundary.reason("stop_charging", "line\nline \ud800") == "line\\nline \\ud800"
     assert len(boundary.reason("stop_charging", "x" * 1_000_000)) == 200
-    with pytest.raises(IntegrationError, match="^stop_charging: reason is 5, expected a text$"):
+    with pytest.raises(IntegrationError, match=r"^stop_charging: reason is 5, expected a text$"):
         boundary.reason("stop_charging", 5)
 
 
@@ -193,7 +195,7 @@ def spoiled(meter: MeterReading, **fields: object) -> MeterReading:
 METER = MeterReading("M1", 1000)
 BAD_FIELDS: list[tuple[str, object]] = [
     *(("control_pilot", value) for value in ("C", None, 3, True, ControlPilot)),
-    *(("utc", value) for value in (None, "now", math.nan, math.inf, -1.0, 1e12, datetime.datetime.now())),
+    *(("utc", value) for value in (None, "now", math.nan, math.inf, -1.0, 1e12, MOMENT)),
     *(("present_voltage", value) for value in (None, "400", True, math.nan, math.inf, -61.0, 1e308, 10**400)),
     *(("present_current", value) for value in (None, "1", False, math.nan, -math.inf, -61.0, 1e308)),
     *(("contactor_closed", value) for value in (0, 1, "closed", math.nan)),
@@ -296,12 +298,12 @@ def test_a_list_of_steps_becomes_a_tuple_that_nobody_changes() -> None:
     ids=range(10),
 )
 def test_what_is_no_list_of_services_is_refused(services: object) -> None:
-    with pytest.raises(IntegrationError, match="^value_added_services: "):
+    with pytest.raises(IntegrationError, match=r"^value_added_services: "):
         boundary.accept("value_added_services", boundary.RESULTS["value_added_services"], services)
 
 
 def test_an_expiry_without_a_time_zone_is_refused() -> None:
-    naive = Expiry("contract", "DE1", datetime.datetime(2026, 1, 1), 7)
+    naive = Expiry("contract", "DE1", MOMENT.replace(tzinfo=None), 7)
     with pytest.raises(IntegrationError, match=r"^expiring: \[0\]\.not_after is .* with a time zone$"):
         boundary.accept("expiring", boundary.RESULTS["expiring"], [naive])
 
@@ -362,14 +364,13 @@ def sound(value: object) -> bool:
 
 @given(method=st.sampled_from(sorted(boundary.RESULTS)), value=ANYTHING)
 def test_any_result_is_sound_or_refused(method: str, value: object) -> None:
+    refused = ""
     try:
         found = boundary.accept(method, boundary.RESULTS[method], value)
     except IntegrationError as error:
-        assert str(error).startswith(f"{method}: ")
-        assert str(error).isprintable()
-        assert error.expected
-    else:
-        assert sound(found)
+        refused, found = str(error), None
+    assert sound(found)
+    assert not refused or (refused.startswith(f"{method}: ") and refused.isprintable())
 
 
 @given(value=ANYTHING)
