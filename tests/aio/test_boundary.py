@@ -246,6 +246,10 @@ def offer(**fields: object) -> ScheduleOffer:
     return ScheduleOffer((made,))
 
 
+def step(start: Any, max_power: Any) -> PowerStep:
+    return PowerStep(start, max_power)
+
+
 TARIFF = SalesTariff(sales_tariff_id=1, sales_tariff_entry=())
 
 
@@ -261,8 +265,8 @@ TARIFF = SalesTariff(sales_tariff_id=1, sales_tariff_entry=())
         ({"steps": 5}, "schedules[0].steps is 5"),
         ({"steps": (PowerStep(0, 1.0),) * 1025}, "schedules[0].steps is "),
         ({"steps": (PowerStep(0, math.nan),)}, "schedules[0].steps[0].max_power is nan"),
-        ({"steps": (PowerStep(0, 5.0), PowerStep(60, "5"))}, "schedules[0].steps[1].max_power is '5'"),
-        ({"steps": (PowerStep(0.5, 5.0),)}, "schedules[0].steps[0].start is 0.5"),
+        ({"steps": (PowerStep(0, 5.0), step(60, "5"))}, "schedules[0].steps[1].max_power is '5'"),
+        ({"steps": (step(0.5, 5.0),)}, "schedules[0].steps[0].start is 0.5"),
         ({"steps": (PowerStep(0, 5.0), PowerStep(0, 5.0))}, "schedules[0] is PowerSchedule"),
         ({"tariff": "cheap"}, "schedules[0].tariff is 'cheap'"),
         ({"tariff": TARIFF}, "schedules[0].tariff is SalesTariff"),

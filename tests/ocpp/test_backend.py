@@ -466,7 +466,7 @@ def test_a_defect_while_looking_is_told_once_and_the_looking_goes_on() -> None:
             await asyncio.sleep(0.1)
 
     asyncio.run(run())
-    assert tired.calls == 2
+    assert tired.calls >= 2  # a limit that was not taken is handed in again
     assert [text for text in told if "looking" in text] == ["looking at the outlet: RuntimeError: no"] * 2
 
 
