@@ -21,7 +21,7 @@ class MyOutlet:
 
     def __init__(self, cable: SimulatedCable) -> None:
         self._cable = cable
-        self._closed = False
+        self._wanted = self._closed = False
         self._on_until = 0.0
 
     def snapshot(self) -> EvseSnapshot:
@@ -39,13 +39,14 @@ class MyOutlet:
             await asyncio.sleep(0.05)
 
     async def close_contactor(self) -> bool:
-        await asyncio.sleep(0.05)  # the coil
-        self._closed = True  # your driver: what the feedback says
+        self._wanted = True
+        await asyncio.sleep(0.05)  # the coil; make_safe may come meanwhile
+        self._closed = self._wanted  # your driver: what the feedback says
         print("contactor closed")
         return self._closed
 
     async def open_contactor(self) -> bool:
-        self._closed = False
+        self._wanted = self._closed = False
         print("contactor open")
         return not self._closed
 

@@ -1,7 +1,6 @@
 """An AC outlet on the power line: contactor, meter and control pilot of your own, SLAC before the session.
 
-`drive_pilot` is what SLAC adds to a controller: X1, 5 %, a nominal duty cycle, E/F. `basic_charging` is for
-cars that do not speak. Modems and power line are simulated; leave `modem=` out for a real interface.
+`drive_pilot` and `basic_charging` are what SLAC adds. Modems are simulated; leave `modem=` out for real ones.
 """
 
 import asyncio
@@ -21,9 +20,11 @@ class Outlet:
     """Replace the body of each method by a call of your driver."""
 
     def __init__(self, cable: SimulatedCable) -> None:
-        self.cable, self.closed, self.energy, self.oscillating = cable, False, 0.0, asyncio.Event()
+        self.cable, self.closed, self.on_until = cable, False, 0.0
+        self.energy, self.oscillating = 0.0, asyncio.Event()
 
     def snapshot(self) -> EvseSnapshot:
+        self.closed = self.closed and time.monotonic() < self.on_until  # better in hardware
         self.energy += 2.5 * self.closed  # your meter
         meter = MeterReading(meter_id="METER-1", energy=int(self.energy), utc=int(time.time()))
         pilot = self.cable.pilot  # your measurement
@@ -38,11 +39,11 @@ class Outlet:
         print("a car that does not speak may charge:", allowed)
 
     def lease(self, seconds: float) -> None:
-        """Restart the watchdog that opens the contactor, see own_controller.py."""
+        self.on_until = time.monotonic() + seconds
 
     async def close_contactor(self) -> bool:
         self.closed = True
-        return True
+        return self.snapshot().contactor_closed is True
 
     async def open_contactor(self) -> bool:
         await self.make_safe()
@@ -60,15 +61,14 @@ class Outlet:
 
 async def main() -> None:
     line, cable = PowerLine(), SimulatedCable(ControlPilot.A)
+    outlet = Outlet(cable)
     ours = SimulatedPlc(line, bytes.fromhex("0200000000c1"), modem_mac=bytes.fromhex("0200000000aa"))
     theirs = SimulatedPlc(line, bytes.fromhex("0200000000e1"), modem_mac=bytes.fromhex("0200000000ab"))
-    outlet = Outlet(cable)
     config = SeccConfig(interface="lo", slac=SlacConfig(enabled=True))
     async with PlcStation(config, outlet, SimulatedBackend(), modem=ours, sdp_port=PORT):
         cable.plug_in()
         await outlet.oscillating.wait()  # a car sees it on its own side
-        found = await SlacEv(theirs).match()
-        print(f"matched in {found.duration:.1f} s, {found.attenuation[found.station]:.0f} dB")
+        print(f"matched in {(await SlacEv(theirs).match()).duration:.1f} s")
         plan = Plan(mode=EnergyTransferMode.AC_THREE_PHASE_CORE, loops=5)
         result = await ScriptedEvcc(plan, cable=cable, interface="lo", sdp_port=PORT, patience=4.0).charge()
         assert result.completed, result.error

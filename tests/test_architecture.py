@@ -51,6 +51,8 @@ ALLOWED: dict[str, set[str]] = {
     "pnc": {"config", "errors", "exi", "messages", "pki", "pnc", "pnc_settings", "ports", "session"},
     # A back end stands on the shell; its settings are read by `config`, so they import nothing of ours.
     "ocpp": {"aio", "config", "errors", "ocpp", "pki", "ports", "session"},
+    # The test bed of an integrator: anything public.
+    "testing": {"aio", "config", "errors", "messages", "ports", "session", "sim", "testing"},
 }
 PURE = {
     "errors",
@@ -125,6 +127,20 @@ def test_core_needs_little_from_others(path: pathlib.Path) -> None:
     tops = {name.split(".")[0] for name in imports(path)} - {"secc"}
     foreign = {name for name in tops if name not in sys.stdlib_module_names}
     assert foreign <= THIRD_PARTY.get(layer_of(path), set())
+
+
+# The test bed judges without waiting; what calls a controller, and what pytest loads, are apart.
+WAITS_IN_TESTING = {"bed.py", "plugin.py", "runner.py", "session.py"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in MODULES if layer_of(path) == "testing" and path.name not in WAITS_IN_TESTING],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_what_judges_a_controller_imports_nothing_that_waits(path: pathlib.Path) -> None:
+    tops = {name.split(".")[0] for name in imports(path)}
+    assert not tops & WAITING
 
 
 def test_every_module_of_the_core_is_looked_at() -> None:

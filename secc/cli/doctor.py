@@ -22,7 +22,7 @@ from secc.aio import ownership
 from secc.aio.interface import find_link_local
 from secc.aio.plc import RawModem
 from secc.aio.tls import load_context, load_trust
-from secc.cli import misused, ports, telling
+from secc.cli import controller_check, misused, ports, telling
 from secc.config import SeccConfig
 from secc.errors import LinkError, SeccError
 from secc.sdp import SDP_GROUP, SDP_PORT, TlsPolicy
@@ -33,10 +33,16 @@ from secc.tls import utc_now
 EXAMPLES = """examples:
   secc doctor --config station.toml
   sudo secc doctor --config station.toml    also asks the modem, which needs a packet socket
+  secc doctor --controller my_package:MyOutlet                      tries a controller, without a car
+  secc doctor --controller my_package:MyOutlet --energise --config station.toml
+  secc doctor --controller my_package:MyOutlet --energise --rig my_package:rig --json
 
 Looks at: interface, modem and its firmware, IPv6 address, multicast, ports, protocols, certificates, clock.
 Nothing is changed, but with [slac] enabled the modem gets a new key: not beside a running station. Exit code
 1 when something stands in the way of charging.
+
+With --controller only the controller is tried. Without --energise that is done by calls that need no power;
+at a terminal the command asks before it switches power on. Nothing may be connected to the outlet then.
 """
 
 
@@ -60,12 +66,17 @@ class Finding:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
-    parser.add_argument("--config", "-c", required=True, help="TOML file of the station")
+    parser.add_argument("--config", "-c", help="TOML file of the station")
     parser.add_argument("--json", action="store_true", help="one JSON object per finding")
+    controller_check.configure(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Look at everything, say what to do."""
+    if arguments.controller is not None:
+        return controller_check.run(arguments)
+    if arguments.config is None:
+        return misused("name the file of the station: --config; or a controller: --controller")
     try:
         settings = configuration.load(arguments.config)
     except SeccError as error:

@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import contextlib
 import dataclasses
-import importlib
 import importlib.metadata
 import os
 import signal
@@ -24,7 +23,7 @@ from secc.aio.ownership import Claim
 from secc.aio.plc import PlcStation
 from secc.aio.records import LinkEvent, LinkRecord, Record
 from secc.aio.station import Station
-from secc.cli import misused, operating, telling
+from secc.cli import loading, misused, operating, telling
 from secc.config import EnergyMode, SeccConfig
 from secc.errors import ConfigError, SeccError
 from secc.ports import Backend, EvseController, OcspSource
@@ -232,7 +231,7 @@ def _check_interface(name: str) -> None:
 def _outlet(arguments: argparse.Namespace, settings: SeccConfig) -> tuple[EvseController, Watcher | None]:
     """The controller, and for a simulated one what moves its pilot."""
     if arguments.controller is not None:
-        return cast(EvseController, _make(arguments.controller, "--controller")), None
+        return cast(EvseController, loading.make(arguments.controller, "--controller")), None
     if settings.energy.offers_ac and settings.energy.offers_dc:
         raise ConfigError("energy.modes has AC and DC, a simulated outlet is one of them: add --sim ac or dc")
     from secc.session.events import ControlPilot
@@ -263,7 +262,7 @@ def _backend(arguments: argparse.Namespace, settings: SeccConfig) -> Backend:
 
         return open_site(site, settings.expiry)
     if arguments.backend is not None:
-        return cast(Backend, _make(arguments.backend, "--backend"))
+        return cast(Backend, loading.make(arguments.backend, "--backend"))
     from secc.sim import SimulatedBackend
 
     return SimulatedBackend(grant=not arguments.deny, delay=arguments.grant_after)
@@ -279,25 +278,6 @@ def _obeying(arguments: argparse.Namespace, settings: SeccConfig) -> SeccConfig:
         raise ConfigError(f"a central system needs pip install 'secc[ocpp]': {error}") from error
     except OSError as error:
         raise ConfigError(f"ocpp.store: {error}") from error
-
-
-def _make(name: str, option: str) -> Any:
-    """What `package.module:Class` gives when it is called; the current directory is searched as well."""
-    module_name, colon, attribute = name.partition(":")
-    if not colon or not attribute:
-        raise ConfigError(f"{option} {name}: expected package.module:Class")
-    if "" not in sys.path:
-        sys.path.insert(0, "")
-    try:
-        factory = getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(f"{option} {name}: {error}") from error
-    try:
-        return factory()
-    except TypeError as error:
-        raise ConfigError(f"{option} {name}: it is called without arguments: {error}") from error
-    except Exception as error:
-        raise ConfigError(f"{option} {name}: {type(error).__name__}: {error}") from error
 
 
 class _Printer:

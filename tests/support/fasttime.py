@@ -17,7 +17,8 @@ Result = TypeVar("Result")
 class _Selector(selectors.BaseSelector):
     """Never sleeps for a timer; tells how long it should have."""
 
-    def __init__(self) -> None:
+    def __init__(self, in_flight: float) -> None:
+        self._in_flight = in_flight
         self._real = selectors.DefaultSelector()
         self.skipped = 0.0
 
@@ -35,7 +36,7 @@ class _Selector(selectors.BaseSelector):
             return self._real.select(_DEADLOCK)
         ready = self._real.select(0)
         if not ready and timeout > 0:
-            ready = self._real.select(_IN_FLIGHT)  # bytes on their way through the kernel
+            ready = self._real.select(self._in_flight)  # bytes on their way through the kernel
             if not ready:
                 self.skipped += timeout
         return ready
@@ -60,7 +61,8 @@ _IN_FLIGHT = 0.0002  # s
 _DEADLOCK = 10.0  # s without a timer and without a byte
 
 
-def play_fast(scenario: Coroutine[Any, Any, Result]) -> Result:
-    """Run a scenario on such a loop."""
-    with asyncio.Runner(loop_factory=lambda: _Loop(_Selector())) as runner:
+def play_fast(scenario: Coroutine[Any, Any, Result], *, sockets: bool = True) -> Result:
+    """Run a scenario on such a loop; without sockets nothing is on its way, and it is faster still."""
+    in_flight = _IN_FLIGHT if sockets else 0.0
+    with asyncio.Runner(loop_factory=lambda: _Loop(_Selector(in_flight))) as runner:
         return runner.run(scenario)

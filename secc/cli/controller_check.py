@@ -1,0 +1,193 @@
+"""`secc doctor --controller`: try a controller against its contract, without a car."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import shutil
+import signal
+import sys
+import textwrap
+from collections.abc import Iterator
+
+from secc import config as configuration
+from secc.cli import loading, misused, telling
+from secc.config import SeccConfig
+from secc.errors import ConfigError, SeccError
+from secc.testing import ControllerReport, Owed, Rig, RowResult, RowState, as_dict, check_controller
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Arguments."""
+    group = parser.add_argument_group(
+        "a controller",
+        "Calls your outlet as a station does, without a car, and compares it with its contract.",
+    )
+    group.add_argument(
+        "--controller", metavar="PACKAGE.MODULE:CLASS", help="try this outlet, and check nothing else"
+    )
+    group.add_argument(
+        "--energise", action="store_true", help="switch the output on, several times, without asking first"
+    )
+    group.add_argument(
+        "--outlet", choices=["ac", "dc"], help="which kind it is (default: as the configuration)"
+    )
+    group.add_argument("--voltage", type=float, metavar="VOLTS", help="DC: set-point of the test (200)")
+    group.add_argument(
+        "--rig",
+        metavar="PACKAGE.MODULE:FUNCTION",
+        help="call this with the controller; it returns a secc.testing.Rig",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Try it, show what was seen."""
+    try:
+        settings = SeccConfig() if arguments.config is None else configuration.load(arguments.config)
+        dc = _kind(arguments, settings)
+        owed = Owed.of(settings, dc=dc, voltage=arguments.voltage)
+        controller = loading.make(arguments.controller, "--controller")
+        rig = Rig() if arguments.rig is None else loading.make(arguments.rig, "--rig", controller)
+        if not isinstance(rig, Rig):
+            raise ConfigError(f"--rig {arguments.rig}: it returned {rig!r}, expected a secc.testing.Rig")
+    except SeccError as error:
+        return misused(str(error))
+    energise = arguments.energise or _allowed(arguments, owed)
+    screen = _Screen(as_json=arguments.json)
+    try:
+        report = asyncio.run(_check(controller, settings, dc, energise, arguments.voltage, rig, screen))
+    except asyncio.CancelledError:  # SIGTERM
+        return 1
+    screen.show(arguments.controller, report)
+    return 0 if report.good else 1
+
+
+def _kind(arguments: argparse.Namespace, settings: SeccConfig) -> bool:
+    """Whether it is DC. Raises ConfigError."""
+    if arguments.voltage is not None and not 0.0 < arguments.voltage <= settings.energy.dc.max_voltage:
+        most = settings.energy.dc.max_voltage
+        raise ConfigError(f"--voltage {arguments.voltage:g}: expected more than 0, at most {most:g}")
+    if arguments.outlet is not None:
+        return bool(arguments.outlet == "dc")
+    if settings.energy.offers_ac and settings.energy.offers_dc:
+        raise ConfigError("energy.modes has AC and DC: add --outlet ac or --outlet dc")
+    return settings.energy.offers_dc
+
+
+def _allowed(arguments: argparse.Namespace, owed: Owed) -> bool:
+    """Ask at the terminal; without one the answer is no."""
+    if arguments.json or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return False
+    what = "closes its contactor"
+    if owed.dc:
+        what = f"sets {owed.voltage:g} V and runs isolation tests with up to {owed.max_voltage:g} V"
+    print(f"{arguments.controller}: the full check {what}, about ten times, without a car.")
+    print("Check that nothing is connected and that nobody touches the connector.")
+    return (
+        input("Type energise to go on; anything else runs only what needs no power: ").strip() == "energise"
+    )
+
+
+async def _check(
+    controller: object,
+    settings: SeccConfig,
+    dc: bool,
+    energise: bool,
+    voltage: float | None,
+    rig: Rig,
+    screen: _Screen,
+) -> ControllerReport:
+    """SIGINT and SIGTERM end it, and the output goes off first."""
+    task = asyncio.current_task()
+    assert task is not None
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    try:
+        return await check_controller(
+            controller, settings, dc=dc, energise=energise, voltage=voltage, rig=rig, progress=screen.progress
+        )
+    except asyncio.CancelledError as end:
+        unsafe = str(end)
+        print(f"secc: stopped; {_danger(unsafe) if unsafe else 'the output is off'}", file=sys.stderr)
+        raise
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
+
+
+def _danger(unsafe: str) -> str:
+    return f"THE OUTPUT MAY BE ON, disconnect the supply: {unsafe}"
+
+
+class _Screen:
+    """Progress on a terminal, then the table; or JSON."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._json = as_json
+        self._style = telling.Style()
+
+    def progress(self, name: str, number: int, total: int) -> None:
+        """On a terminal one line that is replaced."""
+        if not self._json and self._style.live:
+            self._style.replace(f"{number} of {total}: {name}")
+
+    def show(self, name: str, report: ControllerReport) -> None:
+        """Everything."""
+        if self._json:
+            print(json.dumps({"controller": name} | as_dict(report)))
+            return
+        if self._style.live:
+            self._style.replace("")
+        for line in self._table(report):
+            self._style.line(line)
+        self._style.line()
+        paint = self._style.good if report.good else self._style.bad
+        self._style.line(paint(report.summary))
+        if not report.evidence.energised:
+            self._style.line("Without power: add --energise for the rest.")
+        if report.evidence.stopped:
+            self._style.line(f"Ended early: {report.evidence.stopped}.")
+        if report.evidence.unsafe:
+            self._style.line(self._style.bad(_danger(report.evidence.unsafe)))
+
+    def _table(self, report: ControllerReport) -> Iterator[str]:
+        section = ""
+        for one in report.results:
+            if one.row.section != section:
+                section = one.row.section
+                yield ""
+                yield f"{self._style.bold(f'{section:16}')} {self._style.dim(one.row.reference)}"
+            yield from self._row(one)
+
+    def _row(self, one: RowResult) -> Iterator[str]:
+        """State, id, owed, seen; what does not fit goes on below, where the column begins."""
+        columns = shutil.get_terminal_size((120, 24)).columns
+        narrow = columns < _NARROW
+        left = _LEFT if narrow else _LEFT + _OWED + 1
+        seen = textwrap.wrap(one.seen, max(30, columns - left - 1)) or [""]
+        if one.state is RowState.FAILED:
+            seen += [f"owed: {one.owed}"] if narrow else []
+            seen.append(f"see {one.row.reference}")
+        dim = one.state is RowState.NOT_TRIED
+        for number, text in enumerate(seen):
+            mark, id, owed = (_MARKS[one.state], one.row.id, one.owed) if number == 0 else ("", "", "")
+            mark = self._painted(one.state, f"{mark:5}") if mark else " " * 5
+            body = f"{id:20} {text}" if narrow else f"{id:20} {owed:{_OWED}} {text}"
+            yield f"  {mark} {self._style.dim(body) if dim else body}".rstrip()
+
+    def _painted(self, state: RowState, mark: str) -> str:
+        match state:
+            case RowState.OK:
+                return self._style.good(mark)
+            case RowState.FAILED:
+                return self._style.bad(mark)
+            case RowState.WARNING:
+                return self._style.bold(mark)
+            case RowState.NOT_TRIED:
+                return self._style.dim(mark)
+
+
+_MARKS = {RowState.OK: "ok", RowState.FAILED: "FAIL", RowState.WARNING: "warn", RowState.NOT_TRIED: "-"}
+_LEFT = 2 + 5 + 1 + 20 + 1  # columns before what is owed
+_OWED = 46  # columns of it
+_NARROW = 110  # columns; below, what is owed is shown where it is missing

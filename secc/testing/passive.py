@@ -1,0 +1,226 @@
+"""Rows that need no power: methods, snapshots, and how calls behave whatever they do. Pure."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator
+
+from secc.session.events import ControlPilot, EvseFault, EvseSnapshot, IsolationLevel, MeterReading
+from secc.testing.evidence import Call, Evidence, Sample
+from secc.testing.seen import Seen, bad, calls_of, good, has_feedback, how, level, note, seconds, untried
+
+
+def shape(row: str) -> Callable[[Evidence], Seen]:
+    """The methods as they stand, by what `secc.testing.shape` found for this row."""
+
+    def judge(evidence: Evidence) -> Seen:
+        wrong = evidence.faults_of_shape.get(row, [])
+        return bad("; ".join(wrong)) if wrong else good("as in secc.ports")
+
+    return judge
+
+
+def _samples(evidence: Evidence) -> Iterator[Sample]:
+    for exercise in evidence.exercises.values():
+        yield from exercise.samples
+        yield from (call.after for call in exercise.calls if call.after is not None)
+
+
+def snapshot_values(evidence: Evidence) -> Seen:
+    """Types and ranges of every snapshot that was taken."""
+    samples = list(_samples(evidence))
+    problems: dict[str, str] = {}
+    for sample in samples:
+        for problem in [f"raised {sample.error}"] if sample.error else problems_of(sample.value):
+            problems.setdefault(problem.partition(" is ")[0], problem)
+    if problems:
+        return bad("; ".join(problems.values()))
+    return good(f"{len(samples)} snapshots")
+
+
+def problems_of(value: object) -> list[str]:
+    """What is wrong with one snapshot; empty when nothing is."""
+    if not isinstance(value, EvseSnapshot):
+        return [f"snapshot is {value!r}, expected an EvseSnapshot"]
+    found = []
+    for name, kinds in _KINDS.items():
+        one = getattr(value, name)
+        if not isinstance(one, kinds):
+            wanted = " or ".join(kind.__name__ for kind in kinds).replace("NoneType", "None")
+            found.append(f"{name} is {one!r}, expected {wanted}")
+    for name in _NUMBERS:
+        one = getattr(value, name)
+        if one is None and name.startswith("max_"):
+            continue
+        if isinstance(one, bool) or not isinstance(one, int | float):
+            found.append(f"{name} is {one!r}, expected a number")
+        elif not math.isfinite(one):
+            found.append(f"{name} is {one}, expected a finite number")
+        elif one < 0.0 and name.startswith("max_"):
+            found.append(f"{name} is {one}, expected 0 or more")
+    return found
+
+
+_NONE = type(None)
+_KINDS: dict[str, tuple[type, ...]] = {
+    "control_pilot": (ControlPilot,),
+    "contactor_closed": (bool, _NONE),
+    "ready": (bool,),
+    "fault": (EvseFault, _NONE),
+    "isolation": (IsolationLevel,),
+    "meter": (MeterReading, _NONE),
+}
+_NUMBERS = ("utc", "present_voltage", "present_current", "max_voltage", "max_current", "max_power")
+
+
+def snapshot_quick(evidence: Evidence) -> Seen:
+    """Nine of ten calls within the limit: a busy machine may hold one up."""
+    return _quick([sample.cost for sample in _samples(evidence)], evidence.owed.quick)
+
+
+def lease_quick(evidence: Evidence) -> Seen:
+    """The same for `lease`, which also must not raise."""
+    errors = [error for exercise in evidence.exercises.values() for error in exercise.lease_errors]
+    if errors:
+        return bad(f"lease raised {errors[0]}")
+    costs = [cost for exercise in evidence.exercises.values() for _, cost in exercise.leases]
+    return _quick(costs, evidence.owed.quick)
+
+
+def _quick(costs: list[float], limit: float) -> Seen:
+    if not costs:
+        return untried("not called")
+    costs = sorted(costs)
+    usual, most = costs[len(costs) // 2], costs[int(len(costs) * 0.9)]
+    text = f"{seconds(usual)} in the middle, 90 % within {seconds(most)}"
+    return good(text) if most <= limit else bad(text)
+
+
+def feedback(evidence: Evidence) -> Seen:
+    """AC: the contactor by level; without it much cannot be seen."""
+    if has_feedback(evidence):
+        return good("contactor_closed is True or False")
+    return note("contactor_closed is None: a contactor that does not follow goes unnoticed")
+
+
+def meter(evidence: Evidence) -> Seen:
+    """The energy on the meter never falls."""
+    readings = [
+        (sample.at, sample.snapshot.meter)
+        for sample in _samples(evidence)
+        if sample.snapshot is not None and isinstance(sample.snapshot.meter, MeterReading)
+    ]
+    if not readings:
+        return note("no reading: the EV and the end record get none")
+    readings.sort(key=lambda one: one[0])
+    for (_, before), (_, after) in itertools.pairwise(readings):
+        if after.meter_id == before.meter_id and after.energy < before.energy:
+            return bad(f"the meter went from {before.energy} Wh to {after.energy} Wh")
+    return good(f"{readings[-1][1].energy} Wh on meter {readings[-1][1].meter_id}")
+
+
+def make_safe_at_rest(evidence: Evidence) -> Seen:
+    """The first call of all: it returns, and the output is off."""
+    calls = evidence.exercises["rest"].calls
+    first = next(call for call in calls if call.method == "make_safe")
+    if first.ended is None:
+        return untried(f"{how(first)}, see make-safe-time")
+    if not first.fine:
+        return bad(how(first))
+    if first.after is not None and first.after.on(evidence.owed) is True:
+        return bad(f"{level(first.after, evidence.owed)} after make_safe")
+    return good(f"returned after {seconds(first.duration)}, {level(first.after, evidence.owed)}")
+
+
+def make_safe_repeats(evidence: Evidence) -> Seen:
+    """Called with the output already off."""
+    repeated = [call for call in evidence.exercises["rest"].calls if call.method == "make_safe"][1:]
+    for call in repeated:
+        if not call.fine:
+            return bad(f"call {repeated.index(call) + 2}: {how(call)}")
+        if call.after is not None and call.after.on(evidence.owed) is True:
+            return bad(f"call {repeated.index(call) + 2}: {level(call.after, evidence.owed)}")
+    return good(f"{len(repeated) + 1} calls") if repeated else untried("the first call did not return")
+
+
+def off_at_rest(evidence: Evidence) -> Seen:
+    """`open_contactor` ends every session, in DC as well: it must not fail on an output that is off."""
+    call = evidence.exercises["rest"].first("open_contactor")
+    if call is None:
+        return untried("not called")
+    if call.ended is None:
+        return untried(f"{how(call)}, see open-time")
+    if not call.fine or call.result is not True:
+        return bad(how(call))
+    return good(how(call))
+
+
+def in_time(method: str) -> Callable[[Evidence], Seen]:
+    """Every call of the method returned within its limit."""
+
+    def judge(evidence: Evidence) -> Seen:
+        calls = calls_of(evidence, method)
+        limit = evidence.owed.limit(method)
+        if not calls:
+            return untried("not called")
+        slowest = max(calls, key=lambda call: call.duration)
+        text = f"{len(calls)} calls, at most {seconds(slowest.duration)}"
+        return good(text) if slowest.duration <= limit else bad(f"{text}, in {_where(evidence, slowest)}")
+
+    return judge
+
+
+def _where(evidence: Evidence, call: Call) -> str:
+    return next(name for name, exercise in evidence.exercises.items() if call in exercise.calls)
+
+
+def blocking(evidence: Evidence) -> Seen:
+    """No async method holds up the event loop."""
+    calls = [call for exercise in evidence.exercises.values() for call in exercise.calls]
+    if not calls:
+        return untried("not called")
+    worst = max(calls, key=lambda call: call.longest_step)
+    text = f"{worst.method} holds up the event loop for {seconds(worst.longest_step)}"
+    if worst.longest_step > evidence.owed.step:
+        return bad(text)
+    return good(f"at most {seconds(worst.longest_step)}, in {worst.method}")
+
+
+def changed_is_quiet(evidence: Evidence) -> Seen:
+    """`changed` returns for a reason: else the station takes snapshots without end."""
+    if "changed" not in evidence.abilities:
+        return note("no changed(): the station polls snapshot")
+    rest = evidence.exercises["rest"]
+    if rest.marks.get("changed raised"):
+        return bad("changed raised an exception")
+    count = len(rest.changes)
+    text = f"{count} returns in {seconds(rest.marks.get('watched', 0.0))} without a change"
+    return bad(text) if count > _IDLE_RETURNS else good(text)
+
+
+_IDLE_RETURNS = 5  # the first call may return for something from before
+
+
+def changed_reports(evidence: Evidence) -> Seen:
+    """`changed` returns soon after the pilot has moved."""
+    if "changed" not in evidence.abilities:
+        return untried("no changed()")
+    moved = evidence.exercises.get("pilot")
+    if moved is None:
+        return untried("needs a rig that moves the pilot")
+    at = moved.marks["moved"]
+    showing = next((sample.at for sample in moved.between(at) if _pilot(sample) is ControlPilot.C), None)
+    if showing is None:
+        return untried("no snapshot showed the control pilot C")
+    returned = next((moment for moment in moved.changes if moment >= at), math.inf)
+    text = f"returned {seconds(returned - showing)} after the snapshot showed C"
+    if math.isinf(returned):
+        return bad("the snapshot showed C, changed did not return")
+    if returned - showing > evidence.owed.change:
+        return bad(text)
+    return good(f"returned {seconds(max(0.0, returned - at))} after the pilot moved")
+
+
+def _pilot(sample: Sample) -> ControlPilot | None:
+    return None if sample.snapshot is None else sample.snapshot.control_pilot
