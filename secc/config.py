@@ -247,6 +247,9 @@ class TimingConfig:
     minimum_pace: float = 0.0
     """A response leaves this long after its request at the earliest, except CurrentDemandRes. Some cars fail
     when answers come too fast: 0.1 is usual in the field."""
+    renegotiate_after: float = 60.0
+    """From an offer until the EV is asked at the earliest to renegotiate because more has become possible:
+    `energy.renegotiate_above`."""
     pause: float = 86_400.0
     """How long a paused session may be continued; our bound."""
     backend_call: float = 50.0
@@ -276,6 +279,7 @@ _DURATION_LIMITS = {
     "voltage": 4.0,
     "voltage_reading": 1.0,
     "pause": 604_800.0,
+    "renegotiate_after": 86_400.0,
 }
 
 
@@ -360,6 +364,10 @@ class EnergyConfig:
     """Used when a DC mode is offered."""
     ask_backend_for_schedules: bool = False
     """True: the back end is asked for schedules; False: the outlet's own limit is offered at once."""
+    renegotiate_above: float | None = 1.25
+    """ISO 15118-2: when load management or the outlet's momentary limits have cut what was offered, and now
+    allow at least this many times as much, the EV is asked to renegotiate; it may decline. None: never. A
+    limit that falls below the offer needs no setting: it acts at once, and in AC the EV is asked as well."""
     meter_info: bool = True
     """Send MeterInfo in the charge loop when the controller has a reading. The sources differ on whether it
     is allowed with external payment [V2G2-666] [V2G2-902]."""
@@ -370,6 +378,8 @@ class EnergyConfig:
         check(1 <= len(self.modes) <= 6, "energy.modes", "1 to 6 modes")
         check(len(set(self.modes)) == len(self.modes), "energy.modes", "each mode once")
         check_duration(self.meter_age, "energy.meter_age", at_most=86_400.0)
+        if self.renegotiate_above is not None:
+            check_range(self.renegotiate_above, "energy.renegotiate_above", 1.0, 100.0)
 
     @property
     def offers_dc(self) -> bool:

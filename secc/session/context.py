@@ -24,6 +24,7 @@ from secc.session.events import (
     SchedulesOffered,
     Ticket,
 )
+from secc.session.service_events import ChosenService
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -112,8 +113,11 @@ class ChargeParameters:
     mode: EnergyMode
     limits: EvLimits
     departure: int | None
+    """Seconds from the request on."""
     max_steps: int
     energy: Fraction | None
+    departure_at: float | None = None
+    """The same in monotonic seconds."""
 
     @property
     def phases(self) -> int:
@@ -194,7 +198,11 @@ class Agreed:
     evcc_id: bytes | None = None
     joined: PausedSession | None = None
     """The paused session that this one continues, until its schedule has been offered again."""
+    continues: PausedSession | None = None
+    """The same, to the end: its payment option, mode and services are those of this session [V2G2-741]."""
     payment: Payment | None = None
+    services_chosen: tuple[ChosenService, ...] = ()
+    """Besides charging, the certificate service among them."""
     grant: Grant | None = None
     parameters: ChargeParameters | None = None
     schedule_question: ScheduleQuestion | None = None
@@ -215,6 +223,8 @@ class Agreed:
     interrupted: bool = False
     """The output was switched off in the middle; only a new start can switch it on."""
     renegotiation_wanted: bool = False
+    offer_outdated: bool = False
+    """What was offered is no longer what can be had; looked at in each round of the charge loop."""
     external_limit: float | None = None
     reading: MeterReading | None = None
     """The last one that could be believed [INV-33]."""
@@ -230,7 +240,14 @@ class Agreed:
         """The agreed mode is DC; before there is one: the outlet is DC."""
         if self.parameters is not None:
             return self.parameters.mode.is_dc
-        return self.config.energy.offers_dc
+        return any(mode.is_dc for mode in self.modes)
+
+    @property
+    def modes(self) -> tuple[EnergyMode, ...]:
+        """The energy transfer modes on offer: those of the outlet; in a continued session the one that was in
+        use [V2G2-741]."""
+        modes, before = self.config.energy.modes, self.continues
+        return tuple(mode for mode in modes if before is None or before.mode in (None, mode)) or modes
 
     @property
     def granted(self) -> bool:
@@ -243,7 +260,9 @@ class Agreed:
         while the clock is set, as nothing can be said about certificates without it."""
         terms = self.contracts
         contract = self.tls and terms is not None and self.utc >= terms.policy.chain.earliest
-        return tuple(o for o in self.config.service.payment_options if o is not Payment.CONTRACT or contract)
+        options, before = self.config.service.payment_options, self.continues
+        paid = options if before is None or before.payment is None else (before.payment,)  # [V2G2-741]
+        return tuple(o for o in options if o in paid and (o is not Payment.CONTRACT or contract))
 
     @property
     def utc(self) -> datetime.datetime:

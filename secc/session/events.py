@@ -13,12 +13,12 @@ import dataclasses
 import enum
 import itertools
 
-from secc.config import EnergyMode
+from secc.config import EnergyMode, Payment
 from secc.messages.iso2 import SalesTariff
 from secc.messages.xmldsig import Signature
 from secc.session.contract_events import ContractInput, ContractOutput
 from secc.session.dialect import Code, Message
-from secc.session.service_events import ServicesChosen
+from secc.session.service_events import ChosenService, ServicesChosen
 from secc.session.ticket import Ticket as Ticket
 
 
@@ -238,6 +238,8 @@ class Offer:
     """Monotonic seconds; the schedules count from here [V2G2-328]."""
     schedule_id: int
     """The EV's choice, or the default one until it has chosen [V2G2-297]."""
+    held: float | None = None
+    """W to which the limits of that moment have cut the schedules; None: nothing was cut."""
 
     @property
     def followed(self) -> PowerSchedule:
@@ -253,6 +255,14 @@ class PausedSession:
     """The schedule that was followed; None when the EV paused before there was one."""
     emaid: str = ""
     """Normal form of the contract that paid; the one who continues has to show the same [V2G2-754]."""
+    payment: Payment | None = None
+    """The payment option in use: the only one that is offered again. None when none was chosen."""
+    mode: EnergyMode | None = None
+    """The energy transfer mode in use, likewise."""
+    services: tuple[ChosenService, ...] = ()
+    """The services chosen besides charging, with their parameter sets, likewise once there was a choice."""
+    departure_at: float | None = None
+    """Monotonic seconds of the departure that the EV has told; None when it told none."""
 
 
 # --- inputs ------------------------------------------------------------------------------------------------

@@ -68,6 +68,18 @@ def hardware_power(session: Session, dc: bool) -> Fraction:
     return decimal(ac.nominal_voltage) * decimal(ac.max_current) * phases(session)
 
 
+def offerable(session: Session, *, dc: bool) -> Fraction:
+    """W that can be offered now: what the outlet has, its momentary limits, load management."""
+    watts = least(
+        hardware_power(session, dc), _momentary(session.evse.max_power), _momentary(session.external_limit)
+    )
+    if dc:
+        return watts
+    by_current = _momentary(session.evse.max_current)
+    volts = decimal(session.config.energy.ac.nominal_voltage)
+    return watts if by_current is None else least(watts, by_current * volts * phases(session))
+
+
 def phases(session: Session) -> int:
     """Phases in use, AC."""
     return session.parameters.phases if session.parameters is not None else 1

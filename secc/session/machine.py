@@ -159,7 +159,7 @@ class Session(Agreed):
         """
         paused = self._paused if self.dialect.joins else None
         if paused is not None and self.received_id == paused.session_id:
-            self.session_id, self.joined = paused.session_id, paused
+            self.session_id, self.joined, self.continues = paused.session_id, paused, paused
             return True
         if self.session_id == self.received_id:
             self.session_id = self.new_id(avoid=self.received_id)
@@ -316,7 +316,16 @@ class Session(Agreed):
 
     def _paused_session(self) -> PausedSession:
         emaid = "" if self.pnc.payer is None else self.pnc.payer.contract.emaid.normal
-        return PausedSession(self.session_id, self.offer, emaid)
+        before, now = self.continues, self.parameters
+        return PausedSession(
+            self.session_id,
+            self.offer,
+            emaid,
+            payment=self.payment,
+            mode=now.mode if now is not None else None if before is None else before.mode,
+            services=self.services_chosen,
+            departure_at=None if now is None else now.departure_at,
+        )
 
     # --- requests -----------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ The handlers are in `secc.session.handlers.services`.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from secc.config import Payment
@@ -36,7 +37,7 @@ def discovery(
             service_category=ServiceCategory.EV_CHARGING,
             free_service=config.service.free,
             supported_energy_transfer_mode=iso2.SupportedEnergyTransferMode(
-                energy_transfer_mode=tuple(iso2.EnergyTransferMode(mode) for mode in config.energy.modes)
+                energy_transfer_mode=tuple(iso2.EnergyTransferMode(mode) for mode in session.modes)
             ),
         ),
         service_list=iso2.ServiceList(service=others) if others else None,
@@ -69,17 +70,36 @@ def takes(session: Session, service_id: int, parameter_set: int | None) -> bool:
 
 
 def value_added(session: Session) -> dict[int, ValueAddedService]:
-    """What the integrator offers on this connection, by ServiceID [V2G2-422]."""
+    """What the integrator offers on this connection, by ServiceID [V2G2-422]; in a continued session as far
+    as it was chosen before the pause [V2G2-741]."""
     services = (*session.config.service.value_added, *session.services)
-    return {service.id: service for service in services if session.tls or not service.needs_tls}
+    offered = {service.id: service for service in services if session.tls or not service.needs_tls}
+    before = session.continues
+    if before is None or before.payment is None:
+        return offered
+    chosen = {one.service_id: one.parameter_set for one in before.services}
+    return {number: _only(one, chosen[number]) for number, one in offered.items() if number in chosen}
+
+
+def _only(service: ValueAddedService, chosen: int | None) -> ValueAddedService:
+    """The service with the parameter set that was chosen, where one was named."""
+    if chosen is None:
+        return service
+    sets = tuple(one for one in service.parameter_sets if one.id == chosen)
+    return dataclasses.replace(service, parameter_sets=sets)
 
 
 def certificate_sets(session: Session) -> dict[int, Action]:
     """Parameter sets of the certificate service, empty where it is not offered [V2G2-428].
 
-    Over TLS only, together with contracts, and as far as a back end provides it [V2G2-632] [V2G2-634].
+    Over TLS only, together with contracts, and as far as a back end provides it [V2G2-632] [V2G2-634]; in a
+    continued session as far as it was chosen before the pause [V2G2-741].
     """
     if Payment.CONTRACT not in session.payment_options or session.contracts is None:
+        return {}
+    before = session.continues
+    chosen = () if before is None else tuple(one.service_id for one in before.services)
+    if before is not None and before.payment is not None and CERTIFICATE_SERVICE not in chosen:
         return {}
     config = session.config.pnc
     wanted = {1: config.certificate_service, 2: config.certificate_service and config.certificate_update}

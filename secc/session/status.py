@@ -102,7 +102,7 @@ def _notification(session: Session) -> tuple[int, EVSENotification]:
         return min(max(0, math.ceil(session.stop.due - session.now)), 65535), EVSENotification.STOP_CHARGING
     if session.interrupted:
         return 0, EVSENotification.STOP_CHARGING
-    if session.renegotiation_wanted:
+    if session.renegotiation_wanted or session.offer_outdated:
         return 0, EVSENotification.RE_NEGOTIATION
     return 0, EVSENotification.NONE
 

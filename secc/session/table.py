@@ -161,7 +161,7 @@ RULES: tuple[On, ...] = (
     On(S.WAIT_DEMAND,            PowerDeliveryReq,            dc.power_off,                             {S.WAIT_STOP_DC, S.WAIT_CHARGE_PARAMETERS},                          "V2G2-593 V2G2-812 V2G2-813"),
     On(S.WAIT_STOP_DC,           WeldingDetectionReq,         dc.welding_detection,                     {S.AWAITING_PILOT_B, S.WAIT_WELDING},                                "V2G2-596 V2G2-601 V2G2-919"),
     On(S.WAIT_STOP_DC,           SessionStopReq,              ending.session_stop_dc,                   {S.AWAITING_PILOT_B, S.ENDED},                                       "V2G2-570 V2G2-601 V2G2-919"),
-    On(S.WAIT_STOP_DC,           ChargeParameterDiscoveryReq, parameters.charge_parameter_discovery,    {S.WAIT_CHARGE_PARAMETERS, S.WAIT_POWER_ON_AC, S.WAIT_CABLE_CHECK},  "V2G2-601"),
+    On(S.WAIT_STOP_DC,           ChargeParameterDiscoveryReq, parameters.charge_parameter_discovery,    {S.WAIT_CHARGE_PARAMETERS, S.WAIT_CABLE_CHECK},                      "V2G2-601"),
     On(S.AWAITING_PILOT_B,       PilotChanged,                dc.pilot_b_seen,                          {S.AWAITING_PILOT_B, S.WAIT_WELDING, S.ENDED},                       "V2G2-920 V2G2-921"),
     On(S.AWAITING_PILOT_B,       Timer.PILOT,                 ending.pilot_not_seen,                    set(),                                                               "V2G2-922"),
     On(S.WAIT_WELDING,           WeldingDetectionReq,         dc.welding_detection,                     {S.WAIT_WELDING, S.AWAITING_PILOT_B},                                "V2G2-597"),

@@ -64,6 +64,7 @@ ROWS = {
     "lease": Row("", "the outlet switches itself off"),
     "lease_renewal": Row("", "the lease is renewed, the limits are applied anew"),
     "minimum_pace": Row("", "the response leaves"),
+    "renegotiate_after": Row("", "EVSENotification ReNegotiation, if it is worth it"),
     "pause": Row("", "the paused session is forgotten"),
     "backend_call": Row("", "the answer counts as none"),
     "controller_call": Row("", "a fault: output off"),

@@ -109,10 +109,9 @@ def charge_parameter_discovery(session: Session, request: din.ChargeParameterDis
 def _accepted(session: Session, request: din.ChargeParameterDiscoveryReq) -> ChargeParameters:
     """The request as numbers, or a refusal."""
     wanted = EnergyMode(request.ev_requested_energy_transfer_type.value)
-    if wanted not in session.config.energy.modes or not wanted.is_dc:
-        raise Refused(
-            ResponseCode.FAILED_WRONG_ENERGY_TRANSFER_TYPE, f"{wanted.value} is not offered [V2G-DC-397]"
-        )
+    parameters.check_mode(session, wanted, ResponseCode.FAILED_WRONG_ENERGY_TRANSFER_TYPE)
+    if not wanted.is_dc:
+        raise Refused(ResponseCode.FAILED_WRONG_ENERGY_TRANSFER_TYPE, "DIN SPEC 70121 is DC only")
     ev = request.ev_charge_parameter
     if not isinstance(ev, din.DCEVChargeParameter):
         raise Refused(ResponseCode.FAILED_WRONG_CHARGE_PARAMETER, "AC parameters [V2G-DC-398]")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from secc.config import Payment
 from secc.messages import iso2
 from secc.messages.iso2 import ChargeProgress, ResponseCode, UnitSymbol
 from secc.session import limits, quantities, status
 from secc.session.context import Purpose
 from secc.session.events import CloseContactor, ContactorReported, EvseFault, NoticeKind
-from secc.session.handlers import contract, ending, receipts
+from secc.session.handlers import contract, ending, parameters, receipts
 from secc.session.handlers.profile import chosen_offer
 from secc.session.refusals import Refused
 from secc.session.states import State, Timer
@@ -99,6 +100,8 @@ def charging_status(session: Session, _: iso2.ChargingStatusReq) -> State:
     ending.check_fault(session)
     ending.check_stop(session)
     contract.check_allowance(session)
+    parameters.watch_offer(session)
+    external = session.payment is Payment.EXTERNAL  # with a contract PMax is all that binds
     meter_info = status.meter_info(session)
     receipt = receipts.ask(session, meter_info)
     session.answer(
@@ -106,7 +109,9 @@ def charging_status(session: Session, _: iso2.ChargingStatusReq) -> State:
             response_code=ResponseCode.OK,
             evse_id=session.config.evse_id,
             sa_schedule_tuple_id=session.schedule_id,
-            evse_max_current=quantities.limit(limits.ac_current(session), UnitSymbol.A),  # [V2G2-844]
+            evse_max_current=(
+                quantities.limit(limits.ac_current(session), UnitSymbol.A) if external else None  # [V2G2-844]
+            ),
             meter_info=meter_info,
             receipt_required=receipt,
             ac_evse_status=status.ac_status(session),
@@ -122,7 +127,7 @@ def power_off(session: Session, request: iso2.PowerDeliveryReq) -> State:
     if request.charge_progress is ChargeProgress.START:
         raise Refused(ResponseCode.FAILED, "charging has started already [V2G2-812]")
     ending.check_fault(session)
-    session.renegotiation_wanted = False
+    session.renegotiation_wanted = session.offer_outdated = False
     session.answer(
         iso2.PowerDeliveryRes(response_code=ResponseCode.OK, evse_status=status.ac_status(session))
     )
@@ -137,6 +142,11 @@ def change_of_mind(session: Session, request: iso2.PowerDeliveryReq) -> State:
 
 
 def _close(session: Session) -> State:
+    energy, voltage = session.config.energy, session.evse.present_voltage
+    if energy.offers_dc and session.energised is None and abs(voltage) >= energy.dc.safe_voltage:
+        raise Refused(
+            ResponseCode.FAILED_POWER_DELIVERY_NOT_APPLIED, f"{voltage:g} V at the DC output [V2G2-480]"
+        )
     session.contactor_ticket = session.ticket()
     session.energise(Purpose.AC)
     session.emit(CloseContactor(session.contactor_ticket))

@@ -107,6 +107,7 @@ def current_demand(session: Session, request: iso2.CurrentDemandReq) -> State:
     ending.check_fault(session)
     ending.check_stop(session)
     contract.check_allowance(session)
+    parameters.watch_offer(session)
     point = dc_power.follow(session, request)
     meter_info = status.meter_info(session)
     receipt = receipts.ask(session, meter_info)
@@ -135,7 +136,7 @@ def discovery_after_receipt(session: Session, request: iso2.ChargeParameterDisco
     """A renegotiation without PowerDeliveryReq; the output goes off first [V2G2-797] [INV-06]."""
     ending.check_fault(session)
     session.off()
-    session.renegotiation_wanted = False
+    session.renegotiation_wanted = session.offer_outdated = False
     return parameters.charge_parameter_discovery(session, request)
 
 
@@ -147,7 +148,7 @@ def power_off(session: Session, request: iso2.PowerDeliveryReq) -> State:
         raise Refused(ResponseCode.FAILED, "charging has started already [V2G2-812]")
     ending.check_fault(session)
     session.off()
-    session.renegotiation_wanted = False
+    session.renegotiation_wanted = session.offer_outdated = False
     session.answer(
         iso2.PowerDeliveryRes(response_code=ResponseCode.OK, evse_status=status.dc_status(session))
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from secc.config import Payment
 from secc.messages import iso2
 from secc.messages.iso2 import EVSEProcessing, ResponseCode
+from secc.service_settings import CERTIFICATE_SERVICE
 from secc.session.context import Grant
 from secc.session.events import AuthorizationDecided, Authorize, NoticeKind
 from secc.session.handlers import ending, services
@@ -27,7 +28,9 @@ def payment_service_selection(session: Session, request: iso2.PaymentServiceSele
         raise Refused(
             ResponseCode.FAILED_PAYMENT_SELECTION_INVALID, f"{option} is not offered [V2G2-465] [V2G2-135]"
         )
-    added = services.chosen(session, request.selected_service_list.selected_service)
+    chosen = services.chosen(session, request.selected_service_list.selected_service)
+    session.services_chosen = chosen
+    added = tuple(one for one in chosen if one.service_id != CERTIFICATE_SERVICE)
     if added:
         session.emit(ServicesChosen(added))
     session.payment = Payment(request.selected_payment_option.value)

@@ -11,6 +11,7 @@ from secc.messages import din, iso2
 from secc.messages.iso2 import EVSEProcessing, ResponseCode, UnitSymbol
 from secc.session import limits, quantities, status
 from secc.session.context import ChargeParameters, EvLimits, ScheduleQuestion
+from secc.session.dialect import Code
 from secc.session.events import (
     AskSchedules,
     EnergyNeed,
@@ -36,10 +37,8 @@ def charge_parameter_discovery(session: Session, request: iso2.ChargeParameterDi
     """Check what the EV says, then offer schedules: at once, or Ongoing until the back end has them."""
     session.check_budget(Timer.CHARGE_PARAMETERS)
     parameters = _accepted(session, request)
-    if parameters.mode.is_dc and session.energised is not None:
-        raise Refused(ResponseCode.FAILED_WRONG_ENERGY_TRANSFER_MODE, "AC is energised: no change to DC")
     session.parameters = parameters
-    session.renegotiation_wanted = False
+    session.renegotiation_wanted = session.offer_outdated = False
     schedules = offered(session, parameters)
     if schedules is None:
         _answer(session, EVSEProcessing.ONGOING, None)
@@ -61,9 +60,13 @@ def offered(session: Session, parameters: ChargeParameters) -> ScheduleOffer | N
         return None
     answer = None if question is None or question.answer is None else question.answer.offer
     offer = answer if resumed is None else tariffs.completed(resumed, answer)
-    schedules = own_offer(session, parameters) if offer is None else _fitting(offer, parameters)
+    wished = own_offer(session, parameters) if offer is None else _fitting(offer, parameters)
+    schedules, held = _within_limits(session, wished, dc=parameters.mode.is_dc)
+    before = None if resumed is None or session.joined is None else session.joined.offer
+    if held is None and before is not None:
+        held = before.held
     session.joined = session.schedule_question = None
-    session.latest_offer = Offer(schedules, session.now, schedules.schedules[0].schedule_id)
+    session.latest_offer = Offer(schedules, session.now, schedules.schedules[0].schedule_id, held)
     if session.energised is None:  # while AC is renegotiated the old schedule stays in force up to the start
         session.offer = session.latest_offer
     return schedules
@@ -77,6 +80,48 @@ def schedules_offered(session: Session, event: SchedulesOffered) -> Stage:
     else:
         session.schedule_question = ScheduleQuestion(event.ticket, event)
     return session.state
+
+
+def _within_limits(session: Session, offer: ScheduleOffer, *, dc: bool) -> tuple[ScheduleOffer, float | None]:
+    """The offer with no PMax above what the limits in force allow now [INV-08], and these W where they cut
+    something that the outlet itself could deliver."""
+    most = quantities.milli(limits.offerable(session, dc=dc))
+    if all(step.max_power <= most for one in offer.schedules for step in one.steps):
+        return offer, None
+    cut = tuple(
+        dataclasses.replace(
+            one, steps=tuple(PowerStep(step.start, min(step.max_power, most)) for step in one.steps)
+        )
+        for one in offer.schedules
+    )
+    held = most if decimal(most) < limits.hardware_power(session, dc) else None
+    return dataclasses.replace(offer, schedules=cut), held
+
+
+def watch_offer(session: Session) -> None:
+    """In the charge loop: whether what was offered is still what can be had. If not, the EV is asked to
+    renegotiate; it may decline [V2G2-680].
+
+    AC: a limit below the PMax in force, at once: with a contract nothing else tells it [V2G2-844]. In DC each
+    response says the limits, and the set-point keeps them. More than was offered, where the limits of that
+    moment had cut it: after a while, and when it is worth the interruption.
+    """
+    offer, scheduled, energy = session.offer, limits.scheduled_power(session), session.config.energy
+    if offer is None or scheduled is None:
+        return
+    dc = session.is_dc
+    possible = limits.offerable(session, dc=dc)
+    if possible < scheduled:
+        session.offer_outdated = not dc
+        return
+    ratio, held = energy.renegotiate_above, offer.held
+    session.offer_outdated = (
+        held is not None
+        and ratio is not None
+        and possible > decimal(held)
+        and possible >= decimal(held) * decimal(ratio)
+        and session.now >= offer.offered_at + session.config.timing.renegotiate_after
+    )
 
 
 def renegotiation_requested(session: Session, _: RenegotiationRequested) -> None:
@@ -95,10 +140,7 @@ def power_limited(session: Session, event: PowerLimited) -> None:
 def _accepted(session: Session, request: iso2.ChargeParameterDiscoveryReq) -> ChargeParameters:
     """The request as numbers, or a refusal [V2G2-476] [V2G2-477]."""
     mode = EnergyMode(request.requested_energy_transfer_mode.value)
-    if mode not in session.config.energy.modes:
-        raise Refused(
-            ResponseCode.FAILED_WRONG_ENERGY_TRANSFER_MODE, f"{mode.value} is not offered [V2G2-476]"
-        )
+    check_mode(session, mode, ResponseCode.FAILED_WRONG_ENERGY_TRANSFER_MODE)
     ev = request.ev_charge_parameter
     if isinstance(ev, iso2.DCEVChargeParameter) is not mode.is_dc:
         raise _wrong(f"{type(ev).__name__} with {mode.value}")
@@ -109,13 +151,37 @@ def _accepted(session: Session, request: iso2.ChargeParameterDiscoveryReq) -> Ch
             ev_limits, energy = _ac(session, ev)
     except WrongUnit as error:
         raise _wrong(str(error)) from error
+    departure = _departure(session, ev.departure_time)
     return ChargeParameters(
         mode=mode,
         limits=ev_limits,
-        departure=ev.departure_time,
+        departure=departure,
         max_steps=max(1, request.max_entries_sa_schedule_tuple or 1024),
         energy=energy,
+        departure_at=None if departure is None else session.now + departure,
     )
+
+
+def check_mode(session: Session, mode: EnergyMode, code: Code) -> None:
+    """Refuse a mode that is not on offer, and any other than the one that was accepted first.
+
+    Outlet, cable and contactors are made for one kind of energy; the phases stay too, as the limit per phase
+    follows from them. So a renegotiation and a continued session keep the mode [V2G2-741].
+    """
+    before = session.parameters
+    if mode not in session.modes:
+        raise Refused(code, f"{mode.value} is not offered [V2G2-476] [V2G-DC-397]")
+    if before is not None and mode is not before.mode:
+        raise Refused(code, f"{mode.value}, in a session that has {before.mode.value} [V2G2-476]")
+
+
+def _departure(session: Session, told: int | None) -> int | None:
+    """DepartureTime; after a pause no later than before it, less the time gone by [V2G2-741] [V2G2-742]."""
+    before = None if session.continues is None else session.continues.departure_at
+    left = None if before is None else int(before - session.now)
+    if left is None or left <= 0:  # what has passed binds nobody
+        return told
+    return left if told is None else min(told, left)
 
 
 def dc_limits(

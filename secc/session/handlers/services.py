@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from secc.config import Payment
 from secc.messages import iso2
 from secc.messages.iso2 import ResponseCode
-from secc.service_settings import CERTIFICATE_SERVICE, CHARGE_SERVICE
+from secc.service_settings import CHARGE_SERVICE
 from secc.session import services
 from secc.session.events import NoticeKind
 from secc.session.refusals import Refused
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 
 def service_discovery(session: Session, request: iso2.ServiceDiscoveryReq) -> State:
     """Say what is on offer. Scope and category are filters for what is not charging."""
-    hidden = set(session.config.service.payment_options) - set(session.payment_options)
+    before = session.continues
+    wanted = before is None or before.payment in (None, Payment.CONTRACT)
+    hidden = wanted and Payment.CONTRACT in session.config.service.payment_options
+    hidden = hidden and Payment.CONTRACT not in session.payment_options
     if hidden and session.tls and session.contracts is not None:  # certificates cannot be judged without it
         session.notice(NoticeKind.IGNORED, "Contract is not offered: the clock is not set")
     if not session.payment_options:
@@ -45,7 +49,7 @@ def service_detail(session: Session, request: iso2.ServiceDetailReq) -> State:
 
 
 def chosen(session: Session, selected: tuple[iso2.SelectedService, ...]) -> tuple[ChosenService, ...]:
-    """The value-added services among the selected ones, each once [V2G2-432] [V2G2-433].
+    """The services among the selected ones besides charging, each once [V2G2-432] [V2G2-433].
 
     Refuses what was not offered, and a selection without charging, which wins [V2G2-467] [V2G2-804].
     """
@@ -60,5 +64,5 @@ def chosen(session: Session, selected: tuple[iso2.SelectedService, ...]) -> tupl
                 f"service {service.service_id}, parameter set {service.parameter_set_id} is not offered "
                 "[V2G2-467]",
             )
-    added = [s for s in selected if s.service_id not in (CHARGE_SERVICE, CERTIFICATE_SERVICE)]
-    return tuple(dict.fromkeys(ChosenService(s.service_id, s.parameter_set_id) for s in added))
+    others = [s for s in selected if s.service_id != CHARGE_SERVICE]
+    return tuple(dict.fromkeys(ChosenService(s.service_id, s.parameter_set_id) for s in others))
