@@ -22,6 +22,10 @@ class CompatConfig:
     zero_power_limit: bool = True
     """EVMaximumPowerLimit of 0 W means that the EV does not say; a recorded MG4 sends it with every message
     and charges. Its limits of voltage and current hold all the same."""
+    impossible_profile: bool = True
+    """DC: a negative power or a number of phases other than 1 to 3 in a ChargingProfile means that the EV
+    does not say; a recorded car plans with 16 bits that overflow (-2413.6 W) and 4 phases. PMax and every
+    limit hold all the same."""
     contract_country: bool = True
     """Accept a country in the subject of a contract certificate: ruled out, and conformance tests want it
     refused, but issuers write it."""
@@ -35,6 +39,7 @@ class CompatConfig:
             early_power_off=False,
             stop_after_start=False,
             ev_not_ready=False,
+            impossible_profile=False,
             stray_signature_attributes=False,
             zero_power_limit=False,
         )

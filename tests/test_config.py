@@ -125,6 +125,7 @@ def test_strict_mode_has_no_leniency() -> None:
         early_power_off=False,
         stop_after_start=False,
         ev_not_ready=False,
+        impossible_profile=False,
         stray_signature_attributes=False,
         zero_power_limit=False,
     )

@@ -193,6 +193,7 @@ class Agreed:
     evse: EvseSnapshot
     tls: bool
     contracts: ContractTerms | None
+    pnc: ContractSide
     received_id: bytes = b""
     """SessionID of the last request."""
     evcc_id: bytes | None = None

@@ -19,7 +19,7 @@ from secc.messages.iso2 import ResponseCode
 from secc.messages.xmldsig import Signature
 from secc.pki.vehicle import VehicleIdentity
 from secc.service_settings import ValueAddedService
-from secc.session import limits, metering, quantities, table
+from secc.session import limits, metering, pause, quantities, table
 from secc.session.context import (
     Agreed,
     ContractSide,
@@ -308,24 +308,11 @@ class Session(Agreed):
                 fault_detail="" if self._blocked else self.fault_detail,
                 meter=self.reading,
                 energy=metering.energy(self),
-                paused=self._paused_session() if reason is EndReason.PAUSED else None,
+                paused=pause.kept(self, self.session_id) if reason is EndReason.PAUSED else None,
             )
         )
         self.state = self.dialect.end
         self._timers.clear()
-
-    def _paused_session(self) -> PausedSession:
-        emaid = "" if self.pnc.payer is None else self.pnc.payer.contract.emaid.normal
-        before, now = self.continues, self.parameters
-        return PausedSession(
-            self.session_id,
-            self.offer,
-            emaid,
-            payment=self.payment,
-            mode=now.mode if now is not None else None if before is None else before.mode,
-            services=self.services_chosen,
-            departure_at=None if now is None else now.departure_at,
-        )
 
     # --- requests -----------------------------------------------------------------------------------------
 

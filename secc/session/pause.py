@@ -1,6 +1,35 @@
 """What outlives a session: the one that the EV has paused and may continue."""
 
+import dataclasses
+
+from secc.session.context import Agreed
 from secc.session.events import ControlPilot, EndSession, EvseSnapshot, PausedSession
+
+
+def kept(agreed: Agreed, session_id: bytes) -> PausedSession:
+    """What a next session needs to continue this one [V2G2-741]; what was not reached in it stays as it was
+    before an earlier pause."""
+    before, parameters, payer = agreed.continues, agreed.parameters, agreed.pnc.payer
+    this = PausedSession(
+        session_id,
+        agreed.offer,
+        "" if payer is None else payer.contract.emaid.normal,
+        payment=agreed.payment,
+        mode=None if parameters is None else parameters.mode,
+        services=agreed.services_chosen,
+        departure_at=None if parameters is None else parameters.departure_at,
+    )
+    if before is None:
+        return this
+    return dataclasses.replace(
+        this,
+        offer=this.offer or before.offer,
+        emaid=this.emaid or before.emaid,
+        payment=this.payment or before.payment,
+        mode=this.mode or before.mode,
+        services=this.services if this.payment is not None else before.services,
+        departure_at=before.departure_at if parameters is None else this.departure_at,
+    )
 
 
 class PauseMemory:

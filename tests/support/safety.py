@@ -33,6 +33,7 @@ from secc.session.events import (
     IsolationLevel,
     OpenContactor,
     Output,
+    PowerLimited,
     Received,
     RenewLease,
     Send,
@@ -76,6 +77,8 @@ class SafetyOracle:
         self.test_level: IsolationLevel | None = None
         self.output_on = False  # contactor commanded closed, voltage commanded, or isolation test running
         self.leased_until = 0.0
+        self.mode: iso2.EnergyTransferMode | None = None
+        self.external: float | None = None
         self.finally_off = False  # off after a stop or a withdrawal: nothing in this session may undo it
         self.started = False  # PowerDelivery(Start) accepted, Stop or Renegotiate not yet received
         self.ev: iso2.DCEVChargeParameter | None = None
@@ -139,6 +142,8 @@ class SafetyOracle:
                 self.close_confirmed = closed
             case CableCheckReported(ticket, level) if ticket == self.test_ticket:
                 self.test_level = self.test_level or level
+            case PowerLimited(watts):
+                self.external = watts
             case StopRequested():
                 self.stopped = True
             case _:
@@ -171,6 +176,10 @@ class SafetyOracle:
             case CloseContactor(ticket):
                 start = isinstance(self.owed, PowerDeliveryReq)
                 require(start, "INV-01", f"close while answering {type(self.owed).__name__}")
+                require(self.ev is None, "INV-01", "close in a session that has agreed on DC")
+                volts = self.evse.present_voltage if self.config.energy.offers_dc else 0.0
+                live = volts >= self.config.energy.dc.safe_voltage
+                require(self.output_on or not live, "INV-01", f"close onto {volts} V")
                 assert isinstance(self.owed, PowerDeliveryReq)
                 require(self.owed.charge_progress is ChargeProgress.START, "INV-01", "close without Start")
                 require(self.owed.sa_schedule_tuple_id in self.offered_ids, "INV-01", "schedule not offered")
@@ -316,8 +325,15 @@ class SafetyOracle:
             case iso2.CableCheckRes(evse_processing=EVSEProcessing.FINISHED):
                 sound = self.test_level in (IsolationLevel.VALID, IsolationLevel.WARNING)
                 require(sound, "INV-06", f"Finished with {self.test_level}")
+            case iso2.ChargingStatusRes():
+                contract = self.payment is iso2.PaymentOption.CONTRACT
+                require((body.evse_max_current is None) is contract, "INV-08", "EVSEMaxCurrent")
             case iso2.ChargeParameterDiscoveryRes(sa_schedules=iso2.SAScheduleList() as offer):
                 assert isinstance(request, iso2.ChargeParameterDiscoveryReq)
+                mode = request.requested_energy_transfer_mode
+                require(self.mode in (None, mode), "INV-01", f"{self.mode} became {mode}")
+                self.mode = mode
+                self._check_offer(offer)
                 self.offered_at = self.now
                 self.offers = {
                     entry.sa_schedule_tuple_id: [
@@ -339,6 +355,15 @@ class SafetyOracle:
                 pass
         if isinstance(request, ChargingStatusReq):
             require(self.evse.fault is None, "INV-03", "charging goes on with a fault")
+
+    def _check_offer(self, offer: iso2.SAScheduleList) -> None:
+        """Nothing is offered that the limits in force do not allow [INV-08]."""
+        steps = [step for one in offer.sa_schedule_tuple for step in one.p_max_schedule.p_max_schedule_entry]
+        most = max(value(step.p_max) for step in steps)
+        for limit in (self.external, self.evse.max_power):
+            if limit is not None and most < _UNTOLD:
+                allowed = exact(limit) if 0 < limit < float("inf") else Fraction(0)
+                require(most <= allowed, "INV-08", f"PMax {float(most)}, limit {limit}")
 
     def _check_overtaken(self, status: iso2.ACEVSEStatus | iso2.DCEVSEStatus | None) -> None:
         """A start that a stop has overtaken is taken and not applied; DIN says so in words not seen here."""
@@ -369,6 +394,7 @@ class SafetyOracle:
             require(not self.output_on, "INV-03", "Stop answered with energy at the output")
 
 
+_UNTOLD = 32_767_000  # W, what a DIN schedule that says nothing is translated to
 _BEFORE_THE_REQUEST = (
     EndReason.LEASE_LAPSED,
     EndReason.SEQUENCE_TIMEOUT,

@@ -19,7 +19,7 @@ from secc.session.din import refusals, status
 from secc.session.din.states import DinState
 from secc.session.events import ControlPilot, EndReason, Offer
 from secc.session.handlers import dc_power, ending, identification, parameters
-from secc.session.handlers.profile import lowest
+from secc.session.handlers.profile import lowest, overlooked
 from secc.session.quantities import WrongUnit
 from secc.session.refusals import Refused
 from secc.session.states import Stage, Timer
@@ -250,6 +250,9 @@ def _chosen_offer(session: Session, request: din.PowerDeliveryReq) -> Offer:
     for entry, end in zip(profile.profile_entry, [*starts[1:], schedule.end], strict=True):
         start, watts = entry.charging_profile_entry_start, entry.charging_profile_entry_max_power
         allowed = lowest(schedule, start, end) if start < schedule.end else quantities.ZERO
+        if watts < 0 and session.config.compat.impossible_profile:
+            overlooked(session)
+            watts = 0
         if start <= previous or not 0 <= watts <= allowed:
             raise Refused(
                 ResponseCode.FAILED_CHARGING_PROFILE_INVALID,

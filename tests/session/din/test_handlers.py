@@ -338,12 +338,16 @@ def test_a_schedule_that_was_not_offered_is_refused() -> None:
         (((0, 20_000), (3600, 0)), "OK"),
         (((0, 20_000), (86_400, 0)), "OK"),
         (((0, 20_000), (86_400, 1)), "FAILED_ChargingProfileInvalid"),
-        (((0, -1),), "FAILED_ChargingProfileInvalid"),
         (((60, 1000), (60, 500)), "FAILED_ChargingProfileInvalid"),
     ],
 )
 def test_a_profile_has_to_fit_the_schedule(profile: tuple[tuple[int, int], ...], expected: str) -> None:
     assert code(DinBench().at_power_on().ask(d.power(True, schedule_id=1, profile=profile))) == expected
+
+
+def test_a_negative_power_is_no_profile_in_strict_mode() -> None:
+    body = d.power(True, schedule_id=1, profile=((0, -1),))
+    assert code(DinBench(d.STRICT_DIN).at_power_on().ask(body)) == "FAILED_ChargingProfileInvalid"
 
 
 @pytest.mark.req("V2G-DC-401")
