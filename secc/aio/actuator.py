@@ -205,6 +205,7 @@ class Actuator:
                     self._heard.set()
                 return command
             self._orders.finish(good=False)
+            self._orders.bar()
             self._failed(command, f"{_name(command)}: not called, the lease has lapsed before its turn")
         return None
 
@@ -325,7 +326,7 @@ class Actuator:
     def _starved(self) -> None:
         self._forget("starved")
         if self._orders.starved(self._now()):
-            self._orders.withdraw()
+            self._orders.bar()
             self._say(ControllerFault("set_output: so slow that a lower set-point came too late [INV-08]"))
 
     # --- timers --------------------------------------------------------------------------------------------

@@ -35,6 +35,7 @@ class Orders:
         self.lease_until = -math.inf
         """Until when the driver may keep the output on, by what was passed on."""
         self._wanted_until = -math.inf
+        self._barred = False
         self._offs: list[Command] = []
         self._waiting: list[Command] = []
         self._set_point_since = 0.0  # of the one that waits
@@ -70,6 +71,11 @@ class Orders:
         if self.running is not None and not switches_off(self.running):
             self.superseded = True
 
+    def bar(self) -> None:
+        """Nothing energises before an off: the session and the outlet do not agree about what is on."""
+        self.withdraw()
+        self._barred = True
+
     def begin(self, now: float) -> Command | None:
         """The next command, in progress from now; None when there is none. Only while none is in progress."""
         if self._offs:
@@ -87,6 +93,8 @@ class Orders:
     def finish(self, *, good: bool = True) -> None:
         """The command in progress has returned, or was dropped before it was called: not `good`."""
         command, self.running = self.running, None
+        if command is not None and switches_off(command):
+            self._barred = False
         self.superseded = self.overdue = False
         self._lowering_since = None
         if isinstance(command, SetOutput):
@@ -106,7 +114,7 @@ class Orders:
 
     def lease_due(self, now: float) -> float | None:
         """Until when a lease has to be passed on now; None when nothing new may be passed on."""
-        if self.overdue or self._off_owed or self._lower_waits:
+        if self._barred or self.overdue or self._off_owed or self._lower_waits:
             return None
         until = self._wanted_until
         if self._lowering_since is not None:
