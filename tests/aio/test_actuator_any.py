@@ -304,9 +304,9 @@ _currents = itertools.count()
 @st.composite
 def steps(draw: st.DrawFn) -> list[Step]:
     made = []
-    for number in range(draw(st.integers(1, 12))):
+    for number in range(draw(st.integers(2, 12))):
         ticket = Ticket(1, number)
-        kind = draw(st.sampled_from(["set", "set", "set", "zero", "open", "close", "check", "renew"]))
+        kind = draw(st.sampled_from(["set", "set", "set", "set", "zero", "open", "close", "check", "renew"]))
         command: Command | None
         match kind:
             case "set":
@@ -324,9 +324,9 @@ def steps(draw: st.DrawFn) -> list[Step]:
                 command = None
         made.append(
             Step(
-                draw(st.sampled_from([0.0, 0.001, 0.05, 0.1, 0.2, 0.3, 0.6])),
+                draw(st.sampled_from([0.0, 0.001, 0.05, 0.1, 0.1, 0.2, 0.2, 0.3, 0.6])),
                 command,
-                lease=draw(st.integers(0, 9)) > 0,
+                lease=draw(st.integers(0, 9)) < 9,
                 stall=draw(st.sampled_from([0.0, 0.0, 0.0, 0.2, 0.6])),
             )
         )
@@ -336,9 +336,10 @@ def steps(draw: st.DrawFn) -> list[Step]:
 behaviours = st.lists(
     st.builds(
         Behaviour,
-        st.sampled_from([0.0, 0.0, 0.01, 0.07, 0.15, 0.33, 0.7, 1.3, 3.1, FOREVER]),
-        st.sampled_from(["", "", "", "", "raise", "false"]),
+        st.sampled_from([0.0, 0.01, 0.07, 0.15, 0.33, 0.45, 0.7, 0.9, 1.3, 3.1, FOREVER]),
+        st.sampled_from(["", "", "", "", "", "raise", "false"]),
     ),
+    min_size=3,
     max_size=8,
 )
 
