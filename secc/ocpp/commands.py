@@ -54,9 +54,17 @@ class Commands:
 
     # --- transactions --------------------------------------------------------------------------------------
 
+    @property
+    def may_start(self) -> bool:
+        """The CSMS may start a transaction: it has accepted the station (OCPP B02.FR.05), and none runs."""
+        backend = self.backend
+        return backend.talk.online and backend.operative and backend.transactions.open is None
+
     def stop_transaction(self, transaction: str) -> str:
-        """Accepted when it runs here."""
+        """Accepted when it runs here and the CSMS has accepted the station."""
         running = self.backend.transactions.open
+        if not self.backend.talk.online:
+            return "Rejected"
         if not transaction or running is None or running.id != transaction:
             return "Rejected"
         self.backend.stop(Trigger.REMOTE_STOP, StopReason.REMOTE, "stopped by the CSMS")

@@ -14,7 +14,7 @@ from secc.ocpp.words import ListEntry, Payload, ProfileFilter, Purpose
 def request_start(desk: Commands, body: Payload) -> Payload:
     """Somebody starts from afar: the next EV that asks may charge."""
     backend = desk.backend
-    if not backend.operative or backend.transactions.open is not None or body.get("evseId", 1) != 1:
+    if not desk.may_start or body.get("evseId", 1) != 1:
         return {"status": "Rejected"}
     profile = None
     if "chargingProfile" in body:

@@ -75,6 +75,8 @@ def added(profiles: Sequence[Profile], new: Profile, running: Running | None) ->
     if new.kind is ProfileKind.RECURRING and any(one.start is None for one in new.schedules):
         return "recurring without a start"
     if new.purpose is Purpose.TX:
+        if new.evse == 0:
+            return "a profile for a transaction belongs to an EVSE"  # OCPP K01.FR.16
         if running is None:
             return "no transaction"
         if new.transaction not in ("", running.id):

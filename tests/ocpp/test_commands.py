@@ -163,11 +163,11 @@ def profile(version: OcppVersion, limit: float, purpose: str = "TxDefaultProfile
     body = {"stackLevel": 0, "chargingProfilePurpose": purpose, "chargingProfileKind": "Relative", **more}
     if version is V201:
         return {
-            "evseId": 0,
+            "evseId": int(purpose == "TxProfile"),
             "chargingProfile": {"id": 1, **body, "chargingSchedule": [{"id": 1, **schedule}]},
         }
     return {
-        "connectorId": 0,
+        "connectorId": int(purpose == "TxProfile"),
         "csChargingProfiles": {"chargingProfileId": 1, **body, "chargingSchedule": schedule},
     }
 

@@ -211,6 +211,9 @@ def test_nothing_is_told_before_the_csms_has_accepted_the_station() -> None:
             result = await running.charge()
             assert result.completed, result.error
             assert csms.actions() == ["BootNotification"]
+            token = {"idToken": "CARD", "type": "ISO14443"}
+            start = {"remoteStartId": 1, "idToken": token, "evseId": 1}
+            assert await csms.command(STATION, "RequestStartTransaction", start) == {"status": "Rejected"}
             csms.faults.registration = Registration.ACCEPTED
             answer = await csms.command(STATION, "TriggerMessage", {"requestedMessage": "BootNotification"})
             assert answer == {"status": "Accepted"}

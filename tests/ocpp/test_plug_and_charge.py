@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import functools
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +18,9 @@ from secc.messages.iso2 import V2GMessage
 from secc.ocpp.double import CsmsDouble, Heard
 from secc.ocpp.settings import OcppVersion
 from secc.ocpp.words import CertificateStatus, TokenStatus
+from secc.pki.contract import OcspRequestData
+from secc.pki.identifiers import EMAID
+from secc.session.contract_events import Verdict
 from secc.sim import EvResult
 from tests.ocpp.support import ALL, BOTH, EMAID_TEXT, Certificates, accounts, line, pnc_config
 
@@ -175,6 +179,27 @@ def test_a_contract_under_an_unknown_root_is_judged_by_the_csms(
     chain = str(asked["certificate"])
     assert chain.count("BEGIN CERTIFICATE") == 3
     assert "iso15118CertificateHashData" not in asked
+
+
+@pytest.mark.parametrize("known", [0, 1], ids=["none", "the Sub-CA only"])
+def test_a_certificate_that_names_no_responder_is_sent_whole(certificates: Certificates, known: int) -> None:
+    csms = CsmsDouble(accounts())
+    data = OcspRequestData("aa", "bb", "1", "http://ocsp.test.invalid/")
+    contract = SimpleNamespace(
+        emaid=EMAID.parse(EMAID_TEXT),
+        chain=SimpleNamespace(certificates=(1, 2)),
+        ocsp_request_data=(data,) * known,
+        pem=b"the chain",
+    )
+
+    async def run() -> Verdict:
+        async with line(csms, functools.partial(pnc_config, certificates)) as running:
+            return await running.backend.authorize_contract("ZZ*000*E0", contract)  # type: ignore[arg-type]
+
+    assert asyncio.run(run()) is Verdict.ACCEPTED
+    (asked,) = named(csms, "Authorize")
+    assert asked["certificate"] == "the chain"
+    assert ("iso15118CertificateHashData" in asked) is bool(known)
 
 
 @pytest.mark.parametrize("version", ALL)

@@ -47,6 +47,7 @@ def profile(*limits: tuple[float, float], **changes: Any) -> Profile:
         "id": 1,
         "stack": 0,
         "purpose": Purpose.TX_DEFAULT,
+        "evse": 1 if changes.get("purpose") is Purpose.TX else 0,
         "kind": ProfileKind.RELATIVE,
         "schedules": (schedule,),
         **changes,
@@ -157,6 +158,11 @@ def test_a_profile_replaces_the_one_with_its_id_or_in_its_place() -> None:
         (profile((10, 1.0)), RUNNING, "the first period does not start at 0"),
         (profile((0, 1.0), kind=ProfileKind.RECURRING), RUNNING, "recurring without a start"),
         (profile((0, 1.0), purpose=Purpose.TX), None, "no transaction"),
+        (
+            profile((0, 1.0), purpose=Purpose.TX, evse=0),
+            RUNNING,
+            "a profile for a transaction belongs to an EVSE",
+        ),
         (profile((0, 1.0), purpose=Purpose.TX, transaction="t9"), RUNNING, "another transaction"),
         (
             profile((0, 1.0), purpose=Purpose.STATION_MAX, evse=1),
