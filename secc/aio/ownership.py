@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import socket
 import struct
@@ -140,8 +141,8 @@ def _bind(name: str, what: str) -> socket.socket:
         except OSError as error:
             opened.close()
             problem = str(error.strerror)
-            pid = owner(name)
-            if pid is None:  # it has just been released
+            pid = owner(name) if error.errno == errno.EADDRINUSE else None
+            if pid is None:  # it has just been released, or it is something else
                 continue
             who = "another station of this process" if pid == os.getpid() else process(pid)
             raise InUseError(f"{what} is in use by {who}; one station for each", pid=pid or None) from error

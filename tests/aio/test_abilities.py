@@ -69,9 +69,7 @@ def immediate(self: object, *arguments: object) -> None: ...
 
 @pytest.mark.parametrize("name", sorted(REQUIRED))
 def test_a_missing_method_is_named(name: str) -> None:
-    with pytest.raises(
-        ConfigError, match=rf"Mine has no {name}, expected (async )?def {name}\("
-    ):
+    with pytest.raises(ConfigError, match=rf"Mine has no {name}, expected (async )?def {name}\("):
         examine(CONTROLLER, without(name))
 
 
@@ -210,9 +208,7 @@ def offering(**pnc: Any) -> SeccConfig:
 
 
 def test_contract_without_a_back_end_that_decides_about_it_refuses_to_start() -> None:
-    with pytest.raises(
-        ConfigError, match=r"^service.payment_options has Contract, .* GrantingBackend"
-    ):
+    with pytest.raises(ConfigError, match=r"^service.payment_options has Contract, .* GrantingBackend"):
         Station(offering(), RecordingOutlet(), GrantingBackend())
 
 

@@ -167,7 +167,6 @@ SPOILED: dict[str, Callable[[EvseSnapshot], object]] = {
 
 
 @pytest.mark.parametrize("spoiled", SPOILED)
-@pytest.mark.req("V2G2-480")
 def test_a_bad_snapshot_while_energised_ends_the_session_with_the_output_off(spoiled: str) -> None:
     async def scenario() -> None:
         outlet = LyingOutlet()
