@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import shutil
 import signal
@@ -12,9 +13,11 @@ import textwrap
 from collections.abc import Iterator
 
 from secc import config as configuration
+from secc.aio.ownership import Claim
 from secc.cli import loading, misused, telling
 from secc.config import SeccConfig
 from secc.errors import ConfigError, SeccError
+from secc.sdp import SDP_PORT
 from secc.testing import ControllerReport, Owed, Rig, RowResult, RowState, as_dict, check_controller
 
 
@@ -46,21 +49,26 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         settings = SeccConfig() if arguments.config is None else configuration.load(arguments.config)
         dc = _kind(arguments, settings)
-        owed = Owed.of(settings, dc=dc, voltage=arguments.voltage)
-        controller = loading.make(arguments.controller, "--controller")
-        rig = Rig() if arguments.rig is None else loading.make(arguments.rig, "--rig", controller)
-        if not isinstance(rig, Rig):
-            raise ConfigError(f"--rig {arguments.rig}: it returned {rig!r}, expected a secc.testing.Rig")
+        claim = contextlib.nullcontext() if arguments.config is None else Claim(settings, SDP_PORT)
+        with claim:  # a station that is running has the hardware
+            report = _report(arguments, settings, dc)
     except SeccError as error:
         return misused(str(error))
-    energise = arguments.energise or _allowed(arguments, owed)
-    screen = _Screen(as_json=arguments.json)
-    try:
-        report = asyncio.run(_check(controller, settings, dc, energise, arguments.voltage, rig, screen))
     except asyncio.CancelledError:  # SIGTERM
         return 1
-    screen.show(arguments.controller, report)
+    _Screen(as_json=arguments.json).show(arguments.controller, report)
     return 0 if report.good else 1
+
+
+def _report(arguments: argparse.Namespace, settings: SeccConfig, dc: bool) -> ControllerReport:
+    """Make the controller and try it. Raises ConfigError."""
+    controller = loading.make(arguments.controller, "--controller")
+    rig = Rig() if arguments.rig is None else loading.make(arguments.rig, "--rig", controller)
+    if not isinstance(rig, Rig):
+        raise ConfigError(f"--rig {arguments.rig}: it returned {rig!r}, expected a secc.testing.Rig")
+    energise = arguments.energise or _allowed(arguments, Owed.of(settings, dc=dc, voltage=arguments.voltage))
+    screen = _Screen(as_json=arguments.json)
+    return asyncio.run(_check(controller, settings, dc, energise, arguments.voltage, rig, screen))
 
 
 def _kind(arguments: argparse.Namespace, settings: SeccConfig) -> bool:

@@ -140,8 +140,9 @@ class Call:
 
     @property
     def fine(self) -> bool:
-        """It returned, without an exception."""
-        return self.ended is not None and not self.error and not self.cancelled
+        """It returned, without an exception; False of a method that returns nothing says that it failed."""
+        failed = self.result is False and self.method in ("make_safe", "set_output")
+        return self.ended is not None and not self.error and not self.cancelled and not failed
 
 
 @dataclasses.dataclass(slots=True)
@@ -180,8 +181,8 @@ class Evidence:
     """Everything that was seen of one controller."""
 
     owed: Owed
-    faults_of_shape: dict[str, list[str]] = dataclasses.field(default_factory=dict)
-    """By row: what is wrong with the methods as they stand, before any is called."""
+    refused: str = ""
+    """Why a station does not take this controller, before any method is called; empty when it does."""
     abilities: frozenset[str] = frozenset()
     """Optional methods that the controller has."""
     exercises: dict[str, Exercise] = dataclasses.field(default_factory=dict)

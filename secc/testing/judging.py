@@ -27,10 +27,10 @@ def judge(evidence: Evidence) -> list[RowResult]:
 
 
 def _judge(row: ContractRow, evidence: Evidence, seen: dict[str, Seen]) -> Seen:
-    if row.section == "methods" and row.id in _SHAPES:
+    if row.id == "methods":
         return row.judge(evidence)
-    if evidence.faults_of_shape.keys() & {"methods", "kinds", "arguments"}:
-        return untried("the methods are not as in secc.ports")
+    if "rest" not in evidence.exercises:
+        return untried(evidence.stopped)
     if row.power and not evidence.energised:
         return untried("switches power on")
     for id in row.after:
@@ -38,14 +38,9 @@ def _judge(row: ContractRow, evidence: Evidence, seen: dict[str, Seen]) -> Seen:
             return untried(f"stands on {id}")
     if row.exercise and row.exercise not in evidence.exercises:
         return untried(f"the run ended early: {evidence.stopped}")
-    if "rest" not in evidence.exercises:
-        return untried(evidence.stopped)
     if row.feedback and not has_feedback(evidence):
         return untried("the snapshot has no feedback")
     return _unless_held_up(row, evidence) or row.judge(evidence)
-
-
-_SHAPES = ("methods", "kinds", "arguments", "names")
 
 
 def _unless_held_up(row: ContractRow, evidence: Evidence) -> Seen | None:

@@ -6,19 +6,23 @@ import itertools
 import math
 from collections.abc import Callable, Iterator
 
-from secc.session.events import ControlPilot, EvseFault, EvseSnapshot, IsolationLevel, MeterReading
+from secc.aio.abilities import CONTROLLER
+from secc.aio.boundary import RESULTS, accept
+from secc.errors import IntegrationError
+from secc.session.events import ControlPilot, MeterReading
 from secc.testing.evidence import Call, Evidence, Sample
 from secc.testing.seen import Seen, bad, calls_of, good, has_feedback, how, level, note, seconds, untried
 
 
-def shape(row: str) -> Callable[[Evidence], Seen]:
-    """The methods as they stand, by what `secc.testing.shape` found for this row."""
+def methods(evidence: Evidence) -> Seen:
+    """Whether a station takes the controller: methods, arguments, async or not, no misspelt name."""
+    if evidence.refused:
+        return bad(evidence.refused.removeprefix("controller: "))
+    found = ", ".join(sorted(evidence.abilities - _REQUIRED))
+    return good(f"all seven, and {found}" if found else "all seven")
 
-    def judge(evidence: Evidence) -> Seen:
-        wrong = evidence.faults_of_shape.get(row, [])
-        return bad("; ".join(wrong)) if wrong else good("as in secc.ports")
 
-    return judge
+_REQUIRED = frozenset(method.name for method in CONTROLLER.required)
 
 
 def _samples(evidence: Evidence) -> Iterator[Sample]:
@@ -28,50 +32,25 @@ def _samples(evidence: Evidence) -> Iterator[Sample]:
 
 
 def snapshot_values(evidence: Evidence) -> Seen:
-    """Types and ranges of every snapshot that was taken."""
+    """What a station takes, of every snapshot."""
     samples = list(_samples(evidence))
     problems: dict[str, str] = {}
     for sample in samples:
-        for problem in [f"raised {sample.error}"] if sample.error else problems_of(sample.value):
+        problem = f"raised {sample.error}" if sample.error else problem_of(sample.value)
+        if problem:
             problems.setdefault(problem.partition(" is ")[0], problem)
     if problems:
         return bad("; ".join(problems.values()))
     return good(f"{len(samples)} snapshots")
 
 
-def problems_of(value: object) -> list[str]:
-    """What is wrong with one snapshot; empty when nothing is."""
-    if not isinstance(value, EvseSnapshot):
-        return [f"snapshot is {value!r}, expected an EvseSnapshot"]
-    found = []
-    for name, kinds in _KINDS.items():
-        one = getattr(value, name)
-        if not isinstance(one, kinds):
-            wanted = " or ".join(kind.__name__ for kind in kinds).replace("NoneType", "None")
-            found.append(f"{name} is {one!r}, expected {wanted}")
-    for name in _NUMBERS:
-        one = getattr(value, name)
-        if one is None and name.startswith("max_"):
-            continue
-        if isinstance(one, bool) or not isinstance(one, int | float):
-            found.append(f"{name} is {one!r}, expected a number")
-        elif not math.isfinite(one):
-            found.append(f"{name} is {one}, expected a finite number")
-        elif one < 0.0 and name.startswith("max_"):
-            found.append(f"{name} is {one}, expected 0 or more")
-    return found
-
-
-_NONE = type(None)
-_KINDS: dict[str, tuple[type, ...]] = {
-    "control_pilot": (ControlPilot,),
-    "contactor_closed": (bool, _NONE),
-    "ready": (bool,),
-    "fault": (EvseFault, _NONE),
-    "isolation": (IsolationLevel,),
-    "meter": (MeterReading, _NONE),
-}
-_NUMBERS = ("utc", "present_voltage", "present_current", "max_voltage", "max_current", "max_power")
+def problem_of(value: object) -> str:
+    """What a station refuses in one snapshot; empty when it takes it."""
+    try:
+        accept("snapshot", RESULTS["snapshot"], value)
+    except IntegrationError as error:
+        return f"{error.found}, expected {error.expected}"
+    return ""
 
 
 def snapshot_quick(evidence: Evidence) -> Seen:

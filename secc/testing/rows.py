@@ -113,10 +113,7 @@ _ON = ("close", "set-output")
 _SAFE = "make-safe-on"
 
 ROWS = (
-    _passive("methods", "methods", "all seven methods", passive.shape("methods")),
-    _passive("kinds", "methods", "async def or def as in secc.ports", passive.shape("kinds")),
-    _passive("arguments", "methods", "the arguments of secc.ports", passive.shape("arguments")),
-    _passive("names", "methods", "optional methods by their exact name", passive.shape("names")),
+    _passive("methods", "methods", "a station takes the controller", passive.methods),
     _passive("blocking", "methods", "never holds up the event loop, {step}", passive.blocking, anchor=_ORDER),
     _power("raises", "methods", "raises when the hardware does not answer", energised.raises, blind=True),
     _power(
@@ -128,7 +125,7 @@ ROWS = (
         after=(*_ON, _SAFE),
         anchor=_ORDER,
     ),
-    _passive("snapshot-values", "snapshot", "every field with its type and range", passive.snapshot_values),
+    _passive("snapshot-values", "snapshot", "a station takes every value", passive.snapshot_values),
     _passive("snapshot-quick", "snapshot", "returns at once, within {quick}", passive.snapshot_quick),
     _passive("feedback", "snapshot", "contactor_closed by level", passive.feedback, kind="ac"),
     _passive("meter", "snapshot", "the energy never falls", passive.meter),

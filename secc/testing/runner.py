@@ -13,10 +13,11 @@ import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import cast
 
+from secc.aio.abilities import CONTROLLER, examine
 from secc.config import SeccConfig
+from secc.errors import ConfigError
 from secc.ports import EvseController, ReportsChanges
 from secc.session.events import ControlPilot
-from secc.testing import shape
 from secc.testing.bed import Bed, Stopped
 from secc.testing.energised import on_call
 from secc.testing.evidence import Call, Evidence, Owed
@@ -58,10 +59,11 @@ async def check_controller(
     settings = config if config is not None else SeccConfig()
     kind = settings.energy.offers_dc if dc is None else dc
     evidence = Evidence(Owed.of(settings, dc=kind, voltage=voltage), energised=energise)
-    evidence.faults_of_shape = shape.faults(controller)
-    evidence.abilities = shape.abilities(controller)
-    if evidence.faults_of_shape.keys() & {"methods", "kinds", "arguments"}:
-        evidence.stopped = "the methods are not as in secc.ports"
+    try:
+        evidence.abilities = examine(CONTROLLER, controller)
+    except ConfigError as error:
+        evidence.refused = str(error)
+        evidence.stopped = "a station does not take this controller"
         return ControllerReport.of(evidence)
     run = _Run(cast(EvseController, controller), evidence, rig or Rig(), progress)
     try:

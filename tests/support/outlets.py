@@ -247,6 +247,12 @@ class MakeSafeLeavesOn(AcOutlet):
         self.reach()
 
 
+class MakeSafeReturnsFalse(AcOutlet):
+    async def make_safe(self) -> bool:  # type: ignore[override]
+        await super().make_safe()
+        return False
+
+
 class LateWrite(AcOutlet):
     """Closes in something that goes on like a thread, whatever happens meanwhile."""
 
@@ -515,9 +521,9 @@ class CheckGoesOn(DcOutlet):
 
 WRONG: tuple[tuple[Callable[[], AcOutlet | DcOutlet], str], ...] = (
     (Misspelt, "methods"),
-    (SyncMakeSafe, "kinds"),
-    (NoSeconds, "arguments"),
-    (NearlyChanged, "names"),
+    (SyncMakeSafe, "methods"),
+    (NoSeconds, "methods"),
+    (NearlyChanged, "methods"),
     (Blocking, "blocking"),
     (Swallows, "raises"),
     (KeepsLock, "cancel"),
@@ -527,6 +533,7 @@ WRONG: tuple[tuple[Callable[[], AcOutlet | DcOutlet], str], ...] = (
     (ChangesAllTheTime, "changed-quiet"),
     (NeverChanges, "changed"),
     (MakeSafeRaises, "make-safe"),
+    (MakeSafeReturnsFalse, "make-safe"),
     (MakeSafeOnce, "make-safe-repeats"),
     (SlowMakeSafe, "make-safe-time"),
     (MakeSafeLeavesOn, "make-safe-on"),

@@ -62,7 +62,7 @@ def test_the_fixtures_try_an_outlet_and_charge_at_it(tmp_path: Path) -> None:
 def test_a_failed_row_fails_the_test_and_says_what_is_owed(tmp_path: Path) -> None:
     done = pytest_of(tmp_path, BAD)
     assert done.returncode == 1
-    assert "snapshot-values: snapshot is None, expected an EvseSnapshot" in done.stdout
+    assert "snapshot-values: it returned None, expected an object of EvseSnapshot" in done.stdout
     assert "docs/how-to/controller.md#what-each-method-owes" in done.stdout
 
 
