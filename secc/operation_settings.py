@@ -9,7 +9,7 @@ from secc.settings import check
 
 
 class Sync(enum.StrEnum):
-    """When the disk has to have a record of the journal before the station goes on."""
+    """After which records of the journal the disk must confirm before the next one is written."""
 
     ALWAYS = "always"
     """After each record, meter readings too."""
@@ -26,7 +26,7 @@ class OperationConfig:
     journal: pathlib.Path | None = None
     """Folder of the journal, with one end record for every session; none: no journal."""
     journal_sync: Sync = Sync.ENDS
-    """`always`, `ends` or `never`: when the disk has to have a record before the station goes on."""
+    """`always`, `ends` or `never`: after which records the disk must confirm; no session waits for it."""
     journal_size: int = 16_777_216
     """Bytes from which on a new file is begun, between two sessions; the old one gets its time as name."""
     journal_keep: int = 0

@@ -1,11 +1,13 @@
 """What a station writes down about its sessions: a trace and a journal, where the operator wants them.
 
-Neither can stop a session: what cannot be written is complained of, once, and reported by the health check.
+Neither can stop or hold up a session: what cannot be written is logged, once, and reported by health.
 """
 
 from collections.abc import Callable
 
+from secc.aio.health import ReportHealth
 from secc.aio.journal import Journal
+from secc.aio.outflow import Report
 from secc.config import SeccConfig
 from secc.connection import Connection
 from secc.session.contract_events import ContractRecord
@@ -14,7 +16,7 @@ from secc.trace.recorder import Beginning, Recorder
 
 
 class Books:
-    """Trace and journal of one station."""
+    """Trace and journal of one station, and how everything that reports keeps up."""
 
     def __init__(
         self, recorder: Recorder | None, journal: Journal | None, *, complain: Callable[[str], None]
@@ -22,12 +24,26 @@ class Books:
         self._recorder = recorder
         self._journal = journal
         self._complain = complain
-        self._problem = ""
+        self._watched: list[Report] = [one for one in (recorder, journal) if one is not None]
+        self._problems: dict[str, str] = {}
+
+    def watch(self, report: Report) -> None:
+        """Include one more way out in health and metrics: the output of a command, the log."""
+        self._watched.append(report)
 
     @property
-    def problem(self) -> str:
-        """Why something cannot be written; empty while all is well."""
-        return self._problem
+    def reports(self) -> tuple[ReportHealth, ...]:
+        """How each of them keeps up, one entry for each name."""
+        found: dict[str, ReportHealth] = {}
+        for one in self._watched:
+            other = found.get(one.name, ReportHealth(one.name, "", 0, 0))
+            found[one.name] = ReportHealth(
+                one.name,
+                other.problem or one.problem,
+                other.waiting + one.waiting,
+                other.dropped + one.dropped,
+            )
+        return tuple(found.values())
 
     def begin(
         self, beginning: Beginning, config: SeccConfig, random_bytes: Callable[[int], bytes], peer: str
@@ -50,9 +66,10 @@ class Books:
         return connection
 
     def observe(self, snapshot: EvseSnapshot) -> None:
-        """The outlet now; for meter readings."""
+        """The outlet now; for meter readings. Comes often enough to see a problem of a thread in time."""
         if self._journal is not None:
             self._journal.observe(snapshot)
+        self._look()
 
     def contract(self, number: int, record: ContractRecord) -> None:
         """Something about a contract: a refusal, a grant, a delivery, a signed receipt."""
@@ -67,8 +84,9 @@ class Books:
         self._look()
 
     def _look(self) -> None:
-        problems = [book.problem for book in (self._recorder, self._journal) if book is not None]
-        problem = "; ".join(problem for problem in problems if problem)
-        if problem and problem != self._problem:
-            self._complain(problem)
-        self._problem = problem
+        """Log each problem once; one that has gone and comes back is logged again."""
+        found = {one.name: one.problem for one in self._watched if one.problem}
+        for name, problem in found.items():
+            if name not in self._problems:
+                self._complain(f"{name}: {problem}")
+        self._problems = found

@@ -8,6 +8,20 @@ from secc.pki.expiry import Expiry
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class ReportHealth:
+    """One of the ways in which a station reports. None of them decides whether it serves."""
+
+    name: str
+    """`output`, `log`, `journal` or `trace`."""
+    problem: str
+    """Why it does not keep up or cannot be written; empty while all is well."""
+    waiting: int
+    """Items in memory that are not out yet."""
+    dropped: int
+    """Items that are lost, since the start."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class StationHealth:
     """What a supervisor wants to know."""
 
@@ -24,6 +38,8 @@ class StationHealth:
     loop_lag: float = 0.0
     """Seconds, the longest delay of the event loop in about the last minute. More than `timing.lease` less
     `timing.lease_renewal` ends a session."""
+    reports: tuple[ReportHealth, ...] = ()
+    """How output, log, journal and trace keep up, as far as the station has them; apart from `serving`."""
 
 
 def health_of(
@@ -33,6 +49,7 @@ def health_of(
     *,
     in_session: bool,
     ends_soon: tuple[Expiry, ...],
+    reports: tuple[ReportHealth, ...],
 ) -> StationHealth:
     """Put together from the parts of a station; `problem` keeps it from serving."""
     latch = hardware.latch
@@ -45,4 +62,5 @@ def health_of(
         blocked=latch.blocked,
         ends_soon=ends_soon,
         loop_lag=hardware.lag.worst,
+        reports=reports,
     )

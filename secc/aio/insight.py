@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from secc.aio.discovery import Discovery
+from secc.aio.health import ReportHealth
 from secc.ports import EvseController
 from secc.sdp import SdpResponder, Verdict
 from secc.session.events import EvseSnapshot, MeterReading
@@ -35,6 +36,8 @@ class Examination:
     in_session: bool
     discovery_seconds: float | None
     """How long a request to the own discovery took; None without an answer."""
+    reports: tuple[ReportHealth, ...] = ()
+    """How output, log, journal and trace keep up; a problem there is no trouble of the station."""
 
     @property
     def healthy(self) -> bool:
@@ -91,6 +94,7 @@ class Insight:
             reason=health.reason,
             in_session=health.in_session,
             discovery_seconds=taken,
+            reports=health.reports,
         )
 
     def _snapshot(self) -> EvseSnapshot | str:

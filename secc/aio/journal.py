@@ -5,7 +5,12 @@ One JSON object a line, only ever appended: `begin`, `meter` from time to time, 
 session, with one reason and one final meter value [INV-36]. A session that is found without its end when the
 journal is opened was cut off by the end of the process (kill -9, power): it gets an end record that says so,
 with the last reading that had been written down. A line that was being written in that moment stays where it
-is, is not counted, and does no harm.
+is, is not counted, and does no harm; a line of which only the end of line is missing counts.
+
+The station never waits for the disk: a thread writes, in the order of the records. While the disk is full,
+read-only or slow they wait in memory, up to `LIMIT` bytes, and the writing is tried again each second. When
+the limit is reached, readings and other records are dropped first, the oldest at the front, and ends and
+receipts last; what is dropped is counted.
 
 A file that has grown large is put aside between two sessions, under the time of that moment, so that no
 session is spread over two; what has been put aside is never written again.
@@ -13,10 +18,8 @@ session is spread over two; what has been put aside is never written again.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import datetime
-import fcntl
 import hashlib
 import json
 import os
@@ -25,7 +28,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from secc.errors import ConfigError
+from secc.aio.journal_file import JournalFile, JournalLine, records, unfinished
+from secc.aio.outflow import Outflow
 from secc.operation_settings import Sync as Sync
 from secc.session.contract_events import (
     ContractDelivered,
@@ -36,8 +40,12 @@ from secc.session.contract_events import (
 )
 from secc.session.events import EndSession, EvseSnapshot, MeterReading
 
+__all__ = ["FAILED", "FILE", "INTERRUPTED", "LIMIT", "Journal", "Sync", "records"]
+
 FILE = "journal.jsonl"
 
+LIMIT = 4_194_304
+"""Bytes of records that may wait in memory for the disk: some 10,000 sessions."""
 
 INTERRUPTED = "interrupted"
 """Reason of a session that was cut off by the end of the process."""
@@ -65,47 +73,75 @@ class Journal:
         meter_interval: float = 60.0,
         size: int = 16_777_216,
         keep: int = 0,
+        limit: int = LIMIT,
+        retry: float = 1.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Open it and close what was cut off; `recovered` says what that was. `meter_interval`: seconds
         between readings that are written down. From `size` bytes on a new file is begun, and `keep` old ones
-        stay, 0 for all. Raises ConfigError when the folder cannot be used."""
-        self.problem = ""
-        """Why the last record could not be written; empty while all is well."""
+        stay, 0 for all. `limit`: bytes that may wait in memory while the disk does not
+        take them, tried again each `retry` seconds. Raises ConfigError when the folder cannot be
+        used."""
         self._sync = sync
         self._interval = meter_interval
         self._clock = clock
         self._run = os.urandom(4).hex()
         self._sessions: dict[int, _Open] = {}
-        self._size, self._keep = size, keep
         self.path = folder / FILE
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._file = _opened(self.path)
-        except OSError as error:
-            raise ConfigError(f"journal: {error}") from error
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(self._file)
-            raise ConfigError(f"{self.path} is in use by another process") from error
-        self._torn = not _ends_with_newline(self.path)
+        self._file = JournalFile(self.path, size=size, keep=keep)
+        self._out: Outflow[JournalLine] = Outflow(
+            *(self.name, self._file.write),
+            limit=limit,
+            size=lambda line: len(line.data),
+            retry=retry,
+            finish=self._file.close,
+        )
         self.recovered = tuple(self._recover())
+        self.flush(_PATIENCE)
 
-    def close(self) -> None:
-        """Let go of the file; sessions that are still open are found at the next start."""
-        with contextlib.suppress(OSError):
-            os.close(self._file)
+    @property
+    def name(self) -> str:
+        """For health and metrics."""
+        return "journal"
+
+    @property
+    def problem(self) -> str:
+        """Why records wait or a large file stays in use; empty while all is well."""
+        problem = self._out.problem or self._file.problem
+        return f"{self.path}: {problem}" if problem else ""
+
+    @property
+    def waiting(self) -> int:
+        """Records in memory that are not on the disk yet."""
+        return self._out.waiting
+
+    @property
+    def dropped(self) -> int:
+        """Records that are lost, as too many were waiting."""
+        return self._out.dropped
+
+    def flush(self, timeout: float) -> bool:
+        """Wait until every record is written, at most `timeout` seconds; whether they are."""
+        return self._out.flush(timeout)
+
+    def close(self, timeout: float = 2.0) -> bool:
+        """Write what waits, at most `timeout` seconds, and let go of the file; False when records are lost.
+
+        Sessions that are still open, or whose end is lost, are found at the next start.
+        """
+        return self._out.close(timeout) and not self.dropped
 
     # --- sessions ------------------------------------------------------------------------------------------
 
     def begin(self, number: int, *, session_id: bytes, peer: str, tls: bool, snapshot: EvseSnapshot) -> None:
         """A session has begun; `number` names it until its end."""
-        self._rotate()
+        between = not self._sessions
         key = f"{self._run}-{number}"
         self._sessions[number] = _Open(key, snapshot.meter, snapshot.meter, self._clock())
         fields = {"session_id": session_id.hex().upper(), "peer": peer, "tls": tls}
-        self._append("begin", key, {**fields, "meter": _meter(snapshot.meter)}, sync=Sync.ENDS)
+        self._append(
+            "begin", key, {**fields, "meter": _meter(snapshot.meter)}, sync=Sync.ENDS, between=between
+        )
 
     def observe(self, snapshot: EvseSnapshot) -> None:
         """Keep the newest meter reading; write it down now and then."""
@@ -152,99 +188,41 @@ class Journal:
 
     # --- the file ------------------------------------------------------------------------------------------
 
-    def _rotate(self) -> None:
-        """Put a large file aside; no session is open in it. What fails here leaves the old file in use."""
-        try:
-            if self._sessions or os.fstat(self._file).st_size < self._size:
-                return
-            self._put_aside()
-        except OSError as error:
-            self.problem = f"{self.path}: {error}"
-
-    def _put_aside(self) -> None:
-        now = datetime.datetime.fromtimestamp(self._clock(), datetime.UTC)
-        aside = self.path.with_name(f"journal-{now:%Y%m%dT%H%M%S.%f}.jsonl")
-        fresh = _opened(fresh_path := self.path.with_suffix(".new"))
-        fcntl.flock(fresh, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.link(self.path, aside)
-        os.replace(fresh_path, self.path)  # at every moment there is a journal, and it is locked
-        os.close(self._file)
-        self._file, self._torn = fresh, False
-        old = sorted(self.path.parent.glob("journal-*.jsonl"))
-        for path in old[: -self._keep] if self._keep else []:
-            path.unlink()
-
     def _recover(self) -> Iterator[dict[str, Any]]:
         """An end record for each session that has none."""
-        for key, records in _unfinished(self.path).items():
-            readings = [record["meter"] for record in records if record.get("meter") is not None]
+        for key, found in unfinished(self.path).items():
+            readings = [record["meter"] for record in found if record.get("meter") is not None]
             first, last = (readings[0], readings[-1]) if readings else (None, None)
             detail = "the process ended without an end record; the reading is the last one written down"
             fields = {
-                "session_id": records[0].get("session_id", ""),
+                "session_id": found[0].get("session_id", ""),
                 "reason": INTERRUPTED,
                 "detail": detail,
-                "last_heard_of": records[-1].get("utc"),
+                "last_heard_of": found[-1].get("utc"),
                 "meter": last,
                 "energy": None if first is None or last is None else last["energy"] - first["energy"],
             }
             self._append("end", key, fields, sync=Sync.ENDS)
             yield {"session": key, **fields}
 
-    def _append(self, record: str, key: str, fields: dict[str, Any], *, sync: Sync) -> None:
-        """One line, whole or recognisably not; a failure never reaches the session."""
+    def _append(
+        self, record: str, key: str, fields: dict[str, Any], *, sync: Sync, between: bool = False
+    ) -> None:
+        """Hand one line to the thread; `between`: no session is open, so that a new file may begin."""
         now = datetime.datetime.fromtimestamp(self._clock(), datetime.UTC)
         line = {"record": record, "session": key, "utc": now.isoformat(timespec="milliseconds"), **fields}
-        data = ("\n" if self._torn else "") + json.dumps(line, separators=(",", ":")) + "\n"
-        try:
-            written = os.write(self._file, data.encode())
-            self._torn = written != len(data.encode())
-            if self._sync is Sync.ALWAYS or self._sync is sync:
-                os.fsync(self._file)
-            self.problem = f"{self.path}: only a part could be written" if self._torn else ""
-        except OSError as error:
-            self._torn = True
-            self.problem = f"{self.path}: {error}"
+        self._out.put(
+            JournalLine(
+                json.dumps(line, separators=(",", ":")).encode() + b"\n",
+                sync=self._sync is Sync.ALWAYS or self._sync is sync,
+                new_file=now if between else None,
+            ),
+            keep=record in _KEPT,
+        )
 
 
-def records(path: pathlib.Path) -> Iterator[dict[str, Any]]:
-    """All whole records of a journal, in their order."""
-    with path.open("rb") as file:
-        for line in file:
-            try:
-                record = json.loads(line)
-            except ValueError:
-                continue  # torn
-            if isinstance(record, dict) and line.endswith(b"\n"):
-                yield record
-
-
-def _unfinished(path: pathlib.Path) -> dict[str, list[dict[str, Any]]]:
-    """Records of the sessions without an end, by session."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for record in records(path):
-        key = str(record.get("session"))
-        match record.get("record"):
-            case "begin":
-                found[key] = [record]
-            case "meter" if key in found:
-                found[key].append(record)
-            case "end":
-                found.pop(key, None)
-    return found
-
-
-def _opened(path: pathlib.Path) -> int:
-    return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
-
-
-def _ends_with_newline(path: pathlib.Path) -> bool:
-    with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        if size == 0:
-            return True
-        file.seek(size - 1)
-        return file.read(1) == b"\n"
+_KEPT = ("end", "receipt")
+_PATIENCE = 5.0  # s for the disk at the start, before anything is served
 
 
 def _follows(reading: MeterReading, before: MeterReading) -> bool:

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from secc.aio.health import ReportHealth
 from secc.aio.records import (
     Direction,
     LinkEvent,
@@ -142,6 +143,7 @@ class _Station(Collector):
         for number, end in enumerate(station.insight.certificate_ends):
             expiry.add_metric([str(number)], end.timestamp())
         yield expiry
+        yield from _reports(health.reports)
         if (reading := station.insight.meter_reading) is not None:
             yield _gauge("secc_meter_wh", "The meter now.", reading.energy)
 
@@ -152,6 +154,17 @@ class _Station(Collector):
         for name in names:
             family.add_metric([name.lower()], float(now is not None and now.name == name))
         return family
+
+
+def _reports(reports: Iterable[ReportHealth]) -> Iterator[Metric]:
+    failing = GaugeMetricFamily("secc_report_failing", "1 while a report cannot get out.", labels=["report"])
+    waiting = GaugeMetricFamily("secc_report_waiting", "Items in memory, not out yet.", labels=["report"])
+    dropped = CounterMetricFamily("secc_report_dropped", "Items that are lost.", labels=["report"])
+    for one in reports:
+        failing.add_metric([one.name], float(bool(one.problem)))
+        waiting.add_metric([one.name], one.waiting)
+        dropped.add_metric([one.name], one.dropped)
+    yield from (failing, waiting, dropped)
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:

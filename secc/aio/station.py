@@ -103,7 +103,7 @@ class Station:
             self._responder, port=sdp_port, on_problem=functools.partial(self._tell, LinkEvent.DEAF)
         )
         self.insight = Insight(controller, self._discovery, self._responder, self._tls)
-        self._books = Books(recorder, journal, complain=self._complain)
+        self.books = Books(recorder, journal, complain=self._complain)
         self._services = ServiceDesk(config, backend, self._complain)
         self._hardware = Hardware(controller, config.timing, observe=self._observe, tell=self._tell)
         self._pauses = PauseMemory(config.timing.pause)
@@ -197,11 +197,12 @@ class Station:
         problem = self._hardware.problem or self._controller.problem or self._problem
         running = problem if supervised else "not running"
         return health_of(
-            self._tls.problem or running or self._books.problem,
+            self._tls.problem or running,
             self._discovery.health,
             self._hardware,
             in_session=self._active is not None,
             ends_soon=self._expiry.found,
+            reports=self.books.reports,
         )
 
     def link_up(self) -> None:
@@ -291,7 +292,7 @@ class Station:
             self._pauses.session_ended(end, asyncio.get_running_loop().time())
             self._recent_ids.append(end.session_id)
         if self._active is link:
-            self._books.end(self._generation, end)
+            self.books.end(self._generation, end)
             self._active = None
             self._free.set()
             self._hardware.leave()
@@ -339,7 +340,7 @@ class Station:
             services=self._services.offered(),
             max_payload=self._config.network.max_payload,
         )
-        connection = self._books.begin(beginning, self._config, self._random_bytes, link.peer)
+        connection = self.books.begin(beginning, self._config, self._random_bytes, link.peer)
         outlet = Outlet(
             self._config,
             self._controller,
@@ -357,7 +358,7 @@ class Station:
         """What outlives a session looks at every snapshot: fault latch, paused session, journal."""
         self._hardware.latch.observe(snapshot)
         self._pauses.observe(snapshot)
-        self._books.observe(snapshot)
+        self.books.observe(snapshot)
 
     # --- connections ---------------------------------------------------------------------------------------
 
@@ -455,7 +456,7 @@ class Station:
     # --- telling -------------------------------------------------------------------------------------------
 
     def _note(self, record: ContractRecord) -> None:
-        self._books.contract(self._generation, record)
+        self.books.contract(self._generation, record)
 
     def _complain(self, text: str) -> None:
         self._tell(LinkEvent.COMPLAINT, text)

@@ -13,6 +13,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Protocol, cast
 
+from secc.aio.outflow import stuck
+
 COMMANDS = {
     "serve": "run a station for one outlet, simulated or your own",
     "ev": "charge a simulated EV at a station",
@@ -45,7 +47,17 @@ class Command(Protocol):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one sub-command and return the exit code."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments is not None:
+        return _run(list(arguments))
+    code = _run(sys.argv[1:])
+    if stuck():  # the interpreter would wait for the reader of the output
+        os._exit(code)
+    return code
+
+
+def _run(given: list[str]) -> int:
+    from secc.cli import output
+
     chosen = next((word for word in given if not word.startswith("-")), None)
     parser, command = _parser(chosen)
     try:
@@ -61,6 +73,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `secc states | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    finally:
+        output.finish(_PATIENCE)
+
+
+_PATIENCE = 5.0  # s for a reader of what a command has printed
 
 
 def misused(text: str) -> int:

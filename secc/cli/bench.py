@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import dataclasses
 import fnmatch
 import json
@@ -16,7 +15,7 @@ from secc.bench import ALL, Case, EvData, Outcome, Report, Target, Timers, Verdi
 from secc.bench.pki import CarPki
 from secc.bench.stand import Command
 from secc.bench.target import DECLARATIONS
-from secc.cli import misused, telling
+from secc.cli import misused, output, telling
 from secc.errors import CertificateError
 from secc.sdp import SDP_PORT
 
@@ -100,7 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
     except (ValueError, CertificateError) as error:
         return misused(str(error))
     printer = _Printer(arguments)
-    report = asyncio.run(bench.run(cases, target, name=arguments.name, progress=printer.progress))
+    report = output.run(bench.run(cases, target, name=arguments.name, progress=printer.progress))
     try:
         if arguments.junit is not None:
             arguments.junit.write_bytes(reports.junit(report))
@@ -212,7 +211,7 @@ class _Printer:
 
     def report(self, report: Report) -> None:
         if self._json:
-            print(json.dumps(reports.as_dict(report), indent=1))
+            output.say(json.dumps(reports.as_dict(report), indent=1))
             return
         self._style.line()
         for line in reports.station_lines(report):

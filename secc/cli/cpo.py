@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from secc.cli import misused, refused
+from secc.cli import misused, output, refused
 from secc.errors import ConfigError, SeccError
 
 if TYPE_CHECKING:
@@ -204,7 +204,7 @@ def _work(arguments: argparse.Namespace) -> int:
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         async with engine.running():
-            print("working", flush=True)
+            output.say("working")
             await stop.wait()
 
     asyncio.run(until_stopped())

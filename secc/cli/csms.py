@@ -14,7 +14,7 @@ import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from secc.cli import misused, refused
+from secc.cli import misused, output, refused
 
 if TYPE_CHECKING:
     from secc.ocpp.ecosystem import Ecosystem
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
         return misused(f"the double needs pip install 'secc[ocpp]': {error}")
     assert secc.ocpp.double
     try:
-        asyncio.run(_serve(arguments))
+        output.run(_serve(arguments))
     except OSError as error:
         return misused(str(error))
     return 0
@@ -103,7 +103,7 @@ def _ecosystem(arguments: argparse.Namespace) -> Ecosystem:
 
 def _print(text: str) -> None:
     now = time.time()
-    print(f"{time.strftime('%H:%M:%S', time.localtime(now))}.{int(now % 1 * 1000):03d} {text}", flush=True)
+    output.say(f"{time.strftime('%H:%M:%S', time.localtime(now))}.{int(now % 1 * 1000):03d} {text}")
 
 
 # --- asking ------------------------------------------------------------------------------------------------

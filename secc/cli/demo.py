@@ -9,7 +9,7 @@ from pathlib import Path
 
 from secc.aio.records import Direction, MessageRecord, OutputRecord, Record
 from secc.aio.station import Station
-from secc.cli import demo_ocpp, demo_plc, demo_pnc, misused, netns, telling
+from secc.cli import demo_ocpp, demo_plc, demo_pnc, misused, netns, output, telling
 from secc.config import EnergyConfig, EnergyMode, ProtocolName, SeccConfig, TimingConfig, TlsConfig
 from secc.errors import SeccError
 from secc.messages.iso2 import EnergyTransferMode
@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
             names = [arguments.only] if arguments.only else list(RUNS)
             shows = [_Show(name, arguments, timing, pki, style) for name in names]
             for show in shows:
-                asyncio.run(show.charge())
+                output.run(show.charge())
     except SeccError as error:
         return misused(str(error))
     return _sum_up(shows, style)

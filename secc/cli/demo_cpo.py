@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from secc import exi
-from secc.cli import telling
+from secc.cli import output, telling
 from secc.messages import iso2
 from secc.pki.certificates import read_certificate, read_chain
 from secc.pki.identifiers import iso_check_digit
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Everybody up, three cars, everybody down, a table."""
     style = telling.Style()
     with tempfile.TemporaryDirectory(prefix="secc-demo-") as folder:
-        return asyncio.run(_Show(Path(folder), style, quiet=arguments.quiet).play())
+        return output.run(_Show(Path(folder), style, quiet=arguments.quiet).play())
 
 
 @dataclasses.dataclass(slots=True)

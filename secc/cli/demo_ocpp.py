@@ -14,7 +14,7 @@ from typing import Any
 from secc import exi
 from secc.aio.records import Record
 from secc.aio.station import Station
-from secc.cli import misused, telling
+from secc.cli import misused, output, telling
 from secc.config import (
     EnergyConfig,
     EnergyMode,
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace, style: telling.Style) -> int:
         for version in ("2.0.1", "1.6"):
             place = Path(folder) / version
             place.mkdir()
-            outcomes.append(asyncio.run(_Show(place, arguments, style, version).charge()))
+            outcomes.append(output.run(_Show(place, arguments, style, version).charge()))
     return _sum_up(outcomes, style)
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from secc.aio.plc import PlcStation, RawModem
 from secc.aio.records import PlcRecord, Record
-from secc.cli import demo_pnc, netns, telling
+from secc.cli import demo_pnc, netns, output, telling
 from secc.errors import SeccError
 from secc.messages.iso2 import EnergyTransferMode
 from secc.pilot import Drive, PilotState
@@ -61,7 +61,7 @@ def _be_the_ev(show: _PlcShow, wire: socket.socket) -> None:
     try:
         netns.enter_ev_network(lambda: wire.sendall(b"here\n"))
         wire.recv(1)
-        outcome = asyncio.run(show.drive())
+        outcome = output.run(show.drive())
     except (SeccError, OSError) as error:
         outcome = {"completed": False, "error": f"{type(error).__name__}: {error}"}
     wire.sendall(json.dumps(outcome).encode() + b"\n")
@@ -74,7 +74,7 @@ class _PlcShow(demo_pnc.Show):
         """The station's process."""
         if wire.recv(5) == b"here\n":
             netns.push_cable(child)
-        outcome = asyncio.run(self._charge_one(wire))
+        outcome = output.run(self._charge_one(wire))
         style = self.style
         rows = telling.figures(self.times)
         for line in telling.table(rows, style):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from secc.aio.records import Direction, MessageRecord, OutputRecord, Record
 from secc.aio.station import Station
-from secc.cli import netns, telling
+from secc.cli import netns, output, telling
 from secc.config import (
     EnergyConfig,
     EnergyMode,
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace, style: telling.Style) -> int:
     """One car without a contract, one whose contract ends in ten days; then what was trusted, and why."""
     with tempfile.TemporaryDirectory(prefix="secc-demo-") as folder:
         show = Show(Path(folder), arguments, style)
-        asyncio.run(show.charge())
+        output.run(show.charge())
         return show.sum_up()
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import dataclasses
 import json
 from pathlib import Path
 
 from secc.aio.plc import RawModem
-from secc.cli import misused, refused, telling
+from secc.cli import misused, output, refused, telling
 from secc.cli.streams import from_hex
 from secc.cli.wallets import keep_contract, open_wallet
 from secc.config import ProtocolName
@@ -108,7 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
         on_exchange=printer.exchange,
     )
     try:
-        result = asyncio.run(_charge(ev, arguments))
+        result = output.run(_charge(ev, arguments))
     except LinkError as error:
         return refused(str(error))
     if wallet is not None and wallet.installed:
@@ -121,7 +120,7 @@ async def _charge(ev: ScriptedEvcc, arguments: argparse.Namespace) -> EvResult:
     if arguments.slac:
         matched = await SlacEv(RawModem(arguments.interface)).match(patience=20.0)
         if not arguments.json:
-            print(f"matched with {matched.station.hex(':')} in {matched.duration:.2f} s")
+            output.say(f"matched with {matched.station.hex(':')} in {matched.duration:.2f} s")
     return await ev.charge()
 
 
@@ -162,7 +161,7 @@ class _Printer:
     def exchange(self, exchange: Exchange) -> None:
         name = telling.name_of(exchange.request)
         if self._json:
-            print(json.dumps(_as_dict(exchange)), flush=True)
+            output.say(json.dumps(_as_dict(exchange)))
         elif not self._quiet:
             waited = telling.milliseconds(exchange.response_time)
             detail = telling.detail_of(exchange.response)
@@ -175,7 +174,7 @@ class _Printer:
 
     def result(self, result: EvResult, vehicle: Vehicle) -> None:
         if self._json:
-            print(json.dumps(_summary(result, vehicle)))
+            output.say(json.dumps(_summary(result, vehicle)))
             return
         style = self._style
         style.line()

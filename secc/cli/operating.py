@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import contextlib
 import dataclasses
-from collections.abc import Callable
+import os
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from secc.aio.journal import Journal
 from secc.aio.monitor import Monitor
+from secc.aio.outflow import LineFile, Outflow, Report
 from secc.aio.plc import PlcStation
 from secc.aio.records import Record
 from secc.aio.station import Station
 from secc.config import SeccConfig
 from secc.errors import ConfigError
 from secc.operation_settings import OperationConfig, Sync
+from secc.trace.recorder import Recorder
 
 Say = Callable[[str], None]
 
@@ -26,7 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--journal-sync",
         choices=[sync.value for sync in Sync],
-        help="when the disk has to have a record before the station goes on (ends)",
+        help="after which records the disk must confirm before the next one is written (ends)",
     )
     parser.add_argument(
         "--metrics", metavar="PORT", type=int, help="Prometheus metrics and health on this port of 127.0.0.1"
@@ -62,6 +67,44 @@ def journal(operation: OperationConfig, say: Say, files: contextlib.ExitStack) -
     for record in opened.recovered:
         say(f"journal: session {record['session_id']} had no end; recorded as {record['reason']}")
     return opened
+
+
+def recorder(
+    path: Path | None, config: SeccConfig, files: contextlib.ExitStack
+) -> tuple[Recorder | None, list[Report]]:
+    """Into a new file that only its owner may read; and what has to be watched of it."""
+    if path is None:
+        return None, []
+    try:
+        opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        raise ConfigError(
+            f"--trace {path}: the file is there already; a trace is never overwritten"
+        ) from None
+    except OSError as error:
+        raise ConfigError(f"--trace {path}: {error.strerror}") from error
+    lines = LineFile(opened)
+    out: Outflow[str] = Outflow(
+        *("trace", lambda line: lines.write(line.encode())),
+        limit=_TRACE_LIMIT,
+        size=len,
+        retry=1.0,
+        finish=lambda: os.close(opened),
+    )
+    files.callback(out.close, _PATIENCE)
+    made = Recorder(out.put, config, now=asyncio.get_running_loop().time(), wall=time.time())
+    return made, [out]
+
+
+def watch(station: Station | PlcStation, reports: Iterable[Report]) -> None:
+    """Include these in health and metrics."""
+    inner = station.station if isinstance(station, PlcStation) else station
+    for report in reports:
+        inner.books.watch(report)
+
+
+_TRACE_LIMIT = 4_194_304  # characters that may wait for the disk
+_PATIENCE = 2.0  # s for the disk at the end
 
 
 def monitor(

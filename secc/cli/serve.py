@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import dataclasses
 import importlib.metadata
-import os
 import signal
 import socket
 import sys
@@ -18,17 +17,18 @@ from typing import Any, cast
 
 from secc import config as configuration
 from secc.aio.interface import find_link_local
+from secc.aio.log import detached_logging
 from secc.aio.monitor import Monitor
+from secc.aio.outflow import Report
 from secc.aio.ownership import Claim
 from secc.aio.plc import PlcStation
 from secc.aio.records import LinkEvent, LinkRecord, Record
 from secc.aio.station import Station
-from secc.cli import loading, misused, operating, telling
+from secc.cli import loading, misused, operating, output, telling
 from secc.config import EnergyMode, SeccConfig
 from secc.errors import ConfigError, SeccError
 from secc.ports import Backend, EvseController, OcspSource
 from secc.sdp import SDP_PORT
-from secc.trace.recorder import Recorder
 
 EXAMPLES = """examples:
   secc serve --sim dc --interface eth1
@@ -87,7 +87,8 @@ def run(arguments: argparse.Namespace) -> int:
             if settings.ocpp.url:
                 settings = _obeying(arguments, settings)
             backend = _backend(arguments, settings)
-            asyncio.run(_serve(arguments, settings, controller, backend, watcher, claim))
+            with detached_logging(output.ToStandardError()) as log:
+                asyncio.run(_serve(arguments, settings, controller, backend, watcher, claim, log))
     except SeccError as error:
         return misused(str(error))
     return 0
@@ -103,6 +104,7 @@ async def _serve(
     backend: Backend,
     watcher: Watcher | None,
     claim: Claim,
+    log: Report,
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -119,17 +121,19 @@ async def _serve(
 
     kind = PlcStation if settings.slac.enabled else Station
     with contextlib.ExitStack() as files:
+        recorder, recording = operating.recorder(arguments.trace, settings, files)
         station = kind(
             settings,
             controller,
             backend,
             on_event=on_event,
             sdp_port=arguments.sdp_port,
-            recorder=_recorder(arguments.trace, settings, files),
+            recorder=recorder,
             journal=operating.journal(settings.operation, printer.say, files),
             ocsp=cast(OcspSource, backend) if settings.ocpp.url else None,
             claim=claim,
         )
+        operating.watch(station, [printer.output, log, *recording])
         wanted = True if arguments.metrics else None if arguments.health is None else False
         monitor, count = operating.monitor(station, settings.operation, metrics=wanted)
         watchers += [count] if count is not None else []
@@ -179,22 +183,6 @@ async def _run_with_line(
     inner = station.station if isinstance(station, PlcStation) else station
     async with line(backend, inner, controller):
         await _run(station, settings, stop, printer, monitor)
-
-
-def _recorder(path: Path | None, settings: SeccConfig, files: contextlib.ExitStack) -> Recorder | None:
-    """Into a new file that nobody else may read."""
-    if path is None:
-        return None
-    try:
-        opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except FileExistsError:
-        raise ConfigError(
-            f"--trace {path}: the file is there already; a trace is never overwritten"
-        ) from None
-    except OSError as error:
-        raise ConfigError(f"--trace {path}: {error.strerror}") from error
-    file = files.enter_context(os.fdopen(opened, "w", encoding="utf-8", buffering=1))
-    return Recorder(file.write, settings, now=asyncio.get_running_loop().time(), wall=time.time())
 
 
 def _settings(arguments: argparse.Namespace) -> SeccConfig:
@@ -281,38 +269,38 @@ def _obeying(arguments: argparse.Namespace, settings: SeccConfig) -> SeccConfig:
 
 
 class _Printer:
-    """Lines with the time of day, or JSON, on standard output."""
+    """Lines with the time of day, or JSON, on standard output; never waits for the reader."""
 
     def __init__(self, *, as_json: bool, quiet: bool) -> None:
+        self.output = output.of(sys.stdout)
+        self.output.gap = self._missing
         self._json = as_json
         self._quiet = quiet
 
     def say(self, text: str) -> None:
-        if self._json:
-            self._write(telling.said_as_json(text, utc=time.time()))
-            return
-        self._print(text)
+        self.output.line(self._said(text))
 
     def record(self, record: Record) -> None:
         if self._json:
-            self._write(telling.as_json(record, utc=time.time()))
+            self.output.line(telling.as_json(record, utc=time.time()))
             return
         if self._quiet and not _is_milestone(record):
             return
         text = telling.as_text(record)
         if text is not None:
-            self._print(text)
+            self.output.line(_timed(text))
 
-    def _print(self, text: str) -> None:
-        now = time.time()
-        clock = time.strftime("%H:%M:%S", time.localtime(now))
-        self._write(f"{clock}.{int(now % 1 * 1000):03d} {text}")
+    def _said(self, text: str) -> str:
+        return telling.said_as_json(text, utc=time.time()) if self._json else _timed(text)
 
-    def _write(self, text: str) -> None:
-        try:
-            print(text, flush=True)
-        except BrokenPipeError:  # a station goes on when nobody reads its log
-            telling.hush(sys.stdout)
+    def _missing(self, count: int) -> str:
+        return self._said(f"{count} lines are missing here: the reader of this output did not keep up")
+
+
+def _timed(text: str) -> str:
+    now = time.time()
+    clock = time.strftime("%H:%M:%S", time.localtime(now))
+    return f"{clock}.{int(now % 1 * 1000):03d} {text}"
 
 
 def _is_milestone(record: Record) -> bool:

@@ -8,7 +8,6 @@ import enum
 import hashlib
 import json
 import math
-import os
 import re
 import shutil
 import sys
@@ -26,6 +25,7 @@ from secc.aio.records import (
     PlcRecord,
     Record,
 )
+from secc.cli import output
 from secc.messages import din, iso2
 from secc.pilot import Drive, PilotSignal
 from secc.pki.contract import VerifiedContract
@@ -319,11 +319,7 @@ class Style:
         self._write(f"\r\x1b[K{_fitting(text)}")
 
     def _write(self, text: str) -> None:
-        try:
-            self._stream.write(text)
-            self._stream.flush()
-        except BrokenPipeError:  # nobody reads any more; what is being shown goes on
-            hush(self._stream)
+        output.of(self._stream).write(text)
 
     def _paint(self, code: str, text: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if self.live else text
@@ -334,10 +330,3 @@ def _fitting(text: str) -> str:
     columns = shutil.get_terminal_size().columns
     bare = re.sub(r"\x1b\[[0-9;]*m", "", text)
     return text if len(bare) < columns else bare[: columns - 1]
-
-
-def hush(stream: TextIO) -> None:
-    """From now on write into nothing: the reader has gone."""
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, stream.fileno())
-    os.close(nothing)

@@ -65,15 +65,29 @@ class Beginning:
 
 
 class Recorder:
-    """Makes connections that write down what they do. A line that cannot be written ends the recording, never
-    a session."""
+    """Makes connections that write down what they do.
+
+    A line that the writer does not take ends the recording of that session, as a trace with a hole cannot be
+    replayed; the next session is recorded again. A line that cannot be written ends the whole recording.
+    Neither ever ends a session.
+    """
 
     def __init__(
         self, write: Callable[[str], object], config: SeccConfig, *, now: float, wall: float, note: str = ""
     ) -> None:
-        """`write` takes one line with its end; `now` is monotonic, `wall` Unix seconds of the same moment."""
+        """`write` takes one line with its end and returns at once; False: it has not taken the line.
+
+        `now` is monotonic, `wall` Unix seconds of the same moment.
+        """
+        self.name = "trace"
+        """For health and metrics."""
         self.problem = ""
         """Why nothing is written any more; empty while all is well."""
+        self.waiting = 0
+        """Lines in memory: those of the writer are its own to count."""
+        self.dropped = 0
+        """Lines of sessions after their first one that was not taken; that one is the writer's to count."""
+        self._cut: int | None = None  # the session whose recording has ended early
         self._write = write
         self._config = config
         self._line(
@@ -94,14 +108,16 @@ class Recorder:
         session = beginning.session(self._config, tap)
         drawn = tap.taken()
         begun = dataclasses.replace(beginning, recent_ids=_those(drawn, beginning.recent_ids))
-        self._line(
+        self._cut = None
+        self._of(
+            beginning.generation,
             {
                 "session": beginning.generation,
                 "at": beginning.now,
                 "peer": peer,
                 "begin": plain(begun),
                 "random": [data.hex() for data in drawn],
-            }
+            },
         )
         return _Recorded(self, session, tap, beginning)
 
@@ -127,15 +143,24 @@ class Recorder:
         random = [data.hex() for data in drawn]
         line |= {"random": random} if random else {}
         line |= {"raised": raised} if raised else {}
-        self._line(line)
+        self._of(session, line)
 
-    def _line(self, content: dict[str, object]) -> None:
+    def _of(self, session: int, content: dict[str, object]) -> None:
+        if session == self._cut:
+            self.dropped += 1
+        elif not self._line(content):
+            self._cut = session
+
+    def _line(self, content: dict[str, object]) -> bool:
+        """Whether it has been taken."""
         if self.problem:
-            return
+            return False
         try:
-            self._write(json.dumps(content, separators=(",", ":"), allow_nan=False) + "\n")
+            line = json.dumps(content, separators=(",", ":"), allow_nan=False) + "\n"
+            return self._write(line) is not False
         except (OSError, ValueError) as error:
             self.problem = f"{type(error).__name__}: {error}"
+            return False
 
 
 def _those(drawn: Iterable[bytes], recent: Collection[bytes]) -> tuple[bytes, ...]:
