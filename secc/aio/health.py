@@ -38,6 +38,8 @@ class StationHealth:
     loop_lag: float = 0.0
     """Seconds, the longest delay of the event loop in about the last minute. More than `timing.lease` less
     `timing.lease_renewal` ends a session."""
+    warnings: tuple[str, ...] = ()
+    """What needs attention and keeps the station from nothing: OCSP responses that cannot be stapled."""
     reports: tuple[ReportHealth, ...] = ()
     """How output, log, journal and trace keep up, as far as the station has them; apart from `serving`."""
 
@@ -49,6 +51,7 @@ def health_of(
     *,
     in_session: bool,
     ends_soon: tuple[Expiry, ...],
+    warnings: tuple[str, ...],
     reports: tuple[ReportHealth, ...],
 ) -> StationHealth:
     """Put together from the parts of a station; `problem` keeps it from serving."""
@@ -62,5 +65,6 @@ def health_of(
         blocked=latch.blocked,
         ends_soon=ends_soon,
         loop_lag=hardware.lag.worst,
+        warnings=warnings,
         reports=reports,
     )

@@ -36,6 +36,8 @@ class Examination:
     in_session: bool
     discovery_seconds: float | None
     """How long a request to the own discovery took; None without an answer."""
+    warnings: tuple[str, ...] = ()
+    """What needs attention and keeps the station from nothing."""
     reports: tuple[ReportHealth, ...] = ()
     """How output, log, journal and trace keep up; a problem there is no trouble of the station."""
 
@@ -94,6 +96,7 @@ class Insight:
             reason=health.reason,
             in_session=health.in_session,
             discovery_seconds=taken,
+            warnings=health.warnings,
             reports=health.reports,
         )
 

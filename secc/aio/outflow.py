@@ -95,7 +95,7 @@ class Outflow(Generic[T]):
                 self._lose(1)
                 return False
             if self._missed and self._gap is not None:
-                self._add(_Item(self._gap(self._missed), 0, keep=False))
+                self._add(_Item(self._gap(self._missed), 0, keep=True))
             self._missed = 0
             self._add(item)
             self._turn.notify_all()

@@ -202,6 +202,7 @@ class Station:
             self._hardware,
             in_session=self._active is not None,
             ends_soon=self._expiry.found,
+            warnings=self._tls.warnings,
             reports=self.books.reports,
         )
 

@@ -24,6 +24,7 @@ from secc.pki.trust import TrustStore
 from secc.ports import OcspSource
 from secc.sdp import TlsPolicy
 from secc.tls import ClientPolicy, Clock, CredentialFiles, Credentials, TlsContext, TlsEngine, utc_now
+from secc.tls.credentials import load_staple
 
 Tell = Callable[[LinkEvent, str], None]
 
@@ -106,6 +107,13 @@ class TlsKeeper:
         return ""
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is wrong with OCSP responses to staple; the station serves without them."""
+        credentials = () if self.context is None else self.context.credentials
+        found = ((one.title, self._trouble(one)) for one in credentials)
+        return tuple(f"{title}: {trouble}" for title, trouble in found if trouble)
+
+    @property
     def ends(self) -> tuple[datetime.datetime, ...]:
         """When each chain ends."""
         return () if self.context is None else tuple(one.expires for one in self.context.credentials)
@@ -182,6 +190,11 @@ class TlsKeeper:
         """Fetch when it is due; after a failure again, each time after twice the wait."""
         now = self._clock()
         holder, question = credentials.staple, credentials.question
+        if credentials.files.ocsp_response is not None and not holder.bytes_at(now):
+            try:
+                await asyncio.to_thread(load_staple, credentials, now)
+            except ConfigError as error:  # the file is read again at the next look
+                holder.problem = str(error)
         if self._ocsp is None or question is None or (holder.staple and now < holder.staple.refresh_at):
             return
         due, wait = self._retry.get(credentials.fingerprint, (now, _FIRST_RETRY))
@@ -215,12 +228,14 @@ class TlsKeeper:
         if holder.revoked:
             return "the certificate is revoked"
         wanted = self._ocsp is not None or credentials.files.ocsp_response is not None
-        if not wanted or credentials.question is None:
+        if not wanted or (credentials.question is None and not why):
             return ""
         if not holder.bytes_at(now):
             return f"no OCSP response to staple{why}"
         if holder.staple is not None and now >= holder.staple.alarm_at:
             return f"the OCSP response ends {holder.staple.usable_until:%Y-%m-%d %H:%M}Z{why}"
+        if why and self._ocsp is None:
+            return f"the OCSP response in use stays{why}"
         return ""
 
 

@@ -56,8 +56,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(given: list[str]) -> int:
-    from secc.cli import output
-
     chosen = next((word for word in given if not word.startswith("-")), None)
     parser, command = _parser(chosen)
     try:
@@ -74,7 +72,8 @@ def _run(given: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     finally:
-        output.finish(_PATIENCE)
+        if (printing := sys.modules.get("secc.cli.output")) is not None:  # help needs no loop
+            printing.finish(_PATIENCE)
 
 
 _PATIENCE = 5.0  # s for a reader of what a command has printed

@@ -268,6 +268,8 @@ def _certificates(settings: SeccConfig) -> Iterator[Finding]:
         left = context.expires - utc_now()
         grade = Grade.GOOD if left > datetime.timedelta(days=30) else Grade.NOTE
         yield Finding("certificates", grade, f"good until {context.expires:%Y-%m-%d}, {left.days} days")
+        for problem in (one.staple.problem for one in context.credentials if one.staple.problem):
+            yield Finding("certificates", Grade.NOTE, f"nothing to staple: {problem}", "fetch it again")
     roots = settings.trust.v2g_roots + settings.trust.mo_roots + settings.trust.oem_roots
     yield Finding("trust", Grade.GOOD if roots else Grade.NOTE, f"{len(roots)} files with roots")
 

@@ -71,5 +71,15 @@ def _words(found: dict[str, Any], *, good: bool) -> str:
         waited = found["discovery_seconds"]
         heard = "" if waited is None else f", discovery answers in {waited * 1000:.1f} ms"
         reason = f" ({found['reason']})" if found["reason"] else ""
-        return f"{'in a session' if found['in_session'] else 'well'}{reason}{heard}"
-    return "; ".join(found["troubles"]) or f"not serving: {found['reason']}"
+        return f"{'in a session' if found['in_session'] else 'well'}{reason}{heard}{_warnings(found)}"
+    return ("; ".join(found["troubles"]) or f"not serving: {found['reason']}") + _warnings(found)
+
+
+def _warnings(found: dict[str, Any]) -> str:
+    """One line for each, below the verdict; they do not change it."""
+    lines = list(found.get("warnings", ()))
+    for one in found.get("reports", ()):
+        if one["problem"] or one["dropped"]:
+            counts = f"{one['waiting']} waiting, {one['dropped']} dropped"
+            lines.append(f"{one['name']}: {one['problem'] or 'keeps up again'}; {counts}")
+    return "".join(f"\nwarning: {line}" for line in lines)

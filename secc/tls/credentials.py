@@ -105,7 +105,11 @@ class Credentials:
 
 
 def load_credentials(files: CredentialFiles, at: datetime.datetime) -> Credentials:
-    """Read and check; raises ConfigError, which names the file. `at` is now, with a time zone."""
+    """Read and check; raises ConfigError, which names the file. `at` is now, with a time zone.
+
+    An OCSP response that cannot be used is no error: the chain is served without it, and `staple.problem` is
+    the reason.
+    """
     sent = read_certificates(files.chain)
     root = read_certificates(files.root)[0] if files.root is not None else None
     chain, own_root = _split_root(sent)
@@ -120,8 +124,10 @@ def load_credentials(files: CredentialFiles, at: datetime.datetime) -> Credentia
     if root is not None and chain[-1] != root and not _issued_by(chain[-1], root):
         raise ConfigError(f"{files.root}: did not issue {name(chain[-1])}, the last one in {files.chain}")
     made = Credentials(files=files, chain=tuple(chain), key=key, root=root, staple=StapleHolder())
-    if files.ocsp_response is not None:
+    try:
         load_staple(made, at)
+    except ConfigError as error:
+        made.staple.problem = str(error)
     return made
 
 

@@ -62,9 +62,15 @@ class Bench:
 
 
 def bench(
-    folder: Path, source: Source | None = None, leaf: Identity = LEAF, ocsp_response: bytes = b""
+    folder: Path,
+    source: Source | None = None,
+    leaf: Identity = LEAF,
+    ocsp_response: bytes = b"",
+    spoil: Callable[[Path], object] = lambda _: None,
 ) -> Bench:
     files = certificates.store(folder, leaf, "station", ocsp_response=ocsp_response)
+    if files.ocsp_response is not None:
+        spoil(files.ocsp_response)
     tls = TlsConfig(
         policy=TlsPolicy.REQUIRED,
         certificate_chain=files.chain,
@@ -287,6 +293,47 @@ def test_a_staple_from_a_file_is_replaced_with_the_file(tmp_path: Path) -> None:
     play(scenario)
 
 
+@pytest.mark.parametrize(
+    "spoil",
+    [Path.unlink, lambda path: path.write_bytes(b""), lambda path: path.write_bytes(b"junk")],
+    ids=["missing", "empty", "garbled"],
+)
+def test_a_staple_that_cannot_be_used_is_reported_and_tried_again(
+    tmp_path: Path, spoil: Callable[[Path], object]
+) -> None:
+    async def scenario() -> None:
+        good = certificates.ocsp_response(LEAF)
+        made = bench(tmp_path, ocsp_response=good, spoil=spoil)
+        assert LEAF.der in made.presented()
+        assert made.keeper.problem == ""
+        await made.look()
+        (alarm,) = made.alarms()
+        assert alarm.startswith("DEABCSONE under V2G Root A: no OCSP response to staple (")
+        assert "station.ocsp" in alarm
+        assert list(made.keeper.warnings) == [alarm]
+        await made.look()
+        assert made.alarms() == [alarm]
+        (tmp_path / "station.ocsp").write_bytes(good)
+        await made.look()
+        assert good in made.presented()
+        assert list(made.keeper.warnings) == []
+
+    play(scenario)
+
+
+def test_a_garbled_file_leaves_the_response_in_use_and_is_reported(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        good = certificates.ocsp_response(LEAF)
+        made = bench(tmp_path, ocsp_response=good)
+        (tmp_path / "station.ocsp").write_bytes(b"junk")
+        made.keeper.renew()
+        await made.look()
+        assert good in made.presented()
+        assert "the OCSP response in use stays (" in made.alarms()[0]
+
+    play(scenario)
+
+
 def test_a_stale_file_is_no_reason_not_to_start(tmp_path: Path) -> None:
     async def scenario() -> None:
         stale = certificates.ocsp_response(LEAF, this_update=NOW - 240 * HOUR)
@@ -298,9 +345,13 @@ def test_a_stale_file_is_no_reason_not_to_start(tmp_path: Path) -> None:
     play(scenario)
 
 
-def test_a_file_about_another_certificate_is_a_reason(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"station\.ocsp: .*other certificates"):
-        bench(tmp_path, ocsp_response=certificates.ocsp_response(NEXT))
+def test_a_file_about_another_certificate_is_reported_and_not_stapled(tmp_path: Path) -> None:
+    foreign = certificates.ocsp_response(NEXT)
+    made = bench(tmp_path, ocsp_response=foreign)
+    assert foreign not in made.presented()
+    assert LEAF.der in made.presented()
+    assert "station.ocsp: " in made.keeper.warnings[0]
+    assert "other certificates" in made.keeper.warnings[0]
 
 
 # --- configuration -----------------------------------------------------------------------------------------

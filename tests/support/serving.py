@@ -15,7 +15,7 @@ def serving(*arguments: str, security: str = "plain") -> Iterator[tuple[subproce
     try:
         assert process.stdout is not None
         for line in process.stdout:
-            if found := re.search(rf"listening: \[::1\] of lo: .*{security} (\d+)", line):
+            if found := re.search(rf"\[::1\] of lo: .*{security} (\d+)", line):
                 yield process, int(found[1])
                 break
         else:

@@ -441,15 +441,32 @@ def test_an_ocsp_response_is_stapled_when_the_ev_asks(tmp_path: Path) -> None:
     assert staple.read_bytes() not in context.engine().feed(client_hello()).to_send
 
 
-def test_a_staple_that_is_no_ocsp_response_is_named(tmp_path: Path) -> None:
-    junk = tmp_path / "junk.ocsp"
-    junk.write_bytes(b"junk")
-    with pytest.raises(ConfigError, match=r"junk\.ocsp: not an OCSP response"):
-        TlsContext.for_server(PKI / "secc_chain.pem", PKI / "secc_leaf_key.pem", ocsp_file=junk)
-    refusal = ocsp.OCSPResponseBuilder.build_unsuccessful(ocsp.OCSPResponseStatus.TRY_LATER)
-    junk.write_bytes(refusal.public_bytes(Encoding.DER))
-    with pytest.raises(ConfigError, match="TRY_LATER"):
-        TlsContext.for_server(PKI / "secc_chain.pem", PKI / "secc_leaf_key.pem", ocsp_file=junk)
+_REFUSAL = ocsp.OCSPResponseBuilder.build_unsuccessful(ocsp.OCSPResponseStatus.TRY_LATER)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (None, "cannot be read: No such file or directory"),
+        (b"", "not an OCSP response"),
+        (b"junk", "not an OCSP response"),
+        (_REFUSAL.public_bytes(Encoding.DER), "TRY_LATER"),
+    ],
+    ids=["missing", "empty", "garbled", "refusal"],
+)
+def test_a_staple_that_is_no_ocsp_response_is_named_and_the_chain_served_without(
+    tmp_path: Path, content: bytes | None, problem: str
+) -> None:
+    staple = tmp_path / "leaf.ocsp"
+    if content is not None:
+        staple.write_bytes(content)
+    files = store(make.build(), tmp_path)
+    context = TlsContext.for_server(files.chain, files.key, ocsp_file=staple, clock=lambda: NOW)
+    assert "leaf.ocsp: " in context.credentials[0].staple.problem
+    assert problem in context.credentials[0].staple.problem
+    assert context.engine().feed(client_hello(extra=extension(5, b"\x01\x00\x00\x00\x00"))).to_send
+    with pytest.raises(ConfigError, match=r"leaf\.ocsp"):
+        context.load_staples()
 
 
 def _ocsp_response(made: make.Hierarchy) -> bytes:
