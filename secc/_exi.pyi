@@ -21,7 +21,8 @@ class Codec:
         *,
         messages: Sequence[type] = ...,
         lenient_lists: bool = True,
-        specified_lists: bool = False,
+        full_lists: str = "specified",
+        lenient_ranges: bool = False,
         empty_values: bool = False,
         max_bytes: int = 65536,
     ) -> Codec: ...

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -31,7 +31,30 @@ if TYPE_CHECKING:
     from secc.schema.tables import Raw
     from secc.xmlform import XmlForm
 
-__all__ = ["APP_PROTOCOL", "ISO2", "SCHEMAS", "XMLDSIG", "Codec", "Piece", "codec"]
+__all__ = [
+    "APP_PROTOCOL",
+    "ISO2",
+    "SCHEMAS",
+    "XMLDSIG",
+    "Codec",
+    "FullLists",
+    "Piece",
+    "UnknownSchema",
+    "codec",
+]
+
+FullLists = Literal["specified", "marked", "loop"]
+"""How a list that is exactly full ends."""
+
+
+class UnknownSchema(KeyError):
+    """No schema set has this name; the text names the sets there are."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        super().__init__(f"{name!r} is no schema set; there are {', '.join(known)}")
+
+    def __str__(self) -> str:  # a KeyError shows its argument in quotation marks
+        return str(self.args[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +66,9 @@ class Piece:
     width: int
     """Number of bits."""
     event: str
-    """``SE(name)``, ``AT(name)``, ``CH``, ``EE``, ``value``, ``header``, ``padding``, ``escape`` ..."""
+    """``SE(name)``, ``AT(name)``, ``CH``, ``EE``, ``value``, ``header``, ``padding``, ``escape`` ...
+
+    Behind the end ``zero octets``; in a stream that is refused also ``fault`` and ``unread``."""
     code: tuple[int, int] | None
     """Event code and number of alternatives (0: second level)."""
     path: str
@@ -58,6 +83,15 @@ class Codec:
     `schema` names the grammar tables or is them, `module` holds the message classes, `roots` are the classes
     of the messages that the protocol sends as documents; other global elements are legal EXI but no messages.
     Thread-safe.
+
+    A list that is exactly full ends in one of three forms: ``specified`` by EXI 1.0, ``marked`` (lists with
+    ``~`` in ``exi_schemas`` end as the precompiled tables of common Java stacks have it), ``loop`` (every
+    list ends as if one more could follow). `full_lists` is the form that is written. Each is read: the one
+    that leaves nothing behind, or else the first that fits, in this order; without `lenient_lists` only the
+    first.
+
+    `lenient_ranges` reads an integer of fixed width beyond the largest value of its type, as far as its bits
+    go; it is never written.
     """
 
     def __init__(
@@ -67,12 +101,18 @@ class Codec:
         roots: Iterable[type[msgspec.Struct]],
         *,
         lenient_lists: bool = True,
+        full_lists: FullLists = "specified",
+        lenient_ranges: bool = False,
     ) -> None:
         self.schema = schema if isinstance(schema, str) else schema.name
         self.module = module
         self._roots = frozenset(roots)
         types: tuple[type[msgspec.Struct] | None, ...] = module.TYPES
         enums: tuple[type[StrEnum], ...] = module.ENUMS
+        # Only what is asked for: an engine of an older build serves the codecs that have no such wish.
+        choices: dict[str, Any] = {"full_lists": full_lists} if full_lists != "specified" else {}
+        if lenient_ranges:
+            choices["lenient_ranges"] = True
         self.engine = _exi.Codec(
             schema,
             types,
@@ -82,6 +122,7 @@ class Codec:
             EncodeError,
             messages=tuple(self._roots),
             lenient_lists=lenient_lists,
+            **choices,
         )
         # The engine's own methods: for a short message a Python frame around them would be half of the time.
         self.decode = self.engine.decode_message  # type: ignore[method-assign]
@@ -123,7 +164,11 @@ class Codec:
         return self.engine.encode_fragment(element, value)
 
     def explain(self, data: bytes, *, fragment: bool = False) -> tuple[list[Piece], DecodeError | None]:
-        """Every piece of `data` with its bits and meaning up to the first fault, and that fault or None."""
+        """Every piece of `data` with its bits and meaning, and the fault that ends it or None.
+
+        The pieces join from the first bit to the last. A fault is that of `decode`: the piece ``fault`` has
+        the bits that are wrong, if there are any, and ``unread`` those behind.
+        """
         rows, fault = self.engine.explain(data, fragment)
         pieces = [
             Piece(bit, width, event, code, path, self._literal(datatype, value))
@@ -210,12 +255,15 @@ SCHEMAS = {
 
 
 @functools.cache
-def codec(schema: str) -> Codec:
-    """The codec of `schema`, one of `SCHEMAS`; its message classes are imported on first use."""
+def codec(schema: str, *, full_lists: FullLists = "specified", lenient_ranges: bool = False) -> Codec:
+    """The codec of `schema`, one of `SCHEMAS`; its message classes are imported on first use.
+
+    `full_lists` and `lenient_ranges` are those of `Codec`. Raises `UnknownSchema`.
+    """
     ready = {"sap": APP_PROTOCOL, "iso2": ISO2, "xmldsig": XMLDSIG}
-    if schema in ready:
+    if schema in ready and full_lists == "specified" and not lenient_ranges:
         return ready[schema]
     if schema not in SCHEMAS:
-        raise KeyError(f"{schema!r} is no schema set; there are {', '.join(SCHEMAS)}")
+        raise UnknownSchema(schema, SCHEMAS)
     module = importlib.import_module(f"secc.messages.{SCHEMAS[schema]}")
-    return Codec(schema, module, module.MESSAGES)
+    return Codec(schema, module, module.MESSAGES, full_lists=full_lists, lenient_ranges=lenient_ranges)

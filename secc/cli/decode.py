@@ -72,18 +72,18 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def codec_of(name: str, directory: Path | None) -> exi.Codec:
+def codec_of(name: str, directory: Path | None, full_lists: exi.FullLists = "specified") -> exi.Codec:
     """The codec of schema set `name`: built in, or compiled from the schemas in `directory`."""
     if directory is None:
         if name not in exi.SCHEMAS:
             raise NotationError(f"{name} is no schema set; there are {', '.join(exi.SCHEMAS)}")
-        return exi.codec(name)
+        return exi.codec(name, full_lists=full_lists)
     from secc.schema.runtime import compile_codec  # needed by few
 
     sets = load(directory)
     if name not in sets:
         raise NotationError(f"{name} is no schema set of {directory}; there are {', '.join(sets)}")
-    return compile_codec(sets[name])
+    return compile_codec(sets[name], full_lists=full_lists)
 
 
 def frames(data: bytes) -> list[tuple[PayloadType, bytes]]:

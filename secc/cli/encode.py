@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import typing
 from pathlib import Path
 
 from secc import exi
@@ -34,6 +35,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help=f"schema set: {', '.join(exi.SCHEMAS)}; auto goes by the root element",
     )
     parser.add_argument("--schemas", type=Path, metavar="DIR", help="take the set from schemas of your own")
+    parser.add_argument(
+        "--full-lists",
+        choices=typing.get_args(exi.FullLists),
+        default="specified",
+        help="form of lists that are exactly full: as EXI 1.0 has it (default), or as other encoders do",
+    )
     parser.add_argument("--v2gtp", action="store_true", help="put the V2GTP header in front")
     parser.add_argument("--binary", action="store_true", help="write bytes, not hexadecimal")
 
@@ -45,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     except NotBytes as error:
         return misused(str(error))
     try:
-        payload = _encode(text, arguments.schema, arguments.schemas)
+        payload = _encode(text, arguments)
     except EncodeError as error:
         return refused(str(error))
     except (NotationError, OSError) as error:
@@ -58,14 +65,15 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _encode(text: str, schema: str, directory: Path | None) -> bytes:
-    if schema != "auto":
-        return _encode_as(codec_of(schema, directory), text)
+def _encode(text: str, arguments: argparse.Namespace) -> bytes:
+    form: exi.FullLists = arguments.full_lists
+    if arguments.schema != "auto":
+        return _encode_as(codec_of(arguments.schema, arguments.schemas, form), text)
     if not text.lstrip().startswith("<"):
-        return _encode_as(exi.codec(_schema(text)), text)
+        return _encode_as(exi.codec(_schema(text), full_lists=form), text)
     for name in (*AUTOMATIC, "xmldsig"):  # namespaces tell XML documents apart
         try:
-            return _encode_as(exi.codec(name), text)
+            return _encode_as(exi.codec(name, full_lists=form), text)
         except EncodeError as error:
             if "is no element of this schema set" not in str(error):
                 raise

@@ -8,16 +8,17 @@ from typing import Any
 
 import msgspec
 
-from secc.exi import Codec
+from secc.exi import Codec, FullLists
 from secc.schema.names import class_name, member_name
 from secc.schema.notation import NotationError, QName, SchemaSet
 from secc.schema.tables import SINGLE, Slot, TypeEntry, build
 
 
-def compile_codec(schema: SchemaSet) -> Codec:
+def compile_codec(schema: SchemaSet, *, full_lists: FullLists = "specified") -> Codec:
     """The codec of `schema`, with message classes named as the generator would name them.
 
-    The classes are in ``codec.module``. Raises `NotationError` where the schema cannot be compiled.
+    `full_lists` is that of `Codec`. The classes are in ``codec.module``. Raises `NotationError` where the
+    schema cannot be compiled.
     """
     tables = build(schema)
     module = ModuleType(f"secc.messages.{schema.module}")
@@ -37,7 +38,7 @@ def compile_codec(schema: SchemaSet) -> Codec:
     abstract = {by_type[name] for name, ct in schema.complex.items() if ct.abstract}
     roots = tuple(dict.fromkeys(m for m in messages if m is not None and m not in abstract))
     vars(module).update(TYPES=tuple(classes), ENUMS=tuple(enums), MESSAGES=roots)
-    return Codec(tables.raw(), module, roots)
+    return Codec(tables.raw(), module, roots, full_lists=full_lists)
 
 
 def _message_class(entry: TypeEntry, module: str) -> type[msgspec.Struct]:

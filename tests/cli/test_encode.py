@@ -70,3 +70,18 @@ def test_xml_is_taken_too(capsys: pytest.CaptureFixture[str]) -> None:
 def test_xml_of_no_schema_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["encode", "<a/>"]) == 1
     assert "no schema set" in capsys.readouterr().err
+
+
+def test_the_form_of_full_lists_can_be_chosen(capsys: pytest.CaptureFixture[str]) -> None:
+    service = {"ServiceID": 1}
+    body = {"PaymentServiceSelectionReq": {"SelectedPaymentOption": "ExternalPayment"}}
+    body["PaymentServiceSelectionReq"]["SelectedServiceList"] = {"SelectedService": [service] * 16}  # type: ignore[assignment]
+    text = json.dumps({"V2G_Message": {"Header": {"SessionID": "00"}, "Body": body}})
+    written = []
+    for form in ("specified", "marked"):
+        assert main(["encode", "--full-lists", form, text]) == 0
+        written.append(capsys.readouterr().out)
+        assert main(["decode", written[-1]]) == 0
+        assert json.loads(capsys.readouterr().out)["V2G_Message"]["Body"] == body
+    assert main(["encode", text]) == 0
+    assert capsys.readouterr().out == written[0] != written[1]

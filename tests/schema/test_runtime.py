@@ -52,7 +52,8 @@ def vendor(directory: Path, text: str = VENDOR, sets: str = VENDOR_SETS) -> exi.
 
 @pytest.mark.parametrize("name", SETS)
 def test_a_compiled_codec_reads_and_writes_what_the_built_in_one_does(name: str) -> None:
-    compiled, built_in = compile_codec(SETS[name]), exi.codec(name)
+    # The vectors have full lists in the form of the tables that they were made with.
+    compiled, built_in = compile_codec(SETS[name], full_lists="marked"), exi.codec(name)
     assert compiled.engine.layout() == built_in.engine.layout()
     assert compiled.engine.roots() == built_in.engine.roots()
     for schema, vector in own():

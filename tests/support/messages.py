@@ -35,6 +35,8 @@ _ODD = "\x00\t \uffff" + IN_XML
 _ENVELOPES = ("V2G_Message", "supportedAppProtocolReq", "supportedAppProtocolRes", "Signature", "SignedInfo")
 _UNLIMITED = 40
 _DEEP = 12
+_ROOM = 2500
+"""How many members the full lists of a message may have."""
 _SHALLOW = 3
 _MIDDLE = 6
 """How deep many wildcards, and some, are filled: a transform of a signature in a header is at 6."""
@@ -51,14 +53,15 @@ def schema_sets() -> dict[str, notation.SchemaSet]:
 
 
 @functools.cache
-def codec(name: str) -> exi.Codec:
+def codec(name: str, full_lists: exi.FullLists = "specified") -> exi.Codec:
     """The codec of schema set `name`; the ones the library has itself, and the others made alike."""
     ready = {"sap": exi.APP_PROTOCOL, "iso2": exi.ISO2, "xmldsig": exi.XMLDSIG}
-    if name in ready:
+    if name in ready and full_lists == "specified":
         return ready[name]
     generator = Generator(name)
     roots = {generator.classes[generator.schema.elements[root].type] for root in generator.roots()}
-    return exi.Codec(name, generator.module, [cls for cls in roots if cls is not None])
+    found = [cls for cls in roots if cls is not None]
+    return exi.Codec(name, generator.module, found, full_lists=full_lists)
 
 
 class Generator:
@@ -67,7 +70,8 @@ class Generator:
     `without`, `always`: optional elements that are never, or always, made. `only`: the root elements to
     choose from. `odd`: unusual characters that strings may have. `mixed_text`:
     text between the elements of mixed content. `wildcards`: global elements where any may stand.
-    `extended`: elements of a type that extends the declared one, which ``xsi:type`` tells.
+    `extended`: elements of a type that extends the declared one, which ``xsi:type`` tells. `full`: how
+    probable it is that a list with a limit is full, as far as the message stays within what a codec reads.
     """
 
     def __init__(
@@ -82,6 +86,7 @@ class Generator:
         mixed_text: bool = True,
         wildcards: bool = True,
         extended: bool = True,
+        full: float = 0.0,
     ) -> None:
         self.schema = schema_sets()[schema] if isinstance(schema, str) else schema
         self.tables = tables.build(self.schema)
@@ -96,6 +101,7 @@ class Generator:
         self.flat = {entry.name for entry in self.tables.types if entry.flat}
         self.without, self.always, self.only = without, always, only
         self.odd, self.mixed_text = odd, mixed_text
+        self.full, self.room, self.small = full, _ROOM, False
         self.types = {
             declared: [
                 name
@@ -125,6 +131,7 @@ class Generator:
         """Root element name and content of a random message."""
         root = rng.choice(self.roots())
         while True:
+            self.room, self.small = _ROOM, False
             made = self.content(self.schema.elements[root].type, rng)
             if _levels(made) < _LEVELS:
                 return root.local, made
@@ -227,11 +234,17 @@ class Generator:
             assert particle.low == 0, particle.name.local
             return []
         picked = [rng.choice(choices) for _ in range(self.count(particle, rng, depth))]
-        return [(name, self.content(type_name, rng, depth + 1)) for name, type_name in picked]
+        before, self.small = self.small, self.small or len(picked) > _UNLIMITED
+        made = [(name, self.content(type_name, rng, depth + 1)) for name, type_name in picked]
+        self.small = before
+        return made
 
     def count(self, particle: Particle, rng: random.Random, depth: int) -> int:
-        if depth > _DEEP:
+        if depth > _DEEP or (self.small and particle.high > 1):
             return particle.low
+        if 1 < particle.high <= self.room and rng.random() < self.full:
+            self.room -= particle.high
+            return particle.high
         if particle.high == 1:
             wanted = particle.low or particle.name.local in self.always
             return 1 if wanted or rng.random() < 0.6 else 0
@@ -249,7 +262,7 @@ class Generator:
         if found.kind in ("nbit", "unsigned", "integer", "big"):
             return _integer(found, rng)
         shortest = _facet(self.schema, type_name)
-        longest = max(shortest, min(found.max_length or rng.choice([8, 80]), 200))
+        longest = max(shortest, min(found.max_length or rng.choice([8, 80]), 8 if self.small else 200))
         size = rng.choice([shortest, longest, rng.randint(shortest, longest)])
         if found.kind == "string":
             if _primitive(self.schema, type_name) in ("ID", "IDREF"):
@@ -297,6 +310,12 @@ def _facet(schema: notation.SchemaSet, name: QName) -> int:
 def generator(name: str) -> Generator:
     """The generator of schema set `name` with everything the codec takes."""
     return Generator(name)
+
+
+@functools.cache
+def full_generator(name: str) -> Generator:
+    """The same with lists that are mostly full."""
+    return Generator(name, full=0.8)
 
 
 def messages(name: str) -> st.SearchStrategy[tuple[str, Value]]:

@@ -9,6 +9,7 @@ mod support;
 use iso15118::exi::ExiError;
 use std::collections::BTreeMap;
 use support::{assert_canonicalisable, bench_messages, content, grammar, hex, Random, Walk};
+use v2g_exi::decode::FullLists;
 use v2g_exi::encode::Style;
 use v2g_exi::grammar::{Grammar, Kind};
 use v2g_exi_oracle::{Theirs, SETS};
@@ -30,7 +31,7 @@ fn number(name: &str, otherwise: u64) -> u64 {
 
 /// Values both sides agree about; what the other one leaves out or bounds otherwise is told in its own test.
 fn walk(set: &str, seed: u64) -> Walk {
-    let style = Style { specified_lists: true, empty_values: true };
+    let style = Style { full_lists: FullLists::Specified, empty_values: true };
     // Nearly every message of the newer sets has values of fixed length.
     let full_length = !seed.is_multiple_of(4) || set.starts_with("iso20");
     Walk { style, without: &WITHOUT, elements: 40, full_length, integer: 7, ..Walk::default() }

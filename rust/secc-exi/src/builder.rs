@@ -225,6 +225,15 @@ impl Sink for Builder<'_, '_> {
         })?;
         failed.map_or_else(|| self.put(at, object), Err)
     }
+
+    fn restart(&mut self) {
+        let kept = &mut self.kept;
+        kept.fields.clear();
+        kept.fields.push(None);
+        kept.members.clear();
+        kept.outer.clear();
+        self.frame = Frame { class: 0, list: NO_LIST, field: 0, member: 0 };
+    }
 }
 
 impl<'py> Builder<'_, 'py> {

@@ -79,6 +79,7 @@ pub(crate) struct Codec {
     decode_error: Py<PyAny>,
     encode_error: Py<PyAny>,
     lenient_lists: bool,
+    lenient_ranges: bool,
     style: Style,
     max_bytes: usize,
 }
@@ -89,7 +90,8 @@ impl Codec {
     /// `item` is the class of ordered content, `messages` are those among `types` that are documents of their own.
     #[new]
     #[pyo3(signature = (schema, types, enums, item, decode_error, encode_error, *, messages = Vec::new(),
-                        lenient_lists = true, specified_lists = false, empty_values = false, max_bytes = 65536))]
+                        lenient_lists = true, full_lists = "specified", lenient_ranges = false, empty_values = false,
+                        max_bytes = 65536))]
     #[allow(clippy::too_many_arguments)]
     fn new(
         py: Python<'_>,
@@ -101,7 +103,8 @@ impl Codec {
         encode_error: Py<PyAny>,
         messages: Vec<Bound<'_, PyType>>,
         lenient_lists: bool,
-        specified_lists: bool,
+        full_lists: &str,
+        lenient_ranges: bool,
         empty_values: bool,
         max_bytes: usize,
     ) -> PyResult<Self> {
@@ -161,7 +164,8 @@ impl Codec {
             decode_error,
             encode_error,
             lenient_lists,
-            style: Style { specified_lists, empty_values },
+            lenient_ranges,
+            style: Style { full_lists: form_called(full_lists)?, empty_values },
             max_bytes,
         })
     }
@@ -232,8 +236,7 @@ impl Codec {
     /// The stream piece by piece: rows of (first bit, number of bits, event, code and alternatives or None, path,
     /// value, index of the datatype or None), and what stopped the decoder: None, or kind, bit, path and detail.
     fn explain(&self, data: &[u8], fragment: bool) -> (Vec<ExplainRow>, Option<ExplainFault>) {
-        let options = Options { max_bytes: self.max_bytes, ..Options::default() };
-        let (rows, outcome) = v2g_exi::trace::explain(&self.grammar, data, options, fragment);
+        let (rows, outcome) = v2g_exi::trace::explain(&self.grammar, data, self.options(), fragment);
         let rows = rows.into_iter().map(|r| (r.from, r.width, r.event, r.code, r.path, r.value, r.datatype));
         let fault = outcome.err().map(|e| (e.kind.as_str().to_owned(), e.bit, e.path, e.detail));
         (rows.collect(), fault)
@@ -312,58 +315,29 @@ impl Codec {
         fragment: bool,
         reading: &mut Reading,
     ) -> PyResult<Whole<'py>> {
-        match self.attempt(py, data, fragment, FullLists::Specified, reading) {
-            Ok(whole) => Ok(whole),
-            Err(failure) => self.read_again(py, data, fragment, reading, failure),
-        }
-    }
-
-    /// An error behind a full list may come from another form of its end; the form that gets furthest counts.
-    #[cold]
-    fn read_again<'py>(
-        &self,
-        py: Python<'py>,
-        data: &[u8],
-        fragment: bool,
-        reading: &mut Reading,
-        mut failure: Failure<PyErr>,
-    ) -> PyResult<Whole<'py>> {
-        for form in [FullLists::Marked, FullLists::Loop] {
-            let Failure::Stream(error) = &failure else { break };
-            if !self.lenient_lists || !reading.decoder.met_full_list {
-                break;
-            }
-            match self.attempt(py, data, fragment, form, reading) {
-                Ok(whole) => return Ok(whole),
-                Err(Failure::Stream(other)) if other.bit <= error.bit => {}
-                Err(other) => failure = other,
-            }
-        }
-        Err(match failure {
-            Failure::Stream(error) => self.decode_failure(py, &error),
-            Failure::Sink(error) => error,
-        })
-    }
-
-    fn attempt<'py>(
-        &self,
-        py: Python<'py>,
-        data: &[u8],
-        fragment: bool,
-        full_lists: FullLists,
-        reading: &mut Reading,
-    ) -> Result<Whole<'py>, Failure<PyErr>> {
-        let options = Options { max_bytes: self.max_bytes, full_lists, ..Options::default() };
+        let options = self.options();
         let Reading { decoder, kept } = reading;
         let mut builder = Builder::new(py, self, std::mem::take(kept));
-        let report = if fragment {
-            decoder.fragment(&self.grammar, data, options, &mut builder)?
+        let outcome = if fragment {
+            decoder.fragment(&self.grammar, data, options, &mut builder)
         } else {
-            decoder.document(&self.grammar, data, options, &mut builder)?
+            decoder.document(&self.grammar, data, options, &mut builder)
+        };
+        let report = match outcome {
+            Ok(report) => report,
+            Err(Failure::Stream(error)) => return Err(self.decode_failure(py, &error)),
+            Err(Failure::Sink(error)) => return Err(error),
         };
         let (root, memory) = builder.finish();
         *kept = memory.emptied();
         Ok((root, report.root, report.trailing_bytes))
+    }
+
+    /// How this codec reads.
+    fn options(&self) -> Options {
+        let full_lists = if self.lenient_lists { None } else { Some(FullLists::Specified) };
+        let (max_bytes, lenient_ranges) = (self.max_bytes, self.lenient_ranges);
+        Options { max_bytes, full_lists, lenient_ranges, ..Options::default() }
     }
 
     /// Number of the one root element that holds `message`.
@@ -431,6 +405,18 @@ impl Codec {
 
     fn encode_failure(&self, py: Python<'_>, path: &str, detail: &str) -> PyErr {
         raise(py, &self.encode_error, detail.to_owned(), |keywords| keywords.set_item("path", path))
+    }
+}
+
+/// The form of full lists that has this name.
+fn form_called(name: &str) -> PyResult<FullLists> {
+    match name {
+        "specified" => Ok(FullLists::Specified),
+        "marked" => Ok(FullLists::Marked),
+        "loop" => Ok(FullLists::Loop),
+        _ => {
+            Err(PyValueError::new_err(format!("{name:?} is no form of full lists: specified, marked, loop")))
+        }
     }
 }
 

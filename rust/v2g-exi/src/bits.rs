@@ -13,6 +13,7 @@ pub struct Padded {
 
 impl Padded {
     /// Replaces the stream, keeping the memory.
+    #[inline(always)]
     pub fn fill(&mut self, data: &[u8]) {
         let end = data.len() + PADDING;
         if self.bytes.len() < end {
@@ -27,6 +28,7 @@ impl Padded {
     }
 
     /// A reader at the first bit.
+    #[inline(always)]
     pub fn reader(&self) -> Reader<'_> {
         let data = self.bytes.get(..self.length.wrapping_add(PADDING)).unwrap_or(&[]);
         Reader { data, position: 0, end: self.length as u64 * 8 }
@@ -108,6 +110,7 @@ impl<'a> Reader<'a> {
     }
 
     /// What is left after the last event: (the padding bits are zero, whole bytes left, all of them zero).
+    #[inline(always)]
     pub fn rest(&self) -> (bool, usize, bool) {
         let clean = top(self.peek(), self.position.wrapping_neg() as u32 & 7) == 0;
         if self.position.wrapping_add(8) > self.end {

@@ -197,4 +197,9 @@ impl Sink for Tape {
         self.nodes.push(Node::Close);
         Ok(())
     }
+
+    fn restart(&mut self) {
+        self.nodes.clear();
+        self.store.clear();
+    }
 }

@@ -4,7 +4,6 @@ use crate::decode::{Decoder, Options, Report, Sink, Step};
 use crate::error::{DecodeError, Failure};
 use crate::grammar::{Grammar, Kind, Production, Record};
 use crate::value::{At, Found};
-use std::convert::Infallible;
 use std::fmt::Write;
 
 /// One piece of a stream.
@@ -26,24 +25,29 @@ pub struct Row {
     pub datatype: Option<u16>,
 }
 
-struct Trace<'g> {
+/// A fault of a [`Trace`]: there is none. A type of its own, so that what reads for a trace is compiled apart from what
+/// reads for other sinks, where it would cost a tenth of the instructions.
+#[derive(Debug)]
+pub(crate) enum Never {}
+
+/// Looks at every piece of a stream.
+pub(crate) struct Trace<'g> {
     grammar: &'g Grammar,
-    rows: Vec<Row>,
+    /// None: the pieces are not kept.
+    rows: Option<Vec<Row>>,
     names: Vec<u16>,
     simple: Option<u16>,
-    /// Bits of the stream.
-    end: u64,
 }
 
-/// Every piece of `data` up to the end or to the first fault.
+/// All of `data`: its pieces up to the end or to the first fault, then that (`fault`, the bits that are wrong, if there are
+/// any) and what is behind it (`unread`). The rows join without a gap.
 pub fn explain(
     grammar: &Grammar,
     data: &[u8],
     options: Options,
     fragment: bool,
 ) -> (Vec<Row>, Result<Report, Box<DecodeError>>) {
-    let mut trace =
-        Trace { grammar, rows: Vec::new(), names: Vec::new(), simple: None, end: data.len() as u64 * 8 };
+    let mut trace = Trace { rows: Some(Vec::new()), ..Trace::silent(grammar) };
     let mut decoder = Decoder::default();
     let outcome = if fragment {
         decoder.fragment(grammar, data, options, &mut trace)
@@ -55,10 +59,39 @@ pub fn explain(
         Err(Failure::Stream(error)) => Err(error),
         Err(Failure::Sink(never)) => match never {},
     };
-    (trace.rows, outcome)
+    let mut rows = trace.rows.unwrap_or_default();
+    if let Err(error) = &outcome {
+        let rest = [("fault", error.bit), ("unread", data.len() as u64 * 8)];
+        for (event, to) in rest {
+            let from = rows.last().map_or(0, |row| row.from + row.width);
+            if to > from {
+                rows.push(Row::new(from, to, event.into(), error.path.clone()));
+            }
+        }
+    }
+    (rows, outcome)
 }
 
-impl Trace<'_> {
+impl Row {
+    fn new(from: u64, to: u64, event: String, path: String) -> Self {
+        Self {
+            from,
+            width: to.saturating_sub(from),
+            event,
+            code: None,
+            path,
+            value: String::new(),
+            datatype: None,
+        }
+    }
+}
+
+impl<'g> Trace<'g> {
+    /// Only looks.
+    pub(crate) fn silent(grammar: &'g Grammar) -> Self {
+        Self { grammar, rows: None, names: Vec::new(), simple: None }
+    }
+
     fn path(&self) -> String {
         let names = self.names.iter().chain(&self.simple);
         names.map(|n| self.grammar.local_name(*n)).collect::<Vec<_>>().join("/")
@@ -78,22 +111,14 @@ impl Trace<'_> {
 }
 
 impl Sink for Trace<'_> {
-    type Error = Infallible;
+    type Error = Never;
     const TRACE: bool = true;
 
     fn step(&mut self, from: u64, to: u64, step: Step<'_>) {
-        if from >= self.end {
+        if self.rows.is_none() {
             return;
         }
-        let mut row = Row {
-            from,
-            width: to.min(self.end).saturating_sub(from),
-            event: String::new(),
-            code: None,
-            path: self.path(),
-            value: String::new(),
-            datatype: None,
-        };
+        let mut row = Row::new(from, to, String::new(), self.path());
         match step {
             Step::Header => row.event = "header".into(),
             Step::Root(code, of, name) => {
@@ -139,30 +164,41 @@ impl Sink for Trace<'_> {
                 row.code = Some((code, of));
             }
             Step::Padding => row.event = "padding".into(),
+            Step::Trailing => row.event = "zero octets".into(),
         }
-        self.rows.push(row);
+        if let Some(rows) = &mut self.rows {
+            rows.push(row);
+        }
     }
 
-    fn open(&mut self, at: At<'_>, _: u16) -> Result<(), Infallible> {
+    fn open(&mut self, at: At<'_>, _: u16) -> Result<(), Never> {
         self.names.push(at.production.name);
         Ok(())
     }
 
-    fn retype(&mut self, _: At<'_>, _: u16) -> Result<(), Infallible> {
+    fn retype(&mut self, _: At<'_>, _: u16) -> Result<(), Never> {
         Ok(())
     }
 
-    fn value(&mut self, _: At<'_>, _: Found<'_>) -> Result<(), Infallible> {
+    fn value(&mut self, _: At<'_>, _: Found<'_>) -> Result<(), Never> {
         Ok(())
     }
 
-    fn close(&mut self, _: At<'_>) -> Result<(), Infallible> {
+    fn close(&mut self, _: At<'_>) -> Result<(), Never> {
         self.names.pop();
         Ok(())
     }
 
-    fn record(&mut self, _: At<'_>, _: &Record, _: [i32; 3]) -> Result<(), Infallible> {
+    fn record(&mut self, _: At<'_>, _: &Record, _: [i32; 3]) -> Result<(), Never> {
         Ok(())
+    }
+
+    fn restart(&mut self) {
+        self.names.clear();
+        self.simple = None;
+        if let Some(rows) = &mut self.rows {
+            rows.clear();
+        }
     }
 }
 

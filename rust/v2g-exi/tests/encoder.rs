@@ -4,12 +4,13 @@
 mod support;
 
 use support::{decode_strictly, grammar, hex};
+use v2g_exi::decode::FullLists;
 use v2g_exi::encode::{Encoder, Style};
 use v2g_exi::error::EncodeError;
 use v2g_exi::grammar::{Grammar, Kind, Production};
 use v2g_exi::value::{Given, NO_NAME};
 
-const SPECIFIED: Style = Style { specified_lists: true, empty_values: false };
+const SPECIFIED: Style = Style { full_lists: FullLists::Specified, empty_values: false };
 
 /// An encoder that finds its way by the names of elements and attributes; `#` is text or content.
 struct Steps {

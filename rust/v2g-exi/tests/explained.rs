@@ -241,10 +241,16 @@ fn an_explanation_ends_at_the_fault_with_its_words() {
         last("sap", false, "00100100 01"),
         "0 : first byte 24, expected 80: the start of the cookie $EXI, which V2G does not have"
     );
-    assert_eq!(explained("sap", false, "10000000")[1..], ["10 : the stream ends inside the message"]);
+    assert_eq!(explained("sap", false, "10000000")[1..], ["8 : the stream ends inside the message"]);
     let rows = explained("sap", false, "10000000 01  0 0 11 0  00 0 00000111 0  0");
     assert_eq!(rows[4], "12+2 value [supportedAppProtocolRes/ResponseCode] as Enumeration = 3");
-    assert_eq!(rows[5..], ["14 supportedAppProtocolRes/ResponseCode: 3, expected 0 to 2"]);
+    assert_eq!(
+        rows[5..],
+        [
+            "14+18 unread [supportedAppProtocolRes/ResponseCode]",
+            "14 supportedAppProtocolRes/ResponseCode: 3, expected 0 to 2"
+        ]
+    );
     // supportedAppProtocolRes with a code beyond its alternatives: 0 SchemaID, 1 the end, 2 leads to the second level.
     let code = |code: &str| last("sap", false, &format!("10000000 01  0 0 01 0  {code}"));
     assert_eq!(code("11 000000"), "17 supportedAppProtocolRes: code 3, expected 0 to 2");
@@ -281,25 +287,42 @@ fn what_the_second_level_offers_depends_on_the_place() {
         let rows = first(&format!("{code:03b}"));
         assert_eq!(rows[0], "escape 1/2 [supportedAppProtocolRes]");
         assert_eq!(rows[1], format!("second level: {name} {code}/0 [supportedAppProtocolRes]"));
-        assert_eq!(rows[2], fault(name));
+        assert!(rows[2].starts_with("unread"), "{rows:?}");
+        assert_eq!(rows[3], fault(name));
     }
 }
 
 #[test]
-fn a_value_that_the_stream_does_not_hold_has_no_row() {
+fn a_value_that_the_stream_does_not_hold_is_a_fault_to_the_end_of_the_stream() {
     // supportedAppProtocolRes, cut in its value of 8 bits.
     let events = |bits: &str| {
         let (rows, outcome) = explain(grammar("sap"), &from_bits(bits), Options::default(), false);
         assert_eq!(outcome.expect_err("cut").detail, "the stream ends inside the message");
         rows.last().map(|row| (row.from, row.event.clone()))
     };
-    assert_eq!(events("10000000 01  0 0 01 0  00 0 000001"), Some((17, "CH".into())));
+    assert_eq!(events("10000000 01  0 0 01 0  00 0 000001"), Some((18, "fault".into())));
     // MeterInfo in the length and in the characters of MeterID.
     let events = |bits: &str| {
         let (rows, outcome) = explain(grammar("iso2"), &from_bits(bits), Options::default(), true);
         assert_eq!(outcome.expect_err("cut").kind.as_str(), "truncated");
-        rows.last().map(|row| (row.from, row.event.clone()))
+        let said = rows[rows.len() - 2..].iter().map(|row| (row.from, row.width, row.event.clone()));
+        said.collect::<Vec<_>>()
     };
-    assert_eq!(events("10000000 01110110  0 0 100000"), Some((17, "CH".into())));
-    assert_eq!(events("10000000 01110110  0 0 00000100 010000"), Some((17, "CH".into())));
+    let rows = |rows: [(u64, u64, &str); 2]| rows.map(|(from, width, event)| (from, width, event.to_owned()));
+    assert_eq!(events("10000000 01110110  0 0 100000"), rows([(17, 1, "CH"), (18, 6, "fault")]));
+    // The length is read, the characters are not.
+    let cut = "10000000 01110110  0 0 00000100 010000";
+    assert_eq!(events(cut), rows([(18, 8, "fault"), (26, 6, "unread")]));
+    let (_, outcome) = explain(grammar("iso2"), &from_bits(cut), Options::default(), true);
+    assert_eq!(outcome.expect_err("cut").path, "MeterInfo/MeterID");
+}
+
+#[test]
+fn what_lies_behind_the_end_is_explained_too() {
+    let read = "10000000 01  0 0 01 0  00 0 00000111 0  0 0000";
+    let rows = explained("sap", false, &format!("{read} 00000000 00000000"));
+    assert_eq!(rows[rows.len() - 2..], ["28+4 padding []", "32+16 zero octets []"]);
+    let rows = explained("sap", false, &format!("{read} 00000000 00000001"));
+    assert_eq!(rows[rows.len() - 3..rows.len() - 1], ["28+4 padding []", "32+16 unread []"]);
+    assert_eq!(rows[rows.len() - 1], "32 : 2 bytes behind the end of the message");
 }

@@ -114,7 +114,7 @@ fn a_full_list_ends_as_the_form_says() {
     use FullLists::{Loop, Marked, Specified};
     let set = grammar("sap");
     let reads = |data: &[u8], form: FullLists| {
-        let options = Options { full_lists: form, ..Options::default() };
+        let options = Options { full_lists: Some(form), ..Options::default() };
         decoded(set, data, options, false).map(|report| report.clean_padding).map_err(|error| error.kind)
     };
     for form in [Specified, Marked, Loop] {
@@ -128,7 +128,7 @@ fn a_full_list_ends_as_the_form_says() {
     // The second bit of the end is taken for padding.
     assert_eq!(reads(&request(20, false), Specified), Ok(false));
     assert_eq!(reads(&request(20, false), Marked), Ok(false));
-    let options = Options { full_lists: Loop, ..Options::default() };
+    let options = Options { full_lists: Some(Loop), ..Options::default() };
     let error = decoded(set, &request(21, false), options, false).expect_err("one too many");
     assert_eq!((error.kind, error.detail.as_str()), (Kind::Size, "more than 20 AppProtocol"));
 }
@@ -154,7 +154,7 @@ fn a_header_that_is_not_that_of_v2g_is_named() {
         );
     }
     assert_eq!(fault("sap", &[], Options::default(), false), said(Kind::Truncated, 0, "", "empty stream"));
-    let cut = said(Kind::Truncated, 10, "", "the stream ends inside the message");
+    let cut = said(Kind::Truncated, 8, "", "the stream ends inside the message");
     assert_eq!(fault("sap", &[0x80], Options::default(), false), cut);
 }
 

@@ -56,6 +56,10 @@ impl Sink for Notes {
     fn record(&mut self, at: At<'_>, _: &Record, _: [i32; 3]) -> Result<(), usize> {
         self.note("record", at)
     }
+
+    fn restart(&mut self) {
+        self.lines.clear();
+    }
 }
 
 fn noted(set: &str, fragment: bool, data: &[u8], fails: usize) -> (Vec<String>, Result<(), Failure<usize>>) {

@@ -194,7 +194,7 @@ fn typed(set: &Grammar, start: u16, local: &str) -> String {
 /// The stream of a DC_ChargeLoopReq with a BPT_Scheduled control mode of four values, whose start tag is `start`.
 fn charge_loop(element: &str) -> Vec<u8> {
     let set = grammar("iso20-dc");
-    let mut encoder = Encoder::new(set, Vec::new(), Style { specified_lists: true, ..Style::default() });
+    let mut encoder = Encoder::new(set, Vec::new(), Style::default());
     encoder.root(set.fragment_root("DC_ChargeLoopReq").expect("declared"), true).expect("a root");
     let find = |encoder: &Encoder<'static>, name: &str| {
         let found = (0..30).find_map(|slot| {

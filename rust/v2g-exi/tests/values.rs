@@ -233,8 +233,8 @@ fn profile(count: usize, style: Style) -> Result<Vec<u8>, String> {
     encoder.finish().map_err(say)
 }
 
-const SPECIFIED: Style = Style { specified_lists: true, empty_values: false };
-const FIELD: Style = Style { specified_lists: false, empty_values: false };
+const SPECIFIED: Style = Style { full_lists: FullLists::Specified, empty_values: false };
+const FIELD: Style = Style { full_lists: FullLists::Marked, empty_values: false };
 
 #[test]
 fn a_list_below_its_limit_has_one_form_and_a_full_one_two() {

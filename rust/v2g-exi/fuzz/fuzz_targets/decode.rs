@@ -10,7 +10,7 @@ use v2g_exi::tape::Tape;
 
 fuzz_target!(|data: &[u8]| {
     let Some(Input { grammar, fragment, stream }) = Input::of(data) else { return };
-    for full_lists in [FullLists::Specified, FullLists::Loop] {
+    for full_lists in [None, Some(FullLists::Loop)] {
         let options = Options { full_lists, ..Options::default() };
         let (mut decoder, mut tape) = (Decoder::default(), Tape::default());
         let _ = tape.decode(&mut decoder, grammar, stream, options, fragment);

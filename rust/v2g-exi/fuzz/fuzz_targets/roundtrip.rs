@@ -15,7 +15,7 @@ fuzz_target!(|data: &[u8]| {
     if tape.decode(&mut decoder, grammar, stream, Options::default(), fragment).is_err() {
         return;
     }
-    let style = Style { specified_lists: true, ..Style::default() };
+    let style = Style::default();
     let canonical = tape.encode(grammar, style, Vec::new()).expect("what was decoded can be encoded");
     assert!(canonical.len() <= stream.len() + 8, "the canonical form is not longer");
     let mut again = Tape::default();

@@ -1,9 +1,11 @@
 //! What to say about a bad stream.
 
-use super::run::Run;
+use super::run::{Outcome, Run};
 use crate::error::{DecodeError, Failure, Kind as Fault};
 use crate::grammar::Datatype;
 use crate::value::NO_NAME;
+
+const ENDS_INSIDE: &str = "the stream ends inside the message";
 
 impl<'g> Run<'_, 'g> {
     pub(super) fn opener_name(&self, opener: u16) -> &'g str {
@@ -24,19 +26,35 @@ impl<'g> Run<'_, 'g> {
         if name != NO_NAME {
             path.push(self.grammar.local_name(name));
         }
-        let bit = self.reader.position();
+        let bit = self.reader.position().min(self.reader.end());
         // Whatever was found behind the end was made of zeros that are not there.
-        let (kind, detail) = if self.reader.overrun() {
-            (Fault::Truncated, "the stream ends inside the message".into())
-        } else {
-            (kind, detail)
-        };
+        let (kind, detail) =
+            if self.reader.overrun() { (Fault::Truncated, ENDS_INSIDE.into()) } else { (kind, detail) };
         Failure::Stream(Box::new(DecodeError { kind, bit, path: path.join("/"), detail }))
     }
 
+    /// The stream ends where `bits` more were to come. When every piece of a stream is looked at, each is looked at
+    /// so: what lies behind the end reads as zeros, and has no name.
+    #[inline(always)]
+    pub(super) fn all_there<E>(&self, bits: u32, name: u16) -> Outcome<(), E> {
+        if self.reader.remaining() < bits.into() {
+            return Err(self.ends_inside(name));
+        }
+        Ok(())
+    }
+
     #[cold]
-    pub(super) fn truncated<E>(&self) -> Failure<E> {
-        self.fault(Fault::Truncated, "the stream ends inside the message".into())
+    fn ends_inside<E>(&self, name: u16) -> Failure<E> {
+        let mut here = self.fault_at(Fault::Truncated, ENDS_INSIDE.into(), name);
+        if let Failure::Stream(error) = &mut here {
+            error.bit = self.reader.end();
+        }
+        here
+    }
+
+    #[cold]
+    pub(super) fn truncated<E>(&self, name: u16) -> Failure<E> {
+        self.fault_at(Fault::Truncated, ENDS_INSIDE.into(), name)
     }
 
     #[cold]

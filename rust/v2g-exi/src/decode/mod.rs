@@ -8,7 +8,8 @@ mod wildcard;
 
 use crate::bits::Padded;
 use crate::error::{DecodeError, Failure, Kind as Fault};
-use crate::grammar::{Grammar, Production, Record};
+use crate::grammar::{Count, Grammar, Production, Record};
+use crate::trace::Trace;
 use crate::value::{At, Found};
 use run::{Memory, Run};
 pub(crate) use second_level::{second_level, XSI_TYPE};
@@ -32,6 +33,8 @@ pub trait Sink {
     /// A whole element whose type is a record: the values of its fields, in their places. An enumeration gives the
     /// index of the literal, a boolean 0 or 1.
     fn record(&mut self, at: At<'_>, record: &Record, values: [i32; 3]) -> Result<(), Self::Error>;
+    /// All that was handed over is void: the stream is read from its start again, with full lists of another form.
+    fn restart(&mut self);
 }
 
 /// A piece of a stream.
@@ -60,18 +63,36 @@ pub enum Step<'a> {
     FragmentEnd(u16, u16),
     /// Bits that fill the last byte.
     Padding,
+    /// Zero octets behind the end.
+    Trailing,
 }
 
-/// How the end of a list that is exactly full is read; encoders differ.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a list that is exactly full ends; encoders differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FullLists {
     /// As EXI 1.0 has it: the element is no longer among the alternatives.
+    #[default]
     Specified,
-    /// As common Java stacks and this encoder write it: the lists that are marked in the tables end as if one more
-    /// could follow.
+    /// As the precompiled tables of common Java stacks have it: the lists that are marked in the tables end as if one
+    /// more could follow.
     Marked,
-    /// As generated C codecs write it: every list ends as if one more could follow.
+    /// As some generated C codecs have it: every list ends as if one more could follow.
     Loop,
+}
+
+impl FullLists {
+    /// All forms, in the order in which they are preferred.
+    pub const ALL: [Self; 3] = [Self::Specified, Self::Marked, Self::Loop];
+
+    /// Whether a list that `production` has made full offers the element no longer.
+    #[inline(always)]
+    pub(crate) fn leaves(self, production: &Production) -> bool {
+        match self {
+            Self::Specified => true,
+            Self::Marked => production.count == Count::Step,
+            Self::Loop => false,
+        }
+    }
 }
 
 /// Limits and choices of a decode.
@@ -85,8 +106,11 @@ pub struct Options {
     pub max_elements: u32,
     /// Most occurrences of an element that the schema does not limit.
     pub max_occurs: u16,
-    /// Form of full lists.
-    pub full_lists: FullLists,
+    /// Form of full lists. None reads each: the form that leaves nothing behind, or else the first in which the stream
+    /// can be read, in the order of [`FullLists::ALL`].
+    pub full_lists: Option<FullLists>,
+    /// Integers of fixed width are read beyond the largest value of their type, as far as the bits go.
+    pub lenient_ranges: bool,
 }
 
 impl Default for Options {
@@ -96,7 +120,8 @@ impl Default for Options {
             max_depth: MAX_DEPTH,
             max_elements: 1 << 16,
             max_occurs: 256,
-            full_lists: FullLists::Specified,
+            full_lists: None,
+            lenient_ranges: false,
         }
     }
 }
@@ -115,17 +140,25 @@ pub struct Report {
     pub clean_padding: bool,
 }
 
+impl Report {
+    /// Nothing is left behind the end: no octet, and no bit that is set.
+    pub fn is_whole(&self) -> bool {
+        self.trailing_bytes == 0 && self.clean_padding
+    }
+}
+
 /// Decodes one stream after the other, reusing its memory.
 #[derive(Debug, Default)]
 pub struct Decoder {
     stream: Padded,
     memory: Memory,
-    /// A list was full in the last decode: an error may be due to [`FullLists`].
+    /// A list was full in the last decode, so that its form mattered.
     pub met_full_list: bool,
 }
 
 impl Decoder {
     /// Decodes a document: the header, one global element, padding.
+    #[inline(always)]
     pub fn document<S: Sink>(
         &mut self,
         grammar: &Grammar,
@@ -133,10 +166,11 @@ impl Decoder {
         options: Options,
         sink: &mut S,
     ) -> Result<Report, Failure<S::Error>> {
-        self.stream(grammar, data, options, sink, false)
+        self.stream(grammar, data, &options, sink, false)
     }
 
     /// Decodes a fragment: the header, one declared element, the end-of-document code, padding.
+    #[inline(always)]
     pub fn fragment<S: Sink>(
         &mut self,
         grammar: &Grammar,
@@ -144,14 +178,14 @@ impl Decoder {
         options: Options,
         sink: &mut S,
     ) -> Result<Report, Failure<S::Error>> {
-        self.stream(grammar, data, options, sink, true)
+        self.stream(grammar, data, &options, sink, true)
     }
 
     fn stream<S: Sink>(
         &mut self,
         grammar: &Grammar,
         data: &[u8],
-        options: Options,
+        options: &Options,
         sink: &mut S,
         fragment: bool,
     ) -> Result<Report, Failure<S::Error>> {
@@ -162,9 +196,84 @@ impl Decoder {
             return Err(Failure::Stream(Box::new(error)));
         }
         self.stream.fill(data);
-        let mut run = Run::new(grammar, &options, self.stream.reader(), &mut self.memory);
+        let form = options.full_lists.unwrap_or_default();
+        let mut run = Run::new(grammar, options, form, self.stream.reader(), &mut self.memory);
         let outcome = run.whole(data, sink, fragment);
         self.met_full_list = run.met_full_list;
-        outcome
+        match &outcome {
+            Ok(report) if !self.met_full_list || report.is_whole() || options.full_lists.is_some() => outcome,
+            _ => self.again(Whole { grammar, data, options, fragment }, outcome, sink),
+        }
+    }
+
+    /// The result of a stream whose first reading is in doubt: that reading, or another one of the same stream. It goes
+    /// through [`Self::stream`], so that the walk has one caller and is compiled into it.
+    #[cold]
+    #[inline(never)]
+    fn again<S: Sink>(
+        &mut self,
+        whole: Whole<'_>,
+        outcome: Result<Report, Failure<S::Error>>,
+        sink: &mut S,
+    ) -> Result<Report, Failure<S::Error>> {
+        let given = whole.options.full_lists.unwrap_or_default();
+        let (best, verdict) = self.settle(&whole, given);
+        match verdict {
+            Ok(_) if best == given => outcome,
+            Err(_) if matches!(outcome, Err(Failure::Sink(_))) => outcome,
+            Err(error) if !S::TRACE || best == given => Err(Failure::Stream(error)),
+            _ => {
+                sink.restart();
+                let options = Options { full_lists: Some(best), ..*whole.options };
+                self.stream(whole.grammar, whole.data, &options, sink, whole.fragment)
+            }
+        }
+    }
+
+    /// What becomes of a stream that could not be read, or had a full list and left something behind: it is read piece by
+    /// piece in each form that is allowed, which finds the form and the exact place of a fault.
+    #[cold]
+    #[inline(never)]
+    fn settle(
+        &mut self,
+        whole: &Whole<'_>,
+        given: FullLists,
+    ) -> (FullLists, Result<Report, Box<DecodeError>>) {
+        let several = whole.options.full_lists.is_none() && self.met_full_list;
+        let mut best = (given, self.judge(whole, given));
+        for form in FullLists::ALL.into_iter().skip(1).filter(|_| several) {
+            let verdict = self.judge(whole, form);
+            if rank(&verdict) > rank(&best.1) {
+                best = (form, verdict);
+            }
+        }
+        best
+    }
+
+    /// Reads the stream piece by piece and keeps nothing of it.
+    #[inline(never)]
+    fn judge(&mut self, whole: &Whole<'_>, form: FullLists) -> Result<Report, Box<DecodeError>> {
+        let mut run = Run::new(whole.grammar, whole.options, form, self.stream.reader(), &mut self.memory);
+        match run.whole(whole.data, &mut Trace::silent(whole.grammar), whole.fragment) {
+            Ok(report) => Ok(report),
+            Err(Failure::Stream(error)) => Err(error),
+            Err(Failure::Sink(never)) => match never {},
+        }
+    }
+}
+
+/// A stream and how to read it.
+struct Whole<'a> {
+    grammar: &'a Grammar,
+    data: &'a [u8],
+    options: &'a Options,
+    fragment: bool,
+}
+
+/// How good a reading is: first, whether it leaves nothing behind, then whether there is one, then how far it came.
+fn rank(verdict: &Result<Report, Box<DecodeError>>) -> (bool, bool, u64) {
+    match verdict {
+        Ok(report) => (report.is_whole(), true, 0),
+        Err(error) => (false, false, error.bit),
     }
 }

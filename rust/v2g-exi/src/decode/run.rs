@@ -36,6 +36,7 @@ pub(super) struct Run<'a, 'g> {
     pub(super) grammar: &'g Grammar,
     pub(super) tables: Slices<'g>,
     pub(super) options: &'a Options,
+    form: FullLists,
     pub(super) reader: Reader<'a>,
     pub(super) scratch: &'a mut Scratch,
     /// The frames around the innermost one, from outside in; as many as may be.
@@ -51,9 +52,11 @@ pub(super) struct Run<'a, 'g> {
 pub(super) type Outcome<T, E> = Result<T, Failure<E>>;
 
 impl<'a, 'g> Run<'a, 'g> {
+    #[inline(always)]
     pub(super) fn new(
         grammar: &'g Grammar,
         options: &'a Options,
+        form: FullLists,
         reader: Reader<'a>,
         memory: &'a mut Memory,
     ) -> Self {
@@ -61,6 +64,7 @@ impl<'a, 'g> Run<'a, 'g> {
             grammar,
             tables: grammar.slices(),
             options,
+            form,
             reader,
             scratch: &mut memory.scratch,
             outer: memory.outer.get_mut(..options.max_depth.min(MAX_DEPTH)).unwrap_or(&mut []),
@@ -72,6 +76,7 @@ impl<'a, 'g> Run<'a, 'g> {
         }
     }
 
+    #[inline(always)]
     pub(super) fn whole<S: Sink>(
         &mut self,
         data: &[u8],
@@ -107,7 +112,7 @@ impl<'a, 'g> Run<'a, 'g> {
             let end = self.grammar.fragments.entries.len() as u64 + 1;
             let code = self.reader.bits(self.grammar.fragments.bits.into());
             if self.reader.overrun() {
-                return Err(self.truncated());
+                return Err(self.truncated(NO_NAME));
             }
             if code != end {
                 let detail = format!("the fragment ends with code {code}, expected {end}");
@@ -118,25 +123,31 @@ impl<'a, 'g> Run<'a, 'g> {
             sink.step(from, to, Step::FragmentEnd(code as u16, end as u16 + 1));
         }
         if self.reader.overrun() {
-            return Err(self.truncated());
+            return Err(self.truncated(NO_NAME));
         }
         let at = self.reader.position();
-        if S::TRACE && at % 8 != 0 {
-            sink.step(at, at.next_multiple_of(8), Step::Padding);
-        }
         let (clean_padding, trailing_bytes, zero) = self.reader.rest();
+        let behind = at.next_multiple_of(8);
+        if S::TRACE && behind > at {
+            sink.step(at, behind, Step::Padding);
+        }
+        if S::TRACE && zero && trailing_bytes > 0 {
+            sink.step(behind, self.reader.end(), Step::Trailing);
+        }
         if !zero {
+            self.reader.go_to(behind);
             let detail = format!("{trailing_bytes} bytes behind the end of the message");
             return Err(self.fault(Fault::Trailing, detail));
         }
         Ok(Report { root: index, trailing_bytes, clean_padding })
     }
 
+    #[inline(always)]
     pub(super) fn find_root<E>(&mut self, fragment: bool) -> Outcome<(u16, Root), E> {
         let roots = if fragment { &self.grammar.fragments } else { &self.grammar.documents };
         let code = self.reader.bits(roots.bits.into());
         if self.reader.overrun() {
-            return Err(self.truncated());
+            return Err(self.truncated(NO_NAME));
         }
         if let Some(root) = roots.entries.get(code as usize) {
             return Ok((code as u16, *root));
@@ -161,6 +172,9 @@ impl<'a, 'g> Run<'a, 'g> {
                 return Err(self.broken());
             };
             let at = At { index: index as u16, production };
+            if S::TRACE {
+                self.all_there(bits, NO_NAME)?;
+            }
             if S::TRACE && production.kind != Kind::Escape {
                 let from = self.reader.position();
                 let code = at.index.wrapping_sub(state.first);
@@ -283,7 +297,7 @@ impl<'a, 'g> Run<'a, 'g> {
     /// The counter has come to the number of the production, or that is 0.
     fn full<E>(&mut self, production: &Production) -> Outcome<(), E> {
         if self.reader.overrun() {
-            return Err(self.truncated());
+            return Err(self.truncated(NO_NAME));
         }
         let limit = if production.number == 0 { self.options.max_occurs } else { production.number };
         if self.frame.counter > limit {
@@ -292,12 +306,7 @@ impl<'a, 'g> Run<'a, 'g> {
         }
         if self.frame.counter == production.number {
             self.met_full_list = true;
-            let leaves = match self.options.full_lists {
-                FullLists::Specified => true,
-                FullLists::Marked => production.count == Count::Step,
-                FullLists::Loop => false,
-            };
-            if leaves {
+            if self.form.leaves(production) {
                 self.frame.state = production.last;
             }
         }
@@ -433,7 +442,7 @@ impl<'a, 'g> Run<'a, 'g> {
     #[inline(always)]
     pub(super) fn close<S: Sink>(&mut self, sink: &mut S) -> Outcome<bool, S::Error> {
         if self.reader.overrun() {
-            return Err(self.truncated());
+            return Err(self.truncated(NO_NAME));
         }
         let opener = self.frame.opener;
         let depth = self.depth.wrapping_sub(1);

@@ -11,6 +11,9 @@ impl<'g> Run<'_, 'g> {
     #[cold]
     pub(super) fn empty_simple<S: Sink>(&mut self, at: At<'_>, sink: &mut S) -> Outcome<(), S::Error> {
         let code = self.reader.bits(3);
+        if self.reader.overrun() {
+            return Err(self.truncated(at.production.name));
+        }
         let to = self.reader.position();
         sink.step(to.saturating_sub(4), to - 3, Step::Code(1, 2, None));
         sink.step(
@@ -27,7 +30,7 @@ impl<'g> Run<'_, 'g> {
 
     pub(super) fn empty<S: Sink>(&mut self, at: At<'_>, sink: &mut S) -> Outcome<(), S::Error> {
         if self.reader.overrun() {
-            return Err(self.truncated());
+            return Err(self.truncated(at.production.name));
         }
         let value = match self.tables.datatypes.get(at.production.target as usize).map(|d| d.kind) {
             Some(DatatypeKind::String) => Found::Text(""),
@@ -76,7 +79,7 @@ impl<'g> Run<'_, 'g> {
         sink: &mut S,
     ) -> Outcome<&'static str, S::Error> {
         if self.reader.overrun() {
-            return Err(self.truncated());
+            return Err(self.truncated(NO_NAME));
         }
         if code > u16::from(state.count) {
             return Err(self.fault(Fault::EventCode, format!("code {code}, expected 0 to {}", state.count)));
@@ -88,6 +91,9 @@ impl<'g> Run<'_, 'g> {
         let width = names.len().next_power_of_two().trailing_zeros();
         let second = self.reader.bits(width) as usize;
         let what = names.get(second).copied().unwrap_or("no production");
+        if self.reader.overrun() {
+            return Err(self.truncated(NO_NAME));
+        }
         sink.step(from, self.reader.position(), Step::SecondLevel(second as u16, what));
         Ok(what)
     }
@@ -167,7 +173,7 @@ impl<'g> Run<'_, 'g> {
         let from = self.reader.position();
         let (uri, local) = self.qualified_name(true)?;
         if self.reader.overrun() {
-            return Err(self.truncated());
+            return Err(self.truncated(NO_NAME));
         }
         sink.step(from, self.reader.position(), Step::Name(&uri, &local));
         let tables = self.tables;
@@ -270,7 +276,7 @@ impl<'g> Run<'_, 'g> {
     fn relaxed_code<E>(&mut self, bits: u8) -> Outcome<u16, E> {
         let code = self.reader.bits(bits.into()) as u16;
         if self.reader.overrun() {
-            return Err(self.truncated());
+            return Err(self.truncated(NO_NAME));
         }
         Ok(code)
     }

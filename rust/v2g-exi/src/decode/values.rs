@@ -12,6 +12,9 @@ impl<'a> Run<'a, '_> {
     /// look at the bit that follows the element, or ones.
     #[inline(always)]
     pub(super) fn simple<S: Sink>(&mut self, look: u64, at: At<'_>, sink: &mut S) -> Outcome<u64, S::Error> {
+        if S::TRACE {
+            self.all_there(1, at.production.name)?;
+        }
         self.reader.skip(1);
         if look >> 63 == 1 {
             self.empty_simple(at, sink)?;
@@ -23,6 +26,9 @@ impl<'a> Run<'a, '_> {
         }
         self.datum(look << 1, at, sink)?;
         let rest = self.reader.peek();
+        if S::TRACE {
+            self.all_there(1, at.production.name)?;
+        }
         if rest >> 63 == 1 {
             self.reader.skip(1);
             return Err(self.undeclared("content after a value", at.production.name));
@@ -50,7 +56,7 @@ impl<'a> Run<'a, '_> {
         sink: &mut S,
     ) -> Outcome<(), S::Error> {
         if self.reader.overrun() {
-            return Err(self.truncated());
+            return Err(self.truncated(at.production.name));
         }
         let found = match d.kind {
             DatatypeKind::Boolean => Found::Boolean(raw == 1),
@@ -58,7 +64,7 @@ impl<'a> Run<'a, '_> {
             DatatypeKind::Enumeration => return Err(self.out_of_range(raw, d, at.production.name)),
             _ => {
                 let number = (raw as i64).wrapping_add(d.low);
-                if number > d.high as i64 {
+                if number > d.high as i64 && !self.options.lenient_ranges {
                     return Err(self.out_of_range(number, d, at.production.name));
                 }
                 Found::Integer(number)
@@ -152,7 +158,7 @@ impl<'a> Run<'a, '_> {
     #[inline(always)]
     fn tell<S: Sink>(&self, from: u64, at: At<'_>, found: Found<'_>, sink: &mut S) -> Outcome<(), S::Error> {
         if self.reader.overrun() {
-            return Err(self.truncated());
+            return Err(self.truncated(at.production.name));
         }
         if S::TRACE {
             sink.step(from, self.reader.position(), Step::Value(at, found));
@@ -306,7 +312,7 @@ impl<'a> Run<'a, '_> {
         for _ in 0..length {
             let raw = self.unsigned_here(name)?;
             if self.reader.overrun() {
-                return Err(self.truncated());
+                return Err(self.truncated(name));
             }
             let Some(character) = u32::try_from(raw).ok().and_then(char::from_u32) else {
                 let detail = format!("U+{raw:04X} is not a character");

@@ -14,7 +14,7 @@ impl Run<'_, '_> {
         let from = self.reader.position();
         let (uri, local) = self.qualified_name(false)?;
         if self.reader.overrun() {
-            return Err(self.truncated());
+            return Err(self.truncated(NO_NAME));
         }
         sink.step(from, self.reader.position(), Step::Name(&uri, &local));
         let Some((number, root)) = self.grammar.global_element(&uri, &local) else {

@@ -5,7 +5,7 @@ mod second_level;
 mod values;
 
 use crate::bits::Writer;
-use crate::decode::MAX_DEPTH;
+use crate::decode::{FullLists, MAX_DEPTH};
 use crate::error::EncodeError;
 use crate::grammar::{Count, Grammar, Kind, Production, Root, Slices, State, ABSTRACT, NO_END};
 use crate::value::{Given, NO_NAME, ROOT, WILD};
@@ -36,9 +36,8 @@ const EMPTY: Frame = Frame { state: u16::MAX, counter: 0, name: NO_NAME, mode: M
 /// Choices where encoders in the field differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Style {
-    /// End every full list as EXI 1.0 has it. Otherwise the lists that are marked in the tables end as the precompiled
-    /// tables of common Java stacks end them: as if one more element could follow.
-    pub specified_lists: bool,
+    /// How full lists end.
+    pub full_lists: FullLists,
     /// Write an empty string or binary element as a value of length 0, which generated C codecs need. Otherwise as an
     /// element without content, as a processor does that reads XML.
     pub empty_values: bool,
@@ -258,7 +257,7 @@ impl<'g> Encoder<'g> {
             let detail = format!("more than {} of them", production.number);
             return Err(self.fault(production.name, detail));
         }
-        if self.style.specified_lists || production.count == Count::Step {
+        if self.style.full_lists.leaves(production) {
             self.frame.state = production.last;
         }
         Ok(())

@@ -9,6 +9,7 @@ use v2g_exi::error::{DecodeError, Failure};
 use v2g_exi::grammar::{Datatype, DatatypeKind, Grammar, Kind, Production, Record, UNBOUNDED};
 use v2g_exi::tables;
 use v2g_exi::tape::Tape;
+use v2g_exi::trace::explain;
 use v2g_exi::value::{At, Found, Given};
 
 /// Every schema set.
@@ -90,7 +91,7 @@ pub fn decode_strictly(grammar: &Grammar, data: &[u8], fragment: bool) -> Result
     decode(grammar, data, fragment, FullLists::Specified)
 }
 
-/// Decodes with full lists of either form.
+/// Decodes with full lists of one form.
 pub fn decode(
     grammar: &Grammar,
     data: &[u8],
@@ -98,7 +99,7 @@ pub fn decode(
     full_lists: FullLists,
 ) -> Result<Tape, Box<DecodeError>> {
     let (mut decoder, mut tape) = (Decoder::default(), Tape::default());
-    let options = Options { full_lists, ..Options::default() };
+    let options = Options { full_lists: Some(full_lists), ..Options::default() };
     match tape.decode(&mut decoder, grammar, data, options, fragment) {
         Ok(_) => Ok(tape),
         Err(Failure::Stream(error)) => Err(error),
@@ -115,7 +116,7 @@ pub fn form_of(sample: &Sample) -> FullLists {
 
 /// Encodes with full lists as specified.
 pub fn encode(grammar: &Grammar, tape: &Tape) -> Vec<u8> {
-    let style = Style { specified_lists: true, ..Style::default() };
+    let style = Style::default();
     tape.encode(grammar, style, Vec::new()).expect("what was decoded can be encoded")
 }
 
@@ -132,11 +133,36 @@ pub fn assert_canonicalisable(grammar: &Grammar, data: &[u8], fragment: bool) ->
     true
 }
 
+/// What a stream is explained to be is what it is decoded to: the rows join from its first bit to its last, and the fault,
+/// if there is one, is the same in kind, place and words and lies where the rows say.
+pub fn assert_explained(grammar: &Grammar, data: &[u8], fragment: bool) {
+    let said = || format!("{} {fragment} {}", grammar.name, hex(data));
+    let (rows, outcome) = explain(grammar, data, Options::default(), fragment);
+    let mut next = 0;
+    for row in &rows {
+        assert_eq!(row.from, next, "{row:?} in {}", said());
+        assert!(row.width > 0 || row.event == "value", "{row:?} in {}", said());
+        next = row.from + row.width;
+    }
+    assert_eq!(next, data.len() as u64 * 8, "{}", said());
+    let found = Tape::default().decode(&mut Decoder::default(), grammar, data, Options::default(), fragment);
+    match (outcome, found) {
+        (Ok(told), Ok(found)) => assert_eq!(told, found, "{}", said()),
+        (Err(told), Err(Failure::Stream(found))) => {
+            assert_eq!(told, found, "{}", said());
+            let read: u64 =
+                rows.iter().filter(|r| r.event != "fault" && r.event != "unread").map(|r| r.width).sum();
+            assert!(read <= told.bit && told.bit <= next, "{told:?} behind {read} bits, {}", said());
+        }
+        (told, found) => panic!("told {told:?}, found {found:?}, {}", said()),
+    }
+}
+
 /// What a stream says, piece by piece, without the short cuts that records are.
 pub fn content(grammar: &Grammar, data: &[u8], fragment: bool) -> Vec<String> {
     let mut flat = Flat(Vec::new());
     let mut decoder = Decoder::default();
-    let options = Options::default();
+    let options = Options { full_lists: Some(FullLists::Specified), ..Options::default() };
     let outcome = if fragment {
         decoder.fragment(grammar, data, options, &mut flat)
     } else {
@@ -183,6 +209,10 @@ impl Sink for Flat {
 
     fn record(&mut self, _: At<'_>, _: &Record, _: [i32; 3]) -> Result<(), Infallible> {
         panic!("a record although every piece was asked for")
+    }
+
+    fn restart(&mut self) {
+        self.0.clear();
     }
 }
 
@@ -239,12 +269,33 @@ pub struct Walk {
     pub integer: usize,
     /// Longest list; where the schema demands a shorter one, that.
     pub list: u16,
+    /// Lists are mostly as long as they may be.
+    pub full: bool,
 }
 
 impl Default for Walk {
     fn default() -> Self {
-        let style = Style { specified_lists: true, ..Style::default() };
-        Self { style, odd_text: true, without: &[], elements: 60, full_length: false, integer: 20, list: 30 }
+        let style = Style::default();
+        Self {
+            style,
+            odd_text: true,
+            without: &[],
+            elements: 60,
+            full_length: false,
+            integer: 20,
+            list: 30,
+            full: false,
+        }
+    }
+}
+
+impl Walk {
+    fn greedy(self, random: &mut Random) -> bool {
+        if self.full {
+            !random.once_in(4)
+        } else {
+            random.once_in(4)
+        }
     }
 }
 
@@ -268,7 +319,7 @@ pub fn walk(grammar: &Grammar, root: u16, fragment: bool, random: &mut Random, h
         return None;
     }
     let start = grammar.types[entry.target as usize].start;
-    let mut levels = vec![Level { state: start, counter: 0, greedy: random.once_in(4) }];
+    let mut levels = vec![Level { state: start, counter: 0, greedy: how.greedy(random) }];
     let mut elements = 0;
     while let Some(level) = levels.last_mut() {
         let state = grammar.states[level.state as usize];
@@ -330,7 +381,7 @@ pub fn walk(grammar: &Grammar, root: u16, fragment: bool, random: &mut Random, h
             return None;
         }
         encoder.open_at(index).expect(legal);
-        levels.push(Level { state: element.start, counter: 0, greedy: random.once_in(4) });
+        levels.push(Level { state: element.start, counter: 0, greedy: how.greedy(random) });
     }
     Some(encoder.finish().expect(legal))
 }
@@ -362,7 +413,11 @@ fn advance(level: &mut Level, production: &Production, style: Style) {
         Count::Set => level.counter = production.number,
         Count::Step | Count::Soft => {
             level.counter += 1;
-            let short = style.specified_lists || production.count == Count::Step;
+            let short = match style.full_lists {
+                FullLists::Specified => true,
+                FullLists::Marked => production.count == Count::Step,
+                FullLists::Loop => false,
+            };
             if level.counter == production.number && short {
                 level.state = production.last;
             }
