@@ -142,6 +142,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     settings = service.settings
     if arguments.workers > 1 and not service.database.is_postgresql:
         return misused("--workers: SQLite has one process; more of them need PostgreSQL")
+    service.database.claim()
     options: dict[str, object] = {
         "host": settings.host,
         "port": settings.port if arguments.port is None else arguments.port,
@@ -197,6 +198,7 @@ def run_until_signal(server: uvicorn.Server, listener: socket.socket) -> None:
 
 def _work(arguments: argparse.Namespace) -> int:
     service = _service(arguments.settings)
+    service.database.claim()
     engine = _engine(service, arguments.at_once)
 
     async def until_stopped() -> None:

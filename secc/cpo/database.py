@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import datetime
+import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -164,7 +165,7 @@ session = Table(
     "session",
     tables,
     Column("id", Text, primary_key=True),
-    Column("station", Text, nullable=False),
+    Column("station", Text, primary_key=True),  # two stations may use the same id
     Column("evse_id", Text, nullable=False),
     Column("emaid", Text, nullable=False),
     Column("started_at", Instant, nullable=False),
@@ -202,7 +203,7 @@ audit = Table(
 
 meta = Table("meta", tables, Column("name", Text, primary_key=True), Column("value", Text, nullable=False))
 
-VERSION = "1"
+VERSION = "2"
 
 
 class Database:
@@ -214,6 +215,7 @@ class Database:
             url = "postgresql+psycopg" + url.removeprefix("postgresql")
         self._current: contextvars.ContextVar[Connection | None] = contextvars.ContextVar("", default=None)
         self.url = url
+        self._claim: int | None = None
         self.is_postgresql = url.startswith("postgresql")
         self.engine = _postgresql(url, pool_size, statement_seconds) if self.is_postgresql else _sqlite(url)
 
@@ -226,7 +228,28 @@ class Database:
             if found is None:
                 connection.execute(meta.insert().values(name="version", value=VERSION))
             elif found.value != VERSION:
-                raise StorageError(f"the tables have version {found.value}, known is {VERSION}")
+                raise StorageError(f"the tables have version {found.value}, expected version {VERSION}")
+
+    def claim(self) -> None:
+        """One process serves a SQLite file: raises StorageError with the process id of the one that does.
+
+        Nothing to claim with PostgreSQL, or in memory.
+        """
+        path = self.url.removeprefix("sqlite:///")
+        if path == self.url or path in ("", ":memory:"):
+            return
+        descriptor = os.open(f"{path}-owner", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.read(descriptor, 20).decode("ascii", "replace").strip() or "unknown"
+            os.close(descriptor)
+            raise StorageError(
+                f"{path} is served by process {owner}: SQLite has one, PostgreSQL many"
+            ) from None
+        os.truncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
+        self._claim = descriptor
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
@@ -267,6 +290,9 @@ class Database:
     def close(self) -> None:
         """Give all connections back."""
         self.engine.dispose()
+        if self._claim is not None:
+            os.close(self._claim)
+            self._claim = None
 
 
 def insert_new(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:

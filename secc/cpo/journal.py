@@ -23,7 +23,7 @@ class SessionRecord:
     """One charging session, as a station or the CSMS tells it; later reports complete earlier ones."""
 
     id: str
-    """Unique over all stations: the transaction of OCPP, for example."""
+    """Unique at its station: the transaction of OCPP, for example."""
     station: str
     evse_id: str
     emaid: str
@@ -67,8 +67,9 @@ class Journal:
         with self._db.write() as connection:
             connection.execute(insert_new(connection, session).values(values))
             if record.ended_at is not None:
+                which = and_(session.c.id == record.id, session.c.station == record.station)
                 ended = {name: values[name] for name in ("ended_at", "energy_wh", "reason")}
-                connection.execute(update(session).where(session.c.id == record.id).values(ended))
+                connection.execute(update(session).where(which).values(ended))
 
     def put_refusal(self, record: RefusalRecord) -> None:
         """Add; the same report twice is one."""

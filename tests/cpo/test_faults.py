@@ -6,6 +6,7 @@ import base64
 import contextlib
 import io
 import json
+import os
 import re
 import signal
 import subprocess
@@ -225,7 +226,16 @@ def test_the_commands_around_the_service(tmp_path: Path, capsys: pytest.CaptureF
 
     assert secc_cpo("init", str(folder))[0] == 0
     assert secc_cpo("init", str(folder))[0] == 2
-    assert secc_cpo("audit", str(folder / "cpo.toml")) == (0, "every sealed row is as it was\n")
+    assert secc_cpo("audit", str(folder / "cpo.toml")) == (
+        0,
+        "0 rows are as they were sealed, with a key; 0 are not sealed yet\n",
+    )
+    checkpoint = folder / "checkpoint"
+    assert secc_cpo("audit", str(folder / "cpo.toml"), "--export", str(checkpoint))[0] == 0
+    assert secc_cpo("audit", str(folder / "cpo.toml"), "--checkpoint", str(checkpoint))[0] == 0
+    checkpoint.write_text("secc-audit-1 7 7 hmac:00 2026-01-01T00:00:00Z")
+    assert secc_cpo("audit", str(folder / "cpo.toml"), "--checkpoint", str(checkpoint))[0] == 1
+    assert secc_cpo("audit", str(folder / "cpo.toml"), "--checkpoint", str(folder / "none"))[0] == 2
     assert 'access = ["station"]' in secc_cpo("token", "csms", "station")[1]
     assert json.loads(secc_cpo("openapi")[1])["openapi"].startswith("3.")
     assert secc_cpo("serve", str(tmp_path / "none.toml"))[0] == 2
@@ -285,3 +295,26 @@ def test_a_station_loads_none_of_this() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_second_process_on_the_same_file_is_refused_by_the_id_of_the_first(tmp_path: Path) -> None:
+    first = make_service(tmp_path)
+    first.database.claim()
+    second = make_service(tmp_path)  # looking is allowed: `secc cpo audit` beside `secc cpo serve`
+    with pytest.raises(StorageError, match=f"is served by process {os.getpid()}"):
+        second.database.claim()
+    first.close()
+    second.database.claim()
+    second.close()
+
+
+def test_a_process_that_was_killed_claims_nothing(tmp_path: Path) -> None:
+    database = f"sqlite:///{tmp_path}/cpo.db"
+    program = (
+        "import os; from secc.cpo.database import Database; "
+        f"Database({database!r}).claim(); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=False, timeout=30)
+    service = make_service(tmp_path)
+    service.database.claim()
+    service.close()

@@ -163,6 +163,20 @@ def test_without_tokens_pages_of_other_sites_get_nothing(tmp_path: Path, headers
         assert client.post("/v1/renewal", headers={"Origin": "http://127.0.0.1"}).status_code == 200
 
 
+def test_two_stations_may_use_the_same_id_for_a_session(tmp_path: Path) -> None:
+    form = {"id": "1", "evse_id": "DE*ABC*E1", "started_at": "2026-01-01T00:00:00Z"}
+    end = {"ended_at": "2026-01-01T01:00:00Z", "energy_wh": 7000, "reason": "EVDisconnected"}
+    service = make_service(tmp_path)
+    with client_of(service) as client:
+        for station in ("DEPOT-1", "DEPOT-2"):
+            assert client.post("/v1/sessions", json={**form, "station": station}).status_code == 204
+        assert client.post("/v1/sessions", json={**form, "station": "DEPOT-2", **end}).status_code == 204
+    assert {one.station: one.energy_wh for one in service.journal.sessions()} == {
+        "DEPOT-1": None,
+        "DEPOT-2": 7000,
+    }
+
+
 # --- the audit log ---
 
 
