@@ -117,8 +117,8 @@ class EvseController(Protocol):
 class ReportsChanges(Protocol):
     """Optional ability of a controller: report at once when pilot, fault or limits have changed.
 
-    Without it the shell polls `snapshot` each 20 ms, in a session and between two sessions, to switch off
-    within 50 ms of a pilot change and not to miss a short unplug.
+    Without it the shell polls `snapshot`: each 20 ms in a session, to switch off within 50 ms of a pilot
+    change, and each 50 ms between two sessions, not to miss a short unplug.
     """
 
     async def changed(self) -> None:

@@ -17,9 +17,11 @@ import multiprocessing
 import os
 import time
 
+from secc.aio.records import OutputRecord, Record
 from secc.aio.station import Station
 from secc.config import EnergyConfig, EnergyMode, SeccConfig
 from secc.messages.iso2 import EnergyTransferMode
+from secc.session.events import EndSession
 from secc.sim import Plan, ScriptedEvcc, SimulatedBackend, SimulatedCable, SimulatedDcEvse
 
 
@@ -48,13 +50,20 @@ async def charge(seconds: float) -> tuple[float, float, str]:
     cable = SimulatedCable()
     evse = NotingEvse(cable)
     config = SeccConfig(interface="lo", energy=EnergyConfig(modes=(EnergyMode.DC_EXTENDED,)))
-    async with Station(config, evse, SimulatedBackend(), sdp_port=0) as station:
+    ends: list[str] = []
+
+    def note(record: Record) -> None:
+        if isinstance(record, OutputRecord) and isinstance(record.output, EndSession):
+            ends.append(f"{record.output.reason.value} {record.output.detail}".strip())
+
+    async with Station(config, evse, SimulatedBackend(), on_event=note, sdp_port=0) as station:
         plan = Plan(mode=EnergyTransferMode.DC_EXTENDED, loops=round(seconds / _PACE), pace=_PACE)
         car = ScriptedEvcc(plan, cable=cable, sdp_port=station.sdp_port or 0)
         result = await car.charge()
         lag = station.health.loop_lag
     gaps = [after - before for before, after in itertools.pairwise(evse.renewals)]
-    return max(gaps, default=0.0), lag, "complete" if result.completed else str(result.error)
+    outcome = "complete" if result.completed else f"{result.error}; station: {', '.join(ends)}"
+    return max(gaps, default=0.0), lag, outcome
 
 
 def busy() -> None:

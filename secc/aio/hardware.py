@@ -63,10 +63,10 @@ class Hardware:
             self._watch = None
 
     def leave(self) -> None:
-        """There is no session: look at the outlet as often as in one, so that no short unplug is missed."""
+        """There is no session: look at the outlet often enough not to miss a short unplug."""
         self.take()
         self._watch = asyncio.get_running_loop().create_task(
-            watch(self._controller, lambda _: self._look(), self._complain)
+            watch(self._controller, lambda _: self._look(), self._complain, interval=_IDLE_INTERVAL)
         )
 
     def _look(self) -> None:
@@ -85,11 +85,15 @@ class Hardware:
 
 
 async def watch(
-    controller: EvseController, look: Callable[[bool], None], complain: Callable[[str], None]
+    controller: EvseController,
+    look: Callable[[bool], None],
+    complain: Callable[[str], None],
+    *,
+    interval: float = 0.02,
 ) -> None:
     """Call `look` often enough to switch off in time when the pilot changes [INV-03], until cancelled.
 
-    With True when the controller reports a change, else with False each 20 ms.
+    With True when the controller reports a change, else with False each `interval` seconds.
     """
     if hasattr(controller, "changed"):
         try:
@@ -101,9 +105,9 @@ async def watch(
         except Exception as error:
             complain(f"changed: {type(error).__name__}: {error}; polling instead")
     while True:
-        await asyncio.sleep(_INTERVAL)
+        await asyncio.sleep(interval)
         look(False)
 
 
-_INTERVAL = 0.02  # s between two looks at a controller that does not report changes
+_IDLE_INTERVAL = 0.05  # s between two looks without a session: an unplug of 120 ms is seen, at half the cost
 _PAUSE = 0.002  # s at least between two reported changes

@@ -198,6 +198,39 @@ def test_switching_off_goes_ahead_of_what_waits_and_drops_it() -> None:
     play(scenario)
 
 
+def test_what_is_ordered_after_an_off_that_waits_comes_after_it() -> None:
+    async def scenario(scene: Scene) -> None:
+        gate = scene.controller.gates["set_output 400 1"] = asyncio.Event()
+        scene.energise(SetOutput(400.0, 1.0))
+        await eventually(lambda: scene.controller.calls == ["set_output 400 1"])
+        scene.outlet.perform(SetOutput(0.0, 0.0))
+        scene.energise(SetOutput(400.0, 2.0))
+        leases = scene.controller.leases
+        gate.set()
+        await eventually(lambda: len(scene.controller.calls) == 3)
+        assert scene.controller.calls == ["set_output 400 1", "set_output 0 0", "set_output 400 2"]
+        assert scene.controller.leases == leases + 1
+        assert scene.answers == []
+
+    play(scenario)
+
+
+def test_closing_waits_for_an_opening_in_progress() -> None:
+    async def scenario(scene: Scene) -> None:
+        gate = scene.controller.gates["open_contactor"] = asyncio.Event()
+        scene.outlet.perform(OpenContactor())
+        await eventually(lambda: scene.controller.calls == ["open_contactor"])
+        scene.energise(CloseContactor(TICKET))
+        await asyncio.sleep(0.02)
+        assert scene.controller.calls == ["open_contactor"]
+        assert scene.answers == []
+        gate.set()
+        await scene.until_answered(ContactorReported(TICKET, closed=True))
+        assert scene.controller.closed
+
+    play(scenario)
+
+
 def test_an_off_with_nothing_in_its_way_is_heard_in_the_next_turn_of_the_loop() -> None:
     async def scenario(scene: Scene) -> None:
         scene.outlet.perform(SetOutput(0.0, 0.0))
