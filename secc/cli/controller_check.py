@@ -45,9 +45,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Try it, show what was seen."""
+    """Try it, show what was seen; not on hardware that a station drives."""
     try:
-        settings = SeccConfig() if arguments.config is None else configuration.load(arguments.config)
+        if arguments.config is None:
+            return _try(arguments, SeccConfig())
+        settings = configuration.load(arguments.config)
+        with Claim(settings, SDP_PORT):
+            return _try(arguments, settings)
+    except SeccError as error:
+        return misused(str(error))
+
+
+def _try(arguments: argparse.Namespace, settings: SeccConfig) -> int:
+    try:
         dc = _kind(arguments, settings)
         claim = contextlib.nullcontext() if arguments.config is None else Claim(settings, SDP_PORT)
         with claim:  # a station that is running has the hardware

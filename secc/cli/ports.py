@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import os
 import socket
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,13 +35,10 @@ def udp(interface: str, port: int) -> Taken | None:
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
         probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         try:
-            if interface == "lo":
-                probe.bind(("::1", port))
-            else:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode() + b"\0")
-                probe.bind(("::", port))
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode() + b"\0")
+            probe.bind(("::1" if interface == "lo" else "::", port))
         except OSError as error:
-            return Taken(error.strerror or str(error), tuple(_holders("udp6", port)))
+            return Taken(error.strerror or str(error), tuple(_holders(socket.SOCK_DGRAM, port, interface)))
     return None
 
 
@@ -52,25 +50,78 @@ def tcp(link: LinkLocal, port: int) -> Taken | None:
             probe.bind((str(link.address), port, 0, link.scope_id))
             probe.listen(1)
         except OSError as error:
-            return Taken(error.strerror or str(error), tuple(_holders("tcp6", port)))
+            return Taken(
+                error.strerror or str(error), tuple(_holders(socket.SOCK_STREAM, port, link.interface))
+            )
     return None
 
 
-_LISTEN = "0A"
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Socket:
+    port: int
+    inode: str
+    index: int
+    """Of the interface it is bound to; 0 for none."""
+    listening: bool
 
 
-def _holders(table: str, port: int) -> Iterator[str]:
-    """Processes with a socket at this port, listening where it is TCP."""
-    inodes = set()
-    with contextlib.suppress(OSError):
-        for line in (PROC / "net" / table).read_text().splitlines()[1:]:
-            words = line.split()
-            here = int(words[1].rpartition(":")[2], 16) == port
-            if here and (table == "udp6" or words[3] == _LISTEN):
-                inodes.add(words[9])
+def _holders(kind: socket.SocketKind, port: int, interface: str) -> Iterator[str]:
+    """Processes with a socket at this port, on this interface or on all; listening where it is TCP."""
+    try:
+        found = list(_asked(kind))
+    except OSError:
+        found = list(_read(kind))
+    indices = (0, socket.if_nametoindex(interface))
+    inodes = {
+        one.inode
+        for one in found
+        if one.port == port and one.index in indices and (one.listening or kind is socket.SOCK_DGRAM)
+    }
     for pid in sorted(int(folder.name) for folder in PROC.iterdir() if folder.name.isdigit()):
         if not inodes.isdisjoint(_sockets(pid)):
             yield process(pid)
+
+
+def _asked(kind: socket.SocketKind) -> Iterator[_Socket]:
+    """By netlink (`sock_diag(7)`), which knows the interface; raises OSError where the kernel cannot say."""
+    protocol = socket.IPPROTO_UDP if kind is socket.SOCK_DGRAM else socket.IPPROTO_TCP
+    request = _REQUEST.pack(socket.AF_INET6, protocol, 0, _EVERY_STATE)
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _SOCK_DIAG) as asking:
+        asking.settimeout(1.0)
+        asking.send(_HEADER.pack(_HEADER.size + len(request), _BY_FAMILY, _DUMP, 1, 0) + request)
+        while True:
+            data = asking.recv(65_536)
+            while data:
+                length, what, *_ = _HEADER.unpack_from(data)
+                if what == _DONE:
+                    return
+                if what != _BY_FAMILY or length < _HEADER.size:
+                    raise OSError("the kernel does not tell")
+                yield _socket(data[_HEADER.size : length])
+                data = data[-(-length // 4) * 4 :]
+
+
+def _socket(answer: bytes) -> _Socket:
+    state, port, index, inode = _ANSWER.unpack_from(answer)
+    return _Socket(int.from_bytes(port, "big"), str(inode), index, state == _LISTEN)
+
+
+_HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port id
+_REQUEST = struct.Struct("=BBBxI48x")  # family, protocol, extensions, states
+_ANSWER = struct.Struct("=xB2x2s34xI24xI")  # state; port, interface of the socket; inode
+_SOCK_DIAG, _BY_FAMILY, _DUMP, _DONE = 4, 20, 0x301, 3
+_EVERY_STATE = 0xFFFFFFFF
+_LISTEN = 10
+
+
+def _read(kind: socket.SocketKind) -> Iterator[_Socket]:
+    """From the table in /proc, which does not say the interface."""
+    table = PROC / "net" / ("udp6" if kind is socket.SOCK_DGRAM else "tcp6")
+    with contextlib.suppress(OSError):
+        for line in table.read_text().splitlines()[1:]:
+            words = line.split()
+            port = int(words[1].rpartition(":")[2], 16)
+            yield _Socket(port, words[9], 0, int(words[3], 16) == _LISTEN)
 
 
 def _sockets(pid: int) -> set[str]:

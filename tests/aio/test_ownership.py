@@ -11,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ import pytest
 from secc.aio import ownership
 from secc.aio.ownership import Claim
 from secc.aio.station import Station
+from secc.cli import main
 from secc.config import SeccConfig
 from secc.errors import ConfigError, InUseError
 from tests.support.wire import GrantingBackend, RecordingOutlet
@@ -201,3 +203,14 @@ def test_a_second_serve_on_the_same_port_of_loopback_fails_at_once_and_makes_no_
     assert done.returncode == 2
     assert f"is in use by process {os.getpid()}" in done.stderr
     assert not (folder / "made").exists()
+
+
+def test_the_doctor_tries_no_controller_that_a_station_drives(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "station.toml").write_text(f'interface = "{NAME}"\n')
+    monkeypatch.chdir(tmp_path)
+    with Claim(config(), 0):
+        code = main(["doctor", "--config", "station.toml", "--controller", "never_imported:Outlet"])
+    assert code == 2
+    assert f"interface {NAME} is in use" in capsys.readouterr().err

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from cryptography import x509
 
-from secc.cli import doctor, main
+from secc.aio import ownership
+from secc.cli import doctor, main, ports
+from secc.config import SeccConfig
 from secc.errors import LinkError
 from secc.sim import PowerLine, SimulatedPlc
 from secc.sim.certificates import make_throwaway_pki
@@ -248,6 +252,55 @@ def test_a_taken_port_is_bad(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         code, grades = findings(tmp_path, f'interface = "lo"\n[network]\ntcp_port = {port}\n', capsys)
     assert code == 1
     assert grades["port"] == "bad"
+
+
+def test_whoever_holds_a_port_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as taken:
+        taken.bind(("::1", 0))
+        taken.listen()
+        text = f'interface = "lo"\n[network]\ntcp_port = {taken.getsockname()[1]}\n'
+        main(["doctor", "--config", str(written(tmp_path, text))])
+    assert f"Address already in use: process {os.getpid()} (" in capsys.readouterr().out
+
+
+@pytest.fixture
+def discovery() -> Iterator[tuple[str, int]]:
+    """A station on another interface than loopback has this port for discovery."""
+    interface = next(name for _, name in socket.if_nameindex() if name != "lo")
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode() + b"\0")
+        taken.bind(("::", 0))
+        yield interface, taken.getsockname()[1]
+
+
+def test_a_station_on_another_interface_is_not_in_the_way(discovery: tuple[str, int]) -> None:
+    _, port = discovery
+    assert ports.udp("lo", port) is None
+
+
+def test_a_station_on_the_same_interface_is_named(discovery: tuple[str, int]) -> None:
+    taken = ports.udp(*discovery)
+    assert taken is not None
+    assert str(taken).startswith(f"Address already in use: process {os.getpid()} (")
+
+
+def test_without_netlink_the_table_of_the_kernel_names_the_process(
+    discovery: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ports, "_BY_FAMILY", 99)
+    taken = ports.udp(*discovery)
+    assert taken is not None
+    assert taken.holders[0].startswith(f"process {os.getpid()} (")
+
+
+def test_the_station_that_has_the_outlet_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ownership, "claims", lambda config, port: [(f"t{os.getpid()}", "interface eth9")])
+    with ownership.Claim(SeccConfig(interface="eth9"), 0):
+        main(["doctor", "--config", str(written(tmp_path, 'interface = "lo"\n'))])
+    assert f"interface eth9 is in use by process {os.getpid()} (" in capsys.readouterr().out
 
 
 def test_certificates_that_cannot_be_read_are_bad(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
