@@ -142,9 +142,7 @@ HOLDER = textwrap.dedent(
     from secc.config import SeccConfig
     claim = Claim(SeccConfig(interface=sys.argv[1]), 15118)
     claim.acquire()
-    if "fork" in sys.argv and os.fork():
-        print("held", flush=True)
-    elif "fork" not in sys.argv:
+    if "fork" not in sys.argv or not os.fork():
         print("held", flush=True)
     time.sleep(60)
     """
