@@ -36,6 +36,7 @@ from secc.sim import (
     SimulatedCable,
     SimulatedDcEvse,
 )
+from secc.sim.cable import plain
 from secc.sim.moves import Ask, Move, Vanish
 
 T = TypeVar("T")
@@ -218,6 +219,24 @@ def test_a_withdrawn_authorization_ends_the_charge() -> None:
         await bench.until_off()
 
     on_bench(scenario, AC, backend=SimulatedBackend(withdraw_after=0.3))
+
+
+@pytest.mark.inv("INV-08")
+def test_a_limit_between_offer_and_start_makes_the_ev_renegotiate() -> None:
+    async def scenario(bench: Bench) -> None:
+        def limit(request: object, number: int) -> Move | None:
+            if isinstance(request, iso2.PowerDeliveryReq) and number == 0:
+                bench.station.limit_power(5000.0)
+            return None
+
+        result = await bench.ev(Plan(mode=AC, loops=6, pace=QUICK, tamper=limit)).charge()
+        assert result.completed, result.error
+        assert result.requests.count("PowerDeliveryReq") == 4  # start, renegotiation, start, stop
+        answers = [e.response for e in result.exchanges if isinstance(e.response, iso2.ChargingStatusRes)]
+        currents = [plain(answer.evse_max_current) for answer in answers if answer.evse_max_current]
+        assert max(currents) * 3 * 230.0 <= 5000.0
+
+    on_bench(scenario, AC)
 
 
 def test_a_denied_authorization_is_told_and_nothing_is_switched_on() -> None:

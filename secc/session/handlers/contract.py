@@ -135,7 +135,8 @@ def authorization(session: Session, request: iso2.AuthorizationReq) -> State:
     if session.granted:
         _answer(session, EVSEProcessing.FINISHED)
         return State.WAIT_CHARGE_PARAMETERS
-    if session.pnc.payer is None and not ending.overtaken(session):
+    overtaken = ending.overtaken(session)
+    if session.pnc.payer is None and not overtaken:
         proved = _prove(session, request)
         session.pnc.claim, session.pnc.payer = None, ContractPayer(proved)  # a challenge is used once
         session.grant = Grant(session.ticket(), Payment.CONTRACT)
