@@ -10,6 +10,7 @@ from secc.testing.seen import (
     Seen,
     bad,
     calls_of,
+    count,
     first_off,
     first_on,
     good,
@@ -176,7 +177,7 @@ def set_output_time(evidence: Evidence) -> Seen:
     if not calls:
         return untried("not called")
     slowest = max(calls, key=lambda call: call.duration)
-    text = f"{len(calls)} calls, at most {seconds(slowest.duration)}"
+    text = f"{count(calls)}, at most {seconds(slowest.duration)}"
     if slowest.duration > owed.lease:
         return bad(text)
     return good(text) if slowest.duration <= owed.renewal else note(f"{text}: a lowered limit acts late")

@@ -11,7 +11,19 @@ from secc.aio.boundary import RESULTS, accept
 from secc.errors import IntegrationError
 from secc.session.events import ControlPilot, MeterReading
 from secc.testing.evidence import Call, Evidence, Sample
-from secc.testing.seen import Seen, bad, calls_of, good, has_feedback, how, level, note, seconds, untried
+from secc.testing.seen import (
+    Seen,
+    bad,
+    calls_of,
+    count,
+    good,
+    has_feedback,
+    how,
+    level,
+    note,
+    seconds,
+    untried,
+)
 
 
 def methods(evidence: Evidence) -> Seen:
@@ -144,7 +156,7 @@ def in_time(method: str) -> Callable[[Evidence], Seen]:
         if not calls:
             return untried("not called")
         slowest = max(calls, key=lambda call: call.duration)
-        text = f"{len(calls)} calls, at most {seconds(slowest.duration)}"
+        text = f"{count(calls)}, at most {seconds(slowest.duration)}"
         return good(text) if slowest.duration <= limit else bad(f"{text}, in {_where(evidence, slowest)}")
 
     return judge

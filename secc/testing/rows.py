@@ -133,7 +133,12 @@ ROWS = (
         "changed-quiet", "changed", "returns only after a change", passive.changed_is_quiet, anchor=_CHANGES
     ),
     _passive(
-        "changed", "changed", "returns within {change} of a change", passive.changed_reports, anchor=_CHANGES
+        "changed",
+        "changed",
+        "returns within {change} of a change",
+        passive.changed_reports,
+        after=("changed-quiet",),
+        anchor=_CHANGES,
     ),
     _passive("make-safe", "make_safe", "returns with the output off", passive.make_safe_at_rest),
     _passive(

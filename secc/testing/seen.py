@@ -103,6 +103,11 @@ def how(call: Call) -> str:
     return f"{call.method} returned {call.result!r} after {seconds(call.duration)}"
 
 
+def count(calls: list[Call]) -> str:
+    """How many."""
+    return "1 call" if len(calls) == 1 else f"{len(calls)} calls"
+
+
 def settle(owed: Owed) -> float:
     """s from the moment something is off until a snapshot must show it."""
     return owed.grace + (owed.discharge if owed.dc else 0.0)
