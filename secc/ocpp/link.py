@@ -125,7 +125,7 @@ class CsmsLink:
         socket = await connect(
             address(config, self._identity),
             subprotocols=[Subprotocol(version.subprotocol) for version in config.versions],
-            additional_headers=credentials(config, self._identity),
+            additional_headers=await asyncio.to_thread(credentials, config, self._identity),
             ssl=context,
             proxy=None,
             compression=None,

@@ -73,8 +73,9 @@ class Rpc:
 
         A call waits until the one before is answered, for which it has its own time.
         """
-        check(self.version, MessageType.Call, action, payload)
         async with self._turn:
+            await load(self.version, action)
+            check(self.version, MessageType.Call, action, payload)
             if self._closed is not None:
                 raise NoAnswer(self._closed)
             name = message_id or str(uuid.uuid4())
@@ -149,6 +150,7 @@ class Rpc:
         try:
             if not isinstance(message.action, str):
                 raise CallFailed("FormationViolation", "the action is no text")
+            await load(self.version, message.action)
             check(self.version, MessageType.Call, message.action, message.payload)
             payload = await self._handle(message.action, message.payload)
             check(self.version, MessageType.CallResult, message.action, payload)
@@ -168,6 +170,18 @@ class Rpc:
 
 
 _REMEMBERED = 64
+
+
+async def load(version: OcppVersion, action: str) -> None:
+    """Read the schemas of an action in a thread, once: the disk does not hold up the loop."""
+    if (version, action) not in _LOADED:
+        with contextlib.suppress(CallFailed):
+            for kind in (MessageType.Call, MessageType.CallResult):
+                await asyncio.to_thread(_validator, version, kind, action)
+            _LOADED.add((version, action))
+
+
+_LOADED: set[tuple[OcppVersion, str]] = set()
 
 
 def check(version: OcppVersion, kind: int, action: str, payload: object) -> None:
