@@ -29,9 +29,10 @@ ALLOWED: dict[str, set[str]] = {
     # Not in the guide's table: settings are read by the pure core, so they stand below it.
     "config": {
         *("errors", "ocpp", "operation_settings", "pnc_settings", "sdp", "service_settings", "settings"),
-        *("compat_settings", "slac"),
+        *("compat_settings", "energy_settings", "slac"),
     },
     "compat_settings": set(),
+    "energy_settings": {"settings"},
     "pnc_settings": {"settings"},
     "operation_settings": {"settings"},
     "service_settings": {"settings"},

@@ -9,10 +9,10 @@ from typing import cast
 from secc.aio.actuator import Actuator
 from secc.aio.lag import LoopLag
 from secc.aio.records import LinkEvent
-from secc.config import TimingConfig
+from secc.config import SeccConfig
 from secc.ports import EvseController, ReportsChanges
 from secc.session.events import EvseFault, EvseSnapshot
-from secc.session.latch import FaultLatch
+from secc.session.latch import FaultLatch, IdleOutlet
 
 
 class Hardware:
@@ -21,17 +21,19 @@ class Hardware:
     def __init__(
         self,
         controller: EvseController,
-        timing: TimingConfig,
+        config: SeccConfig,
         *,
         observe: Callable[[EvseSnapshot], None],
         tell: Callable[[LinkEvent, str], None],
     ) -> None:
         """`observe` gets each snapshot between two sessions; `tell` what a log needs to know."""
+        timing = config.timing
         self._controller = controller
         self._observe = observe
         self._tell = tell
         self._watch: asyncio.Task[None] | None = None
         self.latch = FaultLatch()
+        self._idle = IdleOutlet(config, self._trip)
         self.actuator = Actuator(controller, timing, complain=self._complain, trip=self._trip)
         self.lag = LoopLag(timing.lease - timing.lease_renewal, functools.partial(tell, LinkEvent.SLOW))
 
@@ -43,7 +45,7 @@ class Hardware:
     async def run(self) -> None:
         """Look at the outlet, measure the loop, make safe what could not be made safe; until cancelled."""
         self.leave()
-        await asyncio.gather(self.actuator.run(), self.lag.run())
+        await asyncio.gather(self.actuator.run(), self.lag.run(), self._judge())
 
     async def stop(self) -> None:
         """Everything off, and nothing is left."""
@@ -65,13 +67,23 @@ class Hardware:
     def leave(self) -> None:
         """There is no session: look at the outlet often enough not to miss a short unplug."""
         self.take()
+        self._idle.switched_off(asyncio.get_running_loop().time())
         self._watch = asyncio.get_running_loop().create_task(
             watch(self._controller, lambda _: self._look(), self._complain, interval=_IDLE_INTERVAL)
         )
 
+    async def _judge(self) -> None:
+        """What stays as it is reports no change, and is wrong all the same when it has to be off."""
+        while True:
+            await asyncio.sleep(_JUDGEMENT)
+            if self._watch is not None:
+                self._look()
+
     def _look(self) -> None:
         with contextlib.suppress(Exception):  # the boundary says once what is wrong with a snapshot
-            self._observe(self._controller.snapshot())
+            snapshot = self._controller.snapshot()
+            self._observe(snapshot)
+            self._idle.observe(snapshot, asyncio.get_running_loop().time())
 
     def _complain(self, text: str) -> None:
         self._tell(LinkEvent.COMPLAINT, text)
@@ -110,4 +122,5 @@ async def watch(
 
 
 _IDLE_INTERVAL = 0.05  # s between two looks without a session: an unplug of 120 ms is seen, at half the cost
+_JUDGEMENT = 0.2  # s between two looks whether what was switched off is off
 _PAUSE = 0.002  # s at least between two reported changes

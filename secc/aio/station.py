@@ -105,7 +105,7 @@ class Station:
         self.insight = Insight(controller, self._discovery, self._responder, self._tls)
         self.books = Books(recorder, journal, complain=self._complain)
         self._services = ServiceDesk(config, backend, self._complain)
-        self._hardware = Hardware(controller, config.timing, observe=self._observe, tell=self._tell)
+        self._hardware = Hardware(controller, config, observe=self._observe, tell=self._tell)
         self._pauses = PauseMemory(config.timing.pause)
         self._recent_ids: collections.deque[bytes] = collections.deque(maxlen=1000)
         self._generation = 0

@@ -214,6 +214,12 @@ class Agreed:
     cable_test: CableTest | None = None
     contactor_ticket: Ticket | None = None
     pre_charge: Demand | None = None
+    awaits_discharge: bool = False
+    """CableCheckReq waits for an output without voltage; the isolation test has not begun."""
+    contactor_ordered: bool | None = False
+    """What the contactor's feedback has to show: closed, open, or None while it may be either."""
+    contactor_reported: bool = False
+    """The outlet says that it has closed; the feedback may be a moment behind."""
     match: Match | None = None
     """From the confirmed start on, DC."""
     energised: Energised | None = None
@@ -280,6 +286,11 @@ class Agreed:
     def unix_time(self) -> int:
         """EVSETimeStamp [V2G2-567]; 0 when the wall clock makes no sense."""
         return int(self.evse.utc) if abs(self.evse.utc) < 2**62 else 0
+
+    def trip(self, fault: EvseFault, detail: str = "") -> None:
+        """The outlet is at fault from now on. The first fault stays, but a latched one takes its place."""
+        if self.fault is None or (fault.latched and not self.fault.latched):
+            self.fault, self.fault_detail = fault, detail
 
 
 _YEAR_9000 = 221_845_392_000  # Unix seconds; dates beyond it are no dates

@@ -1,5 +1,10 @@
 """What outlives a session: a serious fault keeps the outlet off until somebody has looked [INV-30]."""
 
+import math
+from collections.abc import Callable
+
+from secc.config import SeccConfig
+from secc.session import feedback
 from secc.session.events import ControlPilot, EndSession, EvseFault, EvseSnapshot
 
 
@@ -64,3 +69,39 @@ class FaultLatch:
     def _release(self) -> None:
         if self._reset and self._unplugged:
             self._fault, self._reason = None, ""
+
+
+class IdleOutlet:
+    """Watches an outlet between two sessions: what was switched off has to be off.
+
+    The contactor is judged until it was seen open once: from then on basic charging may close it. A DC output
+    is judged while no cable is plugged in: a battery, of whatever car, cannot hold its voltage then.
+    """
+
+    def __init__(self, config: SeccConfig, trip: Callable[[EvseFault, str], None]) -> None:
+        """`trip` is told what is not off in time: `FaultLatch.trip`, or something that calls it."""
+        self._timing, self._dc = config.timing, config.energy.dc
+        self._offers_dc = config.energy.offers_dc
+        self._trip = trip
+        self._open_by: float | None = None
+        self._live_since: float | None = None
+
+    def switched_off(self, now: float) -> None:
+        """Everything was ordered off: a session has ended, or the station has started."""
+        self._open_by = now + self._timing.contactor_release
+        self._live_since = None
+
+    def observe(self, snapshot: EvseSnapshot, now: float) -> None:
+        """Hand in every snapshot while there is no session, with the monotonic time."""
+        if snapshot.contactor_closed is not True:
+            self._open_by = None
+        elif self._open_by is not None and now >= self._open_by:
+            self._trip(EvseFault.CONTACTOR, "closed after it was ordered to open")
+        judged = self._offers_dc and snapshot.control_pilot is ControlPilot.A
+        live = feedback.live(snapshot, self._dc) if judged else ""
+        if not live or math.isnan(snapshot.present_voltage):  # a sensor may sleep
+            self._live_since = None
+        elif self._live_since is None:
+            self._live_since = now
+        elif now >= self._live_since + self._timing.discharge:
+            self._trip(EvseFault.SWITCH_OFF, f"{live} at an output without a cable")

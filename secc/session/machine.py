@@ -19,7 +19,7 @@ from secc.messages.iso2 import ResponseCode
 from secc.messages.xmldsig import Signature
 from secc.pki.vehicle import VehicleIdentity
 from secc.service_settings import ValueAddedService
-from secc.session import limits, metering, pause, quantities, table
+from secc.session import feedback, limits, metering, pause, quantities, table
 from secc.session.context import (
     Agreed,
     ContractSide,
@@ -49,7 +49,7 @@ from secc.session.events import (
     Ticket,
 )
 from secc.session.refusals import Refused, unrecorded
-from secc.session.states import PilotChanged, Stage, StopOrdered, Timer
+from secc.session.states import FeedbackChanged, PilotChanged, Stage, StopOrdered, Timer
 
 
 class Session(Agreed):
@@ -111,6 +111,7 @@ class Session(Agreed):
         self._set_output: SetOutput | None = None
         self._ramped_at = now
         self.evse = metering.checked(self, snapshot)
+        feedback.watch(self)
         self.start_timer(Timer.COMMUNICATION_SETUP)  # [V2G2-716]
         self.start_timer(Timer.SEQUENCE)
 
@@ -132,21 +133,26 @@ class Session(Agreed):
         if self.state.ended:
             return ()
         self.now = max(self.now, now)
-        before = self.evse.control_pilot
+        before, looked = self.evse, isinstance(event, (Received, Tick))
         if isinstance(event, (Received, Tick)):
             self.evse = metering.checked(self, event.snapshot)
             self.match = limits.matched(self)
         self._watch_lease()
-        self._watch_outlet(before)
-        if self.evse.control_pilot is not before:
+        self._watch_outlet(before.control_pilot)
+        if looked:
+            feedback.watch(self)
+        if self.evse.control_pilot is not before.control_pilot:
             self._run(PilotChanged, None)
-        self._fire_timers()
+        if self.evse.contactor_closed is not before.contactor_closed:
+            self._run(FeedbackChanged, None)
+        self._fire_timers(looked)
         if isinstance(event, Received):
             self._receive(event)
         elif not isinstance(event, Tick):
             self._run(type(event), event)
         if Timer.LEASE_RENEWAL in self._timers and self._timers[Timer.LEASE_RENEWAL] <= self.now:
             self._renew_lease()
+        feedback.watch(self)
         outputs, self._outputs = tuple(self._outputs), []
         return outputs
 
@@ -238,6 +244,7 @@ class Session(Agreed):
             raise Refused(ResponseCode.FAILED, "nothing is switched on after a stop [INV-29]")
         if self.energised is None:
             self._lease_until = self.now
+        self.contactor_ordered = None
         self.energised = Energised(purpose, demand)
         self._renew_lease(apply_limits=False)
 
@@ -270,14 +277,15 @@ class Session(Agreed):
             self._outputs.append(SetOutput(0.0, 0.0))
         if final or not self.is_dc:
             self._outputs.append(OpenContactor())
+            self.contactor_ordered = False
 
-    def interrupt(self, why: str) -> None:
+    def interrupt(self, why: str, code: Code = ResponseCode.FAILED) -> None:
         """Output off in the middle of something; an owed answer becomes a refusal."""
         if self.energised is not None:
             self.interrupted = True
             self.off(why)
         if self._owed is not None and not self.state.waits_for_ev:
-            self._refuse(Refused(ResponseCode.FAILED, why))
+            self._refuse(Refused(code, why))
 
     def overtake(self, why: str) -> None:
         """Output off because of a stop; an answer that is owed is given as the table says, with the stop in
@@ -425,11 +433,13 @@ class Session(Agreed):
             if rule is not None and state not in rule.leads_to:  # else it is a look at the world, not the end
                 self._timers[timer] = min(at, self._answer_by)
 
-    def _fire_timers(self) -> None:
-        """Each due timer once, the earliest first; the lease is renewed after everything else."""
+    def _fire_timers(self, looked: bool) -> None:
+        """Each due timer once, the earliest first; the lease is renewed after everything else. What judges a
+        reading waits for a reading of now."""
+        waiting = {Timer.LEASE_RENEWAL} if looked else {Timer.LEASE_RENEWAL, *feedback.JUDGED}
         while not self.state.ended:
             due = [(at, timer.value, timer) for timer, at in self._timers.items() if at <= self.now]
-            due = [entry for entry in due if entry[2] is not Timer.LEASE_RENEWAL]
+            due = [entry for entry in due if entry[2] not in waiting]
             if not due:
                 return
             timer = min(due)[2]
@@ -456,7 +466,7 @@ class Session(Agreed):
             return
         fault = self.evse.fault
         if fault is not None and (self.fault is None or (fault.latched and not self.fault.latched)):
-            self.fault = fault
+            self.trip(fault)
             self.interrupt(fault.value)
         if self.energised is not None and not pilot.wants_energy:
             self.interrupt(f"control pilot {pilot.value}")

@@ -27,6 +27,11 @@ class Stage(enum.Enum):
         return self.name == "AWAITING_PILOT_B"
 
     @property
+    def tests_isolation(self) -> bool:
+        """The isolation is tested, or will be as soon as the output is without voltage."""
+        return self.name == "WAIT_CABLE_CHECK_RESULT"
+
+    @property
     def ended(self) -> bool:
         """Nothing has any effect any more."""
         return self.name == "ENDED"
@@ -59,7 +64,7 @@ class State(Stage):
 
     # AC
     WAIT_POWER_ON_AC = "waits for PowerDeliveryReq, contactor open or renegotiating"
-    AWAITING_PILOT_AC = "owes PowerDeliveryRes, waits for pilot C or D"
+    AWAITING_PILOT_AC = "owes PowerDeliveryRes, waits for pilot C or D, and until the contactor is open"
     CLOSING_CONTACTOR = "owes PowerDeliveryRes, waits for the contactor"
     WAIT_FIRST_STATUS = "waits for the first ChargingStatusReq"
     WAIT_STATUS = "waits for ChargingStatusReq or PowerDeliveryReq"
@@ -100,6 +105,9 @@ class Timer(enum.Enum):
     PRE_CHARGE = "pre_charge"
     PRE_CHARGE_TOTAL = "pre_charge_total"
     VOLTAGE = "voltage"
+    DISCHARGE = "discharge"
+    CONTACTOR_RELEASE = "contactor_release"
+    CONTACTOR_LOST = "contactor_lost"
     VOLTAGE_READING = "voltage_reading"
     DIN_DEMAND = "din_demand"
     WELDING_DETECTION = "welding_detection"
@@ -114,3 +122,7 @@ class StopOrdered:
 
 class PilotChanged:
     """Input made by the machine when a snapshot shows another control pilot state."""
+
+
+class FeedbackChanged:
+    """The same for the feedback of the contactor."""

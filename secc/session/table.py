@@ -52,6 +52,7 @@ from secc.messages.iso2 import (
     WeldingDetectionReq,
 )
 from secc.messages.xmldsig import Signature
+from secc.session import feedback
 from secc.session.contract_events import ContractDecided, ContractProvisioned, RevocationReported
 from secc.session.dialect import Anywhere as Anywhere
 from secc.session.dialect import Dialect
@@ -85,7 +86,7 @@ from secc.session.handlers import (
 )
 from secc.session.performance import performance_time
 from secc.session.refusals import refusal
-from secc.session.states import PilotChanged, StopOrdered, Timer
+from secc.session.states import FeedbackChanged, PilotChanged, StopOrdered, Timer
 from secc.session.states import State as S
 
 # fmt: off
@@ -122,10 +123,14 @@ RULES: tuple[On, ...] = (
 
     # --- AC ---
     On(S.WAIT_POWER_ON_AC,       PowerDeliveryReq,            ac.power_on,                              {S.AWAITING_PILOT_AC, S.CLOSING_CONTACTOR, S.WAIT_FIRST_STATUS, S.WAIT_STOP_AC}, "V2G2-589 V2G2-812 V2G2-842"),
-    On(S.AWAITING_PILOT_AC,      PilotChanged,                ac.pilot_seen,                            {S.AWAITING_PILOT_AC, S.CLOSING_CONTACTOR},                          "V2G2-847 V2G2-860"),
+    On(S.AWAITING_PILOT_AC,      PilotChanged,                ac.look_again,                            {S.AWAITING_PILOT_AC, S.CLOSING_CONTACTOR},                          "V2G2-847 V2G2-860"),
+    On(S.AWAITING_PILOT_AC,      FeedbackChanged,             ac.look_again,                            {S.AWAITING_PILOT_AC, S.CLOSING_CONTACTOR},                          "INV-02"),
+    On(S.AWAITING_PILOT_AC,      Timer.VOLTAGE_READING,       ac.look_again,                            {S.AWAITING_PILOT_AC, S.CLOSING_CONTACTOR},                          "INV-02"),
     On(S.AWAITING_PILOT_AC,      Timer.PILOT,                 ending.pilot_not_seen,                    set(),                                                               "V2G2-847"),
     On(S.AWAITING_PILOT_AC,         StopOrdered,                ac.start_overtaken,                       {S.WAIT_FIRST_STATUS},                                               "INV-29"),
     On(S.CLOSING_CONTACTOR,      ContactorReported,           ac.contactor_reported,                    {S.CLOSING_CONTACTOR, S.WAIT_FIRST_STATUS},                          "V2G2-862"),
+    On(S.CLOSING_CONTACTOR,      FeedbackChanged,             ac.contactor_seen,                        {S.CLOSING_CONTACTOR, S.WAIT_FIRST_STATUS},                          "INV-02"),
+    On(S.CLOSING_CONTACTOR,      Timer.VOLTAGE_READING,       ac.contactor_seen,                        {S.CLOSING_CONTACTOR, S.WAIT_FIRST_STATUS},                          "INV-02"),
     On(S.CLOSING_CONTACTOR,      Timer.CONTACTOR,             ac.contactor_late,                        set(),                                                               "V2G2-862"),
     On(S.CLOSING_CONTACTOR,         StopOrdered,                ac.start_overtaken,                       {S.WAIT_FIRST_STATUS},                                               "INV-29"),
     On(S.WAIT_FIRST_STATUS,      ChargingStatusReq,           ac.charging_status,                       {S.WAIT_STATUS, S.WAIT_RECEIPT_AC},                                  "V2G2-576 V2G2-577"),
@@ -141,6 +146,8 @@ RULES: tuple[On, ...] = (
     On(S.AWAITING_PILOT_DC,         StopOrdered,                dc.check_overtaken,                       {S.WAIT_CABLE_CHECK_RESULT},                                         "INV-29"),
     On(S.WAIT_CABLE_CHECK_RESULT, CableCheckReq,              dc.cable_check_again,                     {S.WAIT_CABLE_CHECK_RESULT, S.WAIT_PRE_CHARGE},                      "V2G2-584 V2G2-621"),
     On(S.WAIT_CABLE_CHECK_RESULT, CableCheckReported,         dc_power.cable_checked,                   {S.WAIT_CABLE_CHECK_RESULT},                                         "V2G2-584"),
+    On(S.WAIT_CABLE_CHECK_RESULT, PilotChanged,               dc_power.begin_when_safe,                 {S.WAIT_CABLE_CHECK_RESULT},                                         "INV-06"),
+    On(S.WAIT_CABLE_CHECK_RESULT, Timer.VOLTAGE_READING,      dc_power.begin_when_safe,                 {S.WAIT_CABLE_CHECK_RESULT},                                         "INV-06"),
     On(S.WAIT_CABLE_CHECK_RESULT, Timer.CABLE_CHECK,          ending.budget_spent,                      {S.WAIT_CABLE_CHECK_RESULT},                                         "V2G2-605"),
     On(S.WAIT_PRE_CHARGE,         PreChargeReq,               dc.pre_charge,                            {S.WAIT_POWER_ON_DC},                                                "V2G2-586 V2G2-587"),
     On(S.WAIT_POWER_ON_DC,        PreChargeReq,               dc.pre_charge,                            {S.WAIT_POWER_ON_DC},                                                "V2G2-587"),
@@ -213,6 +220,9 @@ ANYWHERE: dict[Key, Anywhere] = {
     ControllerFault: Anywhere(ending.controller_fault, "INV-03"),
     LinkLost: Anywhere(ending.link_lost, "V2G2-727 INV-03"),
     PeerMisbehaved: Anywhere(ending.peer_misbehaved, "V2G2-539"),
+    Timer.CONTACTOR_RELEASE: Anywhere(feedback.contactor_not_open, "INV-03 INV-30"),
+    Timer.CONTACTOR_LOST: Anywhere(feedback.contactor_lost, "INV-03 INV-30"),
+    Timer.DISCHARGE: Anywhere(feedback.not_discharged, "INV-04 INV-06 INV-30"),
     Timer.STOP_DELAY: Anywhere(ending.stop_due, "INV-03"),
     Timer.STOP_GRACE: Anywhere(ending.nothing, "INV-29"),
     Timer.SEQUENCE: Anywhere(ending.sequence_timeout, "V2G2-443 V2G2-537"),

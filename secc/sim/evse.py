@@ -207,6 +207,7 @@ class SimulatedAcEvse(_Outlet):
         if due is not None:
             await self._sleep(max(0.0, due - self._clock()))
             self._settle()
+            self._change.set()
 
     def _on(self) -> bool:
         return self.contactor.closed or self.contactor.due is not None
@@ -226,7 +227,10 @@ class SimulatedAcEvse(_Outlet):
 
 
 class SimulatedDcEvse(_Outlet):
-    """One DC outlet: power electronics with ramps, an isolation monitor, a meter."""
+    """One DC outlet: power electronics with ramps, an isolation monitor, a meter.
+
+    Its voltage is read on its own side of a diode: the battery of a vehicle is not seen while it is off.
+    """
 
     def __init__(
         self,

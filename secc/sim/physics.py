@@ -121,6 +121,8 @@ class DcOutput:
         """A into the vehicle."""
         self.target_voltage = 0.0
         self.target_current = 0.0
+        self.stuck = False
+        """Fault: the power electronics go on with the last set-point when they are switched off."""
 
     @property
     def enabled(self) -> bool:
@@ -129,6 +131,8 @@ class DcOutput:
 
     def set(self, voltage: float, current: float) -> None:
         """New set-point; a voltage of zero switches off: the current stops at once, the voltage decays."""
+        if self.stuck and voltage <= 0.0:
+            return
         self.target_voltage = voltage
         self.target_current = current if voltage > 0.0 else 0.0
         if voltage <= 0.0:

@@ -251,6 +251,8 @@ class _Playback:
                 self.energised = self.energised or not isinstance(output, Authorize)
             case SetOutput(voltage, current):
                 self.energised = voltage != 0.0 or current != 0.0
+                if not self.energised:
+                    self._evse = dataclasses.replace(self._evse, present_voltage=0.0, present_current=0.0)
             case OpenContactor():
                 self.energised = False
                 self._evse = dataclasses.replace(self._evse, contactor_closed=False)

@@ -1,9 +1,14 @@
 """The fault latch of an outlet."""
 
+import math
+import re
+from pathlib import Path
+
 import pytest
 
+from secc.config import EnergyConfig, EnergyMode, SeccConfig
 from secc.session.events import ControlPilot, EndReason, EndSession, EvseFault, EvseSnapshot
-from secc.session.latch import FaultLatch
+from secc.session.latch import FaultLatch, IdleOutlet
 
 UNPLUGGED = EvseSnapshot(control_pilot=ControlPilot.A)
 PLUGGED = EvseSnapshot(control_pilot=ControlPilot.B)
@@ -89,3 +94,91 @@ def test_what_only_the_session_knew_is_part_of_the_reason() -> None:
     end = EndSession(reason=EndReason.REFUSED, fault=EvseFault.SWITCH_OFF, fault_detail="398 V after 5 s")
     latch.session_ended(end)
     assert latch.reason == "output did not switch off: 398 V after 5 s"
+
+
+# --- between two sessions ---
+
+AC = SeccConfig()
+DC = SeccConfig(energy=EnergyConfig(modes=(EnergyMode.DC_EXTENDED,)))
+
+
+def idle(config: SeccConfig) -> tuple[IdleOutlet, FaultLatch]:
+    latch = FaultLatch()
+    outlet = IdleOutlet(config, latch.trip)
+    outlet.switched_off(100.0)
+    return outlet, latch
+
+
+@pytest.mark.inv("INV-03", "INV-30")
+@pytest.mark.parametrize("pilot", [ControlPilot.A, ControlPilot.B, ControlPilot.C])
+def test_a_contactor_that_is_closed_after_the_session_blocks(pilot: ControlPilot) -> None:
+    outlet, latch = idle(AC)
+    welded = EvseSnapshot(control_pilot=pilot, contactor_closed=True)
+    outlet.observe(welded, 100.9)
+    assert not latch.blocked
+    outlet.observe(welded, 101.0)
+    assert latch.reason.startswith("contactor does not follow: closed")
+
+
+@pytest.mark.parametrize("feedback", [False, None])
+def test_a_contactor_that_has_opened_may_close_for_basic_charging(feedback: bool | None) -> None:
+    outlet, latch = idle(AC)
+    outlet.observe(EvseSnapshot(control_pilot=ControlPilot.C, contactor_closed=feedback), 100.5)
+    outlet.observe(EvseSnapshot(control_pilot=ControlPilot.C, contactor_closed=True), 300.0)
+    assert not latch.blocked
+
+
+@pytest.mark.inv("INV-03", "INV-30")
+@pytest.mark.parametrize(
+    ("volts", "amperes"), [(61.0, 0.0), (-400.0, 0.0), (math.inf, 0.0), (0.0, 3.0), (0.0, -3.0)]
+)
+def test_a_dc_output_that_is_live_without_a_cable_blocks(volts: float, amperes: float) -> None:
+    outlet, latch = idle(DC)
+    live = EvseSnapshot(control_pilot=ControlPilot.A, present_voltage=volts, present_current=amperes)
+    outlet.observe(live, 101.0)
+    outlet.observe(live, 105.9)
+    assert not latch.blocked
+    outlet.observe(live, 106.0)
+    assert latch.fault is EvseFault.SWITCH_OFF
+
+
+def test_a_battery_on_the_cable_or_a_falling_voltage_does_not_block() -> None:
+    outlet, latch = idle(DC)
+    for now in range(101, 120):
+        plugged = EvseSnapshot(control_pilot=ControlPilot.B, present_voltage=400.0)
+        outlet.observe(plugged, float(now))
+    for now in range(120, 124):
+        unplugged = EvseSnapshot(control_pilot=ControlPilot.A, present_voltage=400.0)
+        outlet.observe(unplugged, float(now))
+    outlet.observe(EvseSnapshot(control_pilot=ControlPilot.A, present_voltage=20.0), 124.0)
+    outlet.observe(EvseSnapshot(control_pilot=ControlPilot.A, present_voltage=math.nan), 140.0)
+    outlet.observe(EvseSnapshot(control_pilot=ControlPilot.A, present_voltage=math.nan), 160.0)
+    assert not latch.blocked
+
+
+def test_an_ac_outlet_has_no_voltage_to_judge() -> None:
+    outlet, latch = idle(AC)
+    for now in (101.0, 200.0):
+        outlet.observe(EvseSnapshot(control_pilot=ControlPilot.A, present_voltage=230.0), now)
+    assert not latch.blocked
+
+
+def test_a_reset_does_not_help_while_the_output_is_live() -> None:
+    outlet, latch = idle(DC)
+    live = EvseSnapshot(control_pilot=ControlPilot.A, present_voltage=400.0)
+    for now in (101.0, 107.0):
+        latch.observe(live)
+        outlet.observe(live, now)
+    latch.reset()
+    latch.observe(live)
+    outlet.observe(live, 108.0)
+    assert latch.blocked
+
+
+# --- the page about it ---
+
+
+def test_the_page_says_of_each_fault_whether_it_latches() -> None:
+    page = Path(__file__).parents[2].joinpath("docs", "how-to", "operate.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `EvseFault\.([A-Z_]+)` \| (yes|no) \|", page, re.M))
+    assert rows == {fault.name: "yes" if fault.latched else "no" for fault in EvseFault}

@@ -1,5 +1,7 @@
 """Whole sessions as folds over their inputs, with everything that comes out written down."""
 
+import dataclasses
+
 import pytest
 
 from secc.messages.iso2 import ChargingSession, EVSEProcessing, PhysicalValue, SAScheduleList, UnitSymbol
@@ -171,6 +173,9 @@ def test_dc_renegotiation_switches_off_and_tests_the_isolation_again() -> None:
     assert said(bench.last) == [SetOutput(0.0, 0.0), ("PowerDeliveryRes", "OK")]
     bench.request(r.dc_parameters())
     assert bench.stands_in(State.WAIT_CABLE_CHECK)
+    bench.request(r.cable_check())
+    assert said(bench.last) == [SetOutput(0.0, 0.0), ("CableCheckRes", "OK")]  # 380 V still
+    bench.evse = dataclasses.replace(bench.evse, present_voltage=12.0)
     bench.request(r.cable_check())
     assert said(bench.last) == [
         RenewLease(0.5),

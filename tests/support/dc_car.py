@@ -2,6 +2,7 @@
 
 import dataclasses
 from fractions import Fraction
+from typing import Any
 
 import msgspec
 
@@ -81,13 +82,27 @@ class DcCar:
             d.current_demand(d.volts(*_value(volts)), d.amperes(*_value(amperes))),
         )
 
-    def failing_demand(self) -> str:
-        """EVErrorCode says that the car is at fault."""
-        iso_error = iso2.DCEVErrorCode.FAILED_RESS_TEMPERATURE_INHIBIT
-        din_error = din.DCEVErrorCode.FAILED_RESS_TEMPERATURE_INHIBIT
+    def failing(self, name: str) -> str:
+        """A request of this name whose EVErrorCode says that the car is at fault."""
+        iso_error = r.dc_ev_status(error=iso2.DCEVErrorCode.FAILED_RESS_TEMPERATURE_INHIBIT)
+        din_error = d.ev_status(error=din.DCEVErrorCode.FAILED_RESS_TEMPERATURE_INHIBIT)
+        if name == "PowerDeliveryReq":
+            iso_start, din_start = r.start(), d.power(True)
+            iso_part = iso2.DCEVPowerDeliveryParameter(dc_ev_status=iso_error, charging_complete=False)
+            din_part = din.DCEVPowerDeliveryParameter(dc_ev_status=din_error, charging_complete=False)
+            return self.ask(
+                msgspec.structs.replace(iso_start, ev_power_delivery_parameter=iso_part),
+                msgspec.structs.replace(din_start, ev_power_delivery_parameter=din_part),
+            )
+        plain: dict[str, tuple[Any, Any]] = {
+            "CableCheckReq": (r.cable_check(), d.cable_check()),
+            "PreChargeReq": (r.pre_charge(), d.pre_charge()),
+            "CurrentDemandReq": (r.current_demand(), d.current_demand()),
+        }
+        iso, other = plain[name]
         return self.ask(
-            r.current_demand(status=r.dc_ev_status(error=iso_error)),
-            d.current_demand(status=d.ev_status(error=din_error)),
+            msgspec.structs.replace(iso, dc_ev_status=iso_error),
+            msgspec.structs.replace(other, dc_ev_status=din_error),
         )
 
     # --- what the outlet was ordered to do ---

@@ -130,8 +130,9 @@ _MAX_STEPS = 12  # entries of a PMaxSchedule [V2G-DC-329]
 # --- isolation, pre-charge ---------------------------------------------------------------------------------
 
 
-def cable_check(session: Session, _: din.CableCheckReq) -> Stage:
+def cable_check(session: Session, request: din.CableCheckReq) -> Stage:
     """A new isolation test, once the pilot shows C or D [V2G-DC-493] [V2G-DC-967] [INV-06]."""
+    dc_power.heed_error(session, request.dc_ev_status)
     ending.check_fault(session)
     if ending.overtaken(session):
         return check_overtaken(session, None)
@@ -157,15 +158,16 @@ def check_overtaken(session: Session, _: None) -> Stage:
     return DinState.WAIT_CABLE_CHECK_RESULT
 
 
-def cable_check_again(session: Session, _: din.CableCheckReq) -> Stage:
+def cable_check_again(session: Session, request: din.CableCheckReq) -> Stage:
     """Ongoing until there is a result, then Finished [V2G-DC-418]; a fault is FAILED [V2G-DC-890]."""
+    dc_power.heed_error(session, request.dc_ev_status)
     finished = dc_power.test_finished(session)
     _answer_cable_check(session, EVSEProcessing.FINISHED if finished else EVSEProcessing.ONGOING)
     return DinState.WAIT_PRE_CHARGE if finished else DinState.WAIT_CABLE_CHECK_RESULT
 
 
 def _start_test(session: Session) -> Stage:
-    dc_power.start_test(session)
+    dc_power.request_test(session)
     _answer_cable_check(session, EVSEProcessing.ONGOING)
     return DinState.WAIT_CABLE_CHECK_RESULT
 
@@ -201,6 +203,8 @@ def power_on(session: Session, request: din.PowerDeliveryReq) -> Stage:
     if not request.ready_to_charge_state:
         return _stop(session)
     offer = _chosen_offer(session, request)
+    if request.ev_power_delivery_parameter is not None:
+        dc_power.heed_error(session, request.ev_power_delivery_parameter.dc_ev_status)
     if session.fault is None and ending.overtaken(session):
         return start_overtaken(session, None)
     if session.fault is not None or not (session.granted and session.evse.ready):

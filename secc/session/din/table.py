@@ -35,6 +35,7 @@ from secc.messages.din import (
     WeldingDetectionReq,
 )
 from secc.messages.xmldsig import Signature
+from secc.session import feedback
 from secc.session.dialect import Anywhere, Dialect, Key, On
 from secc.session.din import handlers as h
 from secc.session.din.refusals import refusal
@@ -81,6 +82,8 @@ RULES: tuple[On, ...] = (
     On(S.AWAITING_PILOT_DC,       StopOrdered,                 h.check_overtaken,             {S.WAIT_CABLE_CHECK_RESULT},                          "V2G-DC-650 INV-29"),
     On(S.WAIT_CABLE_CHECK_RESULT, CableCheckReq,               h.cable_check_again,           {S.WAIT_CABLE_CHECK_RESULT, S.WAIT_PRE_CHARGE},       "V2G-DC-418 V2G-DC-454 V2G-DC-499"),
     On(S.WAIT_CABLE_CHECK_RESULT, CableCheckReported,          dc_power.cable_checked,        {S.WAIT_CABLE_CHECK_RESULT},                          ""),
+    On(S.WAIT_CABLE_CHECK_RESULT, PilotChanged,                dc_power.begin_when_safe,      {S.WAIT_CABLE_CHECK_RESULT},                          "INV-06"),
+    On(S.WAIT_CABLE_CHECK_RESULT, Timer.VOLTAGE_READING,       dc_power.begin_when_safe,      {S.WAIT_CABLE_CHECK_RESULT},                          "INV-06"),
     On(S.WAIT_CABLE_CHECK_RESULT, Timer.CABLE_CHECK,           ending.budget_spent,           {S.WAIT_CABLE_CHECK_RESULT},                          ""),
     On(S.WAIT_PRE_CHARGE,         PreChargeReq,                h.pre_charge,                  {S.WAIT_POWER_ON_DC},                                 "V2G-DC-455 V2G-DC-457"),
     On(S.WAIT_POWER_ON_DC,        PreChargeReq,                h.pre_charge,                  {S.WAIT_POWER_ON_DC},                                 "V2G-DC-458"),
@@ -137,6 +140,9 @@ ANYWHERE: dict[Key, Anywhere] = {
     ControllerFault: Anywhere(ending.controller_fault, "INV-03"),
     LinkLost: Anywhere(ending.link_lost, "INV-03"),
     PeerMisbehaved: Anywhere(ending.peer_misbehaved, ""),
+    Timer.CONTACTOR_RELEASE: Anywhere(feedback.contactor_not_open, "INV-03 INV-30"),
+    Timer.CONTACTOR_LOST: Anywhere(feedback.contactor_lost, "INV-03 INV-30"),
+    Timer.DISCHARGE: Anywhere(feedback.not_discharged, "INV-04 INV-06 INV-30"),
     Timer.STOP_DELAY: Anywhere(ending.stop_due, "INV-03"),
     Timer.STOP_GRACE: Anywhere(ending.nothing, "INV-29"),
     Timer.SEQUENCE: Anywhere(ending.sequence_timeout, "V2G-DC-432"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from secc.config import Payment
 from secc.messages import iso2
 from secc.messages.iso2 import ChargeProgress, ResponseCode, UnitSymbol
-from secc.session import limits, quantities, status
+from secc.session import feedback, limits, quantities, status
 from secc.session.context import Purpose
 from secc.session.events import CloseContactor, ContactorReported, EvseFault, NoticeKind
 from secc.session.handlers import contract, ending, parameters, receipts
@@ -28,16 +28,16 @@ def power_on(session: Session, request: iso2.PowerDeliveryReq) -> State:
         return start_overtaken(session, None)
     session.offer = offer
     session.interrupted = False
-    if session.evse.control_pilot.wants_energy:
-        return _close(session)
     session.start_timer(Timer.PILOT)
-    return State.AWAITING_PILOT_AC
+    return look_again(session, None)
 
 
 def may_start(session: Session, request: iso2.PowerDeliveryReq) -> bool:
     """What a start needs besides a valid choice; AC and DC alike. False where a stop has overtaken it."""
     if request.charge_progress is not ChargeProgress.START:
         raise Refused(ResponseCode.FAILED, "nothing is running that could be renegotiated [V2G2-812]")
+    if session.fault is EvseFault.CONTACTOR:
+        raise Refused(ResponseCode.FAILED_CONTACTOR_ERROR, session.fault_detail)
     if session.fault is not None:
         raise Refused(ResponseCode.FAILED_POWER_DELIVERY_NOT_APPLIED, "at fault [V2G2-480]")
     if ending.overtaken(session):
@@ -60,28 +60,41 @@ def start_overtaken(session: Session, _: None) -> State:
     return State.WAIT_FIRST_STATUS
 
 
-def pilot_seen(session: Session, _: None) -> State:
-    """The EV shows C or D: go on; any other change: wait on."""
-    if session.evse.control_pilot.wants_energy:
+def look_again(session: Session, _: None) -> State:
+    """The EV shows C or D, and the contactor has opened after whatever was before: go on; else wait on."""
+    if session.evse.control_pilot.wants_energy and not feedback.opens_still(session):
         return _close(session)
+    session.start_timer(Timer.VOLTAGE_READING)
     return State.AWAITING_PILOT_AC
 
 
 def contactor_reported(session: Session, report: ContactorReported) -> State:
-    """Confirm the start only with the contactor closed by level [INV-02]."""
+    """The outlet's own word; one that says no does not follow its orders."""
     if report.ticket != session.contactor_ticket:
         session.notice(NoticeKind.STALE, f"contactor report for {report.ticket}")
         return State.CLOSING_CONTACTOR
     if not report.closed:
+        session.trip(EvseFault.CONTACTOR, "it did not close")
         raise Refused(ResponseCode.FAILED_CONTACTOR_ERROR, "the contactor did not close [V2G2-862]")
+    session.contactor_reported = True
+    return contactor_seen(session, None)
+
+
+def contactor_seen(session: Session, _: None) -> State:
+    """Confirm the start only with the contactor closed by level [INV-02], where there is feedback."""
+    if not session.contactor_reported or session.evse.contactor_closed is False:
+        session.start_timer(Timer.VOLTAGE_READING)
+        return State.CLOSING_CONTACTOR
+    session.contactor_ordered = True
     session.answer(
         iso2.PowerDeliveryRes(response_code=ResponseCode.OK, evse_status=status.ac_status(session))
     )
     return State.WAIT_FIRST_STATUS
 
 
-def contactor_late(_: Session, __: None) -> State:
+def contactor_late(session: Session, _: None) -> State:
     """3 s after the pilot showed C or D [V2G2-862]."""
+    session.trip(EvseFault.CONTACTOR, "it did not close in time")
     raise Refused(ResponseCode.FAILED_CONTACTOR_ERROR, "the contactor did not close in time [V2G2-862]")
 
 
@@ -91,7 +104,7 @@ def contactor_failed(session: Session, report: ContactorReported) -> None:
     if report.ticket != session.contactor_ticket or not energised:
         session.notice(NoticeKind.STALE, f"contactor report for {report.ticket}")
     elif not report.closed:
-        session.fault = session.fault or EvseFault.MALFUNCTION
+        session.trip(EvseFault.CONTACTOR, "it opened by itself")
         session.interrupt("the contactor opened by itself")
 
 
@@ -148,6 +161,7 @@ def _close(session: Session) -> State:
             ResponseCode.FAILED_POWER_DELIVERY_NOT_APPLIED, f"{voltage:g} V at the DC output [V2G2-480]"
         )
     session.contactor_ticket = session.ticket()
+    session.contactor_reported = False
     session.energise(Purpose.AC)
     session.emit(CloseContactor(session.contactor_ticket))
     session.start_timer(Timer.CONTACTOR)

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from secc.session.machine import Session
 
 
-def cable_check(session: Session, _: iso2.CableCheckReq) -> State:
+def cable_check(session: Session, request: iso2.CableCheckReq) -> State:
     """A new isolation test, once the pilot shows C or D [V2G2-916] [V2G2-917] [INV-06]."""
+    dc_power.heed_error(session, request.dc_ev_status)
     ending.check_fault(session)
     if ending.overtaken(session):
         return check_overtaken(session, None)
@@ -45,8 +46,9 @@ def check_overtaken(session: Session, _: None) -> State:
     return State.WAIT_CABLE_CHECK_RESULT
 
 
-def cable_check_again(session: Session, _: iso2.CableCheckReq) -> State:
+def cable_check_again(session: Session, request: iso2.CableCheckReq) -> State:
     """Ongoing until there is a result, then Finished [V2G2-584] [V2G2-621]."""
+    dc_power.heed_error(session, request.dc_ev_status)
     if not dc_power.test_finished(session):
         _answer_cable_check(session, EVSEProcessing.ONGOING)
         return State.WAIT_CABLE_CHECK_RESULT
@@ -72,6 +74,8 @@ def power_on(session: Session, request: iso2.PowerDeliveryReq) -> State:
     if request.charge_progress is ChargeProgress.STOP:
         return _stop(session)
     offer = chosen_offer(session, request)
+    if request.ev_power_delivery_parameter is not None:
+        dc_power.heed_error(session, request.ev_power_delivery_parameter.dc_ev_status)
     if not may_start(session, request):
         return start_overtaken(session, None)
     if not dc_power.at_voltage(session):
@@ -185,7 +189,7 @@ def pilot_b_seen(session: Session, _: None) -> State:
 
 
 def _start_test(session: Session) -> State:
-    dc_power.start_test(session)
+    dc_power.request_test(session)
     _answer_cable_check(session, EVSEProcessing.ONGOING)
     return State.WAIT_CABLE_CHECK_RESULT
 

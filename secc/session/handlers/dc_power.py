@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from secc.messages import din, iso2
 from secc.messages.iso2 import DCEVErrorCode, ResponseCode, UnitSymbol
-from secc.session import limits, quantities
+from secc.session import feedback, limits, quantities
 from secc.session.context import CableTest, Demand, EvLimits, Match, Purpose
 from secc.session.events import (
     CableCheckReported,
@@ -30,13 +30,32 @@ if TYPE_CHECKING:
 # --- the isolation test ------------------------------------------------------------------------------------
 
 
-def start_test(session: Session) -> None:
-    """A new isolation test of this pass [INV-06]."""
+def request_test(session: Session) -> None:
+    """An isolation test for this pass [INV-06], from a safe voltage: off is ordered and read first."""
+    session.start_timer(Timer.CABLE_CHECK)
+    if not feedback.without_voltage(session):
+        session.off("an isolation test begins without voltage")
+    begin_when_safe(session, None)
+
+
+def begin_when_safe(session: Session, _: None) -> Stage:
+    """Begin the test that waits as soon as the output is without voltage; nothing may have come between."""
+    over = session.interrupted or session.fault is not None or session.stop is not None
+    if session.cable_test is not None or over or not session.granted or session.expired(Timer.CABLE_CHECK):
+        return session.state
+    session.awaits_discharge = not feedback.without_voltage(session)
+    if session.awaits_discharge or feedback.opens_still(session):
+        session.start_timer(Timer.VOLTAGE_READING)
+    elif session.evse.control_pilot.wants_energy:
+        _start_test(session)
+    return session.state
+
+
+def _start_test(session: Session) -> None:
     session.cable_test = CableTest(session.ticket())
     session.energise(Purpose.CABLE_TEST)
     highest = least(agreed(session).voltage, limits.voltage(session))
     session.emit(StartCableCheck(session.cable_test.ticket, milli(highest)))
-    session.start_timer(Timer.CABLE_CHECK)
 
 
 def test_finished(session: Session) -> bool:
@@ -47,6 +66,7 @@ def test_finished(session: Session) -> bool:
         return False
     check_may_energise(session)
     check_not_interrupted(session)
+    begin_when_safe(session, None)
     test = session.cable_test
     if test is None or test.level is None:
         return False
@@ -68,7 +88,7 @@ def cable_checked(session: Session, report: CableCheckReported) -> Stage:
     session.stop_timer(Timer.CABLE_CHECK)
     session.off()
     if report.level is IsolationLevel.FAULT:
-        session.fault = session.fault or EvseFault.ISOLATION
+        session.trip(EvseFault.ISOLATION)
     return session.state
 
 
@@ -79,6 +99,7 @@ def bring_to_voltage(session: Session, request: iso2.PreChargeReq | din.PreCharg
     """Towards the EV's voltage with at most 2 A [INV-05]; the EV judges when it is there."""
     session.check_budget(Timer.PRE_CHARGE)
     session.check_budget(Timer.PRE_CHARGE_TOTAL)
+    heed_error(session, request.dc_ev_status)
     ending.check_fault(session)
     if ending.overtaken(session):
         return
@@ -168,11 +189,15 @@ def follow(session: Session, request: iso2.CurrentDemandReq | din.CurrentDemandR
 
 
 def _wants_nothing(session: Session, request: iso2.CurrentDemandReq | din.CurrentDemandReq) -> bool:
-    """Full, not ready or at fault: the set-point is zero; the latter two also end the charge."""
+    """Full, not ready or at fault: the set-point is zero. The latter two have also ended the charge: the
+    output stays off."""
     ev = request.dc_ev_status
     at_fault = ev.ev_error_code.value != DCEVErrorCode.NO_ERROR.value
     if at_fault or (not ev.ev_ready and not session.config.compat.ev_not_ready):
-        ending.order_stop(session, f"EV: {ev.ev_error_code.value}, ready {ev.ev_ready}", at_once=False)
+        why = f"EV: {ev.ev_error_code.value}, ready {ev.ev_ready}"
+        ending.order_stop(session, why, at_once=False)
+        if session.energised is not None:  # off for good: no later message of this session brings it back
+            session.off(why, final=True)
     return at_fault or not ev.ev_ready or request.charging_complete
 
 
@@ -191,6 +216,12 @@ def _lowered(session: Session, request: iso2.CurrentDemandReq | din.CurrentDeman
 
 
 # --- all phases --------------------------------------------------------------------------------------------
+
+
+def heed_error(session: Session, ev: iso2.DCEVStatus | din.DCEVStatus) -> None:
+    """An EV that is at fault wants no energy, whatever it asks for: the charge is over before it begins."""
+    if ev.ev_error_code.value != DCEVErrorCode.NO_ERROR.value:
+        ending.order_stop(session, f"EV: {ev.ev_error_code.value}", at_once=True)
 
 
 def check_may_energise(session: Session) -> None:

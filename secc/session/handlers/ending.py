@@ -104,8 +104,7 @@ def check_fault(session: Session) -> None:
 
 def controller_fault(session: Session, event: ControllerFault) -> None:
     """A driver that failed cannot be trusted to deliver."""
-    if session.fault is None:
-        session.fault = event.fault
+    session.trip(event.fault, event.reason)
     session.interrupt(event.reason)
 
 

@@ -203,11 +203,12 @@ def test_schedule_in_force_limits_the_output_step_by_step() -> None:
     bench.request(r.dc_parameters())
     bench.feed(SchedulesOffered(Ticket(0, 2), OFFER))
     bench.request(r.dc_parameters())
-    bench.outlet(control_pilot=ControlPilot.C, present_voltage=380.0)
+    bench.outlet(control_pilot=ControlPilot.C)
     bench.request(r.cable_check())
     bench.isolation()
     bench.request(r.cable_check())
     bench.request(r.pre_charge())
+    bench.outlet(present_voltage=380.0)
     bench.request(r.power_delivery(schedule_id=3))
     bench.request(r.current_demand(r.volts(400), r.amperes(80)))
     assert SetOutput(400.0, 50.0) in bench.last
