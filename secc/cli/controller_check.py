@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import json
 import shutil
 import signal
@@ -57,13 +56,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _try(arguments: argparse.Namespace, settings: SeccConfig) -> int:
+    """Raises ConfigError."""
     try:
-        dc = _kind(arguments, settings)
-        claim = contextlib.nullcontext() if arguments.config is None else Claim(settings, SDP_PORT)
-        with claim:  # a station that is running has the hardware
-            report = _report(arguments, settings, dc)
-    except SeccError as error:
-        return misused(str(error))
+        report = _report(arguments, settings, _kind(arguments, settings))
     except asyncio.CancelledError:  # SIGTERM
         return 1
     _Screen(as_json=arguments.json).show(arguments.controller, report)

@@ -185,9 +185,9 @@ def changed_is_quiet(evidence: Evidence) -> Seen:
     rest = evidence.exercises["rest"]
     if rest.marks.get("changed raised"):
         return bad("changed raised an exception")
-    count = len(rest.changes)
-    text = f"{count} returns in {seconds(rest.marks.get('watched', 0.0))} without a change"
-    return bad(text) if count > _IDLE_RETURNS else good(text)
+    returns = len(rest.changes)
+    text = f"{returns} returns in {seconds(rest.marks.get('watched', 0.0))} without a change"
+    return bad(text) if returns > _IDLE_RETURNS else good(text)
 
 
 _IDLE_RETURNS = 5  # the first call may return for something from before
