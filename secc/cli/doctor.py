@@ -24,7 +24,7 @@ from secc.aio.plc import RawModem
 from secc.aio.tls import load_context, load_trust
 from secc.cli import controller_check, misused, ports, telling
 from secc.config import SeccConfig
-from secc.errors import LinkError, SeccError
+from secc.errors import InUseError, LinkError, SeccError
 from secc.sdp import SDP_GROUP, SDP_PORT, TlsPolicy
 from secc.slac import events as slac
 from secc.slac.matching import Matching
@@ -106,8 +106,12 @@ def look(settings: SeccConfig) -> Iterator[Finding]:
         yield _interface(interface)
         yield _address(interface)
         yield _multicast(interface)
-        yield from _modem(settings)
-        yield from _owner(settings)
+        try:
+            with ownership.Claim(settings, SDP_PORT):  # the modem gets a new key: not that of a station
+                yield from _modem(settings)
+        except InUseError as error:
+            advice = "all is well if it is the station of this file; a second one would not start"
+            yield Finding("owner", Grade.NOTE, f"{error}; the modem is not asked", advice)
         yield from _ports(settings)
     yield from _protocols(settings)
     yield from _certificates(settings)
@@ -224,15 +228,6 @@ _MODEM_TIME = 1.5  # s
 
 
 # --- ports, certificates, clock -----------------------------------------------------------------------------
-
-
-def _owner(settings: SeccConfig) -> Iterator[Finding]:
-    """A second station for the same interface or outlet would be refused."""
-    for name, what in ownership.claims(settings, SDP_PORT):
-        pid = ownership.owner(name)
-        if pid is not None:
-            advice = "all is well if it is the station of this file; a second one would not start"
-            yield Finding("owner", Grade.NOTE, f"{what} is in use by {ownership.process(pid)}", advice)
 
 
 def _ports(settings: SeccConfig) -> Iterator[Finding]:

@@ -111,15 +111,19 @@ class MeterReading:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class EvseSnapshot:
-    """The outlet as its controller sees it at one moment; must cost nothing to take."""
+    """The outlet as its controller sees it at one moment; must cost nothing to take.
+
+    A snapshot with a field of another type, out of range, NaN or infinite is refused as a whole: the session
+    ends with the output off, and none begins until there is a good one (`secc.aio.boundary`).
+    """
 
     control_pilot: ControlPilot
     utc: float = 0.0
     """Wall clock, Unix seconds. Never used for a protocol timer."""
     present_voltage: float = 0.0
-    """V at the output, DC."""
+    """V at the output, DC; finite, at least -60: an offset of the sensor may show below 0."""
     present_current: float = 0.0
-    """A at the output, DC."""
+    """A at the output, DC; as above."""
     contactor_closed: bool | None = None
     """Feedback of the contactor, by level: of the contacts themselves, not of the coil. None: there is
     none; then what `close_contactor` and `open_contactor` return is all there is, and a welded contactor goes
@@ -127,8 +131,7 @@ class EvseSnapshot:
     ready: bool = True
     """False while the power electronics cannot deliver."""
     max_voltage: float | None = None
-    """V, momentary limit below the configured one; None: the configured one. NaN and infinity
-    count as 0."""
+    """V, momentary limit below the configured one, 0 or more and finite; None: the configured one."""
     max_current: float | None = None
     """A (AC: per phase), as above."""
     max_power: float | None = None

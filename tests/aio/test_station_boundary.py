@@ -71,6 +71,7 @@ CALLS: list[tuple[str, object]] = [
 ]
 
 
+@pytest.mark.threat("BKE-03")
 def test_a_refused_call_names_itself_and_changes_nothing_in_this_session_or_the_next() -> None:
     async def scenario() -> None:
         async with running() as bed:
@@ -166,6 +167,7 @@ SPOILED: dict[str, Callable[[EvseSnapshot], object]] = {
 }
 
 
+@pytest.mark.threat("BKE-07")
 @pytest.mark.parametrize("spoiled", SPOILED)
 def test_a_bad_snapshot_while_energised_ends_the_session_with_the_output_off(spoiled: str) -> None:
     async def scenario() -> None:
@@ -224,6 +226,7 @@ class LyingBackend(GrantingBackend):
         return self.result  # type: ignore[return-value]
 
 
+@pytest.mark.threat("BKE-03")
 @pytest.mark.parametrize("result", [1, "yes", None, object(), Verdict.ACCEPTED, [True], math.nan])
 def test_an_authorization_that_is_no_bool_grants_nothing(result: object) -> None:
     async def scenario() -> None:
@@ -310,7 +313,8 @@ class Serving(GrantingBackend):
     ],
     ids=range(8),
 )
-def test_services_that_are_none_are_left_out(result: object) -> None:  # BKE-08
+@pytest.mark.threat("BKE-08")
+def test_services_that_are_none_are_left_out(result: object) -> None:
     async def scenario() -> None:
         async with running(backend=Serving(result)) as bed:
             await a_whole_session(bed)

@@ -294,13 +294,14 @@ def test_without_netlink_the_table_of_the_kernel_names_the_process(
     assert taken.holders[0].startswith(f"process {os.getpid()} (")
 
 
-def test_the_station_that_has_the_outlet_is_named(
+def test_the_station_that_has_the_outlet_is_named_and_its_modem_left_alone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(doctor, "RawModem", None)  # whoever asks it fails
     monkeypatch.setattr(ownership, "claims", lambda config, port: [(f"t{os.getpid()}", "interface eth9")])
     with ownership.Claim(SeccConfig(interface="eth9"), 0):
-        main(["doctor", "--config", str(written(tmp_path, 'interface = "lo"\n'))])
-    assert f"interface eth9 is in use by process {os.getpid()} (" in capsys.readouterr().out
+        main(["doctor", "--config", str(written(tmp_path, SLAC))])
+    assert "interface eth9 is in use by another station of this process" in capsys.readouterr().out
 
 
 def test_certificates_that_cannot_be_read_are_bad(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
