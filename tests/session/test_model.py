@@ -22,7 +22,7 @@ CONTRACT_ONLY = {
 """Contracts need signatures: the random walk goes there, not the search."""
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 @pytest.mark.inv(
     *("INV-01", "INV-02", "INV-03", "INV-04", "INV-05", "INV-06", "INV-07", "INV-09", "INV-10", "INV-11"),
     *("INV-12", "INV-15", "INV-16", "INV-17", "INV-18", "INV-20", "INV-29", "INV-31"),
