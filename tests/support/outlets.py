@@ -173,7 +173,9 @@ class Swallows(AcOutlet):
 
 
 class KeepsLock(AcOutlet):
-    """A cancelled call leaves the lock locked."""
+    """A cancelled call leaves the lock locked. Slow, so that a busy machine cancels it in the middle too."""
+
+    closing = 0.3
 
     def __init__(self) -> None:
         super().__init__()
@@ -535,6 +537,7 @@ class MakeSafeRaisesWhenOn(AcOutlet):
 
 
 class MakeSafeRaisesBeside(AcOutlet):
+    closing = 0.3
     closing_now = False
 
     async def close_contactor(self) -> bool:
