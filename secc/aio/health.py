@@ -39,7 +39,8 @@ class StationHealth:
     """Seconds, the longest delay of the event loop in about the last minute. More than `timing.lease` less
     `timing.lease_renewal` ends a session."""
     warnings: tuple[str, ...] = ()
-    """What needs attention and keeps the station from nothing: OCSP responses that cannot be stapled."""
+    """What needs attention and keeps the station from nothing: OCSP responses that cannot be stapled, a loop
+    that is late."""
     reports: tuple[ReportHealth, ...] = ()
     """How output, log, journal and trace keep up, as far as the station has them; apart from `serving`."""
 
@@ -65,6 +66,6 @@ def health_of(
         blocked=latch.blocked,
         ends_soon=ends_soon,
         loop_lag=hardware.lag.worst,
-        warnings=warnings,
+        warnings=(*warnings, *hardware.lag.warnings),
         reports=reports,
     )

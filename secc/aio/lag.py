@@ -26,6 +26,11 @@ class LoopLag:
         """Seconds, the longest delay of about the last minute."""
         return max(self._lags, default=0.0)
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a supervisor should know: half of the margin was used up in about the last minute."""
+        return (self._text(self.worst),) if self.worst > self._margin / 2 else ()
+
     async def run(self) -> None:
         """Measure until cancelled."""
         loop = asyncio.get_running_loop()
@@ -40,11 +45,11 @@ class LoopLag:
         if lag > self._margin / 2:
             self._worst_unsaid = max(lag, self._worst_unsaid)
         if self._worst_unsaid and now - self._said_at >= _QUIET:
-            self._slow(
-                f"the event loop was late by {self._worst_unsaid:.3f} s, "
-                f"the lease leaves room for {self._margin:.3f} s"
-            )
+            self._slow(self._text(self._worst_unsaid))
             self._worst_unsaid, self._said_at = 0.0, now
+
+    def _text(self, lag: float) -> str:
+        return f"the event loop was late by {lag:.3f} s, the lease leaves room for {self._margin:.3f} s"
 
 
 _INTERVAL = 0.1  # s between two measurements

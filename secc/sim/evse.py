@@ -198,9 +198,10 @@ class SimulatedAcEvse(_Outlet):
         """An AC outlet has no set-point."""
 
     async def make_safe(self) -> None:
-        """Contactor open."""
+        """Contactor open, and no lease; raises when the contacts are welded."""
         self._lease.drop()
-        await self.open_contactor()
+        if not await self.open_contactor():
+            raise RuntimeError("the contactor does not open")
 
     async def _wait_for_contacts(self) -> None:
         due = self.contactor.due

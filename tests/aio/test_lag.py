@@ -48,6 +48,7 @@ def test_a_delay_of_half_the_margin_is_reported_and_not_again_for_a_while(
     play_fast(measure(made, _Stalls(0.0, 0.1, 0.2, 0.4, 0.25), 5, monkeypatch))
     assert made.worst == pytest.approx(0.4)
     assert said == ["the event loop was late by 0.200 s, the lease leaves room for 0.300 s"]
+    assert made.warnings == ("the event loop was late by 0.400 s, the lease leaves room for 0.300 s",)
     play_fast(measure(made, _Stalls(), 120, monkeypatch))
     assert said[1:] == ["the event loop was late by 0.400 s, the lease leaves room for 0.300 s"]
 
@@ -56,5 +57,6 @@ def test_a_delay_is_forgotten_after_a_minute(monkeypatch: pytest.MonkeyPatch) ->
     made = LoopLag(0.3, lambda _: None)
     play_fast(measure(made, _Stalls(0.1), 600, monkeypatch))
     assert made.worst == pytest.approx(0.1)
+    assert made.warnings == ()
     play_fast(measure(made, _Stalls(), 600, monkeypatch))
     assert made.worst < 0.01

@@ -112,6 +112,8 @@ def test_welded_contacts_are_told_as_not_opened_and_as_a_fault() -> None:
     outlet.contactor.welded = True
     assert not asyncio.run(outlet.open_contactor())
     assert outlet.snapshot().fault is EvseFault.CONTACTOR
+    with pytest.raises(RuntimeError, match="does not open"):
+        asyncio.run(outlet.make_safe())
 
 
 def test_stuck_contacts_are_told_as_not_closed() -> None:
