@@ -11,7 +11,7 @@ from secc.aio.lag import LoopLag
 from secc.aio.records import LinkEvent
 from secc.config import SeccConfig
 from secc.ports import EvseController, ReportsChanges
-from secc.session.events import EvseFault, EvseSnapshot
+from secc.session.events import EndSession, EvseFault, EvseSnapshot
 from secc.session.latch import FaultLatch, IdleOutlet
 
 
@@ -31,6 +31,7 @@ class Hardware:
         self._controller = controller
         self._observe = observe
         self._tell = tell
+        self._said_too = ""
         self._watch: asyncio.Task[None] | None = None
         self.latch = FaultLatch()
         self._idle = IdleOutlet(config, self._trip)
@@ -57,6 +58,14 @@ class Hardware:
         """Somebody has looked at the outlet."""
         self.latch.reset()
         self.actuator.give_up()
+
+    def observed(self, snapshot: EvseSnapshot) -> None:
+        """A snapshot was taken, in a session or between two."""
+        self._say_why(lambda: self.latch.observe(snapshot))
+
+    def session_ended(self, end: EndSession) -> None:
+        """It may have known of a fault that latches."""
+        self._say_why(lambda: self.latch.session_ended(end))
 
     def take(self) -> None:
         """A session begins, and looks at the outlet itself."""
@@ -89,10 +98,17 @@ class Hardware:
         self._tell(LinkEvent.COMPLAINT, text)
 
     def _trip(self, fault: EvseFault, why: str) -> None:
-        """The outlet cannot be trusted to be off: said once, whether there is a session or not."""
+        """The outlet cannot be trusted to be off, whether there is a session or not."""
+        if self.latch.blocked and why not in self.latch.reason and why != self._said_too:
+            self._said_too = why  # the first reason stays
+            self._complain(why)
+        self._say_why(lambda: self.latch.trip(fault, why))
+
+    def _say_why(self, change: Callable[[], None]) -> None:
+        """What makes the latch block is said once."""
         before = self.latch.reason
-        self.latch.trip(fault, why)
-        if self.latch.reason != before:
+        change()
+        if self.latch.reason and self.latch.reason != before:
             self._tell(LinkEvent.BLOCKED, self.latch.reason)
 
 

@@ -289,7 +289,7 @@ class Station:
     def session_ended(self, link: Link, end: EndSession | None) -> None:
         """The outlet is safe: make ready for the next one."""
         if end is not None:
-            self._hardware.latch.session_ended(end)
+            self._hardware.session_ended(end)
             self._pauses.session_ended(end, asyncio.get_running_loop().time())
             self._recent_ids.append(end.session_id)
         if self._active is link:
@@ -357,7 +357,7 @@ class Station:
 
     def _observe(self, snapshot: EvseSnapshot) -> None:
         """What outlives a session looks at every snapshot: fault latch, paused session, journal."""
-        self._hardware.latch.observe(snapshot)
+        self._hardware.observed(snapshot)
         self._pauses.observe(snapshot)
         self.books.observe(snapshot)
 

@@ -27,7 +27,7 @@ from secc.connection import Connection, ConnectionInput, ConnectionOutput, Data,
 from secc.errors import ConfigError
 from secc.messages.iso2 import ChargingSession, V2GMessage
 from secc.sdp import SdpResponse, Security, Source, TlsPolicy
-from secc.session.events import ControlPilot, EndReason, EndSession
+from secc.session.events import ControlPilot, EndReason, EndSession, EvseFault, EvseSnapshot
 from secc.slac.settings import SlacConfig
 from secc.tls import TlsContext
 from secc.v2gtp import frame
@@ -1102,3 +1102,48 @@ def test_an_off_that_fails_at_the_end_blocks_the_outlet_and_is_reported_once(tro
             await eventually(lambda: bed.station.health.serving)
 
     play(scenario)
+
+
+def test_a_short_unplug_while_the_outlet_is_made_safe_is_seen() -> None:
+    async def scenario() -> None:
+        outlet = ReportingOutlet()
+        async with running(outlet=outlet) as bed:
+            outlet.weld.add("open_contactor")
+            for _ in range(2):
+                car = await Car.connect(bed.plain_port)
+                await to_session(car)
+                car.close()
+                if outlet.weld:
+                    await bed.until_idle()
+                    outlet.weld.clear()
+                    bed.station.reset_fault()
+                    gate = outlet.gates["make_safe"] = asyncio.Event()
+                    made_safe = outlet.calls.count("make_safe")
+            await eventually(lambda: outlet.calls.count("make_safe") > made_safe)
+            assert bed.station.health.blocked
+            outlet.plug(ControlPilot.A)
+            await asyncio.sleep(0.1)
+            outlet.plug(ControlPilot.B)
+            gate.set()
+            await bed.until_idle()
+            assert not bed.station.health.blocked
+
+    play(scenario)
+
+
+@pytest.mark.inv("INV-30")
+def test_a_fault_of_a_snapshot_that_latches_is_reported_once() -> None:
+    async def scenario() -> None:
+        async with running(outlet=_Stopped()) as bed:
+            await eventually(lambda: bed.station.health.blocked)
+            await asyncio.sleep(0.2)
+            assert [record.text for record in bed.events(LinkEvent.BLOCKED)] == ["emergency stop"]
+
+    play(scenario)
+
+
+class _Stopped(RecordingOutlet):
+    """Somebody has pressed the red button."""
+
+    def snapshot(self) -> EvseSnapshot:
+        return dataclasses.replace(super().snapshot(), fault=EvseFault.EMERGENCY_STOP)
