@@ -30,7 +30,7 @@ def detached_logging(*default: logging.Handler) -> Iterator[Outflow[logging.LogR
     """While inside, the handlers of the root logger run in a thread; `default` where it has none.
 
     Call it when logging is configured and before the loop runs. Yields the queue, for `Books.watch`. The end
-    waits two seconds at most.
+    waits half a second at most.
     """
     root = logging.getLogger()
     replaced = list(root.handlers)
@@ -57,4 +57,4 @@ def _gap(count: int) -> logging.LogRecord:
 
 
 _NO_QUEUE: Any = None
-_PATIENCE = 2.0  # s
+_PATIENCE = 0.5  # s

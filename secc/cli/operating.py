@@ -104,7 +104,7 @@ def watch(station: Station | PlcStation, reports: Iterable[Report]) -> None:
 
 
 _TRACE_LIMIT = 4_194_304  # characters that may wait for the disk
-_PATIENCE = 2.0  # s for the disk at the end
+_PATIENCE = 1.0  # s for the disk at the end
 
 
 def monitor(

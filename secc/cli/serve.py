@@ -91,7 +91,12 @@ def run(arguments: argparse.Namespace) -> int:
                 asyncio.run(_serve(arguments, settings, controller, backend, watcher, claim, log))
     except SeccError as error:
         return misused(str(error))
+    finally:
+        output.finish(_PATIENCE)
     return 0
+
+
+_PATIENCE = 0.5  # s for a reader of the output, at the end
 
 
 Watcher = Callable[[Record], None]

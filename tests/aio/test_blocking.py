@@ -21,6 +21,8 @@ from secc.sim import Plan, ScriptedEvcc, SimulatedBackend, SimulatedCable, Simul
 from secc.trace.recorder import Recorder
 from tests.ocpp.support import knowing, line
 from tests.support.blocking import prepared, watching
+from tests.support.fasttime import play_fast
+from tests.support.plc import World
 from tests.support.site import make_site
 
 SOURCE = Path(secc.__file__).parent
@@ -103,6 +105,19 @@ def test_a_session_with_a_contract_of_the_site_blocks_nothing(tmp_path: Path) ->
 
     assert asyncio.run(scenario()) == []
     assert site.journal.close()
+
+
+@pytest.mark.usefixtures("watched")
+def test_matching_and_the_session_after_it_block_nothing() -> None:
+    async def scenario() -> list[str]:
+        world = World()
+        async with world.plc:
+            with watching() as seen:
+                result = await world.charge()
+                assert result.completed, result.error
+                return list(seen)
+
+    assert play_fast(scenario()) == []
 
 
 @pytest.mark.usefixtures("watched")

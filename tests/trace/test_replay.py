@@ -171,6 +171,32 @@ def test_an_exception_of_the_core_is_recorded_and_comes_again(
     assert difference is not None
 
 
+def test_a_writer_that_cannot_keep_up_costs_the_rest_of_one_session(tmp_path: pathlib.Path) -> None:
+    """What is left of it can be replayed, and the next one is whole."""
+    lines: list[str] = []
+    refused: list[str] = []
+
+    def write(line: str) -> bool:
+        taken = len(lines) != 3 or bool(refused)
+        (lines if taken else refused).append(line)
+        return taken
+
+    recorder = Recorder(write, DC, now=0.0, wall=0.0)
+    for number, at in ((1, 10.0), (2, 20.0)):
+        connection = recorder.begin(Beginning(snapshot=B, now=at, generation=number), counting_bytes())
+        ask(connection, OFFER, B, at + 1)
+        ask(connection, exi.ISO2.encode(r.message(b"\0", r.session_setup())), B, at + 2)
+        ask(
+            connection, exi.ISO2.encode(r.message(connection.session.session_id, r.session_stop())), B, at + 3
+        )
+    assert (len(refused), recorder.dropped, recorder.problem) == (1, 1, "")
+    path = tmp_path / "cut.trace"
+    path.write_text("".join(lines))
+    trace = read(path)
+    assert [len(session.steps) for session in trace.sessions] == [1, 3]
+    assert replay(trace) is None
+
+
 def test_a_full_disk_ends_the_recording_and_not_the_session() -> None:
     written: list[str] = []
 
