@@ -54,6 +54,11 @@ def without_voltage(session: Session) -> bool:
     return not _voltage(session.evse, session.config.energy.dc)
 
 
+def may_close(session: Session) -> bool:
+    """Nothing of before is still on: the contactor has opened, and a DC output of the same outlet is off."""
+    return not opens_still(session) and (not session.config.energy.offers_dc or without_voltage(session))
+
+
 def live(snapshot: EvseSnapshot, dc: DcConfig) -> str:
     """What is read at an output that is off, where no battery can be: current, or more than the safe voltage;
     empty when it is off indeed."""

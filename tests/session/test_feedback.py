@@ -5,6 +5,7 @@ import math
 
 import pytest
 
+from secc.config import EnergyConfig, EnergyMode
 from secc.messages.iso2 import EVSEProcessing
 from secc.session.events import (
     CloseContactor,
@@ -249,6 +250,19 @@ def test_a_start_waits_for_a_contactor_that_opens_still_and_refuses_when_it_does
     assert code(sent(bench.tick(1.1))) == "FAILED_ContactorError"
     assert bench.end is not None
     assert bench.end.fault is EvseFault.CONTACTOR
+
+
+@pytest.mark.inv("INV-01", "INV-04")
+def test_the_contactor_does_not_close_on_a_live_dc_output_of_the_same_outlet() -> None:
+    modes = (EnergyMode.AC_THREE_PHASE_CORE, EnergyMode.DC_EXTENDED)
+    bench = Bench(dataclasses.replace(AC, energy=EnergyConfig(modes=modes))).to_power_on_ac()
+    bench.outlet(control_pilot=ControlPilot.C, present_voltage=398.0)
+    assert bench.request(r.start()) is None
+    bench.tick(1.0)
+    assert energising(bench) == []
+    bench.outlet(present_voltage=12.0)
+    bench.tick(0.1)
+    assert [type(output) for output in energising(bench)] == [RenewLease, CloseContactor]
 
 
 @pytest.mark.inv("INV-02")

@@ -61,8 +61,8 @@ def start_overtaken(session: Session, _: None) -> State:
 
 
 def look_again(session: Session, _: None) -> State:
-    """The EV shows C or D, and the contactor has opened after whatever was before: go on; else wait on."""
-    if session.evse.control_pilot.wants_energy and not feedback.opens_still(session):
+    """The EV shows C or D, and whatever was on before is off: go on; else wait on."""
+    if session.evse.control_pilot.wants_energy and feedback.may_close(session):
         return _close(session)
     session.start_timer(Timer.VOLTAGE_READING)
     return State.AWAITING_PILOT_AC
