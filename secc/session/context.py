@@ -225,6 +225,8 @@ class Agreed:
     energised: Energised | None = None
     stop: Stop | None = None
     fault: EvseFault | None = None
+    earlier_fault: bool = False
+    """`fault` stands for one of an earlier session, which has not been reset."""
     fault_detail: str = ""
     """What exactly was seen, where there is more to say than the name of the fault."""
     interrupted: bool = False
@@ -288,9 +290,11 @@ class Agreed:
         return int(self.evse.utc) if abs(self.evse.utc) < 2**62 else 0
 
     def trip(self, fault: EvseFault, detail: str = "") -> None:
-        """The outlet is at fault from now on. The first fault stays, but a latched one takes its place."""
-        if self.fault is None or (fault.latched and not self.fault.latched):
-            self.fault, self.fault_detail = fault, detail
+        """The outlet is at fault from now on. The first fault of this session stays, but a latched one takes
+        its place: it needs a reset of its own [INV-30]."""
+        before = self.fault
+        if before is None or (fault.latched and (self.earlier_fault or not before.latched)):
+            self.fault, self.fault_detail, self.earlier_fault = fault, detail, False
 
 
 _YEAR_9000 = 221_845_392_000  # Unix seconds; dates beyond it are no dates

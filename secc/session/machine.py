@@ -100,7 +100,7 @@ class Session(Agreed):
         self._paused = paused
         self.session_id = self.new_id()
         self.fault = EvseFault.EMERGENCY_STOP if blocked else None
-        self._blocked = blocked
+        self.earlier_fault = blocked
         self._generation, self._questions = generation, 0
         self._timers: dict[Timer, float] = {}
         self._expired: set[Timer] = set()
@@ -312,8 +312,8 @@ class Session(Agreed):
                 detail=detail,
                 session_id=self.session_id,
                 established=self.evcc_id is not None,
-                fault=None if self._blocked else self.fault,
-                fault_detail="" if self._blocked else self.fault_detail,
+                fault=None if self.earlier_fault else self.fault,
+                fault_detail="" if self.earlier_fault else self.fault_detail,
                 meter=self.reading,
                 energy=metering.energy(self),
                 paused=pause.kept(self, self.session_id) if reason is EndReason.PAUSED else None,

@@ -33,7 +33,7 @@ class Owed:
     """s for `check_cable`."""
     pre_charge: float = 5.0
     """s until the output has the voltage of its set-point."""
-    discharge: float = 5.0
+    discharge: float = 1.0
     """s until the output is below `safe_voltage` once it is off."""
     safe_voltage: float = 60.0
     """V below which a DC output counts as off."""
@@ -65,7 +65,6 @@ class Owed:
             call=timing.controller_call,
             cable_check=timing.cable_check,
             pre_charge=timing.pre_charge,
-            discharge=timing.discharge,
             safe_voltage=limits.safe_voltage,
             tolerance=limits.pre_charge_tolerance,
             voltage=usual if voltage is None else voltage,

@@ -7,8 +7,17 @@ from pathlib import Path
 import pytest
 
 from secc.config import EnergyConfig, EnergyMode, SeccConfig
-from secc.session.events import ControlPilot, EndReason, EndSession, EvseFault, EvseSnapshot
+from secc.session.events import (
+    ControllerFault,
+    ControlPilot,
+    EndReason,
+    EndSession,
+    EvseFault,
+    EvseSnapshot,
+    LinkLost,
+)
 from secc.session.latch import FaultLatch, IdleOutlet
+from tests.support.bench import Bench
 
 UNPLUGGED = EvseSnapshot(control_pilot=ControlPilot.A)
 PLUGGED = EvseSnapshot(control_pilot=ControlPilot.B)
@@ -182,3 +191,16 @@ def test_the_page_says_of_each_fault_whether_it_latches() -> None:
     page = Path(__file__).parents[2].joinpath("docs", "how-to", "operate.md").read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| `EvseFault\.([A-Z_]+)` \| (yes|no) \|", page, re.M))
     assert rows == {fault.name: "yes" if fault.latched else "no" for fault in EvseFault}
+
+
+@pytest.mark.inv("INV-30")
+def test_a_fault_in_a_session_that_is_blocked_needs_a_reset_of_its_own() -> None:
+    latch = stopped()
+    latch.reset()
+    bench = Bench(AC, blocked=latch.blocked)
+    bench.feed(ControllerFault("open_contactor: no answer in time", EvseFault.SWITCH_OFF))
+    bench.feed(LinkLost())
+    assert bench.end is not None
+    latch.session_ended(bench.end)
+    latch.observe(UNPLUGGED)
+    assert latch.blocked

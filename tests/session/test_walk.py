@@ -1,7 +1,9 @@
 """Random walks: whatever comes in whatever order, the safety oracle finds nothing."""
 
+import dataclasses
 import random
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -9,9 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from secc import exi
-from secc.config import EnergyConfig, OfflinePolicy, Payment, SeccConfig, TimingConfig
+from secc.config import EnergyConfig, EnergyMode, OfflinePolicy, Payment, SeccConfig, TimingConfig
 from secc.messages import iso2
-from secc.messages.iso2 import BodyElement, ChargeProgress, DCEVErrorCode, PaymentOption
+from secc.messages.iso2 import BodyElement, ChargeProgress, ChargingSession, DCEVErrorCode, PaymentOption
 from secc.pki.contract import Evidence
 from secc.pki.provisioning import Action, ProvisioningAnswer, Refusal
 from secc.session.contract_events import (
@@ -29,24 +31,31 @@ from secc.session.events import (
     ContactorReported,
     ControllerFault,
     ControlPilot,
+    EndSession,
     EvseFault,
+    EvseSnapshot,
     Input,
     IsolationLevel,
     LinkLost,
     PowerLimited,
     PowerSchedule,
     PowerStep,
+    Received,
     RenegotiationRequested,
     ScheduleOffer,
     SchedulesOffered,
     Send,
     StartCableCheck,
     StopRequested,
+    Tick,
     Ticket,
 )
+from secc.session.latch import FaultLatch
+from secc.session.pause import PauseMemory
 from secc.session.states import Stage, State
 from tests.support import requests as r
 from tests.support.bench import AC, DC, DC_MODES, Bench, Question
+from tests.support.lasting import Lasting
 from tests.support.pnc import PNC_AC, PNC_DC, PncBench, bundle, terms, with_pnc
 from tests.support.safety import SafetyOracle
 
@@ -74,7 +83,7 @@ NEXT: dict[Stage, list[BodyElement]] = {
     State.WAIT_POWER_ON_AC: [r.start()],
     State.WAIT_FIRST_STATUS: [r.charging_status()],
     State.WAIT_STATUS: [r.charging_status(), r.charging_status(), r.renegotiate(), r.stop()],
-    State.WAIT_STOP_AC: [r.session_stop()],
+    State.WAIT_STOP_AC: [r.session_stop(), r.session_stop(ChargingSession.PAUSE)],
     State.WAIT_CABLE_CHECK: [r.cable_check()],
     State.WAIT_CABLE_CHECK_RESULT: [r.cable_check()],
     State.WAIT_PRE_CHARGE: [r.pre_charge()],
@@ -90,7 +99,11 @@ NEXT: dict[Stage, list[BodyElement]] = {
         r.stop(),
     ],
     State.WAIT_STOP_DC: [r.welding_detection(), r.session_stop(), r.dc_parameters()],
-    State.WAIT_WELDING: [r.welding_detection(), r.session_stop()],
+    State.WAIT_WELDING: [
+        r.welding_detection(),
+        r.session_stop(),
+        r.session_stop(ChargingSession.PAUSE),
+    ],
 }
 ODD: list[BodyElement | None] = [
     *r.EACH.values(),
@@ -101,14 +114,25 @@ ODD: list[BodyElement | None] = [
     r.pre_charge(r.volts(-5), r.amperes(1)),
     r.pre_charge(r.volts(32767, 3), r.amperes(32767, 3)),
     r.current_demand(r.volts(-1), r.amperes(1)),
+    r.pre_charge(r.volts(0)),
+    r.pre_charge(r.volts(100)),
+    r.pre_charge(r.volts(200)),
+    r.ac_parameters(),
+    r.dc_parameters(),
     iso2.SessionStopRes(response_code=iso2.ResponseCode.OK),
     None,
 ]
 ODDLY = st.integers(0, 9)
 RECEIPTS = {"receipt_interval": 0.3}
+BOTH = SeccConfig(
+    evse_id="DE*AAA*E6",
+    energy=EnergyConfig(modes=(EnergyMode.AC_THREE_PHASE_CORE, EnergyMode.DC_EXTENDED)),
+    timing=TimingConfig(stop_delay=1.0),
+)
 CONFIGS = [
     AC,
     DC,
+    BOTH,
     ASKING_DC,
     with_pnc(PNC_AC, **RECEIPTS),
     with_pnc(PNC_DC, offline=OfflinePolicy.CHAIN, offline_energy=100.0, **RECEIPTS),
@@ -122,10 +146,10 @@ BUNDLES = [
 LIMITS = (None, 0.0, 5.0, 150.0, 3000.0, float("nan"), float("inf"), -1.0)
 
 
-def _bench(config: SeccConfig) -> Bench:
+def _bench(config: SeccConfig, **extra: Any) -> Bench:
     if Payment.CONTRACT not in config.service.payment_options:
-        return Bench(config)
-    return PncBench(config, contracts=terms(finds_revocation=config.energy.offers_dc))
+        return Bench(config, **extra)
+    return PncBench(config, contracts=terms(finds_revocation=config.energy.offers_dc), **extra)
 
 
 def _contract_step(bench: PncBench, choice: int) -> bool:
@@ -157,21 +181,59 @@ class Walk(RuleBasedStateMachine):
 
     bench: Bench
     oracle: SafetyOracle
+    config: SeccConfig
+    seen: int
+    paused_id: bytes | None
     steps = 0
     """Of all walks in this process."""
 
     @initialize(config=st.sampled_from(CONFIGS), steps=st.integers(0, 16), choice=st.integers(0, 99))
     def begin(self, config: SeccConfig, steps: int, choice: int) -> None:
-        self.bench = _bench(config)
-        self.oracle = SafetyOracle(config, self.bench.evse, self.bench.session.session_id)
-        self.seen = 0
+        self.config = config
+        self.latch, self.pauses, self.lasting = FaultLatch(), PauseMemory(config.timing.pause), Lasting()
+        self.cars = 0
+        self._plug_in(1000.0, closed=(None, False)[choice % 2])
         self.good_run(steps, choice)
+
+    def _plug_in(self, now: float, *, closed: bool | None) -> None:
+        """A car; the outlet and what lasts of it stay."""
+        paused = self.pauses.paused(now)
+        self.bench = _bench(self.config, now=now, paused=paused, blocked=self.latch.blocked)
+        self.oracle = SafetyOracle(self.config, self.bench.evse, self.bench.session.session_id, self.lasting)
+        self.seen = 0
+        self.paused_id = None if paused is None else paused.session_id
+        self.cars += 1
+        self.bench.outlet(contactor_closed=closed)
+
+    @rule(unplugged=st.booleans(), reset=st.booleans(), pause=st.sampled_from([1.0, 400.0]))
+    def next_car(self, unplugged: bool, reset: bool, pause: float) -> None:
+        """After an end: the cable out or not, the fault reset or not, and the next session."""
+        if not self.bench.session.state.ended:
+            return
+        self.safe()
+        snapshot = dataclasses.replace(self.bench.evse, control_pilot=ControlPilot.A, fault=None)
+        if reset:
+            self.latch.reset()
+            self.lasting.reset_by_hand()
+        if unplugged:
+            self._observe(snapshot)
+            self.lasting.observe(snapshot)
+        self._plug_in(self.bench.clock.now + pause, closed=self.bench.evse.contactor_closed)
+
+    def _observe(self, snapshot: EvseSnapshot) -> None:
+        self.latch.observe(snapshot)
+        self.pauses.observe(snapshot)
 
     @invariant()
     def safe(self) -> None:
         for now, event, outputs in self.bench.trace[self.seen :]:
             self.oracle.step(now, event, outputs)
+            if isinstance(event, (Received, Tick)):
+                self._observe(event.snapshot)
             for output in outputs:
+                if isinstance(output, EndSession):
+                    self.latch.session_ended(output)
+                    self.pauses.session_ended(output, now)
                 if isinstance(output, Send):
                     exi.ISO2.encode(output.message)  # schema-valid [INV-34]
         self.seen = len(self.bench.trace)
@@ -193,7 +255,11 @@ class Walk(RuleBasedStateMachine):
             body = known[choice % len(known)]
             if isinstance(body, iso2.PowerDeliveryReq) and body.sa_schedule_tuple_id == 1:
                 body = r.power_delivery(body.charge_progress, schedule_id=self.bench.session.schedule_id)
-            self.bench.request(body)
+            if isinstance(body, iso2.SessionSetupReq) and self.paused_id is not None and choice % 4:
+                self.bench.request(body, self.paused_id)
+            else:
+                self.bench.request(body)
+            self.bench.follow()
 
     @rule(steps=st.integers(1, 14), choice=st.integers(0, 99))
     def good_run(self, steps: int, choice: int) -> None:
@@ -210,8 +276,8 @@ class Walk(RuleBasedStateMachine):
             self.isolation(IsolationLevel.VALID)
             self.schedules(OFFER)
             self.contract(Verdict.ACCEPTED)
-            self.bench.outlet(present_voltage=380.0)
             self.bench.tick(0.1)
+            self.bench.follow()
 
     @rule(body=st.sampled_from(ODD), odd=ODDLY)
     def odd(self, body: BodyElement | None, odd: int) -> None:
@@ -240,6 +306,12 @@ class Walk(RuleBasedStateMachine):
     @rule(voltage=st.sampled_from([0.0, 380.0, 400.0]))
     def voltage(self, voltage: float) -> None:
         self.bench.outlet(present_voltage=voltage)
+
+    @rule(closed=st.sampled_from([None, False, True]), odd=ODDLY)
+    def feedback(self, closed: bool | None, odd: int) -> None:
+        """The contactor shows something else than it was commanded."""
+        if odd == 0:
+            self.bench.outlet(contactor_closed=closed)
 
     @rule(volts=st.sampled_from(LIMITS), amperes=st.sampled_from(LIMITS), watts=st.sampled_from(LIMITS))
     def limits(self, volts: float | None, amperes: float | None, watts: float | None) -> None:
@@ -353,6 +425,8 @@ def test_long_seeded_walks_stay_safe_and_reach_the_charge_loops(seed: int) -> No
 
 def _step(walk: Walk, dice: random.Random) -> None:
     odd = dice.randrange(30)
+    if walk.bench.session.state.ended:
+        walk.next_car(dice.random() < 0.7, dice.random() < 0.7, dice.choice([1.0, 400.0]))
     match dice.randrange(16):
         case 0 | 1 | 2 | 3 | 4:
             walk.plausible(dice.randrange(100))
@@ -369,6 +443,7 @@ def _step(walk: Walk, dice: random.Random) -> None:
             walk.pilot(dice.choice(list(ControlPilot)), odd)
         case 11:
             walk.voltage(dice.choice([0.0, 380.0, 400.0]))
+            walk.feedback(dice.choice([None, False, True]), odd)
         case 12:
             walk.odd(dice.choice(ODD), odd)
         case 13:

@@ -17,6 +17,7 @@ from secc.messages.iso2 import BodyElement, ChargingSession
 from secc.session.events import ControlPilot, EvseSnapshot
 from secc.sim.cable import plain
 from tests.support import requests as r
+from tests.support.actuator_trace import replay, traced
 from tests.support.wire import Bed, Car, GrantingBackend, RecordingOutlet, config, running
 
 
@@ -74,7 +75,8 @@ async def attacked(
     """A station for the attack; after it: alive, idle, off, every command of the outlet lawful, and the next
     car charges. That nothing is left of it in the event loop is checked by `running`."""
     outlet = outlet or (DcOutlet() if dc else RecordingOutlet())
-    async with running(made(dc=dc, **(timing or {})), outlet=outlet, backend=backend) as bed:
+    used, recorder = made(dc=dc, **(timing or {})), traced(outlet)
+    async with running(used, outlet=outlet, backend=backend, controller=recorder) as bed:
         yield bed
         await bed.until_idle()
         assert outlet.calls[-1].startswith(OFF), outlet.calls
@@ -82,6 +84,7 @@ async def attacked(
         if outlet.__class__ in (RecordingOutlet, DcOutlet) and bed.backend.granted:
             await next_car(bed, dc=dc)
         check_trace(bed)
+        replay(recorder.trace, bed.messages(), used)
         assert bed.station.health.serving, bed.station.health
 
 

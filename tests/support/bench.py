@@ -20,9 +20,11 @@ from secc.session.events import (
     EvseSnapshot,
     Input,
     IsolationLevel,
+    OpenContactor,
     Output,
     Received,
     Send,
+    SetOutput,
     StartCableCheck,
     Tick,
     Ticket,
@@ -62,9 +64,14 @@ class Bench:
     """Feeds one session and remembers what it said."""
 
     def __init__(
-        self, config: SeccConfig = AC, *, pilot: ControlPilot = ControlPilot.B, **extra: object
+        self,
+        config: SeccConfig = AC,
+        *,
+        pilot: ControlPilot = ControlPilot.B,
+        now: float = 1000.0,
+        **extra: object,
     ) -> None:
-        self.clock = Clock()
+        self.clock = Clock(now)
         self.evse = EvseSnapshot(control_pilot=pilot, utc=1_700_000_000)
         arguments: dict[str, object] = {"random_bytes": counting_bytes(), **extra}
         self.session = Session(config, snapshot=self.evse, now=self.clock.now, **arguments)  # type: ignore[arg-type]
@@ -95,6 +102,22 @@ class Bench:
         """The outlet changes, and says so at once."""
         self.evse = dataclasses.replace(self.evse, **changes)  # type: ignore[arg-type]
         return self.feed(Tick(self.evse))
+
+    def follow(self) -> None:
+        """The outlet reads what it was commanded last, by voltage, current and contactor."""
+        for output in reversed(self.last):
+            match output:
+                case SetOutput(voltage, current):
+                    self.outlet(present_voltage=voltage, present_current=current)
+                case StartCableCheck():
+                    self.outlet(present_voltage=0.0, present_current=0.0)
+                case OpenContactor() if self.evse.contactor_closed is not None:
+                    self.outlet(contactor_closed=False)
+                case CloseContactor() if self.evse.contactor_closed is not None:
+                    self.outlet(contactor_closed=True)
+                case _:
+                    continue
+            return
 
     def tick(self, seconds: float = 0.0) -> tuple[Output, ...]:
         """Time passes, with a tick at each deadline on the way; the outputs of all of them."""

@@ -3,6 +3,7 @@ in the words of ISO 15118-2. What DIN does not say is filled in as the specifica
 charging profile follows the first schedule, and PMax at its highest value says nothing."""
 
 import dataclasses
+from fractions import Fraction
 
 import msgspec
 
@@ -10,6 +11,8 @@ from secc.config import SeccConfig
 from secc.messages import din, iso2
 from secc.session.events import EvseSnapshot, Input, Output, Received, Send
 from tests.support import requests
+from tests.support.lasting import Lasting
+from tests.support.outlet_rules import require
 from tests.support.safety import SafetyOracle
 
 UNTOLD = 32767
@@ -18,9 +21,18 @@ UNTOLD = 32767
 class DinOracle(SafetyOracle):
     """Feed it every (now, input, outputs) of one DIN session, in order."""
 
-    def __init__(self, config: SeccConfig, snapshot: EvseSnapshot, session_id: bytes) -> None:
-        super().__init__(config, snapshot, session_id)
+    def __init__(
+        self,
+        config: SeccConfig,
+        snapshot: EvseSnapshot,
+        session_id: bytes,
+        lasting: Lasting | None = None,
+    ) -> None:
+        super().__init__(config, snapshot, session_id, lasting)
         self._default = 1
+
+    def says_nothing(self, watts: Fraction, most: Fraction) -> bool:
+        return watts == UNTOLD * 1000 and most >= UNTOLD
 
     def step(self, now: float, event: Input, outputs: tuple[Output, ...]) -> None:
         if isinstance(event, Received) and isinstance(event.message, din.V2GMessage):
@@ -31,10 +43,20 @@ class DinOracle(SafetyOracle):
         if not isinstance(output, Send) or not isinstance(output.message, din.V2GMessage):
             return output
         body = output.message.body
+        self._check_shutdown(body)
         if isinstance(body, din.ChargeParameterDiscoveryRes):
             finished = body.evse_processing is din.EVSEProcessing.FINISHED
             self._default = body.sa_schedules.sa_schedule_tuple[0].sa_schedule_tuple_id if finished else 1
         return dataclasses.replace(output, message=self._message(output.message))
+
+    def _check_shutdown(self, body: object) -> None:
+        """DIN tells a stop by the status code alone [V2G-DC-500]."""
+        holder = getattr(body, "evse_charge_parameter", None) or body
+        status = getattr(holder, "dc_evse_status", None) or getattr(holder, "evse_status", None)
+        code = str(getattr(body, "response_code", ""))
+        if self.stopped and isinstance(status, din.DCEVSEStatus) and not code.startswith("FAILED"):
+            told = status.evse_status_code.value in ("EVSE_Shutdown", *_WORSE)
+            require(told, "INV-29", f"{type(body).__name__} after a stop says {status.evse_status_code}")
 
     def _message(self, message: din.V2GMessage) -> iso2.V2GMessage:
         header = iso2.MessageHeader(session_id=message.header.session_id)
@@ -58,7 +80,9 @@ class DinOracle(SafetyOracle):
                 )
             case din.CurrentDemandReq():
                 return requests.current_demand(
-                    _value(body.ev_target_voltage, "V"), _value(body.ev_target_current, "A")
+                    _value(body.ev_target_voltage, "V"),
+                    _value(body.ev_target_current, "A"),
+                    status=_ev_status(body.dc_ev_status),
                 )
             case din.PowerDeliveryReq():
                 return self._power(body)
@@ -81,12 +105,19 @@ class DinOracle(SafetyOracle):
         return requests.power_delivery(progress, schedule_id=profile.sa_schedule_tuple_id, profile=entries)
 
 
+_WORSE = ("EVSE_EmergencyShutdown", "EVSE_Malfunction")
 _NAMES = {
     "ServicePaymentSelectionRes": "PaymentServiceSelectionRes",
     "ContractAuthenticationReq": "AuthorizationReq",
     "ContractAuthenticationRes": "AuthorizationRes",
     "SessionStop": "SessionStopReq",
 }
+
+
+def _ev_status(status: din.DCEVStatus) -> iso2.DCEVStatus:
+    clean = status.ev_error_code is din.DCEVErrorCode.NO_ERROR
+    error = iso2.DCEVErrorCode.NO_ERROR if clean else iso2.DCEVErrorCode.FAILED_EV_RESS_MALFUNCTION
+    return requests.dc_ev_status(ready=status.ev_ready, error=error)
 
 
 def _value(value: din.PhysicalValue, unit: str) -> iso2.PhysicalValue:

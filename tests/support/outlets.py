@@ -173,9 +173,7 @@ class Swallows(AcOutlet):
 
 
 class KeepsLock(AcOutlet):
-    """A cancelled call leaves the lock locked. Slow, so that a busy machine cancels it in the middle too."""
-
-    closing = 0.3
+    """A cancelled call leaves the lock locked."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -537,7 +535,6 @@ class MakeSafeRaisesWhenOn(AcOutlet):
 
 
 class MakeSafeRaisesBeside(AcOutlet):
-    closing = 0.3
     closing_now = False
 
     async def close_contactor(self) -> bool:

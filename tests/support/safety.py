@@ -4,7 +4,7 @@ It sees what goes into a session and what comes out, keeps its own idea of the w
 invariant is broken. The rules are the INV-nn of the threat model, read from there and not from the code.
 """
 
-from decimal import Decimal
+import copy
 from fractions import Fraction
 
 from secc.config import OfflinePolicy, SeccConfig
@@ -43,21 +43,24 @@ from secc.session.events import (
     Tick,
     Ticket,
 )
+from tests.support.lasting import Lasting
+from tests.support.outlet_rules import Broken as Broken
+from tests.support.outlet_rules import OutletRules, exact, momentary, require, value
 
 
-class Broken(AssertionError):
-    """An invariant does not hold."""
-
-
-def require(condition: bool, invariant: str, what: str) -> None:
-    if not condition:
-        raise Broken(f"{invariant}: {what}")
-
-
-class SafetyOracle:
+class SafetyOracle(OutletRules):
     """Feed it every (now, input, outputs) of one session, in order."""
 
-    def __init__(self, config: SeccConfig, snapshot: EvseSnapshot, session_id: bytes) -> None:
+    def __init__(
+        self,
+        config: SeccConfig,
+        snapshot: EvseSnapshot,
+        session_id: bytes,
+        lasting: Lasting | None = None,
+    ) -> None:
+        """`lasting` comes from the session before at this outlet."""
+        super().__init__(lasting)
+        self.lasting.observe(snapshot)
         self.config = config
         self.evse = snapshot
         self.session_id = session_id
@@ -94,6 +97,15 @@ class SafetyOracle:
         self.signed = False  # the request at hand carries a signature
         self.contract_ticket: Ticket | None = None
 
+    def fork(self) -> "SafetyOracle":
+        """A copy that goes on by itself."""
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        other.lasting = copy.copy(self.lasting)
+        other.offered_ids, other.offers = set(self.offered_ids), dict(self.offers)
+        other.challenges, other.schedules = set(self.challenges), dict(self.schedules)
+        return other
+
     def step(self, now: float, event: Input, outputs: tuple[Output, ...]) -> None:
         """One input and what it led to."""
         if self.ended:
@@ -102,6 +114,7 @@ class SafetyOracle:
         self.now = now
         self.arrived = isinstance(event, Received)
         lapsed = self.output_on and now > self.leased_until
+        self.take_world(event)
         self._take(event)
         for output in outputs:
             if lapsed:
@@ -115,6 +128,7 @@ class SafetyOracle:
         if self.output_on:
             self._check_reasons("after the input")
             require(now <= self.leased_until, "INV-31", "energised without a lease")
+        self.check_afterwards()
 
     # --- inputs ---
 
@@ -160,6 +174,7 @@ class SafetyOracle:
     # --- outputs ---
 
     def _check(self, output: Output) -> None:
+        self.check_command(output)
         match output:
             case Send(iso2.V2GMessage() as message):
                 self._check_response(message)
@@ -207,11 +222,13 @@ class SafetyOracle:
             case AskSchedules():
                 pass
             case EndSession(reason=reason):
+                require(not self.ended, "INV-36", "a second end")
                 require(not self.output_on, "INV-03", "the end with energy at the output")
                 # What has ended the session before the request came leaves nobody to answer it.
                 too_late = reason is EndReason.LINK_LOST or (self.arrived and reason in _BEFORE_THE_REQUEST)
                 require(self.owed is None or too_late, "INV-15", f"the end owes {type(self.owed).__name__}")
                 self.ended = True
+                self.check_end(output)
             case _:
                 pass
 
@@ -264,8 +281,9 @@ class SafetyOracle:
             (self.evse.max_voltage, volts),
             (self.evse.max_current, amperes),
             (self.evse.max_power, volts * amperes),
+            (self.external, volts * amperes),
         ):
-            allowed = None if limit is None else exact(limit) if 0 < limit < float("inf") else Fraction(0)
+            allowed = None if limit is None else momentary(limit)
             require(allowed is None or actual <= allowed, "INV-07", f"{output}: momentary {limit}")
 
     def _check_claim(self, contract: VerifiedContract | ForwardedContract) -> None:
@@ -306,6 +324,7 @@ class SafetyOracle:
             require(not self.output_on, "INV-16", f"{code} with energy at the output")
             return
         self._check_accepted(request, body)
+        self.check_outlet_response(request, body)
 
     def _check_accepted(self, request: iso2.BodyElement, body: iso2.BodyElement) -> None:
         match body:
@@ -380,6 +399,7 @@ class SafetyOracle:
                 self._check_overtaken(status)
                 return
             require(dc or self.close_confirmed, "INV-02", "OK without a closed contactor")
+            self.check_start(request)
             steps = self.offers[request.sa_schedule_tuple_id]
             self.in_force = (self.offered_at, steps)
             self.started = True
@@ -403,11 +423,3 @@ _BEFORE_THE_REQUEST = (
     EndReason.PILOT_ERROR,
     EndReason.PROTOCOL_ERROR,
 )
-
-
-def exact(number: float) -> Fraction:
-    return Fraction(Decimal(repr(number)))
-
-
-def value(physical: iso2.PhysicalValue) -> Fraction:
-    return physical.value * Fraction(10) ** physical.multiplier

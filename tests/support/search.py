@@ -1,9 +1,11 @@
 """An exhaustive search of the session and the lease of its output.
 
 Breadth first over the pure core itself, beside the oracle of `tests.support.safety`, which keeps its own
-idea of the world: each pair of both that is new gets every input there is. An input is a request of each
-class, good and bad, with the session's id and another one; a control pilot state, a fault, a voltage; an
-answer of the back end or the outlet, true, false or stale; an order; a timer.
+idea of the world: each pair of both that is new gets every input of its world (`tests.support.worlds`). An
+input is a request of each class, good and bad, with the session's id and another one; a control pilot state,
+a fault, a voltage, a contactor's feedback, a limit; an answer of the back end or the outlet, true, false or
+stale; an order; a timer. In some worlds the end of a session is no end: the cable is unplugged, somebody
+resets the outlet, the next car comes.
 
 Time is symbolic: any timer that runs may be the next to run out, with the lease renewed meanwhile, and at
 any moment nobody may have been there for longer than the lease. So more orders are looked at than can
@@ -16,123 +18,129 @@ from __future__ import annotations
 import collections
 import copy
 import dataclasses
-from collections.abc import Iterator
+import enum
+import functools
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from typing import Any, NamedTuple
 
-from secc.config import SeccConfig
-from secc.messages import iso2
+import msgspec
+
 from secc.session.events import (
-    AuthorizationDecided,
-    CableCheckReported,
-    ContactorReported,
-    ControllerFault,
-    ControlPilot,
     EndSession,
-    EvseFault,
     EvseSnapshot,
     Input,
-    IsolationLevel,
-    LinkLost,
     Notice,
     Output,
-    PeerMisbehaved,
+    PowerSchedule,
     Received,
-    RenegotiationRequested,
-    SchedulesOffered,
     Send,
+    SetOutput,
     StopRequested,
     Tick,
-    Ticket,
 )
+from secc.session.latch import FaultLatch, IdleOutlet
 from secc.session.machine import Session
+from secc.session.pause import PauseMemory
 from secc.session.states import Timer
-from tests.support import requests as r
-from tests.support.bench import counting_bytes
+from secc.session.ticket import Ticket
 from tests.support.safety import Broken, SafetyOracle
+from tests.support.worlds import Move, World
 
 BEGINNING = 1000.0
-STALE = Ticket(7, 7)
-
-GOOD: tuple[iso2.BodyElement, ...] = (
-    r.session_setup(),
-    r.service_discovery(),
-    r.service_detail(),
-    r.payment_selection(),
-    r.payment_details(),
-    r.authorization(),
-    r.ac_parameters(),
-    r.dc_parameters(),
-    r.start(),
-    r.stop(),
-    r.power_delivery(iso2.ChargeProgress.RENEGOTIATE),
-    r.charging_status(),
-    r.cable_check(),
-    r.pre_charge(),
-    r.current_demand(),
-    r.welding_detection(),
-    r.session_stop(),
-    r.session_stop(iso2.ChargingSession.PAUSE),
-)
-BAD: tuple[iso2.BodyElement, ...] = (
-    r.payment_selection(services=(2,)),
-    r.power_delivery(schedule_id=9),
-    r.pre_charge(voltage=r.volts(-1)),
-    r.current_demand(current=r.amperes(-1)),
-    r.current_demand(status=r.dc_ev_status(error=iso2.DCEVErrorCode.FAILED_RESS_TEMPERATURE_INHIBIT)),
-)
+Key = tuple[object, ...]
 
 
 @dataclasses.dataclass(slots=True)
 class Node:
-    """A session and the oracle beside it."""
+    """A session, what outlives it, and the oracle beside it."""
 
+    world: World
     session: Session
     oracle: SafetyOracle
+    latch: FaultLatch
+    pauses: PauseMemory
+    idle: IdleOutlet
     now: float
+    began: bool = False
+    """The way to the beginning of the search is behind us."""
+
+    @classmethod
+    def beginning(cls, world: World) -> Node:
+        """A new outlet and its first car."""
+        latch, pauses = FaultLatch(), PauseMemory(world.config.timing.pause)
+        session = world.session(world.plugged(), BEGINNING, latch, pauses)
+        oracle = world.oracle(world.config, world.plugged(), session.session_id)
+        idle = IdleOutlet(world.config, latch.trip)
+        node = cls(world, session, oracle, latch, pauses, idle, BEGINNING)
+        for name in filter(None, world.first.split("|")):
+            moves = {move.name: move for move in world.moves(node)}
+            _make(moves[name], node)
+        node.began = True
+        return node
+
+    def next_car(self) -> None:
+        """The same outlet, another session."""
+        self.now += 1.0
+        self.session = self.world.session(self.session.evse, self.now, self.latch, self.pauses)
+        self.oracle = self.world.oracle(
+            self.world.config, self.session.evse, self.session.session_id, self.oracle.lasting
+        )
 
     def fork(self) -> Node:
         """A copy that can be changed; what is frozen is shared."""
-        session, oracle = copy.copy(self.session), copy.copy(self.oracle)
-        session._timers, session._expired = dict(session._timers), set(session._expired)
-        session._outputs, session.pnc = [], copy.copy(session.pnc)
-        oracle.offered_ids, oracle.offers = set(oracle.offered_ids), dict(oracle.offers)
-        return Node(session, oracle, self.now)
+        session = _twin(self.session)
+        for name, value in vars(self.session).items():
+            kind = type(value)
+            if kind in _CONTAINERS:
+                setattr(session, name, value.copy())
+            elif _changes(kind):  # type: ignore[arg-type]
+                setattr(session, name, copy.copy(value))
+        latch, pauses, idle = _twin(self.latch), _twin(self.pauses), _twin(self.idle)
+        idle._trip = latch.trip
+        return Node(self.world, session, self.oracle.fork(), latch, pauses, idle, self.now, self.began)
 
-    def key(self) -> tuple[object, ...]:
-        """Everything either of them decides by, without exact times and ids; after the end nothing counts."""
-        s, o = self.session, self.oracle
-        if s.state.ended:
-            return (s.state, o.ended, o.output_on, s.deadline)
-        return (
-            s.state,
-            type(s.owed),
-            frozenset(s._timers),
-            frozenset(s._expired),
-            s.evcc_id is not None,
-            s.payment,
-            s.grant is not None and (s.grant.granted, s.grant.refused),
-            s.parameters and s.parameters.mode,
-            s.latest_offer is not None,
-            s.offer is not None,
-            s.cable_test and (s.cable_test.level,),
-            s.contactor_ticket is not None,
-            s.pre_charge is not None,
-            s.energised and (s.energised.purpose, s.energised.demand),
-            s.stop and s.stop.due <= self.now,
-            s.fault,
-            s.interrupted,
-            s.renegotiation_wanted,
-            s.evse.control_pilot,
-            s.evse.fault,
-            s.evse.present_voltage,
-            (o.granted, o.withdrawn, o.stopped, o.close_ticket is not None, o.close_confirmed),
-            (o.test_level, o.output_on, o.started, o.ended, o.ev is not None, type(o.owed)),
-        )
+    def key(self) -> Key:
+        """Everything that any of them decides by, without exact times and ids."""
+        session, oracle = self.session, self.oracle
+        outlives = self._outlives() if self.world.sessions else ()
+        if session.state.ended:
+            return (session.state, oracle.ended, oracle.output_on, session.deadline, *outlives)
+        due = None if session.stop is None else session.stop.due <= self.now
+        parts = _named(session, _NOT_DECIDING)
+        return (due, _outlet(session.evse), *parts, *_named(oracle, _NOT_SEEING), *outlives)
+
+    def _outlives(self) -> Key:
+        latch = tuple(abstract(value) for value in vars(self.latch).values())
+        lasting = tuple(abstract(value) for value in vars(self.oracle.lasting).values())
+        idle = (self.idle._open_by is None, self.idle._live_since is None) if self.session.state.ended else ()
+        return (latch, lasting, abstract(self.pauses._paused), _outlet(self.session.evse), idle)
 
     def feed(self, event: Input) -> tuple[Output, ...]:
         """One input; raises Broken when an invariant does not hold afterwards."""
+        if isinstance(event, (Received, Tick)):
+            self.latch.observe(event.snapshot)
+            self.pauses.observe(event.snapshot)
         outputs = self.session.handle(event, self.now)
         self.oracle.step(self.now, event, outputs)
+        for output in outputs:
+            if isinstance(output, EndSession):
+                self.latch.session_ended(output)
+                self.pauses.session_ended(output, self.now)
+                self.idle.switched_off(self.now)
         return outputs
+
+    def between(self, snapshot: EvseSnapshot, *, reset: bool) -> tuple[Output, ...]:
+        """Between two sessions the outlet is looked at, and perhaps reset."""
+        if reset:
+            self.latch.reset()
+            self.oracle.lasting.reset_by_hand()
+        self.session.evse = snapshot
+        self.latch.observe(snapshot)
+        self.pauses.observe(snapshot)
+        self.idle.observe(snapshot, self.now)
+        self.oracle.lasting.observe(snapshot)
+        return ()
 
     def let_pass(self, timer: Timer) -> None:
         """This timer is the next to run out; the lease was renewed up to a moment ago."""
@@ -144,7 +152,90 @@ class Node:
         if session.energised is not None and timer is not Timer.LEASE_RENEWAL:
             session._lease_until = due + 0.3
             self.oracle.leased_until = due + 0.3
+        if timer is not Timer.STOP_DELAY and self.oracle.stopped_at is not None:
+            self.oracle.stopped_at = max(self.oracle.stopped_at, due - session.config.timing.stop_delay)
+        if timer is not Timer.CONTACTOR_LOST and self.oracle.fallen_at is not None:
+            judged = Timer.CONTACTOR_LOST in session._timers
+            self.oracle.fallen_at = due if judged else due - 10.0
         self.now = due
+
+
+_CONTAINERS = (dict, set, list)
+
+
+def _twin(one: Any) -> Any:
+    """A shallow copy of a plain object, without the ceremony."""
+    twin = object.__new__(type(one))
+    twin.__dict__.update(one.__dict__)
+    return twin
+
+
+def _named(one: object, without: frozenset[str]) -> list[tuple[str, object]]:
+    """Its values by name; None and False as if they were not there."""
+    return [
+        (name, abstract(value))
+        for name, value in vars(one).items()
+        if value is not None and value is not False and name not in without
+    ]
+
+
+@functools.cache
+def _changes(kind: Any) -> bool:
+    """Objects of this type are changed in place."""
+    frozen: Any = getattr(kind, "__dataclass_params__", None)
+    return frozen is not None and not frozen.frozen
+
+
+_NOT_DECIDING = frozenset(
+    {
+        *("config", "dialect", "now", "evse", "contracts", "vehicle", "services", "session_id", "tls"),
+        *("received_id", "received_signature", "received_payload", "reading", "first_reading"),
+        *("_random_bytes", "_recent_ids", "_paused", "_generation", "_questions", "_outputs", "_ramped_at"),
+    }
+)
+_NOT_SEEING = frozenset(
+    {
+        *("config", "evse", "session_id", "now", "arrived", "lasting", "signed", "offered_ids", "challenges"),
+    }
+)
+
+
+def _outlet(evse: EvseSnapshot) -> Key:
+    return (
+        *(evse.control_pilot, evse.fault, evse.present_voltage, evse.contactor_closed, evse.ready),
+        *(evse.max_voltage, evse.max_current, evse.max_power),
+    )
+
+
+def abstract(value: object) -> object:
+    """What of a value can make a difference: times, ids and texts only by being there."""
+    return _abstraction(type(value))(value)  # type: ignore[arg-type]
+
+
+@functools.cache
+def _abstraction(kind: Any) -> Callable[[Any], object]:
+    if issubclass(kind, (bool, int, enum.Enum, Fraction, type, type(None))):
+        return lambda value: value
+    if issubclass(kind, (float, bytes, str, Ticket)):
+        return lambda _: True
+    if issubclass(kind, (tuple, list)):
+        return lambda value: tuple([abstract(one) for one in value])
+    if issubclass(kind, (set, frozenset)):
+        return lambda value: frozenset([abstract(one) for one in value])
+    if issubclass(kind, dict):
+        return lambda value: frozenset([(abstract(name), abstract(one)) for name, one in value.items()])
+    if kind is SetOutput:
+        return lambda value: (value.voltage, value.current)
+    if kind is PowerSchedule:
+        return lambda value: (value.schedule_id, *[step.max_power for step in value.steps])
+    judged = kind.__module__.startswith("secc.pki")
+    if judged or issubclass(kind, msgspec.Struct) or not dataclasses.is_dataclass(kind):
+        return lambda _: kind
+    names = [field.name for field in dataclasses.fields(kind)]
+    return lambda value: (kind, *[abstract(getattr(value, name)) for name in names])
+
+
+# --- the search --------------------------------------------------------------------------------------------
 
 
 @dataclasses.dataclass(slots=True)
@@ -160,43 +251,74 @@ class Found:
     """How many edges lead to an end, by its reason."""
 
 
-def search(config: SeccConfig) -> Found:
+Origin = dict[Key, tuple[Key | None, str]]
+
+
+def search(world: World) -> Found:
     """Every node that can be reached; raises Broken with the way to it when an invariant does not hold."""
-    start = _beginning(config)
+    start = Node.beginning(world)
     found = Found()
-    origin: dict[tuple[object, ...], tuple[tuple[object, ...] | None, str]] = {start.key(): (None, "")}
+    origin: Origin = {start.key(): (None, "")}
     queue = collections.deque([start])
     while queue:
         node = queue.popleft()
         key = node.key()
         _count(found, node)
-        _fall_silent(node)
-        for name, following, outputs in _edges(node, origin, key):
+        try:
+            _fall_silent(node)
+        except (Broken, RuntimeError) as error:
+            raise Broken(f"{error}\n" + "\n".join(_way(origin, key, "silence"))) from error
+        for edge in _edges(node, origin, key):
             found.edges += 1
-            found.ends.update(o.reason.name for o in outputs if isinstance(o, EndSession))
-            reached = following.key()
-            if reached not in origin:
-                origin[reached] = (key, name)
-                queue.append(following)
+            found.ends.update(o.reason.name for o in edge.outputs if isinstance(o, EndSession))
+            if edge.key not in origin:
+                origin[edge.key] = (key, edge.name)
+                queue.append(edge.node)
     return found
 
 
-def _edges(
-    node: Node,
-    origin: dict[tuple[object, ...], tuple[tuple[object, ...] | None, str]],
-    key: tuple[object, ...],
-) -> Iterator[tuple[str, Node, tuple[Output, ...]]]:
-    for name, act in _moves(node):
+class _Edge(NamedTuple):
+    """One input, and where it leads to."""
+
+    name: str
+    node: Node
+    key: Key
+    outputs: tuple[Output, ...]
+
+
+def _edges(node: Node, origin: Origin, key: Key) -> Iterator[_Edge]:
+    for move in node.world.moves(node):
         following = node.fork()
         try:
-            outputs = act(following)
-            _check(node, following, name, outputs)
+            outputs = _make(move, following)
+            reached = following.key()
+            _check(node, following, outputs)
+            if move.stale and (reached != key or _acts(outputs)):
+                raise Broken(f"INV-20: {outputs}")
+            _check_stop(node, move, outputs)
         except (Broken, RuntimeError) as error:
-            raise Broken(f"{error}\n" + "\n".join(_way(origin, key, name))) from error
-        yield name, following, outputs
+            raise Broken(f"{error}\n" + "\n".join(_way(origin, key, move.name))) from error
+        yield _Edge(move.name, following, reached, outputs)
 
 
-def _check(before: Node, after: Node, name: str, outputs: tuple[Output, ...]) -> None:
+def _make(move: Move, node: Node) -> tuple[Output, ...]:
+    if move.next_car:
+        node.next_car()
+        return ()
+    evse = dataclasses.replace(node.session.evse, **move.outlet)  # type: ignore[arg-type]
+    if move.between:
+        node.now += 10.0 if move.late else 0.001
+        return node.between(evse, reset=move.reset)
+    if move.timer is not None:
+        node.let_pass(move.timer)
+    elif move.late:
+        node.now = node.session._lease_until + 0.1
+    else:
+        node.now += 0.001
+    return node.feed(Tick(evse) if move.event is None else move.event)
+
+
+def _check(before: Node, after: Node, outputs: tuple[Output, ...]) -> None:
     """What the oracle cannot see from outside."""
     session = after.session
     if before.session.state.ended and outputs:
@@ -210,8 +332,23 @@ def _check(before: Node, after: Node, name: str, outputs: tuple[Output, ...]) ->
     answers = sum(isinstance(output, Send) for output in outputs)
     if answers > 2 or (answers == 2 and session.state.waits_for_ev):
         raise Broken(f"INV-15: {answers} responses at once")
-    if name.startswith("stale") and (after.key() != before.key() or _acts(outputs)):
-        raise Broken(f"INV-20: {outputs}")
+
+
+def _check_stop(before: Node, move: Move, outputs: tuple[Output, ...]) -> None:
+    """A stop by station or operator turns no OK into FAILED: the EV ends in order [INV-29]."""
+    request = isinstance(move.event, Received) and before.session.state.waits_for_ev
+    if not request or before.session.stop is not None or "OK" not in _codes(outputs) or not move.lawful:
+        return
+    stopped = before.fork()
+    stopped.feed(StopRequested())
+    refused = [code for code in _codes(_make(move, stopped)) if code.startswith("FAILED")]
+    if refused:
+        raise Broken(f"INV-29: after a stop {move.name} is answered {refused[0]}")
+
+
+def _codes(outputs: tuple[Output, ...]) -> list[str]:
+    answers = [output.message.body for output in outputs if isinstance(output, Send)]
+    return [str(getattr(body, "response_code", "")).partition("_New")[0] for body in answers]
 
 
 def _fall_silent(node: Node) -> None:
@@ -232,106 +369,12 @@ def _acts(outputs: tuple[Output, ...]) -> bool:
     return any(not isinstance(output, Notice) for output in outputs)
 
 
-def _way(
-    origin: dict[tuple[object, ...], tuple[tuple[object, ...] | None, str]],
-    key: tuple[object, ...] | None,
-    last: str,
-) -> list[str]:
+def _way(origin: Origin, key: Key | None, last: str) -> list[str]:
     names = [last]
     while key is not None:
         key, name = origin[key]
         names.append(name)
     return names[::-1]
-
-
-# --- what can happen --------------------------------------------------------------------------------------
-
-
-class _Move:
-    """An input, with what has to change before it."""
-
-    def __init__(
-        self,
-        event: Input | None = None,
-        *,
-        outlet: dict[str, object] | None = None,
-        timer: Timer | None = None,
-        late: bool = False,
-    ) -> None:
-        self.event, self.outlet, self.timer, self.late = event, outlet, timer, late
-
-    def __call__(self, node: Node) -> tuple[Output, ...]:
-        if self.timer is not None:
-            node.let_pass(self.timer)
-        elif self.late:
-            node.now = node.session._lease_until + 0.1
-        else:
-            node.now += 0.001
-        evse = dataclasses.replace(node.session.evse, **(self.outlet or {}))  # type: ignore[arg-type]
-        return node.feed(Tick(evse) if self.event is None else self.event)
-
-
-def _moves(node: Node) -> Iterator[tuple[str, _Move]]:
-    session, evse = node.session, node.session.evse
-    for body in (*GOOD, *BAD):
-        message = r.message(session.session_id, body)
-        yield f"{type(body).__name__} {(body in BAD and 'bad') or ''}", _Move(Received(message, evse))
-    foreign = r.message(bytes(8), r.charging_status())
-    yield "another session id", _Move(Received(foreign, evse))
-    yield "a response", _Move(Received(r.message(session.session_id, _RESPONSE), evse))
-    for pilot in (ControlPilot.A, ControlPilot.B, ControlPilot.C, ControlPilot.F):
-        if pilot is not evse.control_pilot:
-            yield f"pilot {pilot.value}", _Move(outlet={"control_pilot": pilot})
-    if session.is_dc:
-        volts = 380.0 if evse.present_voltage == 0 else 0.0
-        yield f"{volts:g} V", _Move(outlet={"present_voltage": volts})
-    for fault in (None, EvseFault.EMERGENCY_STOP):
-        if fault is not evse.fault:
-            yield f"fault {fault}", _Move(outlet={"fault": fault})
-    for name, event in _answers(session):
-        yield name, _Move(event)
-    for event in _ORDERS:
-        yield type(event).__name__, _Move(event)
-    for timer in session._timers:
-        yield f"timer {timer.value}", _Move(timer=timer)
-    if session.energised is not None:
-        yield "nobody was there", _Move(late=True)
-
-
-def _answers(session: Session) -> Iterator[tuple[str, Input]]:
-    asked = session.grant.ticket if session.grant is not None else STALE
-    closing = session.contactor_ticket or STALE
-    testing = session.cable_test.ticket if session.cable_test is not None else STALE
-    for granted in (True, False):
-        yield f"{_stale(asked)}authorized {granted}", AuthorizationDecided(asked, granted)
-        yield f"stale authorization {granted}", AuthorizationDecided(STALE, granted)
-    for closed in (True, False):
-        yield f"{_stale(closing)}contactor {closed}", ContactorReported(closing, closed)
-    for level in (IsolationLevel.VALID, IsolationLevel.FAULT, IsolationLevel.NO_IMD):
-        yield f"{_stale(testing)}isolation {level.value}", CableCheckReported(testing, level)
-    yield "stale schedules", SchedulesOffered(STALE, None)
-    yield "stale isolation", CableCheckReported(STALE, IsolationLevel.VALID)
-    yield "stale contactor", ContactorReported(STALE, True)
-
-
-def _stale(ticket: Ticket) -> str:
-    return "stale " if ticket is STALE else ""
-
-
-_RESPONSE = iso2.SessionStopRes(response_code=iso2.ResponseCode.OK)
-_ORDERS: tuple[Input, ...] = (
-    StopRequested(),
-    RenegotiationRequested(),
-    LinkLost(),
-    PeerMisbehaved("garbage"),
-    ControllerFault("driver"),
-)
-
-
-def _beginning(config: SeccConfig) -> Node:
-    evse = EvseSnapshot(control_pilot=ControlPilot.B, utc=1_700_000_000)
-    session = Session(config, random_bytes=counting_bytes(), snapshot=evse, now=BEGINNING)
-    return Node(session, SafetyOracle(config, evse, session.session_id), BEGINNING)
 
 
 def _count(found: Found, node: Node) -> None:

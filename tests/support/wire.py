@@ -17,6 +17,7 @@ from secc.aio.station import Station
 from secc.config import SeccConfig, TimingConfig, TlsConfig
 from secc.messages import app_protocol
 from secc.messages.iso2 import BodyElement, V2GMessage
+from secc.ports import EvseController
 from secc.sdp import SdpRequest, SdpResponse, Security, TlsPolicy
 from secc.session.events import ControlPilot, EnergyNeed, EvseSnapshot, IsolationLevel, ScheduleOffer
 from secc.tls import PlainEngine, TlsContext, TlsEngine
@@ -169,12 +170,21 @@ async def running(
     outlet: RecordingOutlet | None = None,
     backend: GrantingBackend | None = None,
     journal: Journal | None = None,
+    controller: EvseController | None = None,
 ) -> AsyncIterator[Bed]:
-    """A station on the loopback interface; no task may be left behind at the end."""
+    """A station on the loopback interface; no task may be left behind at the end. `controller` stands before
+    the outlet, where there is one."""
     before = asyncio.all_tasks()
     outlet, backend = outlet or RecordingOutlet(), backend or GrantingBackend()
     records: list[Record] = []
-    station = Station(made or config(), outlet, backend, on_event=records.append, sdp_port=0, journal=journal)
+    station = Station(
+        made or config(),
+        controller or outlet,
+        backend,
+        on_event=records.append,
+        sdp_port=0,
+        journal=journal,
+    )
     async with station:
         yield Bed(station, outlet, backend, records)
     await asyncio.sleep(0)

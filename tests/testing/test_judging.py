@@ -100,7 +100,7 @@ def test_rows_stand_on_rows_that_are_there() -> None:
 
 def test_figures_stand_in_what_is_owed() -> None:
     assert row("close-time").owes(Owed(contactor=2.0)) == "returns within 2.0 s"
-    assert row("off").owes(Owed()) == "(0, 0): below 60 V within 5.0 s"
+    assert row("off").owes(Owed()) == "(0, 0): below 60 V within 1.0 s"
     assert all("{" not in one.owes(Owed()) for one in ROWS)
 
 

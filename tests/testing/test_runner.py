@@ -163,7 +163,7 @@ def test_a_call_that_does_not_return_ends_the_run(
     assert report.evidence.stopped == f"{method} did not return"
 
 
-CONFIG = SeccConfig(timing=TimingConfig(cable_check=5.0, discharge=1.0))
+CONFIG = SeccConfig(timing=TimingConfig(cable_check=5.0))
 
 
 class NoFeedback(AcOutlet):

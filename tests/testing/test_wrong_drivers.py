@@ -13,7 +13,7 @@ from tests.support.fasttime import play_fast
 from tests.support.outlets import WRONG, AcOutlet, DcOutlet
 
 Outlet = Callable[[], AcOutlet | DcOutlet]
-CONFIG = SeccConfig(timing=TimingConfig(cable_check=5.0, discharge=1.0))
+CONFIG = SeccConfig(timing=TimingConfig(cable_check=5.0))
 
 
 def report_of(make: Outlet, *, rigged: bool = True) -> ControllerReport:

@@ -14,8 +14,10 @@ INTRODUCTION = """# Invariants
 
 What must be true at every instant, whatever an EV, a back end or the world does; the ids are those that stand
 in code and tests. Besides the tests below, three proofs check many of them at once: a [search](model.md)
-through all reachable states, a random walk (`tests/session/test_walk.py`, `make walk` for a million steps),
-and every test that ends with a look at the commands the outlet got."""
+through all reachable states; a random walk through one session after the other
+(`tests/session/test_walk.py`, `make walk` for a million steps); and the actuator trace
+(`tests/support/actuator_trace.py`), a recorder between a real station and its controller, whose every line is
+judged after each attack."""
 
 
 class Invariant(NamedTuple):
