@@ -64,14 +64,10 @@ class Bench:
     """Feeds one session and remembers what it said."""
 
     def __init__(
-        self,
-        config: SeccConfig = AC,
-        *,
-        pilot: ControlPilot = ControlPilot.B,
-        now: float = 1000.0,
-        **extra: object,
+        self, config: SeccConfig = AC, *, pilot: ControlPilot = ControlPilot.B, **extra: object
     ) -> None:
-        self.clock = Clock(now)
+        """`extra` goes to the session; `now` among it is when it begins."""
+        self.clock = Clock(float(str(extra.pop("now", 1000.0))))
         self.evse = EvseSnapshot(control_pilot=pilot, utc=1_700_000_000)
         arguments: dict[str, object] = {"random_bytes": counting_bytes(), **extra}
         self.session = Session(config, snapshot=self.evse, now=self.clock.now, **arguments)  # type: ignore[arg-type]
