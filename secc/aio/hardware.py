@@ -33,6 +33,7 @@ class Hardware:
         self._tell = tell
         self._said_too = ""
         self._watch: asyncio.Task[None] | None = None
+        self._making_safe: asyncio.Task[None] | None = None
         self.latch = FaultLatch()
         self._idle = IdleOutlet(config, self._trip)
         self.actuator = Actuator(controller, timing, complain=self._complain, trip=self._trip)
@@ -66,6 +67,11 @@ class Hardware:
     def session_ended(self, end: EndSession) -> None:
         """It may have known of a fault that latches."""
         self._say_why(lambda: self.latch.session_ended(end))
+
+    def distrust(self, why: str) -> None:
+        """A command to switch off has failed outside a session: blocked, and made safe."""
+        self._trip(EvseFault.SWITCH_OFF, why)
+        self._making_safe = asyncio.get_running_loop().create_task(self.actuator.make_safe())
 
     def take(self) -> None:
         """A session begins, and looks at the outlet itself."""

@@ -407,7 +407,10 @@ class PlcStation:
         try:
             getattr(self._controller, method)(value)
         except Exception as error:
-            self._tell(LinkEvent.COMPLAINT, f"{method}: {type(error).__name__}: {error}")
+            why = f"{method}: {type(error).__name__}: {error}"
+            self._tell(LinkEvent.COMPLAINT, why)
+            if method == "basic_charging" and value is False:
+                self.station.distrust(why)
 
     def _calm(self, now: float) -> bool:
         """Whatever is heard on the power line makes at most 20 records in a second [INV-26]."""

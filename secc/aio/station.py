@@ -267,6 +267,10 @@ class Station:
         self.thread.check("reset_fault")
         self._hardware.reset_fault()
 
+    def distrust(self, why: str) -> None:
+        """The outlet may be on although it must be off: it is blocked, and made safe."""
+        self._hardware.distrust(why)
+
     # --- what links need (LinkOwner) -----------------------------------------------------------------------
 
     async def admit(self, link: Link) -> Grant | None:

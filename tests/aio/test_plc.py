@@ -16,6 +16,7 @@ from secc.config import SeccConfig
 from secc.errors import ConfigError, LinkError
 from secc.messages.iso2 import ChargingSession
 from secc.pilot import Drive, PilotState
+from secc.pilot.events import BasicCharging
 from secc.session.events import ControlPilot
 from secc.sim import SimulatedAcEvse, SimulatedBackend, SimulatedPlc, SlacEv
 from secc.slac import events as slac
@@ -145,6 +146,26 @@ def test_a_controller_that_cannot_drive_the_pilot_is_refused() -> None:
     config = dataclasses.replace(SeccConfig(interface="lo"), slac=SlacConfig(enabled=True))
     with pytest.raises(ConfigError, match="RecordingOutlet has no drive_pilot"):
         PlcStation(config, RecordingOutlet(), SimulatedBackend())
+
+
+def test_basic_charging_that_cannot_be_withdrawn_blocks_the_outlet_and_makes_it_safe() -> None:
+    async def scenario() -> None:
+        world = World()
+
+        def stuck(allowed: bool) -> None:
+            raise OSError("bus error")
+
+        async with world.plc as plc:
+            plc._controller.basic_charging = stuck  # type: ignore[attr-defined]
+            plc._perform(BasicCharging(True))
+            assert not plc.station.health.blocked
+            before = len(world.evse.commands)
+            plc._perform(BasicCharging(False))
+            assert plc.station.health.blocked
+            await world.until(lambda: len(world.evse.commands) > before)
+            assert world.evse.commands[-1][1] == "open"
+
+    play_fast(scenario())
 
 
 # --- power and sleep ----------------------------------------------------------------------------------------

@@ -44,7 +44,7 @@ def methods(kind: type) -> set[str]:
     }
 
 
-LINKS = {"session_ended", "link_closed", "record"}  # for the station's own links
+LINKS = {"session_ended", "link_closed", "record", "distrust"}  # for the station's own parts
 
 
 def test_each_method_of_a_station_can_be_called_from_every_thread() -> None:
