@@ -8,6 +8,7 @@
     ├── CodecError
     │   ├── DecodeError        bytes that are not a message: kind, bit offset, element path
     │   └── EncodeError        a message that cannot be written: element path
+    │       └── InputError     JSON or XML that is no message: file, line, column
     ├── CertificateError       which certificate, which rule
     │   ├── ChainError         no path to an accepted root, or a profile is broken
     │   ├── SignatureError     a signature or digest does not fit
@@ -18,6 +19,8 @@ There is one class per reaction a caller can have, not one per place. Each class
 see the error: `peer_sees` names the kind of reaction, `response_code` the code literal where the reaction
 is a response message. Verification functions return a proof or raise one of these; none returns a bool.
 """
+
+from __future__ import annotations
 
 import enum
 from typing import ClassVar
@@ -72,7 +75,7 @@ class IntegrationError(SeccError):
         self.expected = expected
         """Type, range and unit."""
 
-    def __reduce__(self) -> tuple[type["IntegrationError"], tuple[str, str, str]]:
+    def __reduce__(self) -> tuple[type[IntegrationError], tuple[str, str, str]]:
         return type(self), (self.method, self.found, self.expected)
 
 
@@ -119,6 +122,31 @@ class EncodeError(CodecError):
 
     def __str__(self) -> str:
         return f"{super().__str__()} (in {self.path})" if self.path else super().__str__()
+
+
+class InputError(EncodeError):
+    """A text that somebody hands in, JSON or XML, is no message: their mistake."""
+
+    def __init__(
+        self, message: str, *, path: str = "", file: str = "", line: int = 0, column: int = 0
+    ) -> None:
+        super().__init__(message, path=path)
+        self.file = file
+        """Name of the file; empty where the text came from elsewhere."""
+        self.line = line
+        """Line of the text from 1; 0 where only the element is known."""
+        self.column = column
+        """Column in that line, from 1."""
+
+    def within(self, file: str) -> InputError:
+        """The same error of a text that came from `file`."""
+        where = {"file": file, "line": self.line, "column": self.column}
+        return InputError(str(self.args[0]), path=self.path, **where)  # type: ignore[arg-type]
+
+    def __str__(self) -> str:
+        place = f"line {self.line}, column {self.column}" if self.line else ""
+        where = ", ".join(filter(None, (self.file, place)))
+        return f"{where}: {super().__str__()}" if where else super().__str__()
 
 
 class CertificateError(SeccError):

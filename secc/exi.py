@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from secc import _exi
-from secc.errors import DecodeError, EncodeError
+from secc.errors import DecodeError, EncodeError, InputError
 from secc.jsonform import JsonForm
 from secc.messages import app_protocol, iso2, xmldsig
 from secc.messages._base import Item
@@ -193,26 +193,21 @@ class Codec:
         return (msgspec.json.format(text, indent=indent) if indent else text).decode()
 
     def from_json(self, text: str | bytes) -> Any:
-        """The message that `text` describes. Raises `EncodeError` naming the member that does not fit."""
-        try:
-            data = msgspec.json.decode(text)
-        except msgspec.DecodeError as error:
-            raise EncodeError(f"not JSON: {error}") from None
-        name, message = self.json_form.to_value(data)
-        if type(message) not in self._roots:
-            raise EncodeError(f"{name} is no message of its own", path=name)
-        return message
+        """The message that `text` describes. Raises `InputError` naming the member that does not fit."""
+        return self._message(*self.json_form.from_text(text))
 
     def to_xml(self, message: msgspec.Struct) -> str:
         """`message` as an XML document of the schema; see `secc.xmlform`."""
         return self.xml_form.to_xml(self.root_name(message), message)
 
     def from_xml(self, text: str | bytes) -> Any:
-        """The message in an XML document. Raises `EncodeError` naming the element that does not fit."""
-        name, message = self.xml_form.from_xml(text)
-        if type(message) not in self._roots:
-            raise EncodeError(f"{name} is no message of its own", path=name)
-        return message
+        """The message in an XML document. Raises `InputError` naming the element that does not fit."""
+        return self._message(*self.xml_form.from_xml(text, message=True))
+
+    def _message(self, name: str, message: Any) -> Any:
+        if type(message) in self._roots:
+            return message
+        raise InputError(f"{name} is no message of its own", path=name)
 
     @property
     def xml_form(self) -> XmlForm:
@@ -250,6 +245,8 @@ SCHEMAS = {
     "iso20-dc": "iso20_dc",
     "iso20-wpt": "iso20_wpt",
     "iso20-acdp": "iso20_acdp",
+    "iso20-ac-der-iec": "iso20_ac_der_iec",
+    "iso20-ac-der-sae": "iso20_ac_der_sae",
 }
 """Every schema set and the module of its message classes."""
 

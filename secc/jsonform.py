@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from typing import TYPE_CHECKING, Any
 
-from secc.errors import EncodeError
+from secc.errors import InputError
 from secc.messages._base import Item
 from secc.structure import Alternative, Slot, Structure, Type
 
@@ -32,10 +33,22 @@ class JsonForm:
         """`value`, the content of element `name`, as data."""
         return {name: self._show(self.structure.actual(self.structure.root(name), value), value)}
 
+    def from_text(self, text: str | bytes) -> tuple[str, Any]:
+        """Element name and content from JSON text. Raises `InputError`."""
+        try:
+            data = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise InputError(f"not JSON: {error.msg}", line=error.lineno, column=error.colno) from None
+        except (UnicodeDecodeError, RecursionError) as error:
+            raise InputError(f"not JSON: {error}") from None
+        if isinstance(data, dict):
+            self.structure.check_envelope(next(iter(data), ""))
+        return self.to_value(data)
+
     def to_value(self, data: Json) -> tuple[str, Any]:
-        """Element name and content from data. Raises `EncodeError` naming the member that does not fit."""
+        """Element name and content from data. Raises `InputError` naming the member that does not fit."""
         if not isinstance(data, dict) or len(data) != 1:
-            raise EncodeError("an object with one member expected, the root element")
+            raise InputError("an object with one member expected, the root element")
         name, content = next(iter(data.items()))
         return name, self._read(self.structure.root(name), content, name)
 
@@ -72,7 +85,7 @@ class JsonForm:
         if not element.is_complex:
             return self._read_simple(element.target, data, path)
         if not isinstance(data, dict):
-            raise EncodeError(f"{type(data).__name__} found, an object expected", path=path)
+            raise InputError(f"{type(data).__name__} found, an object expected", path=path)
         if "xsi:type" in data:
             element = self.structure.typed(element, data["xsi:type"])
             data = {key: content for key, content in data.items() if key != "xsi:type"}
@@ -82,7 +95,7 @@ class JsonForm:
             slot, chosen = _place(found_type, key, path)
             where = f"{path}/{key}"
             if slot.field in values:
-                raise EncodeError("given beside another element of the same choice", path=where)
+                raise InputError("given beside another element of the same choice", path=where)
             if slot.kind == "items":
                 values[slot.field] = tuple(self._read_item(slot, entry, where) for entry in content)
             elif slot.kind == "list":
@@ -100,7 +113,7 @@ class JsonForm:
             found = self.structure.item(slot, name)
             if found is not None:
                 return Item(name, self._read(found, content, f"{path}/{name}"))
-        raise EncodeError(f"an object with one of {slot.names} expected", path=path)
+        raise InputError(f"an object with one of {slot.names} expected", path=path)
 
     def _read_simple(self, target: int, data: Any, path: str) -> Any:
         kind, enumeration = self.structure.datatypes[target]
@@ -112,10 +125,10 @@ class JsonForm:
             if kind == "base64":
                 return base64.b64decode(data, validate=True)
         except (ValueError, TypeError, binascii.Error) as error:
-            raise EncodeError(f"{data!r}: {error}", path=path) from None
+            raise InputError(f"{data!r}: {error}", path=path) from None
         expected = {"boolean": bool, "integer": int, "string": str}[kind]
         if type(data) is not expected:
-            raise EncodeError(f"{data!r} found, {kind} expected", path=path)
+            raise InputError(f"{data!r} found, {kind} expected", path=path)
         return data
 
 
@@ -130,4 +143,4 @@ def _place(found_type: Type, key: str, path: str) -> tuple[Slot, Alternative]:
             if alternative.name == key:
                 return slot, alternative
     expected = ", ".join(slot.names for slot in found_type.slots if slot.kind != "items")
-    raise EncodeError(f"{key} does not belong here, expected {expected or 'nothing'}", path=path)
+    raise InputError(f"{key} does not belong here, expected {expected or 'nothing'}", path=path)

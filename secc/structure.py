@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from secc.errors import EncodeError
+from secc.errors import EncodeError, InputError
 
 if TYPE_CHECKING:
     from enum import StrEnum
@@ -82,7 +82,7 @@ class Type:
         try:
             return self.cls(**found)
         except TypeError as error:
-            raise EncodeError(f"{self.name}: {error}", path=path) from None
+            raise InputError(f"{self.name}: {error}", path=path) from None
 
 
 class Structure:
@@ -116,7 +116,18 @@ class Structure:
             if root.name == name and space in (None, root.space):
                 return root
         full = name if space is None else f"{{{space}}}{name}"
-        raise EncodeError(f"{full} is no element of this schema set", path=name)
+        raise InputError(f"{full} is no element of this schema set", path=name)
+
+    def check_envelope(self, name: str, space: str | None = None) -> None:
+        """Raises `InputError` where the body of a message stands in place of its envelope."""
+        envelopes = [type_ for type_ in self.types if type_.name == "@V2G_Message"]
+        if name == "V2G_Message" or not envelopes:
+            return
+        (body,) = [slot for slot in envelopes[0].slots if slot.field == "body"]
+        inner = [slot for one in body.alternatives for slot in self.types[one.target].slots]
+        names = [(one.name, one.space) for slot in inner for one in slot.alternatives]
+        if name == "Body" or any(name == one and space in (None, uri) for one, uri in names):
+            raise InputError(f"expected V2G_Message; {name} is its body", path=name)
 
     def any_element(self, in_full: str) -> Alternative | None:
         """The global element that ``{namespace}name`` means."""
@@ -152,7 +163,7 @@ class Structure:
                 index, element.target
             ):
                 return replace(element, target=index, is_typed=True)
-        raise EncodeError(f"{name} is no type that extends that of {element.name}", path=element.name)
+        raise InputError(f"{name} is no type that extends that of {element.name}", path=element.name)
 
     def _extends(self, index: int | None, base: int) -> bool:
         while index is not None and index != base:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape, quoteattr
 
-from secc.errors import EncodeError
+from secc.errors import EncodeError, InputError
 from secc.messages._base import Item
 from secc.structure import Alternative, Slot, Structure
 
@@ -41,13 +41,20 @@ class XmlForm:
         assert start
         return f"{body[: start.end()]}{declarations}{body[start.end() :]}\n"
 
-    def from_xml(self, text: str | bytes) -> tuple[str, Any]:
-        """Element name and content of a document. Raises `EncodeError` naming what does not fit."""
+    def from_xml(self, text: str | bytes, *, message: bool = False) -> tuple[str, Any]:
+        """Element name and content of a document, of any element or of a `message`.
+
+        Raises `InputError` naming what does not fit.
+        """
         try:
             tree = _parsed(text)
         except ET.ParseError as error:
-            raise EncodeError(f"not XML: {error}") from None
+            line, column = _fault(text, error).position
+            what = str(error).partition(": line")[0]
+            raise InputError(f"not XML: {what}", line=line, column=column + 1) from None
         name, space = _split(tree.tag)
+        if message:
+            self._structure.check_envelope(name, space)
         return name, self._read(tree, self._structure.root(name, space), name)
 
     def _element(self, own: Alternative, value: Any, depth: int, prefixes: dict[str, str]) -> list[str]:
@@ -136,11 +143,11 @@ class XmlForm:
                         found[slot.field] = tuple(self._read(e, choice, where) for e in these)
                     elif these:
                         if len(these) > 1 or slot.field in found:
-                            raise EncodeError("given more than once", path=where)
+                            raise InputError("given more than once", path=where)
                         found[slot.field] = self._read(these[0], choice, where)
         if remaining or attributes:
             extra = remaining[0].tag if remaining else next(iter(attributes))
-            raise EncodeError(f"{extra} does not belong here", path=path)
+            raise InputError(f"{extra} does not belong here", path=path)
         return found_type.make(found, path)
 
     def _read_items(self, element: ET.Element, slot: Slot, path: str) -> Iterator[Item]:
@@ -154,7 +161,7 @@ class XmlForm:
             declared = next((a for a in slot.alternatives if (a.name, a.space) == (name, space)), None)
             found = declared or self._structure.any_element(f"{{{space}}}{name}")
             if found is None:
-                raise EncodeError(f"{child.tag} does not belong here")
+                raise InputError(f"{child.tag} does not belong here", path=path)
             yield Item(name if declared else child.tag, self._read(child, found, f"{path}/{name}"))
             yield from text(child.tail)
 
@@ -173,7 +180,7 @@ class XmlForm:
             if kind == "boolean":
                 return {"true": True, "1": True, "false": False, "0": False}[stripped]
         except (ValueError, KeyError) as error:
-            raise EncodeError(f"{text!r} is no {kind}: {error}", path=path) from None
+            raise InputError(f"{text!r} is no {kind}: {error}", path=path) from None
         return text
 
 
@@ -198,6 +205,15 @@ def _parsed(text: str | bytes) -> ET.Element:
             spaces.pop()
     assert root is not None  # the parser found a whole document
     return root
+
+
+def _fault(text: str | bytes, error: ET.ParseError) -> ET.ParseError:
+    """`error` as a parser of the whole text has it; one that is fed goes on behind the fault."""
+    try:
+        ET.fromstring(text)
+    except ET.ParseError as first:
+        return first
+    return error
 
 
 def _in_xml(text: str, name: str) -> str:

@@ -663,6 +663,36 @@ def test_the_explanation_of_a_full_list_of_another_form_goes_to_its_end() -> Non
     assert pieces[-1].bit + pieces[-1].width == len(full) * 8
 
 
+def test_a_fragment_of_a_name_with_several_types_is_refused_by_name() -> None:
+    with pytest.raises(EncodeError, match="IntentionalDelayPowerControl is declared with different types"):
+        exi.codec("iso20-ac-der-iec").encode_fragment("IntentionalDelayPowerControl", 1)
+
+
+def test_an_unknown_codec_names_those_there_are() -> None:
+    with pytest.raises(
+        exi.UnknownSchema, match=r"'x' is no schema set; there are sap, iso2, .*iso20-ac-der-sae$"
+    ):
+        exi.codec("x")
+
+
+def test_a_value_beyond_its_range_is_read_where_that_is_asked_for() -> None:
+    """A state of charge of 101 %, in seven bits."""
+    demand = bytearray(CURRENT_DEMAND)
+    pieces, _ = exi.ISO2.explain(CURRENT_DEMAND)
+    (soc,) = [p for p in pieces if p.event == "value" and p.path.endswith("EVRESSSOC")]
+    stream = int.from_bytes(demand)
+    shift = len(demand) * 8 - soc.bit - soc.width
+    stream = stream & ~(127 << shift) | 101 << shift
+    data = stream.to_bytes(len(demand))
+    assert kind_of("iso2", data) == "value range"
+    lenient = exi.codec("iso2", lenient_ranges=True)
+    read = lenient.decode(data)
+    assert read.body.dc_ev_status.ev_ress_soc == 101
+    assert lenient.explain(data)[1] is None
+    with pytest.raises(EncodeError, match="101, expected"):
+        lenient.encode(read)
+
+
 def test_each_schema_set_has_a_codec() -> None:
     assert {exi.codec(name).schema for name in exi.SCHEMAS} == set(exi.SCHEMAS)
     with pytest.raises(KeyError, match="no schema set"):

@@ -97,14 +97,14 @@ HEAD = '"Header":{"SessionID":"00A1"}'
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        ("{", "not JSON: "),
+        ("{", "line 1, column 2: not JSON: "),
         ("[]", "an object with one member expected, the root element"),
         ("{}", "an object with one member expected, the root element"),
         ('{"a":{},"b":{}}', "an object with one member expected, the root element"),
         ('{"Message":{}}', "Message is no element of this schema set (in Message)"),
         (
             '{"SessionStopRes":{"ResponseCode":"OK"}}',
-            "SessionStopRes is no message of its own (in SessionStopRes)",
+            "expected V2G_Message; SessionStopRes is its body (in SessionStopRes)",
         ),
         ('{"V2G_Message":[]}', "list found, an object expected (in V2G_Message)"),
         ('{"V2G_Message":{"Body":{}}}', "@V2G_Message: Missing required argument 'header' (in V2G_Message)"),

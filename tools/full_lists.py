@@ -28,7 +28,17 @@ from tools.exificient import ROOT
 FORMS: tuple[exi.FullLists, ...] = ("specified", "marked", "loop")
 WITHOUT = frozenset({"Signature", "HMACOutputLength", "KeyInfo", "Object", "XPath"})
 """What not every one of these codecs has."""
-CRATE = ("sap", "iso2", "iso20-common", "iso20-ac", "iso20-dc", "iso20-wpt", "iso20-acdp")
+CRATE = (
+    "sap",
+    "iso2",
+    "iso20-common",
+    "iso20-ac",
+    "iso20-dc",
+    "iso20-wpt",
+    "iso20-acdp",
+    "iso20-ac-der-iec",
+    "iso20-ac-der-sae",
+)
 
 
 def samples(schema: str, count: int) -> dict[str, list[tuple[str, str, str]]]:

@@ -13,7 +13,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-SETS = ["sap", "iso2", "xmldsig", "din", "iso20-common", "iso20-ac", "iso20-dc", "iso20-wpt", "iso20-acdp"]
+SETS = [
+    "sap",
+    "iso2",
+    "xmldsig",
+    "din",
+    "iso20-common",
+    "iso20-ac",
+    "iso20-dc",
+    "iso20-wpt",
+    "iso20-acdp",
+    "iso20-ac-der-iec",
+    "iso20-ac-der-sae",
+]
 SHARED = {"sap": "sap", "v2": "iso2", "dsig": "xmldsig"}
 
 

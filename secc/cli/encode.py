@@ -12,7 +12,7 @@ from secc import exi
 from secc.cli import misused, refused
 from secc.cli.decode import AUTOMATIC, codec_of
 from secc.cli.streams import NotBytes, read_text
-from secc.errors import EncodeError
+from secc.errors import EncodeError, InputError
 from secc.schema.notation import NotationError
 from secc.v2gtp import frame
 
@@ -53,6 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
         return misused(str(error))
     try:
         payload = _encode(text, arguments)
+    except InputError as error:
+        return refused(str(error.within(_file(arguments.source))))
     except EncodeError as error:
         return refused(str(error))
     except (NotationError, OSError) as error:
@@ -84,11 +86,16 @@ def _encode_as(codec: exi.Codec, text: str) -> bytes:
     return codec.encode(codec.from_xml(text) if text.lstrip().startswith("<") else codec.from_json(text))
 
 
+def _file(source: str) -> str:
+    """Name of the file that `source` is; empty for a text or standard input."""
+    return "" if source == "-" or source.lstrip().startswith(("{", "<")) else source
+
+
 def _schema(text: str) -> str:
     try:
         document = json.loads(text)
-    except ValueError as error:
-        raise EncodeError(f"not JSON: {error}") from error
+    except json.JSONDecodeError as error:
+        raise InputError(f"not JSON: {error.msg}", line=error.lineno, column=error.colno) from None
     root = next(iter(document), "") if isinstance(document, dict) else ""
     if root.startswith("supportedAppProtocol"):
         return "sap"

@@ -70,7 +70,10 @@ class Prod:
 
 @dataclass(frozen=True)
 class Root:
-    """A global element (document) or any declared element (fragment). `relaxed`: EXI 1.0, 8.5.3 applies."""
+    """A global element (document) or any declared element (fragment). `relaxed`: EXI 1.0, 8.5.3 applies.
+
+    The kind `ESCAPE` is a name that is declared with different types and left out as a fragment.
+    """
 
     name: int
     kind: int
@@ -457,7 +460,8 @@ def _root(tables: Tables, element: QName, types: list[QName], index: dict[QName,
     if len(types) > 1:
         wide = [t for t in types if t in index and tables.grammars.simple_content(tables.schema.complex[t])]
         if len(wide) != 1 or tables.relaxed is not None:
-            raise NotationError(f"{element.local}: declared with {len(types)} types")
+            # Its grammar is that of EXI 1.0, 8.5.3, which nothing signed needs: the name keeps its code.
+            return Root(name, ESCAPE, 0)
         tables.relaxed = _relaxed(tables, wide[0])
         return Root(name, COMPLEX, index[wide[0]], relaxed=True)
     if types[0] in index:

@@ -85,3 +85,22 @@ def test_the_form_of_full_lists_can_be_chosen(capsys: pytest.CaptureFixture[str]
         assert json.loads(capsys.readouterr().out)["V2G_Message"]["Body"] == body
     assert main(["encode", text]) == 0
     assert capsys.readouterr().out == written[0] != written[1]
+
+
+def test_an_error_of_the_text_has_file_line_and_column(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "broken.json").write_text('{"V2G_Message": {\n  "Header" 1}}')
+    assert main(["encode", str(tmp_path / "broken.json")]) == 1
+    assert "broken.json, line 2, column 12: not JSON: Expecting ':' delimiter" in capsys.readouterr().err
+    assert main(["encode", "--schema", "iso2", "<a>\n <b></a>"]) == 1
+    assert "line 2, column 7: not XML: mismatched tag" in capsys.readouterr().err
+
+
+def test_a_body_without_its_envelope_is_told_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    for text in ('{"SessionStopReq": {"ChargingSession": "Terminate"}}', '{"Body": {}}'):
+        assert main(["encode", text]) == 1
+        assert "is its body" in capsys.readouterr().err
+    space = "urn:iso:15118:2:2013:MsgBody"
+    assert main(["encode", "--schema", "iso2", f'<SessionStopReq xmlns="{space}"/>']) == 1
+    assert "expected V2G_Message; SessionStopReq is its body" in capsys.readouterr().err

@@ -7,8 +7,17 @@ use iso15118::exi::{ExiDocument, ExiError};
 use iso15118::{iso2, iso20};
 
 /// The sets that it knows.
-pub const SETS: [&str; 7] =
-    ["sap", "iso2", "iso20-common", "iso20-ac", "iso20-dc", "iso20-wpt", "iso20-acdp"];
+pub const SETS: [&str; 9] = [
+    "sap",
+    "iso2",
+    "iso20-common",
+    "iso20-ac",
+    "iso20-dc",
+    "iso20-wpt",
+    "iso20-acdp",
+    "iso20-ac-der-iec",
+    "iso20-ac-der-sae",
+];
 
 /// A message as that crate keeps it.
 #[derive(Debug)]
@@ -29,6 +38,10 @@ pub enum Theirs {
     Wpt(Box<iso20::wpt::Document>),
     /// ISO 15118-20, pantograph
     Acdp(Box<iso20::acdp::Document>),
+    /// ISO 15118-20 Amendment 1, IEC
+    Iec(Box<iso20::ac_der_iec::Document>),
+    /// ISO 15118-20 Amendment 1, SAE
+    Sae(Box<iso20::ac_der_sae::Document>),
 }
 
 impl Theirs {
@@ -53,6 +66,8 @@ impl Theirs {
             "iso20-ac" => read!(iso20::ac::Document, Ac),
             "iso20-dc" => read!(iso20::dc::Document, Dc),
             "iso20-wpt" => read!(iso20::wpt::Document, Wpt),
+            "iso20-ac-der-iec" => read!(iso20::ac_der_iec::Document, Iec),
+            "iso20-ac-der-sae" => read!(iso20::ac_der_sae::Document, Sae),
             _ => read!(iso20::acdp::Document, Acdp),
         }
     }
@@ -77,6 +92,8 @@ impl Theirs {
             Self::Dc(d) => write!(d),
             Self::Wpt(d) => write!(d),
             Self::Acdp(d) => write!(d),
+            Self::Iec(d) => write!(d),
+            Self::Sae(d) => write!(d),
         }
     }
 
@@ -91,6 +108,8 @@ impl Theirs {
             Self::Dc(d) => d.to_slice(room),
             Self::Wpt(d) => d.to_slice(room),
             Self::Acdp(d) => d.to_slice(room),
+            Self::Iec(d) => d.to_slice(room),
+            Self::Sae(d) => d.to_slice(room),
         }
     }
 }

@@ -25,6 +25,9 @@ const SAME: &str = "the same";
 /// It keeps to `length` and `minLength`, which EXI does not know and this codec leaves to the layers above.
 const SHORT: &str = "refused: shorter than a facet that is no part of EXI";
 
+/// Our tables take a phase count of 4, which a recorded car sends in the two bits that it has.
+const PHASES: &str = "refused: ValueOutOfRange";
+
 fn number(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).map_or(otherwise, |text| text.parse().expect("a number"))
 }
@@ -41,7 +44,8 @@ fn walk(set: &str, seed: u64) -> Walk {
 fn message(set: &str, seed: u64) -> (Vec<u8>, bool) {
     let (grammar, mut random) = (grammar(set), Random::new(seed));
     loop {
-        let fragment = set != "sap" && random.once_in(4);
+        // Nothing in the messages of Amendment 1 is signed, and the other codec gives their fragments other codes.
+        let fragment = set != "sap" && !set.contains("-der-") && random.once_in(4);
         let roots = if fragment { &grammar.fragments } else { &grammar.documents };
         let index = random.below(roots.entries.len());
         let root = roots.entries[index];
@@ -99,7 +103,7 @@ fn random_messages_have_the_bytes_of_the_other_codec_or_a_reason() {
         let tally = tally(set);
         for (reason, streams) in &tally {
             println!("{set}: {} {reason}", streams.len());
-            if reason == SHORT {
+            if reason == SHORT || reason == PHASES && set == "iso2" {
                 assert!(
                     streams.len() * 10 < number("DIFFERENTIAL", 300) as usize,
                     "{set}: too many are refused"

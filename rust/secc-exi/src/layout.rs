@@ -16,12 +16,12 @@ pub(crate) fn layout(grammar: &Grammar) -> (Vec<TypeLayout>, Vec<DatatypeLayout>
 }
 
 pub(crate) fn roots(grammar: &Grammar, roots: &Roots) -> Vec<Alternative> {
-    let entries = roots.entries.iter();
+    let entries = roots.entries.iter().filter(|r| r.kind != Kind::Escape);
     entries.map(|r| (grammar.local_name(r.name).to_owned(), r.kind == Kind::Complex, r.target)).collect()
 }
 
 pub(crate) fn root_namespaces(grammar: &Grammar, roots: &Roots) -> Vec<String> {
-    roots.entries.iter().map(|r| uri(grammar, r.name)).collect()
+    roots.entries.iter().filter(|r| r.kind != Kind::Escape).map(|r| uri(grammar, r.name)).collect()
 }
 
 pub(crate) fn namespaces(grammar: &Grammar) -> Vec<Vec<Vec<(String, bool)>>> {

@@ -269,7 +269,7 @@ pub struct Name {
 pub struct Root {
     /// Its name.
     pub name: u16,
-    /// [`Kind::Complex`] or [`Kind::Simple`].
+    /// [`Kind::Complex`] or [`Kind::Simple`]; [`Kind::Escape`] in a fragment whose name has several types and is left out.
     pub kind: Kind,
     /// Complex type or datatype.
     pub target: u16,
@@ -431,7 +431,9 @@ impl Grammar {
 
     /// Position of the element `local` among the fragment roots.
     pub fn fragment_root(&self, local: &str) -> Option<u16> {
-        let found = self.fragments.entries.iter().position(|r| self.local_name(r.name) == local)?;
+        let entries = &self.fragments.entries;
+        let found =
+            entries.iter().position(|r| r.kind != Kind::Escape && self.local_name(r.name) == local)?;
         Some(found as u16)
     }
 }

@@ -3,8 +3,19 @@
 use v2g_exi::grammar::Grammar;
 use v2g_exi::tables;
 
-const SETS: [&str; 9] =
-    ["sap", "iso2", "xmldsig", "din", "iso20-common", "iso20-ac", "iso20-dc", "iso20-wpt", "iso20-acdp"];
+const SETS: [&str; 11] = [
+    "sap",
+    "iso2",
+    "xmldsig",
+    "din",
+    "iso20-common",
+    "iso20-ac",
+    "iso20-dc",
+    "iso20-wpt",
+    "iso20-acdp",
+    "iso20-ac-der-iec",
+    "iso20-ac-der-sae",
+];
 
 /// What to decode.
 pub struct Input<'a> {

@@ -11,6 +11,7 @@ use crate::error::{DecodeError, Failure, Kind as Fault};
 use crate::grammar::{Count, Grammar, Production, Record};
 use crate::trace::Trace;
 use crate::value::{At, Found};
+pub(crate) use run::left_out;
 use run::{Memory, Run};
 pub(crate) use second_level::{second_level, XSI_TYPE};
 

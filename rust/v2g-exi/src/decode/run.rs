@@ -150,6 +150,9 @@ impl<'a, 'g> Run<'a, 'g> {
             return Err(self.truncated(NO_NAME));
         }
         if let Some(root) = roots.entries.get(code as usize) {
+            if root.kind == Kind::Escape {
+                return Err(self.fault(Fault::Root, left_out(self.grammar.local_name(root.name))));
+            }
             return Ok((code as u16, *root));
         }
         if code as usize == roots.entries.len() {
@@ -480,6 +483,11 @@ pub(super) fn production_of(root: Root, slot: u8) -> Production {
         record: 0,
         ends: false,
     }
+}
+
+/// What is wrong with a fragment that cannot be read, nor written.
+pub(crate) fn left_out(name: &str) -> String {
+    format!("{name} is declared with different types and is no fragment of this codec")
 }
 
 /// What is wrong with the first byte of a stream.

@@ -5,7 +5,7 @@ mod second_level;
 mod values;
 
 use crate::bits::Writer;
-use crate::decode::{FullLists, MAX_DEPTH};
+use crate::decode::{left_out, FullLists, MAX_DEPTH};
 use crate::error::EncodeError;
 use crate::grammar::{Count, Grammar, Kind, Production, Root, Slices, State, ABSTRACT, NO_END};
 use crate::value::{Given, NO_NAME, ROOT, WILD};
@@ -80,6 +80,9 @@ impl<'g> Encoder<'g> {
         let Some(root) = roots.entries.get(index as usize).copied() else {
             return Err(self.fault(NO_NAME, "no such root element".into()));
         };
+        if root.kind == Kind::Escape {
+            return Err(self.fault(root.name, left_out(self.grammar.local_name(root.name))));
+        }
         self.fragment = fragment;
         self.writer.bits(index.into(), roots.bits.into());
         if root.kind == Kind::Complex {

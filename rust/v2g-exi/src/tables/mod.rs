@@ -5,6 +5,8 @@ mod build;
 mod din;
 mod iso2;
 mod iso20_ac;
+mod iso20_ac_der_iec;
+mod iso20_ac_der_sae;
 mod iso20_acdp;
 mod iso20_common;
 mod iso20_dc;
@@ -15,6 +17,8 @@ mod xmldsig;
 pub use din::DIN;
 pub use iso2::ISO2;
 pub use iso20_ac::ISO20_AC;
+pub use iso20_ac_der_iec::ISO20_AC_DER_IEC;
+pub use iso20_ac_der_sae::ISO20_AC_DER_SAE;
 pub use iso20_acdp::ISO20_ACDP;
 pub use iso20_common::ISO20_COMMON;
 pub use iso20_dc::ISO20_DC;
@@ -34,6 +38,8 @@ pub fn by_name(name: &str) -> Option<&'static crate::grammar::Grammar> {
         "iso20-dc" => Some(&ISO20_DC),
         "iso20-wpt" => Some(&ISO20_WPT),
         "iso20-acdp" => Some(&ISO20_ACDP),
+        "iso20-ac-der-iec" => Some(&ISO20_AC_DER_IEC),
+        "iso20-ac-der-sae" => Some(&ISO20_AC_DER_SAE),
         _ => None,
     }
 }

@@ -13,8 +13,19 @@ use v2g_exi::trace::explain;
 use v2g_exi::value::{At, Found, Given};
 
 /// Every schema set.
-pub const SETS: [&str; 9] =
-    ["sap", "iso2", "xmldsig", "din", "iso20-common", "iso20-ac", "iso20-dc", "iso20-wpt", "iso20-acdp"];
+pub const SETS: [&str; 11] = [
+    "sap",
+    "iso2",
+    "xmldsig",
+    "din",
+    "iso20-common",
+    "iso20-ac",
+    "iso20-dc",
+    "iso20-wpt",
+    "iso20-acdp",
+    "iso20-ac-der-iec",
+    "iso20-ac-der-sae",
+];
 
 /// A stream that is known to be valid.
 pub struct Sample {
@@ -307,6 +318,10 @@ struct Level {
 
 /// A random valid stream of root element `root`; None when chance led to an element that has no legal content.
 pub fn walk(grammar: &Grammar, root: u16, fragment: bool, random: &mut Random, how: Walk) -> Option<Vec<u8>> {
+    let roots = if fragment { &grammar.fragments } else { &grammar.documents };
+    if roots.entries[root as usize].kind == Kind::Escape {
+        return None;
+    }
     let mut encoder = Encoder::new(grammar, Vec::new(), how.style);
     let entry = encoder.root(root, fragment).expect("a root");
     let legal = "the walk takes legal steps only";
