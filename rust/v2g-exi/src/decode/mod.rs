@@ -197,13 +197,14 @@ impl Decoder {
             return Err(Failure::Stream(Box::new(error)));
         }
         self.stream.fill(data);
-        let form = options.full_lists.unwrap_or_default();
-        let mut run = Run::new(grammar, options, form, self.stream.reader(), &mut self.memory);
+        let mut run = Run::new(grammar, options, self.stream.reader(), &mut self.memory);
         let outcome = run.whole(data, sink, fragment);
         self.met_full_list = run.met_full_list;
-        match &outcome {
-            Ok(report) if !self.met_full_list || report.is_whole() || options.full_lists.is_some() => outcome,
-            _ => self.again(Whole { grammar, data, options, fragment }, outcome, sink),
+        match outcome {
+            Ok(report) if !self.met_full_list || report.is_whole() || options.full_lists.is_some() => {
+                Ok(report)
+            }
+            outcome => self.again(Whole { grammar, data, options, fragment }, outcome, sink),
         }
     }
 
@@ -254,7 +255,8 @@ impl Decoder {
     /// Reads the stream piece by piece and keeps nothing of it.
     #[inline(never)]
     fn judge(&mut self, whole: &Whole<'_>, form: FullLists) -> Result<Report, Box<DecodeError>> {
-        let mut run = Run::new(whole.grammar, whole.options, form, self.stream.reader(), &mut self.memory);
+        let options = Options { full_lists: Some(form), ..*whole.options };
+        let mut run = Run::new(whole.grammar, &options, self.stream.reader(), &mut self.memory);
         match run.whole(whole.data, &mut Trace::silent(whole.grammar), whole.fragment) {
             Ok(report) => Ok(report),
             Err(Failure::Stream(error)) => Err(error),

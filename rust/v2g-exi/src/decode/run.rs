@@ -1,7 +1,7 @@
 //! The walk through the tables.
 
 use super::values::short_unsigned;
-use super::{FullLists, Options, Report, Sink, Step, MAX_DEPTH};
+use super::{Options, Report, Sink, Step, MAX_DEPTH};
 use crate::bits::{head, Reader};
 use crate::error::{Failure, Kind as Fault};
 use crate::grammar::{Count, Grammar, Kind, Production, Record, RecordField, Root, Short, Slices, Slot};
@@ -36,7 +36,6 @@ pub(super) struct Run<'a, 'g> {
     pub(super) grammar: &'g Grammar,
     pub(super) tables: Slices<'g>,
     pub(super) options: &'a Options,
-    form: FullLists,
     pub(super) reader: Reader<'a>,
     pub(super) scratch: &'a mut Scratch,
     /// The frames around the innermost one, from outside in; as many as may be.
@@ -56,7 +55,6 @@ impl<'a, 'g> Run<'a, 'g> {
     pub(super) fn new(
         grammar: &'g Grammar,
         options: &'a Options,
-        form: FullLists,
         reader: Reader<'a>,
         memory: &'a mut Memory,
     ) -> Self {
@@ -64,7 +62,6 @@ impl<'a, 'g> Run<'a, 'g> {
             grammar,
             tables: grammar.slices(),
             options,
-            form,
             reader,
             scratch: &mut memory.scratch,
             outer: memory.outer.get_mut(..options.max_depth.min(MAX_DEPTH)).unwrap_or(&mut []),
@@ -309,7 +306,7 @@ impl<'a, 'g> Run<'a, 'g> {
         }
         if self.frame.counter == production.number {
             self.met_full_list = true;
-            if self.form.leaves(production) {
+            if self.options.full_lists.unwrap_or_default().leaves(production) {
                 self.frame.state = production.last;
             }
         }
