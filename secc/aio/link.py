@@ -13,7 +13,7 @@ import asyncio
 import dataclasses
 import enum
 from collections.abc import Callable
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from secc.aio.hardware import watch
 from secc.aio.outlet import Outlet
@@ -254,7 +254,7 @@ class Link(asyncio.BufferedProtocol):
         match event:
             case None | _Look():
                 session.look_queued = False
-                return [Tick(session.look())]
+                return session.ticks()
             case _Bytes():
                 inputs = self._inputs(session, self._decrypt(event))
                 if self._finished:
@@ -262,7 +262,8 @@ class Link(asyncio.BufferedProtocol):
                 return inputs
             case _Plaintext():
                 session.request_at = event.at
-                return [Data(event.data, session.look())] if event.data else []
+                *passed, _ = session.ticks()
+                return [*passed, Data(event.data, session.seen)] if event.data else [*passed]
             case _Eof():
                 self._finished = self._finished or self._gone
                 return [EndOfStream(event.value)]
@@ -317,7 +318,7 @@ class Link(asyncio.BufferedProtocol):
         """Look at the outlet for as long as the session has it."""
 
         def look(reported: bool) -> None:
-            if session.has_changed() or reported:
+            if session.notices_change() or reported:
                 self._queue_look(session)
 
         def complain(text: str) -> None:
@@ -447,6 +448,8 @@ class _Session:
     end: EndSession | None = None
     released: bool = False
     look_queued: bool = False
+    changes: list[EvseSnapshot] = dataclasses.field(default_factory=list)
+    """What the watch has seen and the core has not."""
     watch: asyncio.Task[None] | None = None
 
     def look(self) -> EvseSnapshot:
@@ -458,22 +461,34 @@ class _Session:
         self.observe(self.seen)
         return self.seen
 
-    def has_changed(self) -> bool:
-        """Something that cannot wait for the next message or timer is not as it was."""
+    def notices_change(self) -> bool:
+        """Something that cannot wait for the next message or timer is not as it was: the core gets to know
+        it, also when it has passed by then. A fault register may clear itself when it is read."""
         before = self.seen
-        return _urgent(before) != _urgent(self.look())
+        changed = _urgent(before) != _urgent(self.look())
+        if changed:
+            self.changes = [*self.changes, self.seen][-_MAX_CHANGES:]
+        return changed
+
+    def ticks(self) -> list[ConnectionInput]:
+        """The outlet now, and before it what it was for a moment since the last look."""
+        now = self.look()
+        passed, self.changes = self.changes, []
+        moments = [dataclasses.replace(now, **_urgent(one)) for one in passed]
+        return [Tick(one) for one in (*moments, now)]
 
 
-_Urgent = tuple[object, ...]
+def _urgent(snapshot: EvseSnapshot) -> dict[str, Any]:
+    return {name: getattr(snapshot, name) for name in _URGENT}
 
 
-def _urgent(snapshot: EvseSnapshot) -> _Urgent:
-    return (
-        snapshot.control_pilot,
-        snapshot.fault,
-        snapshot.contactor_closed,
-        snapshot.ready,
-        snapshot.max_voltage,
-        snapshot.max_current,
-        snapshot.max_power,
-    )
+_URGENT = (
+    "control_pilot",
+    "fault",
+    "contactor_closed",
+    "ready",
+    "max_voltage",
+    "max_current",
+    "max_power",
+)
+_MAX_CHANGES = 16  # a look follows each at once; more of them only while the loop stands still

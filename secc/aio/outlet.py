@@ -93,6 +93,7 @@ class Outlet:
         self._complain = complain
         self._tasks: set[asyncio.Task[None]] = set()
         self._authorization: Ticket | None = None
+        self._withdrawn = False
         self._released = False
 
     @property
@@ -126,7 +127,10 @@ class Outlet:
                 self._actuator.order(command)
             case Authorize(ticket):
                 self._authorization = ticket
-                self._start(self._authorize(ticket))
+                if self._withdrawn:
+                    self._report(AuthorizationDecided(ticket, granted=False))
+                else:
+                    self._start(self._authorize(ticket))
             case AskSchedules():
                 self._start(self._ask_schedules(command))
             case ServicesChosen(services):
@@ -135,7 +139,9 @@ class Outlet:
                 self._deal(command, self._desk)
 
     def withdraw(self) -> None:
-        """The authorization of this session ends, whatever the back end said before [INV-11]."""
+        """The authorization of this session ends, whatever the back end has said or will say [INV-11]: also
+        before it is asked, which it is not any more."""
+        self._withdrawn = True
         if self._contract is not None:
             self._report(ContractDecided(self._contract, Verdict.WITHDRAWN))
         if self._authorization is not None:
@@ -176,7 +182,10 @@ class Outlet:
         match command:
             case AuthorizeContract(ticket):
                 self._contract = ticket
-                self._start(self._authorize_contract(command, desk))
+                if self._withdrawn:
+                    self._report(ContractDecided(ticket, Verdict.WITHDRAWN))
+                else:
+                    self._start(self._authorize_contract(command, desk))
             case AskRevocation():
                 self._start(self._ask_revocation(command, desk))
             case Provision():

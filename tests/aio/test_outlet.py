@@ -311,12 +311,23 @@ def test_a_back_end_that_fails_grants_nothing(monkeypatch: pytest.MonkeyPatch) -
 
 def test_an_authorization_can_be_withdrawn() -> None:
     async def scenario(scene: Scene) -> None:
-        scene.outlet.withdraw()
-        assert scene.answers == []
         scene.outlet.perform(Authorize(TICKET))
         await scene.until_answered(AuthorizationDecided(TICKET, granted=True))
         scene.outlet.withdraw()
         assert scene.answers[1:] == [AuthorizationDecided(TICKET, granted=False)]
+
+    play(scenario)
+
+
+@pytest.mark.inv("INV-11")
+def test_an_authorization_can_be_withdrawn_before_it_is_asked_for() -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.outlet.withdraw()
+        assert scene.answers == []
+        scene.outlet.perform(Authorize(TICKET))
+        await asyncio.sleep(0)
+        assert scene.answers == [AuthorizationDecided(TICKET, granted=False)]
+        assert scene.backend.asked == []
 
     play(scenario)
 
