@@ -242,7 +242,8 @@ class Link(asyncio.BufferedProtocol):
                         session.outlet.perform(output, decided)
                 for output in outputs:
                     if isinstance(output, Write) and session.outlet.off_pending:
-                        await session.outlet.off_heard()  # the outlet hears first, then the EV [INV-02]
+                        # the outlet hears first, then the EV [INV-02]
+                        await session.outlet.off_heard(session.connection.session.answer_by)
                     self._perform(session, output)
             if session.close_at is None:
                 events = [await self._next(session.connection.deadline)]

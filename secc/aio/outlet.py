@@ -106,10 +106,14 @@ class Outlet:
         """An off is ordered, and the driver has not heard of it."""
         return self._actuator.off_pending
 
-    async def off_heard(self) -> None:
-        """Until the driver has heard of it, or for a moment, when another call is in its way."""
+    async def off_heard(self, by: float) -> None:
+        """Until the driver has heard of it; with another call in its way until `by`, a time of the loop.
+
+        For a moment in any case.
+        """
+        latest = max(by, asyncio.get_running_loop().time() + _HEARING)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_HEARING):
+            async with asyncio.timeout_at(latest):
                 await self._actuator.off_heard()
 
     def perform(self, command: OutletCommand, decided: float | None = None) -> None:
@@ -221,4 +225,4 @@ class Outlet:
 
 _CANCEL_TIME = 1.0  # what a cancelled call of the integrator may take before it is left behind
 
-_HEARING = 0.02  # s that an answer waits for an off to be heard; CurrentDemandRes is due after 0.025 s
+_HEARING = 0.02  # s that each answer waits for an off to be heard; CurrentDemandRes is due after 0.025 s

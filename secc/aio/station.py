@@ -138,10 +138,17 @@ class Station:
         Raises InUseError, and touches nothing, when another station has the interface or the outlet.
         """
         self._claim.acquire(self._controller.inner)
-        self._claim.answer()
-        self.thread.enter()
-        await self._hardware.actuator.make_safe()
-        self._look()
+        try:
+            self._claim.answer()
+            self.thread.enter()
+            await self._hardware.actuator.make_safe()
+            self._look()
+        except BaseException:  # cancelled, or no station at all: another one may have the outlet
+            self._close_endpoint("not started")
+            self._discovery.close()
+            self.thread.leave()
+            self._claim.release()
+            raise
         keepers = [self._supervise(), self._tls.run(), self._hardware.run(), self._expiry.run()]
         keepers += [self._renewal.run()] if self._renewal is not None else []
         self._keepers = [asyncio.get_running_loop().create_task(keeper) for keeper in keepers]

@@ -322,6 +322,11 @@ class Session(Agreed):
         self.state = self.dialect.end
         self._timers.clear()
 
+    @property
+    def answer_by(self) -> float:
+        """Monotonic seconds at which the answer to the last request leaves at the latest."""
+        return self._answer_by
+
     # --- requests -----------------------------------------------------------------------------------------
 
     def _receive(self, event: Received) -> None:

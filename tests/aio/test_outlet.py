@@ -188,7 +188,7 @@ def test_switching_off_goes_ahead_of_what_waits_and_drops_it() -> None:
         scene.outlet.perform(SetOutput(400.0, 2.0))
         scene.outlet.perform(SetOutput(0.0, 0.0))
         scene.outlet.perform(OpenContactor())
-        await scene.outlet.off_heard()
+        await scene.outlet.off_heard(by=0.0)
         assert scene.outlet.off_pending
         gate.set()
         await eventually(lambda: not scene.outlet.off_pending)
@@ -235,7 +235,7 @@ def test_an_off_with_nothing_in_its_way_is_heard_in_the_next_turn_of_the_loop() 
     async def scenario(scene: Scene) -> None:
         scene.outlet.perform(SetOutput(0.0, 0.0))
         assert scene.outlet.off_pending
-        await scene.outlet.off_heard()
+        await scene.outlet.off_heard(by=0.0)
         assert not scene.outlet.off_pending
         assert scene.controller.calls == ["set_output 0 0"]
 

@@ -106,6 +106,23 @@ def test_a_station_that_fails_to_start_gives_back_what_it_claimed() -> None:
             pass
 
 
+def test_a_station_whose_start_is_cancelled_gives_back_what_it_claimed() -> None:
+    async def scenario() -> None:
+        outlet = RecordingOutlet()
+        gate = outlet.gates["make_safe"] = asyncio.Event()
+        starting = asyncio.create_task(station(outlet).start())
+        await asyncio.sleep(0)
+        starting.cancel()
+        await asyncio.sleep(0)
+        gate.set()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+        async with station(outlet):  # the same outlet on the same interface
+            assert outlet.calls == ["make_safe", "make_safe"]
+
+    asyncio.run(scenario())
+
+
 def test_a_claim_may_be_acquired_and_released_again() -> None:
     claim = Claim(config(), 0)
     claim.acquire()

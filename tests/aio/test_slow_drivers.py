@@ -70,6 +70,24 @@ def test_a_write_of_a_thread_lands_before_the_off_and_not_after_it(dc: bool) -> 
     asyncio.run(scenario())
 
 
+@pytest.mark.inv("INV-02", "INV-16")
+@pytest.mark.parametrize("slow", [0.2, 0.4])
+def test_an_off_behind_a_slow_call_is_heard_before_the_ev_gets_its_refusal(slow: float) -> None:
+    async def scenario() -> None:
+        outlet = ThreadOutlet()
+        async with attacked(dc=False, outlet=outlet) as bed:
+            car = await at(bed, "power on", dc=False)
+            outlet.slow, outlet.pilot = slow, ControlPilot.C
+            await car.send(car.encode(requests.start()))
+            await asyncio.sleep(0.05)
+            outlet.pilot = ControlPilot.B
+            assert await car.answer() == "FAILED"
+            assert "open_contactor" in outlet.calls
+            car.close()
+
+    asyncio.run(scenario())
+
+
 class SlowOutlet(DcOutlet):
     """Takes 3 s for a set-point in the charge loop, and obeys its lease."""
 
