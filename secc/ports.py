@@ -52,7 +52,8 @@ class EvseController(Protocol):
     """
 
     def snapshot(self) -> EvseSnapshot:
-        """The outlet as it is now. Called for every message and tick: return at once, never block."""
+        """The outlet as it is now. Called for every message and tick: return at once, never block. Health and
+        metrics look too: a look changes nothing, and clears no fault."""
         ...
 
     def lease(self, seconds: float) -> None:

@@ -389,7 +389,7 @@ class Station:
     def _unreadable(self) -> str:
         """Why nothing is known about the outlet now; empty when it can be read."""
         with contextlib.suppress(Exception):
-            self._controller.snapshot()
+            self._observe(self._controller.snapshot())
         return self._controller.problem
 
     # --- the link and its endpoint -------------------------------------------------------------------------

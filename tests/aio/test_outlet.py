@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from typing import Any, cast
 
 import pytest
 
 from secc.aio.actuator import Actuator
+from secc.aio.contracts import ContractDesk
 from secc.aio.outlet import Answer, Outlet
 from secc.config import EnergyMode
+from secc.session.contract_events import AuthorizeContract, ContractDecided, Verdict
 from secc.session.events import (
     AskSchedules,
     AuthorizationDecided,
@@ -328,6 +331,17 @@ def test_an_authorization_can_be_withdrawn_before_it_is_asked_for() -> None:
         await asyncio.sleep(0)
         assert scene.answers == [AuthorizationDecided(TICKET, granted=False)]
         assert scene.backend.asked == []
+
+    play(scenario)
+
+
+@pytest.mark.inv("INV-11")
+def test_a_contract_is_not_asked_about_after_a_withdrawal() -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.outlet._desk = cast(ContractDesk, object())  # is not asked
+        scene.outlet.withdraw()
+        scene.outlet.perform(AuthorizeContract(TICKET, cast(Any, None)))
+        assert scene.answers == [ContractDecided(TICKET, Verdict.WITHDRAWN)]
 
     play(scenario)
 
