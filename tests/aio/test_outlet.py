@@ -32,6 +32,7 @@ from secc.session.events import (
     StartCableCheck,
     Ticket,
 )
+from tests.support.fasttime import play_fast
 from tests.support.wire import GrantingBackend, RecordingOutlet, config, eventually
 
 TICKET = Ticket(1, 1)
@@ -81,7 +82,7 @@ def play(scenario: Callable[[Scene], Coroutine[None, None, None]]) -> None:
         await scene.outlet.release()
         await scene.actuator.close()
 
-    asyncio.run(run())
+    play_fast(run(), sockets=False)
 
 
 def test_a_closed_contactor_is_reported() -> None:
