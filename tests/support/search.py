@@ -159,6 +159,13 @@ class Node:
             self.oracle.fallen_at = due if judged else due - 10.0
         self.now = due
 
+    def put_off(self) -> None:
+        """No timer runs out by itself when an input comes: that is a move of its own."""
+        timers = self.session._timers
+        for timer, at in timers.items():
+            if at <= self.now and timer is not Timer.LEASE_RENEWAL:
+                timers[timer] = self.now + 10.0
+
 
 _CONTAINERS = (dict, set, list)
 
@@ -315,6 +322,7 @@ def _make(move: Move, node: Node) -> tuple[Output, ...]:
         node.now = node.session._lease_until + 0.1
     else:
         node.now += 0.001
+        node.put_off()
     return node.feed(Tick(evse) if move.event is None else move.event)
 
 

@@ -485,15 +485,3 @@ WORLDS: dict[str, World] = {
         ),
     )
 }
-QUICK = (
-    "AC",
-    "AC feedback",
-    "DC voltages",
-    "DIN voltages",
-    "AC latches",
-    "AC limits",
-    "resumed, both modes",
-    "resumed, unplugged",
-    "resumed, contract",
-)
-"""For every run of the tests; `python -m tools.model` and `make walk` go through all of them."""

@@ -38,9 +38,8 @@ aside.
 **Checked on every edge**: INV-01 to 13, 15, 16, 20, 23, 24, 29 to 31 and 36; from every state: INV-17 and
 18, that silence alone leads to the end, and that a stop turns no OK into FAILED.
 
-Part of the worlds is searched in each run of the tests, all of them by `make walk` and `python -m
-tools.model`. The tests also plant defects, one for each fault that was ever found in this part, and demand
-that they are found."""
+All worlds are searched in each run of the tests. The tests also plant defects, one for each fault that was
+ever found in this part, and demand that they are found."""
 
 
 def numbers(found: dict[str, Any]) -> dict[str, Any]:
