@@ -169,6 +169,16 @@ def test_a_failing_off_that_the_outlet_reports_blocks_it(config: object) -> None
     assert bench.end.fault_detail == "open_contactor: no answer in time"
 
 
+def test_a_driver_that_fails_while_the_contactor_closes_is_a_contactor_error() -> None:
+    bench = Bench(AC).to_power_on_ac()
+    bench.outlet(control_pilot=ControlPilot.C)
+    assert bench.request(r.start()) is None
+    answer = sent(bench.feed(ControllerFault("close_contactor: OSError")))
+    assert answer is not None
+    assert code(answer) == "FAILED_ContactorError"
+    assert OpenContactor() in bench.outputs
+
+
 @pytest.mark.inv("INV-30")
 def test_a_latched_fault_takes_the_place_of_one_that_is_not() -> None:
     bench = Bench(AC).to_status()

@@ -103,9 +103,11 @@ def check_fault(session: Session) -> None:
 
 
 def controller_fault(session: Session, event: ControllerFault) -> None:
-    """A driver that failed cannot be trusted to deliver."""
+    """A driver that failed cannot be trusted to deliver; while the contactor closes it is the contactor."""
     session.trip(event.fault, event.reason)
-    session.interrupt(event.reason)
+    closing = session.state is State.CLOSING_CONTACTOR
+    code = ResponseCode.FAILED_CONTACTOR_ERROR if closing else ResponseCode.FAILED
+    session.interrupt(event.reason, code)
 
 
 def sequence_timeout(session: Session, _: None) -> None:
