@@ -126,7 +126,7 @@ RULES: tuple[On, ...] = (
     On(S.AWAITING_PILOT_AC,      PilotChanged,                ac.look_again,                            {S.AWAITING_PILOT_AC, S.CLOSING_CONTACTOR},                          "V2G2-847 V2G2-860"),
     On(S.AWAITING_PILOT_AC,      FeedbackChanged,             ac.look_again,                            {S.AWAITING_PILOT_AC, S.CLOSING_CONTACTOR},                          "INV-02"),
     On(S.AWAITING_PILOT_AC,      Timer.VOLTAGE_READING,       ac.look_again,                            {S.AWAITING_PILOT_AC, S.CLOSING_CONTACTOR},                          "INV-02"),
-    On(S.AWAITING_PILOT_AC,      Timer.PILOT,                 ending.pilot_not_seen,                    set(),                                                               "V2G2-847"),
+    On(S.AWAITING_PILOT_AC,      Timer.PILOT,                 ac.start_late,                            set(),                                                               "V2G2-847"),
     On(S.AWAITING_PILOT_AC,         StopOrdered,                ac.start_overtaken,                       {S.WAIT_FIRST_STATUS},                                               "INV-29"),
     On(S.CLOSING_CONTACTOR,      ContactorReported,           ac.contactor_reported,                    {S.CLOSING_CONTACTOR, S.WAIT_FIRST_STATUS},                          "V2G2-862"),
     On(S.CLOSING_CONTACTOR,      FeedbackChanged,             ac.contactor_seen,                        {S.CLOSING_CONTACTOR, S.WAIT_FIRST_STATUS},                          "INV-02"),

@@ -68,6 +68,15 @@ def look_again(session: Session, _: None) -> State:
     return State.AWAITING_PILOT_AC
 
 
+def start_late(session: Session, _: None) -> State:
+    """The time for the pilot is over: it does not show C or D, or what was on before is not off."""
+    if session.evse.control_pilot.wants_energy:
+        volts = session.evse.present_voltage
+        why = f"not off: {volts:g} V, contactor closed {session.evse.contactor_closed} [V2G2-480]"
+        raise Refused(ResponseCode.FAILED_POWER_DELIVERY_NOT_APPLIED, why)
+    return ending.pilot_not_seen(session, None)
+
+
 def contactor_reported(session: Session, report: ContactorReported) -> State:
     """The outlet's own word; one that says no does not follow its orders."""
     if report.ticket != session.contactor_ticket:
@@ -155,11 +164,6 @@ def change_of_mind(session: Session, request: iso2.PowerDeliveryReq) -> State:
 
 
 def _close(session: Session) -> State:
-    energy, voltage = session.config.energy, session.evse.present_voltage
-    if energy.offers_dc and session.energised is None and abs(voltage) >= energy.dc.safe_voltage:
-        raise Refused(
-            ResponseCode.FAILED_POWER_DELIVERY_NOT_APPLIED, f"{voltage:g} V at the DC output [V2G2-480]"
-        )
     session.contactor_ticket = session.ticket()
     session.contactor_reported = False
     session.energise(Purpose.AC)

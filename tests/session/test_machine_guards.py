@@ -1,0 +1,355 @@
+"""What the machine refuses to its handlers, and what it says of an end: the guards behind the table."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from secc.config import DcConfig, EnergyConfig
+from secc.messages import iso2
+from secc.messages.iso2 import ResponseCode
+from secc.session import table
+from secc.session.context import Purpose
+from secc.session.events import (
+    AuthorizationDecided,
+    Authorize,
+    ControllerFault,
+    ControlPilot,
+    EndReason,
+    EvseFault,
+    LinkLost,
+    Notice,
+    NoticeKind,
+    OpenContactor,
+    Received,
+    RenewLease,
+    Send,
+    SetOutput,
+    StopRequested,
+    Tick,
+)
+from secc.session.refusals import Refused
+from secc.session.states import Timer
+from tests.support import requests as r
+from tests.support.bench import AC, DC, DC_MODES, Bench, code, sent
+
+OFF = SetOutput(0.0, 0.0)
+
+
+def notices(bench: Bench) -> list[tuple[NoticeKind, str]]:
+    return [(output.kind, output.text) for output in bench.outputs if isinstance(output, Notice)]
+
+
+# --- dialect and answers ---
+
+
+def test_the_protocol_is_not_changed_after_the_first_message() -> None:
+    bench = Bench(AC)
+    bench.session.speak(table.ISO2)
+    bench.request(r.session_setup(), b"\0")
+    with pytest.raises(RuntimeError, match="too late"):
+        bench.session.speak(table.ISO2)
+
+
+def test_an_answer_needs_a_request_and_its_own_type() -> None:
+    bench = Bench(AC)
+    with pytest.raises(RuntimeError, match="SessionStopRes does not answer NoneType"):
+        bench.session.answer(iso2.SessionStopRes(response_code=ResponseCode.OK))
+    bench.session._owed = r.session_setup()
+    with pytest.raises(RuntimeError, match="SessionStopRes does not answer SessionSetupReq"):
+        bench.session.answer(iso2.SessionStopRes(response_code=ResponseCode.OK))
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [(None, "an empty body is not a request"), (r.session_stop, "SessionStopRes is not a request")],
+)
+def test_what_is_no_request_ends_the_session_by_its_name(body: object, detail: str) -> None:
+    bench = Bench(AC)
+    bench.request(iso2.SessionStopRes(response_code=ResponseCode.OK) if body else None)
+    assert bench.end is not None
+    assert (bench.end.reason, bench.end.detail) == (EndReason.PROTOCOL_ERROR, detail)
+
+
+def test_the_bytes_of_a_request_are_kept_while_it_is_handled() -> None:
+    bench = Bench(AC)
+    bench.feed(Received(r.message(b"\0", r.session_setup(), None), bench.evse, b"as it came"))
+    assert bench.session.received_payload == b"as it came"
+
+
+# --- energy ---
+
+
+@pytest.mark.inv("INV-29")
+def test_nothing_is_energised_after_a_stop_whatever_a_handler_asks_for() -> None:
+    bench = Bench(AC).to_power_on_ac()
+    bench.feed(StopRequested("the operator"))
+    with pytest.raises(Refused, match="INV-29") as refused:
+        bench.session.energise(Purpose.AC)
+    assert refused.value.code is ResponseCode.FAILED
+    assert bench.session.energised is None
+
+
+@pytest.mark.inv("INV-31")
+def test_a_lease_begins_when_the_output_goes_on_and_not_when_the_session_began() -> None:
+    bench = Bench(AC).to_power_on_ac()
+    bench.clock.advance(20.0)
+    bench.outlet(control_pilot=ControlPilot.C)
+    bench.request(r.start())
+    assert bench.last.count(RenewLease(0.5)) == 1
+    bench.clock.advance(0.5)
+    bench.feed(Tick(bench.evse))
+    assert not bench.ended
+    bench.clock.advance(0.51)
+    bench.feed(Tick(bench.evse))
+    assert bench.end is not None
+    assert bench.end.reason is EndReason.LEASE_LAPSED
+
+
+def test_a_renewal_without_energy_gives_no_lease() -> None:
+    bench = Bench(AC).to_power_on_ac()
+    bench.session._renew_lease()
+    assert bench.session._outputs == []
+    assert Timer.LEASE_RENEWAL not in bench.session._timers
+
+
+@pytest.mark.inv("INV-03")
+def test_a_set_point_is_said_once_and_again_after_an_off() -> None:
+    bench = Bench(DC).to_demand()
+    point = next(output for output in reversed(bench.outputs) if isinstance(output, SetOutput))
+    before = len(bench.outputs)
+    bench.request(r.current_demand())
+    assert point not in bench.outputs[before:]
+    bench.session.off()
+    bench.session.command(point.voltage, point.current)
+    assert bench.session._outputs[-1] == point
+
+
+def test_the_current_rises_from_zero_with_its_ramp_and_falls_at_once() -> None:
+    dc = DcConfig(current_ramp=10.0)
+    bench = Bench(dataclasses.replace(DC, energy=EnergyConfig(modes=DC_MODES, dc=dc))).to_power_on_dc()
+    session = bench.session
+    session.off()
+    found = []
+    for seconds, amperes in ((0.0, 50.0), (0.1, 50.0), (0.2, 50.0), (0.0, 1.0), (0.1, 50.0)):
+        session.now += seconds
+        session.command(400.0, amperes)
+        assert session._set_output is not None
+        found.append(session._set_output.current)
+    assert found == [0.0, 1.0, 3.0, 1.0, 2.0]
+
+
+def test_an_off_with_a_reason_is_a_notice_about_the_output() -> None:
+    bench = Bench(AC).to_status()
+    bench.outlet(control_pilot=ControlPilot.B)
+    assert (NoticeKind.OUTPUT, "output off: control pilot B") in notices(bench)
+
+
+# --- an output that is switched off in the middle ---
+
+
+@pytest.mark.inv("INV-29")
+def test_a_stop_in_the_middle_marks_the_charge_as_interrupted() -> None:
+    bench = Bench(DC).to_cable_check_result()
+    bench.feed(StopRequested("the operator"))
+    assert bench.session.interrupted
+    assert bench.session.energised is None
+
+
+def test_a_stop_while_the_ev_has_to_speak_is_not_answered() -> None:
+    bench = Bench(AC).to_power_on_ac()
+    bench.feed(StopRequested("the operator"))
+    assert not [output for output in bench.last if isinstance(output, Send)]
+    assert not bench.ended
+
+
+@pytest.mark.inv("INV-30")
+def test_a_fault_that_latches_is_seen_beside_one_that_does_not_and_not_the_other_way_round() -> None:
+    bench = Bench(AC).to_power_on_ac()
+    bench.outlet(fault=EvseFault.MALFUNCTION)
+    assert bench.session.fault is EvseFault.MALFUNCTION
+    bench.outlet(fault=EvseFault.EMERGENCY_STOP)
+    assert bench.session.fault is EvseFault.EMERGENCY_STOP
+    bench.outlet(fault=EvseFault.MALFUNCTION)
+    assert bench.session.fault is EvseFault.EMERGENCY_STOP
+
+
+def test_the_same_fault_is_not_told_again() -> None:
+    bench = Bench(AC).to_status()
+    bench.outlet(fault=EvseFault.MALFUNCTION)
+    before = len(bench.outputs)
+    bench.outlet(max_current=10.0)
+    assert len(bench.outputs) == before
+
+
+@pytest.mark.parametrize(
+    ("pilot", "reason"), [(ControlPilot.A, EndReason.UNPLUGGED), (ControlPilot.F, EndReason.PILOT_ERROR)]
+)
+def test_an_unplugged_car_with_a_fault_in_the_same_look_is_unplugged(
+    pilot: ControlPilot, reason: EndReason
+) -> None:
+    bench = Bench(AC).to_power_on_ac()
+    bench.outlet(control_pilot=pilot, fault=EvseFault.MALFUNCTION)
+    assert bench.end is not None
+    assert bench.end.reason is reason
+    assert bench.end.fault is None
+
+
+# --- the end ---
+
+
+@pytest.mark.inv("INV-03")
+@pytest.mark.parametrize(("config", "off"), [(AC, [OpenContactor()]), (DC, [OFF, OpenContactor()])])
+def test_every_end_switches_everything_off_first(config: object, off: list[object]) -> None:
+    bench = Bench(config)  # type: ignore[arg-type]
+    bench.feed(LinkLost("gone"))
+    assert list(bench.last[:-1]) == off
+    assert bench.end is not None
+    assert (bench.end.detail, bench.end.established, bench.end.fault) == ("gone", False, None)
+
+
+@pytest.mark.inv("INV-16")
+def test_an_end_with_a_request_at_hand_answers_it_failed() -> None:
+    bench = Bench(AC).to_power_on_ac()
+    assert bench.request(r.start()) is None
+    bench.outlet(control_pilot=ControlPilot.A)
+    assert code(sent(bench.last)) == "FAILED"
+    assert bench.end is not None
+    assert bench.end.established
+
+
+def test_a_lost_link_is_not_answered() -> None:
+    bench = Bench(AC).to_power_on_ac()
+    bench.request(r.start())
+    bench.feed(LinkLost("gone"))
+    assert not [output for output in bench.last if isinstance(output, Send)]
+
+
+def test_a_second_end_changes_nothing() -> None:
+    bench = Bench(AC)
+    bench.feed(LinkLost("gone"))
+    bench.session.end(EndReason.TERMINATED)
+    assert bench.session._outputs == []
+    bench.session._run(LinkLost, LinkLost("again"))
+    assert bench.session._outputs == []
+
+
+@pytest.mark.inv("INV-30")
+def test_the_fault_of_an_earlier_session_is_not_reported_as_one_of_this() -> None:
+    bench = Bench(AC, blocked=True)
+    bench.feed(LinkLost("gone"))
+    assert bench.end is not None
+    assert bench.end.fault is None
+    bench = Bench(AC, blocked=True)
+    bench.feed(ControllerFault("stuck", EvseFault.SWITCH_OFF))
+    bench.feed(LinkLost("gone"))
+    assert bench.end is not None
+    assert (bench.end.fault, bench.end.fault_detail) == (EvseFault.SWITCH_OFF, "stuck")
+
+
+def test_a_refusal_without_a_request_is_an_end_with_its_code() -> None:
+    bench = Bench(AC).to_power_on_ac()
+    bench.session._refuse(Refused(ResponseCode.FAILED_METERING_SIGNATURE_NOT_VALID, "no reason"))
+    end = bench.session._outputs[-1]
+    assert bench.session.state.ended
+    assert (end.reason, end.code) == (  # type: ignore[union-attr]
+        EndReason.REFUSED,
+        ResponseCode.FAILED_METERING_SIGNATURE_NOT_VALID,
+    )
+
+
+def test_a_refusal_is_a_notice_with_its_code_and_reason() -> None:
+    bench = Bench(AC).to_power_on_ac()
+    bench.request(r.charging_status())
+    kind, text = notices(bench)[-1]
+    assert kind is NoticeKind.REFUSED
+    assert text.startswith("ChargingStatusReq: FAILED_SequenceError, ")
+
+
+# --- timers ---
+
+
+def test_the_timers_of_a_new_session_are_those_of_setup_and_sequence() -> None:
+    session = Bench(AC).session
+    assert session._timers == {Timer.COMMUNICATION_SETUP: 1018.0, Timer.SEQUENCE: 1060.0}
+    assert session.deadline == 1018.0
+
+
+def test_the_earliest_of_two_timers_that_are_due_comes_first() -> None:
+    bench = Bench(AC)
+    bench.clock.advance(100.0)
+    bench.feed(Tick(bench.evse))
+    assert bench.end is not None
+    assert bench.end.reason is EndReason.SETUP_TIMEOUT
+
+
+def test_a_budget_that_has_run_out_does_not_begin_again_by_itself() -> None:
+    session = Bench(AC).session
+    session.start_timer_once(Timer.PRE_CHARGE)
+    session.now += 1.0
+    session.start_timer_once(Timer.PRE_CHARGE)
+    assert session._timers[Timer.PRE_CHARGE] == 1005.0
+    del session._timers[Timer.PRE_CHARGE]
+    session._expired.add(Timer.PRE_CHARGE)
+    session.start_timer_once(Timer.PRE_CHARGE)
+    assert Timer.PRE_CHARGE not in session._timers
+    with pytest.raises(Refused, match="pre_charge time is used up"):
+        session.check_budget(Timer.PRE_CHARGE)
+    session.stop_timer(Timer.PRE_CHARGE)
+    session.check_budget(Timer.PRE_CHARGE)
+    session.start_timer(Timer.PRE_CHARGE)
+    assert session._timers[Timer.PRE_CHARGE] == 1006.0
+
+
+def test_the_sequence_timer_rests_while_an_answer_is_owed() -> None:
+    bench = Bench(AC).to_power_on_ac()
+    assert Timer.SEQUENCE in bench.session._timers
+    bench.request(r.start())
+    assert Timer.SEQUENCE not in bench.session._timers
+
+
+def test_a_timer_of_a_state_ends_with_it() -> None:
+    bench = Bench(AC).to_first_status()
+    assert Timer.PILOT not in bench.session._timers
+    assert Timer.CONTACTOR not in bench.session._timers
+    assert Timer.LEASE_RENEWAL in bench.session._timers
+
+
+# --- what a handler may not do ---
+
+
+def test_a_handler_that_leaves_the_table_is_a_defect() -> None:
+    bench = Bench(AC).to_power_on_ac()
+    rule = bench.session._rule(type(r.start()))
+    assert rule is not None
+    lost = dataclasses.replace(rule, handler=lambda session, _: session.state)
+    with pytest.raises(RuntimeError, match="the table says"):
+        bench.session._apply(lost, None)
+    silent = dataclasses.replace(lost, leads_to=frozenset({bench.session.state}))
+    bench.session._owed = r.start()
+    with pytest.raises(RuntimeError, match="with the answer"):
+        bench.session._apply(silent, None)
+
+
+@pytest.mark.inv("INV-27")
+def test_what_a_refusing_handler_has_emitted_is_dropped() -> None:
+    bench = Bench(AC).to_power_on_ac()
+    rule = bench.session._rule(type(r.start()))
+    assert rule is not None
+
+    def refusing(session: object, _: object) -> object:
+        bench.session.emit(RenewLease(9.0))
+        raise Refused(ResponseCode.FAILED, "no reason")
+
+    bench.session._apply(dataclasses.replace(rule, handler=refusing), None)
+    assert RenewLease(9.0) not in bench.session._outputs
+    assert bench.session.state.ended
+
+
+def test_an_answer_of_the_back_end_after_the_end_is_nothing() -> None:
+    bench = Bench(AC).to_authorization()
+    bench.request(r.authorization())
+    ticket = bench.ticket(Authorize)
+    bench.feed(LinkLost("gone"))
+    assert bench.feed(AuthorizationDecided(ticket, True)) == ()
