@@ -227,7 +227,8 @@ class Run:
         passed = {name: set(self._passed[name].get(module, ())) for name in self._items}
         found = [name for name, its in passed.items() if (lines & its if mutant.scope.name else its)]
         random.Random(self._options.seed).shuffle(found)
-        found.sort(key=lambda name: (-kills[name], self._seconds[name]))
+        near = self._options.first
+        found.sort(key=lambda name: (-kills[name], name.partition("::")[0] not in near, self._seconds[name]))
         chosen: list[str] = []
         cases: collections.Counter[str] = collections.Counter()
         seconds = 0.0
@@ -362,6 +363,7 @@ def main() -> None:
     parser.add_argument("--control", type=int, default=40, help="so many processes that change nothing")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--first", nargs="*", default=(), help="files of tests that are tried first")
     parser.add_argument("--resume", action="store_true", help="go on where the file of results ends")
     parser.add_argument("--survivors", help="only the survivors in this file of results")
     parser.add_argument("--results", default=str(OUT / "results.json"))
@@ -371,7 +373,7 @@ def main() -> None:
     options.only = set()
     if options.survivors:
         old = json.loads(pathlib.Path(options.survivors).read_text())
-        options.only = {one["name"] for one in old if one["outcome"] in ("survived", "no test")}
+        options.only = {one["name"] for one in old if one["outcome"] in ("survived", "no test", "time-out")}
     screen = os.dup(2)
     run = Run(options, screen)
     ignored = [f"--ignore-glob=*/{name}" for name in SLOW]

@@ -14,6 +14,7 @@ from secc.session.events import (
     ControlPilot,
     EvseFault,
     OpenContactor,
+    PowerLimited,
     RenewLease,
     SetOutput,
     StartCableCheck,
@@ -404,3 +405,71 @@ def test_the_times_are_settings() -> None:
     bench.tick(0.6)
     assert bench.session.fault is EvseFault.CONTACTOR
     assert bench.stands_in(State.WAIT_STOP_AC)
+
+
+# --- what is no fault of the outlet ---
+
+
+@both
+def test_the_current_of_a_charge_is_not_judged_and_the_first_seconds_after_it_neither(protocol: str) -> None:
+    car = DcCar(protocol).to_charge()
+    car.demand(380, 100)
+    car.bench.outlet(present_current=100.0)
+    for _ in range(8):
+        car.bench.tick(1.0)
+        assert car.demand(380, 100) == "OK"
+    assert car.stop() == "OK"
+    car.bench.tick(4.9)
+    assert car.bench.session.fault is None
+    car.bench.outlet(present_current=2.0)
+    car.bench.tick(10.0)
+    assert car.bench.session.fault is None
+
+
+@both
+@pytest.mark.inv("INV-03", "INV-30")
+@pytest.mark.parametrize(("amperes", "shown"), [(2.1, "2.1 A"), (-3.0, "-3 A")])
+def test_a_fault_of_switching_off_says_what_was_read(protocol: str, amperes: float, shown: str) -> None:
+    car = DcCar(protocol).to_charge()
+    car.demand(380, 100)
+    car.stop()
+    car.bench.outlet(present_current=amperes)
+    car.bench.tick(5.1)
+    assert car.bench.session.fault is EvseFault.SWITCH_OFF
+    assert car.bench.session.fault_detail == f"{shown} at the output that is switched off"
+
+
+def test_an_ac_outlet_has_no_dc_current_to_judge() -> None:
+    bench = Bench(AC).to_status()
+    bench.outlet(present_current=32.0)
+    bench.request(r.stop())
+    bench.outlet(contactor_closed=False)
+    bench.tick(20.0)
+    assert bench.session.fault is None
+
+
+def test_a_contactor_that_does_not_open_fails_what_is_owed_then() -> None:
+    bench = Bench(DC).to_cable_check()
+    bench.outlet(contactor_closed=True)
+    assert bench.request(r.cable_check()) is None
+    answer = sent(bench.tick(1.1))
+    assert (type(answer).__name__, code(answer)) == ("CableCheckRes", "FAILED")
+    assert bench.end is not None
+    assert bench.end.fault_detail == "closed while it has to be open"
+
+
+@pytest.mark.inv("INV-02")
+@pytest.mark.parametrize(("judged", "after"), [("release", 1.1), ("lost", 0.3), ("discharge", 5.1)])
+def test_no_reading_of_before_is_judged_by_an_input_without_a_look(judged: str, after: float) -> None:
+    bench = Bench(DC).to_demand() if judged == "discharge" else Bench(AC).to_status()
+    if judged == "lost":
+        bench.outlet(contactor_closed=False)
+    else:
+        bench.request(r.stop())
+        bench.outlet(present_current=5.0)
+    bench.session._lease_until += 100.0
+    bench.clock.advance(after)
+    bench.feed(PowerLimited(5000.0))
+    assert bench.session.fault is None
+    bench.outlet()
+    assert bench.session.fault is (EvseFault.SWITCH_OFF if judged == "discharge" else EvseFault.CONTACTOR)

@@ -184,6 +184,44 @@ def test_a_reset_does_not_help_while_the_output_is_live() -> None:
     assert latch.blocked
 
 
+def test_each_end_of_a_session_gives_the_output_its_time_again() -> None:
+    outlet, latch = idle(DC)
+    live = EvseSnapshot(control_pilot=ControlPilot.A, present_voltage=400.0)
+    outlet.observe(live, 101.0)
+    outlet.switched_off(104.0)
+    outlet.observe(live, 104.1)
+    outlet.observe(live, 109.0)
+    assert not latch.blocked
+    outlet.observe(live, 109.1)
+    assert latch.blocked
+
+
+def test_an_output_that_was_off_in_between_gets_its_time_again() -> None:
+    outlet, latch = idle(DC)
+    live = EvseSnapshot(control_pilot=ControlPilot.A, present_voltage=400.0)
+    outlet.observe(live, 101.0)
+    outlet.observe(EvseSnapshot(control_pilot=ControlPilot.A, present_voltage=0.0), 103.0)
+    outlet.observe(live, 104.0)
+    outlet.observe(live, 108.9)
+    assert not latch.blocked
+    outlet.observe(live, 109.0)
+    assert latch.reason == "output did not switch off: 400 V at an output without a cable"
+
+
+def test_a_reset_of_an_outlet_that_is_not_blocked_is_nothing() -> None:
+    latch = FaultLatch()
+    latch.reset()
+    latch.observe(EvseSnapshot(control_pilot=ControlPilot.A))
+    assert (latch.blocked, latch.fault, latch.reason) == (False, None, "")
+
+
+def test_a_contactor_is_not_judged_before_anything_was_ordered_off() -> None:
+    latch = FaultLatch()
+    outlet = IdleOutlet(AC, latch.trip)
+    outlet.observe(EvseSnapshot(control_pilot=ControlPilot.C, contactor_closed=True), 500.0)
+    assert not latch.blocked
+
+
 # --- the page about it ---
 
 
