@@ -473,3 +473,31 @@ def test_no_reading_of_before_is_judged_by_an_input_without_a_look(judged: str, 
     assert bench.session.fault is None
     bench.outlet()
     assert bench.session.fault is (EvseFault.SWITCH_OFF if judged == "discharge" else EvseFault.CONTACTOR)
+
+
+@pytest.mark.inv("INV-03", "INV-06")
+def test_a_fault_while_the_voltage_falls_keeps_the_test_from_beginning() -> None:
+    car = DcCar("ISO 15118-2").to_cable_check()
+    car.bench.outlet(present_voltage=398.0)
+    car.cable_check()
+    car.bench.outlet(fault=EvseFault.MALFUNCTION)
+    car.bench.outlet(fault=None, present_voltage=12.0)
+    car.bench.tick(1.0)
+    assert energising(car.bench) == []
+    assert not car.bench.ended
+    assert car.cable_check() == "FAILED"
+
+
+def test_an_ac_outlet_may_show_the_voltage_of_the_grid() -> None:
+    bench = at_start(present_voltage=230.0)
+    bench.request(r.start())
+    assert code(bench.contactor()) == "OK"
+
+
+def test_feedback_that_is_ahead_of_the_report_is_no_fault() -> None:
+    bench = at_start(contactor_closed=False)
+    bench.request(r.start())
+    bench.outlet(contactor_closed=True)
+    bench.tick(1.5)
+    assert not bench.ended
+    assert code(sent(bench.feed(ContactorReported(bench.ticket(CloseContactor), closed=True)))) == "OK"

@@ -215,6 +215,13 @@ def test_a_reset_of_an_outlet_that_is_not_blocked_is_nothing() -> None:
     assert (latch.blocked, latch.fault, latch.reason) == (False, None, "")
 
 
+def test_a_fault_that_does_not_latch_does_not_hide_an_unplugged_cable() -> None:
+    latch = stopped()
+    latch.reset()
+    latch.observe(EvseSnapshot(control_pilot=ControlPilot.A, fault=EvseFault.MALFUNCTION))
+    assert not latch.blocked
+
+
 def test_a_contactor_is_not_judged_before_anything_was_ordered_off() -> None:
     latch = FaultLatch()
     outlet = IdleOutlet(AC, latch.trip)

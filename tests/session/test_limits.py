@@ -10,6 +10,7 @@ import pytest
 from secc.config import DcConfig, EnergyConfig
 from secc.messages.iso2 import CurrentDemandRes
 from secc.session import limits
+from secc.session.context import Demand, EvLimits
 from secc.session.events import PowerSchedule, PowerStep, ScheduleOffer, SetOutput
 from tests.support import requests as r
 from tests.support.bench import AC, DC, DC_MODES, Bench
@@ -149,6 +150,32 @@ def test_a_demand_at_the_lower_end_of_the_window_gets_current_and_one_below_it_n
     car = DcCar(protocol).to_charge(380.0)
     car.demand(volts, 100)
     assert car.set_points[-1] == SetOutput(volts, amperes)
+
+
+@both
+@pytest.mark.inv("INV-05")
+@pytest.mark.parametrize(("volts", "expected"), [(390.0, 420.0), (370.0, 410.0), (380.0, 410.0)])
+def test_a_battery_that_takes_current_has_the_highest_voltage_that_was_read(
+    protocol: str, volts: float, expected: float
+) -> None:
+    car = DcCar(protocol).to_charge(380.0)
+    car.bench.outlet(present_voltage=volts, present_current=50.0)
+    session = car.bench.session
+    assert session.parameters is not None
+    far = EvLimits(Fraction(500), Fraction(100))
+    point = limits.set_point(session, Demand(Fraction(500), Fraction(50), far))
+    assert point.voltage == Fraction(expected)
+
+
+@both
+@pytest.mark.inv("INV-07")
+@pytest.mark.parametrize(("volts", "point"), [(150.0, (150.0, 50.0)), (149.9, (0.0, 0.0))])
+def test_the_lowest_voltage_of_the_outlet_is_still_delivered(
+    protocol: str, volts: float, point: tuple[float, float]
+) -> None:
+    car = DcCar(protocol).to_charge(160.0)
+    assert car.demand(volts, 50) == "OK"
+    assert car.set_points[-1] == SetOutput(*point)
 
 
 # --- by schedule ---

@@ -22,7 +22,9 @@ from secc.session.events import (
     Notice,
     NoticeKind,
     OpenContactor,
+    PowerLimited,
     Received,
+    RenegotiationRequested,
     RenewLease,
     Send,
     SetOutput,
@@ -353,3 +355,80 @@ def test_an_answer_of_the_back_end_after_the_end_is_nothing() -> None:
     ticket = bench.ticket(Authorize)
     bench.feed(LinkLost("gone"))
     assert bench.feed(AuthorizationDecided(ticket, True)) == ()
+
+
+# --- what an input without a look must not lose ---
+
+
+@pytest.mark.inv("INV-31")
+def test_a_lease_that_is_due_is_renewed_by_an_input_without_a_look_too() -> None:
+    bench = Bench(AC).to_status()
+    bench.clock.advance(0.2)
+    assert RenewLease(0.5) in bench.feed(PowerLimited(5000.0))
+    bench.clock.advance(0.2)
+    assert RenewLease(0.5) in bench.feed(PowerLimited(5000.0))
+
+
+def test_a_lapsed_lease_says_for_how_long() -> None:
+    bench = Bench(AC).to_status()
+    bench.clock.advance(0.75)
+    bench.feed(Tick(bench.evse))
+    assert bench.end is not None
+    assert bench.end.detail == "the station was too slow: the lease was over for 0.250 s"
+
+
+@pytest.mark.inv("INV-15", "INV-02")
+def test_a_second_request_switches_off_before_the_first_is_refused() -> None:
+    bench = Bench(AC).to_power_on_ac()
+    bench.outlet(control_pilot=ControlPilot.C)
+    assert bench.request(r.start()) is None
+    bench.request(r.charging_status())
+    kinds = [type(output) for output in bench.last]
+    assert kinds.index(OpenContactor) < kinds.index(Send)
+    assert bench.ended
+
+
+def test_a_car_may_come_before_the_pilot_shows_it() -> None:
+    bench = Bench(AC, pilot=ControlPilot.A)
+    assert code(bench.request(r.session_setup(), b"\0")) == "OK_NewSessionEstablished"
+    bench.outlet(control_pilot=ControlPilot.B)
+    assert not bench.ended
+
+
+def test_a_blocked_outlet_shows_an_emergency_stop() -> None:
+    assert Bench(AC, blocked=True).session.fault is EvseFault.EMERGENCY_STOP
+    assert Bench(AC).session.fault is None
+
+
+def test_a_timer_that_was_started_again_has_not_run_out() -> None:
+    session = Bench(AC).session
+    session._expired.add(Timer.PRE_CHARGE)
+    session.start_timer(Timer.PRE_CHARGE)
+    assert not session.expired(Timer.PRE_CHARGE)
+
+
+# --- a renegotiation ---
+
+
+def test_a_renegotiation_that_the_ev_has_followed_is_not_asked_for_again() -> None:
+    bench = Bench(AC).to_status()
+    bench.feed(RenegotiationRequested())
+    bench.session.offer_outdated = True
+    assert code(bench.request(r.renegotiate())) == "OK"
+    assert not bench.session.renegotiation_wanted
+    assert not bench.session.offer_outdated
+
+
+@pytest.mark.inv("INV-30")
+def test_no_renegotiation_at_fault() -> None:
+    bench = Bench(AC).to_status()
+    bench.outlet(fault=EvseFault.MALFUNCTION)
+    assert code(bench.request(r.renegotiate())) == "FAILED"
+
+
+@pytest.mark.inv("INV-05")
+def test_the_pre_charge_after_a_renegotiation_knows_nothing_of_the_voltage_before() -> None:
+    bench = Bench(DC).to_demand()
+    bench.session.off()
+    assert bench.session.pre_charge is None
+    assert bench.session.match is None

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import msgspec
 import pytest
 
+from secc.config import CompatConfig
+from secc.messages import iso2
 from secc.messages.iso2 import ResponseCode
 from secc.session.events import (
     CableCheckReported,
@@ -118,6 +122,18 @@ def test_a_test_that_was_interrupted_is_refused(protocol: str) -> None:
     car.tested()
     assert car.cable_check() == "FAILED"
     assert len(car.tests) == 1
+
+
+@both
+def test_a_result_in_time_counts_also_when_the_car_asks_after_the_time(protocol: str) -> None:
+    car = DcCar(protocol).to_cable_check()
+    for _ in range(37):
+        assert car.cable_check() == "OK"
+        car.bench.tick(1.0)
+    car.tested()
+    car.bench.tick(2.0)
+    assert car.cable_check() == "OK"
+    assert car.pre_charge(380) == "OK"
 
 
 # --- pre-charge ---
@@ -294,3 +310,46 @@ def test_an_ev_that_is_full_or_not_ready_gets_nothing(change: dict[str, bool]) -
     points = [output for output in bench.outputs if isinstance(output, SetOutput)]
     assert points[-1] == OFF
     assert sent(bench.last) is not None
+
+
+LENIENT = dataclasses.replace(DC, compat=CompatConfig(ev_not_ready=True))
+
+
+@pytest.mark.inv("INV-07")
+def test_by_leniency_an_ev_that_is_not_ready_gets_nothing_and_is_not_stopped() -> None:
+    bench = Bench(LENIENT).to_demand()
+    waiting = msgspec.structs.replace(r.current_demand(), dc_ev_status=r.dc_ev_status(ready=False))
+    assert code(bench.request(waiting)) == "OK"
+    points = [output for output in bench.outputs if isinstance(output, SetOutput)]
+    assert points[-1] == OFF
+    assert bench.session.stop is None
+    assert bench.session.energised is not None
+    assert code(bench.request(r.current_demand())) == "OK"
+    points = [output for output in bench.outputs if isinstance(output, SetOutput)]
+    assert points[-1].current > 0
+
+
+@pytest.mark.inv("INV-07")
+def test_an_ev_that_is_not_ready_is_stopped_without_the_leniency() -> None:
+    bench = Bench(DC).to_demand()
+    waiting = msgspec.structs.replace(r.current_demand(), dc_ev_status=r.dc_ev_status(ready=False))
+    assert code(bench.request(waiting)) == "OK"
+    assert bench.session.stop is not None
+    assert bench.session.energised is None
+
+
+@pytest.mark.inv("INV-07")
+@pytest.mark.parametrize("error", [True, False])
+def test_an_ev_at_fault_or_full_is_told_of_no_limit(error: bool) -> None:
+    bench = Bench(DC).to_demand()
+    bench.outlet(max_current=1.0)
+    status = r.dc_ev_status(error=iso2.DCEVErrorCode.FAILED_RESS_TEMPERATURE_INHIBIT)
+    request = r.current_demand()
+    request = (
+        msgspec.structs.replace(request, dc_ev_status=status)
+        if error
+        else msgspec.structs.replace(request, charging_complete=True)
+    )
+    response = bench.request(request)
+    assert isinstance(response, iso2.CurrentDemandRes)
+    assert not response.evse_current_limit_achieved
