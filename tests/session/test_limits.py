@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from fractions import Fraction
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from tests.support.dc_car import PROTOCOLS, DcCar
 both = pytest.mark.parametrize("protocol", PROTOCOLS)
 
 
-def charging(protocol: str = "ISO 15118-2", **dc: float) -> DcCar:
+def charging(protocol: str = "ISO 15118-2", **dc: Any) -> DcCar:
     """In the charge loop at 380 V, with a battery that takes current."""
     config = dataclasses.replace(DC, energy=EnergyConfig(modes=DC_MODES, dc=DcConfig(**dc)))
     car = DcCar(protocol, config).to_charge(380.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -31,8 +32,9 @@ from secc.session.events import (
     StopRequested,
     Tick,
 )
+from secc.session.machine import Session
 from secc.session.refusals import Refused
-from secc.session.states import Timer
+from secc.session.states import Stage, Timer
 from tests.support import requests as r
 from tests.support.bench import AC, DC, DC_MODES, Bench, code, sent
 
@@ -169,12 +171,11 @@ def test_a_stop_while_the_ev_has_to_speak_is_not_answered() -> None:
 @pytest.mark.inv("INV-30")
 def test_a_fault_that_latches_is_seen_beside_one_that_does_not_and_not_the_other_way_round() -> None:
     bench = Bench(AC).to_power_on_ac()
-    bench.outlet(fault=EvseFault.MALFUNCTION)
-    assert bench.session.fault is EvseFault.MALFUNCTION
-    bench.outlet(fault=EvseFault.EMERGENCY_STOP)
-    assert bench.session.fault is EvseFault.EMERGENCY_STOP
-    bench.outlet(fault=EvseFault.MALFUNCTION)
-    assert bench.session.fault is EvseFault.EMERGENCY_STOP
+    seen = []
+    for fault in (EvseFault.MALFUNCTION, EvseFault.EMERGENCY_STOP, EvseFault.MALFUNCTION):
+        bench.outlet(fault=fault)
+        seen.append(bench.session.fault)
+    assert seen == [EvseFault.MALFUNCTION, EvseFault.EMERGENCY_STOP, EvseFault.EMERGENCY_STOP]
 
 
 def test_the_same_fault_is_not_told_again() -> None:
@@ -340,7 +341,7 @@ def test_what_a_refusing_handler_has_emitted_is_dropped() -> None:
     rule = bench.session._rule(type(r.start()))
     assert rule is not None
 
-    def refusing(session: object, _: object) -> object:
+    def refusing(session: Session, _: Any) -> Stage:
         bench.session.emit(RenewLease(9.0))
         raise Refused(ResponseCode.FAILED, "no reason")
 
