@@ -15,7 +15,7 @@ EXTRA = $(PY) -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-cpo cpo-scale cpo-fuzz conformance conformance-peer test check style generated rust coverage docs examples interop scanner oracles fuzz bench bench-write bench-check \
-  differential soak walk mutants memcheck sanitize fuzz-rust fuzz-binding fuzz-slac fuzz-smoke build clean
+  differential soak walk mutants mutants-safety memcheck sanitize fuzz-rust fuzz-binding fuzz-slac fuzz-smoke build clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort | expand -t 12
@@ -149,6 +149,10 @@ fuzz-rust:  ## the codec under libFuzzer, SECONDS_EACH for each target (nightly 
 # Here a random message that fails need not be made small, which takes longer than to find it.
 mutants:  ## mutation testing of the codec, SHARD=0/8 for an eighth: two hours (cargo-mutants)
 	PROPTEST_MAX_SHRINK_ITERS=0 cargo mutants -p v2g-exi -o build $(if $(SHARD),--sharding round-robin --shard $(SHARD))
+
+mutants-safety: setup  ## mutation testing of the session and the outlet's loop, with the fast tests: an hour
+	rm -f build/mutants/coverage.json
+	$(PY) -m tools.mutants $(if $(SAMPLE),--sample $(SAMPLE))
 
 fuzz-binding: setup  ## the Python binding under atheris, SECONDS_EACH
 	$(call EXTRA,fuzz) > $(VENV)/fuzz.txt

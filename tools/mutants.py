@@ -219,16 +219,23 @@ class Run:
         return not self._options.only or _short(mutant) in self._options.only
 
     def _tests(self, mutant: Mutant) -> list[str]:
-        """That pass the statement: those first that have killed in this function, then the fastest; of a test
-        with many parameters and of the whole no more than there is time for."""
-        module = self._files[mutant.file]
-        kills = self._kills[mutant.scope]
-        lines = set(mutant.lines)
+        """That pass the function: first those that have killed in it, then those that pass the statement, then
+        the fastest; of a test with many parameters, and of all, no more than there is time for. The line is
+        not enough: coverage loses a coroutine in which an exception was thrown."""
+        module, scope, near = self._files[mutant.file], mutant.scope, self._options.first
+        kills, lines = self._kills[scope], set(mutant.lines)
         passed = {name: set(self._passed[name].get(module, ())) for name in self._items}
-        found = [name for name, its in passed.items() if (lines & its if mutant.scope.name else its)]
+        within = set(range(scope.first_line + 1, scope.last_line + 1)) | lines
+        found = [name for name, its in passed.items() if (within & its if scope.name else its)]
         random.Random(self._options.seed).shuffle(found)
-        near = self._options.first
-        found.sort(key=lambda name: (-kills[name], name.partition("::")[0] not in near, self._seconds[name]))
+        found.sort(
+            key=lambda name: (
+                -kills[name],
+                lines.isdisjoint(passed[name]),
+                name.partition("::")[0] not in near,
+                self._seconds[name],
+            )
+        )
         chosen: list[str] = []
         cases: collections.Counter[str] = collections.Counter()
         seconds = 0.0

@@ -43,6 +43,7 @@ class Scope:
 
     name: str = ""
     first_line: int = 0
+    last_line: int = 0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -143,7 +144,7 @@ def _places(tree: ast.Module) -> Iterator[tuple[ast.AST, _Place]]:
                     inner_path = f"{path}{node.name}."
                     if not isinstance(node, ast.ClassDef) and not scope.name:
                         first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
-                        inner_scope = Scope(f"{path}{node.name}", first)
+                        inner_scope = Scope(f"{path}{node.name}", first, node.end_lineno or first)
                 elif (
                     isinstance(node, ast.If)
                     and isinstance(node.test, ast.Name)

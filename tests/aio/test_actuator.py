@@ -65,7 +65,7 @@ class Outlet:
             self.cancelled.append(name)
             raise
         result = self.gives.get(name, usual)
-        if isinstance(result, Exception):
+        if isinstance(result, BaseException):
             raise result
         return result
 
@@ -490,3 +490,49 @@ def test_a_lease_that_could_not_be_passed_on_is_passed_on_with_the_next() -> Non
 )
 def test_an_error_in_words(error: Exception, expected: str) -> None:
     assert what(error) == expected
+
+
+def test_a_loop_that_is_cancelled_calls_nothing_more() -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.outlet.takes["close"] = 50.0
+        await scene.energise(CLOSE, LOW, seconds=99.0)
+        await scene.actuator.close()
+        await asyncio.sleep(1.0)
+        assert scene.outlet.calls == [(0.0, "close")]
+        assert scene.answers == []
+
+    play(scenario)
+
+
+def test_a_call_that_was_given_up_leaves_a_loop_like_any_other() -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.outlet.takes["close"] = 50.0
+        await scene.energise(CLOSE)
+        await asyncio.sleep(1.1)
+        scene.actuator.give_up()
+        scene.outlet.gives["close"] = asyncio.CancelledError()
+        scene.outlet.takes.clear()
+        await scene.energise(CLOSE, LOW)
+        assert scene.outlet.calls[-1][1] == "set 10"
+        assert ControllerFault("close_contactor: cancelled within the driver") in scene.answers
+        scene.outlet.takes["set 50"] = 50.0
+        await scene.energise(HIGH)
+        calls = len(scene.outlet.calls)
+        await scene.actuator.close()
+        assert scene.outlet.cancelled == ["close", "set 50"]
+        assert len(scene.outlet.calls) == calls
+
+    play(scenario)
+
+
+@pytest.mark.inv("INV-03")
+def test_an_off_within_its_patience_resorts_no_more_once_the_call_has_returned() -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.outlet.takes["close"] = 0.3
+        await scene.energise(CLOSE)
+        scene.actuator.order(OPEN)
+        await asyncio.sleep(3.0)
+        assert scene.outlet.calls == [(0.0, "close"), (0.3, "open")]
+        assert scene.trips == []
+
+    play(scenario)

@@ -14,7 +14,7 @@ import pytest
 from secc.aio.link import Link
 from secc.aio.records import LinkEvent, LinkRecord, MessageRecord
 from secc.config import SeccConfig
-from secc.session.events import ControlPilot, EndReason, EvseFault
+from secc.session.events import ControlPilot, EndReason, EvseFault, Tick
 from secc.tls import PlainEngine
 from secc.v2gtp import frame
 from tests.aio.test_link import Owner
@@ -340,12 +340,34 @@ def test_an_outlet_that_cannot_say_how_it_is_has_a_malfunction() -> None:
         wire.outlet.fail.add("snapshot")
         seen = session.look()
         assert (seen.fault, seen.ready, seen.control_pilot) == (EvseFault.MALFUNCTION, False, ControlPilot.B)
-        assert not session.has_changed()
+        assert not session.notices_change()
         wire.outlet.fail.clear()
-        assert session.has_changed()
-        assert not session.has_changed()
+        assert session.notices_change()
+        assert not session.notices_change()
         wire.outlet.pilot = ControlPilot.C
-        assert session.has_changed()
+        assert session.notices_change()
+
+    play(scenario)
+
+
+@pytest.mark.inv("INV-03")
+def test_what_has_passed_is_handed_in_before_what_is_now() -> None:
+    async def scenario(wire: Wire) -> None:
+        await wire.say(frame(OFFER))
+        session = wire.link._session
+        assert session is not None
+        for pilot in (ControlPilot.C, ControlPilot.D, ControlPilot.B):
+            wire.outlet.pilot = pilot
+            assert session.notices_change()
+        wire.outlet.closed = True
+        looks = [one.snapshot for one in session.ticks() if isinstance(one, Tick)]
+        assert [one.control_pilot.value for one in looks] == ["C", "D", "B", "B"]
+        assert [one.contactor_closed for one in looks] == [False, False, False, True]
+        assert len(session.ticks()) == 1
+        for at in range(40):
+            wire.outlet.pilot = (ControlPilot.C, ControlPilot.B)[at % 2]
+            session.notices_change()
+        assert len(session.ticks()) == 17
 
     play(scenario)
 

@@ -401,6 +401,13 @@ def test_a_blocked_outlet_shows_an_emergency_stop() -> None:
     assert Bench(AC).session.fault is None
 
 
+def test_a_clock_that_jumps_back_does_not_take_the_session_with_it() -> None:
+    bench = Bench(AC)
+    bench.session.handle(Tick(bench.evse), 1005.0)
+    bench.session.handle(Tick(bench.evse), 1001.0)
+    assert bench.session.now == 1005.0
+
+
 def test_a_timer_that_was_started_again_has_not_run_out() -> None:
     session = Bench(AC).session
     session._expired.add(Timer.PRE_CHARGE)
