@@ -219,9 +219,11 @@ class Run:
         return not self._options.only or _short(mutant) in self._options.only
 
     def _tests(self, mutant: Mutant) -> list[str]:
-        """That pass the function: first those that have killed in it, then those that pass the statement, then
-        the fastest; of a test with many parameters, and of all, no more than there is time for. The line is
-        not enough: coverage loses a coroutine in which an exception was thrown."""
+        """That pass the function: first those that have killed in it, then those that pass the statement,
+        then the fastest; of a test with many parameters, and of all, no more than there is time for.
+
+        The line is not enough: coverage loses a coroutine in which an exception was thrown.
+        """
         module, scope, near = self._files[mutant.file], mutant.scope, self._options.first
         kills, lines = self._kills[scope], set(mutant.lines)
         passed = {name: set(self._passed[name].get(module, ())) for name in self._items}

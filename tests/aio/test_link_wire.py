@@ -6,16 +6,20 @@ Virtual time; the link's owner is the stub of `test_link`.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
 import pytest
 
-from secc.aio.link import Link
+from secc.aio.link import Grant, Link
+from secc.aio.outlet import Outlet
 from secc.aio.records import LinkEvent, LinkRecord, MessageRecord
 from secc.config import SeccConfig
+from secc.errors import LinkError
 from secc.session.events import ControlPilot, EndReason, EvseFault, Tick
 from secc.tls import PlainEngine
+from secc.tls.engine import TlsProgress
 from secc.v2gtp import frame
 from tests.aio.test_link import Owner
 from tests.support.fasttime import play_fast
@@ -187,6 +191,69 @@ def test_before_there_is_a_wire_nothing_happens() -> None:
         assert link.connection is None
 
     play_fast(run(), sockets=False)
+
+
+class OffOutlet:
+    """The outlet of a session, with an off that the driver has or has not heard of."""
+
+    def __init__(self, outlet: Outlet, did: list[str], pending: bool) -> None:
+        self.real, self.did, self.off_pending = outlet, did, pending
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.real, name)
+
+    async def off_heard(self, until: float) -> None:
+        self.did.append("heard")
+
+
+@pytest.mark.inv("INV-02")
+@pytest.mark.parametrize(("pending", "order"), [(True, ["heard", "write"]), (False, ["write"])])
+def test_the_outlet_hears_of_an_off_before_the_ev_is_answered(pending: bool, order: list[str]) -> None:
+    async def scenario(wire: Wire) -> None:
+        admit = wire.owner.admit
+
+        async def admit_with_off(link: Link) -> Grant | None:
+            grant = await admit(link)
+            assert grant is not None
+            outlet = OffOutlet(grant.outlet, wire.transport.did, pending)
+            return dataclasses.replace(grant, outlet=cast(Outlet, outlet))
+
+        wire.owner.admit = admit_with_off  # type: ignore[method-assign]
+        await wire.say(frame(OFFER))
+        assert [one for one in wire.transport.did if one in ("heard", "write")] == order
+
+    play(scenario)
+
+
+@pytest.mark.parametrize(("done", "event"), [(True, LinkEvent.FAILED), (False, LinkEvent.TLS_FAILED)])
+def test_a_failure_of_tls_is_recorded_by_when_it_came(done: bool, event: LinkEvent) -> None:
+    class Failing(PlainEngine):
+        handshake_done = done
+
+        def feed(self, data: bytes) -> TlsProgress:
+            return dataclasses.replace(super().feed(data), failure=LinkError("bad record"), closed=True)
+
+    async def run() -> None:
+        wire = Wire(config(), 5.0, Failing())
+        await wire.say(b"\x01")
+        assert wire.records[1] == (event, "bad record")
+        await wire.link.shut_down("over")
+
+    play_fast(run(), sockets=False)
+
+
+def test_an_outlet_that_cannot_report_changes_is_complained_of() -> None:
+    async def scenario(wire: Wire) -> None:
+        async def changed() -> None:
+            raise OSError("no bus")
+
+        wire.outlet.changed = changed  # type: ignore[method-assign]
+        await wire.say(frame(OFFER))
+        complaints = [text for event, text in wire.records if event is LinkEvent.COMPLAINT]
+        assert len(complaints) == 1
+        assert "no bus" in complaints[0]
+
+    play(scenario)
 
 
 # --- the end of a link ---
