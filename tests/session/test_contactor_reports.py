@@ -88,3 +88,26 @@ def test_a_contactor_that_says_nothing_is_late_after_its_time() -> None:
     assert bench.end.fault is EvseFault.CONTACTOR
     assert bench.end.fault_detail == "it did not close in time"
     assert str(bench.end.code) == "FAILED_ContactorError"
+
+
+@pytest.mark.inv("INV-10")
+def test_a_start_without_a_grant_is_refused_whatever_came_before() -> None:
+    bench = at_start()
+    bench.session.grant = None
+    response = bench.request(r.start())
+    assert str(getattr(response, "response_code", "")) == "FAILED_PowerDeliveryNotApplied"
+    assert not any(isinstance(output, CloseContactor) for output in bench.outputs)
+
+
+@pytest.mark.inv("INV-02")
+def test_the_report_of_the_first_start_does_not_confirm_the_second() -> None:
+    bench = Bench(AC).to_status()
+    bench.outlet(control_pilot=ControlPilot.B)
+    bench.request(r.renegotiate())
+    bench.request(r.ac_parameters())
+    bench.outlet(control_pilot=ControlPilot.C, contactor_closed=False)
+    assert bench.request(r.start()) is None
+    bench.outlet(contactor_closed=True)
+    assert bench.stands_in(State.CLOSING_CONTACTOR)
+    contactor_says(bench, True)
+    assert bench.stands_in(State.WAIT_FIRST_STATUS)
