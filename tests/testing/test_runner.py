@@ -196,7 +196,8 @@ class Computes(AcOutlet):
 @pytest.mark.parametrize("make", [Waits, Computes])
 def test_waiting_and_computing_hold_up_the_loop_alike(make: type[AcOutlet]) -> None:
     report = play(check_controller(make(), energise=True))
-    assert {one.row.id for one in report.failed} == {"blocking"}
+    # On a busy machine a loop that is held up may also renew a lease too late.
+    assert {one.row.id for one in report.failed} - {"lease-lapse"} == {"blocking"}
 
 
 class RaisingSnapshot(AcOutlet):
