@@ -127,7 +127,7 @@ examples: setup  ## run every example
 
 # --- more -------------------------------------------------------------------------------------------------
 
-HOSTILE := tests/slac tests/test_pilot.py tests/test_v2gtp.py tests/test_sdp.py tests/test_exi.py tests/test_connection.py tests/session/test_walk.py
+HOSTILE := tests/slac tests/test_pilot.py tests/test_v2gtp.py tests/test_sdp.py tests/exi/test_codec.py tests/test_connection.py tests/session/test_walk.py
 
 walk: setup  ## a million steps of the random walk through the session, and the search of all its states
 	$(PY) -m pytest -q -s tests/session/test_walk.py tests/session/test_model.py --hypothesis-profile=walk --timeout=7200
@@ -138,7 +138,7 @@ fuzz: setup  ## hostile bytes and random orders, much longer than in the tests
 PLUG_INS ?= 400
 
 soak: setup  ## PLUG_INS cars one after the other on a bad power line
-	SOAK=$(PLUG_INS) $(PY) -m pytest -q -s tests/aio/test_plc_soak.py --timeout=3600
+	SOAK=$(PLUG_INS) $(PY) -m pytest -q -s tests/station/test_plc_soak.py --timeout=3600
 
 SECONDS_EACH ?= 600
 SEED ?= 0

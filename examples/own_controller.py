@@ -7,11 +7,11 @@ open the contactor by itself when nobody renews it, so here a watchdog runs besi
 import asyncio
 import time
 
-from secc.aio.station import Station
-from secc.config import SeccConfig
 from secc.messages.iso2 import EnergyTransferMode
 from secc.session.events import ControlPilot, EvseSnapshot, IsolationLevel
+from secc.settings import SeccConfig
 from secc.sim import Plan, ScriptedEvcc, SimulatedBackend, SimulatedCable
+from secc.station.station import Station
 
 PORT = 25120  # of discovery; a real station keeps to the 15118 of the standard
 

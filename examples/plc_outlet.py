@@ -6,12 +6,12 @@
 import asyncio
 import time
 
-from secc.aio.plc import PlcStation
-from secc.config import SeccConfig, SlacConfig
 from secc.messages.iso2 import EnergyTransferMode
 from secc.pilot import Drive, PilotSignal
 from secc.session.events import ControlPilot, EvseSnapshot, IsolationLevel, MeterReading
+from secc.settings import SeccConfig, SlacConfig
 from secc.sim import Plan, PowerLine, ScriptedEvcc, SimulatedBackend, SimulatedCable, SimulatedPlc, SlacEv
+from secc.station.plc import PlcStation
 
 PORT = 25121  # of discovery; a real station keeps to the 15118 of the standard
 

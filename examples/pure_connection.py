@@ -7,11 +7,11 @@ answered by hand. Time is a number, so nothing waits: an hour of charging would 
 import os
 
 from secc import exi
-from secc.config import SeccConfig
 from secc.connection import Connection, Data, Heard, Write
 from secc.messages import iso2
 from secc.session import events
 from secc.session.machine import Session
+from secc.settings import SeccConfig
 from secc.v2gtp import frame
 
 HELLO = """{"supportedAppProtocolReq": {"AppProtocol": [{"ProtocolNamespace": "urn:iso:15118:2:2013:MsgDef",

@@ -8,10 +8,9 @@ import argparse
 import asyncio
 import contextlib
 
-from secc.aio.station import Station
-from secc.config import EnergyConfig, EnergyMode, SeccConfig
 from secc.messages.iso2 import EnergyTransferMode
 from secc.sdp import SDP_PORT
+from secc.settings import EnergyConfig, EnergyMode, SeccConfig
 from secc.sim import (
     Exchange,
     Plan,
@@ -21,6 +20,7 @@ from secc.sim import (
     SimulatedCable,
     SimulatedDcEvse,
 )
+from secc.station.station import Station
 
 
 async def main() -> int:

@@ -1,11 +1,10 @@
 """Charging-station side (SECC) of ISO 15118-2.
 
-The names here are what every program needs. The rest is public in its module: `secc.aio.station.Station` runs
-an outlet, `secc.ports` says what you implement, `secc.connection` is the same without sockets, `secc.exi` and
-`secc.messages` are the codec, `secc.pki` the certificates, `secc.sim` the simulation.
+The names here are what every program needs. The rest is public in its module: `secc.station.station.Station`
+runs an outlet, `secc.ports` says what you implement, `secc.connection` is the same without sockets,
+`secc.exi` and `secc.messages` are the codec, `secc.pki` the certificates, `secc.sim` the simulation.
 """
 
-from secc.config import SeccConfig, load
 from secc.errors import (
     CertificateError,
     ChainError,
@@ -21,6 +20,7 @@ from secc.errors import (
     SeccError,
     SignatureError,
 )
+from secc.settings import SeccConfig, load
 
 __all__ = [
     "SeccConfig",

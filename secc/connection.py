@@ -21,7 +21,6 @@ import enum
 import msgspec
 
 from secc import exi, sap
-from secc.config import ProtocolName
 from secc.errors import DecodeError, EncodeError, FramingError
 from secc.messages import din, iso2
 from secc.messages.app_protocol import SupportedAppProtocolReq
@@ -59,6 +58,7 @@ from secc.session.events import (
 from secc.session.machine import Session
 from secc.session.service_events import ServicesChosen
 from secc.session.table import ISO2
+from secc.settings.protocols import ProtocolName
 from secc.v2gtp import MAX_PAYLOAD, FrameAssembler, frame
 
 FRAME_TIME = 5.0

@@ -13,10 +13,10 @@ from secc.pki.contract import Evidence, ForwardedContract, PresentedContract, Ve
 from secc.pki.expiry import Expiry
 from secc.pki.provisioning import ProvisioningAnswer, ProvisioningRequest
 from secc.pki.revocation import Question
-from secc.service_settings import ValueAddedService
 from secc.session.contract_events import ContractRecord, Verdict
 from secc.session.events import EnergyNeed, EvseSnapshot, IsolationLevel, ScheduleOffer
 from secc.session.service_events import ChosenService
+from secc.settings.services import ValueAddedService
 
 
 class EvseController(Protocol):
@@ -203,7 +203,7 @@ class ReportsExpiry(Protocol):
     """Optional ability of a back end: say what ends soon, and do what can be done about it."""
 
     async def expiring(self, now: datetime.datetime) -> Sequence[Expiry]:
-        """Asked at start and each `expiry.interval`; what is new is told (`secc.aio.expiry`)."""
+        """Asked at start and each `expiry.interval`; what is new is told (`secc.station.expiry`)."""
         ...
 
 
@@ -225,7 +225,7 @@ class OffersServices(Protocol):
 class OcspSource(Protocol):
     """Where OCSP responses about the station's own certificate come from: the CSMS, or the responder itself.
 
-    `secc.aio.ocsp.HttpFetcher` asks the responder that the certificate names.
+    `secc.station.ocsp.HttpFetcher` asks the responder that the certificate names.
     """
 
     async def ocsp_response(self, question: Question) -> bytes | None:
@@ -234,7 +234,7 @@ class OcspSource(Protocol):
 
 
 class CrlSource(Protocol):
-    """Where revocation lists come from. `secc.aio.ocsp.HttpFetcher` is one."""
+    """Where revocation lists come from. `secc.station.ocsp.HttpFetcher` is one."""
 
     async def crl(self, url: str) -> bytes | None:
         """The list in DER as it came, or None; it is checked before it is used."""
@@ -261,7 +261,7 @@ class WantsRenewal(Protocol):
 
 
 class PlcModem(Protocol):
-    """Raw HomePlug frames in and out; `secc.aio.plc.RawModem` is the one for a Linux interface."""
+    """Raw HomePlug frames in and out; `secc.station.plc.RawModem` is the one for a Linux interface."""
 
     def open(self) -> bytes:
         """Make ready, and return the six bytes of the own address. May be called again after `close`.

@@ -4,7 +4,7 @@ The EV sends a request to ff02::1 port 15118 [V2G2-139] [V2G2-125]; the station 
 also repeats and also during a session [V2G2-144], to the source it came from and from the port it came to
 [V2G2-151]. Anything else is ignored: counted, no answer, no exception, no change of state.
 
-`SdpResponder` decides; the socket around it is `secc.aio.discovery`. What it answers:
+`SdpResponder` decides; the socket around it is `secc.station.discovery`. What it answers:
 
     EV asks    policy OFF    OPTIONAL, TLS loaded   OPTIONAL, not loaded   REQUIRED
     TLS        no TLS        TLS                    no TLS                 TLS
@@ -22,6 +22,7 @@ from collections.abc import Mapping
 from ipaddress import IPv6Address
 
 from secc.errors import FramingError
+from secc.settings.tls import TlsPolicy
 from secc.v2gtp import PayloadType, frame, split_datagram
 
 SDP_PORT = 15118
@@ -43,14 +44,6 @@ class Transport(enum.IntEnum):
 
     TCP = 0x00
     UDP = 0x10
-
-
-class TlsPolicy(enum.Enum):
-    """How the station wants its sessions protected."""
-
-    OFF = "off"
-    OPTIONAL = "optional"
-    REQUIRED = "required"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secc import exi
-from secc.config import ProtocolName, SeccConfig, TimingConfig
 from secc.connection import (
     Close,
     Connection,
@@ -36,6 +35,7 @@ from secc.session.events import (
     Tick,
 )
 from secc.session.machine import Session
+from secc.settings import ProtocolName, SeccConfig, TimingConfig
 from secc.v2gtp import frame
 from tests.support import din as d
 from tests.support import requests as r

@@ -51,6 +51,6 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 
 def test_a_station_loads_no_tool_or_server_framework() -> None:
     names = ("scapy", "pytest", "hypothesis", "flask", "fastapi", "aiohttp", "django", "http.server")
-    script = f"import sys, secc.aio.station; print([name for name in {names!r} if name in sys.modules])"
+    script = f"import sys, secc.station.station; print([name for name in {names!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from secc import pilot as p
 from secc.pilot import Drive, PilotSequence, PilotState, nominal_duty
 from secc.session.events import ControlPilot, EndReason
-from secc.slac.settings import Fallback, SlacConfig
+from secc.settings.slac import Fallback, SlacConfig
 
 
 class Bench:

@@ -8,17 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secc.errors import FramingError
-from secc.sdp import (
-    Endpoint,
-    SdpRequest,
-    SdpResponder,
-    SdpResponse,
-    Security,
-    Source,
-    TlsPolicy,
-    Transport,
-    Verdict,
-)
+from secc.sdp import Endpoint, SdpRequest, SdpResponder, SdpResponse, Security, Source, Transport, Verdict
+from secc.settings import TlsPolicy
 
 ASK_TLS = bytes.fromhex("01fe9000000000020000")
 ASK_PLAIN = bytes.fromhex("01fe9000000000021000")

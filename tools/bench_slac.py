@@ -11,11 +11,11 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from secc.settings.slac import SlacConfig
 from secc.slac import events as e
 from secc.slac import messages as m
 from secc.slac.frames import BROADCAST, Frame, decode, encode
 from secc.slac.matching import Matching
-from secc.slac.settings import SlacConfig
 
 EV = bytes.fromhex("0200000000e1")
 EVSE = bytes.fromhex("0200000000c1")

@@ -19,9 +19,9 @@ from queue import SimpleQueue
 from threading import Thread
 
 from secc.exi import Codec
-from secc.schema import xsd
-from secc.schema.notation import SchemaSet
-from secc.schema.runtime import compile_codec
+from secc.exi.schema import xsd
+from secc.exi.schema.notation import SchemaSet
+from secc.exi.schema.runtime import compile_codec
 from tests.support.messages import IN_XML, Generator, codec
 from tools.exificient import ROOT
 

@@ -21,10 +21,16 @@ from typing import Any
 
 from certs.testpki.make import NOT_AFTER, NOT_BEFORE
 from secc import bench
-from secc.aio.station import Station
 from secc.bench import ALL, Case, Need, Outcome, Report, Target, Timers, Verdict, page, reports
 from secc.bench.pki import CarPki
-from secc.config import (
+from secc.messages import iso2
+from secc.pki.contract import VerifiedContract
+from secc.pki.hierarchy import make_hierarchy
+from secc.pki.profiles import Kind
+from secc.ports import Backend
+from secc.session.contract_events import Verdict as ContractVerdict
+from secc.session.events import ControlPilot, EnergyNeed, PowerSchedule, PowerStep, ScheduleOffer
+from secc.settings import (
     CompatConfig,
     EnergyConfig,
     EnergyMode,
@@ -37,19 +43,13 @@ from secc.config import (
     TariffPolicy,
     TimingConfig,
     TlsConfig,
+    TlsPolicy,
     TrustConfig,
 )
-from secc.messages import iso2
-from secc.pki.contract import VerifiedContract
-from secc.pki.hierarchy import make_hierarchy
-from secc.pki.profiles import Kind
-from secc.pnc import ContractIssuer, ContractStore, LocalBackend, ProvisioningService
-from secc.ports import Backend
-from secc.sdp import TlsPolicy
-from secc.session.contract_events import Verdict as ContractVerdict
-from secc.session.events import ControlPilot, EnergyNeed, PowerSchedule, PowerStep, ScheduleOffer
+from secc.settings.slac import SlacConfig
 from secc.sim import SimulatedAcEvse, SimulatedBackend, SimulatedCable, SimulatedDcEvse
-from secc.slac.settings import SlacConfig
+from secc.site import ContractIssuer, ContractStore, LocalBackend, ProvisioningService
+from secc.station.station import Station
 
 ROOT = Path(__file__).resolve().parents[1]
 PKI = ROOT / "certs/testpki"

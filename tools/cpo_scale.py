@@ -32,14 +32,14 @@ from typing import Any
 from sqlalchemy import Connection, func, select, text, update
 
 from secc import exi
-from secc.cpo.database import bundle, certificate, contract
-from secc.cpo.engine import Pace, Queue
-from secc.cpo.keys import KeyPlace
-from secc.cpo.planning import bucket_of
-from secc.cpo.service import Service
-from secc.cpo.settings import CpoSettings, Roots
 from secc.messages import iso2
 from secc.messages.xmldsig import X509IssuerSerial
+from secc.operator.cpo.database import bundle, certificate, contract
+from secc.operator.cpo.engine import Pace, Queue
+from secc.operator.cpo.keys import KeyPlace
+from secc.operator.cpo.planning import bucket_of
+from secc.operator.cpo.service import Service
+from secc.operator.cpo.settings import CpoSettings, Roots
 from secc.pki.chains import KINDS
 from secc.pki.hierarchy import Hierarchy, make_hierarchy, write_hierarchy
 from secc.pki.identifiers import PCID

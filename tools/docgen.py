@@ -16,7 +16,7 @@ import typing
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from secc import config
+from secc import settings as config
 from secc.session.dialect import Dialect, Key, On
 from secc.session.din.table import DIN
 from secc.session.states import Timer
@@ -48,10 +48,10 @@ def _up_to_date(path: Path, text: str) -> bool:
 
 
 def configuration_page() -> str:
-    """Each table of the TOML file with its keys, defaults and meanings, read from `secc.config`."""
+    """Each table of the TOML file with its keys, defaults and meanings, read from `secc.settings`."""
     parts = [
         "# Configuration",
-        "One TOML file per outlet, read by `secc.config.load` and by `secc serve --config`. All keys are "
+        "One TOML file per outlet, read by `secc.settings.load` and by `secc serve --config`. All keys are "
         "optional. A key that is not known is an error that names its path. Durations are seconds, voltages "
         "V, currents A, powers W. File names are relative to the folder of the file.",
     ]

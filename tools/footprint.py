@@ -17,8 +17,8 @@ PROGRAMS = {
     "an interpreter with asyncio": "import asyncio",
     "the codec": "from secc import exi; exi.codec('iso2')",
     "the session core": "import secc.connection",
-    "the station": "import secc.aio.station",
-    "the station with SLAC": "import secc.aio.plc",
+    "the station": "import secc.station.station",
+    "the station with SLAC": "import secc.station.plc",
 }
 STATIONS = {
     "AC": ["--sim", "ac"],

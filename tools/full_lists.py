@@ -19,8 +19,8 @@ from pathlib import Path
 
 from secc import _exi, exi
 from secc.errors import DecodeError, EncodeError
+from secc.exi.schema import xsd
 from secc.messages._base import Item
-from secc.schema import xsd
 from tests.support.messages import Generator, codec, schema_sets
 from tools.compare_many import GRAMMARS, judged
 from tools.exificient import ROOT

@@ -15,13 +15,13 @@ import atheris  # type: ignore[import-untyped]
 
 with atheris.instrument_imports(include=["secc.slac"]):
     from secc.errors import FramingError
+    from secc.settings.slac import SlacConfig, Validation
     from secc.slac import events as e
     from secc.slac import messages as m
     from secc.slac import vendor as v
     from secc.slac.frames import BROADCAST, Deviation, Frame, decode, encode
     from secc.slac.matching import Matching
     from secc.slac.runs import MAX_PENDING, MAX_RUNS
-    from secc.slac.settings import SlacConfig, Validation
 
 EVSE = bytes.fromhex("0200000000c1")
 MODEM = bytes.fromhex("0200000000aa")

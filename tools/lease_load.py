@@ -17,12 +17,12 @@ import multiprocessing
 import os
 import time
 
-from secc.aio.records import OutputRecord, Record
-from secc.aio.station import Station
-from secc.config import EnergyConfig, EnergyMode, SeccConfig
 from secc.messages.iso2 import EnergyTransferMode
 from secc.session.events import EndSession
+from secc.settings import EnergyConfig, EnergyMode, SeccConfig
 from secc.sim import Plan, ScriptedEvcc, SimulatedBackend, SimulatedCable, SimulatedDcEvse
+from secc.station.records import OutputRecord, Record
+from secc.station.station import Station
 
 
 class NotingEvse(SimulatedDcEvse):

@@ -45,11 +45,17 @@ MODULES = (
     "secc.session.handlers.ac",
     "secc.session.feedback",
     "secc.session.latch",
-    "secc.aio.orders",
-    "secc.aio.actuator",
-    "secc.aio.link",
+    "secc.station.orders",
+    "secc.station.actuator",
+    "secc.station.link",
 )
-TESTS = ("tests/session", "tests/aio", "tests/testing", "tests/test_connection.py", "tests/test_attacks.py")
+TESTS = (
+    "tests/session",
+    "tests/station",
+    "tests/testing",
+    "tests/test_connection.py",
+    "tests/test_attacks.py",
+)
 SLOW = ("test_model.py", "test_walk.py", "test_plc_soak.py", "test_plc.py", "test_contract_cost.py")
 LONGEST = 4.0  # s that a test may take to be one of the fast ones
 CASES = 5  # of a test with parameters that are run for one mutant
@@ -290,7 +296,7 @@ class Run:
                 )
                 if not any(report.failed for report in reports):
                     break
-                if attempt or not name.startswith("tests/aio"):
+                if attempt or not name.startswith("tests/station"):
                     return ["killed", name]
         return ["survived", ""]
 

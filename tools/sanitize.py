@@ -33,14 +33,14 @@ class Sanitizer:
 
 SANITIZERS = {
     # Python leaves much to the end of the process, so what is not freed says nothing.
-    "address": Sanitizer("libasan.so", "ASAN_OPTIONS", "detect_leaks=0", (), ("tests/test_exi.py",)),
+    "address": Sanitizer("libasan.so", "ASAN_OPTIONS", "detect_leaks=0", (), ("tests/exi/test_codec.py",)),
     # The standard library has to be built for it as well.
     "thread": Sanitizer(
         "libtsan.so",
         "TSAN_OPTIONS",
         "exitcode=66 suppressions={folder}/suppressions",
         ("-Zbuild-std",),
-        ("tests/test_exi.py", "-k", "threads"),
+        ("tests/exi/test_codec.py", "-k", "threads"),
     ),
 }
 # The C library frees the memory of an ended thread in another one, behind a lock of its own.

@@ -13,9 +13,9 @@ import socket
 import struct
 from ipaddress import IPv6Address
 
-from secc.aio.interface import find_link_local
 from secc.errors import LinkError
 from secc.sdp import SDP_GROUP, SDP_PORT
+from secc.station.interface import find_link_local
 from secc.tls import PlainEngine, TlsContext, TlsEngine
 
 HEADER = struct.Struct(">BBHI")

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Protocol, cast
 
-from secc.aio.outflow import stuck
+from secc.station.outflow import stuck
 
 COMMANDS = {
     "serve": "run a station for one outlet, simulated or your own",

@@ -11,12 +11,12 @@ import sys
 import textwrap
 from collections.abc import Iterator
 
-from secc import config as configuration
-from secc.aio.ownership import Claim
+from secc import settings as configuration
 from secc.cli import loading, misused, telling
-from secc.config import SeccConfig
 from secc.errors import ConfigError, SeccError
 from secc.sdp import SDP_PORT
+from secc.settings.config import SeccConfig
+from secc.station.ownership import Claim
 from secc.testing import ControllerReport, Owed, Rig, RowResult, RowState, as_dict, check_controller
 
 

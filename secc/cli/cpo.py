@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     import uvicorn
     from fastapi import FastAPI
 
-    from secc.cpo.engine import Engine
-    from secc.cpo.service import Service
-    from secc.cpo.settings import Tls
+    from secc.operator.cpo.engine import Engine
+    from secc.operator.cpo.service import Service
+    from secc.operator.cpo.settings import Tls
 
 EXAMPLES = """examples:
   secc cpo init ops            a folder with settings, a token and a test hierarchy, to begin with
@@ -112,22 +112,22 @@ def application() -> FastAPI:
 
 
 def _application(service: Service, *, jobs: bool) -> FastAPI:
-    from secc.cpo.app import make_app
+    from secc.operator.cpo.app import make_app
 
     return make_app(service, _engine(service) if jobs and service.settings.jobs else None)
 
 
 def _service(path: Path) -> Service:
-    from secc.cpo import settings
-    from secc.cpo.service import Service
-    from secc.opcp.client import OpcpClient
+    from secc.operator.cpo import settings
+    from secc.operator.cpo.service import Service
+    from secc.operator.opcp.client import OpcpClient
 
     made = settings.load(path)
     return Service(made, ecosystem=None if made.opcp is None else OpcpClient(made.opcp))
 
 
 def _engine(service: Service, at_once: int = 2) -> Engine:
-    from secc.cpo.engine import InProcess, Queue
+    from secc.operator.cpo.engine import InProcess, Queue
 
     if service.database.is_postgresql:
         return Queue(service.database.url, service.jobs, concurrency=at_once)
@@ -218,7 +218,7 @@ def _work(arguments: argparse.Namespace) -> int:
 
 
 def _audit(arguments: argparse.Namespace) -> int:
-    from secc.cpo.seals import Checkpoint
+    from secc.operator.cpo.seals import Checkpoint
 
     service = _service(arguments.settings)
     try:
@@ -240,7 +240,7 @@ def _audit(arguments: argparse.Namespace) -> int:
 
 
 def _token(arguments: argparse.Namespace) -> int:
-    from secc.cpo.access import new_token
+    from secc.operator.cpo.access import new_token
 
     token, digest = new_token()
     print(f"token, shown once: {token}\n")
@@ -254,7 +254,7 @@ def _token_lines(name: str, digest: str, access: list[str]) -> str:
 
 
 def _init(arguments: argparse.Namespace) -> int:
-    from secc.cpo.access import new_token
+    from secc.operator.cpo.access import new_token
     from secc.pki.chains import KINDS
     from secc.pki.hierarchy import make_hierarchy, write_hierarchy
     from secc.pki.trust import Role
@@ -294,9 +294,9 @@ def _demo(arguments: argparse.Namespace) -> int:
 def _openapi(arguments: argparse.Namespace) -> int:
     import json
 
-    from secc.cpo.app import make_app
-    from secc.cpo.service import Service
-    from secc.cpo.settings import CpoSettings
+    from secc.operator.cpo.app import make_app
+    from secc.operator.cpo.service import Service
+    from secc.operator.cpo.settings import CpoSettings
 
     with tempfile.TemporaryDirectory(prefix="secc-cpo-") as folder:
         service = Service(CpoSettings(database=f"sqlite:///{folder}/cpo.db"))

@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
 async def _serve(arguments: argparse.Namespace) -> None:
     from secc.ocpp.control import controlling
     from secc.ocpp.double import CsmsDouble
-    from secc.ocpp.settings import OcppVersion
+    from secc.settings.ocpp import OcppVersion
 
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

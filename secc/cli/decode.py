@@ -10,7 +10,7 @@ from secc import exi
 from secc.cli import misused, refused
 from secc.cli.streams import NotBytes, read_bytes
 from secc.errors import DecodeError, FramingError
-from secc.schema.notation import NotationError, load
+from secc.exi.schema.notation import NotationError, load
 from secc.sdp import SdpRequest, SdpResponse
 from secc.v2gtp import PayloadType, frame
 
@@ -78,7 +78,7 @@ def codec_of(name: str, directory: Path | None, full_lists: exi.FullLists = "spe
         if name not in exi.SCHEMAS:
             raise NotationError(f"{name} is no schema set; there are {', '.join(exi.SCHEMAS)}")
         return exi.codec(name, full_lists=full_lists)
-    from secc.schema.runtime import compile_codec  # needed by few
+    from secc.exi.schema.runtime import compile_codec  # needed by few
 
     sets = load(directory)
     if name not in sets:

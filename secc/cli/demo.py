@@ -7,14 +7,16 @@ import asyncio
 import tempfile
 from pathlib import Path
 
-from secc.aio.records import Direction, MessageRecord, OutputRecord, Record
-from secc.aio.station import Station
 from secc.cli import demo_ocpp, demo_plc, demo_pnc, misused, netns, output, telling
-from secc.config import EnergyConfig, EnergyMode, ProtocolName, SeccConfig, TimingConfig, TlsConfig
 from secc.errors import SeccError
 from secc.messages.iso2 import EnergyTransferMode
-from secc.sdp import SDP_PORT, TlsPolicy
+from secc.sdp import SDP_PORT
 from secc.session.events import EndSession
+from secc.settings.config import SeccConfig
+from secc.settings.energy import EnergyConfig, EnergyMode
+from secc.settings.protocols import ProtocolName
+from secc.settings.timing import TimingConfig
+from secc.settings.tls import TlsConfig, TlsPolicy
 from secc.sim import (
     EvResult,
     Plan,
@@ -25,6 +27,8 @@ from secc.sim import (
     SimulatedDcEvse,
 )
 from secc.sim.certificates import ThrowawayPki, make_throwaway_pki
+from secc.station.records import Direction, MessageRecord, OutputRecord, Record
+from secc.station.station import Station
 
 EXAMPLES = """examples:
   secc demo                     AC plain, DC plain, AC TLS, DC TLS, DIN (DC), one after the other, on loopback

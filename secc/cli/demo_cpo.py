@@ -33,9 +33,9 @@ from secc.sim import EvResult, Plan, ScriptedEvcc, SimulatedAcEvse, SimulatedCab
 if TYPE_CHECKING:
     import httpx2
 
-    from secc.aio.station import Station
-    from secc.config import SeccConfig
     from secc.ocpp.double import CsmsDouble
+    from secc.settings.config import SeccConfig
+    from secc.station.station import Station
 
 EMAIDS = tuple(first + iso_check_digit(first) for first in (f"DEABC0000DEMO{n}" for n in (1, 2, 3)))
 PCIDS = tuple(f"ZZZDEMOCAR000000{n}" for n in (1, 2, 3))
@@ -157,9 +157,9 @@ class _Show:
         self, evse_id: str, csms: str
     ) -> AsyncIterator[tuple[Station, SimulatedCable, SimulatedAcEvse]]:
         """A station with a certificate from the service, on the line to the CSMS."""
-        from secc.aio.station import Station
         from secc.ocpp.backend import OcppBackend
         from secc.ocpp.serving import line, prepared
+        from secc.station.station import Station
 
         await self._enrol(evse_id)
         cable = SimulatedCable()
@@ -189,19 +189,13 @@ class _Show:
         self._tell(f"{name} has its certificate from the service, until {chain[0].not_after:%Y-%m-%d}")
 
     def _config(self, evse_id: str, csms: str) -> SeccConfig:
-        from secc.config import (
-            EnergyConfig,
-            EnergyMode,
-            Payment,
-            PncConfig,
-            RevocationCheck,
-            SeccConfig,
-            ServiceConfig,
-            TlsConfig,
-            TrustConfig,
-        )
-        from secc.ocpp.settings import OcppConfig
-        from secc.sdp import TlsPolicy
+        from secc.settings.config import SeccConfig
+        from secc.settings.energy import EnergyConfig, EnergyMode
+        from secc.settings.ocpp import OcppConfig
+        from secc.settings.pnc import PncConfig, RevocationCheck
+        from secc.settings.services import Payment, ServiceConfig
+        from secc.settings.tls import TlsConfig, TlsPolicy
+        from secc.settings.trust import TrustConfig
 
         name, roots = evse_id.replace("*", "-"), self._folder / "pool"
         return SeccConfig(
@@ -245,8 +239,8 @@ class _Show:
 
     async def _in_the_ecosystem(self, wallet: Wallet) -> None:
         """Another operator's customer: car and contract are in the pools, here only its eMAID is known."""
-        from secc.opcp.client import OpcpClient
-        from secc.opcp.settings import OpcpSettings
+        from secc.operator.opcp.client import OpcpClient
+        from secc.operator.opcp.settings import OpcpSettings
         from secc.pki.identifiers import EMAID, PCID
 
         settings = OpcpSettings(
@@ -266,7 +260,7 @@ class _Show:
 
     async def _about_to_end(self, wallet: Wallet) -> None:
         """A customer of ours whose contract was issued almost a year ago."""
-        from secc.pnc.issuing import ContractIssuer
+        from secc.site.issuing import ContractIssuer
 
         keys = self._folder / "pool"
         authority = read_chain((keys / "mo_sub_ca_2.pem").read_bytes())[0]
@@ -365,8 +359,8 @@ class _Show:
                 await self._ask("POST", "/v1/refusals", form)
 
     def _see(self, record: Any) -> None:
-        from secc.aio.records import OutputRecord
         from secc.session.contract_events import ContractRefused
+        from secc.station.records import OutputRecord
 
         match record:
             case OutputRecord(output=ContractRefused() as refused) if self._case is not None:

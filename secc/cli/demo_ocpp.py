@@ -12,21 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from secc import exi
-from secc.aio.records import Record
-from secc.aio.station import Station
 from secc.cli import misused, output, telling
-from secc.config import (
-    EnergyConfig,
-    EnergyMode,
-    OfflinePolicy,
-    Payment,
-    PncConfig,
-    RevocationCheck,
-    SeccConfig,
-    ServiceConfig,
-    TlsConfig,
-    TrustConfig,
-)
 from secc.messages.iso2 import EnergyTransferMode
 from secc.pki.chains import KINDS
 from secc.pki.hierarchy import Names, make_hierarchy, write_hierarchy
@@ -34,9 +20,16 @@ from secc.pki.identifiers import EMAID, iso_check_digit
 from secc.pki.profiles import Kind
 from secc.pki.provisioning import verify_request
 from secc.pki.trust import Role, trust
-from secc.pnc import ContractIssuer, ContractStore, LocalBackend, ProvisioningService
-from secc.sdp import TlsPolicy
+from secc.settings.config import SeccConfig
+from secc.settings.energy import EnergyConfig, EnergyMode
+from secc.settings.pnc import OfflinePolicy, PncConfig, RevocationCheck
+from secc.settings.services import Payment, ServiceConfig
+from secc.settings.tls import TlsConfig, TlsPolicy
+from secc.settings.trust import TrustConfig
 from secc.sim import EvResult, Plan, ScriptedEvcc, SimulatedAcEvse, SimulatedCable, Wallet
+from secc.site import ContractIssuer, ContractStore, LocalBackend, ProvisioningService
+from secc.station.records import Record
+from secc.station.station import Station
 
 EMAID_TEXT = "DEABC0000DEMO1" + iso_check_digit("DEABC0000DEMO1")
 DAY = datetime.timedelta(days=1)
@@ -92,8 +85,8 @@ class _Show:
         from secc.ocpp.double import CsmsDouble
         from secc.ocpp.ecosystem import Accounts
         from secc.ocpp.serving import line, prepared
-        from secc.ocpp.settings import OcppVersion
         from secc.ocpp.words import TokenStatus
+        from secc.settings.ocpp import OcppVersion
 
         self._say(self._style.bold(f"OCPP {self._version}: a car from the factory, without a contract"))
         accounts = Accounts({EMAID_TEXT: TokenStatus.ACCEPTED}, provide=self._provide)
@@ -177,7 +170,7 @@ class _Show:
         return answer.payload if answer.refusal is None else None
 
     def _config(self, url: str) -> SeccConfig:
-        from secc.ocpp.settings import OcppConfig
+        from secc.settings.ocpp import OcppConfig
 
         folder = self._folder
         return SeccConfig(

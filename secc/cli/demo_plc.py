@@ -16,13 +16,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from secc.aio.plc import PlcStation, RawModem
-from secc.aio.records import PlcRecord, Record
 from secc.cli import demo_pnc, netns, output, telling
 from secc.errors import SeccError
 from secc.messages.iso2 import EnergyTransferMode
 from secc.pilot import Drive, PilotState
 from secc.session.events import ControlPilot
+from secc.settings.slac import SlacConfig
 from secc.sim import (
     AutoPilot,
     BridgedPowerLine,
@@ -32,7 +31,8 @@ from secc.sim import (
     SimulatedCable,
     SlacEv,
 )
-from secc.slac.settings import SlacConfig
+from secc.station.plc import PlcStation, RawModem
+from secc.station.records import PlcRecord, Record
 
 MODEMS = {netns.STATION_MODEM: bytes.fromhex("0200000000aa"), netns.EV_MODEM: bytes.fromhex("0200000000ab")}
 

@@ -10,19 +10,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from secc.aio.records import Direction, MessageRecord, OutputRecord, Record
-from secc.aio.station import Station
 from secc.cli import netns, output, telling
-from secc.config import (
-    EnergyConfig,
-    EnergyMode,
-    Payment,
-    PncConfig,
-    SeccConfig,
-    ServiceConfig,
-    TlsConfig,
-    TrustConfig,
-)
 from secc.messages.iso2 import EnergyTransferMode
 from secc.pki.certificates import Certificate
 from secc.pki.chains import KINDS
@@ -32,10 +20,18 @@ from secc.pki.identifiers import EMAID, iso_check_digit
 from secc.pki.issuing import Identity, Order, issue, make_crl, new_key
 from secc.pki.profiles import PROFILES, Kind
 from secc.pki.trust import Role
-from secc.pnc import ContractIssuer, ContractStore, LocalBackend, ProvisioningService, RenewalMonitor
-from secc.sdp import SDP_PORT, TlsPolicy
+from secc.sdp import SDP_PORT
 from secc.session.contract_events import ContractGranted
+from secc.settings.config import SeccConfig
+from secc.settings.energy import EnergyConfig, EnergyMode
+from secc.settings.pnc import PncConfig
+from secc.settings.services import Payment, ServiceConfig
+from secc.settings.tls import TlsConfig, TlsPolicy
+from secc.settings.trust import TrustConfig
 from secc.sim import EvResult, Plan, ScriptedEvcc, SimulatedAcEvse, SimulatedCable, Wallet
+from secc.site import ContractIssuer, ContractStore, LocalBackend, ProvisioningService, RenewalMonitor
+from secc.station.records import Direction, MessageRecord, OutputRecord, Record
+from secc.station.station import Station
 
 EMAIDS = tuple(first + iso_check_digit(first) for first in ("DEABC0000DEMO1", "DEABC0000DEMO2"))
 DAY = datetime.timedelta(days=1)

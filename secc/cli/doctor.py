@@ -17,17 +17,18 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from secc import config as configuration
-from secc.aio import ownership
-from secc.aio.interface import find_link_local
-from secc.aio.plc import RawModem
-from secc.aio.tls import load_context, load_trust
+from secc import settings as configuration
 from secc.cli import controller_check, misused, ports, telling
-from secc.config import SeccConfig
 from secc.errors import InUseError, LinkError, SeccError
-from secc.sdp import SDP_GROUP, SDP_PORT, TlsPolicy
+from secc.sdp import SDP_GROUP, SDP_PORT
+from secc.settings.config import SeccConfig
+from secc.settings.tls import TlsPolicy
 from secc.slac import events as slac
 from secc.slac.matching import Matching
+from secc.station import ownership
+from secc.station.interface import find_link_local
+from secc.station.plc import RawModem
+from secc.station.tls import load_context, load_trust
 from secc.tls import utc_now
 
 EXAMPLES = """examples:

@@ -13,7 +13,7 @@ from secc.cli import misused, refused
 from secc.cli.decode import AUTOMATIC, codec_of
 from secc.cli.streams import NotBytes, read_text
 from secc.errors import EncodeError, InputError
-from secc.schema.notation import NotationError
+from secc.exi.schema.notation import NotationError
 from secc.v2gtp import frame
 
 EXAMPLES = """examples:

@@ -7,16 +7,16 @@ import dataclasses
 import json
 from pathlib import Path
 
-from secc.aio.plc import RawModem
 from secc.cli import misused, output, refused, telling
 from secc.cli.streams import from_hex
 from secc.cli.wallets import keep_contract, open_wallet
-from secc.config import ProtocolName
 from secc.errors import CertificateError, LinkError
 from secc.messages import din
 from secc.messages.iso2 import ChargingSession, EnergyTransferMode
 from secc.sdp import SDP_PORT
+from secc.settings.protocols import ProtocolName
 from secc.sim import EvResult, Exchange, Misbehaviour, Plan, ScriptedEvcc, SlacEv, Vehicle
+from secc.station.plc import RawModem
 
 EXAMPLES = """examples:
   secc ev --interface eth1 --dc                   find the station by SDP, charge DC, plain

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from secc import config as configuration
+from secc import settings as configuration
 from secc.cli import misused, refused
 from secc.errors import ConfigError
 

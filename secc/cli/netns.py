@@ -15,8 +15,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from secc.aio.interface import find_link_local
 from secc.errors import ConfigError
+from secc.station.interface import find_link_local
 
 STATION_END = "evse0"
 EV_END = "ev0"

@@ -14,7 +14,7 @@ from secc.cli import misused
 from secc.cli.cpo import run_until_signal
 
 if TYPE_CHECKING:
-    from secc.opcp.world import Party
+    from secc.operator.opcp.world import Party
 
 EXAMPLES = """examples:
   secc opcp-sim --folder pool                          its PKI and the secrets of its parties go there
@@ -45,9 +45,9 @@ def run(arguments: argparse.Namespace) -> int:
         return misused("the double of the ecosystem needs more packages: pip install 'secc[cpo]'")
     import uvicorn
 
-    from secc.opcp.double import Double
-    from secc.opcp.faults import Fault, Faults
-    from secc.opcp.world import World
+    from secc.operator.opcp.double import Double
+    from secc.operator.opcp.faults import Fault, Faults
+    from secc.operator.opcp.world import World
     from secc.pki.hierarchy import write_hierarchy
 
     try:
@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _parties(folder: Path) -> list[Party]:
-    from secc.opcp.world import Party
+    from secc.operator.opcp.world import Party
 
     path = folder / "parties.json"
     if path.exists():

@@ -11,15 +11,15 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from secc.aio.journal import Journal
-from secc.aio.monitor import Monitor
-from secc.aio.outflow import LineFile, Outflow, Report
-from secc.aio.plc import PlcStation
-from secc.aio.records import Record
-from secc.aio.station import Station
-from secc.config import SeccConfig
 from secc.errors import ConfigError
-from secc.operation_settings import OperationConfig, Sync
+from secc.settings.config import SeccConfig
+from secc.settings.operation import OperationConfig, Sync
+from secc.station.journal import Journal
+from secc.station.monitor import Monitor
+from secc.station.outflow import LineFile, Outflow, Report
+from secc.station.plc import PlcStation
+from secc.station.records import Record
+from secc.station.station import Station
 from secc.trace.recorder import Recorder
 
 Say = Callable[[str], None]
@@ -115,7 +115,7 @@ def monitor(
         return None, None
     inner = station.station if isinstance(station, PlcStation) else station
     try:
-        from secc.aio.metrics import Metrics
+        from secc.station.metrics import Metrics
     except ImportError:
         if metrics:
             raise ConfigError("metrics need prometheus-client: pip install secc[metrics]") from None

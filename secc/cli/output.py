@@ -16,8 +16,8 @@ import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any, TextIO, TypeVar
 
-from secc.aio.log import detached_logging
-from secc.aio.outflow import Outflow
+from secc.station.log import detached_logging
+from secc.station.outflow import Outflow
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from secc import config as configuration
+from secc import settings as configuration
 from secc.cli import misused, refused
 from secc.cli.pki_files import UnusableArgument, read_bytes, read_instant
 from secc.errors import CertificateError, ConfigError, SignatureError
@@ -18,7 +18,7 @@ from secc.pki.chains import verify_chain
 from secc.pki.identifiers import EMAID
 from secc.pki.profiles import Kind
 from secc.pki.trust import Role, trust
-from secc.pnc import ContractStore, Status, open_site
+from secc.site import ContractStore, Status, open_site
 
 EXAMPLES = """examples:
   secc pnc init contracts.db
@@ -165,7 +165,7 @@ def _set_status(arguments: argparse.Namespace) -> int:
 
 def _renew(arguments: argparse.Namespace) -> int:
     """One look of the monitor, with the keys that the configuration names."""
-    from secc.pnc import RenewalMonitor, WatchPolicy
+    from secc.site import RenewalMonitor, WatchPolicy
 
     settings = configuration.load(arguments.config)
     site = open_site(settings.pnc.site, settings.expiry)

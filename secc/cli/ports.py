@@ -10,8 +10,8 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-from secc.aio.interface import LinkLocal
-from secc.aio.ownership import process
+from secc.station.interface import LinkLocal
+from secc.station.ownership import process
 
 PROC = Path("/proc")
 

@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from secc import config as configuration
+from secc import settings as configuration
 from secc.cli import misused, refused
 from secc.errors import ConfigError
 from secc.trace import Difference, Trace, TraceError, read, replay

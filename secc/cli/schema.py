@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 from secc.cli import misused, refused
-from secc.schema import notation, xsd
-from secc.schema.notation import NotationError
-from secc.schema.tables import build
+from secc.exi.schema import notation, xsd
+from secc.exi.schema.notation import NotationError
+from secc.exi.schema.tables import build
 
 EXAMPLES = """examples:
   secc schema import vendor.xsd --output schemas

@@ -15,20 +15,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
-from secc import config as configuration
-from secc.aio.interface import find_link_local
-from secc.aio.log import detached_logging
-from secc.aio.monitor import Monitor
-from secc.aio.outflow import Report
-from secc.aio.ownership import Claim
-from secc.aio.plc import PlcStation
-from secc.aio.records import LinkEvent, LinkRecord, Record
-from secc.aio.station import Station
+from secc import settings as configuration
 from secc.cli import loading, misused, operating, output, telling
-from secc.config import EnergyMode, SeccConfig
 from secc.errors import ConfigError, SeccError
 from secc.ports import Backend, EvseController, OcspSource
 from secc.sdp import SDP_PORT
+from secc.settings.config import SeccConfig
+from secc.settings.energy import EnergyMode
+from secc.station.interface import find_link_local
+from secc.station.log import detached_logging
+from secc.station.monitor import Monitor
+from secc.station.outflow import Report
+from secc.station.ownership import Claim
+from secc.station.plc import PlcStation
+from secc.station.records import LinkEvent, LinkRecord, Record
+from secc.station.station import Station
 
 EXAMPLES = """examples:
   secc serve --sim dc --interface eth1
@@ -251,7 +252,7 @@ def _backend(arguments: argparse.Namespace, settings: SeccConfig) -> Backend:
     if site.store is not None:
         if arguments.backend is not None:
             raise ConfigError("--backend and the store of a site exclude each other")
-        from secc.pnc import open_site
+        from secc.site import open_site
 
         return open_site(site, settings.expiry)
     if arguments.backend is not None:
@@ -309,8 +310,8 @@ def _timed(text: str) -> str:
 
 
 def _is_milestone(record: Record) -> bool:
-    from secc.aio.records import OutputRecord
     from secc.session.events import EndSession
+    from secc.station.records import OutputRecord
 
     if isinstance(record, OutputRecord):
         return isinstance(record.output, EndSession)

@@ -7,12 +7,12 @@ import asyncio
 import json
 from pathlib import Path
 
-from secc.aio.plc import RawModem
 from secc.cli import misused, refused
 from secc.errors import SeccError
 from secc.slac import captures, picture
 from secc.slac.attenuation import mean
 from secc.slac.picture import Measured
+from secc.station.plc import RawModem
 
 EXAMPLES = """examples:
   secc slac matching.pcapng                      a capture, pcap or pcapng

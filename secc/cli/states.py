@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from secc.cli import refused
-from secc.config import ProtocolName
 from secc.session.dialect import Dialect, Key, On
 from secc.session.din.table import DIN
 from secc.session.states import Timer
 from secc.session.table import ISO2
+from secc.settings.protocols import ProtocolName
 
 EXAMPLES = """examples:
   secc states PowerDeliveryReq     each state in which it is legal, and what happens there

@@ -16,15 +16,6 @@ from typing import Any, TextIO, cast
 
 import msgspec
 
-from secc.aio.records import (
-    Direction,
-    LinkRecord,
-    MessageRecord,
-    NoticeRecord,
-    OutputRecord,
-    PlcRecord,
-    Record,
-)
 from secc.cli import output
 from secc.messages import din, iso2
 from secc.pilot import Drive, PilotSignal
@@ -41,6 +32,15 @@ from secc.session.contract_events import (
 from secc.session.events import EndSession, RenewLease
 from secc.session.performance import performance_time
 from secc.slac.attenuation import mean
+from secc.station.records import (
+    Direction,
+    LinkRecord,
+    MessageRecord,
+    NoticeRecord,
+    OutputRecord,
+    PlcRecord,
+    Record,
+)
 
 
 def name_of(message: msgspec.Struct) -> str:

@@ -17,9 +17,6 @@ from typing import Protocol
 
 import msgspec
 
-from secc.aio.checked import checked_controller
-from secc.aio.records import OutputRecord, Record
-from secc.config import OfflinePolicy, SeccConfig
 from secc.errors import ConfigError, LinkError
 from secc.ocpp import authorising, profiles, transactions, variables
 from secc.ocpp.certificates import RootFolder
@@ -28,7 +25,6 @@ from secc.ocpp.conversation import Conversation, ended
 from secc.ocpp.dialect import EventAnswer, StationLabel
 from secc.ocpp.papers import CertificatePorts
 from secc.ocpp.rpc import CallFailed, NoAnswer
-from secc.ocpp.settings import OcppConfig
 from secc.ocpp.store import Store
 from secc.ocpp.transactions import Open, Transactions
 from secc.ocpp.words import (
@@ -48,6 +44,11 @@ from secc.pki.contract import ForwardedContract, OcspRequestData, VerifiedContra
 from secc.ports import EvseController
 from secc.session.contract_events import ContractGranted, Verdict
 from secc.session.events import EndSession, EnergyNeed, EvseSnapshot, ScheduleOffer
+from secc.settings.config import SeccConfig
+from secc.settings.ocpp import OcppConfig
+from secc.settings.pnc import OfflinePolicy
+from secc.station.checked import checked_controller
+from secc.station.records import OutputRecord, Record
 
 HORIZON = 86_400.0
 """s that a schedule reaches."""
@@ -56,7 +57,7 @@ REMOTE_START_TIME = 120.0
 
 
 class ControlledStation(Protocol):
-    """What the CSMS can do to a station; `secc.aio.station.Station` has it."""
+    """What the CSMS can do to a station; `secc.station.station.Station` has it."""
 
     def stop_charging(self, reason: str = ...) -> None:
         """Ask the EV to end; force it after a while."""

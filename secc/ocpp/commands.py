@@ -7,14 +7,11 @@ import datetime
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from secc.aio.tls import load_trust
-from secc.config import TlsPolicy
 from secc.errors import SeccError
 from secc.ocpp import profiles
 from secc.ocpp.certificates import CHAIN, chain_data, hash_data
 from secc.ocpp.dialect import to_iso
 from secc.ocpp.rpc import CallFailed
-from secc.ocpp.settings import OcppVersion
 from secc.ocpp.words import (
     ListEntry,
     Payload,
@@ -26,6 +23,9 @@ from secc.ocpp.words import (
     Trigger,
 )
 from secc.pki.certificates import Certificate, read_chain
+from secc.settings.ocpp import OcppVersion
+from secc.settings.tls import TlsPolicy
+from secc.station.tls import load_trust
 
 if TYPE_CHECKING:
     from secc.ocpp.backend import OcppBackend

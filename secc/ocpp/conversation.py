@@ -16,16 +16,16 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from secc.aio.renewal import CertificateFiles
 from secc.ocpp.client_chain import Probation
 from secc.ocpp.dialect import Dialect, EventAnswer, Request, StationLabel
 from secc.ocpp.link import CsmsLink
 from secc.ocpp.rpc import CallFailed, Handler, NoAnswer
-from secc.ocpp.settings import OcppConfig, OcppVersion
 from secc.ocpp.store import Entry, Event, Store
 from secc.ocpp.v16 import V16
 from secc.ocpp.v201 import V21, V201
 from secc.ocpp.words import EventKind, Payload, Registration, SecurityEvent, TransactionEvent
+from secc.settings.ocpp import OcppConfig, OcppVersion
+from secc.station.renewal import CertificateFiles
 
 T = TypeVar("T")
 

@@ -6,7 +6,6 @@ import dataclasses
 import datetime
 from typing import Protocol
 
-from secc.ocpp.settings import OcppVersion
 from secc.ocpp.words import (
     AuthorizeAnswer,
     BootAnswer,
@@ -18,6 +17,7 @@ from secc.ocpp.words import (
     TransactionEvent,
 )
 from secc.pki.contract import OcspRequestData
+from secc.settings.ocpp import OcppVersion
 
 Request = tuple[str, Payload]
 """Action and body."""

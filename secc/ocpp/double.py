@@ -29,8 +29,8 @@ from websockets.typing import Subprotocol
 from secc.ocpp.double_answers import ANSWERS
 from secc.ocpp.ecosystem import Accounts, Ecosystem
 from secc.ocpp.rpc import CallFailed, NoAnswer, Rpc
-from secc.ocpp.settings import OcppVersion
 from secc.ocpp.words import Payload, Registration
+from secc.settings.ocpp import OcppVersion
 
 
 @dataclasses.dataclass(slots=True)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from secc.ocpp import v16, v201
 from secc.ocpp.dialect import to_iso
 from secc.ocpp.rpc import CallFailed, NoAnswer
-from secc.ocpp.settings import OcppVersion
 from secc.ocpp.words import AuthorizeAnswer, IdToken, Payload
+from secc.settings.ocpp import OcppVersion
 
 if TYPE_CHECKING:
     from secc.ocpp.double import CsmsDouble

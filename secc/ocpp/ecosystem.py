@@ -1,6 +1,6 @@
 """What stands behind a central system: who may charge, contracts for cars, certificates. For the CSMS double.
 
-`Accounts` answers from a list and, for certificates, from the roles of `secc.pnc` in the same process;
+`Accounts` answers from a list and, for certificates, from the roles of `secc.site` in the same process;
 `CpoService` asks the operator's provisioning service over HTTP (`secc cpo serve`).
 """
 

@@ -21,8 +21,8 @@ from websockets.typing import Subprotocol
 from secc.errors import CertificateError, ConfigError
 from secc.ocpp.client_chain import Probation
 from secc.ocpp.rpc import Handler, NoAnswer, Rpc
-from secc.ocpp.settings import OcppConfig, OcppVersion
 from secc.ocpp.words import Payload
+from secc.settings.ocpp import OcppConfig, OcppVersion
 
 
 def pause(failures: int, first: float, longest: float, chance: float) -> float:

@@ -10,8 +10,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from secc.aio.renewal import CertificateFiles, station_trust
-from secc.config import SeccConfig
 from secc.errors import CertificateError, LinkError
 from secc.ocpp.certificates import RootFolder
 from secc.ocpp.client_chain import read_authorities, verify_client_chain
@@ -28,6 +26,8 @@ from secc.pki.profiles import Kind
 from secc.pki.provisioning import ProvisioningAnswer, ProvisioningRequest, Refusal
 from secc.pki.revocation import Question, identifier_hashes
 from secc.pki.trust import Role
+from secc.settings.config import SeccConfig
+from secc.station.renewal import CertificateFiles, station_trust
 
 NAMESPACE = "urn:iso:15118:2:2013:MsgDef"
 _PATIENCE = 8.0

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from secc.config import SeccConfig
 from secc.ocpp.words import Period, Profile, ProfileFilter, ProfileKind, Purpose, Schedule
 from secc.session.events import EnergyNeed, PowerSchedule, PowerStep, ScheduleOffer
+from secc.settings.config import SeccConfig
 
 DAY = 86_400.0
 WEEK = 7 * DAY

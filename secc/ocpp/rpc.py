@@ -20,8 +20,8 @@ from ocpp.exceptions import OCPPError
 from ocpp.messages import Call, CallError, CallResult, MessageType, get_validator, unpack
 
 from secc.errors import LinkError
-from secc.ocpp.settings import OcppVersion
 from secc.ocpp.words import Payload
+from secc.settings.ocpp import OcppVersion
 
 
 class NoAnswer(LinkError):

@@ -7,10 +7,10 @@ import contextlib
 import dataclasses
 from collections.abc import AsyncIterator
 
-from secc.config import SeccConfig
 from secc.ocpp.backend import ControlledStation, OcppBackend
 from secc.ocpp.certificates import RootFolder
 from secc.ports import EvseController
+from secc.settings.config import SeccConfig
 
 
 def prepared(config: SeccConfig) -> SeccConfig:

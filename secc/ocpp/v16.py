@@ -12,7 +12,6 @@ from typing import Any
 
 from secc.ocpp import v201
 from secc.ocpp.dialect import EventAnswer, Request, StationLabel, from_iso, to_iso
-from secc.ocpp.settings import OcppVersion
 from secc.ocpp.words import (
     AuthorizeAnswer,
     BootAnswer,
@@ -34,6 +33,7 @@ from secc.ocpp.words import (
     TransactionEvent,
 )
 from secc.pki.contract import OcspRequestData
+from secc.settings.ocpp import OcppVersion
 
 VENDOR = "org.openchargealliance.iso15118pnc"
 """vendorId of the extension."""

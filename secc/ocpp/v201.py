@@ -9,7 +9,6 @@ import base64
 import binascii
 
 from secc.ocpp.dialect import EventAnswer, Request, StationLabel, from_iso, to_iso
-from secc.ocpp.settings import OcppVersion
 from secc.ocpp.words import (
     AuthorizeAnswer,
     BootAnswer,
@@ -32,6 +31,7 @@ from secc.ocpp.words import (
     Trigger,
 )
 from secc.pki.contract import OcspRequestData
+from secc.settings.ocpp import OcppVersion
 
 EVSE = {"id": 1, "connectorId": 1}
 

@@ -7,8 +7,10 @@ import os
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Protocol
 
-from secc.config import OfflinePolicy, Payment, SeccConfig
-from secc.ocpp.settings import OcppConfig
+from secc.settings.config import SeccConfig
+from secc.settings.ocpp import OcppConfig
+from secc.settings.pnc import OfflinePolicy
+from secc.settings.services import Payment
 
 if TYPE_CHECKING:
     from secc.ocpp.conversation import Conversation

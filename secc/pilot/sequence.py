@@ -43,8 +43,8 @@ from secc.pilot.events import (
 )
 from secc.pilot.signals import DIGITAL, ERROR, LEAST_CURRENT, STEADY, Drive, PilotSignal, nominal_duty
 from secc.session.events import ControlPilot, EndReason
+from secc.settings.slac import Fallback, SlacConfig
 from secc.slac import timing
-from secc.slac.settings import Fallback, SlacConfig
 
 
 class PilotState(enum.Enum):

@@ -8,7 +8,6 @@ import datetime
 import enum
 from fractions import Fraction
 
-from secc.config import EnergyMode, Payment, SeccConfig
 from secc.messages.iso2 import MeterInfo
 from secc.messages.xmldsig import Signature
 from secc.pki.contract import ForwardedContract, PresentedContract, UnanchoredContract, VerifiedContract
@@ -25,6 +24,9 @@ from secc.session.events import (
     Ticket,
 )
 from secc.session.service_events import ChosenService
+from secc.settings.config import SeccConfig
+from secc.settings.energy import EnergyMode
+from secc.settings.services import Payment
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from secc.config import CompatConfig
 from secc.messages import din, iso2
 from secc.messages.xmldsig import Signature
 from secc.session.states import Stage, Timer
+from secc.settings.compat import CompatConfig
 
 if TYPE_CHECKING:
     from secc.session.machine import Session

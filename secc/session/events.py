@@ -13,13 +13,14 @@ import dataclasses
 import enum
 import itertools
 
-from secc.config import EnergyMode, Payment
 from secc.messages.iso2 import SalesTariff
 from secc.messages.xmldsig import Signature
 from secc.session.contract_events import ContractInput, ContractOutput
 from secc.session.dialect import Code, Message
 from secc.session.service_events import ChosenService, ServicesChosen
 from secc.session.ticket import Ticket as Ticket
+from secc.settings.energy import EnergyMode
+from secc.settings.services import Payment
 
 
 class ControlPilot(enum.StrEnum):
@@ -114,7 +115,7 @@ class EvseSnapshot:
     """The outlet as its controller sees it at one moment; must cost nothing to take.
 
     A snapshot with a field of another type, out of range, NaN or infinite is refused as a whole: the session
-    ends with the output off, and none begins until there is a good one (`secc.aio.boundary`).
+    ends with the output off, and none begins until there is a good one (`secc.station.boundary`).
     """
 
     control_pilot: ControlPilot

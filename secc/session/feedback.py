@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from secc.config import DcConfig
 from secc.messages.iso2 import PowerDeliveryReq, ResponseCode
 from secc.session.events import EvseFault, EvseSnapshot
 from secc.session.states import Timer
+from secc.settings.energy import DcConfig
 
 if TYPE_CHECKING:
     from secc.session.machine import Session

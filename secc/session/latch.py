@@ -3,9 +3,9 @@
 import math
 from collections.abc import Callable
 
-from secc.config import SeccConfig
 from secc.session import feedback
 from secc.session.events import ControlPilot, EndSession, EvseFault, EvseSnapshot
+from secc.settings.config import SeccConfig
 
 
 class FaultLatch:

@@ -14,11 +14,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from fractions import Fraction
 
-from secc.config import SeccConfig
 from secc.messages.iso2 import ResponseCode
 from secc.messages.xmldsig import Signature
 from secc.pki.vehicle import VehicleIdentity
-from secc.service_settings import ValueAddedService
 from secc.session import feedback, limits, metering, pause, quantities, table
 from secc.session.context import (
     Agreed,
@@ -50,6 +48,8 @@ from secc.session.events import (
 )
 from secc.session.refusals import Refused, unrecorded
 from secc.session.states import FeedbackChanged, PilotChanged, Stage, StopOrdered, Timer
+from secc.settings.config import SeccConfig
+from secc.settings.services import ValueAddedService
 
 
 class Session(Agreed):

@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from secc.config import Payment
 from secc.messages import iso2
 from secc.messages.iso2 import EVSEProcessing, ResponseCode
-from secc.service_settings import CHARGE_SERVICE
 from secc.session import services, status
 from secc.session.contract_events import ContractRefused
 from secc.session.dialect import Code
+from secc.settings.services import CHARGE_SERVICE, Payment
 
 if TYPE_CHECKING:
     from secc.session.machine import Session

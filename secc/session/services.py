@@ -10,11 +10,16 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from secc.config import Payment
 from secc.messages import iso2
 from secc.messages.iso2 import ResponseCode, ServiceCategory
 from secc.pki.provisioning import Action
-from secc.service_settings import CERTIFICATE_SERVICE, CHARGE_SERVICE, ServiceParameter, ValueAddedService
+from secc.settings.services import (
+    CERTIFICATE_SERVICE,
+    CHARGE_SERVICE,
+    Payment,
+    ServiceParameter,
+    ValueAddedService,
+)
 
 if TYPE_CHECKING:
     from secc.session.machine import Session

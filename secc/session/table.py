@@ -27,7 +27,6 @@ and both lead to WAIT_CHARGE_PARAMETERS, by a grant of their own kind.
 
 from __future__ import annotations
 
-from secc.config import CompatConfig
 from secc.messages.iso2 import (
     PAIRS,
     AuthorizationReq,
@@ -88,6 +87,7 @@ from secc.session.performance import performance_time
 from secc.session.refusals import refusal
 from secc.session.states import FeedbackChanged, PilotChanged, StopOrdered, Timer
 from secc.session.states import State as S
+from secc.settings.compat import CompatConfig
 
 # fmt: off
 # ruff: noqa: E501

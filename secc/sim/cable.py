@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from secc.aio.records import Direction, LinkEvent, LinkRecord, MessageRecord, OutputRecord, Record
 from secc.messages import din, iso2
 from secc.messages.iso2 import ChargeProgress
 from secc.session.events import ControlPilot, EndSession
 from secc.sim.physics import Load
+from secc.station.records import Direction, LinkEvent, LinkRecord, MessageRecord, OutputRecord, Record
 
 
 class SimulatedCable:

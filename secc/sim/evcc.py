@@ -18,12 +18,12 @@ from typing import Any, cast
 import msgspec
 
 from secc import exi
-from secc.config import ProtocolName
 from secc.errors import LinkError, SeccError
 from secc.messages import din, iso2
 from secc.messages.app_protocol import SupportedAppProtocolReq
 from secc.sdp import SDP_PORT, Security
 from secc.session.events import ControlPilot
+from secc.settings.protocols import ProtocolName
 from secc.sim.cable import SimulatedCable
 from secc.sim.din_script import DinScript
 from secc.sim.moves import Answer, Ask, Connect, Draw, EvGivesUp, Move, SendRaw, ShowPilot, Vanish, Wait

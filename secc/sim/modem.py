@@ -15,12 +15,12 @@ import random
 import time
 from collections.abc import Callable
 
-from secc.aio.plc import RawModem
 from secc.errors import FramingError, LinkError
 from secc.slac import messages as m
 from secc.slac import vendor as v
 from secc.slac.frames import BROADCAST, ETHERTYPE, LOCAL_MODEM, Frame, Message, decode, encode
 from secc.slac.keys import nid_of
+from secc.station.plc import RawModem
 
 Clock = Callable[[], float]
 

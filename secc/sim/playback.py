@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 import msgspec
 
-from secc.config import SeccConfig
 from secc.connection import Connection, ConnectionInput, ConnectionOutput, Data, EndOfStream, Write
 from secc.messages import din, iso2
 from secc.messages.app_protocol import SupportedAppProtocolRes
@@ -35,6 +34,7 @@ from secc.session.events import (
     Ticket,
 )
 from secc.session.pause import PauseMemory
+from secc.settings.config import SeccConfig
 from secc.sim.player import Cue, Exchange, Ids, Recording, body_of, cues, voltage_readings
 from secc.trace.recorder import Beginning
 from secc.v2gtp import frame

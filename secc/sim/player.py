@@ -18,7 +18,6 @@ import pathlib
 import msgspec
 
 from secc import exi
-from secc.config import AcConfig, DcConfig, EnergyConfig, EnergyMode, ProtocolName, SeccConfig, TimingConfig
 from secc.errors import DecodeError
 from secc.messages import din, iso2
 from secc.messages.app_protocol import SupportedAppProtocolReq, SupportedAppProtocolRes
@@ -26,6 +25,10 @@ from secc.messages.iso2 import ChargeProgress, EVSENotification, EVSEProcessing,
 from secc.session.dialect import Body
 from secc.session.events import ControlPilot, EndReason
 from secc.session.quantities import Quantity, amount
+from secc.settings.config import SeccConfig
+from secc.settings.energy import AcConfig, DcConfig, EnergyConfig, EnergyMode
+from secc.settings.protocols import ProtocolName
+from secc.settings.timing import TimingConfig
 
 ISO2 = "urn:iso:15118:2:2013:MsgDef"
 DIN = "urn:din:70121:2012:MsgDef"

@@ -12,7 +12,6 @@ import dataclasses
 from collections.abc import Callable, Generator, Mapping
 from typing import Protocol, TypeVar
 
-from secc.config import ProtocolName
 from secc.messages import din, iso2
 from secc.messages.app_protocol import AppProtocol, SupportedAppProtocolReq, SupportedAppProtocolRes
 from secc.messages.iso2 import (
@@ -28,6 +27,7 @@ from secc.messages.iso2 import (
 from secc.messages.xmldsig import Signature
 from secc.session.dialect import Code
 from secc.session.events import ControlPilot
+from secc.settings.protocols import ProtocolName
 from secc.sim import pnc_script
 from secc.sim.cable import plain
 from secc.sim.moves import (

@@ -7,9 +7,9 @@ import random
 import socket
 from ipaddress import IPv6Address
 
-from secc.aio.interface import LinkLocal, find_link_local
 from secc.errors import FramingError, LinkError
 from secc.sdp import SDP_GROUP, SDP_PORT, SdpRequest, SdpResponse, Security
+from secc.station.interface import LinkLocal, find_link_local
 
 
 async def discover(

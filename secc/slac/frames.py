@@ -16,8 +16,9 @@ import struct
 from collections.abc import Collection
 
 from secc.errors import FramingError
+from secc.settings.slac import Deviation
 from secc.slac import messages, vendor
-from secc.slac.messages import BROADCAST, Deviation, Message
+from secc.slac.messages import BROADCAST, Message
 from secc.slac.vendor import VendorMessage
 
 ETHERTYPE = 0x88E1

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 from secc.errors import FramingError
+from secc.settings.slac import LinkStatus, SlacConfig
 from secc.slac.events import (
     FrameReceived,
     Input,
@@ -30,7 +31,6 @@ from secc.slac.frames import BROADCAST, Frame, Message, decode, encode
 from secc.slac.keys import NetworkKey
 from secc.slac.messages import AmpMapReq
 from secc.slac.runs import Pending, RateLimit, Run
-from secc.slac.settings import LinkStatus, SlacConfig
 from secc.slac.states import LISTENING, State, Timer
 from secc.slac.table import EXPIRY, TABLE
 from secc.slac.vendor import Vendor

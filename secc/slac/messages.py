@@ -7,11 +7,11 @@ bytes, times are as on the wire (100 ms steps). The header and the dispatch are 
 """
 
 import dataclasses
-import enum
 import struct
 from typing import Any, ClassVar, Self
 
 from secc.errors import FramingError
+from secc.settings.slac import Deviation
 
 BROADCAST = b"\xff" * 6
 """Everybody on the power line."""
@@ -19,15 +19,6 @@ GROUPS = 58
 """Carrier groups of an attenuation profile."""
 
 _ZEROS_17 = bytes(17)
-
-
-class Deviation(enum.StrEnum):
-    """What test tools and some cars do otherwise than the standard; refused unless the settings name it."""
-
-    IDENTIFIERS = "identifiers"
-    """An identifier of EV or station that is not zero, in CM_ATTEN_CHAR.RSP or CM_SLAC_MATCH.REQ."""
-    GROUP = "group"
-    """CM_SLAC_MATCH.REQ sent to everybody; the address of the station in it has to be ours all the same."""
 
 
 class Message:

@@ -9,8 +9,8 @@ import dataclasses
 import itertools
 import math
 
-from secc.config import SeccConfig
 from secc.session.events import EvseSnapshot
+from secc.settings.config import SeccConfig
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,10 @@ import itertools
 import math
 from collections.abc import Callable, Iterator
 
-from secc.aio.abilities import CONTROLLER
-from secc.aio.boundary import RESULTS, accept
 from secc.errors import IntegrationError
 from secc.session.events import ControlPilot, MeterReading
+from secc.station.abilities import CONTROLLER
+from secc.station.boundary import RESULTS, accept
 from secc.testing.evidence import Call, Evidence, Sample
 from secc.testing.seen import (
     Seen,

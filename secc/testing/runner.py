@@ -13,11 +13,11 @@ import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import cast
 
-from secc.aio.abilities import CONTROLLER, examine
-from secc.config import SeccConfig
 from secc.errors import ConfigError
 from secc.ports import EvseController, ReportsChanges
 from secc.session.events import ControlPilot
+from secc.settings.config import SeccConfig
+from secc.station.abilities import CONTROLLER, examine
 from secc.testing.bed import Bed, Stopped
 from secc.testing.energised import on_call
 from secc.testing.evidence import Call, Evidence, Owed

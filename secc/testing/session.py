@@ -6,12 +6,13 @@ import dataclasses
 from collections.abc import Callable
 from typing import cast
 
-from secc.aio.station import Station
-from secc.config import EnergyMode, SeccConfig
 from secc.messages.iso2 import EnergyTransferMode
 from secc.ports import EvseController
 from secc.session.events import ControlPilot
+from secc.settings.config import SeccConfig
+from secc.settings.energy import EnergyMode
 from secc.sim import EvResult, Plan, ScriptedEvcc, SimulatedBackend, SimulatedCable
+from secc.station.station import Station
 
 
 async def one_session(

@@ -21,9 +21,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from OpenSSL import SSL
 
-from secc.config import ClientAuth
 from secc.errors import ConfigError
 from secc.pki.trust import ROOT_KINDS, TrustStore
+from secc.settings.tls import ClientAuth
 from secc.tls.clock import Clock, utc_now
 from secc.tls.credentials import (
     CredentialFiles,

@@ -6,7 +6,7 @@ leave than one that gets none. So a response is read, and its subject, signature
 one at once and as a whole; a handshake sees one or the other. What is wrong with a new one leaves the last
 good one in place, except when the responder says that our certificate is revoked: then nothing is stapled.
 
-Times are wall-clock times handed in; nothing in here waits. `secc.aio.tls` fetches.
+Times are wall-clock times handed in; nothing in here waits. `secc.station.tls` fetches.
 """
 
 from __future__ import annotations

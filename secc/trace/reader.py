@@ -12,11 +12,11 @@ from typing import Any
 import msgspec
 
 from secc import exi
-from secc.config import SeccConfig
 from secc.connection import Connection, ConnectionInput, Data
 from secc.errors import DecodeError, FramingError
 from secc.messages.app_protocol import SupportedAppProtocolReq, SupportedAppProtocolRes
 from secc.session.events import EvseSnapshot, Tick
+from secc.settings.config import SeccConfig
 from secc.trace.form import TraceError, built, input_of
 from secc.trace.power_line import TracedFrame
 from secc.trace.recorder import FORMAT, Beginning

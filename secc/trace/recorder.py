@@ -13,13 +13,13 @@ import platform
 from collections.abc import Callable, Collection, Iterable
 from importlib.metadata import version
 
-from secc.config import SeccConfig
 from secc.connection import Connection, ConnectionInput, ConnectionOutput
 from secc.pki.vehicle import VehicleIdentity
-from secc.service_settings import ValueAddedService
 from secc.session.contract_events import ContractTerms
 from secc.session.events import EvseSnapshot, PausedSession
 from secc.session.machine import Session
+from secc.settings.config import SeccConfig
+from secc.settings.services import ValueAddedService
 from secc.slac.frames import redacted
 from secc.trace.form import plain, plain_config, plain_input, plain_output
 from secc.v2gtp import MAX_PAYLOAD

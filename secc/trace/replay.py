@@ -8,9 +8,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from secc.config import SeccConfig
 from secc.connection import Connection
 from secc.session.states import Stage
+from secc.settings.config import SeccConfig
 from secc.trace.form import TraceError, plain_output
 from secc.trace.reader import Step, Trace, TracedSession, connection_of
 

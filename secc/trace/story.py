@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 
-from secc.config import SeccConfig
 from secc.messages import din, iso2
 from secc.messages.app_protocol import SupportedAppProtocolReq, SupportedAppProtocolRes
 from secc.session.quantities import amount
 from secc.session.states import Stage, State
+from secc.settings.config import SeccConfig
 from secc.trace.capture import Conversation
 from secc.trace.reader import TracedMessage, TracedSession, decoded, messages
 from secc.trace.replay import rerun

@@ -12,15 +12,15 @@ import msgspec
 import pytest
 
 from secc import bench, exi
-from secc.aio.station import Station
 from secc.bench import ALL, Report, Target, Timers, Verdict
-from secc.config import TlsConfig
 from secc.errors import DecodeError
 from secc.messages import app_protocol, iso2
 from secc.messages.iso2 import ResponseCode
-from secc.sdp import SdpResponse, Security, TlsPolicy
+from secc.sdp import SdpResponse, Security
 from secc.session.events import ControlPilot
+from secc.settings import TlsConfig, TlsPolicy
 from secc.sim import SimulatedBackend, SimulatedCable, SimulatedDcEvse
+from secc.station.station import Station
 from secc.v2gtp import frame
 from tests.support.liar import Lie, agreed, body, header, lying
 from tools.conformance import SETUPS

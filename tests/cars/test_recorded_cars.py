@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from secc.config import SeccConfig
 from secc.session.events import EndReason
+from secc.settings import SeccConfig
 from secc.sim.playback import Garage, Outcome, play
 from secc.sim.player import DIN, Recording, chosen_end, config_for, load
 from tests.support.bench import counting_bytes

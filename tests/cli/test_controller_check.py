@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from secc import load
-from secc.aio.ownership import Claim
 from secc.cli import controller_check, main
+from secc.station.ownership import Claim
 from secc.testing import ControllerReport, Evidence, Owed, Rig
 
 AC = "secc.sim:SimulatedAcEvse"

@@ -13,12 +13,12 @@ from types import SimpleNamespace
 import pytest
 from cryptography import x509
 
-from secc.aio import ownership
 from secc.cli import doctor, main, ports
-from secc.config import SeccConfig
 from secc.errors import LinkError
+from secc.settings import SeccConfig
 from secc.sim import PowerLine, SimulatedPlc
 from secc.sim.certificates import make_throwaway_pki
+from secc.station import ownership
 
 
 @pytest.fixture(autouse=True)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from secc.aio.journal import records
 from secc.cli import main
+from secc.station.journal import records
 from tests.support.serving import serving
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from secc import exi
-from secc.aio import outflow
-from secc.aio.journal import records
 from secc.cli import output
 from secc.messages.iso2 import AuthorizationRes, EVSEProcessing, V2GMessage
+from secc.station import outflow
+from secc.station.journal import records
 from tests.support import requests
 from tests.support.serving import serving
 from tests.support.wire import AC_SETUP, Car, to_session

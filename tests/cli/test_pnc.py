@@ -18,7 +18,7 @@ from secc.pki.hierarchy import Hierarchy, make_hierarchy, write_hierarchy
 from secc.pki.identifiers import EMAID, PCID
 from secc.pki.profiles import Kind
 from secc.pki.xmldsig import Element, sign, verify
-from secc.pnc import ContractIssuer, ContractStore, Event, Status, StoredReceipt
+from secc.site import ContractIssuer, ContractStore, Event, Status, StoredReceipt
 from tests.support.serving import serving
 
 NOW = datetime.datetime.now(datetime.UTC).replace(microsecond=0)

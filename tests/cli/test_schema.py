@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from secc.cli import main
-from tests.schema.test_runtime import VENDOR, VENDOR_SETS
-from tests.schema.test_xsd import OWN
+from tests.exi.schema.test_runtime import VENDOR, VENDOR_SETS
+from tests.exi.schema.test_xsd import OWN
 from tests.support.messages import ROOT
 
 SCHEMAS = str(ROOT / "exi_schemas")

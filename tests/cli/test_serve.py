@@ -47,7 +47,7 @@ def test_sim_and_controller_exclude_each_other(capsys: pytest.CaptureFixture[str
         ("no_colon", "expected package.module:Class"),
         ("no_such_module:Outlet", "No module named 'no_such_module'"),
         ("secc.ports:NoSuchClass", "NoSuchClass"),
-        ("secc.config:load", "called without arguments"),
+        ("secc.settings:load", "called without arguments"),
     ],
 )
 def test_a_controller_that_cannot_be_made_is_misuse(

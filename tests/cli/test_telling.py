@@ -5,7 +5,6 @@ import json
 
 import pytest
 
-from secc.aio.records import Direction, LinkEvent, LinkRecord, MessageRecord, NoticeRecord, OutputRecord
 from secc.cli import telling
 from secc.messages import iso2
 from secc.session.events import (
@@ -19,6 +18,7 @@ from secc.session.events import (
     SetOutput,
     Ticket,
 )
+from secc.station.records import Direction, LinkEvent, LinkRecord, MessageRecord, NoticeRecord, OutputRecord
 
 ANSWER = iso2.V2GMessage(
     header=iso2.MessageHeader(session_id=bytes.fromhex("0102030405060708")),

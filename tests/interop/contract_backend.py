@@ -5,7 +5,7 @@ from __future__ import annotations
 from certs.testpki.make import NOT_AFTER, NOT_BEFORE
 from secc.pki.hierarchy import Hierarchy, make_hierarchy
 from secc.pki.profiles import Kind
-from secc.pnc import ContractIssuer, ContractStore, LocalBackend, ProvisioningService
+from secc.site import ContractIssuer, ContractStore, LocalBackend, ProvisioningService
 
 
 def hierarchy() -> Hierarchy:

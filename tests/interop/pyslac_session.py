@@ -11,10 +11,10 @@ import json
 import subprocess
 import sys
 
-from secc.aio.plc import RawModem
 from secc.cli import netns
 from secc.errors import SeccError
 from secc.sim import BridgedPowerLine, SlacEv
+from secc.station.plc import RawModem
 from tests.support.messages import ROOT
 
 PYSLAC = ROOT / ".venv-pyslac" / "bin" / "python"

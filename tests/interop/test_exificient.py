@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from secc.exi import Codec
-from secc.schema import xsd
-from secc.schema.notation import SchemaSet
+from secc.exi.schema import xsd
+from secc.exi.schema.notation import SchemaSet
 from tests.support.messages import Generator, schema_sets
 from tools import compare_many
 from tools.compare_exificient import SETS, compare

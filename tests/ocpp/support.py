@@ -11,9 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from secc import exi
-from secc.aio.records import Record
-from secc.aio.station import Station
-from secc.config import (
+from secc.messages.iso2 import EnergyTransferMode
+from secc.ocpp.backend import OcppBackend
+from secc.ocpp.double import CsmsDouble
+from secc.ocpp.ecosystem import Accounts
+from secc.ocpp.words import TokenStatus
+from secc.pki.chains import KINDS
+from secc.pki.hierarchy import Hierarchy, make_hierarchy, write_hierarchy
+from secc.pki.identifiers import EMAID
+from secc.pki.profiles import Kind
+from secc.pki.provisioning import verify_request
+from secc.pki.trust import Role, TrustStore, trust
+from secc.settings import (
     EnergyConfig,
     EnergyMode,
     OfflinePolicy,
@@ -23,23 +32,14 @@ from secc.config import (
     SeccConfig,
     ServiceConfig,
     TlsConfig,
+    TlsPolicy,
     TrustConfig,
 )
-from secc.messages.iso2 import EnergyTransferMode
-from secc.ocpp.backend import OcppBackend
-from secc.ocpp.double import CsmsDouble
-from secc.ocpp.ecosystem import Accounts
-from secc.ocpp.settings import OcppConfig, OcppVersion
-from secc.ocpp.words import TokenStatus
-from secc.pki.chains import KINDS
-from secc.pki.hierarchy import Hierarchy, make_hierarchy, write_hierarchy
-from secc.pki.identifiers import EMAID
-from secc.pki.profiles import Kind
-from secc.pki.provisioning import verify_request
-from secc.pki.trust import Role, TrustStore, trust
-from secc.pnc import ContractIssuer, ContractStore, LocalBackend, ProvisioningService
-from secc.sdp import TlsPolicy
+from secc.settings.ocpp import OcppConfig, OcppVersion
 from secc.sim import EvResult, Plan, ScriptedEvcc, SimulatedAcEvse, SimulatedCable, Wallet
+from secc.site import ContractIssuer, ContractStore, LocalBackend, ProvisioningService
+from secc.station.records import Record
+from secc.station.station import Station
 
 STATION = "ZZ-000-E0"
 """The station's identity, made from its EVSEID."""

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from secc.config import EnergyConfig, EnergyMode, SeccConfig
 from secc.errors import LinkError
 from secc.ocpp import v16, variables
 from secc.ocpp.backend import OcppBackend
@@ -21,6 +20,7 @@ from secc.ocpp.signing import V2G, Signing
 from secc.ocpp.words import IdToken, Payload
 from secc.pki.issuing import make_request, new_key
 from secc.pki.profiles import Kind
+from secc.settings import EnergyConfig, EnergyMode, SeccConfig
 from secc.sim import SimulatedAcEvse, SimulatedCable
 from tests.ocpp.support import BOTH, STATION, Certificates, eim_config, knowing, line, station
 from tests.support.wire import eventually

@@ -20,18 +20,18 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import NameOID
 
-from secc.config import RevocationCheck, SeccConfig
 from secc.ocpp import v16
 from secc.ocpp.certificates import RootFolder, hash_data, matches
 from secc.ocpp.double import CsmsDouble
 from secc.ocpp.serving import prepared
-from secc.ocpp.settings import OcppVersion
 from secc.ocpp.words import Payload
 from secc.pki.authority import Authority
 from secc.pki.certificates import read_chain
 from secc.pki.issuing import Order, Revocation, issue
 from secc.pki.profiles import Kind
 from secc.pki.responder import OcspResponder
+from secc.settings import RevocationCheck, SeccConfig
+from secc.settings.ocpp import OcppVersion
 from secc.sim import Wallet
 from tests.ocpp.support import (
     BOTH,

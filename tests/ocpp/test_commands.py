@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from secc.config import EnergyMode
 from secc.ocpp.double import CsmsDouble
 from secc.ocpp.rpc import CallFailed
-from secc.ocpp.settings import OcppVersion
 from secc.ocpp.words import Payload, Registration
 from secc.session.events import EnergyNeed
+from secc.settings import EnergyMode
+from secc.settings.ocpp import OcppVersion
 from tests.ocpp.support import BOTH, STATION, Running, accounts, eim_config, knowing, line, station
 
 V201, V16 = BOTH

@@ -10,7 +10,6 @@ import pytest
 from secc.ocpp.conversation import DIALECTS
 from secc.ocpp.dialect import EventAnswer, StationLabel, from_iso, to_iso
 from secc.ocpp.rpc import CallFailed, check
-from secc.ocpp.settings import OcppVersion
 from secc.ocpp.v16 import V16, read_profile, read_transfer
 from secc.ocpp.v201 import V201
 from secc.ocpp.words import (
@@ -33,6 +32,7 @@ from secc.ocpp.words import (
     Trigger,
 )
 from secc.pki.contract import OcspRequestData
+from secc.settings.ocpp import OcppVersion
 from tests.ocpp.support import ALL
 
 AT = 1_790_000_000.5

@@ -17,23 +17,23 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
-from secc.cpo.app import make_app
-from secc.cpo.service import Service
 from secc.errors import LinkError
 from secc.ocpp.double import CsmsDouble
 from secc.ocpp.ecosystem import Accounts, CpoService
 from secc.ocpp.v201 import ocsp_data
 from secc.ocpp.words import CertificateStatus, IdToken, Payload, TokenKind, TokenStatus
+from secc.operator.cpo.app import make_app
+from secc.operator.cpo.service import Service
 from secc.pki.certificates import read_chain
 from secc.pki.contract import OcspRequestData
 from secc.pki.hierarchy import write_hierarchy
 from secc.pki.issuing import make_request, new_key
 from secc.pki.profiles import Kind
 from secc.pki.revocation import identifier_hashes
-from secc.pnc.store import Status
 from secc.sim import Wallet
-from tests.cpo.support import EMAID, settings, with_car
+from secc.site.store import Status
 from tests.ocpp.support import NOW, STATION, Certificates, line, pnc_config
+from tests.operator.cpo.support import EMAID, settings, with_car
 from tests.support.contracts import hierarchy, identity
 
 CONTRACT = IdToken(EMAID, TokenKind.EMAID)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from secc.config import OfflinePolicy
 from secc.messages.iso2 import EnergyTransferMode
 from secc.ocpp.dialect import from_iso
 from secc.ocpp.double import CsmsDouble, Heard
-from secc.ocpp.settings import OcppVersion
 from secc.ocpp.words import IdToken, Registration, SecurityEvent, TokenStatus
+from secc.settings import OfflinePolicy
+from secc.settings.ocpp import OcppVersion
 from secc.sim import Plan, ScriptedEvcc
 from tests.ocpp.support import (
     BOTH,

@@ -23,7 +23,7 @@ def test_what_decides_imports_nothing_that_waits(name: str) -> None:
 
 def test_the_settings_need_no_extra() -> None:
     script = (
-        "import sys, secc.config, secc.ocpp, secc.ocpp.settings, secc.aio.station, secc.cli.serve; "
+        "import sys, secc.settings, secc.ocpp, secc.settings.ocpp, secc.station.station, secc.cli.serve; "
         "print([name for name in ('ocpp', 'websockets', 'jsonschema', 'sqlite3') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

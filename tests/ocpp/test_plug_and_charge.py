@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 
 from secc import exi
-from secc.aio.records import MessageRecord
-from secc.config import OfflinePolicy, SeccConfig
 from secc.messages.iso2 import V2GMessage
 from secc.ocpp.double import CsmsDouble, Heard
-from secc.ocpp.settings import OcppVersion
 from secc.ocpp.words import CertificateStatus, TokenStatus
 from secc.pki.contract import OcspRequestData
 from secc.pki.identifiers import EMAID
 from secc.session.contract_events import Verdict
+from secc.settings import OfflinePolicy, SeccConfig
+from secc.settings.ocpp import OcppVersion
 from secc.sim import EvResult
+from secc.station.records import MessageRecord
 from tests.ocpp.support import ALL, BOTH, EMAID_TEXT, Certificates, accounts, line, pnc_config
 
 

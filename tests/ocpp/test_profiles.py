@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secc.config import EnergyMode
 from secc.ocpp.profiles import (
     DAY,
     WEEK,
@@ -26,6 +25,7 @@ from secc.ocpp.profiles import (
 )
 from secc.ocpp.words import Period, Profile, ProfileFilter, ProfileKind, Purpose, Schedule
 from secc.session.events import EnergyNeed
+from secc.settings import EnergyMode
 
 SUPPLY = Supply(voltage=230.0, phases=3, max_power=22_000.0)
 NOW = 1_000_000.0

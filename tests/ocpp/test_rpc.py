@@ -11,8 +11,8 @@ import pytest
 
 from secc.ocpp.link import pause
 from secc.ocpp.rpc import CallFailed, NoAnswer, Rpc
-from secc.ocpp.settings import OcppVersion
 from secc.ocpp.words import Payload
+from secc.settings.ocpp import OcppVersion
 
 V201 = OcppVersion.V201
 TIME = {"currentTime": "2026-01-01T00:00:00Z"}

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from secc.cli import main
-from secc.config import SeccConfig
 from secc.errors import ConfigError
 from secc.ocpp.backend import OcppBackend
 from secc.ocpp.serving import prepared
-from secc.ocpp.settings import OcppConfig
+from secc.settings import SeccConfig
+from secc.settings.ocpp import OcppConfig
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from secc.config import from_dict
 from secc.errors import ConfigError
 from secc.ocpp.link import address, credentials, tls_context
-from secc.ocpp.settings import OcppConfig, OcppVersion
+from secc.settings import from_dict
+from secc.settings.ocpp import OcppConfig, OcppVersion
 
 FILE = Path("file")
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from secc.ocpp.double import CsmsDouble
-from secc.ocpp.settings import OcppVersion
+from secc.settings.ocpp import OcppVersion
 from tests.ocpp.support import ALL, knowing, line
 
 

@@ -27,7 +27,7 @@ from secc.pki.provisioning import (
 )
 from secc.pki.trust import Role, TrustStore
 from secc.pki.xmldsig import sign
-from secc.pnc.issuing import ProvisioningService
+from secc.site.issuing import ProvisioningService
 from tests.support.contracts import (
     DAY,
     NOW,

@@ -9,7 +9,6 @@ import msgspec
 import pytest
 
 from secc import exi
-from secc.config import OfflinePolicy
 from secc.messages import iso2
 from secc.messages.iso2 import PaymentOption, ServiceCategory
 from secc.pki.contract import Evidence
@@ -40,6 +39,7 @@ from secc.session.events import (
 )
 from secc.session.states import State
 from secc.session.ticket import Ticket
+from secc.settings import OfflinePolicy
 from tests.support import requests
 from tests.support.bench import AC, code, counting_bytes, sent
 from tests.support.contracts import (

@@ -7,7 +7,6 @@ import datetime
 import msgspec
 import pytest
 
-from secc.config import OfflinePolicy
 from secc.messages import iso2
 from secc.messages.iso2 import PaymentOption
 from secc.messages.xmldsig import X509IssuerSerial
@@ -26,6 +25,7 @@ from secc.session.contract_events import (
 )
 from secc.session.events import ControlPilot, Notice, NoticeKind, PausedSession, Send
 from secc.session.states import State
+from secc.settings import OfflinePolicy
 from tests.pki.test_revocation import response
 from tests.support import requests
 from tests.support.bench import code, sent

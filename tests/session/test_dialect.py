@@ -4,12 +4,12 @@ import dataclasses
 
 import pytest
 
-from secc.config import CompatConfig
 from secc.messages import din, iso2
 from secc.session.din.states import DinState
 from secc.session.din.table import DIN
 from secc.session.states import State
 from secc.session.table import ISO2
+from secc.settings import CompatConfig
 
 
 def test_a_row_is_found_by_state_and_input_and_only_while_its_leniency_is_on() -> None:

@@ -5,7 +5,6 @@ import math
 
 import pytest
 
-from secc.config import EnergyConfig, EnergyMode
 from secc.messages.iso2 import EVSEProcessing
 from secc.session.events import (
     CloseContactor,
@@ -21,6 +20,7 @@ from secc.session.events import (
     StopRequested,
 )
 from secc.session.states import State
+from secc.settings import EnergyConfig, EnergyMode
 from tests.support import requests as r
 from tests.support.bench import AC, DC, Bench, code, fast, sent
 from tests.support.dc_car import PROTOCOLS, DcCar

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from secc.config import EnergyConfig, EnergyMode, SeccConfig
 from secc.session.events import (
     ControllerFault,
     ControlPilot,
@@ -17,6 +16,7 @@ from secc.session.events import (
     LinkLost,
 )
 from secc.session.latch import FaultLatch, IdleOutlet
+from secc.settings import EnergyConfig, EnergyMode, SeccConfig
 from tests.support.bench import Bench
 
 UNPLUGGED = EvseSnapshot(control_pilot=ControlPilot.A)

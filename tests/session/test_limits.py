@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from secc.config import DcConfig, EnergyConfig
 from secc.messages.iso2 import CurrentDemandRes
 from secc.session import limits
 from secc.session.context import Demand, EvLimits
 from secc.session.events import PowerSchedule, PowerStep, ScheduleOffer, SetOutput
+from secc.settings import DcConfig, EnergyConfig
 from tests.support import requests as r
 from tests.support.bench import AC, DC, DC_MODES, Bench
 from tests.support.dc_car import PROTOCOLS, DcCar

@@ -4,7 +4,6 @@ import dataclasses
 
 import pytest
 
-from secc.config import SeccConfig
 from secc.messages.iso2 import CurrentDemandReq, DCEVErrorCode, EVSENotification
 from secc.session.events import (
     AuthorizationDecided,
@@ -30,6 +29,7 @@ from secc.session.events import (
     Ticket,
 )
 from secc.session.states import State
+from secc.settings import SeccConfig
 from tests.support import requests as r
 from tests.support.bench import AC, DC, Bench, code, dc_code, fast, sent
 from tests.support.states import in_state

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from secc.config import DcConfig, EnergyConfig
 from secc.messages import iso2
 from secc.messages.iso2 import ResponseCode
 from secc.session import table
@@ -35,6 +34,7 @@ from secc.session.events import (
 from secc.session.machine import Session
 from secc.session.refusals import Refused
 from secc.session.states import Stage, Timer
+from secc.settings import DcConfig, EnergyConfig
 from tests.support import requests as r
 from tests.support.bench import AC, DC, DC_MODES, Bench, code, sent
 

@@ -5,7 +5,6 @@ import dataclasses
 
 import pytest
 
-from secc.config import EnergyConfig
 from secc.messages import din, iso2
 from secc.messages.iso2 import EVSENotification
 from secc.session.events import (
@@ -17,6 +16,7 @@ from secc.session.events import (
     ScheduleOffer,
     SchedulesOffered,
 )
+from secc.settings import EnergyConfig
 from tests.session.handlers.test_parameters import schedule
 from tests.support import din as d
 from tests.support import requests as r

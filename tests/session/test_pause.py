@@ -4,7 +4,6 @@ import dataclasses
 
 import pytest
 
-from secc.config import EnergyConfig
 from secc.messages.iso2 import ChargingSession
 from secc.session.events import (
     AskSchedules,
@@ -20,6 +19,7 @@ from secc.session.events import (
     SetOutput,
 )
 from secc.session.pause import PauseMemory
+from secc.settings import EnergyConfig
 from tests.session.handlers.test_parameters import schedule
 from tests.support import requests as r
 from tests.support.bench import AC, DC, DC_MODES, Bench, code

@@ -4,7 +4,6 @@ import dataclasses
 
 import pytest
 
-from secc.config import SeccConfig, TimingConfig
 from secc.messages import din, iso2
 from secc.session import table
 from secc.session.dialect import Dialect
@@ -13,6 +12,7 @@ from secc.session.din.table import DIN
 from secc.session.events import ControlPilot, EvseFault, Send
 from secc.session.performance import performance_time
 from secc.session.states import Stage, State, Timer
+from secc.settings import SeccConfig, TimingConfig
 from secc.sim.evcc import message_timeout
 from tests.support import din as d
 from tests.support import requests as r

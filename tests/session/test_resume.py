@@ -6,11 +6,9 @@ import math
 
 import pytest
 
-from secc.config import EnergyConfig, EnergyMode, Payment, SeccConfig, ServiceConfig
 from secc.messages import iso2
 from secc.messages.din import EVRequestedEnergyTransfer
 from secc.messages.iso2 import ChargingSession, EnergyTransferMode, PaymentOption
-from secc.service_settings import ServiceParameter, ServiceParameterSet, ValueAddedService
 from secc.session.events import (
     AskSchedules,
     CloseContactor,
@@ -26,6 +24,8 @@ from secc.session.events import (
 )
 from secc.session.service_events import ChosenService
 from secc.session.states import State
+from secc.settings import EnergyConfig, EnergyMode, Payment, SeccConfig, ServiceConfig
+from secc.settings.services import ServiceParameter, ServiceParameterSet, ValueAddedService
 from tests.session.handlers.test_parameters import schedule
 from tests.support import din as d
 from tests.support import requests as r

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from secc.config import EnergyConfig
 from secc.messages.iso2 import ChargingStatusRes, CurrentDemandRes, IsolationLevel, MeterInfo
 from secc.session.events import ControlPilot, EvseFault, MeterReading
+from secc.settings import EnergyConfig
 from tests.support import requests as r
 from tests.support.bench import AC, DC, Bench, code, dc_code
 

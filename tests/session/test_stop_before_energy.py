@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import pytest
 
-from secc.config import TimingConfig
 from secc.messages import din, iso2
 from secc.session.din.states import DinState
 from secc.session.events import (
@@ -24,6 +23,7 @@ from secc.session.events import (
     StopRequested,
 )
 from secc.session.states import State
+from secc.settings import TimingConfig
 from tests.support import din as d
 from tests.support import requests as r
 from tests.support.bench import AC, Bench, code, sent

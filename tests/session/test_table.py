@@ -5,12 +5,12 @@ import dataclasses
 import pytest
 
 from secc import exi
-from secc.config import CompatConfig
 from secc.messages import iso2
 from secc.messages.iso2 import BodyElement, PowerDeliveryReq
 from secc.session import table
 from secc.session.events import EndReason, OpenContactor, Send
 from secc.session.states import Stage, State, Timer
+from secc.settings import CompatConfig
 from tests.support import requests
 from tests.support.bench import Bench, code, sent
 from tests.support.states import WAYS, in_state

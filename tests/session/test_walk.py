@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from secc import exi
-from secc.config import EnergyConfig, EnergyMode, OfflinePolicy, Payment, SeccConfig, TimingConfig
 from secc.messages import iso2
 from secc.messages.iso2 import BodyElement, ChargeProgress, ChargingSession, DCEVErrorCode, PaymentOption
 from secc.pki.contract import Evidence
@@ -53,6 +52,7 @@ from secc.session.events import (
 from secc.session.latch import FaultLatch
 from secc.session.pause import PauseMemory
 from secc.session.states import Stage, State
+from secc.settings import EnergyConfig, EnergyMode, OfflinePolicy, Payment, SeccConfig, TimingConfig
 from tests.support import requests as r
 from tests.support.bench import AC, DC, DC_MODES, Bench, Question
 from tests.support.lasting import Lasting

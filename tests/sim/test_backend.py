@@ -2,9 +2,9 @@
 
 import asyncio
 
-from secc.config import EnergyMode
 from secc.ports import Backend
 from secc.session.events import EnergyNeed, PowerSchedule, PowerStep, ScheduleOffer
+from secc.settings import EnergyMode
 from secc.sim import SimulatedBackend
 from tests.support.clock import Clock
 

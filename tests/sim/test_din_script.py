@@ -1,15 +1,15 @@
-"""The EV of DIN SPEC 70121 without a socket: what makes it give up. Whole sessions: tests/aio/test_din.py."""
+"""The EV of DIN SPEC 70121 without a socket: what makes it give up."""
 
 from collections.abc import Generator
 
 import pytest
 
-from secc.config import ProtocolName
 from secc.messages import din
 from secc.messages.app_protocol import ResponseCode, SupportedAppProtocolRes
 from secc.messages.iso2 import EnergyTransferMode
 from secc.session.din import status
 from secc.session.din.refusals import services
+from secc.settings import ProtocolName
 from secc.sim.din_script import DinScript
 from secc.sim.moves import Answer, Ask, EvGivesUp, Move, Wait
 from secc.sim.script import Plan

@@ -12,12 +12,9 @@ from typing import TypeVar
 import pytest
 
 from certs.testpki import make
-from secc.aio.records import OutputRecord, Record
-from secc.aio.station import Station
-from secc.config import EnergyConfig, EnergyMode, SeccConfig, TlsConfig
 from secc.messages import iso2
 from secc.messages.iso2 import ChargingSession, EnergyTransferMode
-from secc.sdp import SdpResponse, Security, TlsPolicy
+from secc.sdp import SdpResponse, Security
 from secc.session.events import (
     ControlPilot,
     EndReason,
@@ -27,6 +24,7 @@ from secc.session.events import (
     PowerStep,
     ScheduleOffer,
 )
+from secc.settings import EnergyConfig, EnergyMode, SeccConfig, TlsConfig, TlsPolicy
 from secc.sim import (
     AutoPilot,
     Plan,
@@ -38,6 +36,8 @@ from secc.sim import (
 )
 from secc.sim.cable import plain
 from secc.sim.moves import Ask, Move, Vanish
+from secc.station.records import OutputRecord, Record
+from secc.station.station import Station
 
 T = TypeVar("T")
 PKI = Path(make.__file__).parent

@@ -7,12 +7,13 @@ import tracemalloc
 
 import pytest
 
+from secc.settings import Deviation
+from secc.settings.slac import Validation
 from secc.slac import events as e
 from secc.slac import messages as m
 from secc.slac import vendor as v
 from secc.slac.frames import BROADCAST, LOCAL_MODEM, Frame, Message, encode
 from secc.slac.runs import MAX_PENDING, MAX_RUNS
-from secc.slac.settings import Validation
 from secc.slac.states import State
 from tests.support.matching import EV, EV_2, EVSE, MODEM, RUN, RUN_2, Bench
 
@@ -283,7 +284,7 @@ def test_no_key_of_a_thousand_matches_comes_twice() -> None:
 TEXT = b"EV-ID of a tool".ljust(17, b"\0")
 
 
-def tolerant(*deviations: m.Deviation) -> Bench:
+def tolerant(*deviations: Deviation) -> Bench:
     bench = Bench(tolerate=deviations)
     bench.measure()
     bench.take()
@@ -291,7 +292,7 @@ def tolerant(*deviations: m.Deviation) -> Bench:
 
 
 def test_identifiers_that_are_not_zero_are_put_up_with_by_their_name_and_copied_into_the_answer() -> None:
-    bench = tolerant(m.Deviation.IDENTIFIERS)
+    bench = tolerant(Deviation.IDENTIFIERS)
     bench.hear(EV, EVSE, m.AttenCharRsp(EV, RUN, TEXT))
     bench.hear(EV, EVSE, m.SlacMatchReq(EV, EVSE, RUN, pev_id=TEXT))
     (answer,) = bench.take()
@@ -300,7 +301,7 @@ def test_identifiers_that_are_not_zero_are_put_up_with_by_their_name_and_copied_
 
 
 def test_a_request_for_the_key_to_everybody_is_put_up_with_by_its_name_but_has_to_name_this_station() -> None:
-    bench = tolerant(m.Deviation.GROUP)
+    bench = tolerant(Deviation.GROUP)
     bench.acknowledge()
     other = bytes.fromhex("0200000000c2")
     assert unmoved(bench, encode(Frame(BROADCAST, EV, m.SlacMatchReq(EV, other, RUN))))
@@ -311,18 +312,18 @@ def test_a_request_for_the_key_to_everybody_is_put_up_with_by_its_name_but_has_t
 @pytest.mark.parametrize(
     ("named", "data"),
     [
-        (m.Deviation.GROUP, encode(Frame(EVSE, EV, m.SlacMatchReq(EV, EVSE, RUN, pev_id=TEXT)))),
-        (m.Deviation.IDENTIFIERS, encode(Frame(BROADCAST, EV, m.SlacMatchReq(EV, EVSE, RUN)))),
+        (Deviation.GROUP, encode(Frame(EVSE, EV, m.SlacMatchReq(EV, EVSE, RUN, pev_id=TEXT)))),
+        (Deviation.IDENTIFIERS, encode(Frame(BROADCAST, EV, m.SlacMatchReq(EV, EVSE, RUN)))),
     ],
 )
-def test_one_deviation_does_not_excuse_another(named: m.Deviation, data: bytes) -> None:
+def test_one_deviation_does_not_excuse_another(named: Deviation, data: bytes) -> None:
     bench = tolerant(named)
     bench.acknowledge()
     assert unmoved(bench, data)
 
 
 def test_no_deviation_excuses_what_is_for_one_station_alone() -> None:
-    bench = tolerant(*m.Deviation)
+    bench = tolerant(*Deviation)
     assert unmoved(bench, encode(Frame(BROADCAST, EV, m.AttenCharRsp(EV, RUN))))
 
 

@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from secc.settings import Deviation
+from secc.settings.slac import KeyResult, LinkStatus, SlacConfig, Validation
 from secc.slac import events as e
 from secc.slac import messages as m
 from secc.slac import vendor as v
 from secc.slac.frames import BROADCAST, Frame, Message, decode, encode
 from secc.slac.matching import Matching
 from secc.slac.runs import MAX_PENDING, MAX_RUNS
-from secc.slac.settings import KeyResult, LinkStatus, SlacConfig, Validation
 from secc.slac.states import State
 from secc.slac.table import RULES, TABLE
 from tests.support import vectors
@@ -829,12 +830,12 @@ FRAMES: tuple[tuple[bytes, bytes, Message], ...] = tuple(
         max_size=60,
     ),
     st.sets(st.sampled_from(("amplitude_map", "apply_amplitude_map", "sleep_on_pause"))),
-    st.sets(st.sampled_from(m.Deviation)),
+    st.sets(st.sampled_from(Deviation)),
 )
 def test_random_histories_never_break_the_rules(
     history: list[tuple[e.Input | tuple[bytes, bytes, Message] | bytes, float]],
     switched_on: set[str],
-    tolerate: set[m.Deviation],
+    tolerate: set[Deviation],
 ) -> None:
     switches = dict.fromkeys(switched_on, True)
     bench = Bench(validation=Validation.ON, tolerate=tuple(tolerate), **switches)

@@ -12,11 +12,11 @@ import dataclasses
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from secc.aio.records import Direction, MessageRecord
-from secc.config import SeccConfig
 from secc.messages import din, iso2
 from secc.ports import EvseController
 from secc.session.events import EvseSnapshot, IsolationLevel
+from secc.settings import SeccConfig
+from secc.station.records import Direction, MessageRecord
 from tests.support.lasting import Lasting
 from tests.support.outlet_rules import SAFE_VOLTAGE, require
 

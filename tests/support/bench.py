@@ -5,7 +5,6 @@ import itertools
 from collections.abc import Callable
 
 from secc import exi
-from secc.config import CompatConfig, EnergyConfig, EnergyMode, SeccConfig, TimingConfig
 from secc.messages.iso2 import BodyElement, DCEVSEStatus, V2GMessage
 from secc.messages.xmldsig import Signature
 from secc.session.events import (
@@ -31,6 +30,7 @@ from secc.session.events import (
 )
 from secc.session.machine import Session
 from secc.session.states import State
+from secc.settings import CompatConfig, EnergyConfig, EnergyMode, SeccConfig, TimingConfig
 from tests.support import requests
 
 DC_MODES = (EnergyMode.DC_EXTENDED, EnergyMode.DC_CORE)

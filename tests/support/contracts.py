@@ -19,7 +19,7 @@ from secc.pki.issuing import Identity, Order, Revocation, issue, make_crl, new_k
 from secc.pki.profiles import Kind
 from secc.pki.trust import Role, TrustStore, trust
 from secc.pki.xmldsig import Element, sign
-from secc.pnc.issuing import ContractIssuer, ProvisioningService, chain_message
+from secc.site.issuing import ContractIssuer, ProvisioningService, chain_message
 
 UTC = 1_790_000_000.0
 """The wall clock of these tests: 21 September 2026."""

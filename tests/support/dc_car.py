@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from secc.config import SeccConfig
 from secc.messages import din, iso2
 from secc.session.events import CableCheckReported, ControlPilot, IsolationLevel, SetOutput, StartCableCheck
+from secc.settings import SeccConfig
 from tests.support import din as d
 from tests.support import requests as r
 from tests.support.bench import DC, Bench

@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Callable
 
-from secc.config import CompatConfig, DinConfig, EnergyConfig, SeccConfig
 from secc.messages import din
 from secc.messages.din import (
     BodyElement,
@@ -17,6 +16,7 @@ from secc.session.din.states import DinState
 from secc.session.din.table import DIN as DIALECT
 from secc.session.events import ControlPilot, Output, Received, Send
 from secc.session.states import Stage
+from secc.settings import CompatConfig, DinConfig, EnergyConfig, SeccConfig
 from tests.support.bench import DC_MODES, Bench
 
 DIN = SeccConfig(

@@ -7,9 +7,9 @@ from fractions import Fraction
 
 import msgspec
 
-from secc.config import SeccConfig
 from secc.messages import din, iso2
 from secc.session.events import EvseSnapshot, Input, Output, Received, Send
+from secc.settings import SeccConfig
 from tests.support import requests
 from tests.support.lasting import Lasting
 from tests.support.outlet_rules import require

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 
+from secc.settings import Deviation
+from secc.settings.slac import SlacConfig
 from secc.slac import events as e
 from secc.slac import messages as m
 from secc.slac import vendor as v
 from secc.slac.frames import BROADCAST, Frame, Message, decode, encode
 from secc.slac.matching import Matching
-from secc.slac.settings import SlacConfig
 
 EV = bytes.fromhex("0200000000e1")
 EV_2 = bytes.fromhex("0200000000e2")
@@ -42,7 +43,7 @@ class Bench:
     def put(self, event: e.Input) -> None:
         for output in self.matching.handle(event, self.now):
             if isinstance(output, e.SendFrame):
-                self.sent.append(decode(output.data, tuple(m.Deviation)).message)
+                self.sent.append(decode(output.data, tuple(Deviation)).message)
             else:
                 self.told.append(output)
 

@@ -17,11 +17,11 @@ import msgspec
 from hypothesis import strategies as st
 
 from secc import exi
+from secc.exi.schema import notation, tables
+from secc.exi.schema.grammar import Datatype, datatype
+from secc.exi.schema.names import field_name
+from secc.exi.schema.notation import XS, ComplexType, Group, Particle, QName, SimpleType, Wildcard
 from secc.messages._base import Item
-from secc.schema import notation, tables
-from secc.schema.grammar import Datatype, datatype
-from secc.schema.names import field_name
-from secc.schema.notation import XS, ComplexType, Group, Particle, QName, SimpleType, Wildcard
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMAS = ROOT / "exi_schemas"

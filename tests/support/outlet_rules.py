@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
 
-from secc.config import SeccConfig
 from secc.messages import iso2
 from secc.messages.iso2 import DCEVErrorCode, EVSENotification
 from secc.session.events import (
@@ -30,6 +29,7 @@ from secc.session.events import (
     Tick,
     Ticket,
 )
+from secc.settings import SeccConfig
 from tests.support.lasting import Lasting, Paused, Schedule
 
 SAFE_VOLTAGE = 60

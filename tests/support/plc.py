@@ -6,12 +6,11 @@ import asyncio
 import collections
 from collections.abc import Callable
 
-from secc.aio.plc import PlcStation
-from secc.aio.records import PlcRecord, Record
-from secc.config import EnergyConfig, EnergyMode, SeccConfig, TimingConfig
 from secc.messages.iso2 import ChargingSession, EnergyTransferMode
 from secc.pilot import Drive
 from secc.session.events import ControlPilot
+from secc.settings import EnergyConfig, EnergyMode, SeccConfig, TimingConfig
+from secc.settings.slac import SlacConfig
 from secc.sim import (
     EvResult,
     Noise,
@@ -24,8 +23,9 @@ from secc.sim import (
     SimulatedPlc,
     SlacEv,
 )
-from secc.slac.settings import SlacConfig
 from secc.slac.states import State
+from secc.station.plc import PlcStation
+from secc.station.records import PlcRecord, Record
 from secc.trace.recorder import Recorder
 
 EVSE = bytes.fromhex("0200000000c1")

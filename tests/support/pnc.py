@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 
-from secc.config import CompatConfig, EnergyConfig, Payment, PncConfig, SeccConfig, ServiceConfig
 from secc.messages import iso2
 from secc.messages.iso2 import PaymentOption
 from secc.messages.xmldsig import Signature
@@ -24,6 +23,7 @@ from secc.session.contract_events import (
 )
 from secc.session.events import ControlPilot, MeterReading, Output
 from secc.session.ticket import Ticket
+from secc.settings import CompatConfig, EnergyConfig, Payment, PncConfig, SeccConfig, ServiceConfig
 from tests.support import requests
 from tests.support.bench import DC_MODES, Bench
 from tests.support.contracts import (

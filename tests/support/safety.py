@@ -7,7 +7,6 @@ invariant is broken. The rules are the INV-nn of the threat model, read from the
 import copy
 from fractions import Fraction
 
-from secc.config import OfflinePolicy, SeccConfig
 from secc.messages import iso2
 from secc.messages.iso2 import ChargeProgress, ChargingStatusReq, EVSEProcessing, PowerDeliveryReq
 from secc.pki.contract import ForwardedContract, VerifiedContract
@@ -43,6 +42,7 @@ from secc.session.events import (
     Tick,
     Ticket,
 )
+from secc.settings import OfflinePolicy, SeccConfig
 from tests.support.lasting import Lasting
 from tests.support.outlet_rules import Broken as Broken
 from tests.support.outlet_rules import OutletRules, exact, momentary, require, value

@@ -9,10 +9,15 @@ import datetime
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from secc.aio.journal import Journal
-from secc.aio.records import Record
-from secc.aio.station import Station
-from secc.config import (
+from secc.messages.iso2 import EnergyTransferMode
+from secc.pki.chains import KINDS
+from secc.pki.hierarchy import Hierarchy, make_hierarchy, write_hierarchy
+from secc.pki.identifiers import EMAID
+from secc.pki.profiles import Kind
+from secc.pki.provisioning import ProvisioningAnswer, ProvisioningRequest
+from secc.pki.trust import Role
+from secc.ports import Backend
+from secc.settings import (
     EnergyConfig,
     EnergyMode,
     Payment,
@@ -22,19 +27,14 @@ from secc.config import (
     ServiceConfig,
     TimingConfig,
     TlsConfig,
+    TlsPolicy,
     TrustConfig,
 )
-from secc.messages.iso2 import EnergyTransferMode
-from secc.pki.chains import KINDS
-from secc.pki.hierarchy import Hierarchy, make_hierarchy, write_hierarchy
-from secc.pki.identifiers import EMAID
-from secc.pki.profiles import Kind
-from secc.pki.provisioning import ProvisioningAnswer, ProvisioningRequest
-from secc.pki.trust import Role
-from secc.pnc import ContractIssuer, ContractStore, LocalBackend, ProvisioningService
-from secc.ports import Backend
-from secc.sdp import TlsPolicy
 from secc.sim import EvResult, Plan, ScriptedEvcc, SimulatedAcEvse, SimulatedCable, SimulatedDcEvse, Wallet
+from secc.site import ContractIssuer, ContractStore, LocalBackend, ProvisioningService
+from secc.station.journal import Journal
+from secc.station.records import Record
+from secc.station.station import Station
 from secc.trace.recorder import Recorder
 
 NOW = datetime.datetime.now(datetime.UTC)

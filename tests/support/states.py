@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from secc.config import Payment, SeccConfig
 from secc.pki.provisioning import ProvisioningAnswer
 from secc.session.events import ControlPilot
 from secc.session.states import State
+from secc.settings import Payment, SeccConfig
 from tests.support import requests
 from tests.support.bench import AC, DC, Bench
 from tests.support.pnc import PNC_AC, PNC_DC, PncBench, bundle, terms, with_pnc

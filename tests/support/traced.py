@@ -6,12 +6,12 @@ import json
 import pathlib
 from typing import Any
 
-from secc.config import SeccConfig
 from secc.connection import Connection, Data, EndOfStream, Write
 from secc.messages import iso2
 from secc.messages.iso2 import V2GMessage
 from secc.session.contract_events import ContractTerms
 from secc.session.events import EvseSnapshot
+from secc.settings import SeccConfig
 from secc.sim.playback import Garage, play
 from secc.sim.player import Recording, config_for
 from secc.trace import Beginning, Recorder

@@ -11,15 +11,15 @@ from collections.abc import AsyncIterator, Callable
 
 from certs.testpki import make
 from secc import exi
-from secc.aio.journal import Journal
-from secc.aio.records import LinkEvent, LinkRecord, MessageRecord, Record
-from secc.aio.station import Station
-from secc.config import SeccConfig, TimingConfig, TlsConfig
 from secc.messages import app_protocol
 from secc.messages.iso2 import BodyElement, V2GMessage
 from secc.ports import EvseController
-from secc.sdp import SdpRequest, SdpResponse, Security, TlsPolicy
+from secc.sdp import SdpRequest, SdpResponse, Security
 from secc.session.events import ControlPilot, EnergyNeed, EvseSnapshot, IsolationLevel, ScheduleOffer
+from secc.settings import SeccConfig, TimingConfig, TlsConfig, TlsPolicy
+from secc.station.journal import Journal
+from secc.station.records import LinkEvent, LinkRecord, MessageRecord, Record
+from secc.station.station import Station
 from secc.tls import PlainEngine, TlsContext, TlsEngine
 from secc.v2gtp import FrameAssembler, frame
 from tests.support import requests

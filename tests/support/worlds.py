@@ -10,7 +10,6 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from secc.config import EnergyConfig, EnergyMode, SeccConfig
 from secc.messages import din, iso2
 from secc.session.contract_events import ContractDecided, RevocationReported, Verdict
 from secc.session.din.table import DIN as DIN_DIALECT
@@ -37,6 +36,7 @@ from secc.session.latch import FaultLatch
 from secc.session.machine import Session
 from secc.session.pause import PauseMemory
 from secc.session.states import Timer
+from secc.settings import EnergyConfig, EnergyMode, SeccConfig
 from tests.support import din as d
 from tests.support import requests as r
 from tests.support.bench import AC, DC, counting_bytes

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from secc import testing
-from secc.config import DcConfig, EnergyConfig, SeccConfig
 from secc.session.events import ControlPilot, EvseSnapshot
+from secc.settings import DcConfig, EnergyConfig, SeccConfig
 from secc.testing import (
     ROWS,
     Call,

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from secc.config import SeccConfig, TimingConfig
 from secc.session.events import EvseSnapshot, IsolationLevel
+from secc.settings import SeccConfig, TimingConfig
 from secc.testing import ControllerReport, Rig, RowState, check_controller
 from tests.support.fasttime import play_fast
 from tests.support.outlets import AcOutlet, DcOutlet, MakeSafeLeavesOn, NoWatchdog

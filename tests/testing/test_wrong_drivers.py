@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from secc.config import SeccConfig, TimingConfig
+from secc.settings import SeccConfig, TimingConfig
 from secc.testing import ROWS, ControllerReport, Rig, RowState, check_controller
 from tests.support import outlets
 from tests.support.fasttime import play_fast

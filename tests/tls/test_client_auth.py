@@ -7,12 +7,12 @@ import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from OpenSSL import SSL
 
-from secc.config import ClientAuth
 from secc.errors import ChainError, ConfigError
 from secc.pki.certificates import read_certificate
 from secc.pki.profiles import Kind
 from secc.pki.trust import Role, TrustStore, trust
 from secc.pki.vehicle import identify
+from secc.settings import ClientAuth
 from secc.tls import ClientPolicy, CredentialFiles, OpenSslEngine, TlsContext, TlsProgress
 from tests.support import certificates
 from tests.support.certificates import EMAID, NOW, PCID, Identity

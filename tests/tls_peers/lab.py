@@ -10,10 +10,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from secc.aio.records import Chatter, LinkEvent, LinkRecord, Record
-from secc.aio.station import Station
-from secc.config import ClientAuth, NetworkConfig, SeccConfig, TlsConfig, TrustConfig
-from secc.sdp import TlsPolicy
+from secc.settings import ClientAuth, NetworkConfig, SeccConfig, TlsConfig, TlsPolicy, TrustConfig
+from secc.station.records import Chatter, LinkEvent, LinkRecord, Record
+from secc.station.station import Station
 from secc.tls import CredentialFiles
 from tests.support import certificates
 from tests.support.certificates import Identity

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from secc.schema import notation, tables
-from secc.schema.grammar import Datatype, Grammars, Production, State, datatype
-from secc.schema.names import class_name, field_name, member_name
-from secc.schema.notation import NotationError, QName, SchemaSet
+from secc.exi.schema import notation, tables
+from secc.exi.schema.grammar import Datatype, Grammars, Production, State, datatype
+from secc.exi.schema.names import class_name, field_name, member_name
+from secc.exi.schema.notation import NotationError, QName, SchemaSet
 from tests.support.messages import ROOT, SCHEMAS, schema_sets
 from tools.schemagen import __main__ as schemagen
 from tools.schemagen import pages, python

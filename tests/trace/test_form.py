@@ -7,7 +7,6 @@ import math
 import pytest
 
 from secc import exi
-from secc.config import SeccConfig
 from secc.connection import ConnectionInput, Data, EndOfStream, Heard, Write
 from secc.pki.contract import Evidence
 from secc.pki.provisioning import ProvisioningAnswer
@@ -40,6 +39,7 @@ from secc.session.events import (
     Tick,
     Ticket,
 )
+from secc.settings import SeccConfig
 from secc.trace.form import TraceError, built, input_of, plain, plain_config, plain_input, plain_output
 from tests.support import requests as r
 from tests.support.pnc import terms

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from secc.aio.power_line import PowerLineLog
 from secc.cli import main
-from secc.config import SeccConfig
+from secc.settings import SeccConfig
 from secc.slac import messages as m
 from secc.slac import vendor as v
 from secc.slac.frames import BROADCAST, LOCAL_MODEM, Frame, Message, OtherMessage, decode, encode
+from secc.station.power_line import PowerLineLog
 from secc.trace import TraceError, read
 from secc.trace.power_line import TracedFrame, chart, name_of
 from secc.trace.recorder import Recorder

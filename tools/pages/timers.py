@@ -9,7 +9,6 @@ import itertools
 import re
 from typing import NamedTuple
 
-from secc.config import TimingConfig, TlsConfig
 from secc.connection import FRAME_TIME
 from secc.messages import din as din_messages
 from secc.messages import iso2
@@ -17,12 +16,13 @@ from secc.session.din import table as din
 from secc.session.performance import performance_time
 from secc.session.states import Timer
 from secc.session.table import ANYWHERE, RULES
+from secc.settings import TimingConfig, TlsConfig
+from secc.settings.slac import SlacConfig
 from secc.slac import timing as slac_timing
-from secc.slac.settings import SlacConfig
 
 INTRODUCTION = """# Timers
 
-Made from `secc.config`, `secc.session` and `secc.slac.timing`. Seconds. A timer of the standard can be set
+Made from `secc.settings`, `secc.session` and `secc.slac.timing`. Seconds. A timer of the standard can be set
 because test stands and odd cars need it; with another value the station does not conform. All of them run
 on a monotonic clock, and only a complete, accepted request starts the sequence timer anew."""
 

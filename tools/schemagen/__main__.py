@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from secc.schema import notation, tables
+from secc.exi.schema import notation, tables
 from tools.schemagen import pages, python, rust
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from secc.schema.grammar import datatype
-from secc.schema.names import class_name, field_name, member_name
-from secc.schema.notation import (
+from secc.exi.schema.grammar import datatype
+from secc.exi.schema.names import class_name, field_name, member_name
+from secc.exi.schema.notation import (
     UNBOUNDED,
     ComplexType,
     Group,
@@ -16,7 +16,7 @@ from secc.schema.notation import (
     SimpleType,
     particles,
 )
-from secc.schema.tables import Tables, ordered_content
+from secc.exi.schema.tables import Tables, ordered_content
 from tools.schemagen.python import Module
 
 _INTRO = """\

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import textwrap
 
-from secc.schema.grammar import datatype
-from secc.schema.names import class_name, member_name
-from secc.schema.notation import NotationError, QName, SchemaSet, SimpleType
-from secc.schema.tables import ITEMS, LIST, Slot, Tables, TypeEntry
+from secc.exi.schema.grammar import datatype
+from secc.exi.schema.names import class_name, member_name
+from secc.exi.schema.notation import NotationError, QName, SchemaSet, SimpleType
+from secc.exi.schema.tables import ITEMS, LIST, Slot, Tables, TypeEntry
 
 _SCALARS = {
     "boolean": "bool",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from secc.schema.tables import ESCAPE, RawDatatype, RawProduction, Record, Root, Tables
+from secc.exi.schema.tables import ESCAPE, RawDatatype, RawProduction, Record, Root, Tables
 
 _KINDS = ["EndElement", "Complex", "Simple", "Attribute", "Content", "Text", "Any", "Escape"]
 _COUNTS = ["None", "Set", "Step", "Soft"]

@@ -86,7 +86,7 @@ pub(crate) struct Codec {
 
 #[pymethods]
 impl Codec {
-    /// `schema` names the table set or is one (`secc.schema.tables.Raw`); `types` and `enums` are its classes in table order (None for a flat type);
+    /// `schema` names the table set or is one (`secc.exi.schema.tables.Raw`); `types` and `enums` are its classes in table order (None for a flat type);
     /// `item` is the class of ordered content, `messages` are those among `types` that are documents of their own.
     #[new]
     #[pyo3(signature = (schema, types, enums, item, decode_error, encode_error, *, messages = Vec::new(),

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, cast
 
-from secc.config import EnergyMode, Payment
 from secc.messages import din
 from secc.messages.din import EVSEProcessing, ResponseCode
 from secc.messages.iso2 import UnitSymbol
@@ -23,6 +22,8 @@ from secc.session.handlers.profile import lowest, overlooked
 from secc.session.quantities import WrongUnit
 from secc.session.refusals import Refused
 from secc.session.states import Stage, Timer
+from secc.settings.energy import EnergyMode
+from secc.settings.services import Payment
 
 if TYPE_CHECKING:
     from secc.session.machine import Session

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from secc.config import EnergyMode
 from secc.messages import din, iso2
 from secc.messages.din import DCEVSEStatusCode, EVSENotification
 from secc.messages.iso2 import UnitSymbol
 from secc.session import limits, quantities
 from secc.session.events import EvseFault, IsolationLevel, PowerSchedule, PowerStep, ScheduleOffer
+from secc.settings.energy import EnergyMode
 
 if TYPE_CHECKING:
     from secc.session.machine import Session

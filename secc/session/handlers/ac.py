@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from secc.config import Payment
 from secc.messages import iso2
 from secc.messages.iso2 import ChargeProgress, ResponseCode, UnitSymbol
 from secc.session import feedback, limits, quantities, status
@@ -14,6 +13,7 @@ from secc.session.handlers import contract, ending, parameters, receipts
 from secc.session.handlers.profile import chosen_offer
 from secc.session.refusals import Refused
 from secc.session.states import State, Timer
+from secc.settings.services import Payment
 
 if TYPE_CHECKING:
     from secc.session.machine import Session

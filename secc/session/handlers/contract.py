@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from secc.config import OfflinePolicy, Payment
 from secc.errors import CertificateError, ChainError
 from secc.messages import iso2
 from secc.messages.iso2 import EVSEProcessing, ResponseCode
@@ -41,6 +40,8 @@ from secc.session.handlers import ending
 from secc.session.handlers.ending import order_stop
 from secc.session.refusals import Refused
 from secc.session.states import State, Timer
+from secc.settings.pnc import OfflinePolicy
+from secc.settings.services import Payment
 
 if TYPE_CHECKING:
     from secc.session.machine import Session

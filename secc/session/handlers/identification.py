@@ -5,10 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from secc.config import Payment
 from secc.messages import iso2
 from secc.messages.iso2 import EVSEProcessing, ResponseCode
-from secc.service_settings import CERTIFICATE_SERVICE
 from secc.session.context import Grant
 from secc.session.events import AuthorizationDecided, Authorize, NoticeKind
 from secc.session.handlers import ending, services
@@ -16,6 +14,7 @@ from secc.session.handlers.ending import order_stop
 from secc.session.refusals import Refused
 from secc.session.service_events import ServicesChosen
 from secc.session.states import State, Timer
+from secc.settings.services import CERTIFICATE_SERVICE, Payment
 
 if TYPE_CHECKING:
     from secc.session.machine import Session

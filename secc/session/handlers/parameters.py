@@ -6,7 +6,6 @@ import dataclasses
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from secc.config import EnergyMode
 from secc.messages import din, iso2
 from secc.messages.iso2 import EVSEProcessing, ResponseCode, UnitSymbol
 from secc.session import limits, quantities, status
@@ -28,6 +27,7 @@ from secc.session.handlers import tariffs
 from secc.session.quantities import Quantity, WrongUnit, amount, decimal
 from secc.session.refusals import Refused
 from secc.session.states import Stage, State, Timer
+from secc.settings.energy import EnergyMode
 
 if TYPE_CHECKING:
     from secc.session.machine import Session

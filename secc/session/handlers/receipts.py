@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from secc.config import Payment
 from secc.errors import CertificateError
 from secc.messages import iso2
 from secc.messages.iso2 import ResponseCode
@@ -16,6 +15,7 @@ from secc.session.handlers import ending
 from secc.session.handlers.contract import refused, terms_of
 from secc.session.refusals import Refused
 from secc.session.states import State
+from secc.settings.services import Payment
 
 if TYPE_CHECKING:
     from secc.session.machine import Session

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from secc.config import Payment
 from secc.messages import iso2
 from secc.messages.iso2 import ResponseCode
-from secc.service_settings import CHARGE_SERVICE
 from secc.session import services
 from secc.session.events import NoticeKind
 from secc.session.refusals import Refused
 from secc.session.service_events import ChosenService
 from secc.session.states import State
+from secc.settings.services import CHARGE_SERVICE, Payment
 
 if TYPE_CHECKING:
     from secc.session.machine import Session

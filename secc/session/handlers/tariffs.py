@@ -14,10 +14,10 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from secc.config import TariffPolicy
 from secc.messages.iso2 import RelativeTimeInterval, SalesTariff, SalesTariffEntry
 from secc.messages.xmldsig import Signature
 from secc.session.events import NoticeKind, PowerSchedule, ScheduleOffer
+from secc.settings.pnc import TariffPolicy
 
 if TYPE_CHECKING:
     from secc.session.machine import Session

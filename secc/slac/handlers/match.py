@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from secc.settings.slac import Validation
 from secc.slac import messages as m
 from secc.slac import timing
 from secc.slac.events import Outcome, PilotMoved, Verdict
@@ -11,7 +12,6 @@ from secc.slac.frames import Frame
 from secc.slac.handlers.modem import watch_link
 from secc.slac.messages import ValidateCnf
 from secc.slac.runs import Run
-from secc.slac.settings import Validation
 from secc.slac.states import RunState, State, Timer
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from secc.settings.slac import KeyResult, LinkStatus
 from secc.slac import messages as m
 from secc.slac import timing, vendor
 from secc.slac.events import (
@@ -24,7 +25,6 @@ from secc.slac.events import (
     WakeModem,
 )
 from secc.slac.frames import LOCAL_MODEM, Frame
-from secc.slac.settings import KeyResult, LinkStatus
 from secc.slac.states import NETWORKED, State, Timer
 from secc.slac.vendor import Vendor
 

@@ -5,7 +5,6 @@ import dataclasses
 import pytest
 
 from secc import exi
-from secc.config import DinConfig, EnergyMode, SeccConfig, TimingConfig
 from secc.messages import din
 from secc.messages.din import DCEVErrorCode, EVRequestedEnergyTransfer, PaymentOption
 from secc.session.din.states import DinState as S
@@ -30,6 +29,7 @@ from secc.session.events import (
     SetOutput,
     StopRequested,
 )
+from secc.settings import DinConfig, EnergyMode, SeccConfig, TimingConfig
 from tests.support import din as d
 from tests.support.bench import code
 from tests.support.din import DIN, DinBench, answer, status_code

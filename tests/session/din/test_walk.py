@@ -7,7 +7,6 @@ from collections.abc import Callable
 import pytest
 
 from secc import exi
-from secc.config import SeccConfig, TimingConfig
 from secc.messages import din
 from secc.messages.din import BodyElement, DCEVErrorCode
 from secc.session.din.states import DinState as S
@@ -35,6 +34,7 @@ from secc.session.events import (
     Ticket,
 )
 from secc.session.states import Stage
+from secc.settings import SeccConfig, TimingConfig
 from tests.support import din as d
 from tests.support.bench import Question
 from tests.support.din import DIN, DinBench

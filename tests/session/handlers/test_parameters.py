@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 import pytest
 
-from secc.config import EnergyConfig
 from secc.messages.iso2 import (
     BodyElement,
     ChargeParameterDiscoveryReq,
@@ -30,6 +29,7 @@ from secc.session.events import (
     Ticket,
 )
 from secc.session.states import State
+from secc.settings import EnergyConfig
 from tests.support import requests as r
 from tests.support.bench import AC, DC, DC_MODES, STRICT_DC, Bench, code
 

@@ -7,7 +7,6 @@ import dataclasses
 import msgspec
 import pytest
 
-from secc.config import CompatConfig
 from secc.messages import iso2
 from secc.messages.iso2 import ResponseCode
 from secc.session.events import (
@@ -24,6 +23,7 @@ from secc.session.events import (
 )
 from secc.session.handlers import dc_power
 from secc.session.refusals import Refused
+from secc.settings import CompatConfig
 from tests.support import requests as r
 from tests.support.bench import DC, Bench, code, sent
 from tests.support.dc_car import PROTOCOLS, DcCar

@@ -5,19 +5,19 @@ import dataclasses
 import pytest
 
 from secc import exi
-from secc.config import SeccConfig, ServiceConfig
 from secc.errors import ConfigError
 from secc.messages import iso2
 from secc.messages.iso2 import BodyElement, ServiceCategory
-from secc.service_settings import (
+from secc.session.events import Send
+from secc.session.service_events import ChosenService, ServicesChosen
+from secc.settings import SeccConfig, ServiceConfig
+from secc.settings.services import (
     ServiceKind,
     ServiceParameter,
     ServiceParameterSet,
     ValueAddedService,
     check_services,
 )
-from secc.session.events import Send
-from secc.session.service_events import ChosenService, ServicesChosen
 from tests.support import requests as r
 from tests.support.bench import AC, Bench, code
 

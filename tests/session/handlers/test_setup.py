@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 
-from secc.config import ServiceConfig
 from secc.messages.iso2 import EnergyTransferMode, PaymentOption, ServiceDiscoveryRes, SessionSetupRes
 from secc.session.states import State
+from secc.settings import ServiceConfig
 from tests.support import requests as r
 from tests.support.bench import AC, Bench, code
 from tests.support.states import in_state

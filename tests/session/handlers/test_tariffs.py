@@ -8,7 +8,6 @@ import msgspec
 import pytest
 
 from secc import exi
-from secc.config import EnergyConfig, TariffPolicy
 from secc.messages import iso2
 from secc.messages.xmldsig import Signature
 from secc.pki.profiles import Kind
@@ -23,6 +22,7 @@ from secc.session.events import (
     SchedulesOffered,
     Send,
 )
+from secc.settings import EnergyConfig, TariffPolicy
 from tests.support import requests
 from tests.support.contracts import identity
 from tests.support.pnc import PNC_AC, PncBench, with_pnc

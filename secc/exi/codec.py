@@ -1,0 +1,266 @@
+"""EXI, the binary XML of ISO 15118, and the JSON form of messages.
+
+One `Codec` per schema set: nothing in a stream says which schema it follows, the protocol phase does. Streams
+are schema-informed, bit-packed, with header ``80`` and empty value tables [V2G2-099] [V2G2-600].
+
+    >>> from secc import exi
+    >>> message = exi.ISO2.decode(bytes.fromhex("809802000000000000000011d0180801784080c000"))
+    >>> message.body.evcc_id.hex()
+    '02005e102030'
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from secc import _exi
+from secc.errors import DecodeError, EncodeError, InputError
+from secc.exi.json import JsonForm
+from secc.messages import app_protocol, iso2, xmldsig
+from secc.messages._base import Item
+
+if TYPE_CHECKING:
+    from secc.exi.schema.tables import Raw
+    from secc.exi.xml import XmlForm
+
+__all__ = [
+    "APP_PROTOCOL",
+    "ISO2",
+    "SCHEMAS",
+    "XMLDSIG",
+    "Codec",
+    "FullLists",
+    "Piece",
+    "UnknownSchema",
+    "codec",
+]
+
+FullLists = Literal["specified", "marked", "loop"]
+"""How a list that is exactly full ends."""
+
+
+class UnknownSchema(KeyError):
+    """No schema set has this name; the text names the sets there are."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        super().__init__(f"{name!r} is no schema set; there are {', '.join(known)}")
+
+    def __str__(self) -> str:  # a KeyError shows its argument in quotation marks
+        return str(self.args[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A piece of a stream: what the bits from `bit` on say."""
+
+    bit: int
+    """First bit, counted from the start of the stream."""
+    width: int
+    """Number of bits."""
+    event: str
+    """``SE(name)``, ``AT(name)``, ``CH``, ``EE``, ``value``, ``header``, ``padding``, ``escape`` ...
+
+    Behind the end ``zero octets``; in a stream that is refused also ``fault`` and ``unread``."""
+    code: tuple[int, int] | None
+    """Event code and number of alternatives (0: second level)."""
+    path: str
+    """Element names from the root down."""
+    value: str
+    """A value as text: octets in hexadecimal, enumerations as their literal."""
+
+
+class Codec:
+    """Encodes and decodes the documents and fragments of one schema set.
+
+    `schema` names the grammar tables or is them, `module` holds the message classes, `roots` are the classes
+    of the messages that the protocol sends as documents; other global elements are legal EXI but no messages.
+    Thread-safe.
+
+    A list that is exactly full ends in one of three forms: ``specified`` by EXI 1.0, ``marked`` (lists with
+    ``~`` in ``exi_schemas`` end as the precompiled tables of common Java stacks have it), ``loop`` (every
+    list ends as if one more could follow). `full_lists` is the form that is written. Each is read: the one
+    that leaves nothing behind, or else the first that fits, in this order; without `lenient_lists` only the
+    first.
+
+    `lenient_ranges` reads an integer of fixed width beyond the largest value of its type, as far as its bits
+    go; it is never written.
+    """
+
+    def __init__(
+        self,
+        schema: str | Raw,
+        module: ModuleType,
+        roots: Iterable[type[msgspec.Struct]],
+        *,
+        lenient_lists: bool = True,
+        full_lists: FullLists = "specified",
+        lenient_ranges: bool = False,
+    ) -> None:
+        self.schema = schema if isinstance(schema, str) else schema.name
+        self.module = module
+        self._roots = frozenset(roots)
+        types: tuple[type[msgspec.Struct] | None, ...] = module.TYPES
+        enums: tuple[type[StrEnum], ...] = module.ENUMS
+        # Only what is asked for: an engine of an older build serves the codecs that have no such wish.
+        choices: dict[str, Any] = {"full_lists": full_lists} if full_lists != "specified" else {}
+        if lenient_ranges:
+            choices["lenient_ranges"] = True
+        self.engine = _exi.Codec(
+            schema,
+            types,
+            enums,
+            Item,
+            DecodeError,
+            EncodeError,
+            messages=tuple(self._roots),
+            lenient_lists=lenient_lists,
+            **choices,
+        )
+        # The engine's own methods: for a short message a Python frame around them would be half of the time.
+        self.decode = self.engine.decode_message  # type: ignore[method-assign]
+        self.encode = self.engine.encode_message  # type: ignore[method-assign]
+        self._json: JsonForm | None = None
+        self._xml: XmlForm | None = None
+
+    def decode(self, data: bytes) -> Any:
+        """The message in `data`.
+
+        Zero bytes behind the end are accepted, since cars in the field append them. Raises `DecodeError` with
+        the kind of fault, the bit offset and the element path; never returns part of a message.
+        """
+        return self.engine.decode_message(data)
+
+    def encode(self, message: msgspec.Struct, *, element: str | None = None) -> bytes:
+        """The EXI document of `message`. Raises `EncodeError` where the schema does not allow its content.
+
+        `element` names the root element where several have the class of `message`.
+        """
+        return self.engine.encode_message(message, element=element)
+
+    def root_name(self, message: msgspec.Struct) -> str:
+        """Name of the root element that holds `message`; raises `EncodeError` where that is not one name."""
+        return self.engine.root_name(message)
+
+    @property
+    def message_names(self) -> frozenset[str]:
+        """Names of the root elements that are messages."""
+        return frozenset(name for root in self._roots for name in self.engine.roots_of(root))
+
+    def decode_fragment(self, data: bytes) -> tuple[str, Any]:
+        """Name and content of the element in an EXI fragment."""
+        value, name, _ = self.engine.decode_fragment(data)
+        return name, value
+
+    def encode_fragment(self, element: str, value: object) -> bytes:
+        """`value` as the EXI fragment of `element`: the octets that a signature digests."""
+        return self.engine.encode_fragment(element, value)
+
+    def explain(self, data: bytes, *, fragment: bool = False) -> tuple[list[Piece], DecodeError | None]:
+        """Every piece of `data` with its bits and meaning, and the fault that ends it or None.
+
+        The pieces join from the first bit to the last. A fault is that of `decode`: the piece ``fault`` has
+        the bits that are wrong, if there are any, and ``unread`` those behind.
+        """
+        rows, fault = self.engine.explain(data, fragment)
+        pieces = [
+            Piece(bit, width, event, code, path, self._literal(datatype, value))
+            for bit, width, event, code, path, value, datatype in rows
+        ]
+        if fault is None:
+            return pieces, None
+        kind, bit, path, detail = fault
+        return pieces, DecodeError(f"{kind}: {detail}", kind=kind, bit_offset=bit, path=path)
+
+    def _literal(self, datatype: int | None, value: str) -> str:
+        kind, enumeration = self.json_form.structure.datatypes[datatype] if datatype is not None else ("", 0)
+        if kind != "enumeration":
+            return value
+        members: list[StrEnum] = list(self.module.ENUMS[enumeration])
+        return members[int(value)].value if int(value) < len(members) else value
+
+    def to_json(self, message: msgspec.Struct, *, indent: int = 0) -> str:
+        """`message` as JSON with the element names of the schema; see `secc.exi.json`."""
+        name = self.root_name(message)
+        text = msgspec.json.encode(self.json_form.from_value(name, message))
+        return (msgspec.json.format(text, indent=indent) if indent else text).decode()
+
+    def from_json(self, text: str | bytes) -> Any:
+        """The message that `text` describes. Raises `InputError` naming the member that does not fit."""
+        return self._message(*self.json_form.from_text(text))
+
+    def to_xml(self, message: msgspec.Struct) -> str:
+        """`message` as an XML document of the schema; see `secc.exi.xml`."""
+        return self.xml_form.to_xml(self.root_name(message), message)
+
+    def from_xml(self, text: str | bytes) -> Any:
+        """The message in an XML document. Raises `InputError` naming the element that does not fit."""
+        return self._message(*self.xml_form.from_xml(text, message=True))
+
+    def _message(self, name: str, message: Any) -> Any:
+        if type(message) in self._roots:
+            return message
+        raise InputError(f"{name} is no message of its own", path=name)
+
+    @property
+    def xml_form(self) -> XmlForm:
+        """Conversion to XML; made on first use."""
+        from secc.exi.xml import XmlForm  # the parser is a large import that few need
+
+        if self._xml is None:
+            self._xml = XmlForm(self)
+        return self._xml
+
+    @property
+    def json_form(self) -> JsonForm:
+        """Conversion to plain data; made on first use."""
+        if self._json is None:
+            self._json = JsonForm(self)
+        return self._json
+
+
+APP_PROTOCOL = Codec("sap", app_protocol, app_protocol.MESSAGES)
+"""The handshake that starts every connection."""
+
+ISO2 = Codec("iso2", iso2, iso2.MESSAGES)
+"""The messages of ISO 15118-2:2013."""
+
+XMLDSIG = Codec("xmldsig", xmldsig, xmldsig.MESSAGES)
+"""XML Signature alone: the set over which SignedInfo is signed."""
+
+SCHEMAS = {
+    "sap": "app_protocol",
+    "iso2": "iso2",
+    "xmldsig": "xmldsig",
+    "din": "din",
+    "iso20-common": "iso20_common",
+    "iso20-ac": "iso20_ac",
+    "iso20-dc": "iso20_dc",
+    "iso20-wpt": "iso20_wpt",
+    "iso20-acdp": "iso20_acdp",
+    "iso20-ac-der-iec": "iso20_ac_der_iec",
+    "iso20-ac-der-sae": "iso20_ac_der_sae",
+}
+"""Every schema set and the module of its message classes."""
+
+
+@functools.cache
+def codec(schema: str, *, full_lists: FullLists = "specified", lenient_ranges: bool = False) -> Codec:
+    """The codec of `schema`, one of `SCHEMAS`; its message classes are imported on first use.
+
+    `full_lists` and `lenient_ranges` are those of `Codec`. Raises `UnknownSchema`.
+    """
+    ready = {"sap": APP_PROTOCOL, "iso2": ISO2, "xmldsig": XMLDSIG}
+    if schema in ready and full_lists == "specified" and not lenient_ranges:
+        return ready[schema]
+    if schema not in SCHEMAS:
+        raise UnknownSchema(schema, SCHEMAS)
+    module = importlib.import_module(f"secc.messages.{SCHEMAS[schema]}")
+    return Codec(schema, module, module.MESSAGES, full_lists=full_lists, lenient_ranges=lenient_ranges)

@@ -1,0 +1,239 @@
+"""What administrators change and ask: contracts, cars, roots, revocation, the audit log."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+from typing import Annotated, Any
+
+from cryptography.x509 import ReasonFlags
+from fastapi import APIRouter, HTTPException, Path, Query
+
+from secc.operator.cpo import forms
+from secc.operator.cpo.access import Caller, needs
+from secc.operator.cpo.contracts import Contract
+from secc.operator.cpo.register import Issued
+from secc.operator.cpo.routes import REFUSALS, UNPROCESSABLE, The
+from secc.operator.cpo.service import Service
+from secc.operator.cpo.settings import Access
+from secc.operator.opcp.port import EcosystemError
+from secc.pki.certificates import Certificate, read_certificate
+from secc.pki.chains import verify_chain
+from secc.pki.identifiers import EMAID
+from secc.pki.profiles import Kind
+from secc.pki.trust import Role
+
+Operator = Annotated[Caller, needs(Access.OPERATOR)]
+Admin = Annotated[Caller, needs(Access.ADMIN)]
+_MISSING: dict[int | str, dict[str, Any]] = {404: {"model": forms.Trouble, "description": "Not known here"}}
+_Limit = Annotated[int, Query(ge=1, le=500)]
+router = APIRouter(responses={**REFUSALS, **UNPROCESSABLE})
+
+
+# --- contracts and cars -----------------------------------------------------------------------------------
+
+
+@router.put("/v1/contracts/{emaid}", tags=["contracts"])
+def put_contract(
+    emaid: Annotated[forms.Emaid, Path()], form: forms.ContractForm, service: The, caller: Admin
+) -> forms.ContractReply:
+    """Have this contract in this state; may be repeated."""
+    with service.database.write():
+        contract = service.contracts.put(emaid, form.status)
+        _note(service, caller, "contract", emaid, form.status.value)
+    return _contract(contract)
+
+
+@router.get("/v1/contracts/{emaid}", tags=["contracts"], responses=_MISSING)
+def one_contract(
+    emaid: Annotated[forms.Emaid, Path()], service: The, caller: Operator
+) -> forms.ContractReply:
+    """One contract, in any spelling."""
+    found = service.contracts.get(EMAID.parse(emaid))
+    if found is None:
+        raise HTTPException(404, "no such contract")
+    return _contract(found)
+
+
+@router.get("/v1/contracts", tags=["contracts"])
+def contracts(
+    service: The,
+    caller: Operator,
+    after: Annotated[str, Query(max_length=18, pattern="^[A-Za-z0-9-]*$")] = "",
+    ending_within_days: Annotated[int | None, Query(ge=0, le=3650)] = None,
+    limit: _Limit = 50,
+) -> list[forms.ContractReply]:
+    """Contracts in order from `after`, or those that end first."""
+    until = None
+    if ending_within_days is not None:
+        until = service.clock() + datetime.timedelta(days=ending_within_days)
+    key = after.replace("-", "").upper()[:14]
+    return [_contract(one) for one in service.contracts.page(after=key, ending_by=until, limit=limit)]
+
+
+@router.post("/v1/cars", tags=["contracts"])
+def put_car(form: forms.CarForm, service: The, caller: Admin) -> forms.ContractReply:
+    """Deliver a contract to a car, whose chain is verified; may be repeated."""
+    now = service.clock()
+    chain = [base64.b64decode(one) for one in form.chain]
+    verified = verify_chain(chain, Role.OEM, service.anchors.trust(), now)
+    with service.database.write():
+        contract = service.contracts.put_car(verified.leaf, form.emaid)
+        _note(service, caller, "car", form.emaid, f"PCID {verified.pcid}")
+    return _contract(contract)
+
+
+# --- roots ------------------------------------------------------------------------------------------------
+
+
+@router.get("/v1/roots", tags=["roots"])
+def roots(service: The, caller: Operator) -> list[forms.RootReply]:
+    """The root pool."""
+    return [_root(*one) for one in service.anchors.everything()]
+
+
+@router.post("/v1/roots", tags=["roots"])
+def add_root(form: forms.RootForm, service: The, caller: Admin) -> forms.Done:
+    """Trust a root; one that is there already changes nothing."""
+    root = read_certificate(base64.b64decode(form.certificate))
+    with service.database.write():
+        added = service.anchors.add([(Kind(form.kind), root)], caller.name, service.clock())
+        if added:
+            _note(service, caller, "root added", str(root.subject), root.fingerprint)
+    return forms.Done(count=added)
+
+
+@router.post("/v1/ecosystem/roots", tags=["roots"], responses={502: {"model": forms.Trouble}})
+def fetch_roots(service: The, caller: Admin) -> forms.Done:
+    """Take over the root pool of the ecosystem."""
+    try:
+        return forms.Done(count=service.jobs.fetch_roots())
+    except EcosystemError as error:
+        raise HTTPException(502, f"the ecosystem: {error}") from error
+
+
+@router.delete("/v1/roots/{fingerprint}", tags=["roots"], responses=_MISSING)
+def remove_root(fingerprint: Annotated[forms.Fingerprint, Path()], service: The, caller: Admin) -> forms.Done:
+    """Trust a root no more."""
+    with service.database.write():
+        if not service.anchors.remove(fingerprint):
+            raise HTTPException(404, "no such root")
+        _note(service, caller, "root removed", fingerprint, "")
+    return forms.Done(count=1)
+
+
+# --- certificates -----------------------------------------------------------------------------------------
+
+
+@router.get("/v1/stations/{station}/certificates", tags=["certificates"])
+def certificates(
+    station: Annotated[forms.Name, Path()], service: The, caller: Operator
+) -> list[forms.CertificateReply]:
+    """What a station has been given, the newest first."""
+    return [_certificate(one) for one in service.register.of_owner(station)]
+
+
+@router.get("/v1/certificates", tags=["certificates"])
+def ending(
+    service: The,
+    caller: Operator,
+    ending_within_days: Annotated[int, Query(ge=0, le=3650)] = 30,
+    limit: _Limit = 50,
+) -> list[forms.CertificateReply]:
+    """Certificates of stations that end soon."""
+    until = service.clock() + datetime.timedelta(days=ending_within_days)
+    return [_certificate(one) for one in service.register.ending(Kind.SECC_LEAF, until, limit=limit)]
+
+
+@router.post("/v1/certificates/{serial}/revocation", tags=["certificates"])
+def revoke(
+    serial: Annotated[forms.Serial, Path()], form: forms.RevocationForm, service: The, caller: Admin
+) -> forms.CertificateReply:
+    """Revoke; public at once over OCSP and in the next CRL. May be repeated."""
+    with service.database.write():
+        found = service.revocations.revoke(int(serial, 16), ReasonFlags[form.reason])
+        _note(service, caller, "revoked", found.owner, f"serial {serial}, {form.reason}")
+    return _certificate(found)
+
+
+# --- jobs and the audit log -------------------------------------------------------------------------------
+
+
+@router.post("/v1/renewal", tags=["jobs"])
+def renew_everything(service: The, caller: Admin) -> forms.Done:
+    """Have a new bundle made for every contract: for the day on which a key is replaced."""
+    _note(service, caller, "renewal of everything", "all contracts", "")
+    count = service.contracts.renew_everything(service.clock())
+    return forms.Done(count=count)
+
+
+@router.get("/v1/audit/checkpoint", tags=["audit"])
+def audit_checkpoint(service: The, caller: Operator) -> forms.CheckpointReply:
+    """The state of the audit log, to be kept elsewhere: `secc cpo audit --checkpoint` checks against it."""
+    return forms.CheckpointReply(checkpoint=str(service.journal.checkpoint(service.clock())))
+
+
+@router.get("/v1/audit", tags=["audit"])
+def audit_log(
+    service: The,
+    caller: Operator,
+    before: Annotated[int | None, Query(ge=1, le=2**62)] = None,
+    limit: _Limit = 50,
+) -> list[forms.AuditReply]:
+    """The audit log, the newest first."""
+    rows = service.journal.notes(before=before, limit=limit)
+    return [
+        forms.AuditReply(
+            id=row.id,
+            at=row.at,
+            who=row.who,
+            what=row.what,
+            subject=row.subject,
+            detail=row.detail,
+            sealed=row.seal is not None,
+        )
+        for row in rows
+    ]
+
+
+# --- parts ------------------------------------------------------------------------------------------------
+
+
+def _note(service: Service, caller: Caller, what: str, subject: str, detail: str) -> None:
+    service.journal.note(caller.name, what, subject, detail, service.clock())
+
+
+def _contract(one: Contract) -> forms.ContractReply:
+    return forms.ContractReply(
+        emaid=one.emaid,
+        status=one.status,
+        pcid=one.pcid,
+        generation=one.generation,
+        not_after=one.not_after,
+        renew_at=one.renew_at,
+    )
+
+
+def _root(kind: Kind, root: Certificate, source: str) -> forms.RootReply:
+    return forms.RootReply(
+        kind=kind.value,
+        subject=str(root.subject),
+        fingerprint=root.fingerprint,
+        not_after=root.not_after,
+        source=source,
+        certificate=base64.b64encode(root.der).decode(),
+    )
+
+
+def _certificate(one: Issued) -> forms.CertificateReply:
+    revocation = one.revocation
+    return forms.CertificateReply(
+        serial=f"{one.serial:x}",
+        kind=one.kind.value,
+        owner=one.owner,
+        not_before=one.not_before,
+        not_after=one.not_after,
+        replaced=one.replaced,
+        revoked_at=None if revocation is None else revocation.at,
+        reason=None if revocation is None else revocation.reason.name,
+    )

@@ -1,0 +1,138 @@
+"""The HTTP application: routes, errors in one form, limits, health and metrics."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.routing import Match, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from secc.errors import CertificateError
+from secc.operator.cpo import admin, forms, pages, routes
+from secc.operator.cpo.database import StorageError
+from secc.operator.cpo.engine import Engine
+from secc.operator.cpo.routes import The
+from secc.operator.cpo.service import Service
+
+MAX_BODY = 65536
+"""Bytes; the largest request of a car is far below, also in base64."""
+
+ROUTERS = (routes.router, admin.router, pages.router)
+
+
+def make_app(service: Service, engine: Engine | None = None) -> FastAPI:
+    """The application around a service; `engine` runs its jobs meanwhile."""
+
+    @contextlib.asynccontextmanager
+    async def life(_app: FastAPI) -> AsyncIterator[None]:
+        async with contextlib.AsyncExitStack() as stack:
+            if engine is not None:
+                await stack.enter_async_context(engine.running())
+            yield
+        service.close()
+
+    app = FastAPI(
+        title="secc: provisioning service of a charging point operator",
+        version="1",
+        description="Contracts for cars, certificates for stations, and what becomes of them.",
+        lifespan=life,
+        docs_url=None,  # its page loads scripts from elsewhere
+        redoc_url=None,
+    )
+    app.state.service = service
+    app.add_middleware(LimitBody, limit=MAX_BODY)
+    app.add_exception_handler(StorageError, _storage)
+    app.add_exception_handler(CertificateError, _certificate)
+    app.add_exception_handler(RequestValidationError, _form)
+    app.add_exception_handler(405, _method)
+    for router in ROUTERS:
+        app.include_router(router)
+    _add_health(app)
+    return app
+
+
+def _add_health(app: FastAPI) -> None:
+    @app.get("/health/live", tags=["health"])
+    def live() -> forms.Health:
+        """The process answers."""
+        return forms.Health(status="live")
+
+    @app.get("/health/ready", tags=["health"], responses={503: {"model": forms.Trouble}})
+    def ready(service: The) -> forms.Health:
+        """The database answers as well."""
+        if not service.database.ready():
+            raise HTTPException(503, "the database does not answer")
+        return forms.Health(status="ready")
+
+    @app.get("/metrics", tags=["health"], response_class=Response, responses={503: {"model": forms.Trouble}})
+    def metrics(service: The) -> Response:
+        """Figures for Prometheus."""
+        return Response(service.metrics.text(service), media_type="text/plain; version=0.0.4")
+
+
+async def _storage(request: Request, error: Exception) -> Response:
+    if request.method == "GET" and pages.is_page(request.url.path):
+        assert isinstance(error, StorageError)
+        return pages.trouble_page(request.app.state.service, request.url.path, error)
+    return JSONResponse(
+        {"detail": f"try again: {error}", "rule": "storage"}, status_code=503, headers={"Retry-After": "1"}
+    )
+
+
+async def _certificate(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, CertificateError)
+    return JSONResponse({"detail": str(error), "rule": error.rule}, status_code=422)
+
+
+async def _form(_request: Request, error: Exception) -> JSONResponse:
+    """What is wrong with a form, in words; what was sent is not told again: it may be personal."""
+    assert isinstance(error, RequestValidationError)
+    wrong = [f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors()]
+    return JSONResponse({"detail": "; ".join(wrong)[:1000], "rule": "form"}, status_code=422)
+
+
+async def _method(request: Request, _error: Exception) -> JSONResponse:
+    """What the path takes instead: each method is a route of its own and knows only itself."""
+    routers = (request.app.router, *ROUTERS)
+    all_routes = [one for router in routers for one in router.routes if isinstance(one, Route)]
+    found = [one for one in all_routes if one.matches(request.scope)[0] is not Match.NONE]
+    allowed = sorted({method for one in found for method in one.methods or ()})
+    return JSONResponse(
+        {"detail": "Method Not Allowed"}, status_code=405, headers={"Allow": ", ".join(allowed)}
+    )
+
+
+class LimitBody:
+    """Bodies above the limit are refused before they are read to their end."""
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self._app = app
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As ASGI wants it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        length = dict(scope["headers"]).get(b"content-length", b"0")
+        if not length.isdigit() or int(length) > self._limit:
+            await JSONResponse({"detail": "the body is too large"}, status_code=413)(scope, receive, send)
+            return
+        await self._app(scope, self._counting(receive), send)
+
+    def _counting(self, receive: Receive) -> Receive:
+        seen = 0
+
+        async def counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self._limit:
+                raise HTTPException(413, "the body is too large")
+            return message
+
+        return counted

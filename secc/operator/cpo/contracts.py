@@ -1,0 +1,343 @@
+"""Contracts, cars and the bundles made for them.
+
+A contract has a generation, which counts its certificates. Whoever has made a certificate takes the next
+generation in the same transaction that stores the bundle, and only if it is still free: two workers that made
+one for the same contract at the same time both have one in memory, one is stored, and nobody ever gets the
+other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, or_, select, update
+
+from secc.errors import CertificateError
+from secc.operator.cpo.database import (
+    Database,
+    bundle,
+    car,
+    certificate,
+    contract,
+    foreign_bundle,
+    insert_new,
+)
+from secc.operator.cpo.planning import BUCKETS, RenewalPolicy, bucket_of, renew_at
+from secc.pki.certificates import Certificate, read_certificate
+from secc.pki.identifiers import EMAID, PCID
+from secc.pki.profiles import Kind
+from secc.pki.provisioning import Action
+from secc.site.store import Status
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Contract:
+    """One contract as it stands."""
+
+    key: str
+    emaid: str
+    status: Status
+    pcid: str | None
+    """The car that it is delivered to."""
+    generation: int
+    """How many certificates have been issued for it."""
+    renew_at: datetime.datetime | None
+    not_after: datetime.datetime | None
+    """End of the newest certificate; None: there is none yet."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StoredBundle:
+    """An answer that is ready for a car."""
+
+    payload: bytes = dataclasses.field(repr=False)
+    generation: int
+    not_after: datetime.datetime
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """A bundle that has just been made and is not stored yet."""
+
+    contract: Contract
+    """As it was read before."""
+    action: Action
+    receiver: str
+    """Fingerprint of the certificate whose key opens it."""
+    payload: bytes = dataclasses.field(repr=False)
+    leaf: Certificate
+    issuer: str
+    """Fingerprint of the authority."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Due:
+    """A contract to be renewed, and the car that gets it."""
+
+    contract: Contract
+    car: Certificate | None
+
+
+class Contracts:
+    """What the database knows about contracts."""
+
+    def __init__(self, database: Database, policy: RenewalPolicy) -> None:
+        self._db = database
+        self._policy = policy
+
+    def changes(self) -> contextlib.AbstractContextManager[Connection]:
+        """What is changed inside counts all together, or not at all."""
+        return self._db.write()
+
+    # --- contracts and cars --------------------------------------------------------------------------------
+
+    def put(self, emaid: str, status: Status = Status.ACTIVE) -> Contract:
+        """Have this contract in this state, whether it was there or not; raises IdentifierError."""
+        key = key_of(EMAID.parse(emaid))
+        with self._db.write() as connection:
+            values = {"key": key, "emaid": emaid, "status": status.value, "bucket": bucket_of(key)}
+            connection.execute(insert_new(connection, contract).values(generation=0, **values))
+            connection.execute(update(contract).where(contract.c.key == key).values(status=status.value))
+            return _contract(connection.execute(select(contract).where(contract.c.key == key)).one())
+
+    def put_car(self, leaf: Certificate, emaid: str) -> Contract:
+        """Deliver this contract to this car, whose chain has been verified before; earlier ties are cut.
+
+        Raises IdentifierError, and CertificateError for a contract that is not there.
+        """
+        pcid, key = PCID.parse(leaf.subject.common_name).normal, key_of(EMAID.parse(emaid))
+        with self._db.write() as connection:
+            if connection.execute(select(contract.c.key).where(contract.c.key == key)).first() is None:
+                raise CertificateError(f"there is no contract {emaid}", rule="no_contract")
+            other = and_(contract.c.pcid == pcid, contract.c.key != key)
+            connection.execute(update(contract).where(other).values(pcid=None))
+            connection.execute(update(contract).where(contract.c.key == key).values(pcid=pcid))
+            values = {"fingerprint": leaf.fingerprint, "der": leaf.der}
+            changed = connection.execute(update(car).where(car.c.pcid == pcid).values(values)).rowcount
+            if not changed:
+                connection.execute(insert(car).values(pcid=pcid, **values))
+            return _contract(connection.execute(select(contract).where(contract.c.key == key)).one())
+
+    def get(self, emaid: EMAID) -> Contract | None:
+        """By its identifier in any spelling."""
+        return self._one(contract.c.key == key_of(emaid))
+
+    def of_car(self, pcid: PCID) -> tuple[Contract | None, Certificate | None]:
+        """What a car gets, and the provisioning certificate that it is known by; one question for both."""
+        query = (
+            select(contract, car.c.der)
+            .select_from(car.outerjoin(contract, contract.c.pcid == car.c.pcid))
+            .where(car.c.pcid == pcid.normal)
+        )
+        with self._db.read() as connection:
+            row = connection.execute(query).first()
+        if row is None:
+            return None, None
+        return (_contract(row) if row.key is not None else None), read_certificate(row.der)
+
+    def page(
+        self,
+        *,
+        after: str = "",
+        search: str = "",
+        ending_by: datetime.datetime | None = None,
+        limit: int = 50,
+    ) -> tuple[Contract, ...]:
+        """Contracts in the order of their keys from `after`, or those that end first."""
+        query = select(contract).limit(limit)
+        if search:
+            wanted = search.replace("-", "").upper()
+            query = query.where(or_(contract.c.key == wanted[:14], contract.c.pcid == wanted))
+        if ending_by is not None:
+            ends = and_(contract.c.status == Status.ACTIVE.value, contract.c.not_after <= ending_by)
+            query = query.where(ends).order_by(contract.c.not_after)
+        else:
+            query = query.where(contract.c.key > after).order_by(contract.c.key)
+        with self._db.read() as connection:
+            return tuple(_contract(row) for row in connection.execute(query))
+
+    def count_ending(self, begin: datetime.datetime, end: datetime.datetime) -> int:
+        """How many active contracts end in this time."""
+        within = and_(contract.c.not_after > begin, contract.c.not_after <= end)
+        query = select(func.count()).where(contract.c.status == Status.ACTIVE.value, within)
+        with self._db.read() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    # --- bundles -------------------------------------------------------------------------------------------
+
+    def bundle(self, of: Contract, receiver: str) -> StoredBundle | None:
+        """The bundle of the newest certificate, if it was made for this receiver."""
+        query = select(bundle).where(
+            bundle.c.key == of.key, bundle.c.generation == of.generation, bundle.c.receiver == receiver
+        )
+        with self._db.read() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else StoredBundle(row.payload, row.generation, row.not_after)
+
+    def keep(self, made: Sequence[Made], now: datetime.datetime) -> frozenset[str]:
+        """Store what was made, all in one transaction; returns the keys of the contracts that it counts for.
+
+        The others have got a certificate from somebody else meanwhile, or are not active any more.
+        """
+        keys = sorted(one.contract.key for one in made)
+        locked = (
+            select(contract.c.key, contract.c.generation)
+            .where(contract.c.key.in_(keys), contract.c.status == Status.ACTIVE.value)
+            .order_by(contract.c.key)  # rows are locked in one order by everybody
+            .with_for_update()
+        )
+        with self._db.write() as connection:
+            stands = {row.key: row.generation for row in connection.execute(locked)}
+            won = [one for one in made if stands.get(one.contract.key) == one.contract.generation]
+            if won:
+                connection.execute(_NEXT_GENERATION, [self._next_generation(one, now) for one in won])
+                _replace(connection, won, now)
+        return frozenset(one.contract.key for one in won)
+
+    def _next_generation(self, made: Made, now: datetime.datetime) -> dict[str, object]:
+        was = made.contract
+        planned = renew_at(was.key, made.leaf.not_before, made.leaf.not_after, self._policy)
+        return {
+            "of_key": was.key,
+            "generation": was.generation + 1,
+            "renew_at": max(planned, now + _AT_LEAST),  # an authority that ends soon must not keep us busy
+            "not_after": made.leaf.not_after,
+        }
+
+    def discard(self, key: str, now: datetime.datetime) -> None:
+        """The newest certificate is not to be delivered any more: the next question gets a new one."""
+        with self._db.write() as connection:
+            connection.execute(delete(bundle).where(bundle.c.key == key))
+            connection.execute(update(contract).where(contract.c.key == key).values(renew_at=now))
+
+    # --- renewal -------------------------------------------------------------------------------------------
+
+    def due_buckets(self, now: datetime.datetime) -> tuple[int, ...]:
+        """Which heaps have something to renew: one look at the index for each."""
+        return tuple(bucket for bucket in range(BUCKETS) if self.due(bucket, now, limit=1, cars=False))
+
+    def due(self, bucket: int, now: datetime.datetime, *, limit: int, cars: bool = True) -> tuple[Due, ...]:
+        """Active contracts of one heap whose renewal is due, the longest waiting at the front."""
+        query = due_query(bucket, now, limit, cars=cars)
+        with self._db.read() as connection:
+            rows = connection.execute(query).all()
+        return tuple(
+            Due(_contract(row), read_certificate(row.der) if cars and row.der is not None else None)
+            for row in rows
+        )
+
+    def postpone(self, keys: Iterable[str], until: datetime.datetime) -> None:
+        """What cannot be renewed now is tried again then."""
+        with self._db.write() as connection:
+            connection.execute(update(contract).where(contract.c.key.in_(list(keys))).values(renew_at=until))
+
+    def renew_everything(self, at: datetime.datetime) -> int:
+        """Every contract is due from `at`: a key of the CPS or of an authority has been replaced.
+
+        A heap at a time, so that nobody waits long; when it is interrupted, it may be repeated.
+        """
+        issued = and_(contract.c.status == Status.ACTIVE.value, contract.c.renew_at.is_not(None))
+        count = 0
+        for bucket in range(BUCKETS):
+            heap = update(contract).where(issued, contract.c.bucket == bucket)
+            with self._db.write() as connection:
+                count += connection.execute(heap.values(renew_at=at)).rowcount
+        return count
+
+    # --- bundles of others ---------------------------------------------------------------------------------
+
+    def keep_foreign(self, request: str, payload: bytes, until: datetime.datetime) -> None:
+        """An answer of the ecosystem, for the same question once more."""
+        with self._db.write() as connection:
+            connection.execute(delete(foreign_bundle).where(foreign_bundle.c.request == request))
+            values = {"request": request, "payload": payload, "until": until}
+            connection.execute(insert(foreign_bundle).values(values))
+
+    def foreign(self, request: str, now: datetime.datetime) -> bytes | None:
+        """What the ecosystem answered to this question, if that is not too long ago."""
+        query = select(foreign_bundle).where(foreign_bundle.c.request == request)
+        with self._db.read() as connection:
+            row = connection.execute(query.where(foreign_bundle.c.until > now)).first()
+        return None if row is None else bytes(row.payload)
+
+    def _one(self, condition: Any) -> Contract | None:
+        with self._db.read() as connection:
+            row = connection.execute(select(contract).where(condition)).first()
+        return None if row is None else _contract(row)
+
+
+def due_query(bucket: int, now: datetime.datetime, limit: int, *, cars: bool = True) -> Any:
+    """The question that finds work; a test holds that both databases answer it from an index."""
+    found = (
+        select(contract)
+        .where(contract.c.status == Status.ACTIVE.value, contract.c.renew_at.is_not(None))
+        .where(contract.c.bucket == bucket, contract.c.renew_at <= now)
+        .order_by(contract.c.renew_at)
+        .limit(limit)
+    )
+    if not cars:
+        return found
+    first = found.subquery()
+    return select(first, car.c.der).select_from(first.outerjoin(car, car.c.pcid == first.c.pcid))
+
+
+_NEXT_GENERATION = update(contract).where(contract.c.key == bindparam("of_key"))
+_AT_LEAST = datetime.timedelta(hours=1)
+
+
+def key_of(emaid: EMAID) -> str:
+    """Fourteen characters: spellings and check digits make no other contract."""
+    return emaid.normal[:14]
+
+
+def _replace(connection: Connection, won: Sequence[Made], now: datetime.datetime) -> None:
+    keys = [one.contract.key for one in won]
+    current = and_(certificate.c.owner.in_(keys), certificate.c.replaced.is_(False))
+    connection.execute(update(certificate).where(current).values(replaced=True))
+    connection.execute(delete(bundle).where(bundle.c.key.in_(keys)))
+    connection.execute(insert(certificate), [_certificate_row(one) for one in won])
+    connection.execute(insert(bundle), [_bundle_row(one, now) for one in won])
+
+
+def _certificate_row(made: Made) -> dict[str, object]:
+    leaf = made.leaf
+    return {
+        "issuer": made.issuer,
+        "serial": f"{leaf.serial:x}",
+        "kind": Kind.CONTRACT_LEAF.value,
+        "subject": leaf.subject.common_name,
+        "owner": made.contract.key,
+        "public_key": None,
+        "der": leaf.der,
+        "not_before": leaf.not_before,
+        "not_after": leaf.not_after,
+        "replaced": False,
+    }
+
+
+def _bundle_row(made: Made, now: datetime.datetime) -> dict[str, object]:
+    return {
+        "key": made.contract.key,
+        "generation": made.contract.generation + 1,
+        "receiver": made.receiver,
+        "action": made.action.value,
+        "payload": made.payload,
+        "made_at": now,
+        "not_after": made.leaf.not_after,
+    }
+
+
+def _contract(row: Row[Any]) -> Contract:
+    return Contract(
+        row.key,
+        row.emaid,
+        Status(row.status),
+        row.pcid,
+        row.generation,
+        row.renew_at,
+        row.not_after,
+    )

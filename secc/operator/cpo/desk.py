@@ -1,0 +1,246 @@
+"""The desk where cars' questions arrive: CertificateInstallationReq and CertificateUpdateReq in, EXI out.
+
+Contracts of our own are answered from the database, or by the MO and CPS of this service; cars that we do not
+know may be known to the ecosystem. The same question gets the same answer: a bundle is made once for each
+generation of a contract, and whoever asks again gets it again, whichever worker answers.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import datetime
+from collections.abc import Callable
+from typing import Any
+
+from secc import exi
+from secc.errors import CertificateError, DecodeError
+from secc.messages import iso2
+from secc.operator.cpo.contracts import Contract, Contracts, Made
+from secc.operator.cpo.journal import Journal
+from secc.operator.cpo.register import Register
+from secc.operator.opcp.port import Ecosystem, EcosystemError, NotFoundThere
+from secc.pki.certificates import Certificate
+from secc.pki.contract import ContractPolicy
+from secc.pki.identifiers import EMAID
+from secc.pki.provisioning import (
+    REFUSAL_CODES,
+    Action,
+    ProvisioningRequest,
+    Refusal,
+    verify_request,
+    verify_response,
+)
+from secc.pki.trust import TrustStore
+from secc.site.issuing import Bundle, ContractIssuer, IssuedContract, ProvisioningService
+from secc.site.store import Status
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the car gets: a whole V2G_Message as EXI, or why there is none."""
+
+    payload: bytes = dataclasses.field(default=b"", repr=False)
+    refusal: Refusal | None = None
+    identity: str = ""
+    """eMAID or PCID, as far as it is known."""
+    rule: str = ""
+    text: str = ""
+    source: str = ""
+    """Where it came from: `kept`, `made`, `ecosystem`."""
+    response_code: str = ""
+    """What the car is told, where that does not follow from the refusal."""
+
+    @property
+    def code(self) -> str:
+        """What the car is told."""
+        if self.refusal is None:
+            return "OK"
+        return self.response_code or REFUSAL_CODES.get(self.refusal, "FAILED_NoCertificateAvailable")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Roles:
+    """The keys of this service; without both it makes no bundles of its own."""
+
+    issuer: ContractIssuer | None = None
+    """The mobility operator."""
+    service: ProvisioningService | None = None
+    """The certificate provisioning service."""
+
+
+class Desk:
+    """Answers; thread-safe, keeps nothing between questions but in the database."""
+
+    def __init__(
+        self,
+        contracts: Contracts,
+        register: Register,
+        journal: Journal,
+        roles: Roles,
+        trust: Callable[[], TrustStore],
+        *,
+        ecosystem: Ecosystem | None = None,
+        clock: Callable[[], datetime.datetime],
+        answer_within: float = 4.0,
+        policy: ContractPolicy | None = None,
+    ) -> None:
+        """`answer_within`: seconds that the ecosystem may take; what comes later is kept for the next try."""
+        self._contracts = contracts
+        self._register = register
+        self._journal = journal
+        self._roles = roles
+        self._trust = trust
+        self._ecosystem = ecosystem
+        self._clock = clock
+        self._answer_within = answer_within
+        self._policy = policy or ContractPolicy()
+        self._asking = concurrent.futures.ThreadPoolExecutor(8, thread_name_prefix="ecosystem")
+
+    def close(self) -> None:
+        """Wait for nothing that has not begun."""
+        self._asking.shutdown(wait=False, cancel_futures=True)
+
+    def answer(self, payload: bytes, action: Action, *, who: str = "") -> Answer:
+        """Judge a request and answer it; `who` asks, for the audit log. Raises StorageError only."""
+        now = self._clock()
+        try:
+            request = self._read(payload, action, now)
+        except CertificateError as error:
+            return Answer(
+                refusal=Refusal.FAULTY,
+                rule=error.rule or "certificate",
+                text=str(error),
+                response_code=error.response_code or "",
+            )
+        if request.action is Action.UPDATE:
+            return self._update(request, who, now)
+        return self._install(request, who, now)
+
+    def make(self, of: Contract, action: Action, receiver: Certificate, now: datetime.datetime) -> Made:
+        """A new certificate and its bundle, not stored yet. Raises CertificateError saying why not."""
+        issuer, service = self._roles.issuer, self._roles.service
+        if issuer is None or service is None:
+            raise CertificateError("this service has no issuer of contracts", rule="no_issuer")
+        if service.signer.certificate.not_after <= now:
+            raise CertificateError("the certificate of the CPS has expired", rule="cps_expired")
+        issued: IssuedContract = issuer.issue(of.emaid, now)
+        made: Bundle = service.bundle(action, issued, receiver.public_key)
+        return Made(
+            contract=of,
+            action=action,
+            receiver=receiver.fingerprint,
+            payload=made.payload,
+            leaf=issued.leaf,
+            issuer=issuer.authority.certificate.fingerprint,
+        )
+
+    # --- installation and update ---------------------------------------------------------------------------
+
+    def _install(self, request: ProvisioningRequest, who: str, now: datetime.datetime) -> Answer:
+        assert request.pcid is not None
+        contract, known = self._contracts.of_car(request.pcid)
+        if contract is None or known is None:
+            return self._ask_ecosystem(request, who, now)
+        if known != request.leaf:
+            text = "a provisioning certificate for a car that is known by another one"
+            return _no(Refusal.UNKNOWN, request.pcid.normal, "other_certificate", text)
+        return self._deliver(contract, request, who, now)
+
+    def _update(self, request: ProvisioningRequest, who: str, now: datetime.datetime) -> Answer:
+        assert request.emaid is not None
+        assert request.chain is not None
+        contract = self._contracts.get(request.emaid)
+        if contract is None:
+            return _no(Refusal.UNKNOWN, request.emaid.normal, "unknown_contract", "no such contract")
+        authority = request.chain.certificates[1] if len(request.chain.certificates) > 1 else None
+        entry = None if authority is None else self._register.find(authority, request.leaf.serial)
+        if entry is not None and entry.revocation is not None:
+            return _no(Refusal.REVOKED, contract.emaid, "revoked", "the shown contract has been revoked")
+        return self._deliver(contract, request, who, now)
+
+    def _deliver(
+        self, contract: Contract, request: ProvisioningRequest, who: str, now: datetime.datetime
+    ) -> Answer:
+        """The bundle that is there, or a new one; of two that are made at once, one counts."""
+        if contract.status is not Status.ACTIVE:
+            text = f"the contract is {contract.status.value}"
+            return _no(Refusal.CANCELED, contract.emaid, contract.status.value, text)
+        kept = self._contracts.bundle(contract, request.leaf.fingerprint)
+        if kept is not None and kept.not_after > now and not _due(contract, now):
+            return Answer(payload=kept.payload, identity=contract.emaid, source="kept")
+        try:
+            made = self.make(contract, request.action, request.leaf, now)
+        except CertificateError as error:
+            return _no(Refusal.UNREACHABLE, contract.emaid, error.rule, str(error))
+        with self._contracts.changes():
+            if self._contracts.keep([made], now):
+                detail = f"serial {made.leaf.serial:x}, until {made.leaf.not_after:%Y-%m-%d}"
+                self._journal.note(who, "bundle made", contract.emaid, detail, now)
+                return Answer(payload=made.payload, identity=contract.emaid, source="made")
+        again = self._contracts.get(EMAID.parse(contract.emaid))
+        kept = None if again is None else self._contracts.bundle(again, request.leaf.fingerprint)
+        if kept is not None:
+            return Answer(payload=kept.payload, identity=contract.emaid, source="kept")
+        return _no(Refusal.LATE, contract.emaid, "overtaken", "the contract was changed meanwhile")
+
+    # --- the ecosystem -------------------------------------------------------------------------------------
+
+    def _ask_ecosystem(self, request: ProvisioningRequest, who: str, now: datetime.datetime) -> Answer:
+        car = request.pcid.normal if request.pcid is not None else ""
+        if self._ecosystem is None:
+            return _no(Refusal.UNKNOWN, car, "unknown_car", "the car is not known here")
+        kept = self._contracts.foreign(request.key, now)
+        if kept is not None:
+            return Answer(payload=kept, identity=car, source="kept")
+        question = self._asking.submit(self._fetch, self._ecosystem, request, who, now)
+        try:
+            payload = question.result(timeout=self._answer_within)
+        except TimeoutError:
+            return _no(Refusal.LATE, car, "ecosystem_late", "the ecosystem has not answered in time")
+        except NotFoundThere as error:
+            return _no(Refusal.UNKNOWN, car, "unknown_car", f"not known in the ecosystem either: {error}")
+        except EcosystemError as error:
+            return _no(Refusal.UNREACHABLE, car, "ecosystem", str(error))
+        except CertificateError as error:
+            return _no(Refusal.FAULTY, car, error.rule or "bundle", str(error))
+        return Answer(payload=payload, identity=car, source="ecosystem")
+
+    def _fetch(
+        self, ecosystem: Ecosystem, request: ProvisioningRequest, who: str, now: datetime.datetime
+    ) -> bytes:
+        """Ask, verify, keep; goes on when nobody waits any more."""
+        payload = ecosystem.signed_contract_data(request.payload)
+        verify_response(payload, request, self._trust(), now, self._policy)
+        with self._contracts.changes():
+            self._contracts.keep_foreign(request.key, payload, now + _FOREIGN)
+            self._journal.note(who, "bundle of the ecosystem", str(request.pcid or ""), "", now)
+        return payload
+
+    def _read(self, payload: bytes, action: Action, now: datetime.datetime) -> ProvisioningRequest:
+        wanted = iso2.CertificateInstallationReq if action is Action.INSTALL else iso2.CertificateUpdateReq
+        if len(payload) > _MAX_REQUEST:
+            raise CertificateError(f"a request of {len(payload)} bytes", rule="too_large")
+        try:
+            message: Any = exi.ISO2.decode(payload)
+        except DecodeError as error:
+            raise CertificateError(f"the request cannot be decoded: {error}", rule="not_a_message") from error
+        if not isinstance(message, iso2.V2GMessage) or not isinstance(message.body, wanted):
+            found = type(getattr(message, "body", message)).__name__
+            raise CertificateError(f"{found}, expected {wanted.__name__}", rule="another_message")
+        body = message.body
+        assert isinstance(body, iso2.CertificateInstallationReq | iso2.CertificateUpdateReq)
+        return verify_request(body, message.header.signature, payload, self._trust(), now, self._policy)
+
+
+_MAX_REQUEST = 16384
+_FOREIGN = datetime.timedelta(hours=2)
+"""How long an answer of the ecosystem is good for the same question: the car's next tries."""
+
+
+def _due(contract: Contract, now: datetime.datetime) -> bool:
+    return contract.renew_at is not None and contract.renew_at <= now
+
+
+def _no(refusal: Refusal, identity: str, rule: str, text: str) -> Answer:
+    return Answer(refusal=refusal, identity=identity, rule=rule, text=text)

@@ -1,0 +1,238 @@
+"""What goes over HTTP: questions and answers as JSON, checked on the way in."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, Strict, StringConstraints
+
+from secc.pki.provisioning import Action
+from secc.site.store import Status
+
+_BASE64 = r"^[A-Za-z0-9+/]*={0,2}$"
+
+
+def _is_base64(text: str) -> str:
+    try:
+        base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"no base64: {error}") from None
+    return text
+
+
+def _in_years(value: datetime.datetime) -> datetime.datetime:
+    if not 2000 <= value.year <= 9000:
+        raise ValueError("a year between 2000 and 9000")
+    return value
+
+
+Base64 = Annotated[
+    str, StringConstraints(min_length=4, max_length=32768, pattern=_BASE64), AfterValidator(_is_base64)
+]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[!-~]+$")]
+Words = Annotated[str, StringConstraints(max_length=500, pattern=r"^[ -~]*$")]
+Emaid = Annotated[
+    str,
+    StringConstraints(
+        min_length=14, max_length=18, pattern=r"^[A-Za-z]{2}-?[A-Za-z0-9]{3}-?[A-Za-z0-9]{9}(-?[A-Za-z0-9])?$"
+    ),
+]
+Serial = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=r"^[0-9a-f]+$")]
+Fingerprint = Annotated[str, StringConstraints(min_length=64, max_length=64, pattern=r"^[0-9a-f]+$")]
+Time = Annotated[AwareDatetime, AfterValidator(_in_years)]
+
+
+class Form(BaseModel):
+    """Unknown members are refused: a misspelt one would be lost silently."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Trouble(BaseModel):
+    """Why not."""
+
+    detail: str
+    rule: str = ""
+
+
+# --- cars and stations ------------------------------------------------------------------------------------
+
+
+class ProvisioningForm(Form):
+    """A car's request, as the station received it."""
+
+    action: Action
+    request: Annotated[Base64, Field(description="V2G_Message, EXI in base64")]
+    schema_: Annotated[Name, Field(alias="schema")] = "urn:iso:15118:2:2013:MsgDef"
+    station: Name | None = None
+
+
+class ProvisioningReply(BaseModel):
+    """The answer for the car, or why there is none."""
+
+    status: Annotated[str, Field(description="Accepted or Failed")]
+    response: Annotated[str, Field(description="V2G_Message, EXI in base64")] = ""
+    code: Annotated[str, Field(description="Response code for the car")] = "OK"
+    rule: str = ""
+    reason: str = ""
+
+
+class AuthorizationForm(Form):
+    """May the owner of this contract charge?"""
+
+    emaid: Emaid
+    evse_id: Name | None = None
+
+
+class AuthorizationReply(BaseModel):
+    """What the contracts here say."""
+
+    status: Annotated[str, Field(description="accepted, blocked or unknown")]
+
+
+class SigningForm(Form):
+    """A request for a certificate."""
+
+    request: Annotated[Base64, Field(description="PKCS#10, DER in base64")]
+
+
+class ChainReply(BaseModel):
+    """A certificate and what is above it."""
+
+    chain: Annotated[list[str], Field(description="DER in base64, leaf first, without the root")]
+    not_after: datetime.datetime
+
+
+class SessionForm(Form):
+    """A charging session; report it again when it has ended."""
+
+    id: Name
+    station: Name
+    evse_id: Name
+    emaid: Annotated[str, StringConstraints(max_length=36, pattern=r"^[ -~]*$")] = ""
+    started_at: Time
+    ended_at: Time | None = None
+    energy_wh: Annotated[int, Strict(), Field(ge=0, le=10**9)] | None = None
+    reason: Words = ""
+
+
+class RefusalForm(Form):
+    """Something that a station did not grant."""
+
+    id: Name
+    at: Time
+    station: Name
+    what: Name
+    identity: Annotated[str, StringConstraints(max_length=64, pattern=r"^[ -~]*$")] = ""
+    rule: Annotated[str, StringConstraints(max_length=64, pattern=r"^[ -~]*$")] = ""
+    code: Annotated[str, StringConstraints(max_length=64, pattern=r"^[ -~]*$")] = ""
+    text: Words = ""
+
+
+# --- administration ---------------------------------------------------------------------------------------
+
+
+class ContractForm(Form):
+    """How a contract shall stand."""
+
+    status: Status = Status.ACTIVE
+
+
+class ContractReply(BaseModel):
+    """A contract as it stands."""
+
+    emaid: str
+    status: Status
+    pcid: str | None
+    generation: Annotated[int, Field(description="How many certificates have been issued")]
+    not_after: datetime.datetime | None
+    renew_at: datetime.datetime | None
+
+
+class CarForm(Form):
+    """A car and the contract it gets."""
+
+    emaid: Emaid
+    chain: Annotated[
+        list[Base64],
+        Field(
+            min_length=1,
+            max_length=5,
+            description="Provisioning certificate and what is above it, DER in base64, leaf first",
+        ),
+    ]
+
+
+class RootForm(Form):
+    """A root to be trusted."""
+
+    kind: Annotated[str, StringConstraints(pattern=r"^(v2g|mo|oem)_root$")]
+    certificate: Annotated[Base64, Field(description="DER in base64")]
+
+
+class RootReply(BaseModel):
+    """A root of the pool."""
+
+    kind: str
+    subject: str
+    fingerprint: str
+    not_after: datetime.datetime
+    source: str
+    certificate: str
+
+
+class RevocationForm(Form):
+    """Revoke a certificate."""
+
+    reason: Annotated[
+        str,
+        StringConstraints(
+            pattern=r"^(unspecified|key_compromise|affiliation_changed|superseded|cessation_of_operation)$"
+        ),
+    ] = "unspecified"
+
+
+class CertificateReply(BaseModel):
+    """A certificate of the register."""
+
+    serial: str
+    kind: str
+    owner: str
+    not_before: datetime.datetime
+    not_after: datetime.datetime
+    replaced: bool
+    revoked_at: datetime.datetime | None
+    reason: str | None
+
+
+class AuditReply(BaseModel):
+    """A row of the audit log."""
+
+    id: int
+    at: datetime.datetime
+    who: str
+    what: str
+    subject: str
+    detail: str
+    sealed: bool
+
+
+class CheckpointReply(BaseModel):
+    """The state of the audit log in one line."""
+
+    checkpoint: str
+
+
+class Done(BaseModel):
+    """How many things were done."""
+
+    count: int
+
+
+class Health(BaseModel):
+    """How the service is."""
+
+    status: str

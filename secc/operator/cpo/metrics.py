@@ -1,0 +1,90 @@
+"""Figures for Prometheus. No label names a person: no eMAID, no PCID."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from typing import TYPE_CHECKING
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    multiprocess,
+)
+
+from secc.pki.profiles import Kind
+
+if TYPE_CHECKING:
+    from secc.operator.cpo.desk import Answer
+    from secc.operator.cpo.jobs import Renewed
+    from secc.operator.cpo.service import Service
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.2)
+LEVELS = (1, 7, 14, 30, 90)
+"""Days before an end that are told apart."""
+
+
+class Metrics:
+    """Counters of this process; what is counted in the database is read when it is asked for."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._seconds = Histogram(
+            "secc_provision_seconds",
+            "Time to answer a car's request for a contract",
+            ["action", "outcome"],
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        self._late = Counter(
+            "secc_provision_late", "Answers that took longer than a car waits", registry=self._registry
+        )
+        self._renewals = Counter(
+            "secc_renewals", "Contracts by what became of their renewal", ["outcome"], registry=self._registry
+        )
+        self._issued = Counter("secc_leaves_issued", "Certificates of stations", registry=self._registry)
+
+    def answered(self, action: str, answer: Answer, seconds: float) -> None:
+        """A car's request has been answered."""
+        outcome = answer.source if answer.refusal is None else answer.rule
+        self._seconds.labels(action, outcome).observe(seconds)
+        if seconds > _SECONDS[-1]:
+            self._late.inc()
+
+    def renewed(self, done: Renewed) -> None:
+        """A batch of renewals is done."""
+        for outcome in ("renewed", "overtaken", "failed"):
+            self._renewals.labels(outcome).inc(getattr(done, outcome))
+
+    def leaf_issued(self) -> None:
+        """A station has got a certificate."""
+        self._issued.inc()
+
+    def text(self, service: Service) -> bytes:
+        """Everything in the exposition format; raises StorageError when the database is away."""
+        registry = self._registry
+        if (
+            "PROMETHEUS_MULTIPROC_DIR" in os.environ
+        ):  # several workers behind one port: set by `secc cpo serve`
+            registry = CollectorRegistry()
+            multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry) + generate_latest(_ends(service))
+
+
+def _ends(service: Service) -> CollectorRegistry:
+    registry = CollectorRegistry()
+    gauge = Gauge(
+        "secc_expiring",
+        "Certificates in use by the days they have left",
+        ["role", "within"],
+        registry=registry,
+    )
+    now, begin = service.clock(), service.clock() - datetime.timedelta(days=3650)
+    for level in (0, *LEVELS):
+        end = now + datetime.timedelta(days=level)
+        gauge.labels("contract", str(level)).set(service.contracts.count_ending(begin, end))
+        gauge.labels("secc", str(level)).set(service.register.count_ending(Kind.SECC_LEAF, begin, end))
+    return registry

@@ -1,0 +1,190 @@
+"""Every certificate that was issued here, and what was revoked: the register behind OCSP, CRLs and alerts."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509 import ReasonFlags
+from sqlalchemy import Row, and_, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from secc.errors import CertificateError
+from secc.operator.cpo.database import Database, certificate
+from secc.pki.certificates import Certificate, read_certificate
+from secc.pki.issuing import Revocation
+from secc.pki.profiles import Kind
+from secc.pki.rules import Rule
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Issued:
+    """One certificate of the register."""
+
+    issuer: str
+    """Fingerprint of the issuing authority."""
+    serial: int
+    kind: Kind
+    owner: str
+    """A station, or the key of a contract."""
+    der: bytes = dataclasses.field(repr=False)
+    not_before: datetime.datetime
+    not_after: datetime.datetime
+    replaced: bool
+    revocation: Revocation | None
+
+    @property
+    def certificate(self) -> Certificate:
+        """The certificate itself."""
+        return read_certificate(self.der)
+
+
+class Register:
+    """The certificates of all authorities of the service."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def add(
+        self, leaf: Certificate, kind: Kind, issuer: Certificate, owner: str, key: ec.EllipticCurvePublicKey
+    ) -> bytes:
+        """Record a certificate for a request, before anybody gets it.
+
+        Returns what counts (DER): for the same key of the same issuer it is the certificate of the first
+        request. Older certificates of the owner are replaced by it.
+        """
+        row = {
+            "issuer": issuer.fingerprint,
+            "serial": f"{leaf.serial:x}",
+            "kind": kind.value,
+            "subject": leaf.subject.common_name,
+            "owner": owner,
+            "public_key": key_hash(key),
+            "der": leaf.der,
+            "not_before": leaf.not_before,
+            "not_after": leaf.not_after,
+            "replaced": False,
+        }
+        older = and_(certificate.c.owner == owner, certificate.c.kind == kind.value)
+        try:
+            # Nested: who finds the key taken goes on, also inside somebody else's transaction.
+            with self._db.write() as connection, connection.begin_nested():
+                connection.execute(update(certificate).where(older).values(replaced=True))
+                connection.execute(insert(certificate).values(row))
+        except Exception as error:
+            first = self.of_key(issuer, key) if _is_duplicate(error) else None
+            if first is None:
+                raise
+            return first.der
+        return leaf.der
+
+    def of_key(self, issuer: Certificate, key: ec.EllipticCurvePublicKey) -> Issued | None:
+        """What this authority has issued for a key."""
+        condition = and_(
+            certificate.c.issuer == issuer.fingerprint, certificate.c.public_key == key_hash(key)
+        )
+        return self._one(condition)
+
+    def find(self, issuer: Certificate, serial: int) -> Issued | None:
+        """What is known about a serial number of an issuer."""
+        wanted = and_(certificate.c.issuer == issuer.fingerprint, certificate.c.serial == f"{serial:x}")
+        return self._one(wanted)
+
+    def revoke(
+        self, issuers: Sequence[Certificate], serial: int, reason: ReasonFlags, at: datetime.datetime
+    ) -> Issued:
+        """Record a revocation; doing it again changes nothing. Raises CertificateError for an unknown one."""
+        text = f"{serial:x}"
+        ours = and_(
+            certificate.c.issuer.in_([issuer.fingerprint for issuer in issuers]), certificate.c.serial == text
+        )
+        values = {"revoked_at": at.replace(microsecond=0), "reason": reason.value}
+        with self._db.write() as connection:
+            connection.execute(
+                update(certificate).where(ours, certificate.c.revoked_at.is_(None)).values(values)
+            )
+        found = self._one(ours)
+        if found is None:
+            raise CertificateError(f"serial {text} is unknown here", rule=Rule.SERIAL)
+        return found
+
+    def of_owner(self, owner: str) -> tuple[Issued, ...]:
+        """Certificates of a station or a contract, the newest first."""
+        query = select(certificate).where(certificate.c.owner == owner)
+        with self._db.read() as connection:
+            return tuple(map(_issued, connection.execute(query.order_by(certificate.c.not_after.desc()))))
+
+    def holders(self, kind: Kind, name: str) -> tuple[str, ...]:
+        """The owners of certificates in use with this common name."""
+        query = select(certificate.c.owner).where(_in_use(kind), certificate.c.subject == name).distinct()
+        with self._db.read() as connection:
+            return tuple(str(row.owner) for row in connection.execute(query))
+
+    def ending(self, kind: Kind, until: datetime.datetime, *, limit: int = 100) -> tuple[Issued, ...]:
+        """Certificates in use that end until then, the first at the front."""
+        query = select(certificate).where(_in_use(kind), certificate.c.not_after <= until)
+        with self._db.read() as connection:
+            rows = connection.execute(query.order_by(certificate.c.not_after).limit(limit)).all()
+        return tuple(_issued(row) for row in rows)
+
+    def count_ending(self, kind: Kind, begin: datetime.datetime, end: datetime.datetime) -> int:
+        """How many certificates in use end in this time."""
+        within = and_(certificate.c.not_after > begin, certificate.c.not_after <= end)
+        with self._db.read() as connection:
+            return int(connection.execute(select(func.count()).where(_in_use(kind), within)).scalar_one())
+
+    def revoked(self, issuer: Certificate, now: datetime.datetime) -> tuple[Revocation, ...]:
+        """What belongs into a CRL now: revoked and not expired."""
+        query = select(certificate).where(
+            certificate.c.issuer == issuer.fingerprint,
+            certificate.c.revoked_at.is_not(None),
+            certificate.c.not_after >= now,
+        )
+        with self._db.read() as connection:
+            found = [_issued(row) for row in connection.execute(query.order_by(certificate.c.revoked_at))]
+        return tuple(one.revocation for one in found if one.revocation is not None)
+
+    def _one(self, condition: Any) -> Issued | None:
+        with self._db.read() as connection:
+            row = connection.execute(select(certificate).where(condition)).first()
+        return None if row is None else _issued(row)
+
+
+def key_hash(key: ec.EllipticCurvePublicKey) -> str:
+    """SHA-256 of a public key, hexadecimal."""
+    return hashlib.sha256(key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)).hexdigest()
+
+
+def _in_use(kind: Kind) -> Any:
+    return and_(
+        certificate.c.kind == kind.value,
+        certificate.c.replaced.is_(False),
+        certificate.c.revoked_at.is_(None),
+    )
+
+
+def _is_duplicate(error: Exception) -> bool:
+    return isinstance(error, IntegrityError) or isinstance(error.__cause__, IntegrityError)
+
+
+def _issued(row: Row[Any]) -> Issued:
+    serial = int(row.serial, 16)
+    revocation = None
+    if row.revoked_at is not None:
+        revocation = Revocation(serial, row.revoked_at, ReasonFlags(row.reason))
+    return Issued(
+        row.issuer,
+        serial,
+        Kind(row.kind),
+        row.owner,
+        bytes(row.der),
+        row.not_before,
+        row.not_after,
+        row.replaced,
+        revocation,
+    )

@@ -1,0 +1,75 @@
+"""Revocation made public: OCSP answers and CRLs for everything that this service has issued."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Callable, Sequence
+
+from cryptography.x509 import ReasonFlags
+
+from secc.operator.cpo.contracts import Contracts
+from secc.operator.cpo.register import Issued, Register
+from secc.pki.certificates import Certificate
+from secc.pki.issuing import Identity, make_crl
+from secc.pki.profiles import Kind
+from secc.pki.responder import OcspResponder
+
+CRL_LIFE = datetime.timedelta(days=7)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Answerable:
+    """An authority as the OCSP responder wants it."""
+
+    identity: Identity
+    register: Register
+
+    @property
+    def certificate(self) -> Certificate:
+        return self.identity.certificate
+
+
+class Revocations:
+    """For the authorities whose keys this service has."""
+
+    def __init__(
+        self,
+        authorities: Sequence[Identity],
+        register: Register,
+        contracts: Contracts,
+        clock: Callable[[], datetime.datetime],
+    ) -> None:
+        self._authorities = tuple(authorities)
+        self._register = register
+        self._contracts = contracts
+        self._clock = clock
+        self._responder = OcspResponder([_Answerable(one, register) for one in authorities])
+
+    def revoke(self, serial: int, reason: ReasonFlags) -> Issued:
+        """Revoke; a revoked contract certificate is not delivered again. Raises CertificateError."""
+        now = self._clock()
+        issuers = [one.certificate for one in self._authorities]
+        found = self._register.revoke(issuers, serial, reason, now)
+        if found.kind is Kind.CONTRACT_LEAF and not found.replaced:
+            self._contracts.discard(found.owner, now)
+        return found
+
+    def ocsp(self, request: bytes) -> bytes:
+        """The answer to an OCSP request, DER; never raises for what a peer sends."""
+        return self._responder.answer(request, self._clock())
+
+    def crl(self, issuer: str) -> bytes | None:
+        """The list of the authority with this fingerprint, DER; None when it is none of ours."""
+        now = self._clock().replace(microsecond=0)
+        for one in self._authorities:
+            if one.certificate.fingerprint == issuer:
+                revoked = self._register.revoked(one.certificate, now)
+                number, until = int(now.timestamp()), now + CRL_LIFE
+                return make_crl(one, revoked, number=number, this_update=now, next_update=until)
+        return None
+
+    @property
+    def issuers(self) -> tuple[Certificate, ...]:
+        """The authorities."""
+        return tuple(one.certificate for one in self._authorities)

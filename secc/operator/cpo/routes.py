@@ -1,0 +1,246 @@
+"""What stations and the CSMS ask: bundles, authorization, certificates, reports, revocation."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import time
+import uuid
+from typing import Annotated, Any
+
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
+from fastapi import APIRouter, Depends, HTTPException, Path, Request, Response
+from fastapi.concurrency import run_in_threadpool
+
+from secc.errors import CertificateError
+from secc.operator.cpo import forms
+from secc.operator.cpo.access import Caller, needs
+from secc.operator.cpo.desk import Answer
+from secc.operator.cpo.journal import RefusalRecord, SessionRecord
+from secc.operator.cpo.leaves import LeafIssuer
+from secc.operator.cpo.service import Service
+from secc.operator.cpo.settings import Access
+from secc.pki.certificates import Certificate
+from secc.pki.identifiers import EMAID
+from secc.pki.issuing import read_request
+from secc.pki.provisioning import Action
+from secc.site.store import Status
+
+
+def service_of(request: Request) -> Service:
+    """The service behind a request."""
+    service: Service = request.app.state.service
+    return service
+
+
+The = Annotated[Service, Depends(service_of)]
+Station = Annotated[Caller, needs(Access.STATION)]
+
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    400: {"model": forms.Trouble, "description": "The body cannot be read"},
+    401: {"model": forms.Trouble, "description": "No token, or an unknown one"},
+    403: {"model": forms.Trouble, "description": "The token does not allow this"},
+    413: {"model": forms.Trouble, "description": "The body is too large"},
+    503: {"model": forms.Trouble, "description": "The database is away: try again"},
+}
+UNPROCESSABLE: dict[int | str, dict[str, Any]] = {
+    422: {
+        "model": forms.Trouble,
+        "description": "A certificate or identifier breaks a rule, or the form is wrong",
+    }
+}
+router = APIRouter(responses=REFUSALS)
+
+
+@router.post("/v1/provisioning", tags=["cars"], responses=UNPROCESSABLE)
+def provision(form: forms.ProvisioningForm, service: The, caller: Station) -> forms.ProvisioningReply:
+    """Answer a CertificateInstallationReq or CertificateUpdateReq. The same question gets the same answer."""
+    began = time.monotonic()
+    station = form.station or caller.station or caller.name
+    caller.must_speak_for(station)
+    if form.schema_ != _SCHEMA:
+        raise HTTPException(422, f"schema {form.schema_} is not spoken here, only {_SCHEMA}")
+    answer = service.desk.answer(base64.b64decode(form.request), form.action, who=caller.name)
+    _record(service, station, form.action, answer)
+    service.metrics.answered(form.action.value, answer, time.monotonic() - began)
+    if answer.refusal is None:
+        payload = base64.b64encode(answer.payload).decode()
+        return forms.ProvisioningReply(status="Accepted", response=payload)
+    # What exactly was not known is for the operator: whoever asks must not learn which cars exist.
+    return forms.ProvisioningReply(
+        status="Failed", code=answer.code, rule=answer.refusal.name.lower(), reason=answer.refusal.value
+    )
+
+
+@router.post("/v1/authorizations", tags=["cars"], responses=UNPROCESSABLE)
+def authorize(form: forms.AuthorizationForm, service: The, caller: Station) -> forms.AuthorizationReply:
+    """Whether the contract may charge; who owns it has been proved to the station."""
+    contract = service.contracts.get(EMAID.parse(form.emaid))
+    if contract is None:
+        return forms.AuthorizationReply(status="unknown")
+    good = contract.status is Status.ACTIVE
+    return forms.AuthorizationReply(status="accepted" if good else "blocked")
+
+
+@router.post("/v1/stations/{station}/certificate", tags=["stations"], responses=UNPROCESSABLE)
+def sign_certificate(
+    station: Annotated[forms.Name, Path()], form: forms.SigningForm, service: The, caller: Station
+) -> forms.ChainReply:
+    """A certificate for a station's key. The same key gets the same certificate again."""
+    caller.must_speak_for(station)
+    chain = _issue(service, caller, base64.b64decode(form.request), station)
+    ders = [base64.b64encode(one.der).decode() for one in chain]
+    return forms.ChainReply(chain=ders, not_after=chain[0].not_after)
+
+
+@router.post("/v1/sessions", tags=["stations"], status_code=204, responses=UNPROCESSABLE)
+def report_session(form: forms.SessionForm, service: The, caller: Station) -> None:
+    """A session has begun, or ended; the same report twice is one."""
+    caller.must_speak_for(form.station)
+    service.journal.put_session(SessionRecord(**form.model_dump()))
+
+
+@router.post("/v1/refusals", tags=["stations"], status_code=204, responses=UNPROCESSABLE)
+def report_refusal(form: forms.RefusalForm, service: The, caller: Station) -> None:
+    """A station has refused something; the same report twice is one."""
+    caller.must_speak_for(form.station)
+    service.journal.put_refusal(RefusalRecord(**form.model_dump()))
+
+
+# --- EST (RFC 7030) ---------------------------------------------------------------------------------------
+
+
+def _body(media_type: str) -> dict[str, Any]:
+    content = {media_type: {"schema": {"type": "string", "format": "binary"}}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def _answer_of(media_type: str) -> dict[int | str, dict[str, Any]]:
+    return {200: {"content": {media_type: {"schema": {"type": "string", "format": "binary"}}}}}
+
+
+_PKCS7 = "application/pkcs7-mime"
+_EST = {**UNPROCESSABLE, **_answer_of(_PKCS7)}
+
+
+@router.post(
+    "/.well-known/est/cpo/simpleenroll",
+    tags=["EST"],
+    response_class=Response,
+    responses=_EST,
+    openapi_extra=_body("application/pkcs10"),
+)
+async def simple_enroll(request: Request, service: The, caller: Station) -> Response:
+    """PKCS#10 in base64 in, the chain as PKCS#7 in base64 out."""
+    return await _enroll(request, service, caller)
+
+
+@router.post(
+    "/.well-known/est/cpo/simplereenroll",
+    tags=["EST"],
+    response_class=Response,
+    responses=_EST,
+    openapi_extra=_body("application/pkcs10"),
+)
+async def simple_reenroll(request: Request, service: The, caller: Station) -> Response:
+    """The same: a new key, a new certificate."""
+    return await _enroll(request, service, caller)
+
+
+@router.get("/.well-known/est/cpo/cacerts", tags=["EST"], response_class=Response, responses=_EST)
+def ca_certificates(service: The) -> Response:
+    """The authorities above the certificates of stations, as PKCS#7 in base64."""
+    return _pkcs7(_leaf_issuer(service).chain)
+
+
+async def _enroll(request: Request, service: Service, caller: Caller) -> Response:
+    body = await request.body()
+
+    def work() -> Response:
+        try:
+            data = body if body.startswith(b"-----BEGIN") else base64.b64decode(body, validate=False)
+        except binascii.Error as error:
+            raise HTTPException(400, f"the body is no base64: {error}") from None
+        return _pkcs7(_issue(service, caller, data, caller.station))
+
+    return await run_in_threadpool(work)
+
+
+# --- revocation, for everybody ----------------------------------------------------------------------------
+
+
+@router.post(
+    "/ocsp",
+    tags=["revocation"],
+    response_class=Response,
+    responses=_answer_of("application/ocsp-response"),
+    openapi_extra=_body("application/ocsp-request"),
+)
+async def ocsp(request: Request, service: The) -> Response:
+    """An OCSP answer; malformed requests get OCSP's own error."""
+    body = await request.body()
+    if not body:
+        raise HTTPException(400, "there is no request")
+    answer = await run_in_threadpool(service.revocations.ocsp, body)
+    return Response(answer, media_type="application/ocsp-response")
+
+
+@router.get(
+    "/crl/{fingerprint}",
+    tags=["revocation"],
+    response_class=Response,
+    responses={**_answer_of("application/pkix-crl"), **UNPROCESSABLE, 404: {"model": forms.Trouble}},
+)
+def crl(fingerprint: Annotated[forms.Fingerprint, Path()], service: The) -> Response:
+    """The list of one authority, by the SHA-256 of its certificate."""
+    made = service.revocations.crl(fingerprint)
+    if made is None:
+        raise HTTPException(404, "no authority of this service")
+    return Response(made, media_type="application/pkix-crl")
+
+
+# --- parts ------------------------------------------------------------------------------------------------
+
+_SCHEMA = "urn:iso:15118:2:2013:MsgDef"
+
+
+def _issue(service: Service, caller: Caller, request: bytes, station: str) -> tuple[Certificate, ...]:
+    asked, issuer = read_request(request), _leaf_issuer(service)
+    owner = station or issuer.station_of(asked)
+    with service.database.write():
+        chain = issuer.issue(asked, owner)
+        detail = f"serial {chain[0].serial:x}, until {chain[0].not_after:%Y-%m-%d}"
+        service.journal.note(caller.name, "certificate given", owner, detail, service.clock())
+    service.metrics.leaf_issued()
+    return chain
+
+
+def _leaf_issuer(service: Service) -> LeafIssuer:
+    if service.leaves is None:
+        raise CertificateError("this service has no authority for stations", rule="no_authority")
+    return service.leaves
+
+
+def _pkcs7(chain: tuple[Certificate, ...]) -> Response:
+    message = pkcs7.serialize_certificates([one.to_cryptography() for one in chain], Encoding.DER)
+    return Response(
+        base64.encodebytes(message),
+        media_type=f"{_PKCS7}; smime-type=certs-only",
+        headers={"Content-Transfer-Encoding": "base64"},
+    )
+
+
+def _record(service: Service, station: str, action: Action, answer: Answer) -> None:
+    now = service.clock()
+    if answer.refusal is not None:
+        record = RefusalRecord(
+            id=uuid.uuid4().hex,
+            at=now,
+            station=station,
+            what="installation" if action is Action.INSTALL else "update",
+            identity=answer.identity,
+            rule=answer.rule,
+            code=answer.code,
+            text=answer.text,
+        )
+        service.journal.put_refusal(record)

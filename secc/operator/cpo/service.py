@@ -1,0 +1,150 @@
+"""The service put together: settings in, everything that answers and works out."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import Callable
+
+from secc.errors import ConfigError, IdentifierError
+from secc.operator.cpo import keys
+from secc.operator.cpo.anchors import Anchors
+from secc.operator.cpo.contracts import Contracts
+from secc.operator.cpo.database import Database
+from secc.operator.cpo.desk import Desk, Roles
+from secc.operator.cpo.jobs import Jobs
+from secc.operator.cpo.journal import Journal
+from secc.operator.cpo.keys import KeyPlace
+from secc.operator.cpo.leaves import LeafIssuer, Names
+from secc.operator.cpo.metrics import Metrics
+from secc.operator.cpo.register import Register
+from secc.operator.cpo.revocation import Revocations
+from secc.operator.cpo.seals import Sealer
+from secc.operator.cpo.settings import CpoSettings, Roots
+from secc.operator.opcp.port import Ecosystem
+from secc.pki.authority import IssuingPolicy
+from secc.pki.certificates import Certificate, read_chain
+from secc.pki.identifiers import EMAID
+from secc.pki.issuing import Identity
+from secc.pki.profiles import FIELD, Kind, require
+from secc.site.issuing import ContractIssuer, ProvisioningService
+
+
+def utc_now() -> datetime.datetime:
+    """The wall clock."""
+    return datetime.datetime.now(datetime.UTC)
+
+
+class Service:
+    """One worker's view: everything that lasts is in the database, so there may be many of them."""
+
+    def __init__(
+        self,
+        settings: CpoSettings,
+        *,
+        ecosystem: Ecosystem | None = None,
+        clock: Callable[[], datetime.datetime] = utc_now,
+    ) -> None:
+        """Reads keys and roots. Raises ConfigError or CertificateError, and StorageError for the database."""
+        self.settings = settings
+        self.clock = clock
+        self.ecosystem = ecosystem
+        self.metrics = Metrics()
+        self.database = Database(settings.database)
+        self.database.make_tables()
+        self.contracts = Contracts(self.database, settings.renewal)
+        self.register = Register(self.database)
+        self.journal = Journal(self.database, Sealer.from_file(settings.audit_key))
+        self.anchors = Anchors(self.database, time.monotonic)
+        self.anchors.add(_roots(settings.roots), "settings", clock())
+        self.leaves = self._leaf_issuer(settings.cpo)
+        roles = self._roles(settings)
+        self._signers = [roles.issuer.authority.certificate] if roles.issuer is not None else []
+        self._signers += [roles.service.signer.certificate] if roles.service is not None else []
+        self.desk = Desk(
+            self.contracts,
+            self.register,
+            self.journal,
+            roles,
+            self.anchors.trust,
+            ecosystem=ecosystem,
+            clock=clock,
+            answer_within=settings.answer_within,
+        )
+        self.jobs = Jobs(
+            self.contracts,
+            self.desk,
+            self.journal,
+            self.anchors,
+            ecosystem=ecosystem,
+            clock=clock,
+            publish=settings.opcp is not None and settings.opcp.renews,
+            on_renewed=self.metrics.renewed,
+        )
+        issuers = [one for one in (roles.issuer, self.leaves) if one is not None]
+        self.revocations = Revocations(
+            [one.authority for one in issuers], self.register, self.contracts, clock
+        )
+
+    def close(self) -> None:
+        """Give back what is held."""
+        self.desk.close()
+        self.database.close()
+
+    def _roles(self, settings: CpoSettings) -> Roles:
+        if settings.mo is None or settings.cps is None:
+            return Roles()
+        authority, above = _identity(settings.mo, Kind.MO_SUB_CA_2)
+        signer, subs = _identity(settings.cps, Kind.CPS_LEAF)
+        issuer = ContractIssuer(
+            authority,
+            above,
+            ocsp_url=settings.ocsp_url or "".join(authority.certificate.ocsp_urls[:1]),
+            validity=datetime.timedelta(days=settings.contract_days),
+        )
+        return Roles(issuer, ProvisioningService(signer, subs))
+
+    def _leaf_issuer(self, place: KeyPlace | None) -> LeafIssuer | None:
+        if place is None:
+            return None
+        authority, above = _identity(place, Kind.CPO_SUB_CA_2)
+        validity = datetime.timedelta(days=self.settings.station_days)
+        policy = IssuingPolicy(ocsp_url=self.settings.ocsp_url, validity=validity)
+        names = Names(self.settings.certificate_names, self.settings.stations)
+        return LeafIssuer(
+            authority,
+            above,
+            self.register,
+            policy=policy,
+            names=names,
+            taken=self._authorities,
+            is_contract=self._is_contract,
+            clock=self.clock,
+        )
+
+    def _is_contract(self, name: str) -> bool:
+        try:
+            return self.contracts.get(EMAID.parse(name)) is not None
+        except IdentifierError:
+            return False
+
+    def _authorities(self) -> list[Certificate]:
+        """Certificates whose keys no station can have."""
+        return [*self._signers, *(root for _, root, _ in self.anchors.everything())]
+
+
+def _identity(place: KeyPlace, kind: Kind) -> tuple[Identity, tuple[Certificate, ...]]:
+    identity, above = keys.load(place)
+    require(identity.certificate, kind, FIELD)
+    return identity, above
+
+
+def _roots(roots: Roots) -> list[tuple[Kind, Certificate]]:
+    found: list[tuple[Kind, Certificate]] = []
+    for kind, paths in ((Kind.V2G_ROOT, roots.v2g), (Kind.MO_ROOT, roots.mo), (Kind.OEM_ROOT, roots.oem)):
+        for path in paths:
+            try:
+                found += [(kind, one) for one in read_chain(path.read_bytes())]
+            except OSError as error:
+                raise ConfigError(f"{path}: {error.strerror}") from error
+    return found

@@ -1,0 +1,153 @@
+"""Settings of the service, from one TOML file; durations are seconds unless the name says otherwise."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import tomllib
+from pathlib import Path
+from typing import cast
+
+from secc.errors import ConfigError
+from secc.operator.cpo.keys import KeyPlace
+from secc.operator.cpo.planning import RenewalPolicy
+from secc.operator.opcp.settings import OpcpSettings
+from secc.settings import checks as settings
+
+
+class Access(enum.StrEnum):
+    """What the holder of a token may do."""
+
+    STATION = "station"
+    """Ask for bundles and certificates of stations, report sessions and refusals."""
+    OPERATOR = "operator"
+    """Look at everything."""
+    ADMIN = "admin"
+    """Change contracts, cars and roots, revoke; and everything above."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """Who may come in. `secc cpo token` makes one."""
+
+    name: str
+    """Appears in the audit log."""
+    sha256: str
+    """Of the token, hexadecimal: the token itself is written nowhere."""
+    access: tuple[Access, ...]
+    station: str = ""
+    """Bound to this station; empty: speaks for all of them, as a CSMS does."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class StationNames:
+    """The common names that the certificates of one station may have."""
+
+    station: str
+    """The station's id, as in its token and in the path of the request."""
+    names: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Roots:
+    """Files of roots that are trusted from the start, PEM."""
+
+    v2g: tuple[Path, ...] = ()
+    mo: tuple[Path, ...] = ()
+    oem: tuple[Path, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """HTTPS, and client certificates where `client_roots` is set."""
+
+    certificate: Path
+    key: Path
+    client_roots: Path | None = None
+    """PEM: only who shows a certificate under one of these may connect at all."""
+
+
+_RENEWAL = RenewalPolicy()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CpoSettings:
+    """Everything that `secc cpo` needs to know."""
+
+    database: str = "sqlite:///cpo.db"
+    """SQLAlchemy's form; the path of a SQLite file is relative to the settings file."""
+    host: str = "127.0.0.1"
+    """Anything but loopback needs tokens and TLS."""
+    port: int = 8470
+    answer_within: float = 4.0
+    """Seconds for an answer to a car, the ecosystem's part included: the station needs it within 4.2 s."""
+    ocsp_url: str = ""
+    """Written into the certificates that are issued; empty: that of the authority's own certificate."""
+    operator: str = "Charging point operator"
+    """Name on the page for operators."""
+    roots: Roots = Roots()
+    mo: KeyPlace | None = None
+    """Mobility operator Sub-CA: issues contracts."""
+    cps: KeyPlace | None = None
+    """Certificate provisioning service: signs bundles."""
+    cpo: KeyPlace | None = None
+    """Sub-CA of the operator: issues certificates of stations."""
+    station_days: int = 90
+    """Validity of a station's certificate."""
+    certificate_names: tuple[str, ...] = ("{station}",)
+    """Common names that a station may ask for; `{station}` stands for the station's id."""
+    stations: tuple[StationNames, ...] = ()
+    """More common names, which do not follow from the station's id."""
+    contract_days: int = 365
+    """Validity of a contract certificate."""
+    renewal: RenewalPolicy = _RENEWAL
+    jobs: bool = True
+    """Run jobs beside the answers; with many contracts run `secc cpo work` beside `serve` instead."""
+    audit_key: Path | None = None
+    """File with the key of the audit log's seals, at least 32 bytes in hexadecimal; none: plain hashes."""
+    opcp: OpcpSettings | None = None
+    """The ecosystem, for cars that are not known here and for the root pool."""
+    tls: Tls | None = None
+    tokens: tuple[Token, ...] = ()
+
+
+def load(path: Path) -> CpoSettings:
+    """Read a file; raises ConfigError with the name of the setting."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    made = cast(CpoSettings, settings.build(CpoSettings, table, "", path.parent))
+    return check(dataclasses.replace(made, database=_relative(made.database, path.parent)))
+
+
+def check(made: CpoSettings) -> CpoSettings:
+    """What no single setting shows; raises ConfigError."""
+    loopback = made.host in ("127.0.0.1", "::1", "localhost")
+    if not loopback and not (made.tokens and made.tls):
+        raise ConfigError(f"host {made.host} is not loopback: that needs tokens and [tls]")
+    if (made.mo is None) != (made.cps is None):
+        raise ConfigError("mo and cps belong together: a contract has to be issued and its bundle signed")
+    if not 0 < made.answer_within <= 4.2:
+        raise ConfigError("answer_within: above 0, at most 4.2, for the car leaves at five seconds")
+    for template in made.certificate_names:
+        if "{station}" not in template:
+            raise ConfigError(
+                f"certificate_names: {template!r} fits every station, expected {{station}} in it"
+            )
+    listed = [name for one in made.stations for name in one.names]
+    if twice := sorted({name for name in listed if listed.count(name) > 1}):
+        raise ConfigError(f"stations: {', '.join(twice)} belongs to two stations, expected to one")
+    for token in made.tokens:
+        if len(token.sha256) != 64 or not all(one in "0123456789abcdef" for one in token.sha256):
+            raise ConfigError(f"token {token.name}: sha256 is no SHA-256 in lower-case hexadecimal")
+    return made
+
+
+def _relative(database: str, folder: Path) -> str:
+    path = database.removeprefix("sqlite:///")
+    if path == database or path.startswith("/"):
+        return database
+    return f"sqlite:///{(folder / path).absolute()}"

@@ -1,0 +1,207 @@
+"""A client of OPCP for a charging point operator's back end; the station itself never speaks it.
+
+Calls block and are bounded in time and size. Safe for many threads.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx2
+
+from secc import exi
+from secc.errors import CertificateError, ConfigError, DecodeError
+from secc.messages import iso2
+from secc.operator.opcp import wire
+from secc.operator.opcp.port import EcosystemError, Forbidden, NotFoundThere, PoolRoot, Vehicle
+from secc.operator.opcp.settings import OpcpSettings
+from secc.pki.certificates import Certificate, in_order, read_chain
+from secc.pki.identifiers import EMAID, PCID
+
+MAX_ANSWER = 2 * 1024 * 1024
+"""Bytes; the root pool is the largest answer there is."""
+MAX_BUNDLE_ANSWER = 128 * 1024
+"""Bytes; a bundle in base64 with its envelope is below 10 kB."""
+
+
+class OpcpClient:
+    """`Ecosystem` over OPCP."""
+
+    def __init__(
+        self,
+        settings: OpcpSettings,
+        *,
+        transport: httpx2.BaseTransport | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+        on_call: Callable[[str, str, int, float], None] = lambda *_: None,
+    ) -> None:
+        """`on_call`: told of each call: method, path, status (0: none came), seconds. No bodies, no names.
+
+        Raises ConfigError when the secret cannot be read.
+        """
+        try:
+            self._secret = settings.client_secret_file.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ConfigError(f"{settings.client_secret_file}: {error.strerror}") from error
+        self._settings = settings
+        self._monotonic = monotonic
+        self._on_call = on_call
+        self._lock = threading.Lock()
+        self._token: tuple[str, float] | None = None
+        verify: Any = True if settings.ca_file is None else str(settings.ca_file)
+        self._http = httpx2.Client(
+            base_url=settings.url, timeout=settings.timeout, transport=transport, verify=verify
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    # --- the port ------------------------------------------------------------------------------------------
+
+    def roots(self) -> tuple[PoolRoot, ...]:
+        """Every root of the pool that can be read and is of a kind we know."""
+        return wire.read_roots(self._call("GET", self._settings.paths.roots))
+
+    def vehicle(self, pcid: PCID) -> Vehicle:
+        """The provisioning certificate of a car."""
+        return wire.read_vehicle(self._call("GET", self._settings.paths.vehicle.format(pcid=pcid.normal)))
+
+    def signed_contract_data(self, request: bytes) -> bytes:
+        """The signed answer to a CertificateInstallationReq."""
+        path, question = self._settings.paths.signed_contract_data, wire.contract_question(request)
+        payload = wire.read_contract_data(self._call("POST", path, json=question, limit=MAX_BUNDLE_ANSWER))
+        if _says_no(payload):
+            raise NotFoundThere("the pool has no contract for this car")
+        return payload
+
+    def generate(self, emaid: EMAID, pcid: PCID, begins: datetime.datetime, ends: datetime.datetime) -> None:
+        """Have a bundle made and put into the pool; the same car and contract again is a renewal."""
+        body = {
+            "emaid": emaid.normal,
+            "pcid": pcid.normal,
+            "contractBegins": _instant(begins),
+            "contractEnds": _instant(ends),
+            "xsdMsgDefNamespace": wire.NAMESPACE,
+        }
+        self._call("PUT", self._settings.paths.generate, json=body)
+
+    # --- more of the same ecosystem ------------------------------------------------------------------------
+
+    def add_vehicle(self, chain: tuple[Certificate, ...]) -> None:
+        """Put a car into the pool of provisioning certificates (role OEM); leaf first."""
+        leaf, *above = (base64.b64encode(one.der).decode() for one in chain)
+        body = {"provisioningCertificate": leaf, "subCertificates": above}
+        path = self._settings.paths.provisioning_certificate
+        self._call("PUT", path.format(pcid="").rstrip("/"), json=body)
+
+    def delete_contract(self, emaid: EMAID) -> None:
+        """Take a contract out of the pool (role MO)."""
+        self._call("DELETE", self._settings.paths.contract.format(emaid=emaid.normal))
+
+    def enroll(self, request: bytes, *, role: str = "cpo", version: str = "ISO15118-2") -> tuple[bytes, ...]:
+        """A chain for a request (PKCS#10, DER) over EST: DER, leaf first, without the root.
+
+        Raises CertificateError for an answer that holds no chain.
+        """
+        path = self._settings.paths.enroll.format(role=role, version=version)
+        body = base64.encodebytes(request)
+        headers = {"Content-Type": "application/pkcs10", "Content-Transfer-Encoding": "base64"}
+        answer = self._call("POST", path, content=body, headers=headers)
+        return tuple(one.der for one in read_enrolled(answer))
+
+    # --- one call ------------------------------------------------------------------------------------------
+
+    def _call(self, method: str, path: str, *, limit: int = MAX_ANSWER, **body: Any) -> bytes:
+        status, answer = self._send(method, path, limit, body)
+        if status == 401:  # a token may end earlier than it was promised
+            self._forget_token()
+            status, answer = self._send(method, path, limit, body)
+        if 200 <= status < 300:
+            return answer
+        said = wire.error_text(answer)
+        text = f"{method} {path.split('?')[0]}: status {status}" + (f", {said}" if said else "")
+        if status == 404:
+            raise NotFoundThere(text)
+        if status in (401, 403):
+            raise Forbidden(text)
+        raise EcosystemError(text)
+
+    def _send(self, method: str, path: str, limit: int, body: dict[str, Any]) -> tuple[int, bytes]:
+        headers = {**body.get("headers", {}), "Authorization": f"Bearer {self._valid_token()}"}
+        return self._exchange(method, path, limit, {**body, "headers": headers})
+
+    def _exchange(self, method: str, path: str, limit: int, body: dict[str, Any]) -> tuple[int, bytes]:
+        began, status = self._monotonic(), 0
+        try:
+            with self._http.stream(method, path, **body) as response:
+                status, content = response.status_code, bytearray()
+                for part in response.iter_bytes():
+                    content += part
+                    if len(content) > limit:
+                        raise EcosystemError(f"an answer of more than {limit} bytes")
+                    if self._monotonic() - began > self._settings.timeout:
+                        raise EcosystemError("the answer takes too long")
+                return status, bytes(content)
+        except httpx2.HTTPError as error:
+            raise EcosystemError(f"not reachable: {type(error).__name__} {error}") from error
+        finally:
+            self._on_call(method, path, status, self._monotonic() - began)
+
+    def _valid_token(self) -> str:
+        with self._lock:
+            if self._token is None or self._token[1] <= self._monotonic():
+                self._token = self._new_token()
+            return self._token[0]
+
+    def _new_token(self) -> tuple[str, float]:
+        asked = self._monotonic()
+        body = {
+            "grant_type": "client_credentials",
+            "client_id": self._settings.client_id,
+            "client_secret": self._secret,
+            "audience": self._settings.audience or self._settings.url,
+        }
+        status, answer = self._exchange("POST", self._settings.paths.token, MAX_BUNDLE_ANSWER, {"json": body})
+        if status in (401, 403):
+            raise Forbidden(f"the ecosystem gives no token: status {status}")
+        if status != 200:
+            raise EcosystemError(f"the ecosystem gives no token: status {status}")
+        token, seconds = wire.read_token(answer)
+        return token, asked + 0.9 * seconds
+
+    def _forget_token(self) -> None:
+        with self._lock:
+            self._token = None
+
+
+def read_enrolled(answer: bytes) -> tuple[Certificate, ...]:
+    """The chain in an EST answer: PKCS#7 in base64, whose order means nothing. Raises CertificateError."""
+    try:
+        found = read_chain(base64.b64decode(answer))
+    except ValueError as error:
+        raise CertificateError(f"the answer is no base64: {error}", rule="est") from error
+    issuers = [one for one in found for other in found if one != other and one.has_signed(other)]
+    leaves = [one for one in found if one not in issuers]
+    if len(leaves) != 1:
+        raise CertificateError(f"{len(leaves)} certificates that issued no other, expected one", rule="est")
+    return in_order(found, leaves[0])
+
+
+def _says_no(payload: bytes) -> bool:
+    """An EXI answer that is a refusal; what cannot be read is judged by whoever verifies it."""
+    try:
+        message: Any = exi.ISO2.decode(payload)
+    except DecodeError:
+        return False
+    body = message.body if isinstance(message, iso2.V2GMessage) else None
+    return isinstance(body, iso2.CertificateInstallationRes) and body.response_code.value.startswith("FAILED")
+
+
+def _instant(value: datetime.datetime) -> str:
+    return value.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

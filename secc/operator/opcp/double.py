@@ -1,0 +1,407 @@
+"""The double of the ecosystem over HTTP: the calls of OPCP, EST, and a few paths to control it."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import datetime
+import functools
+import hashlib
+import hmac
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx2
+import msgspec
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from secc import exi
+from secc.errors import CertificateError, SeccError
+from secc.messages import iso2
+from secc.operator.opcp import wire
+from secc.operator.opcp.faults import Fault, Faults
+from secc.operator.opcp.responder import Mood, answer
+from secc.operator.opcp.world import Exchange, Party, PooledContract, PoolError, World
+from secc.pki.certificates import Certificate, read_certificate
+from secc.pki.chains import KINDS
+from secc.pki.identifiers import EMAID, PCID
+from secc.pki.issuing import Order, issue, key_pem, read_request, serial_from
+from secc.pki.profiles import PROFILES, Kind
+from secc.pki.trust import Role
+
+Handler = Callable[["Double", Request, Party], Awaitable[Response]]
+WEBHOOK_RETRIES = 3
+
+
+class Double:
+    """The application around a world."""
+
+    def __init__(self, world: World, *, webhook_pause: float = 1.0) -> None:
+        """`webhook_pause`: seconds between tries; the real one waits an hour."""
+        self.world = world
+        self.hooks: dict[str, str] = {}
+        self._pause = webhook_pause
+        self._told = 0
+        self._telling: set[asyncio.Task[None]] = set()
+        self.app = Starlette(routes=self._routes())
+
+    def _routes(self) -> list[Route]:
+        rows: list[tuple[str, str, frozenset[str], Handler]] = [
+            ("GET", "/v1/root/rootCerts", _ANYBODY, _roots),
+            ("PUT", "/v1/oem/provCerts", _OEM, _add_vehicle),
+            ("GET", "/v1/oem/provCerts/lookupVehicle/{pcid}", _ANYBODY - {"cpo"}, _vehicle),
+            ("DELETE", "/v1/oem/provCerts/{pcid}", _OEM, _delete_vehicle),
+            ("POST", "/v1/ccp/signedContractData", frozenset({"cpo", "oem"}), _signed_contract_data),
+            ("GET", "/v1/ccp/lookupContract/{emaid}", _MO, _lookup_contract),
+            ("DELETE", "/v1/ccp/signedContractData/{emaid}", _MO, _delete_contract),
+            ("POST", "/v1/ccp/signedContractData/{pcid}/{emaid}/default", _MO, _make_default),
+            ("PUT", "/v1/cps/generate/signedContractData", _MO, _generate),
+            ("GET", "/cps/signer", _ANYBODY, _signer),
+            ("POST", "/.well-known/est/{role}/simpleenroll/{version}", _ANYBODY, _enroll),
+            ("GET", "/.well-known/est/{role}/cacerts/{version}", _ANYBODY, _cacerts),
+            ("POST", "/v1/webhook/endpoints", _ANYBODY, _add_hook),
+        ]
+        routes = [
+            Route(path, functools.partial(self._serve, roles, handler), methods=[method])
+            for method, path, roles, handler in rows
+        ]
+        routes.append(Route("/oauth/token", self._token, methods=["POST"]))
+        routes.append(Route("/_double/fault", self._set_fault, methods=["POST"]))
+        routes.append(Route("/_double/time", self._set_time, methods=["POST"]))
+        routes.append(Route("/_double/cars/{pcid}", self._make_car, methods=["POST"]))
+        routes.append(Route("/ocsp", self._ocsp, methods=["POST"]))
+        routes.append(Route("/_double/ocsp", self._set_mood, methods=["POST"]))
+        routes.append(Route("/_double/exchanges", self._exchanges, methods=["GET"]))
+        return routes
+
+    # --- every call ----------------------------------------------------------------------------------------
+
+    async def _serve(self, roles: frozenset[str], handler: Handler, request: Request) -> Response:
+        party = self.world.party_of(request.headers.get("authorization", "").removeprefix("Bearer "))
+        fault = self.world.faults.take(request.url.path)
+        request.state.fault = fault
+        response = await self._spoiled(fault)
+        if response is None:
+            response = await self._answer(roles, handler, request, party)
+        self._log(request, party, response.status_code)
+        self._tell()
+        return response
+
+    async def _answer(
+        self, roles: frozenset[str], handler: Handler, request: Request, party: Party | None
+    ) -> Response:
+        if party is None:
+            return _no(401, "no token, or it has ended")
+        if not roles & party.roles:
+            return _no(403, f"this needs one of the roles {', '.join(sorted(roles))}")
+        try:
+            return await handler(self, request, party)
+        except PoolError as error:
+            return _no(error.status, str(error))
+        except (SeccError, msgspec.MsgspecError, KeyError, ValueError) as error:
+            return _no(400, f"{type(error).__name__}: {error}")
+
+    async def _spoiled(self, fault: Fault) -> Response | None:
+        match fault:
+            case Fault.SLOW:
+                await asyncio.sleep(self.world.faults.delay)
+            case Fault.UNAUTHORIZED:
+                return _no(401, "the token has ended")
+            case Fault.NOT_FOUND:
+                return _no(404, "not found")
+            case Fault.NOT_FOUND_EXI:
+                return Response(refusal(), status_code=404, media_type="application/octet-stream")
+            case Fault.TOO_MANY:
+                return _no(429, "too many requests")
+            case Fault.BROKEN:
+                return _no(500, "internal error")
+            case Fault.GARBAGE:
+                return Response(b"\x00<html>", media_type="application/json")
+            case Fault.OVERSIZE:
+                return Response(b'{"x":"' + b"A" * 1_000_000 + b'"}', media_type="application/json")
+            case _:
+                pass
+        return None
+
+    def _log(self, request: Request, party: Party | None, status: int) -> None:
+        client = "" if party is None else party.client_id
+        self.world.exchanges.append(
+            Exchange(self.world.now, client, request.method, request.url.path, status)
+        )
+
+    async def _token(self, request: Request) -> Response:
+        fault = self.world.faults.take(request.url.path)
+        if (spoiled := await self._spoiled(fault)) is not None:
+            return spoiled
+        try:
+            asked: dict[str, str] = msgspec.json.decode(await request.body(), type=dict[str, str])
+            token, life = self.world.new_token(asked["client_id"], asked["client_secret"])
+        except PoolError as error:
+            return _no(error.status, str(error))
+        except (msgspec.MsgspecError, KeyError):
+            return _no(400, "client_id and client_secret are needed")
+        return JSONResponse({"access_token": token, "expires_in": life, "token_type": "Bearer"})
+
+    # --- control -------------------------------------------------------------------------------------------
+
+    async def _set_fault(self, request: Request) -> Response:
+        try:
+            self.world.faults = msgspec.json.decode(await request.body(), type=Faults)
+        except msgspec.MsgspecError as error:
+            return _no(400, str(error))
+        return Response(status_code=204)
+
+    async def _set_time(self, request: Request) -> Response:
+        asked: dict[str, float] = msgspec.json.decode(await request.body(), type=dict[str, float])
+        self.world.offset = datetime.timedelta(**asked)
+        return JSONResponse({"now": self.world.now.isoformat()})
+
+    async def _make_car(self, request: Request) -> Response:
+        car = self.world.make_car(PCID.parse(request.path_params["pcid"]).text)
+        chain = [one.pem.decode() for one in self.world.car_chain(car)]
+        return JSONResponse({"key": key_pem(car.key).decode(), "chain": chain})
+
+    async def _ocsp(self, request: Request) -> Response:
+        made = answer(await request.body(), self.world.pki, self.world.ocsp_mood, self.world.now)
+        return Response(made, media_type="application/ocsp-response")
+
+    async def _set_mood(self, request: Request) -> Response:
+        try:
+            asked = msgspec.json.decode(await request.body(), type=dict[str, Mood])
+        except msgspec.MsgspecError as error:
+            return _no(400, str(error))
+        self.world.ocsp_mood = asked.get("mood", Mood.GOOD)
+        return Response(status_code=204)
+
+    async def _exchanges(self, _request: Request) -> Response:
+        rows = [f"{one.client} {one.method} {one.path} {one.status}" for one in self.world.exchanges]
+        return JSONResponse(rows)
+
+    # --- webhooks ------------------------------------------------------------------------------------------
+
+    def _tell(self) -> None:
+        events, self._told = self.world.events[self._told :], len(self.world.events)
+        for kind, data in events:
+            for url, secret in self.hooks.items():
+                task = asyncio.create_task(self._tell_one(url, secret, kind, data))
+                self._telling.add(task)
+                task.add_done_callback(self._telling.discard)
+
+    async def _tell_one(self, url: str, secret: str, kind: str, data: dict[str, str]) -> None:
+        """Signed with HMAC-SHA256; tried again when the receiver fails."""
+        body = msgspec.json.encode({"eventType": kind, "data": data})
+        signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+        headers = {"Content-Type": "application/json", "X-Hubject-Signature": f"sha256={signature}"}
+        async with httpx2.AsyncClient(timeout=5.0) as client:
+            for _ in range(1 + WEBHOOK_RETRIES):
+                try:
+                    answer = await client.post(url, content=body, headers=headers)
+                except httpx2.HTTPError:
+                    pass
+                else:
+                    if answer.status_code < 500:
+                        return
+                await asyncio.sleep(self._pause)
+
+
+# --- the calls --------------------------------------------------------------------------------------------
+
+_ANYBODY = frozenset({"cpo", "mo", "oem", "cps"})
+_MO, _OEM = frozenset({"mo"}), frozenset({"oem"})
+
+
+async def _roots(double: Double, request: Request, _party: Party) -> Response:
+    wanted = request.query_params.get("rootType", "").lower()
+    rows = [
+        _root(kind.upper(), double.world.pki[of].certificate)
+        for kind, of in wire.ROOT_KINDS.items()
+        if wanted in ("", kind)
+    ]
+    return JSONResponse({"rootCertificateCollection": {"rootCertificates": rows}})
+
+
+async def _add_vehicle(double: Double, request: Request, party: Party) -> Response:
+    asked = msgspec.json.decode(await request.body(), type=dict[str, Any])
+    chain = [asked["provisioningCertificate"], *asked.get("subCertificates", [])]
+    pcid = double.world.add_vehicle(party, [read_certificate(_bytes(one)) for one in chain])
+    return JSONResponse({"pcid": pcid.normal}, status_code=201)
+
+
+async def _vehicle(double: Double, request: Request, _party: Party) -> Response:
+    found = double.world.vehicle(request.path_params["pcid"])
+    leaf, *above = (base64.b64encode(one.der).decode() for one in found.chain)
+    names = ("vehicleSubCA2Certificate", "vehicleSubCA1Certificate")
+    root = double.world.pki[Kind.OEM_ROOT].certificate
+    return JSONResponse(
+        {
+            "vehicleCertificate": leaf,
+            **dict(zip(names, above, strict=False)),
+            "rootIssuer": str(root.issuer),
+            "rootSerialNumber": str(root.serial),
+        }
+    )
+
+
+async def _delete_vehicle(double: Double, request: Request, party: Party) -> Response:
+    double.world.delete_vehicle(party, request.path_params["pcid"])
+    return Response(status_code=204)
+
+
+async def _signed_contract_data(double: Double, request: Request, _party: Party) -> Response:
+    asked = msgspec.json.decode(await request.body(), type=dict[str, Any])
+    if asked["xsdMsgDefNamespace"] != wire.NAMESPACE:
+        raise PoolError(400, f"only {wire.NAMESPACE} is spoken here")
+    fault: Fault = request.state.fault
+    try:
+        found = double.world.signed_contract_data(_bytes(asked["certificateInstallationReq"]), fault)
+    except PoolError as error:
+        if error.status == 404 and request.headers.get("alwaysReturnEXI", "true") == "true":
+            return JSONResponse(_contract_data(refusal(), "", ""))
+        raise
+    payload = found.payload[: len(found.payload) // 2] if fault is Fault.TRUNCATED else found.payload
+    return JSONResponse(_contract_data(payload, found.emaid.normal, _v2g_fingerprint(double)))
+
+
+async def _lookup_contract(double: Double, request: Request, _party: Party) -> Response:
+    found = double.world.contracts.get(EMAID.parse(request.path_params["emaid"]).normal[:14])
+    if found is None:
+        raise PoolError(404, "no such contract")
+    return JSONResponse(_told(found))
+
+
+async def _delete_contract(double: Double, request: Request, party: Party) -> Response:
+    double.world.delete_contract(party, EMAID.parse(request.path_params["emaid"]))
+    return Response(status_code=204)
+
+
+async def _make_default(double: Double, request: Request, party: Party) -> Response:
+    emaid = EMAID.parse(request.path_params["emaid"])
+    double.world.make_default(party, request.path_params["pcid"], emaid)
+    return Response(status_code=204)
+
+
+async def _generate(double: Double, request: Request, party: Party) -> Response:
+    asked = msgspec.json.decode(await request.body(), type=dict[str, Any])
+    ends = datetime.datetime.fromisoformat(asked["contractEnds"])
+    made = double.world.generate(party, EMAID.parse(asked["emaid"]), PCID.parse(asked["pcid"]), ends)
+    return JSONResponse(_told(made), status_code=201)
+
+
+async def _signer(double: Double, _request: Request, _party: Party) -> Response:
+    chain = [double.world.pki[kind].certificate for kind in KINDS[Role.CPS]]
+    return JSONResponse({"certificates": [base64.b64encode(one.der).decode() for one in chain]})
+
+
+async def _enroll(double: Double, request: Request, party: Party) -> Response:
+    role = request.path_params["role"]
+    if role not in party.roles or role not in _ENROLLED:
+        raise PoolError(403, f"no certificates for the role {role}")
+    kind, issuer = _ENROLLED[role]
+    asked, now = read_request(base64.b64decode(await request.body())), double.world.now
+    begin = (now - datetime.timedelta(hours=1)).replace(microsecond=0)
+    order = Order(
+        kind=kind,
+        common_name=asked.common_name,
+        organization=asked.organization or party.client_id,
+        country="DE",
+        serial=serial_from(hashlib.sha256(asked.der).digest()),
+        not_before=begin,
+        not_after=begin + PROFILES[kind].validity,
+        ocsp_url="http://ocsp.test.invalid:8080/",
+    )
+    leaf = issue(order, asked.public_key, double.world.pki[issuer])
+    return _pkcs7([leaf, *_above(double, role)])
+
+
+async def _cacerts(double: Double, request: Request, _party: Party) -> Response:
+    if request.path_params["role"] not in _ENROLLED:
+        raise PoolError(404, "no such role")
+    return _pkcs7(_above(double, request.path_params["role"]))
+
+
+async def _add_hook(double: Double, request: Request, _party: Party) -> Response:
+    asked = msgspec.json.decode(await request.body(), type=dict[str, str])
+    double.hooks[asked["url"]] = asked["secret"]
+    return JSONResponse({"url": asked["url"]}, status_code=201)
+
+
+# --- parts ------------------------------------------------------------------------------------------------
+
+_ENROLLED = {"cpo": (Kind.SECC_LEAF, Kind.CPO_SUB_CA_2), "cps": (Kind.CPS_LEAF, Kind.CPS_SUB_CA_2)}
+
+
+def refusal() -> bytes:
+    """The answer of a pool that has nothing for a car: whole, valid, and a no."""
+    chain = iso2.CertificateChain(certificate=b"\0")
+    body = iso2.CertificateInstallationRes(
+        response_code=iso2.ResponseCode.FAILED_NO_CERTIFICATE_AVAILABLE,
+        sa_provisioning_certificate_chain=chain,
+        contract_signature_cert_chain=iso2.CertificateChain(id="id1", certificate=b"\0"),
+        contract_signature_encrypted_private_key=iso2.ContractSignatureEncryptedPrivateKey(
+            id="id2", value=b"\0"
+        ),
+        dh_public_key=iso2.DiffieHellmanPublickey(id="id3", value=b"\0"),
+        emaid=iso2.EMAID(id="id4", value="00000000000000"),
+    )
+    return exi.ISO2.encode(iso2.V2GMessage(header=iso2.MessageHeader(session_id=b"\0"), body=body))
+
+
+def _contract_data(payload: bytes, emaid: str, fingerprint: str) -> dict[str, object]:
+    message = {
+        "certificateInstallationRes": base64.b64encode(payload).decode(),
+        "emaid": emaid,
+        "cpsV2GRootCertificateFingerprint": fingerprint,
+    }
+    return {"ccpResponse": {"emaidContent": [{"messageDef": message}]}}
+
+
+def _v2g_fingerprint(double: Double) -> str:
+    return double.world.pki[Kind.V2G_ROOT].certificate.fingerprint
+
+
+def _root(kind: str, root: Certificate) -> dict[str, str]:
+    return {
+        "rootCertificateId": root.fingerprint[:32],
+        "rootType": kind,
+        "caCertificate": base64.b64encode(root.der).decode(),
+        "commonName": root.subject.common_name,
+        "distinguishedName": str(root.subject),
+        "rootIssuerSerialNumber": str(root.serial),
+        "validFrom": root.not_before.isoformat(),
+        "validTo": root.not_after.isoformat(),
+        "fingerprint": root.fingerprint,
+    }
+
+
+def _told(contract: PooledContract) -> dict[str, str]:
+    return {
+        "emaid": contract.emaid.normal,
+        "pcid": contract.pcid,
+        "contractEnds": contract.leaf.not_after.isoformat(),
+    }
+
+
+def _above(double: Double, role: str) -> list[Certificate]:
+    kinds = {"cpo": KINDS[Role.SECC], "cps": KINDS[Role.CPS]}[role]
+    return [double.world.pki[kind].certificate for kind in kinds[1:]]
+
+
+def _pkcs7(certificates: list[Certificate]) -> Response:
+    message = pkcs7.serialize_certificates([one.to_cryptography() for one in certificates], Encoding.DER)
+    return Response(base64.encodebytes(message), media_type="application/pkcs7-mime")
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise CertificateError(f"no base64: {error}", rule="base64") from error
+
+
+def _no(status: int, text: str) -> JSONResponse:
+    return JSONResponse({"errorMessages": [text], "traceId": "double"}, status_code=status)

@@ -1,0 +1,316 @@
+"""The double of the ecosystem: its pools, its keys, its rules, without HTTP.
+
+It has a PKI of its own with every role, and signs for real. It behaves as the public documentation of OPCP
+says, as far as that was at hand; docs/how-to/cpo.md lists what could not be compared with a real one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import os
+import secrets
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from secc import exi
+from secc.errors import CertificateError, SeccError
+from secc.messages import iso2
+from secc.operator.opcp.faults import Fault, Faults, with_plain_emaid
+from secc.operator.opcp.responder import Mood
+from secc.pki.certificates import Certificate, read_certificate
+from secc.pki.chains import KINDS, verify_chain
+from secc.pki.hierarchy import Hierarchy, Names, make_hierarchy
+from secc.pki.identifiers import EMAID, PCID
+from secc.pki.issuing import Identity, Order, issue, new_key, serial_from
+from secc.pki.profiles import Kind
+from secc.pki.provisioning import Action, verify_request
+from secc.pki.trust import Role, TrustStore, trust
+from secc.site.issuing import ContractIssuer, ProvisioningService
+
+
+class PoolError(SeccError):
+    """The pool says no; `status` is that of HTTP."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Party:
+    """Who may use the ecosystem, and which part of it is theirs."""
+
+    client_id: str
+    secret: str = dataclasses.field(repr=False)
+    roles: frozenset[str]
+    """Of `cpo`, `mo`, `oem`, `cps`."""
+    manufacturers: frozenset[str] = frozenset()
+    """World manufacturer identifiers of an OEM."""
+    providers: frozenset[str] = frozenset()
+    """Country and provider of a mobility operator, like `DEABC`."""
+
+
+@dataclasses.dataclass(slots=True)
+class PooledVehicle:
+    """A car in the pool of provisioning certificates."""
+
+    chain: tuple[Certificate, ...]
+    default: str | None = None
+    """The contract that it gets."""
+    revoked: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PooledContract:
+    """A bundle in the contract pool."""
+
+    emaid: EMAID
+    pcid: str
+    payload: bytes = dataclasses.field(repr=False)
+    leaf: Certificate
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Exchange:
+    """One call, as it is logged: no bodies."""
+
+    at: datetime.datetime
+    client: str
+    method: str
+    path: str
+    status: int
+
+
+class World:
+    """Everything there is in the ecosystem."""
+
+    def __init__(
+        self,
+        *,
+        seed: bytes | None = None,
+        clock: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
+        parties: Sequence[Party] = (),
+        pki: Hierarchy | None = None,
+    ) -> None:
+        """With a `seed` the keys are always the same: reproducible, and for tests only."""
+        self._clock = clock
+        self.offset = datetime.timedelta()
+        """Time travel: everything here lives by the clock and this."""
+        day = datetime.timedelta(days=1)
+        begin = datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC) if seed else clock() - 2 * day
+        self.pki = pki or make_hierarchy(
+            not_before=begin,
+            not_after=begin + 3650 * day,
+            seed=seed,
+            random_bytes=os.urandom(32),
+            names=Names(organization="Ecosystem double", suffix="Double"),
+        )
+        self.parties = {one.client_id: one for one in parties}
+        self.tokens: dict[str, tuple[Party, datetime.datetime]] = {}
+        self.faults = Faults()
+        self.ocsp_mood = Mood.GOOD
+        self.vehicles: dict[str, PooledVehicle] = {}
+        self.contracts: dict[str, PooledContract] = {}
+        self.exchanges: deque[Exchange] = deque(maxlen=1000)
+        self.events: list[tuple[str, dict[str, str]]] = []
+        """What webhooks are told, in order."""
+        self.token_life = datetime.timedelta(hours=24)
+        self._issuer = ContractIssuer(self.pki[Kind.MO_SUB_CA_2], (self._leaf(Kind.MO_SUB_CA_1),))
+
+    @property
+    def now(self) -> datetime.datetime:
+        """Here."""
+        return self._clock() + self.offset
+
+    @property
+    def trust(self) -> TrustStore:
+        """The roots of the pool."""
+        return trust([(kind, self._leaf(kind)) for kind in (Kind.V2G_ROOT, Kind.MO_ROOT, Kind.OEM_ROOT)])
+
+    # --- tokens --------------------------------------------------------------------------------------------
+
+    def new_token(self, client_id: str, secret: str) -> tuple[str, float]:
+        """A token and its life in seconds; raises PoolError."""
+        party = self.parties.get(client_id)
+        if party is None or not secrets.compare_digest(party.secret, secret):
+            raise PoolError(401, "unknown client or wrong secret")
+        token = secrets.token_urlsafe(24)
+        self.tokens[token] = (party, self.now + self.token_life)
+        return token, self.token_life.total_seconds()
+
+    def party_of(self, token: str) -> Party | None:
+        """Who shows this token, if it is still good."""
+        found = self.tokens.get(token)
+        return found[0] if found is not None and found[1] > self.now else None
+
+    # --- provisioning certificates -------------------------------------------------------------------------
+
+    def add_vehicle(self, party: Party, chain: Sequence[Certificate]) -> PCID:
+        """Into the pool, checked: chain, validity, manufacturer. Raises PoolError."""
+        try:
+            verified = verify_chain(list(chain), Role.OEM, self.trust, self.now)
+        except CertificateError as error:
+            raise PoolError(400, f"the chain is not good: {error}") from error
+        pcid = verified.pcid
+        _own_car(party, pcid)
+        known = self.vehicles.get(pcid.normal)
+        default = known.default if known is not None else None
+        self.vehicles[pcid.normal] = PooledVehicle(verified.certificates, default)
+        self.events.append(("oem.prov.cert.added", {"pcid": pcid.normal}))
+        return pcid
+
+    def vehicle(self, pcid: str) -> PooledVehicle:
+        """A car of the pool; raises PoolError."""
+        found = self.vehicles.get(pcid.upper())
+        if found is None or found.revoked:
+            raise PoolError(404, "no such car")
+        return found
+
+    def delete_vehicle(self, party: Party, pcid: str) -> None:
+        """Out of the pool, with its contracts. Raises PoolError."""
+        self.vehicle(pcid)
+        _own_car(party, PCID.parse(pcid))
+        del self.vehicles[pcid.upper()]
+        self.contracts = {key: one for key, one in self.contracts.items() if one.pcid != pcid.upper()}
+        self.events.append(("mo.prov.cert.deleted", {"pcid": pcid.upper()}))
+
+    # --- contracts -----------------------------------------------------------------------------------------
+
+    def generate(self, party: Party, emaid: EMAID, pcid: PCID, ends: datetime.datetime) -> PooledContract:
+        """Issue, encrypt for the car, sign, and put into the pool; again for the same pair is a renewal.
+
+        Raises PoolError: another operator's eMAID, an unknown car, an eMAID that another car uses.
+        """
+        _own_contract(party, emaid)
+        car, key = self.vehicle(pcid.normal), emaid.normal[:14]
+        known = self.contracts.get(key)
+        if known is not None and known.pcid != pcid.normal:
+            raise PoolError(409, "EMAID already used by another PCID")
+        made = self._make(emaid, car.chain[0], min(ends, self.now + datetime.timedelta(days=730)))
+        self.contracts[key] = made
+        if car.default is None:
+            car.default = key
+        event = "oem.contract.added" if known is None else "oem.contract.updated"
+        self.events.append((event, {"pcid": pcid.normal, "emaid": emaid.normal}))
+        return made
+
+    def delete_contract(self, party: Party, emaid: EMAID) -> None:
+        """Out of the pool; a default that is deleted leaves none. Raises PoolError."""
+        _own_contract(party, emaid)
+        found = self.contracts.pop(emaid.normal[:14], None)
+        if found is None:
+            raise PoolError(404, "no such contract")
+        car = self.vehicles.get(found.pcid)
+        if car is not None and car.default == emaid.normal[:14]:
+            car.default = None
+        self.events.append(("oem.contract.deleted", {"pcid": found.pcid, "emaid": emaid.normal}))
+
+    def make_default(self, party: Party, pcid: str, emaid: EMAID) -> None:
+        """This one is what the car gets. Raises PoolError."""
+        _own_contract(party, emaid)
+        found = self.contracts.get(emaid.normal[:14])
+        if found is None or found.pcid != pcid.upper():
+            raise PoolError(404, "no such contract for this car")
+        self.vehicle(pcid).default = emaid.normal[:14]
+
+    def signed_contract_data(self, request: bytes, fault: Fault = Fault.NONE) -> PooledContract:
+        """The bundle for a car's own request; raises PoolError."""
+        leaf = self._asked_by(request)
+        car = self.vehicle(leaf.subject.common_name)
+        if leaf != car.chain[0]:
+            raise PoolError(404, "not the certificate that is in the pool")
+        found = self.contracts.get(car.default or "")
+        if found is None:
+            raise PoolError(404, "no contract for this car")
+        return self._faulty(found, leaf, fault)
+
+    def _asked_by(self, request: bytes) -> Certificate:
+        try:
+            message = exi.ISO2.decode(request)
+            body = message.body if isinstance(message, iso2.V2GMessage) else None
+            if not isinstance(body, iso2.CertificateInstallationReq):
+                raise PoolError(400, "no CertificateInstallationReq")
+            assert isinstance(message, iso2.V2GMessage)
+            verify_request(body, message.header.signature, request, self.trust, self.now)
+            return read_certificate(body.oem_provisioning_cert)
+        except PoolError:
+            raise
+        except SeccError as error:
+            raise PoolError(400, f"the request is not good: {error}") from error
+
+    def _faulty(self, found: PooledContract, leaf: Certificate, fault: Fault) -> PooledContract:
+        if fault is Fault.OTHER_CAR:
+            # For another key: the car cannot decrypt it, and the eMAID is not the announced one.
+            return self._make(EMAID.parse("DEXXX999999999"), self._leaf(Kind.CONTRACT_LEAF), self._year())
+        if fault is Fault.EXPIRED_CPS:
+            return self._make(found.emaid, leaf, self._year(), self._expired_cps())
+        if fault is Fault.PLAIN_EMAID:
+            payload = with_plain_emaid(found.payload, self.pki[Kind.CPS_LEAF].key)
+            return dataclasses.replace(found, payload=payload)
+        return found
+
+    # --- keys ----------------------------------------------------------------------------------------------
+
+    def make_car(self, pcid: str) -> Identity:
+        """A provisioning certificate of this world's manufacturer, with its key, for a simulated car."""
+        key = new_key()
+        order = Order(
+            kind=Kind.OEM_LEAF,
+            common_name=pcid,
+            organization="Ecosystem double",
+            country="",
+            serial=serial_from(os.urandom(16)),
+            not_before=(self.now - datetime.timedelta(days=1)).replace(microsecond=0),
+        )
+        return Identity(issue(order, key.public_key(), self.pki[Kind.OEM_SUB_CA_2]), key)
+
+    def car_chain(self, car: Identity) -> tuple[Certificate, ...]:
+        """With the Sub-CAs of its manufacturer."""
+        return (car.certificate, *(self._leaf(kind) for kind in KINDS[Role.OEM][1:]))
+
+    def _make(
+        self,
+        emaid: EMAID,
+        receiver: Certificate,
+        ends: datetime.datetime,
+        service: ProvisioningService | None = None,
+    ) -> PooledContract:
+        issued = self._issuer.issue(emaid.normal, self.now, not_after=ends.replace(microsecond=0))
+        service = service or self._service(self.pki[Kind.CPS_LEAF])
+        made = service.bundle(Action.INSTALL, issued, receiver.public_key)
+        return PooledContract(emaid, receiver.subject.common_name.upper(), made.payload, issued.leaf)
+
+    def _service(self, signer: Identity) -> ProvisioningService:
+        return ProvisioningService(signer, [self._leaf(kind) for kind in KINDS[Role.CPS][1:]])
+
+    def _expired_cps(self) -> ProvisioningService:
+        key, day = new_key(), datetime.timedelta(days=1)
+        order = Order(
+            kind=Kind.CPS_LEAF,
+            common_name="CPS of yesterday",
+            organization="Ecosystem double",
+            country="DE",
+            serial=serial_from(os.urandom(16)),
+            not_before=(self.now - 2 * day).replace(microsecond=0),
+            not_after=(self.now - day).replace(microsecond=0),
+            ocsp_url="http://ocsp.test.invalid:8080/",
+        )
+        certificate = issue(order, key.public_key(), self.pki[Kind.CPS_SUB_CA_2])
+        return self._service(Identity(certificate, key))
+
+    def _year(self) -> datetime.datetime:
+        return self.now + datetime.timedelta(days=365)
+
+    def _leaf(self, kind: Kind) -> Certificate:
+        return self.pki[kind].certificate
+
+
+def _own_car(party: Party, pcid: PCID) -> None:
+    if pcid.manufacturer not in party.manufacturers:
+        raise PoolError(403, "a car of another manufacturer")
+
+
+def _own_contract(party: Party, emaid: EMAID) -> None:
+    if emaid.country + emaid.provider not in party.providers:
+        raise PoolError(403, "a contract of another operator")

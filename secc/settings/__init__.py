@@ -1,0 +1,134 @@
+"""Settings of a station: frozen dataclasses, one module per table of the TOML file.
+
+Each module stands alone, so that the pure core imports only the settings it reads; the names here are loaded
+when they are first used.
+"""
+
+import importlib
+import typing
+
+if typing.TYPE_CHECKING:
+    from secc.settings.compat import CompatConfig
+    from secc.settings.config import SeccConfig
+    from secc.settings.din import DinConfig
+    from secc.settings.energy import AcConfig, DcConfig, EnergyConfig, EnergyMode
+    from secc.settings.loading import from_dict, load
+    from secc.settings.network import NetworkConfig
+    from secc.settings.ocpp import OcppConfig, OcppVersion
+    from secc.settings.operation import OperationConfig, Sync
+    from secc.settings.pnc import (
+        ExpiryConfig,
+        OfflinePolicy,
+        PncConfig,
+        RevocationCheck,
+        SiteConfig,
+        TariffPolicy,
+    )
+    from secc.settings.protocols import ProtocolName
+    from secc.settings.services import (
+        CERTIFICATE_SERVICE,
+        CHARGE_SERVICE,
+        INTERNET_SERVICE,
+        MOST_SERVICES,
+        USE_CASE_SERVICE,
+        Payment,
+        ServiceConfig,
+        ServiceKind,
+        ServiceParameter,
+        ServiceParameterSet,
+        ValueAddedService,
+    )
+    from secc.settings.slac import Deviation, Fallback, KeyResult, LinkStatus, SlacConfig, Validation
+    from secc.settings.timing import TimingConfig
+    from secc.settings.tls import ClientAuth, TlsChain, TlsConfig, TlsPolicy
+    from secc.settings.trust import TrustConfig
+
+_HOMES: dict[str, tuple[str, ...]] = {
+    "compat": ("CompatConfig",),
+    "config": ("SeccConfig",),
+    "din": ("DinConfig",),
+    "energy": ("AcConfig", "DcConfig", "EnergyConfig", "EnergyMode"),
+    "loading": ("from_dict", "load"),
+    "network": ("NetworkConfig",),
+    "ocpp": ("OcppConfig", "OcppVersion"),
+    "operation": ("OperationConfig", "Sync"),
+    "pnc": ("ExpiryConfig", "OfflinePolicy", "PncConfig", "RevocationCheck", "SiteConfig", "TariffPolicy"),
+    "protocols": ("ProtocolName",),
+    "services": (
+        "CERTIFICATE_SERVICE",
+        "CHARGE_SERVICE",
+        "INTERNET_SERVICE",
+        "MOST_SERVICES",
+        "Payment",
+        "ServiceConfig",
+        "ServiceKind",
+        "ServiceParameter",
+        "ServiceParameterSet",
+        "USE_CASE_SERVICE",
+        "ValueAddedService",
+    ),
+    "slac": ("Deviation", "Fallback", "KeyResult", "LinkStatus", "SlacConfig", "Validation"),
+    "timing": ("TimingConfig",),
+    "tls": ("ClientAuth", "TlsChain", "TlsConfig", "TlsPolicy"),
+    "trust": ("TrustConfig",),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "AcConfig",
+    "CERTIFICATE_SERVICE",
+    "CHARGE_SERVICE",
+    "ClientAuth",
+    "CompatConfig",
+    "DcConfig",
+    "Deviation",
+    "DinConfig",
+    "EnergyConfig",
+    "EnergyMode",
+    "ExpiryConfig",
+    "Fallback",
+    "INTERNET_SERVICE",
+    "KeyResult",
+    "LinkStatus",
+    "MOST_SERVICES",
+    "NetworkConfig",
+    "OcppConfig",
+    "OcppVersion",
+    "OfflinePolicy",
+    "OperationConfig",
+    "Payment",
+    "PncConfig",
+    "ProtocolName",
+    "RevocationCheck",
+    "SeccConfig",
+    "ServiceConfig",
+    "ServiceKind",
+    "ServiceParameter",
+    "ServiceParameterSet",
+    "SiteConfig",
+    "SlacConfig",
+    "Sync",
+    "TariffPolicy",
+    "TimingConfig",
+    "TlsChain",
+    "TlsConfig",
+    "TlsPolicy",
+    "TrustConfig",
+    "USE_CASE_SERVICE",
+    "Validation",
+    "ValueAddedService",
+    "from_dict",
+    "load",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

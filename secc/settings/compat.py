@@ -1,0 +1,47 @@
+"""Settings of `[compat]`: leniencies towards cars in the field."""
+
+import dataclasses
+
+__all__ = ["CompatConfig"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CompatConfig:
+    """Leniencies towards cars in the field, each visible as a Notice when it is used. `strict()` has none."""
+
+    early_session_stop: bool = True
+    """Accept SessionStopReq in every phase of a session; some cars stop without PowerDeliveryReq(Stop)."""
+    early_power_off: bool = True
+    """DC: accept a PowerDeliveryReq that stops before pre-charge, in ISO 15118-2 (ChargeProgress Stop) and
+    DIN SPEC 70121 (ReadyToChargeState false); a recorded Audi Q4 gives up so, in DIN."""
+    stop_after_start: bool = True
+    """Accept a PowerDeliveryReq that stops directly after the one that starts, before the first
+    ChargingStatusReq or CurrentDemandReq: a car that changes its mind, or that heeds a stop."""
+    stray_signature_attributes: bool = True
+    """Accept Id and Type attributes in signatures: ruled out, but some cars write them [V2G2-771]."""
+    ev_not_ready: bool = False
+    """Do not stop for EVReady false in the DC loop; the set-point is zero meanwhile either way."""
+    zero_power_limit: bool = True
+    """EVMaximumPowerLimit of 0 W means that the EV does not say; a recorded MG4 sends it with every message
+    and charges. Its limits of voltage and current hold all the same."""
+    impossible_profile: bool = True
+    """DC: a negative power or a number of phases other than 1 to 3 in a ChargingProfile means that the EV
+    does not say; a recorded car plans with 16 bits that overflow (-2413.6 W) and 4 phases. PMax and every
+    limit hold all the same."""
+    contract_country: bool = True
+    """Accept a country in the subject of a contract certificate: ruled out, and conformance tests want it
+    refused, but issuers write it."""
+
+    @classmethod
+    def strict(cls) -> "CompatConfig":
+        """By the letter, for conformance tests."""
+        return cls(
+            contract_country=False,
+            early_session_stop=False,
+            early_power_off=False,
+            stop_after_start=False,
+            ev_not_ready=False,
+            impossible_profile=False,
+            stray_signature_attributes=False,
+            zero_power_limit=False,
+        )

@@ -1,0 +1,85 @@
+"""The whole configuration of a station: frozen dataclasses, read from one TOML file.
+
+Durations are seconds as float and are named after their timer of the standard; voltages V, currents A, powers
+W. A key that is not known is an error that names its path, so a typing slip cannot switch a limit off.
+Values are checked when the object is made: a wrong configuration refuses to start, it never surprises later.
+"""
+
+import dataclasses
+import re
+
+from secc.settings.checks import check
+from secc.settings.compat import CompatConfig
+from secc.settings.din import DinConfig
+from secc.settings.energy import EnergyConfig
+from secc.settings.network import NetworkConfig
+from secc.settings.ocpp import OcppConfig
+from secc.settings.operation import OperationConfig
+from secc.settings.pnc import ExpiryConfig, PncConfig
+from secc.settings.protocols import ProtocolName
+from secc.settings.services import Payment, ServiceConfig
+from secc.settings.slac import SlacConfig
+from secc.settings.timing import TimingConfig
+from secc.settings.tls import TlsConfig, TlsPolicy
+from secc.settings.trust import TrustConfig
+
+__all__ = ["SeccConfig"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SeccConfig:
+    """Everything about one outlet."""
+
+    evse_id: str = "ZZ*000*E0"
+    """EVSEID as told to the EV, 7 to 37 characters."""
+    interface: str = "eth1"
+    """Network interface of the charging cable; sockets are bound to its link-local address only."""
+    protocols: tuple[ProtocolName, ...] = (ProtocolName.ISO15118_2, ProtocolName.DIN70121)
+    """Which protocols are offered, `iso15118-2` and `din70121`; among them the EV's own ranking decides. An
+    outlet without DC offers the first one only, and so does a connection with TLS."""
+    network: NetworkConfig = NetworkConfig()
+    """Sockets."""
+    tls: TlsConfig = TlsConfig()
+    """Transport security."""
+    trust: TrustConfig = TrustConfig()
+    """Roots for certificates of EVs."""
+    timing: TimingConfig = TimingConfig()
+    """Timers."""
+    energy: EnergyConfig = EnergyConfig()
+    """What is offered."""
+    service: ServiceConfig = ServiceConfig()
+    """How it is paid."""
+    pnc: PncConfig = PncConfig()
+    """Plug and Charge."""
+    expiry: ExpiryConfig = ExpiryConfig()
+    """Certificates that end soon."""
+    din: DinConfig = DinConfig()
+    """DIN SPEC 70121."""
+    compat: CompatConfig = CompatConfig()
+    """Leniencies."""
+    operation: OperationConfig = OperationConfig()
+    """Journal, metrics, health."""
+    slac: SlacConfig = SlacConfig()
+    """Matching."""
+    ocpp: OcppConfig = OcppConfig()
+    """Central system."""
+
+    def __post_init__(self) -> None:
+        check(
+            re.fullmatch(r"[A-Za-z0-9*]{7,37}", self.evse_id) is not None, "evse_id", "7..37 of A-Z, 0-9, *"
+        )
+        check(re.fullmatch(r"[^\s/]{1,15}", self.interface) is not None, "interface", "1..15 characters")
+        if self.service.payment_options == (Payment.CONTRACT,):
+            required = self.tls.policy is TlsPolicy.REQUIRED
+            check(required, "tls.policy", "required, as there is no payment option without TLS")
+        check(0 < len(self.protocols) == len(set(self.protocols)), "protocols", "one or both of the names")
+        if self.protocols == (ProtocolName.DIN70121,):
+            plain = self.tls.policy is not TlsPolicy.REQUIRED
+            words = "a DC mode, ExternalPayment and connections without TLS, as there is only DIN"
+            check(self.offers_din and plain, "protocols", words)
+
+    @property
+    def offers_din(self) -> bool:
+        """DIN SPEC 70121 may be chosen on a connection without TLS: it is DC, paid outside the car."""
+        external = Payment.EXTERNAL in self.service.payment_options
+        return ProtocolName.DIN70121 in self.protocols and self.energy.offers_dc and external

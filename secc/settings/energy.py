@@ -1,0 +1,130 @@
+"""What an outlet can deliver: `[energy]` in its file. V, A, W."""
+
+import dataclasses
+import enum
+
+from secc.settings.checks import check, check_duration, check_range
+
+__all__ = ["AcConfig", "DcConfig", "EnergyConfig", "EnergyMode"]
+
+
+class EnergyMode(enum.StrEnum):
+    """Energy transfer modes, by their literals on the wire."""
+
+    AC_SINGLE_PHASE_CORE = "AC_single_phase_core"
+    AC_THREE_PHASE_CORE = "AC_three_phase_core"
+    DC_CORE = "DC_core"
+    DC_EXTENDED = "DC_extended"
+    DC_COMBO_CORE = "DC_combo_core"
+    DC_UNIQUE = "DC_unique"
+
+    @property
+    def is_dc(self) -> bool:
+        return self.value.startswith("DC_")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class AcConfig:
+    """What the outlet can deliver as alternating current."""
+
+    nominal_voltage: float = 230.0
+    """V, phase to neutral."""
+    max_current: float = 32.0
+    """A per phase."""
+
+    def __post_init__(self) -> None:
+        check_range(self.nominal_voltage, "energy.ac.nominal_voltage", 1.0, 1000.0)
+        check_range(self.max_current, "energy.ac.max_current", 0.0, 1000.0)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class DcConfig:
+    """What the outlet can deliver as direct current."""
+
+    max_voltage: float = 500.0
+    """V."""
+    min_voltage: float = 150.0
+    """V."""
+    max_current: float = 125.0
+    """A."""
+    min_current: float = 0.0
+    """A."""
+    max_power: float = 50_000.0
+    """W."""
+    peak_current_ripple: float = 5.0
+    """A, as told to the EV."""
+    current_regulation_tolerance: float | None = None
+    """A, as told to the EV; None leaves it out."""
+    current_ramp: float | None = None
+    """A/s by which the set-point may rise; it falls at once. None: the power stage has a ramp of its own."""
+    tell_energy: bool = False
+    """Tell EVSEEnergyToBeDelivered to an EV that has said how much it wants: as far as its schedule goes."""
+    pre_charge_current: float = 2.0
+    """A during pre-charge, at most 2 [INV-05]."""
+    pre_charge_tolerance: float = 20.0
+    """V between target and output up to which pre-charge counts as reached."""
+    safe_voltage: float = 60.0
+    """V at the output up to which it counts as without voltage: the isolation test starts only then, and so
+    far it has to fall within `timing.discharge` after it was switched off. A pre-charge to less than this, or
+    to less than `min_voltage`, is refused: no battery is there."""
+    demand_window: float = 30.0
+    """V by which a set-point of the charge loop may be away from the voltage of pre-charge, until the outlet
+    reads more current than pre-charge may have; from then on, by which it may be above the highest voltage
+    that was read with current. Cars ask for their final voltage from the first demand on."""
+
+    def __post_init__(self) -> None:
+        check_range(self.max_voltage, "energy.dc.max_voltage", 1.0, 2000.0)
+        check_range(self.min_voltage, "energy.dc.min_voltage", 0.0, self.max_voltage)
+        check_range(self.max_current, "energy.dc.max_current", 0.0, 5000.0)
+        check_range(self.min_current, "energy.dc.min_current", 0.0, self.max_current)
+        check_range(self.max_power, "energy.dc.max_power", 0.0, 10_000_000.0)
+        check_range(self.peak_current_ripple, "energy.dc.peak_current_ripple", 0.0, 1000.0)
+        check_range(self.pre_charge_current, "energy.dc.pre_charge_current", 0.0, 2.0)
+        if self.current_ramp is not None:
+            check_range(self.current_ramp, "energy.dc.current_ramp", 0.1, 10_000.0)
+        check_range(self.safe_voltage, "energy.dc.safe_voltage", 1.0, 120.0)
+        check_range(self.demand_window, "energy.dc.demand_window", 1.0, 200.0)
+        tolerance, lowest = self.pre_charge_tolerance, max(self.min_voltage, self.safe_voltage)
+        check_range(tolerance, "energy.dc.pre_charge_tolerance", 0.0, min(100.0, lowest / 2))
+        if self.current_regulation_tolerance is not None:
+            check_range(
+                self.current_regulation_tolerance, "energy.dc.current_regulation_tolerance", 0.0, 100.0
+            )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class EnergyConfig:
+    """What is offered to the EV."""
+
+    modes: tuple[EnergyMode, ...] = (EnergyMode.AC_THREE_PHASE_CORE, EnergyMode.AC_SINGLE_PHASE_CORE)
+    """One to six energy transfer modes."""
+    ac: AcConfig = AcConfig()
+    """Used when an AC mode is offered."""
+    dc: DcConfig = DcConfig()
+    """Used when a DC mode is offered."""
+    ask_backend_for_schedules: bool = False
+    """True: the back end is asked for schedules; False: the outlet's own limit is offered at once."""
+    renegotiate_above: float | None = 1.25
+    """ISO 15118-2: when load management or the outlet's momentary limits have cut what was offered, and now
+    allow at least this many times as much, the EV is asked to renegotiate; it may decline. None: never. A
+    limit that falls below the offer needs no setting: it acts at once, and in AC the EV is asked as well."""
+    meter_info: bool = True
+    """Send MeterInfo in the charge loop when the controller has a reading. The sources differ on whether it
+    is allowed with external payment [V2G2-666] [V2G2-902]."""
+    meter_age: float = 60.0
+    """A reading that says it is older than this does not count; one without a time always does [INV-33]."""
+
+    def __post_init__(self) -> None:
+        check(1 <= len(self.modes) <= 6, "energy.modes", "1 to 6 modes")
+        check(len(set(self.modes)) == len(self.modes), "energy.modes", "each mode once")
+        check_duration(self.meter_age, "energy.meter_age", at_most=86_400.0)
+        if self.renegotiate_above is not None:
+            check_range(self.renegotiate_above, "energy.renegotiate_above", 1.0, 100.0)
+
+    @property
+    def offers_dc(self) -> bool:
+        return any(mode.is_dc for mode in self.modes)
+
+    @property
+    def offers_ac(self) -> bool:
+        return not all(mode.is_dc for mode in self.modes)

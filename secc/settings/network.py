@@ -1,0 +1,27 @@
+"""The settings of sockets: `[network]` in the station's file."""
+
+import dataclasses
+
+from secc.settings.checks import check
+
+__all__ = ["NetworkConfig"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkConfig:
+    """Sockets and the limits on what a peer may make us hold."""
+
+    tcp_port: int = 0
+    """Port for plain TCP; 0 takes a free one in 49152..65535 at each start."""
+    tls_port: int = 0
+    """Port for TLS; as above."""
+    max_payload: int = 8192
+    """Bytes of one V2GTP payload, at most 65536; the largest lawful request has about 4.3 KiB."""
+    max_pending: int = 8
+    """Connections that may wait beside the running session; the oldest silent one gives way."""
+
+    def __post_init__(self) -> None:
+        for name in ("tcp_port", "tls_port"):
+            check(0 <= getattr(self, name) <= 65535, f"network.{name}", "0..65535")
+        check(64 <= self.max_payload <= 65536, "network.max_payload", "64..65536 bytes")
+        check(1 <= self.max_pending <= 64, "network.max_pending", "1..64")

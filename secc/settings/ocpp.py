@@ -1,0 +1,143 @@
+"""The settings of the line to the central system: `[ocpp]` in the station's file."""
+
+import dataclasses
+import enum
+import math
+import pathlib
+import re
+import urllib.parse
+
+from secc.errors import ConfigError
+
+__all__ = ["OcppConfig", "OcppVersion"]
+
+
+class OcppVersion(enum.StrEnum):
+    """Versions of OCPP, by their names."""
+
+    V21 = "2.1"
+    """With what 2.0.1 has too, no more."""
+    V201 = "2.0.1"
+    V16 = "1.6"
+
+    @property
+    def subprotocol(self) -> str:
+        """As WebSocket negotiates it."""
+        return f"ocpp{self.value}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class OcppConfig:
+    """The central system (CSMS). Without `url` there is none. Needs `pip install secc[ocpp]`."""
+
+    url: str = ""
+    """`ws://` or `wss://`, without the station's identity, which is added as the last part of the path."""
+    identity: str = ""
+    """Name of the station at the CSMS; empty: the EVSEID, with `-` for `*`."""
+    versions: tuple[OcppVersion, ...] = (OcppVersion.V201, OcppVersion.V16)
+    """Offered in this order; the CSMS chooses one. `2.1` can be put before them."""
+    security_profile: int = 1
+    """0 nothing (laboratory only), 1 password, 2 password over TLS, 3 TLS with a certificate of our own."""
+    password_file: pathlib.Path | None = None
+    """File with the password, for profiles 1 and 2."""
+    ca: pathlib.Path | None = None
+    """PEM of the roots the CSMS is checked with; none: those of the system."""
+    client_certificate: pathlib.Path | None = None
+    """PEM chain of the station's own certificate, for profile 3; replaced when the CSMS renews it."""
+    client_key: pathlib.Path | None = None
+    """PEM of its key."""
+    store: pathlib.Path | None = None
+    """Folder for queue, local list, profiles and installed roots; none: nothing survives a restart."""
+    vendor: str = "secc"
+    """As told in BootNotification, at most 20 characters for 1.6."""
+    model: str = "station"
+    """As above."""
+    serial: str = ""
+    """Serial number, empty: none told."""
+    connect_timeout: float = 10.0
+    """For TCP, TLS and the WebSocket handshake together."""
+    call_timeout: float = 30.0
+    """How long an answer of the CSMS is waited for; then the connection counts as dead and is renewed."""
+    authorize_timeout: float = 10.0
+    """How long an authorisation waits for the CSMS; then list, cache and the offline policy decide."""
+    reconnect_first: float = 1.0
+    """Pause before the first try to connect again; doubled each time, with jitter of half its length."""
+    reconnect_longest: float = 120.0
+    """The longest such pause."""
+    ping_interval: float = 30.0
+    """WebSocket ping; an answer that stays away this long ends the connection."""
+    max_message: int = 262_144
+    """Bytes of one message of the CSMS, at least 65536."""
+    meter_interval: float = 60.0
+    """Between two meter values in a transaction."""
+    look_interval: float = 1.0
+    """How often the outlet is looked at for what the CSMS has to know."""
+    local_list: bool = True
+    """Keep and use the list that the CSMS sends."""
+    cache: bool = True
+    """Remember answers of the CSMS, for times when it is away."""
+    cache_lifetime: float = 604_800.0
+    """How long an answer is remembered that does not say itself."""
+    offline_unknown: bool = False
+    """While the CSMS is away: accept cards that neither list nor cache know. Contracts are judged by
+    `pnc.offline`."""
+    free_token: str = ""
+    """Token for everybody who comes without a contract; empty: cards and remote starts only."""
+    csr_wait: float = 60.0
+    """CertSigningWaitMinimum: after SignCertificate until it is asked again, doubled each time."""
+    csr_repeats: int = 3
+    """CertSigningRepeatTimes."""
+    attempts: int = 5
+    """How often a transaction message is sent that the CSMS answers with an error; then it is set aside."""
+    attempt_interval: float = 60.0
+    """Pause after the first such error, twice as long after the second, and so on; the queue waits."""
+    follow_clock: bool = True
+    """Times told to the CSMS follow its clock when ours differs by more than two seconds."""
+
+    def __post_init__(self) -> None:
+        if self.url:
+            self._check_url()
+        _check(re.fullmatch(r"[A-Za-z0-9*_=|@.:+-]{0,48}", self.identity) is not None, "identity", _IDENTITY)
+        _check(0 < len(self.versions) == len(set(self.versions)), "versions", "at least one, each once")
+        _check(0 <= self.security_profile <= 3, "security_profile", "0..3")
+        _check(65_536 <= self.max_message <= 16_777_216, "max_message", "65536..16777216")
+        _check(1 <= self.attempts <= 100, "attempts", "1..100")
+        _check(0 <= self.csr_repeats <= 100, "csr_repeats", "0..100")
+        for name in ("vendor", "model"):
+            _check(1 <= len(getattr(self, name)) <= 20, name, "1..20 characters")
+        _check(len(self.serial) <= 25, "serial", "at most 25 characters")
+        for name, limit in _DURATIONS.items():
+            value = getattr(self, name)
+            _check(math.isfinite(value) and 0.001 <= value <= limit, name, f"0.001 to {limit:g}")
+
+    def _check_url(self) -> None:
+        scheme = urllib.parse.urlsplit(self.url).scheme
+        secure = self.security_profile >= 2
+        _check(scheme in ("ws", "wss"), "url", "ws:// or wss://")
+        _check(not secure or scheme == "wss", "url", f"wss:// for security profile {self.security_profile}")
+        if self.security_profile in (1, 2):
+            _check(self.password_file is not None, "password_file", "a file, by the security profile")
+        if self.security_profile == 3:
+            _check(self.client_certificate is not None, "client_certificate", "a file, by profile 3")
+            _check(self.client_key is not None, "client_key", "a file, by profile 3")
+
+
+_IDENTITY = "at most 48 of A-Z, a-z, 0-9 and *-_=|@.:+"
+_DURATIONS = {
+    "connect_timeout": 300.0,
+    "call_timeout": 600.0,
+    "authorize_timeout": 60.0,
+    "reconnect_first": 3600.0,
+    "reconnect_longest": 86_400.0,
+    "ping_interval": 3600.0,
+    "meter_interval": 86_400.0,
+    "look_interval": 60.0,
+    "attempt_interval": 3600.0,
+    "cache_lifetime": 31_622_400.0,
+    "csr_wait": 86_400.0,
+}
+
+
+def _check(condition: bool, name: str, expected: str) -> None:
+    if not condition:
+        raise ConfigError(f"ocpp.{name}: expected {expected}")

@@ -1,0 +1,48 @@
+"""How a station is operated: `[operation]` in its file. Journal, metrics, health."""
+
+import dataclasses
+import enum
+import ipaddress
+import pathlib
+
+from secc.settings.checks import check
+
+__all__ = ["OperationConfig", "Sync"]
+
+
+class Sync(enum.StrEnum):
+    """After which records of the journal the disk must confirm before the next one is written."""
+
+    ALWAYS = "always"
+    """After each record, meter readings too."""
+    ENDS = "ends"
+    """After beginnings and ends."""
+    NEVER = "never"
+    """The system decides: a power cut may cost the last seconds, a killed process nothing."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class OperationConfig:
+    """What a station writes down and tells about itself."""
+
+    journal: pathlib.Path | None = None
+    """Folder of the journal, with one end record for every session; none: no journal."""
+    journal_sync: Sync = Sync.ENDS
+    """`always`, `ends` or `never`: after which records the disk must confirm; no session waits for it."""
+    journal_size: int = 16_777_216
+    """Bytes from which on a new file is begun, between two sessions; the old one gets its time as name."""
+    journal_keep: int = 0
+    """How many old files are kept; 0 keeps all."""
+    port: int = 0
+    """TCP port for `/metrics`, `/health` and `/ready`; 0: none. Metrics need `pip install secc[metrics]`."""
+    address: str = "127.0.0.1"
+    """Address of that port. There is no password: leave it on loopback, or on a network of your own."""
+
+    def __post_init__(self) -> None:
+        check(4096 <= self.journal_size <= 2**31, "operation.journal_size", "4096 or more")
+        check(0 <= self.journal_keep <= 100_000, "operation.journal_keep", "0 or more")
+        check(0 <= self.port <= 65535, "operation.port", "0..65535")
+        try:
+            ipaddress.ip_address(self.address)
+        except ValueError:
+            check(False, "operation.address", "an IP address")

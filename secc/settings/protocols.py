@@ -1,0 +1,13 @@
+"""The protocols a station offers."""
+
+import enum
+
+__all__ = ["ProtocolName"]
+
+
+class ProtocolName(enum.StrEnum):
+    """Protocols that a station can speak."""
+
+    ISO15118_2 = "iso15118-2"
+    DIN70121 = "din70121"
+    """DIN SPEC 70121: DC with external payment, never over TLS, whatever is configured [V2G-DC-869]."""

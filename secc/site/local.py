@@ -1,0 +1,207 @@
+"""A back end in the station's own process: one site that runs without any network.
+
+It authorises contracts from the store, makes and renews them for the cars it knows, and keeps receipts and
+the reason of every refusal. Its issuer and its provisioning service hold real keys: this machine is then an
+authority.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+from collections.abc import Callable
+
+from secc.errors import CertificateError
+from secc.pki.contract import Evidence, PresentedContract, VerifiedContract
+from secc.pki.identifiers import EMAID
+from secc.pki.provisioning import Action, ProvisioningAnswer, ProvisioningRequest, Refusal
+from secc.site.issuing import ContractIssuer, ProvisioningService
+from secc.site.store import Contract, ContractStore, Event, Status, StoredReceipt
+from secc.session.contract_events import (
+    ContractDelivered,
+    ContractGranted,
+    ContractRecord,
+    ContractRefused,
+    StoreReceipt,
+    Verdict,
+)
+from secc.session.events import EnergyNeed, ScheduleOffer
+
+RELAY_WINDOW = datetime.timedelta(minutes=10)
+"""A contract that is accepted at two outlets within this time is reported as a possible relay."""
+
+
+_MAX_SEEN = 10_000  # contracts that are remembered for it
+
+
+def utc_now() -> datetime.datetime:
+    """The wall clock."""
+    return datetime.datetime.now(datetime.UTC)
+
+
+class LocalBackend:
+    """`Backend`, `ContractBackend`, `ProvisioningBackend`, `RevocationBackend` and `RecordsContracts` in one.
+
+    Several stations of a site may share it.
+    """
+
+    def __init__(
+        self,
+        store: ContractStore,
+        *,
+        issuer: ContractIssuer | None = None,
+        service: ProvisioningService | None = None,
+        evidence: Callable[[], Evidence] = Evidence,
+        allow_external: bool = False,
+        clock: Callable[[], datetime.datetime] = utc_now,
+    ) -> None:
+        """Without `issuer` and `service` no car gets a contract. `evidence`: OCSP responses and CRLs at hand;
+        `allow_external`: whether anybody may charge who comes without a contract."""
+        self.store = store
+        self._issuer = issuer
+        self._service = service
+        self._evidence = evidence
+        self._allow_external = allow_external
+        self._clock = clock
+        self._seen: dict[str, tuple[str, datetime.datetime]] = {}
+
+    async def authorize_external(self, evse_id: str) -> bool:
+        """As configured."""
+        return self._allow_external
+
+    async def schedules(self, evse_id: str, need: EnergyNeed) -> ScheduleOffer | None:
+        """The outlet's own limit."""
+        return None
+
+    async def authorize_contract(self, evse_id: str, contract: VerifiedContract) -> Verdict:
+        """By status and validity in the store."""
+        found = await asyncio.to_thread(self.store.contract, contract.emaid)
+        if found is None:
+            return Verdict.UNKNOWN
+        if found.status is not Status.ACTIVE or not found.begun(self._clock()):
+            return Verdict.BLOCKED
+        if found.ended(self._clock()):
+            return Verdict.EXPIRED
+        await self._watch_for_relay(evse_id, contract)
+        if contract.expires_soon:
+            await asyncio.to_thread(self._look_ahead, found)
+        return Verdict.ACCEPTED
+
+    async def provision(self, request: ProvisioningRequest) -> ProvisioningAnswer:
+        """Issue, encrypt and sign for a known car, or hand out what was made in advance."""
+        return await asyncio.to_thread(self.provision_now, request)
+
+    async def revocation(self, contract: PresentedContract) -> Evidence:
+        """What is at hand; it may have to be read from a disk."""
+        return await asyncio.to_thread(self._evidence)
+
+    async def record_contract(self, evse_id: str, record: ContractRecord) -> None:
+        """Into the store."""
+        await asyncio.to_thread(self._record, evse_id, record)
+
+    # --- what threads do -----------------------------------------------------------------------------------
+
+    def provision_now(self, request: ProvisioningRequest) -> ProvisioningAnswer:
+        """The same, blocking."""
+        now = self._clock()
+        emaid = request.emaid if request.action is Action.UPDATE else self._emaid_of(request)
+        if emaid is None or self._issuer is None or self._service is None:
+            return ProvisioningAnswer(refusal=Refusal.UNKNOWN)
+        contract = self.store.contract(emaid)
+        if contract is None or not contract.begun(now):
+            return ProvisioningAnswer(refusal=Refusal.UNKNOWN)
+        if contract.status is not Status.ACTIVE or contract.ended(now):
+            return ProvisioningAnswer(refusal=Refusal.CANCELED, retry_counter=0)
+        kept = None if request.pcid is None else self.store.take_bundle(request.pcid, now)
+        if kept is None:
+            issued = self._issuer.issue(contract.emaid.text, now, latest=contract.ends)
+            bundle = self._service.bundle(request.action, issued, request.leaf.public_key)
+            kept = bundle.payload, issued.leaf
+        payload, leaf = kept
+        self.store.add_certificate(leaf)
+        kind = "renewed" if request.action is Action.UPDATE else "installed"
+        self._event(kind, str(contract.emaid), text=f"until {leaf.not_after:%Y-%m-%d}")
+        return ProvisioningAnswer(payload)
+
+    def prepare(self, emaid: EMAID) -> None:
+        """Make the next bundle for the car of a contract, so that it is there when the car asks.
+
+        Raises CertificateError saying why it cannot be made; nothing has changed then.
+        """
+        contract = self.store.contract(emaid)
+        if contract is None or contract.status is not Status.ACTIVE or contract.ended(self._clock()):
+            raise CertificateError("the contract is unknown or not active", rule="not_active")
+        car = None if contract.pcid is None else self.store.car(contract.pcid)
+        if contract.pcid is None or car is None:
+            raise CertificateError("no car is known for the contract", rule="no_car")
+        if self._issuer is None or self._service is None:
+            raise CertificateError("no issuer is at hand", rule="no_issuer")
+        issued = self._issuer.issue(contract.emaid.text, self._clock(), latest=contract.ends)
+        bundle = self._service.bundle(Action.INSTALL, issued, car.public_key)
+        self.store.keep_bundle(contract.pcid, bundle.payload, issued.leaf)
+
+    def _look_ahead(self, contract: Contract) -> None:
+        """The car has just been told that its contract ends soon: the next one is there when it asks."""
+        if contract.pcid is None or self.store.has_bundle(contract.pcid, self._clock()):
+            return
+        try:
+            self.prepare(contract.emaid)
+        except CertificateError as error:
+            self._event("renewal failed", str(contract.emaid), rule=error.rule, text=str(error))
+        else:
+            text = "waits for the car's next installation"
+            self._event("renewed", str(contract.emaid), rule="prepared", text=text)
+
+    def _emaid_of(self, request: ProvisioningRequest) -> EMAID | None:
+        """The contract for a car, if it is the very certificate we know: a name alone proves nothing."""
+        if request.pcid is None:
+            return None
+        known, contract = self.store.car(request.pcid), self.store.contract_of(request.pcid)
+        if known is not None and known != request.leaf:
+            self._event("suspicious", str(request.pcid), rule="other_certificate", text="not the one we know")
+            return None
+        return contract.emaid if known is not None and contract is not None else None
+
+    async def _watch_for_relay(self, evse_id: str, contract: VerifiedContract) -> None:
+        """The signed challenge names no station, so a relay cannot be refused; it can be made visible."""
+        now = self._clock()
+        before = self._seen.get(contract.fingerprint)
+        self._seen[contract.fingerprint] = (evse_id, now)
+        while len(self._seen) > _MAX_SEEN:
+            del self._seen[next(iter(self._seen))]
+        if before is not None and before[0] != evse_id and now - before[1] < RELAY_WINDOW:
+            text = f"accepted at {before[0]} and {evse_id} within {now - before[1]}"
+            who = str(contract.emaid)
+            await asyncio.to_thread(self._event, "suspicious", who, evse_id, "possible_relay", text)
+
+    def _record(self, evse_id: str, record: ContractRecord) -> None:
+        match record:
+            case ContractGranted(contract, source):
+                self._event("granted", str(contract.emaid), evse_id, source.name.lower(), source.value)
+            case ContractDelivered(asked, bundle):
+                text = "unverified"
+                if bundle is not None:
+                    text = f"{bundle.emaid} until {bundle.contract.leaf.not_after:%Y-%m-%d}"
+                who = str(asked.pcid or asked.emaid)
+                self._event("delivered", who, evse_id, asked.action.value.lower(), text)
+            case ContractRefused():
+                text = f"{record.step}: {record.code.value}, {record.text}"
+                self._event("refused", record.identity, evse_id, record.rule, text)
+            case StoreReceipt(receipt):
+                request = receipt.request
+                self.store.add_receipt(
+                    StoredReceipt(
+                        at=self._clock(),
+                        emaid=str(receipt.contract.emaid),
+                        evse_id=evse_id,
+                        session_id=request.session_id,
+                        energy=request.meter_info.meter_reading,
+                        fragment=receipt.proof.elements[0].fragment(),
+                        signed_info=receipt.proof.signed_info,
+                        signature=receipt.proof.value,
+                        certificate=receipt.contract.chain.leaf.der,
+                    )
+                )
+
+    def _event(self, kind: str, identity: str, evse_id: str = "", rule: str = "", text: str = "") -> None:
+        self.store.add_event(Event(self._clock(), kind, identity, evse_id, rule, text))

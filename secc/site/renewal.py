@@ -1,0 +1,83 @@
+"""What expires when, and what is done about it before it does.
+
+Pure but for the store: `look` takes the time. Contracts are renewed in advance: a new bundle is made for the
+car and waits for its next installation; a car that asks for an update gets one of its own. Certificates of
+stations are watched here and renewed by `secc.station.renewal`. What failed is told with its reason, at every
+look. A running station looks by itself: `secc.station.expiry`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Sequence
+
+from secc.errors import SeccError
+from secc.pki.certificates import Certificate
+from secc.pki.expiry import Expiry, level
+from secc.site.local import LocalBackend
+from secc.site.store import Contract, Event, Status
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class WatchPolicy:
+    """When to tell and when to act."""
+
+    levels: tuple[int, ...] = (30, 14, 7)
+    """Days before the end at which it is told."""
+    renew: int = 30
+    """Days before the end at which a new bundle is made."""
+
+
+class RenewalMonitor:
+    """Looks over all contracts of a site, and the certificates of its stations."""
+
+    def __init__(
+        self,
+        backend: LocalBackend,
+        *,
+        stations: Sequence[Certificate] = (),
+        policy: WatchPolicy | None = None,
+    ) -> None:
+        """`stations`: the leaves in use."""
+        self._backend = backend
+        self._stations = tuple(stations)
+        self._policy = policy or WatchPolicy()
+
+    def look(self, now: datetime.datetime) -> tuple[Expiry, ...]:
+        """Renew what is due; tell everything that ends within the widest level, the first at the front."""
+        store = self._backend.store
+        found: list[Expiry] = []
+        for certificate in store.certificates():
+            reached = level(certificate.not_after, now, self._policy.levels)
+            contract = store.contract(certificate.emaid)
+            if contract is None or contract.status is not Status.ACTIVE:
+                continue
+            failure = self._renew(contract, certificate.not_after, now)
+            prepared = contract.pcid is not None and store.has_bundle(contract.pcid, now)
+            who = str(certificate.emaid)
+            if reached is not None or failure:
+                reached = max(self._policy.levels) if reached is None else reached
+                found.append(Expiry("contract", who, certificate.not_after, reached, prepared, failure))
+        for leaf in self._stations:
+            reached = level(leaf.not_after, now, self._policy.levels)
+            if reached is not None:
+                found.append(Expiry("station", str(leaf), leaf.not_after, reached))
+        return tuple(sorted(found, key=lambda one: one.not_after))
+
+    def _renew(self, contract: Contract, end: datetime.datetime, now: datetime.datetime) -> str:
+        """Make the next bundle where it is due; why that failed."""
+        store, emaid = self._backend.store, str(contract.emaid)
+        if contract.ends is not None and contract.ends <= end:
+            return ""  # it ends with its certificate: nothing to renew
+        if end - now > datetime.timedelta(days=self._policy.renew):
+            return ""
+        if contract.pcid is not None and store.has_bundle(contract.pcid, now):
+            return ""
+        try:
+            self._backend.prepare(contract.emaid)
+        except SeccError as error:
+            store.add_event(Event(now, "renewal failed", emaid, "", getattr(error, "rule", ""), str(error)))
+            return str(error)
+        store.add_event(Event(now, "renewed", emaid, "", "prepared", "waits for the car's next installation"))
+        return ""

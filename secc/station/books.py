@@ -1,0 +1,92 @@
+"""What a station writes down about its sessions: a trace and a journal, where the operator wants them.
+
+Neither can stop or hold up a session: what cannot be written is logged, once, and reported by health.
+"""
+
+from collections.abc import Callable
+
+from secc.connection import Connection
+from secc.session.contract_events import ContractRecord
+from secc.session.events import EndSession, EvseSnapshot
+from secc.settings.config import SeccConfig
+from secc.station.health import ReportHealth
+from secc.station.journal import Journal
+from secc.station.outflow import Report
+from secc.trace.recorder import Beginning, Recorder
+
+
+class Books:
+    """Trace and journal of one station, and how everything that reports keeps up."""
+
+    def __init__(
+        self, recorder: Recorder | None, journal: Journal | None, *, complain: Callable[[str], None]
+    ) -> None:
+        self._recorder = recorder
+        self._journal = journal
+        self._complain = complain
+        self._watched: list[Report] = [one for one in (recorder, journal) if one is not None]
+        self._problems: dict[str, str] = {}
+
+    def watch(self, report: Report) -> None:
+        """Include one more way out in health and metrics: the output of a command, the log."""
+        self._watched.append(report)
+
+    @property
+    def reports(self) -> tuple[ReportHealth, ...]:
+        """How each of them keeps up, one entry for each name."""
+        found: dict[str, ReportHealth] = {}
+        for one in self._watched:
+            other = found.get(one.name, ReportHealth(one.name, "", 0, 0))
+            found[one.name] = ReportHealth(
+                one.name,
+                other.problem or one.problem,
+                other.waiting + one.waiting,
+                other.dropped + one.dropped,
+            )
+        return tuple(found.values())
+
+    def begin(
+        self, beginning: Beginning, config: SeccConfig, random_bytes: Callable[[int], bytes], peer: str
+    ) -> Connection:
+        """The core for a session, written down from now on."""
+        if self._recorder is not None:
+            connection = self._recorder.begin(beginning, random_bytes, peer=peer)
+        else:
+            session = beginning.session(config, random_bytes)
+            connection = Connection(session, max_payload=beginning.max_payload)
+        if self._journal is not None:
+            self._journal.begin(
+                beginning.generation,
+                session_id=connection.session.session_id,
+                peer=peer,
+                tls=beginning.tls,
+                snapshot=beginning.snapshot,
+            )
+        self._look()
+        return connection
+
+    def observe(self, snapshot: EvseSnapshot) -> None:
+        """The outlet now; for meter readings. Comes often enough to see a problem of a thread in time."""
+        if self._journal is not None:
+            self._journal.observe(snapshot)
+        self._look()
+
+    def contract(self, number: int, record: ContractRecord) -> None:
+        """Something about a contract: a refusal, a grant, a delivery, a signed receipt."""
+        if self._journal is not None:
+            self._journal.contract(number, record)
+            self._look()
+
+    def end(self, number: int, end: EndSession | None) -> None:
+        """The session is over."""
+        if self._journal is not None:
+            self._journal.end(number, end)
+        self._look()
+
+    def _look(self) -> None:
+        """Log each problem once; one that has gone and comes back is logged again."""
+        found = {one.name: one.problem for one in self._watched if one.problem}
+        for name, problem in found.items():
+            if name not in self._problems:
+                self._complain(f"{name}: {problem}")
+        self._problems = found

@@ -1,0 +1,306 @@
+"""What the station knows about contracts beyond one session, and the back end's side of Plug and Charge.
+
+A session is asked nothing here that it could decide itself. What outlives one is kept: contracts that the
+back end has accepted lately, provisioning answers that came too late for the car's first try, and how often
+what was refused. A query to the back end goes on when its session has ended: its answer is for the next one.
+
+Who asks too often is not passed on. Only what is proved counts, so that nobody can use up the tries of
+another: a signed request for a contract counts for its certificate, a refusal of the back end for the
+contract that was proved. What is refused before any proof never reaches the back end; it is counted, and told
+when it heaps up, but locks nobody out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import dataclasses
+import datetime
+from collections.abc import Callable, Coroutine
+from typing import Any, cast
+
+from secc.errors import CertificateError, IntegrationError
+from secc.pki.chains import ChainPolicy
+from secc.pki.contract import ContractPolicy, Evidence, ForwardedContract, PresentedContract, VerifiedContract
+from secc.pki.profiles import FIELD, Leniency
+from secc.pki.provisioning import Action, ProvisioningAnswer, ProvisioningRequest, Refusal, verify_response
+from secc.pki.revocation import RevocationMode, RevocationPolicy
+from secc.pki.trust import TrustStore
+from secc.pki.xmldsig import STRICT, Compat
+from secc.ports import (
+    Backend,
+    CentralValidation,
+    ContractBackend,
+    OcspSource,
+    ProvisioningBackend,
+    RecordsContracts,
+    RevocationBackend,
+)
+from secc.session.contract_events import (
+    ContractDelivered,
+    ContractGranted,
+    ContractRecord,
+    ContractRefused,
+    ContractTerms,
+    GrantSource,
+    Verdict,
+)
+from secc.settings.config import SeccConfig
+from secc.settings.services import Payment
+from secc.station.attempts import Attempts
+from secc.station.checked import checked_backend
+from secc.station.revocation import RevocationFinder, finder_for
+from secc.station.tls import load_trust
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Late:
+    payload: bytes
+    until: float
+
+
+class ContractDesk:
+    """One per station; `terms` for each session, the rest for its outlet."""
+
+    def __init__(
+        self,
+        config: SeccConfig,
+        backend: Backend,
+        *,
+        complain: Callable[[str], None],
+        note: Callable[[ContractRecord], None] = lambda _record: None,
+        ocsp: OcspSource | None = None,
+        finder: RevocationFinder | None = None,
+        clock: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
+    ) -> None:
+        """Reads the roots of `[trust]`; raises ConfigError when one cannot be used.
+
+        `note` gets every record at once; `finder` fetches OCSP responses and CRLs, by default as `[pnc]`
+        says, from `ocsp` where that is given. `clock` judges what is kept for later.
+        """
+        self._config = config
+        self._backend = checked_backend(backend)
+        self._complain = complain
+        self._note = note
+        self._finder = finder or finder_for(config, ocsp)
+        self._clock = clock
+        self._asked = Attempts(config.pnc.provisioning_limit, config.pnc.limit_window)
+        self._denied = Attempts(config.pnc.refusal_limit, config.pnc.limit_window)
+        self._heaps = Attempts(config.pnc.refusal_limit, config.pnc.limit_window)
+        self._offered = Payment.CONTRACT in config.service.payment_options
+        self._trust = load_trust(config.trust) if self._offered else TrustStore()
+        self._known: dict[str, float] = {}
+        self._late: dict[str, _Late] = {}
+        self._asking: dict[str, asyncio.Task[ProvisioningAnswer]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.refusals: collections.Counter[str] = collections.Counter()
+        """How often what was refused, by rule."""
+
+    def renew_trust(self) -> None:
+        """Read the roots again, for sessions to come; raises ConfigError and goes on with the old ones."""
+        if self._offered:
+            self._trust = load_trust(self._config.trust)
+
+    @property
+    def trust(self) -> TrustStore:
+        """The roots in use."""
+        return self._trust
+
+    @property
+    def capable(self) -> bool:
+        """The back end can decide about contracts."""
+        return hasattr(self._backend, "authorize_contract")
+
+    def terms(self, now: float) -> ContractTerms | None:
+        """What a session that begins now may know; None when contracts are not dealt with."""
+        if not self._offered or not self.capable:
+            return None
+        actions = frozenset(Action) if hasattr(self._backend, "provision") else frozenset()
+        self._known = {name: until for name, until in self._known.items() if until > now}
+        return ContractTerms(
+            trust=self._trust,
+            policy=contract_policy(self._config),
+            provisions=actions,
+            finds_revocation=hasattr(self._backend, "revocation") or self._finder is not None,
+            known=frozenset(self._known),
+            central=self._config.pnc.central_validation and hasattr(self._backend, "validate_contract"),
+        )
+
+    # --- questions -----------------------------------------------------------------------------------------
+
+    async def authorize(self, contract: VerifiedContract | ForwardedContract) -> Verdict:
+        """The back end's word; UNREACHABLE when it fails or hangs, TOO_OFTEN after too many refusals."""
+        now, who = asyncio.get_running_loop().time(), contract.emaid.normal[:14]
+        if self._denied.used_up(who, now):
+            return Verdict.TOO_OFTEN
+        verdict = await self._ask_about(contract)
+        if verdict is Verdict.ACCEPTED:
+            self._denied.forget(who)
+        elif verdict is not Verdict.UNREACHABLE:
+            self._denied.add(who, now)
+        return verdict
+
+    async def _ask_about(self, contract: VerifiedContract | ForwardedContract) -> Verdict:
+        """By type: only a back end that validates chains gets one whose root is not known here."""
+        evse_id = self._config.evse_id
+        try:
+            async with asyncio.timeout(self._config.timing.backend_call):
+                if isinstance(contract, ForwardedContract):
+                    central = cast(CentralValidation, self._backend)
+                    return await central.validate_contract(evse_id, contract)
+                backend = cast(ContractBackend, self._backend)
+                return await backend.authorize_contract(evse_id, contract)
+        except Exception as error:
+            forwarded = isinstance(contract, ForwardedContract)
+            self._complain_of("validate_contract" if forwarded else "authorize_contract", error)
+            return Verdict.UNREACHABLE
+
+    def _complain_of(self, method: str, error: Exception) -> None:
+        refused = isinstance(error, IntegrationError)  # it names the method itself
+        self._complain(str(error) if refused else f"{method}: {_what(error)}")
+
+    async def revocation(self, contract: PresentedContract) -> Evidence:
+        """What the back end has and what can be fetched; nothing where both fail."""
+        calls = [self._ask_for_evidence(contract)] if hasattr(self._backend, "revocation") else []
+        calls += [self._finder.find(contract)] if self._finder is not None else []
+        found = await asyncio.gather(*calls)
+        return Evidence(
+            ocsp=tuple(one for evidence in found for one in evidence.ocsp),
+            crls=tuple(one for evidence in found for one in evidence.crls),
+        )
+
+    async def _ask_for_evidence(self, contract: PresentedContract) -> Evidence:
+        """Within the time of the session: what is found elsewhere has to arrive too."""
+        try:
+            async with asyncio.timeout(self._config.timing.revocation * _SHARE):
+                return await cast(RevocationBackend, self._backend).revocation(contract)
+        except Exception as error:
+            self._complain_of("revocation", error)
+            return Evidence()
+
+    async def provision(self, request: ProvisioningRequest) -> ProvisioningAnswer:
+        """A bundle: one that came too late before, or the back end's answer. Cancelling leaves the query."""
+        now = asyncio.get_running_loop().time()
+        self._late = {key: late for key, late in self._late.items() if late.until > now}
+        kept = self._late.pop(request.key, None)
+        if kept is not None:
+            return ProvisioningAnswer(kept.payload)
+        if request.key not in self._asking:
+            if self._asked.used_up(request.leaf.fingerprint, now):
+                return ProvisioningAnswer(refusal=Refusal.TOO_OFTEN)
+            if len(self._asking) >= _MAX_ASKING:
+                return ProvisioningAnswer(refusal=Refusal.UNREACHABLE)
+            self._asked.add(request.leaf.fingerprint, now)
+            self._asking[request.key] = asyncio.get_running_loop().create_task(self._ask(request))
+        return await asyncio.shield(self._asking[request.key])
+
+    async def _ask(self, request: ProvisioningRequest) -> ProvisioningAnswer:
+        try:
+            async with asyncio.timeout(self._config.timing.backend_call):
+                answer = await cast(ProvisioningBackend, self._backend).provision(request)
+        except IntegrationError as error:
+            self._complain(str(error))
+            return ProvisioningAnswer(refusal=Refusal.FAULTY)
+        except Exception as error:
+            self._complain(f"provision: {_what(error)}")
+            return ProvisioningAnswer(refusal=Refusal.UNREACHABLE)
+        finally:
+            self._asking.pop(request.key, None)
+        if answer.refusal is None and await asyncio.to_thread(self._is_good, answer, request):
+            # Kept until it is known to have been sent: the session may have gone on without it.
+            until = asyncio.get_running_loop().time() + self._config.pnc.bundle_memory
+            while len(self._late) >= _MAX_LATE:
+                del self._late[next(iter(self._late))]
+            self._late[request.key] = _Late(answer.payload, until)
+        return answer
+
+    def _is_good(self, answer: ProvisioningAnswer, request: ProvisioningRequest) -> bool:
+        """Worth keeping; the session that gets it judges it once more."""
+        if self._config.pnc.forward_unverified:
+            return True
+        policy = contract_policy(self._config)
+        try:
+            verify_response(answer.payload, request, self._trust, self._clock(), policy)
+        except CertificateError:
+            return False
+        return True
+
+    # --- records -------------------------------------------------------------------------------------------
+
+    def record(self, record: ContractRecord) -> None:
+        """Count, remember, note, and tell a back end that wants to know."""
+        self._note(record)
+        now = asyncio.get_running_loop().time()
+        match record:
+            case ContractRefused():
+                self._count(record, now)
+            case ContractDelivered():
+                self._late.pop(record.request.key, None)
+            case ContractGranted(contract, GrantSource.BACK_END):
+                self._known.pop(contract.fingerprint, None)
+                while len(self._known) >= _MAX_KNOWN:
+                    del self._known[next(iter(self._known))]
+                self._known[contract.fingerprint] = now + self._config.pnc.offline_memory
+        if hasattr(self._backend, "record_contract"):
+            backend = cast(RecordsContracts, self._backend)
+            self._spawn(backend.record_contract(self._config.evse_id, record))
+
+    def _count(self, refusal: ContractRefused, now: float) -> None:
+        """Each refusal; where one rule heaps up, somebody should look."""
+        self.refusals[refusal.rule] += 1
+        if self._heaps.used_up(refusal.rule, now):
+            return
+        self._heaps.add(refusal.rule, now)
+        if self._heaps.used_up(refusal.rule, now):
+            often, minutes = self._config.pnc.refusal_limit, self._config.pnc.limit_window / 60
+            self._complain(f"{refusal.step} was refused {often} times in {minutes:g} min: {refusal.rule}")
+
+    async def stop(self) -> None:
+        """End every query."""
+        if self._finder is not None:
+            await self._finder.stop()
+        for asking in self._asking.values():
+            asking.cancel()
+        left: list[asyncio.Task[Any]] = [*self._asking.values(), *self._tasks]
+        if left:
+            _, late = await asyncio.wait(left, timeout=_STOP_TIME)
+            for task in late:
+                task.cancel()
+
+    def _spawn(self, call: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(self._tell(call))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _tell(self, call: Coroutine[object, object, None]) -> None:
+        try:
+            async with asyncio.timeout(self._config.timing.backend_call):
+                await call
+        except Exception as error:
+            self._complain_of("record_contract", error)
+
+
+def contract_policy(config: SeccConfig) -> ContractPolicy:
+    """The settings of `[pnc]` as the verifier takes them."""
+    stray = config.compat.stray_signature_attributes
+    let_pass = FIELD if config.compat.contract_country else FIELD - {Leniency.CONTRACT_COUNTRY}
+    return ContractPolicy(
+        chain=ChainPolicy(leniencies=let_pass),
+        revocation=RevocationPolicy(mode=RevocationMode(config.pnc.revocation.value)),
+        warn_before=datetime.timedelta(seconds=config.pnc.expiry_warning),
+        providers=frozenset(config.pnc.providers),
+        compat=frozenset({Compat.STRAY_ATTRIBUTES}) if stray else STRICT,
+    )
+
+
+_MAX_KNOWN = 10_000
+_MAX_LATE = 16  # bundles of 4 KiB
+_MAX_ASKING = 4
+_STOP_TIME = 2.0
+_SHARE = 0.9  # of the time for revocation: the rest is for the way back into the session
+
+
+def _what(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -1,0 +1,97 @@
+"""What ends soon, told in time: the station's own certificates, roots it trusts, contracts of its back end.
+
+One look at start and one each `expiry.interval`. A line is told when something comes near, comes nearer, has
+ended, was prepared or could not be renewed, and not again until that changes; `found` has everything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+from collections.abc import Callable, Iterator
+from typing import cast
+
+from secc.errors import IntegrationError
+from secc.pki.expiry import Expiry, level
+from secc.ports import Backend, ReportsExpiry
+from secc.settings.config import SeccConfig
+from secc.station.checked import checked_backend
+from secc.station.contracts import ContractDesk
+from secc.station.records import LinkEvent
+from secc.station.tls import Tell, TlsKeeper
+from secc.tls.credentials import common_name
+
+
+class ExpiryWatch:
+    """One per station; give it a task for `run`."""
+
+    def __init__(
+        self,
+        config: SeccConfig,
+        backend: Backend,
+        tls: TlsKeeper,
+        desk: ContractDesk,
+        *,
+        tell: Tell,
+        clock: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
+    ) -> None:
+        """`backend` may be able to say what ends soon (`secc.ports.ReportsExpiry`)."""
+        self._config = config
+        self._backend = checked_backend(backend)
+        self._tls = tls
+        self._desk = desk
+        self._tell = tell
+        self._clock = clock
+        self._told: dict[tuple[str, str, datetime.datetime], Expiry] = {}
+        self.found: tuple[Expiry, ...] = ()
+        """What the last look has shown, the first end at the front."""
+
+    async def run(self) -> None:
+        """Look, wait, look again, until cancelled."""
+        while True:
+            await self.look()
+            await asyncio.sleep(self._config.expiry.interval)
+
+    async def look(self) -> None:
+        """Now; tells what is new."""
+        now = self._clock()
+        if now < _EARLIEST:
+            return  # without a clock nothing can be said; Plug and Charge is not offered then
+        found = [*self._own(now), *await self._of_the_back_end(now)]
+        once = {(one.what, one.identity, one.not_after): one for one in found}  # chains share authorities
+        self.found = tuple(sorted(once.values(), key=lambda one: one.not_after))
+        for key, one in once.items():
+            if self._told.get(key) != one:
+                left = f", {max((one.not_after - now).days, 0)} days left" if one.level else ""
+                self._tell(LinkEvent.EXPIRY, f"{one}{left}")
+        self._told = once
+
+    def _own(self, now: datetime.datetime) -> Iterator[Expiry]:
+        for what, name, end in self._ends():
+            reached = level(end, now, self._config.expiry.levels)
+            if reached is not None:
+                yield Expiry(what, name, end, reached)
+
+    def _ends(self) -> Iterator[tuple[str, str, datetime.datetime]]:
+        context = self._tls.context
+        for one in context.credentials if context is not None else ():
+            for position, certificate in enumerate(one.chain):
+                what = "station" if position == 0 else "authority of the station"
+                yield what, common_name(certificate.subject), certificate.not_valid_after_utc
+        for anchor in self._desk.trust:
+            root = anchor.certificate
+            yield "root", root.subject.common_name, root.not_after
+
+    async def _of_the_back_end(self, now: datetime.datetime) -> list[Expiry]:
+        if not hasattr(self._backend, "expiring"):
+            return []
+        try:
+            async with asyncio.timeout(self._config.timing.backend_call):
+                return list(await cast(ReportsExpiry, self._backend).expiring(now))
+        except Exception as error:
+            what = f"expiring: {type(error).__name__}: {error}".removesuffix(": ")
+            self._tell(LinkEvent.COMPLAINT, str(error) if isinstance(error, IntegrationError) else what)
+            return [one for one in self.found if one.what == "contract"]
+
+
+_EARLIEST = datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)

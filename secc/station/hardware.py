@@ -1,0 +1,148 @@
+"""The hardware of a station, across its sessions: what commands it, what blocks it, who looks at it."""
+
+import asyncio
+import contextlib
+import functools
+from collections.abc import Callable
+from typing import cast
+
+from secc.ports import EvseController, ReportsChanges
+from secc.session.events import EndSession, EvseFault, EvseSnapshot
+from secc.session.latch import FaultLatch, IdleOutlet
+from secc.settings.config import SeccConfig
+from secc.station.actuator import Actuator
+from secc.station.lag import LoopLag
+from secc.station.records import LinkEvent
+
+
+class Hardware:
+    """One per station; give it a task for `run`. Between two sessions it looks at the outlet, see `leave`."""
+
+    def __init__(
+        self,
+        controller: EvseController,
+        config: SeccConfig,
+        *,
+        observe: Callable[[EvseSnapshot], None],
+        tell: Callable[[LinkEvent, str], None],
+    ) -> None:
+        """`observe` gets each snapshot between two sessions; `tell` what a log needs to know."""
+        timing = config.timing
+        self._controller = controller
+        self._observe = observe
+        self._tell = tell
+        self._said_too = ""
+        self._watch: asyncio.Task[None] | None = None
+        self._making_safe: asyncio.Task[None] | None = None
+        self.latch = FaultLatch()
+        self._idle = IdleOutlet(config, self._trip)
+        self.actuator = Actuator(controller, timing, complain=self._complain, trip=self._trip)
+        self.lag = LoopLag(timing.lease - timing.lease_renewal, functools.partial(tell, LinkEvent.SLOW))
+
+    @property
+    def problem(self) -> str:
+        """Why no session may begin; a latched fault is none, as it is the session that refuses energy."""
+        return self.actuator.problem
+
+    async def run(self) -> None:
+        """Look at the outlet, measure the loop, make safe what could not be made safe; until cancelled."""
+        self.leave()
+        await asyncio.gather(self.actuator.run(), self.lag.run(), self._judge())
+
+    async def stop(self) -> None:
+        """Everything off, and nothing is left."""
+        self.take()
+        await self.actuator.make_safe()
+        await self.actuator.close()
+
+    def reset_fault(self) -> None:
+        """Somebody has looked at the outlet."""
+        self.latch.reset()
+        self.actuator.give_up()
+
+    def observed(self, snapshot: EvseSnapshot) -> None:
+        """A snapshot was taken, in a session or between two."""
+        self._say_why(lambda: self.latch.observe(snapshot))
+
+    def session_ended(self, end: EndSession) -> None:
+        """It may have known of a fault that latches."""
+        self._say_why(lambda: self.latch.session_ended(end))
+
+    def distrust(self, why: str) -> None:
+        """A command to switch off has failed outside a session: blocked, and made safe."""
+        self._trip(EvseFault.SWITCH_OFF, why)
+        self._making_safe = asyncio.get_running_loop().create_task(self.actuator.make_safe())
+
+    def take(self) -> None:
+        """A session begins, and looks at the outlet itself."""
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+
+    def leave(self) -> None:
+        """There is no session: look at the outlet often enough not to miss a short unplug."""
+        self.take()
+        self._idle.switched_off(asyncio.get_running_loop().time())
+        self._watch = asyncio.get_running_loop().create_task(
+            watch(self._controller, lambda _: self._look(), self._complain, interval=_IDLE_INTERVAL)
+        )
+
+    async def _judge(self) -> None:
+        """What stays as it is reports no change, and is wrong all the same when it has to be off."""
+        while True:
+            await asyncio.sleep(_JUDGEMENT)
+            if self._watch is not None:
+                self._look()
+
+    def _look(self) -> None:
+        with contextlib.suppress(Exception):  # the boundary says once what is wrong with a snapshot
+            snapshot = self._controller.snapshot()
+            self._observe(snapshot)
+            self._idle.observe(snapshot, asyncio.get_running_loop().time())
+
+    def _complain(self, text: str) -> None:
+        self._tell(LinkEvent.COMPLAINT, text)
+
+    def _trip(self, fault: EvseFault, why: str) -> None:
+        """The outlet cannot be trusted to be off, whether there is a session or not."""
+        if self.latch.blocked and why not in self.latch.reason and why != self._said_too:
+            self._said_too = why  # the first reason stays
+            self._complain(why)
+        self._say_why(lambda: self.latch.trip(fault, why))
+
+    def _say_why(self, change: Callable[[], None]) -> None:
+        """What makes the latch block is said once."""
+        before = self.latch.reason
+        change()
+        if self.latch.reason and self.latch.reason != before:
+            self._tell(LinkEvent.BLOCKED, self.latch.reason)
+
+
+async def watch(
+    controller: EvseController,
+    look: Callable[[bool], None],
+    complain: Callable[[str], None],
+    *,
+    interval: float = 0.02,
+) -> None:
+    """Call `look` often enough to switch off in time when the pilot changes [INV-03], until cancelled.
+
+    With True when the controller reports a change, else with False each `interval` seconds.
+    """
+    if hasattr(controller, "changed"):
+        try:
+            look(False)
+            while True:
+                await cast(ReportsChanges, controller).changed()
+                look(True)
+                await asyncio.sleep(_PAUSE)
+        except Exception as error:
+            complain(f"changed: {type(error).__name__}: {error}; polling instead")
+    while True:
+        await asyncio.sleep(interval)
+        look(False)
+
+
+_IDLE_INTERVAL = 0.05  # s between two looks without a session: an unplug of 120 ms is seen, at half the cost
+_JUDGEMENT = 0.2  # s between two looks whether what was switched off is off
+_PAUSE = 0.002  # s at least between two reported changes

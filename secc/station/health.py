@@ -1,0 +1,71 @@
+"""What a station says about itself to a supervisor."""
+
+import dataclasses
+
+from secc.pki.expiry import Expiry
+from secc.station.discovery import DiscoveryHealth
+from secc.station.hardware import Hardware
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ReportHealth:
+    """One of the ways in which a station reports. None of them decides whether it serves."""
+
+    name: str
+    """`output`, `log`, `journal` or `trace`."""
+    problem: str
+    """Why it does not keep up or cannot be written; empty while all is well."""
+    waiting: int
+    """Items in memory that are not out yet."""
+    dropped: int
+    """Items that are lost, since the start."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StationHealth:
+    """What a supervisor wants to know."""
+
+    serving: bool
+    """A car that is plugged in now could begin a session."""
+    reason: str
+    """Why not; empty while serving."""
+    discovery: DiscoveryHealth
+    in_session: bool
+    blocked: bool
+    """A serious fault waits for `reset_fault` and an unplugged cable [INV-30]."""
+    ends_soon: tuple[Expiry, ...] = ()
+    """Certificates that end soon, or have ended."""
+    loop_lag: float = 0.0
+    """Seconds, the longest delay of the event loop in about the last minute. More than `timing.lease` less
+    `timing.lease_renewal` ends a session."""
+    warnings: tuple[str, ...] = ()
+    """What needs attention and keeps the station from nothing: OCSP responses that cannot be stapled, a loop
+    that is late."""
+    reports: tuple[ReportHealth, ...] = ()
+    """How output, log, journal and trace keep up, as far as the station has them; apart from `serving`."""
+
+
+def health_of(
+    problem: str,
+    discovery: DiscoveryHealth,
+    hardware: Hardware,
+    *,
+    in_session: bool,
+    ends_soon: tuple[Expiry, ...],
+    warnings: tuple[str, ...],
+    reports: tuple[ReportHealth, ...],
+) -> StationHealth:
+    """Put together from the parts of a station; `problem` keeps it from serving."""
+    latch = hardware.latch
+    blocked = f"fault not reset: {latch.reason}" if latch.blocked else ""
+    return StationHealth(
+        serving=not problem and discovery.listening and not latch.blocked,
+        reason=problem or discovery.reason or blocked,
+        discovery=discovery,
+        in_session=in_session,
+        blocked=latch.blocked,
+        ends_soon=ends_soon,
+        loop_lag=hardware.lag.worst,
+        warnings=(*warnings, *hardware.lag.warnings),
+        reports=reports,
+    )

@@ -1,0 +1,111 @@
+"""Looking into a running station: what metrics show, and whether it is really well.
+
+A process that lives is no proof: its discovery may be deaf, its listener closed, its controller hanging. So
+the examination sends a request over the charging interface to the station's own discovery, as an EV would,
+and waits for the answer; it opens a connection to nobody and touches no session.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from secc.ports import EvseController
+from secc.sdp import SdpResponder, Verdict
+from secc.session.events import EvseSnapshot, MeterReading
+from secc.station.discovery import Discovery
+from secc.station.health import ReportHealth
+
+if TYPE_CHECKING:
+    from secc.station.station import Station
+    from secc.station.tls import TlsKeeper
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Examination:
+    """What was found."""
+
+    troubles: tuple[str, ...]
+    """Why somebody has to look; empty while all is well."""
+    serving: bool
+    """A car that is plugged in now could begin a session."""
+    reason: str
+    """Why not; no data link, a fault that has not been reset, or one of the troubles."""
+    in_session: bool
+    discovery_seconds: float | None
+    """How long a request to the own discovery took; None without an answer."""
+    warnings: tuple[str, ...] = ()
+    """What needs attention and keeps the station from nothing."""
+    reports: tuple[ReportHealth, ...] = ()
+    """How output, log, journal and trace keep up; a problem there is no trouble of the station."""
+
+    @property
+    def healthy(self) -> bool:
+        return not self.troubles
+
+
+class Insight:
+    """One per station."""
+
+    def __init__(
+        self,
+        controller: EvseController,
+        discovery: Discovery,
+        responder: SdpResponder,
+        tls: TlsKeeper,
+    ) -> None:
+        self._controller = controller
+        self._discovery = discovery
+        self._responder = responder
+        self._tls = tls
+
+    @property
+    def discovery_counts(self) -> Mapping[Verdict, int]:
+        """Datagrams of discovery since the start."""
+        return self._responder.counts
+
+    @property
+    def certificate_ends(self) -> tuple[datetime.datetime, ...]:
+        """When each chain of the station ends, in the order of the configuration."""
+        return self._tls.ends
+
+    @property
+    def meter_reading(self) -> MeterReading | None:
+        """Of the meter, now; None when there is none or the outlet cannot be read."""
+        snapshot = self._snapshot()
+        return None if isinstance(snapshot, str) else snapshot.meter
+
+    async def examine(self, station: Station) -> Examination:
+        """Look at everything; takes up to a second."""
+        health = station.health
+        troubles = []
+        waiting = health.reason in _NORMAL or health.blocked
+        if not health.serving and not waiting and not health.in_session:
+            troubles.append(health.reason)
+        taken = await self._discovery.round_trip(_PATIENCE)
+        if taken is None:
+            troubles.append(f"discovery is deaf: {health.discovery.reason or 'a request was not answered'}")
+        snapshot = self._snapshot()
+        if isinstance(snapshot, str):
+            troubles.append(f"the controller does not answer: {snapshot}")
+        return Examination(
+            troubles=tuple(dict.fromkeys(troubles)),
+            serving=health.serving and not troubles,
+            reason=health.reason,
+            in_session=health.in_session,
+            discovery_seconds=taken,
+            warnings=health.warnings,
+            reports=health.reports,
+        )
+
+    def _snapshot(self) -> EvseSnapshot | str:
+        try:
+            return self._controller.snapshot()
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"
+
+
+_PATIENCE = 1.0  # s for an answer on the own interface
+_NORMAL = ("no data link", "between two sessions")  # with SLAC nobody can be served before a match

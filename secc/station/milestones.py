@@ -1,0 +1,157 @@
+"""What happened to a car, in few words: started, authorised, charging, limits, meter, ended.
+
+A station tells everything, message by message; a display or a back office wants less. Put `Milestones`
+between: `Station(..., on_event=Milestones(tell).record)`. Volts, amperes, watts, watt-hours.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import msgspec
+
+from secc.session.events import EndReason, EndSession
+from secc.session.quantities import Quantity
+from secc.station.records import Direction, MessageRecord, OutputRecord, Record
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Milestone:
+    """The base of all."""
+
+    at: float
+    """Seconds of the event loop."""
+    session: str
+    """SessionID in hexadecimal."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SessionStarted(Milestone):
+    """An EV and the station have agreed on a session."""
+
+    evcc_id: str
+    """What the EV says it is; never a proof."""
+    resumed: bool
+    """It continues one that was paused."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Authorised(Milestone):
+    """Somebody pays; who it is, stands in the records about contracts."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ChargingStarted(Milestone):
+    """Energy may flow from now."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class LimitsChanged(Milestone):
+    """What the EV is told that it may take; None where it is told nothing of the kind."""
+
+    current: float | None
+    """A; AC: per phase."""
+    voltage: float | None = None
+    power: float | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class MeterRead(Milestone):
+    """A new reading that the EV was told, too."""
+
+    energy: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ChargingStopped(Milestone):
+    """The EV has stopped the charge; it may charge again, or negotiate, in the same session."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SessionEnded(Milestone):
+    """The last one of a session."""
+
+    reason: EndReason
+    detail: str
+    energy: int | None
+    """Wh by the meter; None without one."""
+
+
+class Milestones:
+    """Condenses the records of one station; hand each to `record`."""
+
+    def __init__(self, tell: Callable[[Milestone], None]) -> None:
+        """`tell` is called from the event loop and has to return at once."""
+        self._tell = tell
+        self._request: Any = None
+        self._limits: tuple[float | None, ...] | None = None
+        self._energy: int | None = None
+        self._begun = self._authorised = self._charging = False
+
+    def record(self, record: Record) -> None:
+        """Look at one record."""
+        match record:
+            case MessageRecord(direction=Direction.RECEIVED):
+                self._request = _body(record.message)
+            case MessageRecord():
+                self._answered(record, _body(record.message))
+            case OutputRecord(output=EndSession() as end):
+                if self._begun:
+                    known: dict[str, Any] = {"at": record.at, "session": record.session}
+                    self._tell(SessionEnded(**known, reason=end.reason, detail=end.detail, energy=end.energy))
+                self._request = self._limits = self._energy = None
+                self._begun = self._authorised = self._charging = False
+
+    def _answered(self, record: MessageRecord, body: Any) -> None:
+        code = str(getattr(body, "response_code", ""))
+        if not code.startswith("OK"):
+            return
+        known: dict[str, Any] = {"at": record.at, "session": record.session}
+        match type(body).__name__:
+            case "SessionSetupRes":
+                self._begun = True
+                evcc_id = getattr(self._request, "evcc_id", b"").hex().upper()
+                self._tell(SessionStarted(**known, evcc_id=evcc_id, resumed=code == "OK_OldSessionJoined"))
+            case "AuthorizationRes" | "ContractAuthenticationRes":
+                if str(body.evse_processing) == "Finished" and not self._authorised:
+                    self._authorised = True
+                    self._tell(Authorised(**known))
+            case "PowerDeliveryRes":
+                self._switched(known)
+            case "ChargingStatusRes" | "CurrentDemandRes":
+                self._charged(known, body)
+
+    def _switched(self, known: dict[str, Any]) -> None:
+        """DIN says by a truth value what ISO 15118-2 says by ChargeProgress."""
+        progress = getattr(self._request, "charge_progress", None)
+        wanted = getattr(self._request, "ready_to_charge_state", str(progress) == "Start")
+        if wanted and not self._charging:
+            self._tell(ChargingStarted(**known))
+        elif not wanted and self._charging:
+            self._tell(ChargingStopped(**known))
+        self._charging = bool(wanted)
+
+    def _charged(self, known: dict[str, Any], body: Any) -> None:
+        names = ("evse_maximum_current_limit", "evse_maximum_voltage_limit", "evse_maximum_power_limit")
+        limits = tuple(_number(getattr(body, name, None)) for name in names)
+        if (current := _number(getattr(body, "evse_max_current", None))) is not None:
+            limits = (current, None, None)
+        if limits != self._limits:
+            self._limits = limits
+            self._tell(LimitsChanged(**known, current=limits[0], voltage=limits[1], power=limits[2]))
+        meter = getattr(body, "meter_info", None)
+        reading = None if meter is None else meter.meter_reading
+        if reading is not None and reading != self._energy:
+            self._energy = reading
+            self._tell(MeterRead(**known, energy=reading))
+
+
+def _body(message: msgspec.Struct) -> Any:
+    return getattr(message, "body", message)
+
+
+def _number(value: Quantity | None) -> float | None:
+    return None if value is None else float(value.value * Fraction(10) ** value.multiplier)

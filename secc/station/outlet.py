@@ -1,0 +1,228 @@
+"""Carries a session's outputs to the outlet's hardware and the back end, and brings the answers back.
+
+Nothing that they do keeps the session from its messages and timers: commands go to the one loop of the outlet
+(`secc.station.actuator`), each question to the back end is a task of its own. Results and failures become
+inputs of the session, which decides what they mean.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from secc.ports import Backend, EvseController
+from secc.session.contract_events import (
+    AskRevocation,
+    AuthorizeContract,
+    ContractDecided,
+    ContractDelivered,
+    ContractGranted,
+    ContractInput,
+    ContractOutput,
+    ContractProvisioned,
+    ContractRefused,
+    Provision,
+    RevocationReported,
+    StoreReceipt,
+    Verdict,
+)
+from secc.session.events import (
+    AskSchedules,
+    AuthorizationDecided,
+    Authorize,
+    CloseContactor,
+    OpenContactor,
+    RenewLease,
+    ScheduleOffer,
+    SchedulesOffered,
+    SetOutput,
+    StartCableCheck,
+    Ticket,
+)
+from secc.session.service_events import ServicesChosen
+from secc.settings.config import SeccConfig
+from secc.station import actuator
+from secc.station.actuator import Actuator, what
+from secc.station.contracts import ContractDesk
+from secc.station.services import ServiceDesk
+
+Answer = actuator.Answer | AuthorizationDecided | SchedulesOffered | ContractInput
+"""What the outlet and the back end can have to say."""
+
+OutletCommand = (
+    CloseContactor
+    | OpenContactor
+    | StartCableCheck
+    | SetOutput
+    | RenewLease
+    | Authorize
+    | AskSchedules
+    | ContractOutput
+    | ServicesChosen
+)
+
+
+class Outlet:
+    """One session's hands: made when the session begins, `release`d when it ends."""
+
+    def __init__(
+        self,
+        config: SeccConfig,
+        controller: EvseController,
+        backend: Backend,
+        *,
+        report: Callable[[Answer], None],
+        complain: Callable[[str], None],
+        desk: ContractDesk | None = None,
+        actuator: Actuator | None = None,
+        services: ServiceDesk | None = None,
+    ) -> None:
+        """`report` takes inputs for the session; `complain` takes what only a log needs to know.
+
+        `desk` deals with contracts; without it none is authorized. `actuator` commands the outlet.
+        """
+        self._actuator = actuator or Actuator(controller, config.timing, complain=complain)
+        self._actuator.begin(report)
+        self._services = services or ServiceDesk(config, backend, complain)
+        self._desk = desk
+        self._contract: Ticket | None = None
+        self._config = config
+        self._controller = controller
+        self._backend = backend
+        self._report = report
+        self._complain = complain
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._authorization: Ticket | None = None
+        self._withdrawn = False
+        self._released = False
+
+    @property
+    def controller(self) -> EvseController:
+        """The outlet itself."""
+        return self._controller
+
+    @property
+    def off_pending(self) -> bool:
+        """An off is ordered, and the driver has not heard of it."""
+        return self._actuator.off_pending
+
+    async def off_heard(self, by: float) -> None:
+        """Until the driver has heard of it; with another call in its way until `by`, a time of the loop.
+
+        For a moment in any case.
+        """
+        latest = max(by, asyncio.get_running_loop().time() + _HEARING)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(latest):
+                await self._actuator.off_heard()
+
+    def perform(self, command: OutletCommand, decided: float | None = None) -> None:
+        """Begin to do it; answers come through `report`.
+
+        `decided`: loop time at which the session decided it, from which a lease counts [INV-31].
+        """
+        if self._released:
+            return
+        match command:
+            case RenewLease(seconds):
+                now = asyncio.get_running_loop().time() if decided is None else decided
+                self._actuator.renew(now + seconds)
+            case SetOutput() | OpenContactor() | CloseContactor() | StartCableCheck():
+                self._actuator.order(command)
+            case Authorize(ticket):
+                self._authorization = ticket
+                if self._withdrawn:
+                    self._report(AuthorizationDecided(ticket, granted=False))
+                else:
+                    self._start(self._authorize(ticket))
+            case AskSchedules():
+                self._start(self._ask_schedules(command))
+            case ServicesChosen(services):
+                self._start(self._services.chosen(services))
+            case _ if self._desk is not None:
+                self._deal(command, self._desk)
+
+    def withdraw(self) -> None:
+        """The authorization of this session ends, whatever the back end has said or will say [INV-11]: also
+        before it is asked, which it is not any more."""
+        self._withdrawn = True
+        if self._contract is not None:
+            self._report(ContractDecided(self._contract, Verdict.WITHDRAWN))
+        if self._authorization is not None:
+            self._report(AuthorizationDecided(self._authorization, granted=False))
+
+    async def release(self) -> None:
+        """Let go of the outlet, which is safe then; leave no question under way. May be called again."""
+        self._released = True
+        left = list(self._tasks)
+        for task in left:
+            task.cancel()
+        await self._actuator.end()
+        if left:
+            await asyncio.wait(left, timeout=_CANCEL_TIME)
+
+    # --- the back end --------------------------------------------------------------------------------------
+
+    async def _authorize(self, ticket: Ticket) -> None:
+        granted = False
+        try:  # no limit: a person may need a while, and the session has a timer of its own
+            granted = await self._backend.authorize_external(self._config.evse_id) is True
+        except Exception as error:
+            self._complain(f"authorize_external: {what(error)}")
+        self._report(AuthorizationDecided(ticket, granted=granted))
+
+    async def _ask_schedules(self, command: AskSchedules) -> None:
+        offer: ScheduleOffer | None = None
+        try:
+            async with asyncio.timeout(self._config.timing.backend_call):
+                offer = await self._backend.schedules(self._config.evse_id, command.need)
+        except Exception as error:
+            self._complain(f"schedules: {what(error)}")
+        self._report(SchedulesOffered(command.ticket, offer))
+
+    # --- contracts -----------------------------------------------------------------------------------------
+
+    def _deal(self, command: OutletCommand, desk: ContractDesk) -> None:
+        match command:
+            case AuthorizeContract(ticket):
+                self._contract = ticket
+                if self._withdrawn:
+                    self._report(ContractDecided(ticket, Verdict.WITHDRAWN))
+                else:
+                    self._start(self._authorize_contract(command, desk))
+            case AskRevocation():
+                self._start(self._ask_revocation(command, desk))
+            case Provision():
+                self._start(self._provision(command, desk))
+            case StoreReceipt() | ContractDelivered() | ContractGranted() | ContractRefused():
+                desk.record(command)
+
+    async def _authorize_contract(self, command: AuthorizeContract, desk: ContractDesk) -> None:
+        verdict = await desk.authorize(command.contract)
+        self._report(ContractDecided(command.ticket, verdict))
+
+    async def _ask_revocation(self, command: AskRevocation, desk: ContractDesk) -> None:
+        evidence = await desk.revocation(command.contract)
+        self._report(RevocationReported(command.ticket, evidence))
+
+    async def _provision(self, command: Provision, desk: ContractDesk) -> None:
+        answer = await desk.provision(command.request)
+        self._report(ContractProvisioned(command.ticket, answer))
+
+    # --- tasks ---------------------------------------------------------------------------------------------
+
+    def _start(self, call: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(call)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+        return task
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._complain(what(error))
+
+
+_CANCEL_TIME = 1.0  # what a cancelled call of the integrator may take before it is left behind
+
+_HEARING = 0.02  # s that each answer waits for an off to be heard; CurrentDemandRes is due after 0.025 s

@@ -1,0 +1,58 @@
+"""The outlet has to say that it is safe before anybody may use it: at start, and after every session.
+
+A controller whose `make_safe` fails or hangs still has its lease, which nobody renews any more [INV-31]. But
+what it really does nobody knows, so no session begins until a repeated call has succeeded.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from secc.ports import EvseController
+from secc.station.shielded import finish
+
+
+class Safety:
+    """One per outlet; give it a task for `run`."""
+
+    def __init__(self, controller: EvseController, limit: float, complain: Callable[[str], None]) -> None:
+        """`limit`: seconds that one call may take. `complain` hears of each trouble once."""
+        self._controller = controller
+        self._limit = limit
+        self._complain = complain
+        self._failed = asyncio.Event()
+        self._one = asyncio.Lock()
+        self.problem = ""
+        """Why nobody may use the outlet; empty while it is safe, or in a session."""
+
+    async def make(self) -> None:
+        """Everything off, come what may: a cancelled caller is cancelled afterwards.
+
+        A call of `make_safe` in progress is waited for, and then there is a new one.
+        """
+        await finish(self._call())
+
+    async def run(self) -> None:
+        """Ask again after a failure, until it succeeds; until cancelled."""
+        while True:
+            await self._failed.wait()
+            await asyncio.sleep(_PAUSE)
+            await self.make()
+
+    async def _call(self) -> None:
+        async with self._one:
+            try:
+                async with asyncio.timeout(self._limit):
+                    await self._controller.make_safe()
+            except Exception as error:
+                in_time = "no answer in time" if isinstance(error, TimeoutError) else ""
+                problem = f"make_safe: {in_time or f'{type(error).__name__}: {error}'.removesuffix(': ')}"
+                if problem != self.problem:
+                    self._complain(problem)
+                self.problem = problem
+                self._failed.set()
+            else:
+                self.problem = ""
+                self._failed.clear()
+
+
+_PAUSE = 0.5  # s between a failure and the next call

@@ -1,0 +1,52 @@
+"""Value-added services of the back end: asked when a session begins, told what the EV has chosen."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import cast
+
+from secc.errors import ConfigError, IntegrationError
+from secc.ports import Backend, OffersServices
+from secc.session.service_events import ChosenService
+from secc.settings.config import SeccConfig
+from secc.settings.services import ValueAddedService, check_services
+from secc.station.checked import checked_backend
+
+
+class ServiceDesk:
+    """One per station. A back end that fails here costs its own services and nothing else."""
+
+    def __init__(self, config: SeccConfig, backend: Backend, complain: Callable[[str], None]) -> None:
+        self._config = config
+        self._complain = complain
+        checked = checked_backend(backend)
+        self._backend = cast(OffersServices, checked) if hasattr(checked, "value_added_services") else None
+
+    def offered(self) -> tuple[ValueAddedService, ...]:
+        """What the back end adds to the configuration, if it fits."""
+        if self._backend is None:
+            return ()
+        try:
+            added = tuple(self._backend.value_added_services(self._config.evse_id))
+            check_services((*self._config.service.value_added, *added), "value_added_services")
+        except (ConfigError, IntegrationError) as error:
+            self._complain(str(error))
+        except Exception as error:
+            self._complain(f"value_added_services: {type(error).__name__}: {error}")
+        else:
+            return added
+        return ()
+
+    async def chosen(self, services: tuple[ChosenService, ...]) -> None:
+        """Tell the back end; without one the records of the station say it all the same."""
+        if self._backend is None:
+            return
+        try:
+            async with asyncio.timeout(self._config.timing.backend_call):
+                await self._backend.services_chosen(self._config.evse_id, services)
+        except Exception as error:
+            what = (
+                "no answer in time" if isinstance(error, TimeoutError) else f"{type(error).__name__}: {error}"
+            )
+            self._complain(f"services_chosen: {what}")

@@ -1,0 +1,50 @@
+"""Reading the kernel's address table."""
+
+from ipaddress import IPv6Address
+from pathlib import Path
+
+import pytest
+
+from secc.station.interface import LinkLocal, find_link_local
+
+TABLE = """\
+00000000000000000000000000000001 01 80 10 80       lo
+fd000000000000000000000000000002 04 40 00 82     eth0
+fe8000000000000000fc00fffe000001 04 40 20 80     eth0
+fe8000000000000000fc00fffe000002 05 40 20 c0     eth1
+fe8000000000000000fc00fffe000003 06 40 20 88     eth2
+fe8000000000000000fc00fffe000004 07 40 20 c0     eth3
+fe8000000000000000fc00fffe000005 07 40 20 80     eth3
+"""
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    path = tmp_path / "if_inet6"
+    path.write_text(TABLE)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("interface", "found"),
+    [
+        ("eth0", LinkLocal("eth0", IPv6Address("fe80::fc:ff:fe00:1"), 4)),
+        ("eth1", None),
+        ("eth2", None),
+        ("eth3", LinkLocal("eth3", IPv6Address("fe80::fc:ff:fe00:5"), 7)),
+        ("lo", LinkLocal("lo", IPv6Address("::1"), 0)),
+        ("eth9", None),
+    ],
+    ids=["usable", "tentative", "duplicate", "second usable", "loopback", "absent"],
+)
+@pytest.mark.threat("SDP-11")
+def test_only_a_usable_address_is_found(table: Path, interface: str, found: LinkLocal | None) -> None:
+    assert find_link_local(interface, table=table) == found
+
+
+def test_without_ipv6_there_is_no_address(tmp_path: Path) -> None:
+    assert find_link_local("eth0", table=tmp_path / "absent") is None
+
+
+def test_the_loopback_interface_of_this_machine_is_found() -> None:
+    assert find_link_local("lo") == LinkLocal("lo", IPv6Address("::1"), 0)

@@ -1,0 +1,79 @@
+"""Value-added services between back end and session."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from secc.session.service_events import ChosenService, ServicesChosen
+from secc.settings import SeccConfig
+from secc.settings.services import ValueAddedService
+from secc.station.services import ServiceDesk
+from tests.station.test_outlet import Scene, play
+from tests.support.wire import GrantingBackend, config, eventually
+
+PARKING = ValueAddedService(id=60001, name="Parking")
+
+
+class Offering(GrantingBackend):
+    """Has services of its own."""
+
+    def __init__(self, *services: ValueAddedService, trouble: Exception | None = None) -> None:
+        super().__init__()
+        self.services = services
+        self.trouble = trouble
+        self.chosen: list[Sequence[ChosenService]] = []
+
+    def value_added_services(self, evse_id: str) -> Sequence[ValueAddedService]:
+        if self.trouble is not None:
+            raise self.trouble
+        return self.services
+
+    async def services_chosen(self, evse_id: str, chosen: Sequence[ChosenService]) -> None:
+        if self.trouble is not None:
+            raise self.trouble
+        self.chosen.append(chosen)
+
+
+def desk(backend: GrantingBackend) -> tuple[ServiceDesk, list[str]]:
+    complaints: list[str] = []
+    return ServiceDesk(config(), backend, complaints.append), complaints
+
+
+def test_a_back_end_adds_services() -> None:
+    assert desk(Offering(PARKING))[0].offered() == (PARKING,)
+
+
+def test_a_back_end_that_has_none_offers_none() -> None:
+    assert desk(GrantingBackend())[0].offered() == ()
+
+
+@pytest.mark.parametrize(
+    ("backend", "complaint"),
+    [
+        (Offering(PARKING, PARKING), "value_added_services: expected each id once"),
+        (Offering(trouble=RuntimeError("down")), "value_added_services: RuntimeError: down"),
+    ],
+)
+def test_services_that_cannot_be_offered_are_left_out_and_complained_of(
+    backend: Offering, complaint: str
+) -> None:
+    offering, complaints = desk(backend)
+    assert offering.offered() == ()
+    assert complaints == [complaint]
+
+
+def test_the_choice_reaches_the_back_end() -> None:
+    async def scenario(scene: Scene) -> None:
+        backend = Offering(PARKING)
+        scene.outlet._services = ServiceDesk(SeccConfig(), backend, scene.complaints.append)
+        scene.outlet.perform(ServicesChosen((ChosenService(60001),)))
+        await eventually(lambda: backend.chosen == [(ChosenService(60001),)])
+
+    play(scenario)
+
+
+def test_a_back_end_that_fails_to_hear_is_complained_of() -> None:
+    offering, complaints = desk(Offering(trouble=RuntimeError("down")))
+    asyncio.run(offering.chosen((ChosenService(60001),)))
+    assert complaints == ["services_chosen: RuntimeError: down"]
