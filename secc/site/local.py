@@ -15,8 +15,6 @@ from secc.errors import CertificateError
 from secc.pki.contract import Evidence, PresentedContract, VerifiedContract
 from secc.pki.identifiers import EMAID
 from secc.pki.provisioning import Action, ProvisioningAnswer, ProvisioningRequest, Refusal
-from secc.site.issuing import ContractIssuer, ProvisioningService
-from secc.site.store import Contract, ContractStore, Event, Status, StoredReceipt
 from secc.session.contract_events import (
     ContractDelivered,
     ContractGranted,
@@ -26,6 +24,8 @@ from secc.session.contract_events import (
     Verdict,
 )
 from secc.session.events import EnergyNeed, ScheduleOffer
+from secc.site.issuing import ContractIssuer, ProvisioningService
+from secc.site.store import Contract, ContractStore, Event, Status, StoredReceipt
 
 RELAY_WINDOW = datetime.timedelta(minutes=10)
 """A contract that is accepted at two outlets within this time is reported as a possible relay."""

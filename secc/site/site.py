@@ -20,11 +20,11 @@ from secc.pki.contract import Evidence
 from secc.pki.expiry import Expiry
 from secc.pki.issuing import Identity, read_key, read_request
 from secc.pki.profiles import Kind
+from secc.settings.pnc import ExpiryConfig, SiteConfig
 from secc.site.issuing import ContractIssuer, ProvisioningService
 from secc.site.local import LocalBackend, utc_now
 from secc.site.renewal import RenewalMonitor, WatchPolicy
 from secc.site.store import ContractStore
-from secc.settings.pnc import ExpiryConfig, SiteConfig
 
 
 class Site(LocalBackend):

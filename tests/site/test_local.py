@@ -14,7 +14,6 @@ from secc.pki.contract import VerifiedContract, present, verify, verify_receipt
 from secc.pki.identifiers import EMAID, PCID
 from secc.pki.profiles import Kind
 from secc.pki.provisioning import Action, ProvisioningRequest, Refusal, verify_request, verify_response
-from secc.site import ContractStore, Event, LocalBackend, RenewalMonitor, Status
 from secc.session.contract_events import (
     ContractGranted,
     ContractRefused,
@@ -22,6 +21,7 @@ from secc.session.contract_events import (
     StoreReceipt,
     Verdict,
 )
+from secc.site import ContractStore, Event, LocalBackend, RenewalMonitor, Status
 from tests.support.contracts import (
     DAY,
     NOW,

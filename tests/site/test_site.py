@@ -17,9 +17,9 @@ from secc.pki.hierarchy import make_hierarchy, write_hierarchy
 from secc.pki.identifiers import EMAID
 from secc.pki.issuing import key_pem, make_crl, make_request, new_key
 from secc.pki.profiles import Kind
+from secc.settings.pnc import ExpiryConfig, SiteConfig
 from secc.site import ContractStore, SigningSite, open_site
 from secc.site.site import RevocationLists
-from secc.settings.pnc import ExpiryConfig, SiteConfig
 
 NOW = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
 DAY = datetime.timedelta(days=1)
