@@ -27,6 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "connection": {"errors", "exi", "messages", "sap", "session", "settings", "v2gtp"},
     # The control pilot around matching and session: it knows the events of both.
     "pilot": {"pilot", "session", "settings", "slac"},
+    "records": {"messages", "pilot", "pki", "session", "slac", "records"},
     "ports": {"errors", "messages", "pilot", "pki", "session", "settings"},
     # A trace is read and replayed without waiting; the file and the times are handed in.
     "trace": {
@@ -35,7 +36,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     # The other half of Plug and Charge stands beside the station, not in it.
     "site": {"errors", "exi", "messages", "pki", "ports", "session", "settings", "site"},
-    "ocpp": {"errors", "ocpp", "pki", "ports", "session", "settings", "station"},
+    "ocpp": {"errors", "ocpp", "pki", "ports", "records", "session", "settings", "station"},
     # The test bed of an integrator: anything public.
     "testing": {"errors", "messages", "ports", "session", "settings", "sim", "station", "testing"},
 }
@@ -52,12 +53,14 @@ PURE = {
     "session",
     "connection",
     "ports",
+    "records",
     "trace",
 }
 THIRD_PARTY = {
     "messages": {"msgspec"},
     "exi": {"msgspec"},
     "connection": {"msgspec"},
+    "records": {"msgspec"},
     "trace": {"cryptography", "msgspec"},  # captured TLS is opened
 }
 

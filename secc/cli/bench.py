@@ -15,7 +15,7 @@ from secc.bench import ALL, Case, EvData, Outcome, Report, Target, Timers, Verdi
 from secc.bench.pki import CarPki
 from secc.bench.stand import Command
 from secc.bench.target import DECLARATIONS
-from secc.cli import misused, output, telling
+from secc.cli import display, misused, output
 from secc.errors import CertificateError
 from secc.sdp import SDP_PORT
 
@@ -178,7 +178,7 @@ class _Printer:
         self._json = arguments.json
         self._quiet = arguments.quiet
         self._verbose = arguments.verbose
-        self._style = telling.Style()
+        self._style = display.Style()
         self._group = ""
 
     def progress(self, number: int, total: int, what: Outcome | Case) -> None:

@@ -12,7 +12,7 @@ import textwrap
 from collections.abc import Iterator
 
 from secc import settings as configuration
-from secc.cli import loading, misused, telling
+from secc.cli import display, loading, misused
 from secc.errors import ConfigError, SeccError
 from secc.sdp import SDP_PORT
 from secc.settings.config import SeccConfig
@@ -137,7 +137,7 @@ class _Screen:
 
     def __init__(self, *, as_json: bool) -> None:
         self._json = as_json
-        self._style = telling.Style()
+        self._style = display.Style()
 
     def progress(self, name: str, number: int, total: int) -> None:
         """On a terminal one line that is replaced."""

@@ -7,9 +7,11 @@ import asyncio
 import tempfile
 from pathlib import Path
 
-from secc.cli import demo_ocpp, demo_plc, demo_pnc, misused, netns, output, telling
+from secc.cli import demo_ocpp, demo_plc, demo_pnc, display, misused, netns, output
 from secc.errors import SeccError
 from secc.messages.iso2 import EnergyTransferMode
+from secc.records import Direction, MessageRecord, OutputRecord, Record
+from secc.records.text import milliseconds, name_of
 from secc.sdp import SDP_PORT
 from secc.session.events import EndSession
 from secc.settings.config import SeccConfig
@@ -27,7 +29,6 @@ from secc.sim import (
     SimulatedDcEvse,
 )
 from secc.sim.certificates import ThrowawayPki, make_throwaway_pki
-from secc.station.records import Direction, MessageRecord, OutputRecord, Record
 from secc.station.station import Station
 
 EXAMPLES = """examples:
@@ -73,7 +74,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Charge five times, then sum up."""
-    style = telling.Style(colour=False if arguments.plain_text else None)
+    style = display.Style(colour=False if arguments.plain_text else None)
     try:
         timing = TimingConfig(minimum_pace=arguments.minimum_pace)
         if arguments.plc:
@@ -104,7 +105,7 @@ class _Show:
         arguments: argparse.Namespace,
         timing: TimingConfig,
         pki: ThrowawayPki,
-        style: telling.Style,
+        style: display.Style,
     ) -> None:
         self.title = name.upper().replace("-", " ") if "-" in name else f"{name.upper()} plain"
         self.times: list[tuple[str, float]] = []
@@ -177,7 +178,7 @@ class _Show:
                 self._style.line(f"{self._clock(record.at)} session over: {end.reason.value}")
 
     def _answered(self, record: MessageRecord) -> None:
-        name = telling.name_of(record.message)
+        name = name_of(record.message)
         waited = record.response_time or 0.0
         self.times.append((name, waited))
         if self._arguments.quiet:
@@ -185,7 +186,7 @@ class _Show:
         evse = self._evse
         state = self._station.state if self._station is not None else None
         text = (
-            f"{self._clock(record.at)} {name:27} {telling.milliseconds(waited):>9} {evse.cable.pilot.value}  "
+            f"{self._clock(record.at)} {name:27} {milliseconds(waited):>9} {evse.cable.pilot.value}  "
             f"{evse.voltage:5.1f} V {evse.current:5.1f} A {evse.energy:6.2f} Wh "
             f"{self._style.dim(state.name if state is not None else '')}"
         )
@@ -209,11 +210,11 @@ class _Show:
         )
 
 
-def _sum_up(shows: list[_Show], style: telling.Style) -> int:
+def _sum_up(shows: list[_Show], style: display.Style) -> int:
     """Response times of the station against the standard, then what became of the sessions."""
-    rows = telling.figures(entry for show in shows for entry in show.times)
+    rows = display.figures(entry for show in shows for entry in show.times)
     style.line(style.bold("Response times of the station, all sessions"))
-    for line in telling.table(rows, style):
+    for line in display.table(rows, style):
         style.line(line)
     style.line()
     for show in shows:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from secc import exi
-from secc.cli import output, telling
+from secc.cli import display, output
 from secc.messages import iso2
 from secc.pki.certificates import read_certificate, read_chain
 from secc.pki.identifiers import iso_check_digit
@@ -45,7 +45,7 @@ DAY = datetime.timedelta(days=1)
 
 def run(arguments: argparse.Namespace) -> int:
     """Everybody up, three cars, everybody down, a table."""
-    style = telling.Style()
+    style = display.Style()
     with tempfile.TemporaryDirectory(prefix="secc-demo-") as folder:
         return output.run(_Show(Path(folder), style, quiet=arguments.quiet).play())
 
@@ -74,7 +74,7 @@ class _Case:
 class _Show:
     """The parties, and what is told of them."""
 
-    def __init__(self, folder: Path, style: telling.Style, *, quiet: bool) -> None:
+    def __init__(self, folder: Path, style: display.Style, *, quiet: bool) -> None:
         self._folder, self._style, self._quiet = folder, style, quiet
         self._now = datetime.datetime.now(datetime.UTC)
         self._begun = 0.0
@@ -359,8 +359,8 @@ class _Show:
                 await self._ask("POST", "/v1/refusals", form)
 
     def _see(self, record: Any) -> None:
+        from secc.records import OutputRecord
         from secc.session.contract_events import ContractRefused
-        from secc.station.records import OutputRecord
 
         match record:
             case OutputRecord(output=ContractRefused() as refused) if self._case is not None:

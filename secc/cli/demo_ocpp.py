@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from secc import exi
-from secc.cli import misused, output, telling
+from secc.cli import display, misused, output
 from secc.messages.iso2 import EnergyTransferMode
 from secc.pki.chains import KINDS
 from secc.pki.hierarchy import Names, make_hierarchy, write_hierarchy
@@ -20,6 +20,7 @@ from secc.pki.identifiers import EMAID, iso_check_digit
 from secc.pki.profiles import Kind
 from secc.pki.provisioning import verify_request
 from secc.pki.trust import Role, trust
+from secc.records import Record
 from secc.settings.config import SeccConfig
 from secc.settings.energy import EnergyConfig, EnergyMode
 from secc.settings.pnc import OfflinePolicy, PncConfig, RevocationCheck
@@ -28,14 +29,13 @@ from secc.settings.tls import TlsConfig, TlsPolicy
 from secc.settings.trust import TrustConfig
 from secc.sim import EvResult, Plan, ScriptedEvcc, SimulatedAcEvse, SimulatedCable, Wallet
 from secc.site import ContractIssuer, ContractStore, LocalBackend, ProvisioningService
-from secc.station.records import Record
 from secc.station.station import Station
 
 EMAID_TEXT = "DEABC0000DEMO1" + iso_check_digit("DEABC0000DEMO1")
 DAY = datetime.timedelta(days=1)
 
 
-def run(arguments: argparse.Namespace, style: telling.Style) -> int:
+def run(arguments: argparse.Namespace, style: display.Style) -> int:
     """Once over 2.0.1, once over 1.6J; then what the CSMS has in its books."""
     try:
         import secc.ocpp.double
@@ -66,7 +66,7 @@ class _Show:
     """The parties, and one session."""
 
     def __init__(
-        self, folder: Path, arguments: argparse.Namespace, style: telling.Style, version: str
+        self, folder: Path, arguments: argparse.Namespace, style: display.Style, version: str
     ) -> None:
         self._folder = folder
         self._arguments = arguments
@@ -208,7 +208,7 @@ class _Show:
             self._style.line(text)
 
 
-def _sum_up(outcomes: list[_Outcome], style: telling.Style) -> int:
+def _sum_up(outcomes: list[_Outcome], style: display.Style) -> int:
     good = True
     for one in outcomes:
         booked = one.booked[0] if len(one.booked) == 1 else None

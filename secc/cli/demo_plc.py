@@ -16,10 +16,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from secc.cli import demo_pnc, netns, output, telling
+from secc.cli import demo_pnc, display, netns, output
 from secc.errors import SeccError
 from secc.messages.iso2 import EnergyTransferMode
 from secc.pilot import Drive, PilotState
+from secc.records import PlcRecord, Record
+from secc.records.text import as_text
 from secc.session.events import ControlPilot
 from secc.settings.slac import SlacConfig
 from secc.sim import (
@@ -32,12 +34,11 @@ from secc.sim import (
     SlacEv,
 )
 from secc.station.plc import PlcStation, RawModem
-from secc.station.records import PlcRecord, Record
 
 MODEMS = {netns.STATION_MODEM: bytes.fromhex("0200000000aa"), netns.EV_MODEM: bytes.fromhex("0200000000ab")}
 
 
-def run(arguments: argparse.Namespace, style: telling.Style) -> int:
+def run(arguments: argparse.Namespace, style: display.Style) -> int:
     """A car without a contract is plugged in, matched, gets its contract, charges, and is unplugged."""
     netns.lay_power_line()
     with tempfile.TemporaryDirectory(prefix="secc-demo-") as folder:
@@ -76,8 +77,8 @@ class _PlcShow(demo_pnc.Show):
             netns.push_cable(child)
         outcome = output.run(self._charge_one(wire))
         style = self.style
-        rows = telling.figures(self.times)
-        for line in telling.table(rows, style):
+        rows = display.figures(self.times)
+        for line in display.table(rows, style):
             style.line(line)
         style.line()
         if not outcome["completed"] or "AuthorizationReq" not in outcome["requests"]:
@@ -125,7 +126,7 @@ class _PlcShow(demo_pnc.Show):
             auto(record)
             self.see(record)
             if isinstance(record, PlcRecord) and not self.arguments.quiet:
-                self.style.line(f"{record.at - self.begun:7.3f} {telling.as_text(record)}")
+                self.style.line(f"{record.at - self.begun:7.3f} {as_text(record)}")
 
         station = PlcStation(config, evse, self.backend, on_event=on_event)
         self.begun = asyncio.get_running_loop().time()

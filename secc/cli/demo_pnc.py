@@ -10,7 +10,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from secc.cli import netns, output, telling
+from secc.cli import display, netns, output
 from secc.messages.iso2 import EnergyTransferMode
 from secc.pki.certificates import Certificate
 from secc.pki.chains import KINDS
@@ -20,6 +20,8 @@ from secc.pki.identifiers import EMAID, iso_check_digit
 from secc.pki.issuing import Identity, Order, issue, make_crl, new_key
 from secc.pki.profiles import PROFILES, Kind
 from secc.pki.trust import Role
+from secc.records import Direction, MessageRecord, OutputRecord, Record
+from secc.records.text import milliseconds, name_of
 from secc.sdp import SDP_PORT
 from secc.session.contract_events import ContractGranted
 from secc.settings.config import SeccConfig
@@ -30,14 +32,13 @@ from secc.settings.tls import TlsConfig, TlsPolicy
 from secc.settings.trust import TrustConfig
 from secc.sim import EvResult, Plan, ScriptedEvcc, SimulatedAcEvse, SimulatedCable, Wallet
 from secc.site import ContractIssuer, ContractStore, LocalBackend, ProvisioningService, RenewalMonitor
-from secc.station.records import Direction, MessageRecord, OutputRecord, Record
 from secc.station.station import Station
 
 EMAIDS = tuple(first + iso_check_digit(first) for first in ("DEABC0000DEMO1", "DEABC0000DEMO2"))
 DAY = datetime.timedelta(days=1)
 
 
-def run(arguments: argparse.Namespace, style: telling.Style) -> int:
+def run(arguments: argparse.Namespace, style: display.Style) -> int:
     """One car without a contract, one whose contract ends in ten days; then what was trusted, and why."""
     with tempfile.TemporaryDirectory(prefix="secc-demo-") as folder:
         show = Show(Path(folder), arguments, style)
@@ -56,7 +57,7 @@ class _Car:
 class Show:
     """The parties, what they have, and what is told of them."""
 
-    def __init__(self, folder: Path, arguments: argparse.Namespace, style: telling.Style) -> None:
+    def __init__(self, folder: Path, arguments: argparse.Namespace, style: display.Style) -> None:
         self.arguments, self.style, self.folder = arguments, style, folder
         self._now = datetime.datetime.now(datetime.UTC)
         self.begun = 0.0
@@ -108,9 +109,9 @@ class Show:
     def sum_up(self) -> int:
         """Response times; each car with the chain that was trusted; receipts; what ends soon."""
         style = self.style
-        rows = telling.figures(self.times)
+        rows = display.figures(self.times)
         style.line(style.bold("Response times of the station, both sessions"))
-        for line in telling.table(rows, style):
+        for line in display.table(rows, style):
             style.line(line)
         style.line()
         for car in self.cars:
@@ -209,10 +210,10 @@ class Show:
     def see(self, record: Record) -> None:
         match record:
             case MessageRecord(direction=Direction.SENT):
-                name, waited = telling.name_of(record.message), record.response_time or 0.0
+                name, waited = name_of(record.message), record.response_time or 0.0
                 self.times.append((name, waited))
                 if not self.arguments.quiet:
                     clock = f"{record.at - self.begun:7.3f}"
-                    self.style.line(f"{clock} {name:27} {telling.milliseconds(waited):>9}")
+                    self.style.line(f"{clock} {name:27} {milliseconds(waited):>9}")
             case OutputRecord(output=ContractGranted() as granted):
                 self._current.granted = granted

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from secc import settings as configuration
-from secc.cli import controller_check, misused, ports, telling
+from secc.cli import controller_check, display, misused, ports
 from secc.errors import InUseError, LinkError, SeccError
 from secc.sdp import SDP_GROUP, SDP_PORT
 from secc.settings.config import SeccConfig
@@ -82,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
         settings = configuration.load(arguments.config)
     except SeccError as error:
         return misused(str(error))
-    style = telling.Style()
+    style = display.Style()
     worst = Grade.GOOD
     for finding in look(settings):
         if arguments.json:

@@ -7,12 +7,13 @@ import dataclasses
 import json
 from pathlib import Path
 
-from secc.cli import misused, output, refused, telling
+from secc.cli import display, misused, output, refused
 from secc.cli.streams import from_hex
 from secc.cli.wallets import keep_contract, open_wallet
 from secc.errors import CertificateError, LinkError
 from secc.messages import din
 from secc.messages.iso2 import ChargingSession, EnergyTransferMode
+from secc.records.text import detail_of, milliseconds, name_of
 from secc.sdp import SDP_PORT
 from secc.settings.protocols import ProtocolName
 from secc.sim import EvResult, Exchange, Misbehaviour, Plan, ScriptedEvcc, SlacEv, Vehicle
@@ -91,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
         return misused(str(error))
     if wallet is not None:
         wallet.misbehaviour = arguments.misbehave
-    style = telling.Style()
+    style = display.Style()
     printer = _Printer(style, as_json=arguments.json, quiet=arguments.quiet)
     vehicle = Vehicle(soc=arguments.soc / 100.0, full_soc=max(0.8, arguments.soc / 100.0 + 0.05))
     ev = ScriptedEvcc(
@@ -152,19 +153,19 @@ def _hex(text: str) -> bytes:
 
 
 class _Printer:
-    def __init__(self, style: telling.Style, *, as_json: bool, quiet: bool) -> None:
+    def __init__(self, style: display.Style, *, as_json: bool, quiet: bool) -> None:
         self._style = style
         self._json = as_json
         self._quiet = quiet
         self._last = ""
 
     def exchange(self, exchange: Exchange) -> None:
-        name = telling.name_of(exchange.request)
+        name = name_of(exchange.request)
         if self._json:
             output.say(json.dumps(_as_dict(exchange)))
         elif not self._quiet:
-            waited = telling.milliseconds(exchange.response_time)
-            detail = telling.detail_of(exchange.response)
+            waited = milliseconds(exchange.response_time)
+            detail = detail_of(exchange.response)
             text = f"{exchange.at:8.3f} s  {name:28} {waited:>10}  {detail}".rstrip()
             if name == self._last:
                 self._style.replace(text)
@@ -179,9 +180,9 @@ class _Printer:
         style = self._style
         style.line()
         if not self._quiet:
-            times = ((telling.name_of(e.response), e.response_time) for e in result.exchanges)
+            times = ((name_of(e.response), e.response_time) for e in result.exchanges)
             older = any(type(e.request) in din.PAIRS for e in result.exchanges)
-            for line in telling.table(telling.figures(times, din=older), style):
+            for line in display.table(display.figures(times, din=older), style):
                 style.line(line)
             style.line()
         how = "TLS" if result.tls else "plain"
@@ -198,9 +199,9 @@ class _Printer:
 def _as_dict(exchange: Exchange) -> dict[str, object]:
     return {
         "at": round(exchange.at, 6),
-        "request": telling.name_of(exchange.request),
-        "response": telling.name_of(exchange.response),
-        "detail": telling.detail_of(exchange.response),
+        "request": name_of(exchange.request),
+        "response": name_of(exchange.response),
+        "detail": detail_of(exchange.response),
         "response_time": round(exchange.response_time, 6),
     }
 

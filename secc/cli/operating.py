@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from secc.errors import ConfigError
+from secc.records import Record
 from secc.settings.config import SeccConfig
 from secc.settings.operation import OperationConfig, Sync
 from secc.station.journal import Journal
 from secc.station.monitor import Monitor
 from secc.station.outflow import LineFile, Outflow, Report
 from secc.station.plc import PlcStation
-from secc.station.records import Record
 from secc.station.station import Station
 from secc.trace.recorder import Recorder
 
@@ -100,7 +100,7 @@ def watch(station: Station | PlcStation, reports: Iterable[Report]) -> None:
     """Include these in health and metrics."""
     inner = station.station if isinstance(station, PlcStation) else station
     for report in reports:
-        inner.books.watch(report)
+        inner.recording.watch(report)
 
 
 _TRACE_LIMIT = 4_194_304  # characters that may wait for the disk

@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from secc import settings as configuration
-from secc.cli import loading, misused, operating, output, telling
+from secc.cli import loading, misused, operating, output
 from secc.errors import ConfigError, SeccError
 from secc.ports import Backend, EvseController, OcspSource
+from secc.records import LinkEvent, LinkRecord, Record
+from secc.records.text import as_json, as_text, said_as_json
 from secc.sdp import SDP_PORT
 from secc.settings.config import SeccConfig
 from secc.settings.energy import EnergyMode
@@ -28,7 +30,6 @@ from secc.station.monitor import Monitor
 from secc.station.outflow import Report
 from secc.station.ownership import Claim
 from secc.station.plc import PlcStation
-from secc.station.records import LinkEvent, LinkRecord, Record
 from secc.station.station import Station
 
 EXAMPLES = """examples:
@@ -288,16 +289,16 @@ class _Printer:
 
     def record(self, record: Record) -> None:
         if self._json:
-            self.output.line(telling.as_json(record, utc=time.time()))
+            self.output.line(as_json(record, utc=time.time()))
             return
         if self._quiet and not _is_milestone(record):
             return
-        text = telling.as_text(record)
+        text = as_text(record)
         if text is not None:
             self.output.line(_timed(text))
 
     def _said(self, text: str) -> str:
-        return telling.said_as_json(text, utc=time.time()) if self._json else _timed(text)
+        return said_as_json(text, utc=time.time()) if self._json else _timed(text)
 
     def _missing(self, count: int) -> str:
         return self._said(f"{count} lines are missing here: the reader of this output did not keep up")
@@ -310,8 +311,8 @@ def _timed(text: str) -> str:
 
 
 def _is_milestone(record: Record) -> bool:
+    from secc.records import OutputRecord
     from secc.session.events import EndSession
-    from secc.station.records import OutputRecord
 
     if isinstance(record, OutputRecord):
         return isinstance(record.output, EndSession)

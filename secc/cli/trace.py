@@ -15,7 +15,7 @@ from secc.trace.capture import conversations, discovery, is_capture, matching
 from secc.trace.chart import chart
 from secc.trace.curve import svg
 from secc.trace.power_line import TracedFrame
-from secc.trace.story import Story, tell, tell_capture
+from secc.trace.summary import SessionSummary, summarize, summarize_capture
 from secc.trace.tls_records import read_keys
 
 EXAMPLES = """examples:
@@ -59,14 +59,14 @@ def run(arguments: argparse.Namespace) -> int:
                 print(f"{path} written")
         elif arguments.svg is not None:
             longest = max(chosen, key=lambda session: len(session.steps))
-            _draw(arguments.svg, tell(longest, trace.config), _title(trace, longest))
+            _draw(arguments.svg, summarize(longest, trace.config), _title(trace, longest))
         else:
             for session in chosen:
                 print(_title(trace, session))
                 if frames := before(trace, session):
                     print(power_line.chart(frames, began=frames[0].at))
                     print()
-                print(chart(tell(session, trace.config), fold=not arguments.all))
+                print(chart(summarize(session, trace.config), fold=not arguments.all))
                 print()
             if trace.torn:
                 print("the last line is torn: the recording was cut off there")
@@ -102,18 +102,18 @@ def _capture(arguments: argparse.Namespace) -> int:
             return misused("no V2GTP to be drawn or played" + "".join(f"; {talk.closed}" for talk in chosen))
         longest = max(spoken, key=lambda talk: len(talk.payloads))
         if arguments.svg is not None:
-            story = tell_capture(longest)
-            _draw(arguments.svg, story, story.title)
+            summary = summarize_capture(longest)
+            _draw(arguments.svg, summary, summary.title)
         else:
             for path in write_capture_test(longest, arguments.trace.name, arguments.as_test):
                 print(f"{path} written")
         return 0
     _before(data)
     for talk in chosen:
-        story = tell_capture(talk)
+        summary = summarize_capture(talk)
         tls = f": TLS{' opened' if talk.payloads else ', closed to us: ' + (talk.closed or 'no V2GTP')}"
-        print(f"{story.title}{tls if talk.tls else ''}")
-        print(chart(story, fold=not arguments.all) if talk.payloads else "no V2GTP")
+        print(f"{summary.title}{tls if talk.tls else ''}")
+        print(chart(summary, fold=not arguments.all) if talk.payloads else "no V2GTP")
         print()
     print(f"TCP connections: {len(found)}")
     return 0
@@ -138,9 +138,9 @@ def _words(message: SdpRequest | SdpResponse) -> str:
     return f"──▶ wants {security}"
 
 
-def _draw(path: Path, story: Story, title: str) -> None:
-    path.write_text(svg(story, title=title), "utf-8")
-    print(f"{path}: {story.title} drawn")
+def _draw(path: Path, summary: SessionSummary, title: str) -> None:
+    path.write_text(svg(summary, title=title), "utf-8")
+    print(f"{path}: {summary.title} drawn")
 
 
 def _title(trace: Trace, session: TracedSession) -> str:

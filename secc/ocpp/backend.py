@@ -42,13 +42,13 @@ from secc.ocpp.words import (
 )
 from secc.pki.contract import ForwardedContract, OcspRequestData, VerifiedContract
 from secc.ports import EvseController
+from secc.records import OutputRecord, Record
 from secc.session.contract_events import ContractGranted, Verdict
 from secc.session.events import EndSession, EnergyNeed, EvseSnapshot, ScheduleOffer
 from secc.settings.config import SeccConfig
 from secc.settings.ocpp import OcppConfig
 from secc.settings.pnc import OfflinePolicy
 from secc.station.checked import checked_controller
-from secc.station.records import OutputRecord, Record
 
 HORIZON = 86_400.0
 """s that a schedule reaches."""

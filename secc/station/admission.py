@@ -12,8 +12,8 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
+from secc.records import LinkEvent
 from secc.station.link import Link
-from secc.station.records import LinkEvent
 
 
 class Waiting(Protocol):

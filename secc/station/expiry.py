@@ -14,10 +14,10 @@ from typing import cast
 from secc.errors import IntegrationError
 from secc.pki.expiry import Expiry, level
 from secc.ports import Backend, ReportsExpiry
+from secc.records import LinkEvent
 from secc.settings.config import SeccConfig
 from secc.station.checked import checked_backend
 from secc.station.contracts import ContractDesk
-from secc.station.records import LinkEvent
 from secc.station.tls import Tell, TlsKeeper
 from secc.tls.credentials import common_name
 

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import cast
 
 from secc.ports import EvseController, ReportsChanges
+from secc.records import LinkEvent
 from secc.session.events import EndSession, EvseFault, EvseSnapshot
 from secc.session.latch import FaultLatch, IdleOutlet
 from secc.settings.config import SeccConfig
 from secc.station.actuator import Actuator
 from secc.station.lag import LoopLag
-from secc.station.records import LinkEvent
 
 
 class Hardware:

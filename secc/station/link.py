@@ -27,6 +27,15 @@ from secc.connection import (
 )
 from secc.errors import LinkError
 from secc.pki.vehicle import VehicleIdentity
+from secc.records import (
+    Direction,
+    LinkEvent,
+    LinkRecord,
+    MessageRecord,
+    NoticeRecord,
+    OutputRecord,
+    Record,
+)
 from secc.session.events import (
     CloseContactor,
     EndSession,
@@ -43,15 +52,6 @@ from secc.session.events import (
 from secc.settings.config import SeccConfig
 from secc.station.hardware import watch
 from secc.station.outlet import Outlet
-from secc.station.records import (
-    Direction,
-    LinkEvent,
-    LinkRecord,
-    MessageRecord,
-    NoticeRecord,
-    OutputRecord,
-    Record,
-)
 from secc.tls import TlsEngine
 
 

@@ -29,8 +29,8 @@ class _Queued(logging.handlers.QueueHandler):
 def detached_logging(*default: logging.Handler) -> Iterator[Outflow[logging.LogRecord]]:
     """While inside, the handlers of the root logger run in a thread; `default` where it has none.
 
-    Call it when logging is configured and before the loop runs. Yields the queue, for `Books.watch`. The end
-    waits half a second at most.
+    Call it when logging is configured and before the loop runs. Yields the queue, for
+    `SessionRecording.watch`. The end waits half a second at most.
     """
     root = logging.getLogger()
     replaced = list(root.handlers)

@@ -13,11 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from secc.messages import din
-from secc.session.events import EndReason, EndSession
-from secc.session.performance import performance_time
-from secc.session.states import State
-from secc.station.health import ReportHealth
-from secc.station.records import (
+from secc.records import (
     Direction,
     LinkEvent,
     LinkRecord,
@@ -26,6 +22,10 @@ from secc.station.records import (
     OutputRecord,
     Record,
 )
+from secc.session.events import EndReason, EndSession
+from secc.session.performance import performance_time
+from secc.session.states import State
+from secc.station.health import ReportHealth
 from secc.station.station import Station
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -123,7 +123,7 @@ class _Station(Collector):
         discovery = CounterMetricFamily(
             "secc_discovery_datagrams", "Datagrams of discovery, by verdict.", labels=["verdict"]
         )
-        for verdict, count in station.insight.discovery_counts.items():
+        for verdict, count in station.diagnostics.discovery_counts.items():
             discovery.add_metric([verdict.name.lower()], count)
         yield discovery
         faults = CounterMetricFamily("secc_discovery_faults", "Datagrams that made something fail.")
@@ -140,11 +140,11 @@ class _Station(Collector):
             "When a chain of the station ends, Unix seconds.",
             labels=["chain"],
         )
-        for number, end in enumerate(station.insight.certificate_ends):
+        for number, end in enumerate(station.diagnostics.certificate_ends):
             expiry.add_metric([str(number)], end.timestamp())
         yield expiry
         yield from _reports(health.reports)
-        if (reading := station.insight.meter_reading) is not None:
+        if (reading := station.diagnostics.meter_reading) is not None:
             yield _gauge("secc_meter_wh", "The meter now.", reading.energy)
 
     def _states(self) -> GaugeMetricFamily:

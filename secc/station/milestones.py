@@ -13,9 +13,9 @@ from typing import Any
 
 import msgspec
 
+from secc.records import Direction, MessageRecord, OutputRecord, Record
 from secc.session.events import EndReason, EndSession
 from secc.session.quantities import Quantity
-from secc.station.records import Direction, MessageRecord, OutputRecord, Record
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,7 @@ from secc.ports import (
     PlcModem,
     SleepsModem,
 )
+from secc.records import LinkEvent, LinkRecord, OutputRecord, PlcRecord, Record
 from secc.sdp import SDP_PORT
 from secc.session.events import ControlPilot, EndSession
 from secc.settings.config import SeccConfig
@@ -38,7 +39,6 @@ from secc.station.checked import CheckedController, checked_controller, checked_
 from secc.station.journal import Journal
 from secc.station.ownership import Claim
 from secc.station.power_line import PowerLineLog
-from secc.station.records import LinkEvent, LinkRecord, OutputRecord, PlcRecord, Record
 from secc.station.station import Station
 from secc.station.threads import Answer, ThreadsafeStation
 from secc.trace.recorder import Recorder

@@ -36,9 +36,9 @@ from secc.pki.renewal import (
 )
 from secc.pki.trust import TrustStore
 from secc.ports import CertificateSigner, WantsRenewal
+from secc.records import LinkEvent
 from secc.settings.config import SeccConfig
 from secc.settings.tls import TlsPolicy
-from secc.station.records import LinkEvent
 from secc.station.tls import Tell, TlsKeeper, load_trust
 
 Clock = Callable[[], datetime.datetime]

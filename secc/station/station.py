@@ -20,6 +20,7 @@ from types import TracebackType
 
 from secc.errors import LinkError
 from secc.ports import Backend, EvseController, OcspSource
+from secc.records import LinkEvent, LinkRecord, Record
 from secc.sdp import SDP_PORT, Endpoint, SdpResponder
 from secc.session.contract_events import ContractRecord
 from secc.session.events import EndSession, EvseSnapshot, PowerLimited, RenegotiationRequested, StopRequested
@@ -29,22 +30,22 @@ from secc.settings.config import SeccConfig
 from secc.station import boundary
 from secc.station.abilities import check_arguments, check_contracts
 from secc.station.admission import Admission
-from secc.station.books import Books
 from secc.station.checked import checked_backend, checked_controller, checked_ocsp, checked_random
 from secc.station.contracts import ContractDesk
+from secc.station.diagnostics import Diagnostics
 from secc.station.discovery import Discovery
 from secc.station.endpoints import Endpoints
 from secc.station.expiry import ExpiryWatch
 from secc.station.hardware import Hardware
 from secc.station.health import StationHealth, health_of
-from secc.station.insight import Insight
 from secc.station.interface import LinkLocal, find_link_local
 from secc.station.journal import Journal
 from secc.station.link import Grant, Link
 from secc.station.outlet import Outlet
 from secc.station.ownership import Claim
-from secc.station.records import Chatter, LinkEvent, LinkRecord, Record
+from secc.station.recording import SessionRecording
 from secc.station.renewal import renewal_for
+from secc.station.reporting import Chatter
 from secc.station.services import ServiceDesk
 from secc.station.threads import LoopThread, ThreadsafeStation
 from secc.station.tls import TlsKeeper
@@ -102,8 +103,8 @@ class Station:
         self._discovery = Discovery(
             self._responder, port=sdp_port, on_problem=functools.partial(self._tell, LinkEvent.DEAF)
         )
-        self.insight = Insight(controller, self._discovery, self._responder, self._tls)
-        self.books = Books(recorder, journal, complain=self._complain)
+        self.diagnostics = Diagnostics(controller, self._discovery, self._responder, self._tls)
+        self.recording = SessionRecording(recorder, journal, complain=self._complain)
         self._services = ServiceDesk(config, backend, self._complain)
         self._hardware = Hardware(controller, config, observe=self._observe, tell=self._tell)
         self._pauses = PauseMemory(config.timing.pause)
@@ -210,7 +211,7 @@ class Station:
             in_session=self._active is not None,
             ends_soon=self._expiry.found,
             warnings=self._tls.warnings,
-            reports=self.books.reports,
+            reports=self.recording.reports,
         )
 
     def link_up(self) -> None:
@@ -304,7 +305,7 @@ class Station:
             self._pauses.session_ended(end, asyncio.get_running_loop().time())
             self._recent_ids.append(end.session_id)
         if self._active is link:
-            self.books.end(self._generation, end)
+            self.recording.end(self._generation, end)
             self._active = None
             self._free.set()
             self._hardware.leave()
@@ -352,7 +353,7 @@ class Station:
             services=self._services.offered(),
             max_payload=self._config.network.max_payload,
         )
-        connection = self.books.begin(beginning, self._config, self._random_bytes, link.peer)
+        connection = self.recording.begin(beginning, self._config, self._random_bytes, link.peer)
         outlet = Outlet(
             self._config,
             self._controller,
@@ -370,7 +371,7 @@ class Station:
         """What outlives a session looks at every snapshot: fault latch, paused session, journal."""
         self._hardware.observed(snapshot)
         self._pauses.observe(snapshot)
-        self.books.observe(snapshot)
+        self.recording.observe(snapshot)
 
     # --- connections ---------------------------------------------------------------------------------------
 
@@ -468,7 +469,7 @@ class Station:
     # --- telling -------------------------------------------------------------------------------------------
 
     def _note(self, record: ContractRecord) -> None:
-        self.books.contract(self._generation, record)
+        self.recording.contract(self._generation, record)
 
     def _complain(self, text: str) -> None:
         self._tell(LinkEvent.COMPLAINT, text)

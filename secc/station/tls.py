@@ -19,11 +19,11 @@ from secc.pki.certificates import read_chain
 from secc.pki.profiles import Kind
 from secc.pki.trust import TrustStore
 from secc.ports import OcspSource
+from secc.records import LinkEvent
 from secc.settings.config import SeccConfig
 from secc.settings.tls import ClientAuth, TlsPolicy
 from secc.settings.trust import TrustConfig
 from secc.station.ocsp import HttpFetcher
-from secc.station.records import LinkEvent
 from secc.tls import ClientPolicy, Clock, CredentialFiles, Credentials, TlsContext, TlsEngine, utc_now
 from secc.tls.credentials import load_staple
 

@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Iterator
 
-from secc.trace.story import Story, name_of, remark_of
+from secc.trace.summary import SessionSummary, name_of, remark_of
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -17,18 +17,18 @@ class _Line:
     """Lines with the same value may be folded into one."""
 
 
-def chart(story: Story, *, fold: bool = True) -> str:
+def chart(summary: SessionSummary, *, fold: bool = True) -> str:
     """Lines of text. `fold` makes one line of exchanges that repeat each other."""
-    lines = sorted(_lines(story), key=lambda line: line.at)
+    lines = sorted(_lines(summary), key=lambda line: line.at)
     head = f"{'seconds':>9}  EV {' ' * 32} station {' ' * 24} outlet, back end"
     return "\n".join(
         [head, *(_folded(lines) if fold else (f"{line.at:9.3f}  {line.text}" for line in lines))]
     )
 
 
-def _lines(story: Story) -> Iterator[_Line]:
-    for message in story.messages:
-        at, name = message.at - story.began, name_of(message.message)
+def _lines(summary: SessionSummary) -> Iterator[_Line]:
+    for message in summary.messages:
+        at, name = message.at - summary.began, name_of(message.message)
         remark = remark_of(message.message)
         if message.from_ev:
             yield _Line(at, f"{name} {'─' * max(1, 34 - len(name))}▶  {remark}".rstrip(), name)
@@ -36,9 +36,9 @@ def _lines(story: Story) -> Iterator[_Line]:
             arrow = f"   ◀{'─' * max(1, 31 - len(name))} {name}"
             code = remark if remark.startswith("FAILED") else ""
             yield _Line(at, f"{arrow}  {remark}".rstrip(), f"{name} {code}")
-    for band in story.bands[1:]:
+    for band in summary.bands[1:]:
         yield _Line(band.start, f"{' ' * 38}[{band.state.name}]")
-    for at, output in story.orders:
+    for at, output in summary.orders:
         if (text := _order(output)) is not None:
             yield _Line(at, text, "set-point" if "SetOutput" in output else "")
 

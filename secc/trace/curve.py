@@ -13,7 +13,7 @@ from xml.sax.saxutils import escape
 
 from secc.session.din.states import DinState
 from secc.session.states import Stage, State
-from secc.trace.story import Point, Story, name_of, remark_of
+from secc.trace.summary import Point, SessionSummary, name_of, remark_of
 
 WIDTH, LEFT, RIGHT = 1100, 70, 20
 PANEL, GAP, TOP = 130, 22, 72
@@ -42,24 +42,24 @@ PANELS = (
 )
 
 
-def svg(story: Story, *, title: str = "") -> str:
+def svg(summary: SessionSummary, *, title: str = "") -> str:
     """One picture of one session."""
-    panels = [panel for panel in PANELS if any(name in story.curves for name, _, _ in panel.curves)]
+    panels = [panel for panel in PANELS if any(name in summary.curves for name, _, _ in panel.curves)]
     height = TOP + len(panels) * (PANEL + GAP) + 110
-    scale = _Scale(max(story.duration, 0.001))
+    scale = _Scale(max(summary.duration, 0.001))
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
         'font-family="sans-serif" font-size="11">',
         f"<title>{escape(title or 'A charging session')}</title>",
         f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
         f'<text x="{LEFT}" y="24" font-size="15">{escape(title)}</text>',
-        f'<text x="{LEFT}" y="42" fill="#555">{escape(_summary(story))}</text>',
+        f'<text x="{LEFT}" y="42" fill="#555">{escape(_headline(summary))}</text>',
     ]
     for number, panel in enumerate(panels):
-        parts += _panel(panel, story, scale, TOP + number * (PANEL + GAP))
+        parts += _panel(panel, summary, scale, TOP + number * (PANEL + GAP))
     below = TOP + len(panels) * (PANEL + GAP)
-    parts += _states(story, scale, below)
-    parts += _messages(story, scale, below + 34)
+    parts += _states(summary, scale, below)
+    parts += _messages(summary, scale, below + 34)
     parts += _time_axis(scale, TOP, below + 70)
     return "\n".join([*parts, "</svg>"]) + "\n"
 
@@ -73,14 +73,14 @@ class _Scale:
         return round(LEFT + share * (WIDTH - LEFT - RIGHT), 1)
 
 
-def _summary(story: Story) -> str:
-    requests = sum(message.from_ev for message in story.messages)
-    end = story.end or "no end recorded"
-    return f"{story.title}: {requests} requests in {story.duration:.1f} s; {end}"
+def _headline(summary: SessionSummary) -> str:
+    requests = sum(message.from_ev for message in summary.messages)
+    end = summary.end or "no end recorded"
+    return f"{summary.title}: {requests} requests in {summary.duration:.1f} s; {end}"
 
 
-def _panel(panel: _Panel, story: Story, scale: _Scale, top: int) -> Iterator[str]:
-    values = [point.value for name, _, _ in panel.curves for point in story.curves.get(name, ())]
+def _panel(panel: _Panel, summary: SessionSummary, scale: _Scale, top: int) -> Iterator[str]:
+    values = [point.value for name, _, _ in panel.curves for point in summary.curves.get(name, ())]
     step = _nice(max(values) / 4)
     most = step * max(1, math.ceil(max(values) / step))
 
@@ -93,7 +93,7 @@ def _panel(panel: _Panel, story: Story, scale: _Scale, top: int) -> Iterator[str
         yield f'<text x="{LEFT - 6}" y="{height + 4}" text-anchor="end" fill="#555">{tick * step:g}</text>'
     labels = 0
     for name, colour, dashed in panel.curves:
-        points = story.curves.get(name)
+        points = summary.curves.get(name)
         if not points:
             continue
         line = " ".join(f"{scale.x(p.at)},{y(p.value)}" for p in _stairs(points))
@@ -122,11 +122,11 @@ def _stairs(points: Sequence[Point]) -> Iterator[Point]:
 _COLOURS = ("#cfe3f5", "#f7dfc9", "#dcd3ec", "#d5ead9", "#f6d5d5", "#e6e6c8")
 
 
-def _states(story: Story, scale: _Scale, top: int) -> Iterator[str]:
+def _states(summary: SessionSummary, scale: _Scale, top: int) -> Iterator[str]:
     colours: dict[Stage, str] = {
         state: _COLOURS[i % len(_COLOURS)] for i, state in enumerate([*State, *DinState])
     }
-    for band in story.bands:
+    for band in summary.bands:
         start, end = scale.x(band.start), scale.x(band.end)
         width = round(max(end - start, 0.5), 1)
         yield (
@@ -137,10 +137,10 @@ def _states(story: Story, scale: _Scale, top: int) -> Iterator[str]:
             yield f'<text x="{start + 4}" y="{top + 17}">{band.state.name}</text>'
 
 
-def _messages(story: Story, scale: _Scale, top: int) -> Iterator[str]:
+def _messages(summary: SessionSummary, scale: _Scale, top: int) -> Iterator[str]:
     """A tick for each message: of the EV above, of the station below; refusals red."""
-    for message in story.messages:
-        x, at = scale.x(message.at - story.began), message.at - story.began
+    for message in summary.messages:
+        x, at = scale.x(message.at - summary.began), message.at - summary.began
         remark = remark_of(message.message)
         colour = "#c00000" if remark.startswith("FAILED") or message.message is None else "#777"
         start = top if message.from_ev else top + 12

@@ -6,11 +6,11 @@ import os
 
 import pytest
 
+from secc.records import OutputRecord
 from secc.session.events import ControlPilot, EndReason, EndSession, EvseSnapshot, IsolationLevel
 from secc.settings import SeccConfig
 from secc.sim.playback import code_of
 from secc.sim.player import Cue, Ids, Recording, config_for, cues, decoded, load
-from secc.station.records import OutputRecord
 from secc.station.station import Station
 from tests.support.recordings import ac_session, dc_session, din_session
 from tests.support.vectors import shared

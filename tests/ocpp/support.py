@@ -22,6 +22,7 @@ from secc.pki.identifiers import EMAID
 from secc.pki.profiles import Kind
 from secc.pki.provisioning import verify_request
 from secc.pki.trust import Role, TrustStore, trust
+from secc.records import Record
 from secc.settings import (
     EnergyConfig,
     EnergyMode,
@@ -38,7 +39,6 @@ from secc.settings import (
 from secc.settings.ocpp import OcppConfig, OcppVersion
 from secc.sim import EvResult, Plan, ScriptedEvcc, SimulatedAcEvse, SimulatedCable, Wallet
 from secc.site import ContractIssuer, ContractStore, LocalBackend, ProvisioningService
-from secc.station.records import Record
 from secc.station.station import Station
 
 STATION = "ZZ-000-E0"

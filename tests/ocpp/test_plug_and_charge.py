@@ -17,11 +17,11 @@ from secc.ocpp.double import CsmsDouble, Heard
 from secc.ocpp.words import CertificateStatus, TokenStatus
 from secc.pki.contract import OcspRequestData
 from secc.pki.identifiers import EMAID
+from secc.records import MessageRecord
 from secc.session.contract_events import Verdict
 from secc.settings import OfflinePolicy, SeccConfig
 from secc.settings.ocpp import OcppVersion
 from secc.sim import EvResult
-from secc.station.records import MessageRecord
 from tests.ocpp.support import ALL, BOTH, EMAID_TEXT, Certificates, accounts, line, pnc_config
 
 

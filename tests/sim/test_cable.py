@@ -1,11 +1,11 @@
 """What outlet and vehicle know of each other, and a pilot that follows the messages."""
 
 from secc.messages import din, iso2
+from secc.records import Direction, LinkEvent, LinkRecord, MessageRecord, OutputRecord
 from secc.session.events import ControlPilot, EndReason, EndSession
 from secc.sim.cable import NO_DRAW, AutoPilot, SimulatedCable, plain
 from secc.sim.physics import Load
 from secc.sim.script import physical
-from secc.station.records import Direction, LinkEvent, LinkRecord, MessageRecord, OutputRecord
 from tests.support import din as d
 from tests.support import requests
 

@@ -14,6 +14,7 @@ import pytest
 from certs.testpki import make
 from secc.messages import iso2
 from secc.messages.iso2 import ChargingSession, EnergyTransferMode
+from secc.records import OutputRecord, Record
 from secc.sdp import SdpResponse, Security
 from secc.session.events import (
     ControlPilot,
@@ -36,7 +37,6 @@ from secc.sim import (
 )
 from secc.sim.cable import plain
 from secc.sim.moves import Ask, Move, Vanish
-from secc.station.records import OutputRecord, Record
 from secc.station.station import Station
 
 T = TypeVar("T")

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from secc.messages import iso2
+from secc.records import Direction, MessageRecord
 from secc.session.events import ControlPilot, EvseFault, EvseSnapshot, IsolationLevel
-from secc.station.records import Direction, MessageRecord
 from tests.support import requests as r
 from tests.support.actuator_trace import Entry, replay
 from tests.support.bench import AC, DC, Bench

@@ -164,7 +164,7 @@ def test_a_sync_that_does_not_return_in_a_dc_charge_loop_costs_no_answer(
             journal=journal,
             recorder=recorder,
         )
-        station.books.watch(out)
+        station.recording.watch(out)
         async with station:
             for _ in range(2):
                 ev = ScriptedEvcc(
@@ -182,7 +182,7 @@ def test_a_sync_that_does_not_return_in_a_dc_charge_loop_costs_no_answer(
             found = {one.name: one for one in health.reports}
             assert found["journal"].waiting >= 3
             assert found["trace"].dropped > 0
-            examined = await station.insight.examine(station)
+            examined = await station.diagnostics.examine(station)
             assert examined.healthy
             assert [one.name for one in examined.reports] == ["trace", "journal"]
 
@@ -200,7 +200,7 @@ _PRINTS = ("print",)
 _MAY_PRINT = {"cli"}
 _LOOPS = (
     *("serve", "ev", "csms", "bench", "demo", "demo_cpo", "demo_ocpp", "demo_plc", "demo_pnc"),
-    *("telling", "operating"),
+    *("display", "operating"),
 )
 
 

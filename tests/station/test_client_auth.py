@@ -4,8 +4,8 @@ import asyncio
 import dataclasses
 from pathlib import Path
 
+from secc.records import LinkEvent
 from secc.settings import ClientAuth, TlsConfig, TlsPolicy, TrustConfig
-from secc.station.records import LinkEvent
 from secc.tls import TlsContext
 from tests.support import certificates
 from tests.support.wire import Car, config, running, to_session

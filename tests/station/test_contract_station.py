@@ -18,12 +18,12 @@ from secc.pki.hierarchy import make_hierarchy, write_hierarchy
 from secc.pki.issuing import Revocation
 from secc.pki.profiles import Kind
 from secc.pki.provisioning import ProvisioningAnswer, ProvisioningRequest
+from secc.records import LinkEvent, LinkRecord, NoticeRecord, OutputRecord
 from secc.session.contract_events import ContractDelivered, ContractGranted, Verdict
 from secc.settings import EnergyMode, RevocationCheck
 from secc.sim import Misbehaviour, Wallet
 from secc.site import LocalBackend, ProvisioningService
 from secc.station.journal import Journal, records
-from secc.station.records import LinkEvent, LinkRecord, NoticeRecord, OutputRecord
 from secc.trace.reader import read
 from secc.trace.replay import Difference, replay
 from tests.support.site import EMAID_TEXT, NOW, Site, make_site, play

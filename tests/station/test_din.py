@@ -11,6 +11,7 @@ from certs.testpki import make
 from secc import exi
 from secc.messages import din
 from secc.messages.app_protocol import ResponseCode, SupportedAppProtocolRes
+from secc.records import OutputRecord, Record
 from secc.session.events import ControlPilot, EndReason, EndSession, EvseFault
 from secc.settings import (
     DinConfig,
@@ -32,7 +33,6 @@ from secc.sim import (
     SimulatedDcEvse,
 )
 from secc.sim.moves import Ask, Move, Vanish, Wait
-from secc.station.records import OutputRecord, Record
 from secc.station.station import Station
 from secc.tls import TlsContext
 from tests.support.wire import DIN_OFFER, Car, eventually

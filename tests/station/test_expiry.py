@@ -14,10 +14,10 @@ from secc.pki.expiry import Expiry
 from secc.pki.hierarchy import make_hierarchy, write_hierarchy
 from secc.pki.profiles import Kind
 from secc.pki.trust import trust
+from secc.records import LinkEvent, LinkRecord
 from secc.settings import SeccConfig, TlsConfig, TlsPolicy
 from secc.station.contracts import ContractDesk
 from secc.station.expiry import ExpiryWatch
-from secc.station.records import LinkEvent, LinkRecord
 from secc.station.tls import TlsKeeper
 from tests.support.pnc import PNC_AC
 from tests.support.wire import GrantingBackend, config, eventually, running

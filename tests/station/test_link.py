@@ -8,12 +8,12 @@ import pytest
 
 from secc.connection import Connection
 from secc.errors import LinkError
+from secc.records import LinkEvent, LinkRecord, Record
 from secc.session.events import ControlPilot, EndReason, EndSession, EvseSnapshot, StopRequested
 from secc.session.machine import Session
 from secc.settings import SeccConfig
 from secc.station.link import Grant, Link
 from secc.station.outlet import Outlet
-from secc.station.records import LinkEvent, LinkRecord, Record
 from secc.tls import PlainEngine
 from secc.v2gtp import frame
 from tests.support import requests

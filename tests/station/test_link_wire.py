@@ -13,11 +13,11 @@ from typing import Any, cast
 import pytest
 
 from secc.errors import LinkError
+from secc.records import LinkEvent, LinkRecord, MessageRecord
 from secc.session.events import ControlPilot, EndReason, EvseFault, Tick
 from secc.settings import SeccConfig
 from secc.station.link import Grant, Link
 from secc.station.outlet import Outlet
-from secc.station.records import LinkEvent, LinkRecord, MessageRecord
 from secc.tls import PlainEngine
 from secc.tls.engine import TlsProgress
 from secc.v2gtp import frame

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from secc.messages import iso2
+from secc.records import Direction, LinkEvent, LinkRecord, MessageRecord, NoticeRecord, OutputRecord
 from secc.session.events import EndReason, EndSession, MeterReading, Notice, NoticeKind
 from secc.settings import TlsPolicy
 from secc.station.metrics import Metrics
-from secc.station.records import Direction, LinkEvent, LinkRecord, MessageRecord, NoticeRecord, OutputRecord
 from tests.support.wire import Bed, Car, config, discover, eventually, finish, running, to_charge_loop
 
 
@@ -117,7 +117,8 @@ def test_the_end_of_a_certificate_is_told() -> None:
             metrics.watch(bed.station)
             end = samples(metrics)['secc_certificate_expiry_timestamp_seconds{chain="0"}']
             assert (
-                datetime.datetime.fromtimestamp(end, datetime.UTC) == bed.station.insight.certificate_ends[0]
+                datetime.datetime.fromtimestamp(end, datetime.UTC)
+                == bed.station.diagnostics.certificate_ends[0]
             )
 
     asyncio.run(scenario())

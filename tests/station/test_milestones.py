@@ -3,6 +3,7 @@
 import asyncio
 
 from secc.messages import din, iso2
+from secc.records import Direction, MessageRecord, OutputRecord
 from secc.session.events import ControlPilot, EndReason, EndSession, MeterReading, Send
 from secc.station.milestones import (
     Authorised,
@@ -15,7 +16,6 @@ from secc.station.milestones import (
     SessionEnded,
     SessionStarted,
 )
-from secc.station.records import Direction, MessageRecord, OutputRecord
 from tests.support import requests as r
 from tests.support.bench import DC, Bench
 from tests.support.wire import Car, finish, running, to_charge_loop

@@ -54,9 +54,9 @@ def test_a_station_that_is_well_has_asked_its_own_discovery() -> None:
 
 def test_the_examination_does_not_count_as_an_ev() -> None:
     async def scenario(bed: Bed, monitor: Monitor) -> None:
-        before = dict(bed.station.insight.discovery_counts)
+        before = dict(bed.station.diagnostics.discovery_counts)
         await health(monitor)
-        assert dict(bed.station.insight.discovery_counts) == before
+        assert dict(bed.station.diagnostics.discovery_counts) == before
 
     play(scenario)
 

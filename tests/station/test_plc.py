@@ -9,11 +9,12 @@ import os
 
 import pytest
 
-from secc.cli import telling
 from secc.errors import ConfigError, LinkError
 from secc.messages.iso2 import ChargingSession
 from secc.pilot import Drive, PilotState
 from secc.pilot.events import BasicCharging
+from secc.records import LinkEvent, LinkRecord
+from secc.records.text import as_json, as_text
 from secc.session.events import ControlPilot
 from secc.settings import SeccConfig
 from secc.settings.slac import SlacConfig
@@ -23,7 +24,6 @@ from secc.slac import messages as m
 from secc.slac.frames import BROADCAST, Frame, decode, encode
 from secc.slac.states import State
 from secc.station.plc import PlcStation, RawModem
-from secc.station.records import LinkEvent, LinkRecord
 from tests.support.fasttime import play_fast
 from tests.support.plc import EV, EVSE, World
 from tests.support.wire import RecordingOutlet
@@ -301,8 +301,8 @@ async def _keys_in_records() -> None:
     }
     assert len(keys) >= 2
     texts = [repr(record) for record in world.records]
-    texts += [telling.as_json(record) for record in world.records]
-    texts += [text for text in map(telling.as_text, world.records) if text is not None]
+    texts += [as_json(record) for record in world.records]
+    texts += [text for text in map(as_text, world.records) if text is not None]
     for key in keys:
         for form in (key.hex(), key.hex(":"), repr(key)[2:-1]):
             assert not any(form in text for text in texts)

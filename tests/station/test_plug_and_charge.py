@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from secc.cli import telling
 from secc.messages.iso2 import PaymentDetailsRes, V2GMessage
 from secc.pki.contract import VerifiedContract
 from secc.pki.hierarchy import make_hierarchy
 from secc.pki.identifiers import EMAID
 from secc.pki.profiles import Kind
+from secc.records import MessageRecord, OutputRecord
+from secc.records.text import as_json, as_text
 from secc.session.contract_events import ContractGranted
 from secc.settings import EnergyMode
 from secc.sim import EvResult, Misbehaviour
 from secc.site import Status
-from secc.station.records import MessageRecord, OutputRecord
 from tests.support.site import EMAID_TEXT, NOW, Site, make_site, play
 
 
@@ -130,7 +130,7 @@ def test_a_car_that_is_not_known_gets_nothing(site: Site) -> None:
 def test_no_key_no_challenge_and_no_whole_certificate_of_a_person_is_told(site: Site) -> None:  # PNC-15
     wallet = site.wallet()
     play(site, EnergyMode.AC_THREE_PHASE_CORE, wallet)
-    told = "\n".join(f"{telling.as_json(record)}\n{telling.as_text(record)}" for record in site.records)
+    told = "\n".join(f"{as_json(record)}\n{as_text(record)}" for record in site.records)
     assert wallet.key is not None
     scalar = wallet.key.private_numbers().private_value
     assert f"{scalar:064x}" not in told.lower()

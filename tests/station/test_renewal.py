@@ -20,8 +20,8 @@ from secc.pki.issuing import key_pem, make_request, new_key, read_key, read_requ
 from secc.pki.profiles import Kind
 from secc.pki.renewal import RenewalPolicy, Report
 from secc.pki.trust import Role, trust
+from secc.records import LinkEvent, LinkRecord, Record
 from secc.settings import SeccConfig, TlsConfig, TlsPolicy
-from secc.station.records import LinkEvent, LinkRecord, Record
 from secc.station.renewal import CertificateFiles, LeafRenewal, renewal_for
 from secc.tls import TlsContext
 from tests.support.wire import Car, GrantingBackend, eventually, running

@@ -18,16 +18,16 @@ from certs.testpki import make
 from secc.connection import Connection, ConnectionInput, ConnectionOutput, Data, Write
 from secc.errors import ConfigError
 from secc.messages.iso2 import ChargingSession, V2GMessage
+from secc.records import Direction, LinkEvent, NoticeRecord, OutputRecord, Record
 from secc.sdp import SdpResponse, Security, Source
 from secc.session.events import ControlPilot, EndReason, EndSession, EvseFault, EvseSnapshot
 from secc.settings import NetworkConfig, TlsConfig, TlsPolicy
 from secc.settings.slac import SlacConfig
-from secc.station import books as books_module
 from secc.station import link as link_module
 from secc.station import listener as listener_module
+from secc.station import recording as recording_module
 from secc.station import station as station_module
 from secc.station.interface import LinkLocal
-from secc.station.records import Direction, LinkEvent, NoticeRecord, OutputRecord, Record
 from secc.station.station import Station
 from secc.tls import TlsContext
 from secc.v2gtp import frame
@@ -708,7 +708,7 @@ def test_a_defect_in_the_core_ends_that_session_and_nothing_else(monkeypatch: py
     async def scenario() -> None:
         async with running() as bed:
             with monkeypatch.context() as patch:
-                patch.setattr(books_module, "Connection", Defective)
+                patch.setattr(recording_module, "Connection", Defective)
                 car = await Car.connect(bed.plain_port)
                 await car.send(OFFER)
                 assert await car.at_end()
@@ -844,7 +844,7 @@ def test_a_car_that_does_not_read_is_dropped(monkeypatch: pytest.MonkeyPatch) ->
             return (*outputs, endless) if isinstance(event, Data) else outputs
 
     endless = Write(bytes(8_000_000), requests.message(b"", None))
-    monkeypatch.setattr(books_module, "Connection", Talkative)
+    monkeypatch.setattr(recording_module, "Connection", Talkative)
     monkeypatch.setattr(link_module, "_LINGER", 0.05)
 
     async def scenario() -> None:

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from secc.errors import ConfigError, IntegrationError
+from secc.records import LinkEvent, OutputRecord
 from secc.session.contract_events import Verdict
 from secc.session.events import ControlPilot, EndSession, EnergyNeed, EvseSnapshot, ScheduleOffer
 from secc.settings import EnergyConfig, EnergyMode, SeccConfig
 from secc.settings.services import ValueAddedService
-from secc.station.records import LinkEvent, OutputRecord
 from secc.station.station import Station
 from tests.station.test_boundary import NO_POWER_LIMIT
 from tests.support import requests

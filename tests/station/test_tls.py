@@ -12,8 +12,8 @@ from cryptography.x509 import ocsp
 
 from secc.errors import ConfigError
 from secc.pki.revocation import Question
+from secc.records import LinkEvent
 from secc.settings import ClientAuth, SeccConfig, TlsChain, TlsConfig, TlsPolicy, TrustConfig
-from secc.station.records import LinkEvent
 from secc.station.tls import TlsKeeper, load_trust
 from tests.support import certificates
 from tests.support.certificates import NOW, Identity

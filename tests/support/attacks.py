@@ -12,10 +12,10 @@ from typing import Any
 from secc import exi
 from secc.messages import iso2
 from secc.messages.iso2 import BodyElement, ChargingSession
+from secc.records import Direction, MessageRecord
 from secc.session.events import ControlPilot, EvseSnapshot
 from secc.settings import CompatConfig, EnergyConfig, EnergyMode, SeccConfig, TimingConfig
 from secc.sim.cable import plain
-from secc.station.records import Direction, MessageRecord
 from tests.support import requests as r
 from tests.support.actuator_trace import replay, traced
 from tests.support.wire import Bed, Car, GrantingBackend, RecordingOutlet, config, running

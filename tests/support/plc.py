@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from secc.messages.iso2 import ChargingSession, EnergyTransferMode
 from secc.pilot import Drive
+from secc.records import PlcRecord, Record
 from secc.session.events import ControlPilot
 from secc.settings import EnergyConfig, EnergyMode, SeccConfig, TimingConfig
 from secc.settings.slac import SlacConfig
@@ -25,7 +26,6 @@ from secc.sim import (
 )
 from secc.slac.states import State
 from secc.station.plc import PlcStation
-from secc.station.records import PlcRecord, Record
 from secc.trace.recorder import Recorder
 
 EVSE = bytes.fromhex("0200000000c1")

@@ -17,6 +17,7 @@ from secc.pki.profiles import Kind
 from secc.pki.provisioning import ProvisioningAnswer, ProvisioningRequest
 from secc.pki.trust import Role
 from secc.ports import Backend
+from secc.records import Record
 from secc.settings import (
     EnergyConfig,
     EnergyMode,
@@ -33,7 +34,6 @@ from secc.settings import (
 from secc.sim import EvResult, Plan, ScriptedEvcc, SimulatedAcEvse, SimulatedCable, SimulatedDcEvse, Wallet
 from secc.site import ContractIssuer, ContractStore, LocalBackend, ProvisioningService
 from secc.station.journal import Journal
-from secc.station.records import Record
 from secc.station.station import Station
 from secc.trace.recorder import Recorder
 

@@ -14,11 +14,11 @@ from secc import exi
 from secc.messages import app_protocol
 from secc.messages.iso2 import BodyElement, V2GMessage
 from secc.ports import EvseController
+from secc.records import LinkEvent, LinkRecord, MessageRecord, Record
 from secc.sdp import SdpRequest, SdpResponse, Security
 from secc.session.events import ControlPilot, EnergyNeed, EvseSnapshot, IsolationLevel, ScheduleOffer
 from secc.settings import SeccConfig, TimingConfig, TlsConfig, TlsPolicy
 from secc.station.journal import Journal
-from secc.station.records import LinkEvent, LinkRecord, MessageRecord, Record
 from secc.station.station import Station
 from secc.tls import PlainEngine, TlsContext, TlsEngine
 from secc.v2gtp import FrameAssembler, frame

@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from secc.records import LinkEvent, LinkRecord, Record
 from secc.settings import ClientAuth, NetworkConfig, SeccConfig, TlsConfig, TlsPolicy, TrustConfig
-from secc.station.records import Chatter, LinkEvent, LinkRecord, Record
+from secc.station.reporting import Chatter
 from secc.station.station import Station
 from secc.tls import CredentialFiles
 from tests.support import certificates

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from secc.records import LinkEvent
 from secc.settings import ClientAuth
-from secc.station.records import LinkEvent
 from tests.support import certificates
 from tests.support.client_hello import client_hello
 from tests.tls_peers.lab import PATIENCE, Lab, serving

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from secc.records import LinkEvent
 from secc.settings import ClientAuth
-from secc.station.records import LinkEvent
 from secc.tls import CredentialFiles
 from tests.support import certificates
 from tests.tls_peers.lab import Lab, serving

@@ -28,7 +28,7 @@ from secc.trace.capture import conversations, discovery, is_capture, matching
 from secc.trace.chart import chart
 from secc.trace.curve import svg
 from secc.trace.form import TraceError
-from secc.trace.story import tell_capture
+from secc.trace.summary import summarize_capture
 from secc.trace.tls_records import read_keys
 from secc.v2gtp import frame
 from tests.support.recordings import dc_session
@@ -121,10 +121,10 @@ def test_a_capture_becomes_a_chart_and_a_curve(
 ) -> None:
     data = pcap(*captured(dc_session()))
     (talk,) = conversations(data)
-    story = tell_capture(talk)
-    assert "CurrentDemandReq ──────────────────▶  400 V 80 A" in chart(story)
-    assert max(point.value for point in story.curves["power"]) == 32_000.0
-    ET.fromstring(svg(story))
+    summary = summarize_capture(talk)
+    assert "CurrentDemandReq ──────────────────▶  400 V 80 A" in chart(summary)
+    assert max(point.value for point in summary.curves["power"]) == 32_000.0
+    ET.fromstring(svg(summary))
     path = tmp_path / "field.pcap"
     path.write_bytes(data)
     assert main(["trace", str(path)]) == 0

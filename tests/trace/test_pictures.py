@@ -15,20 +15,20 @@ from secc.trace import TraceError, read
 from secc.trace.as_test import write_test
 from secc.trace.chart import chart
 from secc.trace.curve import svg
-from secc.trace.story import Story, tell
+from secc.trace.summary import SessionSummary, summarize
 from tests.support.bench import AC
 from tests.support.din import DIN
 from tests.support.recordings import ac_session, din_session
 from tests.support.traced import Lines, recorded
 
 
-def story(lines: Lines, folder: pathlib.Path) -> Story:
+def summary(lines: Lines, folder: pathlib.Path) -> SessionSummary:
     trace = read(lines.save(folder / "session.trace"))
-    return tell(trace.sessions[0], trace.config)
+    return summarize(trace.sessions[0], trace.config)
 
 
 def test_the_story_has_states_messages_and_curves(tmp_path: pathlib.Path) -> None:
-    told = story(recorded(), tmp_path)
+    told = summary(recorded(), tmp_path)
     states = [band.state for band in told.bands]
     assert states[:3] == [
         State.WAIT_SESSION_SETUP,
@@ -42,7 +42,7 @@ def test_the_story_has_states_messages_and_curves(tmp_path: pathlib.Path) -> Non
 
 
 def test_the_chart_shows_who_said_what(tmp_path: pathlib.Path) -> None:
-    text = chart(story(recorded(), tmp_path))
+    text = chart(summary(recorded(), tmp_path))
     assert "PreChargeReq ──────────────────────▶  380 V 2 A" in text
     assert "───── 400 V, 80 A ─────▶" in text
     assert "[WAIT_CABLE_CHECK_RESULT]" in text
@@ -53,7 +53,7 @@ def test_the_chart_shows_who_said_what(tmp_path: pathlib.Path) -> None:
 
 def test_a_din_session_has_a_chart_a_curve_and_states(tmp_path: pathlib.Path) -> None:
     recording = din_session()
-    told = story(recorded(recording, config_for(recording, DIN)), tmp_path)
+    told = summary(recorded(recording, config_for(recording, DIN)), tmp_path)
     assert told.bands[-1].state is DinState.ENDED
     text = chart(told)
     assert "PreChargeReq ──────────────────────▶  380 V 0 A" in text
@@ -71,7 +71,7 @@ def test_a_din_session_has_a_chart_a_curve_and_states(tmp_path: pathlib.Path) ->
 
 def test_exchanges_that_repeat_are_folded(tmp_path: pathlib.Path) -> None:
     recording = ac_session()
-    told = story(recorded(recording, AC), tmp_path)
+    told = summary(recorded(recording, AC), tmp_path)
     assert "lines of the same" not in chart(told)
     many = dataclasses.replace(told, messages=tuple(m for m in told.messages for _ in range(20)))
     assert "lines of the same" in chart(many)
@@ -79,7 +79,7 @@ def test_exchanges_that_repeat_are_folded(tmp_path: pathlib.Path) -> None:
 
 
 def test_the_curve_is_an_svg_with_all_panels_states_and_messages(tmp_path: pathlib.Path) -> None:
-    picture = svg(story(recorded(), tmp_path), title="EVSE <1>")
+    picture = svg(summary(recorded(), tmp_path), title="EVSE <1>")
     root = ET.fromstring(picture)
     texts = [element.text or "" for element in root.iter("{http://www.w3.org/2000/svg}text")]
     assert "EVSE <1>" in texts
@@ -91,7 +91,7 @@ def test_the_curve_is_an_svg_with_all_panels_states_and_messages(tmp_path: pathl
 
 
 def test_an_ac_session_has_the_current_that_was_offered(tmp_path: pathlib.Path) -> None:
-    told = story(recorded(ac_session(), AC), tmp_path)
+    told = summary(recorded(ac_session(), AC), tmp_path)
     assert {point.value for point in told.curves["current offered"]} == {32.0}
     assert "current, A" in svg(told)
 
@@ -99,7 +99,7 @@ def test_an_ac_session_has_the_current_that_was_offered(tmp_path: pathlib.Path) 
 def test_a_session_without_anything_is_still_drawn(tmp_path: pathlib.Path) -> None:
     lines = recorded()
     del lines[2:]
-    told = story(lines, tmp_path)
+    told = summary(lines, tmp_path)
     ET.fromstring(svg(told))
     assert told.bands == (told.bands[0],)
 

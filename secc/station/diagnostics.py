@@ -46,7 +46,7 @@ class Examination:
         return not self.troubles
 
 
-class Insight:
+class Diagnostics:
     """One per station."""
 
     def __init__(

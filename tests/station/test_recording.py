@@ -6,11 +6,11 @@ import dataclasses
 import pytest
 
 from secc.cli import health as command
+from secc.records import LinkEvent
 from secc.session.events import ControlPilot, EvseSnapshot
-from secc.station.books import Books
 from secc.station.health import ReportHealth
 from secc.station.metrics import Metrics
-from secc.station.records import LinkEvent
+from secc.station.recording import SessionRecording
 from tests.support.wire import eventually, running
 
 B = EvseSnapshot(control_pilot=ControlPilot.B)
@@ -28,7 +28,7 @@ class Fake:
 
 def test_a_problem_is_logged_once_and_again_when_it_has_gone_and_comes_back() -> None:
     said: list[str] = []
-    books = Books(None, None, complain=said.append)
+    books = SessionRecording(None, None, complain=said.append)
     journal = Fake("journal", "No space left on device")
     books.watch(journal)
     for _ in range(3):
@@ -44,7 +44,7 @@ def test_a_problem_is_logged_once_and_again_when_it_has_gone_and_comes_back() ->
 
 
 def test_what_has_the_same_name_is_one_entry() -> None:
-    books = Books(None, None, complain=print)
+    books = SessionRecording(None, None, complain=print)
     books.watch(Fake("trace", "", 2, 3))
     books.watch(Fake("trace", "the queue is full", 5, 7))
     books.watch(Fake("output"))
@@ -60,14 +60,14 @@ def test_a_report_that_fails_is_in_health_metrics_and_log_and_the_station_serves
         metrics = Metrics()
         async with running() as bed:
             metrics.watch(bed.station)
-            bed.station.books.watch(Fake("journal", "No space left on device", 4, 1))
+            bed.station.recording.watch(Fake("journal", "No space left on device", 4, 1))
             await eventually(lambda: bool(bed.events(LinkEvent.COMPLAINT)))
             (complaint,) = bed.events(LinkEvent.COMPLAINT)
             assert complaint.text == "journal: No space left on device"
             health = bed.station.health
             assert (health.serving, health.reason) == (True, "")
             assert health.reports == (ReportHealth("journal", "No space left on device", 4, 1),)
-            found = await bed.station.insight.examine(bed.station)
+            found = await bed.station.diagnostics.examine(bed.station)
             assert (found.healthy, found.serving, found.reports) == (True, True, health.reports)
             text = metrics.text().decode()
             assert 'secc_report_failing{report="journal"} 1.0' in text

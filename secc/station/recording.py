@@ -1,6 +1,6 @@
-"""What a station writes down about its sessions: a trace and a journal, where the operator wants them.
+"""Trace and journal of the sessions of a station, where the operator wants them.
 
-Neither can stop or hold up a session: what cannot be written is logged, once, and reported by health.
+Neither can stop or delay a session: a problem with writing is logged once and reported by the health.
 """
 
 from collections.abc import Callable
@@ -15,8 +15,8 @@ from secc.station.outflow import Report
 from secc.trace.recorder import Beginning, Recorder
 
 
-class Books:
-    """Trace and journal of one station, and how everything that reports keeps up."""
+class SessionRecording:
+    """Trace and journal of one station, and whether the destinations of all its reports keep up."""
 
     def __init__(
         self, recorder: Recorder | None, journal: Journal | None, *, complain: Callable[[str], None]

@@ -3,7 +3,6 @@
 Times are those of the event loop, monotonic seconds. Records hold no keys and no secrets [INV-25].
 """
 
-import collections
 import dataclasses
 import enum
 
@@ -100,17 +99,3 @@ class PlcRecord:
 
 
 Record = MessageRecord | NoticeRecord | OutputRecord | LinkRecord | PlcRecord
-
-
-class Chatter:
-    """At most 20 link records in a second, whatever the peers do."""
-
-    def __init__(self) -> None:
-        self._times: collections.deque[float] = collections.deque(maxlen=20)
-
-    def allow(self, now: float) -> bool:
-        """Whether one more may be told."""
-        if len(self._times) == self._times.maxlen and now - self._times[0] < 1.0:
-            return False
-        self._times.append(now)
-        return True

@@ -36,7 +36,7 @@ class Band:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Story:
+class SessionSummary:
     """One session, times in seconds from its first input."""
 
     title: str
@@ -54,12 +54,12 @@ class Story:
     something to show."""
 
 
-def tell(session: TracedSession, config: SeccConfig) -> Story:
+def summarize(session: TracedSession, config: SeccConfig) -> SessionSummary:
     """Run it again for the states, and collect what can be drawn."""
     began = session.steps[0].at if session.steps else session.beginning.now
     duration = session.steps[-1].at - began if session.steps else 0.0
     said = tuple(messages(session))
-    return Story(
+    return SessionSummary(
         title=f"session {session.number}",
         end="" if session.end is None else str(session.end["reason"]),
         orders=tuple((step.at - began, output) for step in session.steps for output in step.outputs),
@@ -71,7 +71,7 @@ def tell(session: TracedSession, config: SeccConfig) -> Story:
     )
 
 
-def tell_capture(conversation: Conversation) -> Story:
+def summarize_capture(conversation: Conversation) -> SessionSummary:
     """A conversation that was captured on the network: messages, and what they say about quantities."""
     said: list[TracedMessage] = []
     handshakes = 2
@@ -80,7 +80,7 @@ def tell_capture(conversation: Conversation) -> Story:
         handshakes -= isinstance(message, SupportedAppProtocolReq | SupportedAppProtocolRes)
         said.append(TracedMessage(payload.at, payload.from_ev, message, payload.data))
     began = said[0].at if said else 0.0
-    return Story(
+    return SessionSummary(
         title=f"{conversation.ev} at {conversation.station}",
         end="",
         orders=(),
@@ -88,16 +88,16 @@ def tell_capture(conversation: Conversation) -> Story:
         duration=said[-1].at - began if said else 0.0,
         messages=tuple(said),
         bands=(),
-        curves=_worth_drawing(_told_curves(said, began)),
+        curves=_worth_drawing(_message_curves(said, began)),
     )
 
 
-def _told_curves(said: list[TracedMessage], began: float) -> dict[str, list[Point]]:
+def _message_curves(said: list[TracedMessage], began: float) -> dict[str, list[Point]]:
     """Quantities as the messages tell them: targets of the EV, readings of the station."""
     curves: dict[str, list[Point]] = {}
     for message in said:
         body, at = getattr(message.message, "body", None), message.at - began
-        for name, field in _TOLD.items():
+        for name, field in _FIELDS.items():
             if (value := getattr(body, field, None)) is not None:
                 curves.setdefault(name, []).append(Point(at, float(amount(value, value.unit))))
         if isinstance(body, iso2.CurrentDemandRes | din.CurrentDemandRes):
@@ -108,7 +108,7 @@ def _told_curves(said: list[TracedMessage], began: float) -> dict[str, list[Poin
     return curves
 
 
-_TOLD = {
+_FIELDS = {
     "voltage": "evse_present_voltage",
     "current": "evse_present_current",
     "voltage set": "ev_target_voltage",
