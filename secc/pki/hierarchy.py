@@ -36,7 +36,7 @@ ISSUERS: dict[Kind, Kind] = {
 }
 """Who issues whom in the usual topology; roots sign themselves."""
 
-CHAIN_NAMES: dict[Role, str] = {role: role.value for role in Role}
+CHAIN_NAMES: dict[Role, str] = {role: role.value for role in KINDS}
 """File name of a role's chain, without its ending: `secc_chain.pem` and so on."""
 
 
@@ -123,7 +123,7 @@ def hierarchy_files(hierarchy: Hierarchy) -> dict[str, bytes]:
     for kind, identity in hierarchy.items():
         files[f"{kind.value}.pem"] = identity.certificate.pem
         files[f"{kind.value}_key.pem"] = key_pem(identity.key)
-    for role in Role:
+    for role in KINDS:
         files[f"{CHAIN_NAMES[role]}_chain.pem"] = chain_pem(hierarchy, role)
     return files
 

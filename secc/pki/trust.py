@@ -28,6 +28,8 @@ class Role(enum.StrEnum):
     """Pays."""
     OEM = "oem"
     """Identifies a car that asks for a contract."""
+    VEHICLE = "vehicle"
+    """TLS client of a car in ISO 15118-20 [V2G20-2339]; never the same certificate as one of the others."""
 
 
 ANCHOR_KINDS: dict[Role, frozenset[Kind]] = {
@@ -35,6 +37,7 @@ ANCHOR_KINDS: dict[Role, frozenset[Kind]] = {
     Role.CPS: frozenset({Kind.V2G_ROOT}),
     Role.CONTRACT: frozenset({Kind.MO_ROOT, Kind.V2G_ROOT}),
     Role.OEM: frozenset({Kind.OEM_ROOT, Kind.V2G_ROOT}),
+    Role.VEHICLE: frozenset({Kind.OEM_ROOT, Kind.V2G_ROOT}),  # [V2G20-2331]
 }
 """Under which roots the leaf of a role may hang [V2G2-925] [V2G2-927]."""
 

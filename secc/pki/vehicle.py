@@ -1,9 +1,10 @@
-"""Who the EV has proved to be in the TLS handshake, where the operator asks for a client certificate.
+"""Who the EV has proved to be in the TLS handshake.
 
-ISO 15118-2 itself does not have it: there the contract appears in PaymentDetailsReq and nowhere else. A
-station that is configured to `request` or `require` a client certificate takes a contract chain (V2G or MO
-root) or a provisioning chain (OEM or V2G root), judged by the same rules as everywhere. Possession of the key
-is proved by the handshake.
+In ISO 15118-20 an EV shows a vehicle certificate in TLS 1.3 (OEM or V2G root) [V2G20-2331]. ISO 15118-2
+itself has no client certificate: there the contract appears in PaymentDetailsReq and nowhere else. A station
+that is configured to `request` or `require` one in TLS 1.2 takes a contract chain (V2G or MO root) or a
+provisioning chain (OEM or V2G root). All are judged by the same rules as everywhere; the handshake proves
+possession of the key. A `VehicleIdentity` is the proof of all this: only this module makes one.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Sequence
 
 from secc.errors import ChainError
 from secc.pki.certificates import Certificate
-from secc.pki.chains import ChainPolicy, verify_chain
+from secc.pki.chains import ChainPolicy, VerifiedChain, verify_chain
 from secc.pki.identifiers import EMAID
 from secc.pki.trust import Role, TrustStore
 
@@ -25,12 +26,30 @@ class VehicleIdentity:
     """The client certificate of a TLS connection whose chain has been verified; made by `identify`."""
 
     role: Role
-    """CONTRACT or OEM."""
+    """VEHICLE in ISO 15118-20; CONTRACT or OEM where the operator asks for a certificate in TLS 1.2."""
     subject: str
+    common_name: str
+    """The EVCCID of a vehicle certificate."""
     fingerprint: str
     """SHA-256 of the leaf, in hexadecimal."""
+    leaf_digest: bytes = dataclasses.field(repr=False)
+    """SHA-512 of the leaf's DER: binds a paused session to the vehicle, see `binding`."""
+    seal: dataclasses.InitVar[object]
     emaid: EMAID | None = None
     """Who pays, when it is a contract."""
+
+    def __post_init__(self, seal: object) -> None:
+        if seal is not _SEAL:
+            raise TypeError("only secc.pki.vehicle can make a VehicleIdentity")
+
+    @property
+    def is_vehicle(self) -> bool:
+        """The certificate is a vehicle certificate, as ISO 15118-20 demands."""
+        return self.role is Role.VEHICLE
+
+    def binding(self, session_id: bytes) -> bytes:
+        """What ties a paused session to this vehicle: SHA-512 of session id and leaf digest [V2G20-2550]."""
+        return hashlib.sha512(session_id + self.leaf_digest).digest()
 
     def require_same_contract(self, leaf: bytes) -> None:
         """A contract shown in TLS has to be the one in PaymentDetailsReq; `leaf` is the DER of the latter.
@@ -69,5 +88,20 @@ def identify(
         except ChainError:
             raise as_contract from None
         emaid = None
+    return _identity(verified, emaid)
+
+
+_SEAL = object()
+
+
+def _identity(verified: VerifiedChain, emaid: EMAID | None = None) -> VehicleIdentity:
     leaf = verified.leaf
-    return VehicleIdentity(verified.role, str(leaf.subject), leaf.fingerprint, emaid)
+    return VehicleIdentity(
+        verified.role,
+        str(leaf.subject),
+        leaf.subject.common_name,
+        leaf.fingerprint,
+        hashlib.sha512(leaf.der).digest(),
+        _SEAL,
+        emaid,
+    )

@@ -12,6 +12,7 @@ if typing.TYPE_CHECKING:
     from secc.settings.config import SeccConfig
     from secc.settings.din import DinConfig
     from secc.settings.energy import AcConfig, DcConfig, EnergyConfig, EnergyMode
+    from secc.settings.iso20 import Iso20Config, Iso20TlsConfig
     from secc.settings.loading import from_dict, load
     from secc.settings.network import NetworkConfig
     from secc.settings.ocpp import OcppConfig, OcppVersion
@@ -48,6 +49,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "config": ("SeccConfig",),
     "din": ("DinConfig",),
     "energy": ("AcConfig", "DcConfig", "EnergyConfig", "EnergyMode"),
+    "iso20": ("Iso20Config", "Iso20TlsConfig"),
     "loading": ("from_dict", "load"),
     "network": ("NetworkConfig",),
     "ocpp": ("OcppConfig", "OcppVersion"),
@@ -88,6 +90,8 @@ __all__ = [
     "ExpiryConfig",
     "Fallback",
     "INTERNET_SERVICE",
+    "Iso20Config",
+    "Iso20TlsConfig",
     "KeyResult",
     "LinkStatus",
     "MOST_SERVICES",

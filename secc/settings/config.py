@@ -12,6 +12,7 @@ from secc.settings.checks import check
 from secc.settings.compat import CompatConfig
 from secc.settings.din import DinConfig
 from secc.settings.energy import EnergyConfig
+from secc.settings.iso20 import Iso20Config
 from secc.settings.network import NetworkConfig
 from secc.settings.ocpp import OcppConfig
 from secc.settings.operation import OperationConfig
@@ -55,6 +56,8 @@ class SeccConfig:
     """Certificates that end soon."""
     din: DinConfig = DinConfig()
     """DIN SPEC 70121."""
+    iso20: Iso20Config = Iso20Config()
+    """ISO 15118-20."""
     compat: CompatConfig = CompatConfig()
     """Leniencies."""
     operation: OperationConfig = OperationConfig()
@@ -72,6 +75,9 @@ class SeccConfig:
         if self.service.payment_options == (Payment.CONTRACT,):
             required = self.tls.policy is TlsPolicy.REQUIRED
             check(required, "tls.policy", "required, as there is no payment option without TLS")
+        if self.tls.policy is TlsPolicy.OFF:
+            off = self.iso20.tls.certificate_chain is None
+            check(off, "tls.policy", "optional or required, as there is iso20.tls.certificate_chain")
         check(0 < len(self.protocols) == len(set(self.protocols)), "protocols", "one or both of the names")
         if self.protocols == (ProtocolName.DIN70121,):
             plain = self.tls.policy is not TlsPolicy.REQUIRED

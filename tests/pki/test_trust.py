@@ -20,15 +20,15 @@ LEAF = read_certificate(tree(Role.CONTRACT).certificates[0])
 
 
 def test_an_empty_store_trusts_nobody() -> None:
-    assert [TrustStore().for_role(role) for role in Role] == [(), (), (), ()]
+    assert {TrustStore().for_role(role) for role in Role} == {()}
 
 
 @pytest.mark.parametrize(
     ("kind", "roles"),
     [
-        (Kind.V2G_ROOT, {Role.SECC, Role.CPS, Role.CONTRACT, Role.OEM}),
+        (Kind.V2G_ROOT, {Role.SECC, Role.CPS, Role.CONTRACT, Role.OEM, Role.VEHICLE}),
         (Kind.MO_ROOT, {Role.CONTRACT}),
-        (Kind.OEM_ROOT, {Role.OEM}),
+        (Kind.OEM_ROOT, {Role.OEM, Role.VEHICLE}),
         (Kind.PRIVATE_ROOT, {Role.SECC}),
     ],
 )

@@ -76,6 +76,14 @@ def test_file_is_read_with_integers_as_seconds_and_paths_relative_to_it(tmp_path
         ({"network": {"max_payload": 100_000}}, "network.max_payload: expected 64..65536"),
         ({"tls": {"policy": "maybe"}}, "tls.policy is 'maybe', expected one of off, optional, required"),
         ({"tls": {"policy": "optional"}}, "tls.certificate_chain: expected a file"),
+        (
+            {"iso20": {"tls": {"private_key": "k.pem"}}},
+            "iso20.tls.private_key: expected a file exactly where",
+        ),
+        (
+            {"iso20": {"tls": {"private_key": "k.pem", "certificate_chain": "c.pem"}}},
+            "tls.policy: expected optional or required, as there is iso20.tls",
+        ),
         ({"service": {"payment_options": []}}, "service.payment_options: expected one or both"),
         ({"service": {"payment_options": ["Contract", "Contract"]}}, "service.payment_options"),
         ({"service": {"payment_options": ["Contract"]}}, "tls.policy: expected required"),
