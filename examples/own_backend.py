@@ -7,7 +7,7 @@ moment; the second one's card is unknown. While the back end has not decided, th
 import asyncio
 
 from secc.messages.iso2 import EnergyTransferMode
-from secc.session.events import EnergyNeed, PowerSchedule, PowerStep, ScheduleOffer
+from secc.session.schedules import EnergyNeed, PowerSchedule, PowerStep, ScheduleOffer
 from secc.settings import EnergyConfig, SeccConfig
 from secc.sim import Plan, ScriptedEvcc, SimulatedAcEvse, SimulatedCable
 from secc.station.station import Station

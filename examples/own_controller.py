@@ -8,7 +8,7 @@ import asyncio
 import time
 
 from secc.messages.iso2 import EnergyTransferMode
-from secc.session.events import ControlPilot, EvseSnapshot, IsolationLevel
+from secc.session.outlet import ControlPilot, EvseSnapshot, IsolationLevel
 from secc.settings import SeccConfig
 from secc.sim import Plan, ScriptedEvcc, SimulatedBackend, SimulatedCable
 from secc.station.station import Station

@@ -8,7 +8,7 @@ import time
 
 from secc.messages.iso2 import EnergyTransferMode
 from secc.pilot import Drive, PilotSignal
-from secc.session.events import ControlPilot, EvseSnapshot, IsolationLevel, MeterReading
+from secc.session.outlet import ControlPilot, EvseSnapshot, IsolationLevel, MeterReading
 from secc.settings import SeccConfig, SlacConfig
 from secc.sim import Plan, PowerLine, ScriptedEvcc, SimulatedBackend, SimulatedCable, SimulatedPlc, SlacEv
 from secc.station.plc import PlcStation

@@ -9,8 +9,10 @@ import os
 from secc import exi
 from secc.connection import Connection, Data, Heard, Write
 from secc.messages import iso2
-from secc.session import events
+from secc.session.inputs import AuthorizationDecided, ContactorReported
 from secc.session.machine import Session
+from secc.session.outlet import ControlPilot, EvseSnapshot
+from secc.session.outputs import Authorize, CloseContactor
 from secc.settings import SeccConfig
 from secc.v2gtp import frame
 
@@ -36,7 +38,7 @@ REQUESTS = (  # as JSON, with the element names of the standard
 
 
 def main() -> None:
-    outlet = events.EvseSnapshot(control_pilot=events.ControlPilot.C)
+    outlet = EvseSnapshot(control_pilot=ControlPilot.C)
     session = Session(SeccConfig(), random_bytes=os.urandom, snapshot=outlet, now=0.0)
     connection = Connection(session)
     connection.handle(Data(to_bytes(exi.APP_PROTOCOL, HELLO), outlet), 0.0)
@@ -47,10 +49,10 @@ def main() -> None:
         outputs = list(connection.handle(Data(to_bytes(exi.ISO2, request), outlet), now))
         for output in outputs:  # grows where an answer leads to more
             match output:
-                case events.Authorize(ticket):
-                    outputs += connection.handle(events.AuthorizationDecided(ticket, granted=True), now)
-                case events.CloseContactor(ticket):
-                    outputs += connection.handle(events.ContactorReported(ticket, closed=True), now)
+                case Authorize(ticket):
+                    outputs += connection.handle(AuthorizationDecided(ticket, granted=True), now)
+                case CloseContactor(ticket):
+                    outputs += connection.handle(ContactorReported(ticket, closed=True), now)
                 case Heard(message):
                     assert isinstance(message, iso2.V2GMessage)
                     print(f"{now:4.1f} s  EV: {type(message.body).__name__}")

@@ -27,37 +27,39 @@ from secc.messages.app_protocol import SupportedAppProtocolReq
 from secc.session.contract_events import ContractInput, ContractOutput
 from secc.session.dialect import Dialect
 from secc.session.din.table import DIN
-from secc.session.events import (
-    AskSchedules,
+from secc.session.inputs import (
     AuthorizationDecided,
-    Authorize,
     CableCheckReported,
-    CloseContactor,
     ContactorReported,
     ControllerFault,
-    EndSession,
-    EvseSnapshot,
     Input,
     LinkLost,
-    Notice,
-    NoticeKind,
-    OpenContactor,
-    Output,
     PeerMisbehaved,
     PowerLimited,
     Received,
     RenegotiationRequested,
-    RenewLease,
     SchedulesOffered,
-    Send,
-    SetOutput,
-    StartCableCheck,
     StopRequested,
     Tick,
 )
+from secc.session.iso2.table import ISO2
 from secc.session.machine import Session
+from secc.session.outlet import EvseSnapshot
+from secc.session.outputs import (
+    AskSchedules,
+    Authorize,
+    CloseContactor,
+    EndSession,
+    Notice,
+    NoticeKind,
+    OpenContactor,
+    Output,
+    RenewLease,
+    Send,
+    SetOutput,
+    StartCableCheck,
+)
 from secc.session.service_events import ServicesChosen
-from secc.session.table import ISO2
 from secc.settings.protocols import ProtocolName
 from secc.v2gtp import MAX_PAYLOAD, FrameAssembler, frame
 

@@ -14,7 +14,8 @@ from secc.pki.expiry import Expiry
 from secc.pki.provisioning import ProvisioningAnswer, ProvisioningRequest
 from secc.pki.revocation import Question
 from secc.session.contract_events import ContractRecord, Verdict
-from secc.session.events import EnergyNeed, EvseSnapshot, IsolationLevel, ScheduleOffer
+from secc.session.outlet import EvseSnapshot, IsolationLevel
+from secc.session.schedules import EnergyNeed, ScheduleOffer
 from secc.session.service_events import ChosenService
 from secc.settings.services import ValueAddedService
 

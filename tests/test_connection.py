@@ -21,20 +21,10 @@ from secc.messages.app_protocol import AppProtocol, SupportedAppProtocolReq, Sup
 from secc.messages.app_protocol import ResponseCode as SapCode
 from secc.messages.iso2 import BodyElement
 from secc.session.din.table import DIN
-from secc.session.events import (
-    AuthorizationDecided,
-    Authorize,
-    CloseContactor,
-    ContactorReported,
-    ControlPilot,
-    EndReason,
-    EndSession,
-    EvseSnapshot,
-    MeterReading,
-    OpenContactor,
-    Tick,
-)
+from secc.session.inputs import AuthorizationDecided, ContactorReported, Tick
 from secc.session.machine import Session
+from secc.session.outlet import ControlPilot, EvseSnapshot, MeterReading
+from secc.session.outputs import Authorize, CloseContactor, EndReason, EndSession, OpenContactor
 from secc.settings import ProtocolName, SeccConfig, TimingConfig
 from secc.v2gtp import frame
 from tests.support import din as d

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from secc import pilot as p
 from secc.pilot import Drive, PilotSequence, PilotState, nominal_duty
-from secc.session.events import ControlPilot, EndReason
+from secc.session.outlet import ControlPilot
+from secc.session.outputs import EndReason
 from secc.settings.slac import Fallback, SlacConfig
 
 

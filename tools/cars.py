@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from secc.session.events import EndReason
+from secc.session.outputs import EndReason
 from secc.settings import TimingConfig
 from secc.sim.playback import Garage, Outcome, play
 from secc.sim.player import DIN, Recording, cable_check_time, chosen_end, config_for, load

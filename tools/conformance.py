@@ -29,7 +29,8 @@ from secc.pki.hierarchy import make_hierarchy
 from secc.pki.profiles import Kind
 from secc.ports import Backend
 from secc.session.contract_events import Verdict as ContractVerdict
-from secc.session.events import ControlPilot, EnergyNeed, PowerSchedule, PowerStep, ScheduleOffer
+from secc.session.outlet import ControlPilot
+from secc.session.schedules import EnergyNeed, PowerSchedule, PowerStep, ScheduleOffer
 from secc.settings import (
     CompatConfig,
     EnergyConfig,

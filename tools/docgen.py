@@ -19,8 +19,8 @@ from pathlib import Path
 from secc import settings as config
 from secc.session.dialect import Dialect, Key, On
 from secc.session.din.table import DIN
+from secc.session.iso2.table import ISO2
 from secc.session.states import Timer
-from secc.session.table import ISO2
 from tools.pages import codes, diagram, invariants, matching, model, requirements, threats, timers
 
 REFERENCE = Path(__file__).resolve().parents[1] / "docs/reference"
@@ -130,8 +130,8 @@ def states_page() -> str:
     """The table of ISO 15118-2."""
     introduction = [
         "# States",
-        "Made from `secc/session/table.py`, which is what the session obeys; `secc states` prints the same. "
-        "DIN SPEC 70121 has [states of its own](states-din.md).",
+        "Made from `secc/session/iso2/table.py`, which is what the session obeys; `secc states` prints the "
+        "same. DIN SPEC 70121 has [states of its own](states-din.md).",
         "A request that has no row in a state is answered with the response that belongs to it and "
         "`FAILED_SequenceError`, and the session ends \\[V2G2-538] \\[V2G2-539]. A request with a foreign "
         "session id is answered with `FAILED_UnknownSession` first.",

@@ -19,7 +19,7 @@ import time
 
 from secc.messages.iso2 import EnergyTransferMode
 from secc.records import OutputRecord, Record
-from secc.session.events import EndSession
+from secc.session.outputs import EndSession
 from secc.settings import EnergyConfig, EnergyMode, SeccConfig
 from secc.sim import Plan, ScriptedEvcc, SimulatedBackend, SimulatedCable, SimulatedDcEvse
 from secc.station.station import Station

@@ -41,8 +41,8 @@ OUT = ROOT / "build" / "mutants"
 MODULES = (
     "secc.session.machine",
     "secc.session.limits",
-    "secc.session.handlers.dc_power",
-    "secc.session.handlers.ac",
+    "secc.session.iso2.handlers.dc_power",
+    "secc.session.iso2.handlers.ac",
     "secc.session.feedback",
     "secc.session.latch",
     "secc.station.orders",

@@ -13,7 +13,7 @@ from secc.messages.iso2 import EnergyTransferMode
 from secc.records import Direction, MessageRecord, OutputRecord, Record
 from secc.records.text import milliseconds, name_of
 from secc.sdp import SDP_PORT
-from secc.session.events import EndSession
+from secc.session.outputs import EndSession
 from secc.settings.config import SeccConfig
 from secc.settings.energy import EnergyConfig, EnergyMode
 from secc.settings.protocols import ProtocolName

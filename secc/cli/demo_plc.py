@@ -22,7 +22,7 @@ from secc.messages.iso2 import EnergyTransferMode
 from secc.pilot import Drive, PilotState
 from secc.records import PlcRecord, Record
 from secc.records.text import as_text
-from secc.session.events import ControlPilot
+from secc.session.outlet import ControlPilot
 from secc.settings.slac import SlacConfig
 from secc.sim import (
     AutoPilot,

@@ -229,7 +229,7 @@ def _outlet(arguments: argparse.Namespace, settings: SeccConfig) -> tuple[EvseCo
         return cast(EvseController, loading.make(arguments.controller, "--controller")), None
     if settings.energy.offers_ac and settings.energy.offers_dc:
         raise ConfigError("energy.modes has AC and DC, a simulated outlet is one of them: add --sim ac or dc")
-    from secc.session.events import ControlPilot
+    from secc.session.outlet import ControlPilot
     from secc.sim import AutoPilot, SimulatedAcEvse, SimulatedCable, SimulatedDcEvse
 
     auto = arguments.pilot == "auto"
@@ -312,7 +312,7 @@ def _timed(text: str) -> str:
 
 def _is_milestone(record: Record) -> bool:
     from secc.records import OutputRecord
-    from secc.session.events import EndSession
+    from secc.session.outputs import EndSession
 
     if isinstance(record, OutputRecord):
         return isinstance(record.output, EndSession)

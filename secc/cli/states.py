@@ -14,8 +14,8 @@ from typing import Any
 from secc.cli import refused
 from secc.session.dialect import Dialect, Key, On
 from secc.session.din.table import DIN
+from secc.session.iso2.table import ISO2
 from secc.session.states import Timer
-from secc.session.table import ISO2
 from secc.settings.protocols import ProtocolName
 
 EXAMPLES = """examples:

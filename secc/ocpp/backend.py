@@ -44,7 +44,9 @@ from secc.pki.contract import ForwardedContract, OcspRequestData, VerifiedContra
 from secc.ports import EvseController
 from secc.records import OutputRecord, Record
 from secc.session.contract_events import ContractGranted, Verdict
-from secc.session.events import EndSession, EnergyNeed, EvseSnapshot, ScheduleOffer
+from secc.session.outlet import EvseSnapshot
+from secc.session.outputs import EndSession
+from secc.session.schedules import EnergyNeed, ScheduleOffer
 from secc.settings.config import SeccConfig
 from secc.settings.ocpp import OcppConfig
 from secc.settings.pnc import OfflinePolicy

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from secc.ocpp.words import Period, Profile, ProfileFilter, ProfileKind, Purpose, Schedule
-from secc.session.events import EnergyNeed, PowerSchedule, PowerStep, ScheduleOffer
+from secc.session.schedules import EnergyNeed, PowerSchedule, PowerStep, ScheduleOffer
 from secc.settings.config import SeccConfig
 
 DAY = 86_400.0

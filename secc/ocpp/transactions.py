@@ -20,7 +20,8 @@ from secc.ocpp.words import (
     TransactionEvent,
     Trigger,
 )
-from secc.session.events import ControlPilot, EndReason, EndSession, EvseFault, EvseSnapshot
+from secc.session.outlet import ControlPilot, EvseFault, EvseSnapshot
+from secc.session.outputs import EndReason, EndSession
 
 FLOWING = 0.5
 """A; below that a DC output counts as idle."""

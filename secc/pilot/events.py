@@ -3,7 +3,8 @@
 import dataclasses
 
 from secc.pilot.signals import PilotSignal
-from secc.session.events import ControlPilot, EndReason
+from secc.session.outlet import ControlPilot
+from secc.session.outputs import EndReason
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -42,7 +42,8 @@ from secc.pilot.events import (
     WakeUp,
 )
 from secc.pilot.signals import DIGITAL, ERROR, LEAST_CURRENT, STEADY, Drive, PilotSignal, nominal_duty
-from secc.session.events import ControlPilot, EndReason
+from secc.session.outlet import ControlPilot
+from secc.session.outputs import EndReason
 from secc.settings.slac import Fallback, SlacConfig
 from secc.slac import timing
 

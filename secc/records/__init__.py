@@ -9,7 +9,7 @@ import enum
 import msgspec
 
 from secc.pilot import Output as PilotOutput
-from secc.session.events import Notice, Output
+from secc.session.outputs import Notice, Output
 from secc.slac.events import Output as SlacOutput
 
 

@@ -35,7 +35,7 @@ from secc.session.contract_events import (
     Provision,
     StoreReceipt,
 )
-from secc.session.events import EndSession, RenewLease
+from secc.session.outputs import EndSession, RenewLease
 from secc.slac.attenuation import mean
 
 

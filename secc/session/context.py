@@ -13,17 +13,12 @@ from secc.messages.xmldsig import Signature
 from secc.pki.contract import ForwardedContract, PresentedContract, UnanchoredContract, VerifiedContract
 from secc.pki.provisioning import ProvisioningRequest
 from secc.session.contract_events import ContractTerms, GrantSource
-from secc.session.events import (
-    EvseFault,
-    EvseSnapshot,
-    IsolationLevel,
-    MeterReading,
-    Offer,
-    PausedSession,
-    SchedulesOffered,
-    Ticket,
-)
+from secc.session.inputs import SchedulesOffered
+from secc.session.outlet import EvseFault, EvseSnapshot, IsolationLevel, MeterReading
+from secc.session.paused import PausedSession
+from secc.session.schedules import Offer
 from secc.session.service_events import ChosenService
+from secc.session.ticket import Ticket
 from secc.settings.config import SeccConfig
 from secc.settings.energy import EnergyMode
 from secc.settings.services import Payment

@@ -1,6 +1,6 @@
 """What differs between the protocols that a session can speak; the machine is the same for all.
 
-A dialect is a table of rules with the messages it is about: ISO 15118-2 is `secc.session.table.ISO2`,
+A dialect is a table of rules with the messages it is about: ISO 15118-2 is `secc.session.iso2.table.ISO2`,
 DIN SPEC 70121 is `secc.session.din.table.DIN`. The machine looks requests up in the rules of the dialect that
 was agreed on in the handshake, and asks it for the envelope and for the refusal that goes with a request.
 """

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from secc.messages.iso2 import PowerDeliveryReq, ResponseCode
-from secc.session.events import EvseFault, EvseSnapshot
+from secc.session.outlet import EvseFault, EvseSnapshot
 from secc.session.states import Timer
 from secc.settings.energy import DcConfig
 

@@ -4,7 +4,8 @@ import math
 from collections.abc import Callable
 
 from secc.session import feedback
-from secc.session.events import ControlPilot, EndSession, EvseFault, EvseSnapshot
+from secc.session.outlet import ControlPilot, EvseFault, EvseSnapshot
+from secc.session.outputs import EndSession
 from secc.settings.config import SeccConfig
 
 

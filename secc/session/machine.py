@@ -17,7 +17,7 @@ from fractions import Fraction
 from secc.messages.iso2 import ResponseCode
 from secc.messages.xmldsig import Signature
 from secc.pki.vehicle import VehicleIdentity
-from secc.session import feedback, limits, metering, pause, quantities, table
+from secc.session import feedback, limits, metering, pause, quantities
 from secc.session.context import (
     Agreed,
     ContractSide,
@@ -27,27 +27,25 @@ from secc.session.context import (
 )
 from secc.session.contract_events import ContractTerms
 from secc.session.dialect import Body, Code, Dialect, Key, On
-from secc.session.events import (
-    ControlPilot,
+from secc.session.inputs import Input, Received, Tick
+from secc.session.iso2 import table
+from secc.session.iso2.refusals import unrecorded
+from secc.session.outlet import ControlPilot, EvseFault, EvseSnapshot
+from secc.session.outputs import (
     EndReason,
     EndSession,
-    EvseFault,
-    EvseSnapshot,
-    Input,
     Notice,
     NoticeKind,
     OpenContactor,
     Output,
-    PausedSession,
-    Received,
     RenewLease,
     Send,
     SetOutput,
-    Tick,
-    Ticket,
 )
-from secc.session.refusals import Refused, unrecorded
+from secc.session.paused import PausedSession
+from secc.session.refusals import Refused
 from secc.session.states import FeedbackChanged, PilotChanged, Stage, StopOrdered, Timer
+from secc.session.ticket import Ticket
 from secc.settings.config import SeccConfig
 from secc.settings.services import ValueAddedService
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from secc.session.events import EvseSnapshot, MeterReading, NoticeKind
+from secc.session.outlet import EvseSnapshot, MeterReading
+from secc.session.outputs import NoticeKind
 
 if TYPE_CHECKING:
     from secc.session.machine import Session

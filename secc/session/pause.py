@@ -3,7 +3,9 @@
 import dataclasses
 
 from secc.session.context import Agreed
-from secc.session.events import ControlPilot, EndSession, EvseSnapshot, PausedSession
+from secc.session.outlet import ControlPilot, EvseSnapshot
+from secc.session.outputs import EndSession
+from secc.session.paused import PausedSession
 
 
 def kept(agreed: Agreed, session_id: bytes) -> PausedSession:

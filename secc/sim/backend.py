@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from secc.session.events import EnergyNeed, ScheduleOffer
+from secc.session.schedules import EnergyNeed, ScheduleOffer
 
 
 class SimulatedBackend:

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from secc.messages import din, iso2
 from secc.messages.iso2 import ChargeProgress
 from secc.records import Direction, LinkEvent, LinkRecord, MessageRecord, OutputRecord, Record
-from secc.session.events import ControlPilot, EndSession
+from secc.session.outlet import ControlPilot
+from secc.session.outputs import EndSession
 from secc.sim.physics import Load
 
 

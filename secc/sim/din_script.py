@@ -6,7 +6,7 @@ import contextlib
 
 from secc.messages import din, iso2
 from secc.messages.iso2 import UnitSymbol
-from secc.session.events import ControlPilot
+from secc.session.outlet import ControlPilot
 from secc.sim.cable import plain
 from secc.sim.moves import Connect, EvGivesUp, Script, ShowPilot
 from secc.sim.script import (

@@ -22,7 +22,7 @@ from secc.errors import LinkError, SeccError
 from secc.messages import din, iso2
 from secc.messages.app_protocol import SupportedAppProtocolReq
 from secc.sdp import SDP_PORT, Security
-from secc.session.events import ControlPilot
+from secc.session.outlet import ControlPilot
 from secc.settings.protocols import ProtocolName
 from secc.sim.cable import SimulatedCable
 from secc.sim.din_script import DinScript

@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from secc.pilot import STEADY, PilotSignal
-from secc.session.events import EvseFault, EvseSnapshot, IsolationLevel, MeterReading
+from secc.session.outlet import EvseFault, EvseSnapshot, IsolationLevel, MeterReading
 from secc.sim.cable import SimulatedCable
 from secc.sim.physics import Contactor, DcOutput, Lease, Meter
 

@@ -10,7 +10,7 @@ import msgspec
 from secc.messages import din, iso2
 from secc.messages.app_protocol import SupportedAppProtocolReq
 from secc.messages.xmldsig import Signature
-from secc.session.events import ControlPilot
+from secc.session.outlet import ControlPilot
 from secc.sim.physics import Load
 
 Request = iso2.BodyElement | din.BodyElement | SupportedAppProtocolReq

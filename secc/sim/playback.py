@@ -13,27 +13,27 @@ from secc.connection import Connection, ConnectionInput, ConnectionOutput, Data,
 from secc.messages import din, iso2
 from secc.messages.app_protocol import SupportedAppProtocolRes
 from secc.messages.iso2 import EVSEProcessing, V2GMessage
-from secc.session.events import (
+from secc.session.inputs import (
     AuthorizationDecided,
-    Authorize,
     CableCheckReported,
-    CloseContactor,
     ContactorReported,
-    ControlPilot,
+    StopRequested,
+    Tick,
+)
+from secc.session.outlet import ControlPilot, EvseSnapshot, IsolationLevel
+from secc.session.outputs import (
+    Authorize,
+    CloseContactor,
     EndReason,
     EndSession,
-    EvseSnapshot,
-    IsolationLevel,
     Notice,
     NoticeKind,
     OpenContactor,
     SetOutput,
     StartCableCheck,
-    StopRequested,
-    Tick,
-    Ticket,
 )
 from secc.session.pause import PauseMemory
+from secc.session.ticket import Ticket
 from secc.settings.config import SeccConfig
 from secc.sim.player import Cue, Exchange, Ids, Recording, body_of, cues, voltage_readings
 from secc.trace.recorder import Beginning

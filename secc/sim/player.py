@@ -23,7 +23,8 @@ from secc.messages import din, iso2
 from secc.messages.app_protocol import SupportedAppProtocolReq, SupportedAppProtocolRes
 from secc.messages.iso2 import ChargeProgress, EVSENotification, EVSEProcessing, UnitSymbol, V2GMessage
 from secc.session.dialect import Body
-from secc.session.events import ControlPilot, EndReason
+from secc.session.outlet import ControlPilot
+from secc.session.outputs import EndReason
 from secc.session.quantities import Quantity, amount
 from secc.settings.config import SeccConfig
 from secc.settings.energy import AcConfig, DcConfig, EnergyConfig, EnergyMode

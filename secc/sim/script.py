@@ -26,7 +26,7 @@ from secc.messages.iso2 import (
 )
 from secc.messages.xmldsig import Signature
 from secc.session.dialect import Code
-from secc.session.events import ControlPilot
+from secc.session.outlet import ControlPilot
 from secc.settings.protocols import ProtocolName
 from secc.sim import pnc_script
 from secc.sim.cable import plain

@@ -23,7 +23,7 @@ from secc.session.contract_events import (
     StoreReceipt,
     Verdict,
 )
-from secc.session.events import EnergyNeed, ScheduleOffer
+from secc.session.schedules import EnergyNeed, ScheduleOffer
 from secc.site.issuing import ContractIssuer, ProvisioningService
 from secc.site.store import Contract, ContractStore, Event, Status, StoredReceipt
 

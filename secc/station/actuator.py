@@ -10,17 +10,9 @@ import asyncio
 from collections.abc import Callable
 
 from secc.ports import EvseController
-from secc.session.events import (
-    CableCheckReported,
-    CloseContactor,
-    ContactorReported,
-    ControllerFault,
-    EvseFault,
-    IsolationLevel,
-    OpenContactor,
-    SetOutput,
-    StartCableCheck,
-)
+from secc.session.inputs import CableCheckReported, ContactorReported, ControllerFault
+from secc.session.outlet import EvseFault, IsolationLevel
+from secc.session.outputs import CloseContactor, OpenContactor, SetOutput, StartCableCheck
 from secc.settings.timing import TimingConfig
 from secc.station.orders import Command, Orders, switches_off
 from secc.station.safety import Safety

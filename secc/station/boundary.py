@@ -30,16 +30,8 @@ from secc.pki.contract import Evidence
 from secc.pki.expiry import Expiry
 from secc.pki.provisioning import ProvisioningAnswer, Refusal
 from secc.session.contract_events import Verdict
-from secc.session.events import (
-    ControlPilot,
-    EvseFault,
-    EvseSnapshot,
-    IsolationLevel,
-    MeterReading,
-    PowerSchedule,
-    PowerStep,
-    ScheduleOffer,
-)
+from secc.session.outlet import ControlPilot, EvseFault, EvseSnapshot, IsolationLevel, MeterReading
+from secc.session.schedules import PowerSchedule, PowerStep, ScheduleOffer
 from secc.settings.services import ServiceKind, ServiceParameter, ServiceParameterSet, ValueAddedService
 
 T = TypeVar("T")

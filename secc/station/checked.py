@@ -16,7 +16,8 @@ from typing import Any, cast
 
 from secc.errors import IntegrationError, LinkError
 from secc.ports import Backend, EvseController, OcspSource, PlcModem
-from secc.session.events import EnergyNeed, EvseSnapshot, IsolationLevel, ScheduleOffer
+from secc.session.outlet import EvseSnapshot, IsolationLevel
+from secc.session.schedules import EnergyNeed, ScheduleOffer
 from secc.station.abilities import BACKEND, CONTROLLER, MODEM, OCSP_SOURCE, Role, examine
 from secc.station.boundary import RESULTS, accept, octets, shown
 

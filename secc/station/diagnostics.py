@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from secc.ports import EvseController
 from secc.sdp import SdpResponder, Verdict
-from secc.session.events import EvseSnapshot, MeterReading
+from secc.session.outlet import EvseSnapshot, MeterReading
 from secc.station.discovery import Discovery
 from secc.station.health import ReportHealth
 

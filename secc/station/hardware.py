@@ -8,8 +8,9 @@ from typing import cast
 
 from secc.ports import EvseController, ReportsChanges
 from secc.records import LinkEvent
-from secc.session.events import EndSession, EvseFault, EvseSnapshot
 from secc.session.latch import FaultLatch, IdleOutlet
+from secc.session.outlet import EvseFault, EvseSnapshot
+from secc.session.outputs import EndSession
 from secc.settings.config import SeccConfig
 from secc.station.actuator import Actuator
 from secc.station.lag import LoopLag

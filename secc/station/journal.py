@@ -35,7 +35,8 @@ from secc.session.contract_events import (
     ContractRefused,
     StoreReceipt,
 )
-from secc.session.events import EndSession, EvseSnapshot, MeterReading
+from secc.session.outlet import EvseSnapshot, MeterReading
+from secc.session.outputs import EndSession
 from secc.settings.operation import Sync as Sync
 from secc.station.journal_file import JournalFile, JournalLine, records, unfinished
 from secc.station.outflow import Outflow

@@ -36,18 +36,16 @@ from secc.records import (
     OutputRecord,
     Record,
 )
-from secc.session.events import (
+from secc.session.inputs import LinkLost, Tick
+from secc.session.outlet import EvseFault, EvseSnapshot
+from secc.session.outputs import (
     CloseContactor,
     EndSession,
-    EvseFault,
-    EvseSnapshot,
-    LinkLost,
     Notice,
     OpenContactor,
     RenewLease,
     SetOutput,
     StartCableCheck,
-    Tick,
 )
 from secc.settings.config import SeccConfig
 from secc.station.hardware import watch

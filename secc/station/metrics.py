@@ -22,9 +22,9 @@ from secc.records import (
     OutputRecord,
     Record,
 )
-from secc.session.events import EndReason, EndSession
+from secc.session.iso2.states import State
+from secc.session.outputs import EndReason, EndSession
 from secc.session.performance import performance_time
-from secc.session.states import State
 from secc.station.health import ReportHealth
 from secc.station.station import Station
 

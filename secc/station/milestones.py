@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from secc.records import Direction, MessageRecord, OutputRecord, Record
-from secc.session.events import EndReason, EndSession
+from secc.session.outputs import EndReason, EndSession
 from secc.session.quantities import Quantity
 
 

@@ -6,7 +6,7 @@ what follows. Times are monotonic seconds.
 
 import math
 
-from secc.session.events import CloseContactor, OpenContactor, SetOutput, StartCableCheck
+from secc.session.outputs import CloseContactor, OpenContactor, SetOutput, StartCableCheck
 
 Command = CloseContactor | OpenContactor | StartCableCheck | SetOutput
 

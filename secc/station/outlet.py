@@ -26,20 +26,19 @@ from secc.session.contract_events import (
     StoreReceipt,
     Verdict,
 )
-from secc.session.events import (
+from secc.session.inputs import AuthorizationDecided, SchedulesOffered
+from secc.session.outputs import (
     AskSchedules,
-    AuthorizationDecided,
     Authorize,
     CloseContactor,
     OpenContactor,
     RenewLease,
-    ScheduleOffer,
-    SchedulesOffered,
     SetOutput,
     StartCableCheck,
-    Ticket,
 )
+from secc.session.schedules import ScheduleOffer
 from secc.session.service_events import ServicesChosen
+from secc.session.ticket import Ticket
 from secc.settings.config import SeccConfig
 from secc.station import actuator
 from secc.station.actuator import Actuator, what

@@ -28,7 +28,8 @@ from secc.ports import (
 )
 from secc.records import LinkEvent, LinkRecord, OutputRecord, PlcRecord, Record
 from secc.sdp import SDP_PORT
-from secc.session.events import ControlPilot, EndSession
+from secc.session.outlet import ControlPilot
+from secc.session.outputs import EndSession
 from secc.settings.config import SeccConfig
 from secc.slac import events as slac
 from secc.slac.frames import ETHERTYPE

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from secc.connection import Connection
 from secc.session.contract_events import ContractRecord
-from secc.session.events import EndSession, EvseSnapshot
+from secc.session.outlet import EvseSnapshot
+from secc.session.outputs import EndSession
 from secc.settings.config import SeccConfig
 from secc.station.health import ReportHealth
 from secc.station.journal import Journal

@@ -23,7 +23,9 @@ from secc.ports import Backend, EvseController, OcspSource
 from secc.records import LinkEvent, LinkRecord, Record
 from secc.sdp import SDP_PORT, Endpoint, SdpResponder
 from secc.session.contract_events import ContractRecord
-from secc.session.events import EndSession, EvseSnapshot, PowerLimited, RenegotiationRequested, StopRequested
+from secc.session.inputs import PowerLimited, RenegotiationRequested, StopRequested
+from secc.session.outlet import EvseSnapshot
+from secc.session.outputs import EndSession
 from secc.session.pause import PauseMemory
 from secc.session.states import Stage
 from secc.settings.config import SeccConfig

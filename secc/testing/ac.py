@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from secc.session.events import ControlPilot
+from secc.session.outlet import ControlPilot
 from secc.testing.evidence import Evidence, Exercise
 from secc.testing.seen import (
     Seen,

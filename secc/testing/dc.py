@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from secc.session.events import IsolationLevel
+from secc.session.outlet import IsolationLevel
 from secc.testing.energised import on_call, overtaken
 from secc.testing.evidence import Call, Evidence, Exercise
 from secc.testing.seen import (

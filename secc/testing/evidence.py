@@ -9,7 +9,7 @@ import dataclasses
 import itertools
 import math
 
-from secc.session.events import EvseSnapshot
+from secc.session.outlet import EvseSnapshot
 from secc.settings.config import SeccConfig
 
 

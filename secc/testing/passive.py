@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterator
 
 from secc.errors import IntegrationError
-from secc.session.events import ControlPilot, MeterReading
+from secc.session.outlet import ControlPilot, MeterReading
 from secc.station.abilities import CONTROLLER
 from secc.station.boundary import RESULTS, accept
 from secc.testing.evidence import Call, Evidence, Sample

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 if TYPE_CHECKING:
-    from secc.session.events import ControlPilot
+    from secc.session.outlet import ControlPilot
     from secc.settings.config import SeccConfig
     from secc.sim import EvResult
     from secc.testing import ControllerReport, Rig

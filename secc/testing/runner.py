@@ -15,7 +15,7 @@ from typing import cast
 
 from secc.errors import ConfigError
 from secc.ports import EvseController, ReportsChanges
-from secc.session.events import ControlPilot
+from secc.session.outlet import ControlPilot
 from secc.settings.config import SeccConfig
 from secc.station.abilities import CONTROLLER, examine
 from secc.testing.bed import Bed, Stopped

@@ -8,7 +8,7 @@ from typing import cast
 
 from secc.messages.iso2 import EnergyTransferMode
 from secc.ports import EvseController
-from secc.session.events import ControlPilot
+from secc.session.outlet import ControlPilot
 from secc.settings.config import SeccConfig
 from secc.settings.energy import EnergyMode
 from secc.sim import EvResult, Plan, ScriptedEvcc, SimulatedBackend, SimulatedCable

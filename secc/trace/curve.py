@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from xml.sax.saxutils import escape
 
 from secc.session.din.states import DinState
-from secc.session.states import Stage, State
+from secc.session.iso2.states import State
+from secc.session.states import Stage
 from secc.trace.summary import Point, SessionSummary, name_of, remark_of
 
 WIDTH, LEFT, RIGHT = 1100, 70, 20

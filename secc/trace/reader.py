@@ -15,7 +15,8 @@ from secc import exi
 from secc.connection import Connection, ConnectionInput, Data
 from secc.errors import DecodeError, FramingError
 from secc.messages.app_protocol import SupportedAppProtocolReq, SupportedAppProtocolRes
-from secc.session.events import EvseSnapshot, Tick
+from secc.session.inputs import Tick
+from secc.session.outlet import EvseSnapshot
 from secc.settings.config import SeccConfig
 from secc.trace.form import TraceError, built, input_of
 from secc.trace.power_line import TracedFrame

@@ -16,8 +16,9 @@ from importlib.metadata import version
 from secc.connection import Connection, ConnectionInput, ConnectionOutput
 from secc.pki.vehicle import VehicleIdentity
 from secc.session.contract_events import ContractTerms
-from secc.session.events import EvseSnapshot, PausedSession
 from secc.session.machine import Session
+from secc.session.outlet import EvseSnapshot
+from secc.session.paused import PausedSession
 from secc.settings.config import SeccConfig
 from secc.settings.services import ValueAddedService
 from secc.slac.frames import redacted

@@ -10,8 +10,9 @@ import msgspec
 
 from secc.messages import din, iso2
 from secc.messages.app_protocol import SupportedAppProtocolReq, SupportedAppProtocolRes
+from secc.session.iso2.states import State
 from secc.session.quantities import amount
-from secc.session.states import Stage, State
+from secc.session.states import Stage
 from secc.settings.config import SeccConfig
 from secc.trace.capture import Conversation
 from secc.trace.reader import TracedMessage, TracedSession, decoded, messages

@@ -17,7 +17,7 @@ from secc.errors import DecodeError
 from secc.messages import app_protocol, iso2
 from secc.messages.iso2 import ResponseCode
 from secc.sdp import SdpResponse, Security
-from secc.session.events import ControlPilot
+from secc.session.outlet import ControlPilot
 from secc.settings import TlsConfig, TlsPolicy
 from secc.sim import SimulatedBackend, SimulatedCable, SimulatedDcEvse
 from secc.station.station import Station

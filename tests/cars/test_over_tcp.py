@@ -7,7 +7,8 @@ import os
 import pytest
 
 from secc.records import OutputRecord
-from secc.session.events import ControlPilot, EndReason, EndSession, EvseSnapshot, IsolationLevel
+from secc.session.outlet import ControlPilot, EvseSnapshot, IsolationLevel
+from secc.session.outputs import EndReason, EndSession
 from secc.settings import SeccConfig
 from secc.sim.playback import code_of
 from secc.sim.player import Cue, Ids, Recording, config_for, cues, decoded, load

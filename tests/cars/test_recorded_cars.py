@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from secc.session.events import EndReason
+from secc.session.outputs import EndReason
 from secc.settings import SeccConfig
 from secc.sim.playback import Garage, Outcome, play
 from secc.sim.player import DIN, Recording, chosen_end, config_for, load

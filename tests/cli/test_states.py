@@ -24,7 +24,7 @@ def test_a_request_shows_each_state_in_which_it_is_legal(capsys: pytest.CaptureF
         "WAIT_FIRST_STATUS",
         "WAIT_FIRST_DEMAND",
     ]
-    assert "secc/session/handlers/ac.py:" in text
+    assert "secc/session/iso2/handlers/ac.py:" in text
     assert "In every other state: PowerDeliveryRes with FAILED_SequenceError" in text
 
 
@@ -78,7 +78,7 @@ def test_rows_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["states", "SessionSetupReq", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert rows[0]["state"] == "WAIT_SESSION_SETUP"
-    assert rows[0]["handler"] == "secc.session.handlers.setup.session_setup"
+    assert rows[0]["handler"] == "secc.session.iso2.handlers.setup.session_setup"
 
 
 def test_an_unknown_name_is_a_no_with_a_proposal(capsys: pytest.CaptureFixture[str]) -> None:

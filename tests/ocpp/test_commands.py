@@ -12,7 +12,7 @@ import pytest
 from secc.ocpp.double import CsmsDouble
 from secc.ocpp.rpc import CallFailed
 from secc.ocpp.words import Payload, Registration
-from secc.session.events import EnergyNeed
+from secc.session.schedules import EnergyNeed
 from secc.settings import EnergyMode
 from secc.settings.ocpp import OcppVersion
 from tests.ocpp.support import BOTH, STATION, Running, accounts, eim_config, knowing, line, station

@@ -24,7 +24,7 @@ from secc.ocpp.profiles import (
     offer,
 )
 from secc.ocpp.words import Period, Profile, ProfileFilter, ProfileKind, Purpose, Schedule
-from secc.session.events import EnergyNeed
+from secc.session.schedules import EnergyNeed
 from secc.settings import EnergyMode
 
 SUPPLY = Supply(voltage=230.0, phases=3, max_power=22_000.0)

@@ -17,7 +17,8 @@ from secc.ocpp.words import (
     TransactionEvent,
     Trigger,
 )
-from secc.session.events import ControlPilot, EndReason, EndSession, EvseFault, EvseSnapshot, MeterReading
+from secc.session.outlet import ControlPilot, EvseFault, EvseSnapshot, MeterReading
+from secc.session.outputs import EndReason, EndSession
 
 CARD = IdToken("CARD")
 PLUGGED = EvseSnapshot(control_pilot=ControlPilot.B, meter=MeterReading("M", 1000))

@@ -7,17 +7,9 @@ import pytest
 from secc.messages import iso2
 from secc.records import Direction, LinkEvent, LinkRecord, MessageRecord, NoticeRecord, OutputRecord
 from secc.records.text import as_json, as_text, milliseconds
-from secc.session.events import (
-    Authorize,
-    EndReason,
-    EndSession,
-    MeterReading,
-    Notice,
-    NoticeKind,
-    RenewLease,
-    SetOutput,
-    Ticket,
-)
+from secc.session.outlet import MeterReading
+from secc.session.outputs import Authorize, EndReason, EndSession, Notice, NoticeKind, RenewLease, SetOutput
+from secc.session.ticket import Ticket
 
 ANSWER = iso2.V2GMessage(
     header=iso2.MessageHeader(session_id=bytes.fromhex("0102030405060708")),

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from secc.session.events import (
-    CloseContactor,
-    ContactorReported,
-    ControlPilot,
-    EvseFault,
-    Notice,
-    NoticeKind,
-    Ticket,
-)
-from secc.session.states import State
+from secc.session.inputs import ContactorReported
+from secc.session.iso2.states import State
+from secc.session.outlet import ControlPilot, EvseFault
+from secc.session.outputs import CloseContactor, Notice, NoticeKind
+from secc.session.ticket import Ticket
 from tests.support import requests as r
 from tests.support.bench import AC, Bench
 

@@ -29,15 +29,11 @@ from secc.session.contract_events import (
     StoreReceipt,
     Verdict,
 )
-from secc.session.events import (
-    AuthorizationDecided,
-    ControlPilot,
-    EndReason,
-    OpenContactor,
-    PausedSession,
-    Send,
-)
-from secc.session.states import State
+from secc.session.inputs import AuthorizationDecided
+from secc.session.iso2.states import State
+from secc.session.outlet import ControlPilot
+from secc.session.outputs import EndReason, OpenContactor, Send
+from secc.session.paused import PausedSession
 from secc.session.ticket import Ticket
 from secc.settings import OfflinePolicy
 from tests.support import requests

@@ -23,8 +23,10 @@ from secc.session.contract_events import (
     Provision,
     Verdict,
 )
-from secc.session.events import ControlPilot, Notice, NoticeKind, PausedSession, Send
-from secc.session.states import State
+from secc.session.iso2.states import State
+from secc.session.outlet import ControlPilot
+from secc.session.outputs import Notice, NoticeKind, Send
+from secc.session.paused import PausedSession
 from secc.settings import OfflinePolicy
 from tests.pki.test_revocation import response
 from tests.support import requests

@@ -7,8 +7,8 @@ import pytest
 from secc.messages import din, iso2
 from secc.session.din.states import DinState
 from secc.session.din.table import DIN
-from secc.session.states import State
-from secc.session.table import ISO2
+from secc.session.iso2.states import State
+from secc.session.iso2.table import ISO2
 from secc.settings import CompatConfig
 
 

@@ -6,20 +6,10 @@ import math
 import pytest
 
 from secc.messages.iso2 import EVSEProcessing
-from secc.session.events import (
-    CloseContactor,
-    ContactorReported,
-    ControllerFault,
-    ControlPilot,
-    EvseFault,
-    OpenContactor,
-    PowerLimited,
-    RenewLease,
-    SetOutput,
-    StartCableCheck,
-    StopRequested,
-)
-from secc.session.states import State
+from secc.session.inputs import ContactorReported, ControllerFault, PowerLimited, StopRequested
+from secc.session.iso2.states import State
+from secc.session.outlet import ControlPilot, EvseFault
+from secc.session.outputs import CloseContactor, OpenContactor, RenewLease, SetOutput, StartCableCheck
 from secc.settings import EnergyConfig, EnergyMode
 from tests.support import requests as r
 from tests.support.bench import AC, DC, Bench, code, fast, sent

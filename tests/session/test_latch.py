@@ -6,16 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from secc.session.events import (
-    ControllerFault,
-    ControlPilot,
-    EndReason,
-    EndSession,
-    EvseFault,
-    EvseSnapshot,
-    LinkLost,
-)
+from secc.session.inputs import ControllerFault, LinkLost
 from secc.session.latch import FaultLatch, IdleOutlet
+from secc.session.outlet import ControlPilot, EvseFault, EvseSnapshot
+from secc.session.outputs import EndReason, EndSession
 from secc.settings import EnergyConfig, EnergyMode, SeccConfig
 from tests.support.bench import Bench
 

@@ -11,7 +11,8 @@ import pytest
 from secc.messages.iso2 import CurrentDemandRes
 from secc.session import limits
 from secc.session.context import Demand, EvLimits
-from secc.session.events import PowerSchedule, PowerStep, ScheduleOffer, SetOutput
+from secc.session.outputs import SetOutput
+from secc.session.schedules import PowerSchedule, PowerStep, ScheduleOffer
 from secc.settings import DcConfig, EnergyConfig
 from tests.support import requests as r
 from tests.support.bench import AC, DC, DC_MODES, Bench

@@ -5,30 +5,30 @@ import dataclasses
 import pytest
 
 from secc.messages.iso2 import CurrentDemandReq, DCEVErrorCode, EVSENotification
-from secc.session.events import (
+from secc.session.inputs import (
     AuthorizationDecided,
-    Authorize,
     CableCheckReported,
-    CloseContactor,
     ContactorReported,
     ControllerFault,
-    ControlPilot,
-    EndReason,
-    EvseFault,
-    IsolationLevel,
     LinkLost,
-    Notice,
-    NoticeKind,
-    OpenContactor,
     PeerMisbehaved,
     PowerLimited,
     RenegotiationRequested,
+    StopRequested,
+)
+from secc.session.iso2.states import State
+from secc.session.outlet import ControlPilot, EvseFault, IsolationLevel
+from secc.session.outputs import (
+    Authorize,
+    CloseContactor,
+    EndReason,
+    Notice,
+    NoticeKind,
+    OpenContactor,
     RenewLease,
     SetOutput,
-    StopRequested,
-    Ticket,
 )
-from secc.session.states import State
+from secc.session.ticket import Ticket
 from secc.settings import SeccConfig
 from tests.support import requests as r
 from tests.support.bench import AC, DC, Bench, code, dc_code, fast, sent

@@ -9,29 +9,30 @@ import pytest
 
 from secc.messages import iso2
 from secc.messages.iso2 import ResponseCode
-from secc.session import table
 from secc.session.context import Purpose
-from secc.session.events import (
+from secc.session.inputs import (
     AuthorizationDecided,
-    Authorize,
     ControllerFault,
-    ControlPilot,
-    EndReason,
-    EvseFault,
     LinkLost,
-    Notice,
-    NoticeKind,
-    OpenContactor,
     PowerLimited,
     Received,
     RenegotiationRequested,
-    RenewLease,
-    Send,
-    SetOutput,
     StopRequested,
     Tick,
 )
+from secc.session.iso2 import table
 from secc.session.machine import Session
+from secc.session.outlet import ControlPilot, EvseFault
+from secc.session.outputs import (
+    Authorize,
+    EndReason,
+    Notice,
+    NoticeKind,
+    OpenContactor,
+    RenewLease,
+    Send,
+    SetOutput,
+)
 from secc.session.refusals import Refused
 from secc.session.states import Stage, Timer
 from secc.settings import DcConfig, EnergyConfig

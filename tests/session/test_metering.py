@@ -5,7 +5,8 @@ import dataclasses
 import pytest
 
 from secc.messages.iso2 import ChargingStatusRes
-from secc.session.events import MeterReading, Notice, NoticeKind
+from secc.session.outlet import MeterReading
+from secc.session.outputs import Notice, NoticeKind
 from tests.support import requests as r
 from tests.support.bench import AC, Bench
 

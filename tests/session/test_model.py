@@ -8,12 +8,13 @@ import pytest
 
 from secc.session import feedback, limits
 from secc.session.din.states import DinState
-from secc.session.events import EvseFault
-from secc.session.handlers import ac, dc_power, ending, parameters
+from secc.session.iso2.handlers import ac, dc_power, ending, parameters
+from secc.session.iso2.states import State
 from secc.session.latch import FaultLatch
 from secc.session.machine import Session
+from secc.session.outlet import EvseFault
 from secc.session.pause import PauseMemory
-from secc.session.states import Stage, State
+from secc.session.states import Stage
 from tests.support.proofs import judged_once
 from tests.support.safety import Broken
 from tests.support.search import search
@@ -122,7 +123,7 @@ DEFECTS: dict[str, tuple[str, Patch]] = {
 
 def _confirmed(session: Session) -> Stage:
     from secc.messages import iso2
-    from secc.session import status
+    from secc.session.iso2 import status
 
     session.contactor_ordered = True
     session.answer(

@@ -7,15 +7,10 @@ import pytest
 
 from secc.messages import din, iso2
 from secc.messages.iso2 import EVSENotification
-from secc.session.events import (
-    AskSchedules,
-    ControlPilot,
-    PowerLimited,
-    PowerSchedule,
-    PowerStep,
-    ScheduleOffer,
-    SchedulesOffered,
-)
+from secc.session.inputs import PowerLimited, SchedulesOffered
+from secc.session.outlet import ControlPilot
+from secc.session.outputs import AskSchedules
+from secc.session.schedules import PowerSchedule, PowerStep, ScheduleOffer
 from secc.settings import EnergyConfig
 from tests.session.handlers.test_parameters import schedule
 from tests.support import din as d

@@ -5,20 +5,11 @@ import dataclasses
 import pytest
 
 from secc.messages.iso2 import ChargingSession
-from secc.session.events import (
-    AskSchedules,
-    ControlPilot,
-    EndReason,
-    EndSession,
-    EvseSnapshot,
-    Offer,
-    PausedSession,
-    PowerSchedule,
-    PowerStep,
-    ScheduleOffer,
-    SetOutput,
-)
+from secc.session.outlet import ControlPilot, EvseSnapshot
+from secc.session.outputs import AskSchedules, EndReason, EndSession, SetOutput
 from secc.session.pause import PauseMemory
+from secc.session.paused import PausedSession
+from secc.session.schedules import Offer, PowerSchedule, PowerStep, ScheduleOffer
 from secc.settings import EnergyConfig
 from tests.session.handlers.test_parameters import schedule
 from tests.support import requests as r

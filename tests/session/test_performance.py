@@ -5,13 +5,15 @@ import dataclasses
 import pytest
 
 from secc.messages import din, iso2
-from secc.session import table
 from secc.session.dialect import Dialect
 from secc.session.din.states import DinState
 from secc.session.din.table import DIN
-from secc.session.events import ControlPilot, EvseFault, Send
+from secc.session.iso2 import table
+from secc.session.iso2.states import State
+from secc.session.outlet import ControlPilot, EvseFault
+from secc.session.outputs import Send
 from secc.session.performance import performance_time
-from secc.session.states import Stage, State, Timer
+from secc.session.states import Stage, Timer
 from secc.settings import SeccConfig, TimingConfig
 from secc.sim.evcc import message_timeout
 from tests.support import din as d

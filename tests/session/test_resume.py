@@ -9,21 +9,12 @@ import pytest
 from secc.messages import iso2
 from secc.messages.din import EVRequestedEnergyTransfer
 from secc.messages.iso2 import ChargingSession, EnergyTransferMode, PaymentOption
-from secc.session.events import (
-    AskSchedules,
-    CloseContactor,
-    ControlPilot,
-    EvseSnapshot,
-    Offer,
-    PausedSession,
-    PowerSchedule,
-    PowerStep,
-    ScheduleOffer,
-    Send,
-    SetOutput,
-)
+from secc.session.iso2.states import State
+from secc.session.outlet import ControlPilot, EvseSnapshot
+from secc.session.outputs import AskSchedules, CloseContactor, Send, SetOutput
+from secc.session.paused import PausedSession
+from secc.session.schedules import Offer, PowerSchedule, PowerStep, ScheduleOffer
 from secc.session.service_events import ChosenService
-from secc.session.states import State
 from secc.settings import EnergyConfig, EnergyMode, Payment, SeccConfig, ServiceConfig
 from secc.settings.services import ServiceParameter, ServiceParameterSet, ValueAddedService
 from tests.session.handlers.test_parameters import schedule

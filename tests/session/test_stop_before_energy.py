@@ -8,11 +8,12 @@ import pytest
 
 from secc.messages import din, iso2
 from secc.session.din.states import DinState
-from secc.session.events import (
-    AuthorizationDecided,
+from secc.session.inputs import AuthorizationDecided, StopRequested
+from secc.session.iso2.states import State
+from secc.session.outlet import ControlPilot
+from secc.session.outputs import (
     Authorize,
     CloseContactor,
-    ControlPilot,
     EndReason,
     OpenContactor,
     Output,
@@ -20,9 +21,7 @@ from secc.session.events import (
     Send,
     SetOutput,
     StartCableCheck,
-    StopRequested,
 )
-from secc.session.states import State
 from secc.settings import TimingConfig
 from tests.support import din as d
 from tests.support import requests as r

@@ -21,37 +21,28 @@ from secc.session.contract_events import (
     RevocationReported,
     Verdict,
 )
-from secc.session.events import (
-    AskSchedules,
+from secc.session.inputs import (
     AuthorizationDecided,
-    Authorize,
     CableCheckReported,
-    CloseContactor,
     ContactorReported,
     ControllerFault,
-    ControlPilot,
-    EndSession,
-    EvseFault,
-    EvseSnapshot,
     Input,
-    IsolationLevel,
     LinkLost,
     PowerLimited,
-    PowerSchedule,
-    PowerStep,
     Received,
     RenegotiationRequested,
-    ScheduleOffer,
     SchedulesOffered,
-    Send,
-    StartCableCheck,
     StopRequested,
     Tick,
-    Ticket,
 )
+from secc.session.iso2.states import State
 from secc.session.latch import FaultLatch
+from secc.session.outlet import ControlPilot, EvseFault, EvseSnapshot, IsolationLevel
+from secc.session.outputs import AskSchedules, Authorize, CloseContactor, EndSession, Send, StartCableCheck
 from secc.session.pause import PauseMemory
-from secc.session.states import Stage, State
+from secc.session.schedules import PowerSchedule, PowerStep, ScheduleOffer
+from secc.session.states import Stage
+from secc.session.ticket import Ticket
 from secc.settings import EnergyConfig, EnergyMode, OfflinePolicy, Payment, SeccConfig, TimingConfig
 from tests.support import requests as r
 from tests.support.bench import AC, DC, DC_MODES, Bench, Question

@@ -5,13 +5,13 @@ import dataclasses
 import pytest
 
 from secc.messages.iso2 import ChargingSession, EVSEProcessing, PhysicalValue, SAScheduleList, UnitSymbol
-from secc.session.events import (
+from secc.session.iso2.states import State
+from secc.session.outlet import ControlPilot, IsolationLevel
+from secc.session.outputs import (
     Authorize,
     CloseContactor,
-    ControlPilot,
     EndReason,
     EndSession,
-    IsolationLevel,
     Notice,
     OpenContactor,
     Output,
@@ -19,9 +19,8 @@ from secc.session.events import (
     Send,
     SetOutput,
     StartCableCheck,
-    Ticket,
 )
-from secc.session.states import State
+from secc.session.ticket import Ticket
 from tests.support import requests as r
 from tests.support.bench import AC, DC, Bench, code, counting_bytes
 

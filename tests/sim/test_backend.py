@@ -3,7 +3,7 @@
 import asyncio
 
 from secc.ports import Backend
-from secc.session.events import EnergyNeed, PowerSchedule, PowerStep, ScheduleOffer
+from secc.session.schedules import EnergyNeed, PowerSchedule, PowerStep, ScheduleOffer
 from secc.settings import EnergyMode
 from secc.sim import SimulatedBackend
 from tests.support.clock import Clock

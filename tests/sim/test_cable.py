@@ -2,7 +2,8 @@
 
 from secc.messages import din, iso2
 from secc.records import Direction, LinkEvent, LinkRecord, MessageRecord, OutputRecord
-from secc.session.events import ControlPilot, EndReason, EndSession
+from secc.session.outlet import ControlPilot
+from secc.session.outputs import EndReason, EndSession
 from secc.sim.cable import NO_DRAW, AutoPilot, SimulatedCable, plain
 from secc.sim.physics import Load
 from secc.sim.script import physical

@@ -16,15 +16,9 @@ from secc.messages import iso2
 from secc.messages.iso2 import ChargingSession, EnergyTransferMode
 from secc.records import OutputRecord, Record
 from secc.sdp import SdpResponse, Security
-from secc.session.events import (
-    ControlPilot,
-    EndReason,
-    EndSession,
-    EvseFault,
-    PowerSchedule,
-    PowerStep,
-    ScheduleOffer,
-)
+from secc.session.outlet import ControlPilot, EvseFault
+from secc.session.outputs import EndReason, EndSession
+from secc.session.schedules import PowerSchedule, PowerStep, ScheduleOffer
 from secc.settings import EnergyConfig, EnergyMode, SeccConfig, TlsConfig, TlsPolicy
 from secc.sim import (
     AutoPilot,

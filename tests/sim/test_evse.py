@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from secc.ports import EvseController, ReportsChanges
-from secc.session.events import ControlPilot, EvseFault, IsolationLevel
+from secc.session.outlet import ControlPilot, EvseFault, IsolationLevel
 from secc.sim import Contactor, DcOutput, Load, SimulatedAcEvse, SimulatedCable, SimulatedDcEvse
 from tests.support.clock import Clock
 

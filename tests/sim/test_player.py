@@ -7,7 +7,8 @@ import pathlib
 
 from secc import exi
 from secc.messages.iso2 import PowerDeliveryReq, ServiceDiscoveryReq, V2GMessage
-from secc.session.events import ControlPilot, EndReason
+from secc.session.outlet import ControlPilot
+from secc.session.outputs import EndReason
 from secc.settings import EnergyMode
 from secc.sim.playback import Garage, play
 from secc.sim.player import ISO2, Exchange, Ids, body_of, cable_check_time, config_for, cues, load

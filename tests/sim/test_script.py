@@ -14,7 +14,7 @@ from secc.messages.iso2 import (
     EVSEProcessing,
     ResponseCode,
 )
-from secc.session.events import ControlPilot
+from secc.session.outlet import ControlPilot
 from secc.sim.cable import plain
 from secc.sim.moves import Answer, Ask, Connect, Draw, EvGivesUp, Move, ShowPilot, Vanish, Wait
 from secc.sim.script import EvScript, Plan, physical

@@ -10,20 +10,10 @@ from collections.abc import Callable, Coroutine
 
 import pytest
 
-from secc.session.events import (
-    CableCheckReported,
-    CloseContactor,
-    ContactorReported,
-    ControllerFault,
-    ControlPilot,
-    EvseFault,
-    EvseSnapshot,
-    IsolationLevel,
-    OpenContactor,
-    SetOutput,
-    StartCableCheck,
-    Ticket,
-)
+from secc.session.inputs import CableCheckReported, ContactorReported, ControllerFault
+from secc.session.outlet import ControlPilot, EvseFault, EvseSnapshot, IsolationLevel
+from secc.session.outputs import CloseContactor, OpenContactor, SetOutput, StartCableCheck
+from secc.session.ticket import Ticket
 from secc.settings import TimingConfig
 from secc.station.actuator import Actuator, Answer, what
 from secc.station.orders import Command

@@ -15,17 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from secc.session.events import (
-    CloseContactor,
-    ControllerFault,
-    EvseFault,
-    EvseSnapshot,
-    IsolationLevel,
-    OpenContactor,
-    SetOutput,
-    StartCableCheck,
-    Ticket,
-)
+from secc.session.inputs import ControllerFault
+from secc.session.outlet import EvseFault, EvseSnapshot, IsolationLevel
+from secc.session.outputs import CloseContactor, OpenContactor, SetOutput, StartCableCheck
+from secc.session.ticket import Ticket
 from secc.settings import TimingConfig
 from secc.station.actuator import Actuator, Answer
 from tests.support.fasttime import play_fast

@@ -7,7 +7,7 @@ import pytest
 
 from secc.messages import iso2
 from secc.records import Direction, MessageRecord
-from secc.session.events import ControlPilot, EvseFault, EvseSnapshot, IsolationLevel
+from secc.session.outlet import ControlPilot, EvseFault, EvseSnapshot, IsolationLevel
 from tests.support import requests as r
 from tests.support.actuator_trace import Entry, replay
 from tests.support.bench import AC, DC, Bench

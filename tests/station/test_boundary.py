@@ -21,14 +21,8 @@ from secc.messages.iso2 import SalesTariff
 from secc.pki.contract import Evidence
 from secc.pki.expiry import Expiry
 from secc.pki.provisioning import ProvisioningAnswer
-from secc.session.events import (
-    ControlPilot,
-    EvseSnapshot,
-    MeterReading,
-    PowerSchedule,
-    PowerStep,
-    ScheduleOffer,
-)
+from secc.session.outlet import ControlPilot, EvseSnapshot, MeterReading
+from secc.session.schedules import PowerSchedule, PowerStep, ScheduleOffer
 from secc.settings.services import ServiceParameter, ServiceParameterSet, ValueAddedService
 from secc.station import boundary
 from secc.station.abilities import BACKEND, CONTROLLER, MODEM, OCSP_SOURCE

@@ -12,7 +12,8 @@ from secc import exi
 from secc.messages import din
 from secc.messages.app_protocol import ResponseCode, SupportedAppProtocolRes
 from secc.records import OutputRecord, Record
-from secc.session.events import ControlPilot, EndReason, EndSession, EvseFault
+from secc.session.outlet import ControlPilot, EvseFault
+from secc.session.outputs import EndReason, EndSession
 from secc.settings import (
     DinConfig,
     EnergyConfig,

@@ -11,7 +11,8 @@ import threading
 import pytest
 
 from secc.errors import ConfigError
-from secc.session.events import ControlPilot, EndReason, EndSession, EvseFault, EvseSnapshot, MeterReading
+from secc.session.outlet import ControlPilot, EvseFault, EvseSnapshot, MeterReading
+from secc.session.outputs import EndReason, EndSession
 from secc.station.journal import FAILED, INTERRUPTED, Journal, Sync, records
 from tests.support.serving import serving
 from tests.support.wire import AC_SETUP, Car, running, to_charge_loop, to_session

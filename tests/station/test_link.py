@@ -9,8 +9,10 @@ import pytest
 from secc.connection import Connection
 from secc.errors import LinkError
 from secc.records import LinkEvent, LinkRecord, Record
-from secc.session.events import ControlPilot, EndReason, EndSession, EvseSnapshot, StopRequested
+from secc.session.inputs import StopRequested
 from secc.session.machine import Session
+from secc.session.outlet import ControlPilot, EvseSnapshot
+from secc.session.outputs import EndReason, EndSession
 from secc.settings import SeccConfig
 from secc.station.link import Grant, Link
 from secc.station.outlet import Outlet

@@ -14,7 +14,9 @@ import pytest
 
 from secc.errors import LinkError
 from secc.records import LinkEvent, LinkRecord, MessageRecord
-from secc.session.events import ControlPilot, EndReason, EvseFault, Tick
+from secc.session.inputs import Tick
+from secc.session.outlet import ControlPilot, EvseFault
+from secc.session.outputs import EndReason
 from secc.settings import SeccConfig
 from secc.station.link import Grant, Link
 from secc.station.outlet import Outlet

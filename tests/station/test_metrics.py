@@ -9,7 +9,8 @@ import pytest
 
 from secc.messages import iso2
 from secc.records import Direction, LinkEvent, LinkRecord, MessageRecord, NoticeRecord, OutputRecord
-from secc.session.events import EndReason, EndSession, MeterReading, Notice, NoticeKind
+from secc.session.outlet import MeterReading
+from secc.session.outputs import EndReason, EndSession, Notice, NoticeKind
 from secc.settings import TlsPolicy
 from secc.station.metrics import Metrics
 from tests.support.wire import Bed, Car, config, discover, eventually, finish, running, to_charge_loop

@@ -4,7 +4,8 @@ import asyncio
 
 from secc.messages import din, iso2
 from secc.records import Direction, MessageRecord, OutputRecord
-from secc.session.events import ControlPilot, EndReason, EndSession, MeterReading, Send
+from secc.session.outlet import ControlPilot, MeterReading
+from secc.session.outputs import EndReason, EndSession, Send
 from secc.station.milestones import (
     Authorised,
     ChargingStarted,

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from secc.session.events import ControlPilot, EndReason, EndSession, EvseFault, EvseSnapshot
+from secc.session.outlet import ControlPilot, EvseFault, EvseSnapshot
+from secc.session.outputs import EndReason, EndSession
 from tests.support import requests
 from tests.support.attacks import DcOutlet, at
 from tests.support.attacks import made as settings

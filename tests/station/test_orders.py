@@ -6,7 +6,8 @@ import math
 
 import pytest
 
-from secc.session.events import CloseContactor, OpenContactor, SetOutput, StartCableCheck, Ticket
+from secc.session.outputs import CloseContactor, OpenContactor, SetOutput, StartCableCheck
+from secc.session.ticket import Ticket
 from secc.station.orders import Command, Orders, switches_off
 
 OFF = SetOutput(0.0, 0.0)

@@ -7,27 +7,25 @@ from typing import Any, cast
 import pytest
 
 from secc.session.contract_events import AuthorizeContract, ContractDecided, Verdict
-from secc.session.events import (
-    AskSchedules,
+from secc.session.inputs import (
     AuthorizationDecided,
-    Authorize,
     CableCheckReported,
-    CloseContactor,
     ContactorReported,
     ControllerFault,
-    EnergyNeed,
-    EvseFault,
-    IsolationLevel,
-    OpenContactor,
-    PowerSchedule,
-    PowerStep,
-    RenewLease,
-    ScheduleOffer,
     SchedulesOffered,
+)
+from secc.session.outlet import EvseFault, IsolationLevel
+from secc.session.outputs import (
+    AskSchedules,
+    Authorize,
+    CloseContactor,
+    OpenContactor,
+    RenewLease,
     SetOutput,
     StartCableCheck,
-    Ticket,
 )
+from secc.session.schedules import EnergyNeed, PowerSchedule, PowerStep, ScheduleOffer
+from secc.session.ticket import Ticket
 from secc.settings import EnergyMode
 from secc.station.actuator import Actuator
 from secc.station.contracts import ContractDesk

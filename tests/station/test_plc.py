@@ -15,7 +15,7 @@ from secc.pilot import Drive, PilotState
 from secc.pilot.events import BasicCharging
 from secc.records import LinkEvent, LinkRecord
 from secc.records.text import as_json, as_text
-from secc.session.events import ControlPilot
+from secc.session.outlet import ControlPilot
 from secc.settings import SeccConfig
 from secc.settings.slac import SlacConfig
 from secc.sim import SimulatedAcEvse, SimulatedBackend, SimulatedPlc, SlacEv

@@ -7,7 +7,7 @@ import pytest
 
 from secc.cli import health as command
 from secc.records import LinkEvent
-from secc.session.events import ControlPilot, EvseSnapshot
+from secc.session.outlet import ControlPilot, EvseSnapshot
 from secc.station.health import ReportHealth
 from secc.station.metrics import Metrics
 from secc.station.recording import SessionRecording

@@ -8,7 +8,8 @@ import time
 import pytest
 
 from secc.records import OutputRecord, Record
-from secc.session.events import CloseContactor, ControlPilot, EndSession, RenewLease
+from secc.session.outlet import ControlPilot
+from secc.session.outputs import CloseContactor, EndSession, RenewLease
 from tests.support import requests
 from tests.support.attacks import DcOutlet, at, attacked, due
 from tests.support.wire import Bed, RecordingOutlet, eventually

@@ -20,7 +20,8 @@ from secc.errors import ConfigError
 from secc.messages.iso2 import ChargingSession, V2GMessage
 from secc.records import Direction, LinkEvent, NoticeRecord, OutputRecord, Record
 from secc.sdp import SdpResponse, Security, Source
-from secc.session.events import ControlPilot, EndReason, EndSession, EvseFault, EvseSnapshot
+from secc.session.outlet import ControlPilot, EvseFault, EvseSnapshot
+from secc.session.outputs import EndReason, EndSession
 from secc.settings import NetworkConfig, TlsConfig, TlsPolicy
 from secc.settings.slac import SlacConfig
 from secc.station import link as link_module

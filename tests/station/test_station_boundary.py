@@ -14,7 +14,9 @@ import pytest
 from secc.errors import ConfigError, IntegrationError
 from secc.records import LinkEvent, OutputRecord
 from secc.session.contract_events import Verdict
-from secc.session.events import ControlPilot, EndSession, EnergyNeed, EvseSnapshot, ScheduleOffer
+from secc.session.outlet import ControlPilot, EvseSnapshot
+from secc.session.outputs import EndSession
+from secc.session.schedules import EnergyNeed, ScheduleOffer
 from secc.settings import EnergyConfig, EnergyMode, SeccConfig
 from secc.settings.services import ValueAddedService
 from secc.station.station import Station

@@ -19,7 +19,7 @@ import pytest
 from secc import exi
 from secc.messages import iso2
 from secc.sdp import SdpRequest, SdpResponse, Security
-from secc.session.events import ControlPilot
+from secc.session.outlet import ControlPilot
 from secc.v2gtp import frame
 from tests.support import requests as r
 from tests.support.attacks import (

@@ -15,7 +15,7 @@ import pytest
 from secc.errors import EncodeError
 from secc.messages import iso2
 from secc.messages.iso2 import BodyElement, DCEVErrorCode, EnergyTransferMode, PaymentOption
-from secc.session.events import ControlPilot
+from secc.session.outlet import ControlPilot
 from secc.sim.cable import plain
 from tests.support import requests as r
 from tests.support.attacks import DcOutlet, at, attacked, body_of, refused_and_closed

@@ -14,7 +14,7 @@ from secc import exi
 from secc.messages import iso2
 from secc.messages.app_protocol import AppProtocol, SupportedAppProtocolReq
 from secc.messages.iso2 import ChargingSession
-from secc.session.events import ControlPilot, IsolationLevel
+from secc.session.outlet import ControlPilot, IsolationLevel
 from tests.support import requests as r
 from tests.support.attacks import (
     at,

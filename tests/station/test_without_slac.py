@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from secc.session.events import ControlPilot
+from secc.session.outlet import ControlPilot
 from secc.settings import SeccConfig
 from secc.station.station import Station
 from tests.support import requests

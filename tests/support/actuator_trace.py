@@ -15,7 +15,7 @@ from typing import Any
 from secc.messages import din, iso2
 from secc.ports import EvseController
 from secc.records import Direction, MessageRecord
-from secc.session.events import EvseSnapshot, IsolationLevel
+from secc.session.outlet import EvseSnapshot, IsolationLevel
 from secc.settings import SeccConfig
 from tests.support.lasting import Lasting
 from tests.support.outlet_rules import SAFE_VOLTAGE, require

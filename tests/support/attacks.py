@@ -13,7 +13,7 @@ from secc import exi
 from secc.messages import iso2
 from secc.messages.iso2 import BodyElement, ChargingSession
 from secc.records import Direction, MessageRecord
-from secc.session.events import ControlPilot, EvseSnapshot
+from secc.session.outlet import ControlPilot, EvseSnapshot
 from secc.settings import CompatConfig, EnergyConfig, EnergyMode, SeccConfig, TimingConfig
 from secc.sim.cable import plain
 from tests.support import requests as r

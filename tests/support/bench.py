@@ -7,29 +7,29 @@ from collections.abc import Callable
 from secc import exi
 from secc.messages.iso2 import BodyElement, DCEVSEStatus, V2GMessage
 from secc.messages.xmldsig import Signature
-from secc.session.events import (
-    AskSchedules,
+from secc.session.inputs import (
     AuthorizationDecided,
-    Authorize,
     CableCheckReported,
-    CloseContactor,
     ContactorReported,
-    ControlPilot,
-    EndSession,
-    EvseSnapshot,
     Input,
-    IsolationLevel,
+    Received,
+    Tick,
+)
+from secc.session.iso2.states import State
+from secc.session.machine import Session
+from secc.session.outlet import ControlPilot, EvseSnapshot, IsolationLevel
+from secc.session.outputs import (
+    AskSchedules,
+    Authorize,
+    CloseContactor,
+    EndSession,
     OpenContactor,
     Output,
-    Received,
     Send,
     SetOutput,
     StartCableCheck,
-    Tick,
-    Ticket,
 )
-from secc.session.machine import Session
-from secc.session.states import State
+from secc.session.ticket import Ticket
 from secc.settings import CompatConfig, EnergyConfig, EnergyMode, SeccConfig, TimingConfig
 from tests.support import requests
 

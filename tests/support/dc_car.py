@@ -7,7 +7,9 @@ from typing import Any
 import msgspec
 
 from secc.messages import din, iso2
-from secc.session.events import CableCheckReported, ControlPilot, IsolationLevel, SetOutput, StartCableCheck
+from secc.session.inputs import CableCheckReported
+from secc.session.outlet import ControlPilot, IsolationLevel
+from secc.session.outputs import SetOutput, StartCableCheck
 from secc.settings import SeccConfig
 from tests.support import din as d
 from tests.support import requests as r

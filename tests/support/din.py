@@ -14,7 +14,9 @@ from secc.messages.din import (
 )
 from secc.session.din.states import DinState
 from secc.session.din.table import DIN as DIALECT
-from secc.session.events import ControlPilot, Output, Received, Send
+from secc.session.inputs import Received
+from secc.session.outlet import ControlPilot
+from secc.session.outputs import Output, Send
 from secc.session.states import Stage
 from secc.settings import CompatConfig, DinConfig, EnergyConfig, SeccConfig
 from tests.support.bench import DC_MODES, Bench

@@ -8,7 +8,9 @@ from fractions import Fraction
 import msgspec
 
 from secc.messages import din, iso2
-from secc.session.events import EvseSnapshot, Input, Output, Received, Send
+from secc.session.inputs import Input, Received
+from secc.session.outlet import EvseSnapshot
+from secc.session.outputs import Output, Send
 from secc.settings import SeccConfig
 from tests.support import requests
 from tests.support.lasting import Lasting

@@ -10,7 +10,7 @@ import dataclasses
 from fractions import Fraction
 
 from secc.messages import iso2
-from secc.session.events import ControlPilot, EvseFault, EvseSnapshot
+from secc.session.outlet import ControlPilot, EvseFault, EvseSnapshot
 
 LATCHED = {"emergency stop", "isolation fault", "contactor does not follow", "output did not switch off"}
 """What keeps the outlet off beyond the session, by the words of the faults."""

@@ -11,24 +11,18 @@ from fractions import Fraction
 
 from secc.messages import iso2
 from secc.messages.iso2 import DCEVErrorCode, EVSENotification
-from secc.session.events import (
+from secc.session.inputs import (
     CableCheckReported,
-    CloseContactor,
     ControllerFault,
-    EndReason,
-    EndSession,
-    EvseSnapshot,
     Input,
-    IsolationLevel,
-    Output,
     PowerLimited,
     Received,
-    SetOutput,
-    StartCableCheck,
     StopRequested,
     Tick,
-    Ticket,
 )
+from secc.session.outlet import EvseSnapshot, IsolationLevel
+from secc.session.outputs import CloseContactor, EndReason, EndSession, Output, SetOutput, StartCableCheck
+from secc.session.ticket import Ticket
 from secc.settings import SeccConfig
 from tests.support.lasting import Lasting, Paused, Schedule
 

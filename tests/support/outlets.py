@@ -12,7 +12,7 @@ import math
 import time
 from collections.abc import Callable
 
-from secc.session.events import ControlPilot, EvseSnapshot, IsolationLevel, MeterReading
+from secc.session.outlet import ControlPilot, EvseSnapshot, IsolationLevel, MeterReading
 from secc.sim import SimulatedDcEvse
 from secc.sim.physics import DcOutput
 from secc.testing import Rig

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from secc.messages.iso2 import ChargingSession, EnergyTransferMode
 from secc.pilot import Drive
 from secc.records import PlcRecord, Record
-from secc.session.events import ControlPilot
+from secc.session.outlet import ControlPilot
 from secc.settings import EnergyConfig, EnergyMode, SeccConfig, TimingConfig
 from secc.settings.slac import SlacConfig
 from secc.sim import (

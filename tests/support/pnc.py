@@ -21,7 +21,8 @@ from secc.session.contract_events import (
     RevocationReported,
     Verdict,
 )
-from secc.session.events import ControlPilot, MeterReading, Output
+from secc.session.outlet import ControlPilot, MeterReading
+from secc.session.outputs import Output
 from secc.session.ticket import Ticket
 from secc.settings import CompatConfig, EnergyConfig, Payment, PncConfig, SeccConfig, ServiceConfig
 from tests.support import requests

@@ -21,9 +21,9 @@ from secc.pki import contract as contracts
 from secc.pki.contract import Evidence
 from secc.pki.provisioning import Action, ProvisioningAnswer, Refusal
 from secc.session.contract_events import ContractProvisioned, ContractTerms
-from secc.session.handlers import provisioning, receipts
+from secc.session.iso2.handlers import provisioning, receipts
+from secc.session.iso2.states import State
 from secc.session.machine import Session
-from secc.session.states import State
 from tests.support import requests as r
 from tests.support.contracts import crls, wallet
 from tests.support.pnc import bundle, terms

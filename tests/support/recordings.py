@@ -5,7 +5,7 @@ import dataclasses
 from secc import exi
 from secc.messages import app_protocol, din
 from secc.messages.iso2 import BodyElement, V2GMessage
-from secc.session.events import ControlPilot
+from secc.session.outlet import ControlPilot
 from secc.settings import SeccConfig
 from secc.sim.player import Exchange, Recording
 from tests.support import din as d

@@ -18,30 +18,31 @@ from secc.session.contract_events import (
     GrantSource,
     Verdict,
 )
-from secc.session.events import (
-    AskSchedules,
+from secc.session.inputs import (
     AuthorizationDecided,
-    Authorize,
     CableCheckReported,
-    CloseContactor,
     ContactorReported,
-    EndReason,
-    EndSession,
-    EvseSnapshot,
     Input,
-    IsolationLevel,
-    OpenContactor,
-    Output,
     PowerLimited,
     Received,
+    StopRequested,
+    Tick,
+)
+from secc.session.outlet import EvseSnapshot, IsolationLevel
+from secc.session.outputs import (
+    AskSchedules,
+    Authorize,
+    CloseContactor,
+    EndReason,
+    EndSession,
+    OpenContactor,
+    Output,
     RenewLease,
     Send,
     SetOutput,
     StartCableCheck,
-    StopRequested,
-    Tick,
-    Ticket,
 )
+from secc.session.ticket import Ticket
 from secc.settings import OfflinePolicy, SeccConfig
 from tests.support.lasting import Lasting
 from tests.support.outlet_rules import Broken as Broken

@@ -26,22 +26,13 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from secc.session.events import (
-    EndSession,
-    EvseSnapshot,
-    Input,
-    Notice,
-    Output,
-    PowerSchedule,
-    Received,
-    Send,
-    SetOutput,
-    StopRequested,
-    Tick,
-)
+from secc.session.inputs import Input, Received, StopRequested, Tick
 from secc.session.latch import FaultLatch, IdleOutlet
 from secc.session.machine import Session
+from secc.session.outlet import EvseSnapshot
+from secc.session.outputs import EndSession, Notice, Output, Send, SetOutput
 from secc.session.pause import PauseMemory
+from secc.session.schedules import PowerSchedule
 from secc.session.states import Timer
 from secc.session.ticket import Ticket
 from tests.support.safety import Broken, SafetyOracle

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from secc.pki.provisioning import ProvisioningAnswer
-from secc.session.events import ControlPilot
-from secc.session.states import State
+from secc.session.iso2.states import State
+from secc.session.outlet import ControlPilot
 from secc.settings import Payment, SeccConfig
 from tests.support import requests
 from tests.support.bench import AC, DC, Bench

@@ -10,7 +10,7 @@ from secc.connection import Connection, Data, EndOfStream, Write
 from secc.messages import iso2
 from secc.messages.iso2 import V2GMessage
 from secc.session.contract_events import ContractTerms
-from secc.session.events import EvseSnapshot
+from secc.session.outlet import EvseSnapshot
 from secc.settings import SeccConfig
 from secc.sim.playback import Garage, play
 from secc.sim.player import Recording, config_for

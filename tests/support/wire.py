@@ -16,7 +16,8 @@ from secc.messages.iso2 import BodyElement, V2GMessage
 from secc.ports import EvseController
 from secc.records import LinkEvent, LinkRecord, MessageRecord, Record
 from secc.sdp import SdpRequest, SdpResponse, Security
-from secc.session.events import ControlPilot, EnergyNeed, EvseSnapshot, IsolationLevel, ScheduleOffer
+from secc.session.outlet import ControlPilot, EvseSnapshot, IsolationLevel
+from secc.session.schedules import EnergyNeed, ScheduleOffer
 from secc.settings import SeccConfig, TimingConfig, TlsConfig, TlsPolicy
 from secc.station.journal import Journal
 from secc.station.station import Station

@@ -13,29 +13,25 @@ from typing import TYPE_CHECKING, Any
 from secc.messages import din, iso2
 from secc.session.contract_events import ContractDecided, RevocationReported, Verdict
 from secc.session.din.table import DIN as DIN_DIALECT
-from secc.session.events import (
+from secc.session.inputs import (
     AuthorizationDecided,
     CableCheckReported,
     ContactorReported,
     ControllerFault,
-    ControlPilot,
-    EvseFault,
-    EvseSnapshot,
     Input,
-    IsolationLevel,
     LinkLost,
-    MeterReading,
     PeerMisbehaved,
     PowerLimited,
     Received,
     SchedulesOffered,
     StopRequested,
-    Ticket,
 )
 from secc.session.latch import FaultLatch
 from secc.session.machine import Session
+from secc.session.outlet import ControlPilot, EvseFault, EvseSnapshot, IsolationLevel, MeterReading
 from secc.session.pause import PauseMemory
 from secc.session.states import Timer
+from secc.session.ticket import Ticket
 from secc.settings import EnergyConfig, EnergyMode, SeccConfig
 from tests.support import din as d
 from tests.support import requests as r

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from secc import testing
-from secc.session.events import ControlPilot, EvseSnapshot
+from secc.session.outlet import ControlPilot, EvseSnapshot
 from secc.settings import DcConfig, EnergyConfig, SeccConfig
 from secc.testing import (
     ROWS,

@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 GOOD = """
-from secc.session.events import ControlPilot
+from secc.session.outlet import ControlPilot
 from secc.sim import SimulatedAcEvse, SimulatedDcEvse
 from secc.testing import Rig, RowState
 

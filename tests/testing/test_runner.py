@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from secc.session.events import EvseSnapshot, IsolationLevel
+from secc.session.outlet import EvseSnapshot, IsolationLevel
 from secc.settings import SeccConfig, TimingConfig
 from secc.testing import ControllerReport, Rig, RowState, check_controller
 from tests.support.fasttime import play_fast

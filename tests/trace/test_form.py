@@ -17,28 +17,22 @@ from secc.session.contract_events import (
     RevocationReported,
     Verdict,
 )
-from secc.session.events import (
+from secc.session.inputs import (
     AuthorizationDecided,
     CableCheckReported,
     ContactorReported,
     ControllerFault,
-    ControlPilot,
-    EvseFault,
-    EvseSnapshot,
-    IsolationLevel,
     LinkLost,
-    MeterReading,
     PeerMisbehaved,
     PowerLimited,
-    PowerSchedule,
-    PowerStep,
     RenegotiationRequested,
-    ScheduleOffer,
     SchedulesOffered,
     StopRequested,
     Tick,
-    Ticket,
 )
+from secc.session.outlet import ControlPilot, EvseFault, EvseSnapshot, IsolationLevel, MeterReading
+from secc.session.schedules import PowerSchedule, PowerStep, ScheduleOffer
+from secc.session.ticket import Ticket
 from secc.settings import SeccConfig
 from secc.trace.form import TraceError, built, input_of, plain, plain_config, plain_input, plain_output
 from tests.support import requests as r

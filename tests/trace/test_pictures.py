@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from secc.session.din.states import DinState
-from secc.session.states import State
+from secc.session.iso2.states import State
 from secc.sim.player import config_for
 from secc.trace import TraceError, read
 from secc.trace.as_test import write_test

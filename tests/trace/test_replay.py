@@ -11,7 +11,7 @@ from secc.connection import Connection
 from secc.messages import iso2
 from secc.pki.contract import Evidence
 from secc.session.contract_events import ContractDecided, RevocationReported, Verdict
-from secc.session.events import ControlPilot, EvseSnapshot
+from secc.session.outlet import ControlPilot, EvseSnapshot
 from secc.session.ticket import Ticket
 from secc.settings import CompatConfig, ProtocolName
 from secc.sim.player import config_for

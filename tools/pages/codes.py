@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import secc.session.handlers.contract
+import secc.session.iso2.handlers.contract
 import secc.session.machine
 from secc.errors import SignatureError
 from secc.messages import din, iso2
@@ -19,9 +19,9 @@ from secc.pki import rules
 from secc.pki.provisioning import REFUSAL_CODES, Refusal
 from secc.session.dialect import Handler
 from secc.session.din.table import DIN
-from secc.session.table import ISO2
+from secc.session.iso2.table import ISO2
 
-_HANDLERS = ("secc.session.handlers", "secc.session.din")
+_HANDLERS = ("secc.session.iso2.handlers", "secc.session.din")
 _DIN = (
     "The same rules where the session does the same; codes that only DIN has, or that it names differently."
 )
@@ -131,7 +131,7 @@ def _reached(module: str, name: str, seen: frozenset[str]) -> Iterator[Cause]:
         if helper is not None:
             texts = [_text(argument) for argument in node.args]
             yield Cause(helper, max(texts, key=len) or "a value in a wrong unit", where)
-        elif target == (secc.session.handlers.contract.__name__, "refused"):
+        elif target == (secc.session.iso2.handlers.contract.__name__, "refused"):
             yield Cause(_last_code(node) or "by the rule", "a rule of certificates", where)
         elif target is not None:
             yield from _reached(*target, seen | {where})

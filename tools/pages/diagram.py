@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from secc.session.states import Stage, State
-from secc.session.table import RULES
+from secc.session.iso2.states import State
+from secc.session.iso2.table import RULES
+from secc.session.states import Stage
 
 PLACES: dict[Stage, tuple[int, int]] = {
     State.WAIT_SESSION_SETUP: (0, 0),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from secc.session.din import table as din
-from secc.session.table import ANYWHERE, RULES
+from secc.session.iso2.table import ANYWHERE, RULES
 from tools.pages import ids
 
 DATA = Path(__file__).with_name("requirements.toml")
@@ -52,7 +52,7 @@ def entries() -> list[Entry]:
     for id_, (who, means) in data["meanings"].items():
         here, proofs = code.get(id_, []), list(tests.get(id_, []))
         if id_ in rows:
-            proofs.append(("tests/session/test_table.py", "each row, each state"))
+            proofs.append(("tests/session/iso2/test_table.py", "each row, each state"))
         status, remark = remarks.get(id_, ("", ""))
         if not status and here and all(file.startswith("secc/messages/") for file, _ in here):
             status, remark = "by construction", MESSAGE

@@ -13,9 +13,9 @@ from secc.connection import FRAME_TIME
 from secc.messages import din as din_messages
 from secc.messages import iso2
 from secc.session.din import table as din
+from secc.session.iso2.table import ANYWHERE, RULES
 from secc.session.performance import performance_time
 from secc.session.states import Timer
-from secc.session.table import ANYWHERE, RULES
 from secc.settings import TimingConfig, TlsConfig
 from secc.settings.slac import SlacConfig
 from secc.slac import timing as slac_timing

@@ -16,11 +16,13 @@ from secc.session import limits, quantities
 from secc.session.context import ChargeParameters
 from secc.session.din import refusals, status
 from secc.session.din.states import DinState
-from secc.session.events import ControlPilot, EndReason, Offer
-from secc.session.handlers import dc_power, ending, identification, parameters
-from secc.session.handlers.profile import lowest, overlooked
+from secc.session.iso2.handlers import dc_power, ending, identification, parameters
+from secc.session.iso2.handlers.profile import lowest, overlooked
+from secc.session.outlet import ControlPilot
+from secc.session.outputs import EndReason
 from secc.session.quantities import WrongUnit
 from secc.session.refusals import Refused
+from secc.session.schedules import Offer
 from secc.session.states import Stage, Timer
 from secc.settings.energy import EnergyMode
 from secc.settings.services import Payment

@@ -12,7 +12,8 @@ from secc.messages import din, iso2
 from secc.messages.din import DCEVSEStatusCode, EVSENotification
 from secc.messages.iso2 import UnitSymbol
 from secc.session import limits, quantities
-from secc.session.events import EvseFault, IsolationLevel, PowerSchedule, PowerStep, ScheduleOffer
+from secc.session.outlet import EvseFault, IsolationLevel
+from secc.session.schedules import PowerSchedule, PowerStep, ScheduleOffer
 from secc.settings.energy import EnergyMode
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Every input that is legal in a state of DIN SPEC 70121; read `secc.session.table` for how to read it.
+"""Every input that is legal in a state of DIN SPEC 70121; read `secc.session.iso2.table` for how to read it.
 
 Theory of operation [V2G-DC-436]. DIN is the DC half of ISO 15118-2 as it was two years earlier: the same order of requests
 with other names, paid outside the car, without TLS, pause, renegotiation and meter. What differs in the rules:
@@ -9,7 +9,7 @@ with other names, paid outside the car, without TLS, pause, renegotiation and me
 * every session is a new one, whatever SessionID the EV begins with [V2G-DC-241].
 
 What the station does to its output, and when it refuses to, is the same, and so is the code
-(`secc.session.handlers.dc_power`): lease, limits, latch and stop do not know which protocol is spoken.
+(`secc.session.iso2.handlers.dc_power`): lease, limits, latch and stop do not know which protocol is spoken.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from secc.session.dialect import Anywhere, Dialect, Key, On
 from secc.session.din import handlers as h
 from secc.session.din.refusals import refusal
 from secc.session.din.states import DinState as S
-from secc.session.events import (
+from secc.session.inputs import (
     AuthorizationDecided,
     CableCheckReported,
     ContactorReported,
@@ -52,7 +52,7 @@ from secc.session.events import (
     SchedulesOffered,
     StopRequested,
 )
-from secc.session.handlers import ac, dc_power, ending, identification, parameters
+from secc.session.iso2.handlers import ac, dc_power, ending, identification, parameters
 from secc.session.performance import performance_time
 from secc.session.states import PilotChanged, StopOrdered, Timer
 

@@ -8,7 +8,7 @@ from secc import exi
 from secc.messages import din
 from secc.session.din import table
 from secc.session.din.states import DinState as S
-from secc.session.events import Send
+from secc.session.outputs import Send
 from tests.support.din import WAYS, DinBench
 from tests.support.din_safety import DinOracle
 from tests.support.messages import generator

@@ -8,27 +8,18 @@ from secc import exi
 from secc.messages import din
 from secc.messages.din import DCEVErrorCode, EVRequestedEnergyTransfer, PaymentOption
 from secc.session.din.states import DinState as S
-from secc.session.events import (
-    AskSchedules,
+from secc.session.inputs import (
     ControllerFault,
-    ControlPilot,
-    EndReason,
-    EvseFault,
-    IsolationLevel,
     LinkLost,
-    NoticeKind,
-    Output,
-    PausedSession,
     PowerLimited,
-    PowerSchedule,
-    PowerStep,
     RenegotiationRequested,
-    RenewLease,
-    ScheduleOffer,
     SchedulesOffered,
-    SetOutput,
     StopRequested,
 )
+from secc.session.outlet import ControlPilot, EvseFault, IsolationLevel
+from secc.session.outputs import AskSchedules, EndReason, NoticeKind, Output, RenewLease, SetOutput
+from secc.session.paused import PausedSession
+from secc.session.schedules import PowerSchedule, PowerStep, ScheduleOffer
 from secc.settings import DinConfig, EnergyMode, SeccConfig, TimingConfig
 from tests.support import din as d
 from tests.support.bench import code

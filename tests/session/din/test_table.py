@@ -7,7 +7,7 @@ from secc.messages import din
 from secc.messages.din import BodyElement
 from secc.session.din import table
 from secc.session.din.states import DinState as S
-from secc.session.events import EndReason, OpenContactor, Send
+from secc.session.outputs import EndReason, OpenContactor, Send
 from secc.session.states import Stage, Timer
 from secc.settings import CompatConfig
 from tests.support import din as d

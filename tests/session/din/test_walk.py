@@ -10,30 +10,23 @@ from secc import exi
 from secc.messages import din
 from secc.messages.din import BodyElement, DCEVErrorCode
 from secc.session.din.states import DinState as S
-from secc.session.events import (
-    AskSchedules,
+from secc.session.inputs import (
     AuthorizationDecided,
-    Authorize,
     CableCheckReported,
     ContactorReported,
     ControllerFault,
-    ControlPilot,
-    EvseFault,
     Input,
-    IsolationLevel,
     LinkLost,
     PowerLimited,
-    PowerSchedule,
-    PowerStep,
     RenegotiationRequested,
-    ScheduleOffer,
     SchedulesOffered,
-    Send,
-    StartCableCheck,
     StopRequested,
-    Ticket,
 )
+from secc.session.outlet import ControlPilot, EvseFault, IsolationLevel
+from secc.session.outputs import AskSchedules, Authorize, Send, StartCableCheck
+from secc.session.schedules import PowerSchedule, PowerStep, ScheduleOffer
 from secc.session.states import Stage
+from secc.session.ticket import Ticket
 from secc.settings import SeccConfig, TimingConfig
 from tests.support import din as d
 from tests.support.bench import Question

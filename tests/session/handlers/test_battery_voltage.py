@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from secc.errors import ConfigError
-from secc.session.events import SetOutput
+from secc.session.outputs import SetOutput
 from secc.settings import DcConfig, EnergyConfig
 from tests.support.bench import DC, DC_MODES
 from tests.support.dc_car import PROTOCOLS, DcCar

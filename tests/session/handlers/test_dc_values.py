@@ -6,7 +6,7 @@ import pytest
 
 from secc.messages import iso2
 from secc.messages.iso2 import EnergyTransferMode, PhysicalValue, UnitSymbol
-from secc.session.events import SetOutput
+from secc.session.outputs import SetOutput
 from secc.settings import DcConfig, EnergyConfig, SeccConfig
 from tests.support import requests as r
 from tests.support.bench import AC, DC, Bench, code

@@ -3,7 +3,7 @@
 import pytest
 
 from secc.messages.iso2 import PaymentOption
-from secc.session.states import State
+from secc.session.iso2.states import State
 from tests.support import requests as r
 from tests.support.bench import code
 from tests.support.states import in_state

@@ -15,20 +15,12 @@ from secc.messages.iso2 import (
     SAScheduleList,
     UnitSymbol,
 )
-from secc.session.events import (
-    AskSchedules,
-    ControlPilot,
-    EnergyNeed,
-    Notice,
-    NoticeKind,
-    PowerSchedule,
-    PowerStep,
-    ScheduleOffer,
-    SchedulesOffered,
-    SetOutput,
-    Ticket,
-)
-from secc.session.states import State
+from secc.session.inputs import SchedulesOffered
+from secc.session.iso2.states import State
+from secc.session.outlet import ControlPilot
+from secc.session.outputs import AskSchedules, Notice, NoticeKind, SetOutput
+from secc.session.schedules import EnergyNeed, PowerSchedule, PowerStep, ScheduleOffer
+from secc.session.ticket import Ticket
 from secc.settings import EnergyConfig
 from tests.support import requests as r
 from tests.support.bench import AC, DC, DC_MODES, STRICT_DC, Bench, code

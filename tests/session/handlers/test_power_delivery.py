@@ -7,16 +7,10 @@ import pytest
 
 from secc.messages.iso2 import BodyElement, ChargeProgress, CurrentDemandReq, PhysicalValue, PreChargeReq
 from secc.session.context import Demand, EvLimits
-from secc.session.events import (
-    CloseContactor,
-    ControlPilot,
-    EvseFault,
-    IsolationLevel,
-    OpenContactor,
-    SetOutput,
-)
+from secc.session.iso2.states import State
 from secc.session.limits import set_point
-from secc.session.states import State
+from secc.session.outlet import ControlPilot, EvseFault, IsolationLevel
+from secc.session.outputs import CloseContactor, OpenContactor, SetOutput
 from tests.support import requests as r
 from tests.support.bench import AC, DC, Bench, code, sent
 from tests.support.states import in_state

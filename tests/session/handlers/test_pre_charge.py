@@ -9,20 +9,12 @@ import pytest
 
 from secc.messages import iso2
 from secc.messages.iso2 import ResponseCode
-from secc.session.events import (
-    CableCheckReported,
-    ControlPilot,
-    EvseFault,
-    IsolationLevel,
-    Notice,
-    NoticeKind,
-    OpenContactor,
-    SetOutput,
-    StopRequested,
-    Ticket,
-)
-from secc.session.handlers import dc_power
+from secc.session.inputs import CableCheckReported, StopRequested
+from secc.session.iso2.handlers import dc_power
+from secc.session.outlet import ControlPilot, EvseFault, IsolationLevel
+from secc.session.outputs import Notice, NoticeKind, OpenContactor, SetOutput
 from secc.session.refusals import Refused
+from secc.session.ticket import Ticket
 from secc.settings import CompatConfig
 from tests.support import requests as r
 from tests.support.bench import DC, Bench, code, sent

@@ -7,9 +7,11 @@ import pytest
 from secc import exi
 from secc.messages import iso2
 from secc.messages.iso2 import ChargingProfile, PhysicalValue, ProfileEntry, ResponseCode, UnitSymbol
-from secc.session.events import ControlPilot, Notice, PowerSchedule, PowerStep, SetOutput
-from secc.session.handlers.profile import check_profile
+from secc.session.iso2.handlers.profile import check_profile
+from secc.session.outlet import ControlPilot
+from secc.session.outputs import Notice, SetOutput
 from secc.session.refusals import Refused
+from secc.session.schedules import PowerSchedule, PowerStep
 from tests.support import din as d
 from tests.support import requests as r
 from tests.support.bench import AC, DC, STRICT_DC, Bench, code

@@ -8,7 +8,7 @@ from secc import exi
 from secc.errors import ConfigError
 from secc.messages import iso2
 from secc.messages.iso2 import BodyElement, ServiceCategory
-from secc.session.events import Send
+from secc.session.outputs import Send
 from secc.session.service_events import ChosenService, ServicesChosen
 from secc.settings import SeccConfig, ServiceConfig
 from secc.settings.services import (

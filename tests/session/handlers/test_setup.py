@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from secc.messages.iso2 import EnergyTransferMode, PaymentOption, ServiceDiscoveryRes, SessionSetupRes
-from secc.session.states import State
+from secc.session.iso2.states import State
 from secc.settings import ServiceConfig
 from tests.support import requests as r
 from tests.support.bench import AC, Bench, code

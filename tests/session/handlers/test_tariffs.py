@@ -12,16 +12,10 @@ from secc.messages import iso2
 from secc.messages.xmldsig import Signature
 from secc.pki.profiles import Kind
 from secc.pki.xmldsig import Element, sign, verify
-from secc.session.events import (
-    AskSchedules,
-    Offer,
-    PausedSession,
-    PowerSchedule,
-    PowerStep,
-    ScheduleOffer,
-    SchedulesOffered,
-    Send,
-)
+from secc.session.inputs import SchedulesOffered
+from secc.session.outputs import AskSchedules, Send
+from secc.session.paused import PausedSession
+from secc.session.schedules import Offer, PowerSchedule, PowerStep, ScheduleOffer
 from secc.settings import EnergyConfig, TariffPolicy
 from tests.support import requests
 from tests.support.contracts import identity

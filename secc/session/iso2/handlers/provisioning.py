@@ -22,13 +22,14 @@ from secc.pki.provisioning import (
     verify_request,
     verify_response,
 )
-from secc.session import services
 from secc.session.context import ProvisioningQuestion
 from secc.session.contract_events import ContractDelivered, ContractProvisioned, ContractRefused, Provision
-from secc.session.events import NoticeKind
-from secc.session.handlers.contract import refused, terms_of
+from secc.session.iso2 import services
+from secc.session.iso2.handlers.contract import refused, terms_of
+from secc.session.iso2.states import State
+from secc.session.outputs import NoticeKind
 from secc.session.refusals import Refused
-from secc.session.states import State, Timer
+from secc.session.states import Timer
 
 if TYPE_CHECKING:
     from secc.session.machine import Session

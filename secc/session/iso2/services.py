@@ -2,7 +2,7 @@
 
 An EV sees a service in ServiceDiscoveryRes, asks for its parameter sets with ServiceDetailReq, and chooses
 with PaymentServiceSelectionReq. What was not offered on this connection can neither be asked for nor chosen.
-The handlers are in `secc.session.handlers.services`.
+The handlers are in `secc.session.iso2.handlers.services`.
 """
 
 from __future__ import annotations

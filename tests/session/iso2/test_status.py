@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from secc.messages.iso2 import ChargingStatusRes, CurrentDemandRes, IsolationLevel, MeterInfo
-from secc.session.events import ControlPilot, EvseFault, MeterReading
+from secc.session.outlet import ControlPilot, EvseFault, MeterReading
 from secc.settings import EnergyConfig
 from tests.support import requests as r
 from tests.support.bench import AC, DC, Bench, code, dc_code

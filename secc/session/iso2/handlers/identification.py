@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 from secc.messages import iso2
 from secc.messages.iso2 import EVSEProcessing, ResponseCode
 from secc.session.context import Grant
-from secc.session.events import AuthorizationDecided, Authorize, NoticeKind
-from secc.session.handlers import ending, services
-from secc.session.handlers.ending import order_stop
+from secc.session.inputs import AuthorizationDecided
+from secc.session.iso2.handlers import ending, services
+from secc.session.iso2.handlers.ending import order_stop
+from secc.session.iso2.states import State
+from secc.session.outputs import Authorize, NoticeKind
 from secc.session.refusals import Refused
 from secc.session.service_events import ServicesChosen
-from secc.session.states import State, Timer
+from secc.session.states import Timer
 from secc.settings.services import CERTIFICATE_SERVICE, Payment
 
 if TYPE_CHECKING:

@@ -6,13 +6,17 @@ from typing import TYPE_CHECKING
 
 from secc.messages import iso2
 from secc.messages.iso2 import ChargeProgress, ResponseCode, UnitSymbol
-from secc.session import feedback, limits, quantities, status
+from secc.session import feedback, limits, quantities
 from secc.session.context import Purpose
-from secc.session.events import CloseContactor, ContactorReported, EvseFault, NoticeKind
-from secc.session.handlers import contract, ending, parameters, receipts
-from secc.session.handlers.profile import chosen_offer
+from secc.session.inputs import ContactorReported
+from secc.session.iso2 import status
+from secc.session.iso2.handlers import contract, ending, parameters, receipts
+from secc.session.iso2.handlers.profile import chosen_offer
+from secc.session.iso2.states import State
+from secc.session.outlet import EvseFault
+from secc.session.outputs import CloseContactor, NoticeKind
 from secc.session.refusals import Refused
-from secc.session.states import State, Timer
+from secc.session.states import Timer
 from secc.settings.services import Payment
 
 if TYPE_CHECKING:

@@ -7,9 +7,10 @@ import pytest
 from secc import exi
 from secc.messages import iso2
 from secc.messages.iso2 import BodyElement, PowerDeliveryReq
-from secc.session import table
-from secc.session.events import EndReason, OpenContactor, Send
-from secc.session.states import Stage, State, Timer
+from secc.session.iso2 import table
+from secc.session.iso2.states import State
+from secc.session.outputs import EndReason, OpenContactor, Send
+from secc.session.states import Stage, Timer
 from secc.settings import CompatConfig
 from tests.support import requests
 from tests.support.bench import Bench, code, sent

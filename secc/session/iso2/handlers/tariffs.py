@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from secc.messages.iso2 import RelativeTimeInterval, SalesTariff, SalesTariffEntry
 from secc.messages.xmldsig import Signature
-from secc.session.events import NoticeKind, PowerSchedule, ScheduleOffer
+from secc.session.outputs import NoticeKind
+from secc.session.schedules import PowerSchedule, ScheduleOffer
 from secc.settings.pnc import TariffPolicy
 
 if TYPE_CHECKING:

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, cast
 
 from secc.messages import iso2
 from secc.messages.iso2 import ChargeProgress, EVSEProcessing, ResponseCode, UnitSymbol
-from secc.session import limits, quantities, status
-from secc.session.events import ControlPilot
-from secc.session.handlers import contract, dc_power, ending, parameters, receipts
-from secc.session.handlers.ac import may_start
-from secc.session.handlers.profile import chosen_offer
+from secc.session import limits, quantities
+from secc.session.iso2 import status
+from secc.session.iso2.handlers import contract, dc_power, ending, parameters, receipts
+from secc.session.iso2.handlers.ac import may_start
+from secc.session.iso2.handlers.profile import chosen_offer
+from secc.session.iso2.states import State
+from secc.session.outlet import ControlPilot
 from secc.session.refusals import Refused
-from secc.session.states import Stage, State, Timer
+from secc.session.states import Stage, Timer
 
 if TYPE_CHECKING:
     from secc.session.machine import Session

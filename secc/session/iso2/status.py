@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from secc.messages import iso2
 from secc.messages.iso2 import DCEVSEStatusCode, EVSENotification, UnitSymbol
 from secc.session import limits, quantities
-from secc.session.events import EvseFault
+from secc.session.outlet import EvseFault
 
 if TYPE_CHECKING:
     from secc.session.machine import Session

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from secc.messages import iso2
 from secc.messages.iso2 import ResponseCode, UnitSymbol
-from secc.session.events import NoticeKind, Offer, PowerSchedule
+from secc.session.outputs import NoticeKind
 from secc.session.quantities import WrongUnit, amount, decimal
 from secc.session.refusals import Refused
+from secc.session.schedules import Offer, PowerSchedule
 
 if TYPE_CHECKING:
     from secc.session.machine import Session

@@ -35,11 +35,12 @@ from secc.session.contract_events import (
     RevocationReported,
     Verdict,
 )
-from secc.session.events import NoticeKind
-from secc.session.handlers import ending
-from secc.session.handlers.ending import order_stop
+from secc.session.iso2.handlers import ending
+from secc.session.iso2.handlers.ending import order_stop
+from secc.session.iso2.states import State
+from secc.session.outputs import NoticeKind
 from secc.session.refusals import Refused
-from secc.session.states import State, Timer
+from secc.session.states import Timer
 from secc.settings.pnc import OfflinePolicy
 from secc.settings.services import Payment
 

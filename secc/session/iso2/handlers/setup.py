@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from secc.messages import iso2
 from secc.messages.iso2 import ResponseCode
-from secc.session.states import State, Timer
+from secc.session.iso2.states import State
+from secc.session.states import Timer
 
 if TYPE_CHECKING:
     from secc.session.machine import Session

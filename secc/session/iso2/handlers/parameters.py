@@ -8,25 +8,18 @@ from typing import TYPE_CHECKING
 
 from secc.messages import din, iso2
 from secc.messages.iso2 import EVSEProcessing, ResponseCode, UnitSymbol
-from secc.session import limits, quantities, status
+from secc.session import limits, quantities
 from secc.session.context import ChargeParameters, EvLimits, ScheduleQuestion
 from secc.session.dialect import Code
-from secc.session.events import (
-    AskSchedules,
-    EnergyNeed,
-    NoticeKind,
-    Offer,
-    PowerLimited,
-    PowerSchedule,
-    PowerStep,
-    RenegotiationRequested,
-    ScheduleOffer,
-    SchedulesOffered,
-)
-from secc.session.handlers import tariffs
+from secc.session.inputs import PowerLimited, RenegotiationRequested, SchedulesOffered
+from secc.session.iso2 import status
+from secc.session.iso2.handlers import tariffs
+from secc.session.iso2.states import State
+from secc.session.outputs import AskSchedules, NoticeKind
 from secc.session.quantities import Quantity, WrongUnit, amount, decimal
 from secc.session.refusals import Refused
-from secc.session.states import Stage, State, Timer
+from secc.session.schedules import EnergyNeed, Offer, PowerSchedule, PowerStep, ScheduleOffer
+from secc.session.states import Stage, Timer
 from secc.settings.energy import EnergyMode
 
 if TYPE_CHECKING:

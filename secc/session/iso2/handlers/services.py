@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from secc.messages import iso2
 from secc.messages.iso2 import ResponseCode
-from secc.session import services
-from secc.session.events import NoticeKind
+from secc.session.iso2 import services
+from secc.session.iso2.states import State
+from secc.session.outputs import NoticeKind
 from secc.session.refusals import Refused
 from secc.session.service_events import ChosenService
-from secc.session.states import State
 from secc.settings.services import CHARGE_SERVICE, Payment
 
 if TYPE_CHECKING:

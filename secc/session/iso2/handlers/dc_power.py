@@ -10,15 +10,11 @@ from secc.messages import din, iso2
 from secc.messages.iso2 import DCEVErrorCode, ResponseCode, UnitSymbol
 from secc.session import feedback, limits, quantities
 from secc.session.context import CableTest, Demand, EvLimits, Match, Purpose
-from secc.session.events import (
-    CableCheckReported,
-    EvseFault,
-    IsolationLevel,
-    NoticeKind,
-    StartCableCheck,
-)
-from secc.session.handlers import ending, parameters
+from secc.session.inputs import CableCheckReported
+from secc.session.iso2.handlers import ending, parameters
 from secc.session.limits import SetPoint
+from secc.session.outlet import EvseFault, IsolationLevel
+from secc.session.outputs import NoticeKind, StartCableCheck
 from secc.session.quantities import Quantity, WrongUnit, amount, decimal, least, milli
 from secc.session.refusals import Refused
 from secc.session.states import Stage, Timer

@@ -58,7 +58,7 @@ from secc.session.dialect import Dialect
 from secc.session.dialect import Handler as Handler
 from secc.session.dialect import Key as Key
 from secc.session.dialect import On as On
-from secc.session.events import (
+from secc.session.inputs import (
     AuthorizationDecided,
     CableCheckReported,
     ContactorReported,
@@ -70,7 +70,7 @@ from secc.session.events import (
     SchedulesOffered,
     StopRequested,
 )
-from secc.session.handlers import (
+from secc.session.iso2.handlers import (
     ac,
     contract,
     dc,
@@ -83,10 +83,10 @@ from secc.session.handlers import (
     services,
     setup,
 )
+from secc.session.iso2.refusals import refusal
+from secc.session.iso2.states import State as S
 from secc.session.performance import performance_time
-from secc.session.refusals import refusal
 from secc.session.states import FeedbackChanged, PilotChanged, StopOrdered, Timer
-from secc.session.states import State as S
 from secc.settings.compat import CompatConfig
 
 # fmt: off

@@ -7,17 +7,12 @@ from typing import TYPE_CHECKING
 from secc.messages import iso2
 from secc.messages.iso2 import ChargingSession, ResponseCode
 from secc.session.context import Purpose, Stop
-from secc.session.events import (
-    ControllerFault,
-    ControlPilot,
-    EndReason,
-    LinkLost,
-    NoticeKind,
-    PeerMisbehaved,
-    StopRequested,
-)
+from secc.session.inputs import ControllerFault, LinkLost, PeerMisbehaved, StopRequested
+from secc.session.iso2.states import State
+from secc.session.outlet import ControlPilot
+from secc.session.outputs import EndReason, NoticeKind
 from secc.session.refusals import Refused
-from secc.session.states import Stage, State, Timer
+from secc.session.states import Stage, Timer
 
 if TYPE_CHECKING:
     from secc.session.machine import Session

@@ -8,13 +8,13 @@ from secc.errors import CertificateError
 from secc.messages import iso2
 from secc.messages.iso2 import ResponseCode
 from secc.pki.contract import verify_receipt
-from secc.session import status
 from secc.session.context import ReceiptQuestion
 from secc.session.contract_events import ContractRefused, StoreReceipt
-from secc.session.handlers import ending
-from secc.session.handlers.contract import refused, terms_of
+from secc.session.iso2 import status
+from secc.session.iso2.handlers import ending
+from secc.session.iso2.handlers.contract import refused, terms_of
+from secc.session.iso2.states import State
 from secc.session.refusals import Refused
-from secc.session.states import State
 from secc.settings.services import Payment
 
 if TYPE_CHECKING:

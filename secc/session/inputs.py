@@ -1,0 +1,130 @@
+"""What goes into a session.
+
+Everything the session decides depends on these inputs and on the time that is handed in with them; a list of
+(now, input) replayed through `Session.handle` gives the same outputs again [INV-35]. Volts, amperes, watts,
+seconds; never wire types, except in `Received`.
+
+The answer to a question (`secc.session.outputs`) brings the `Ticket` of the question back. An answer with
+another ticket is late, belongs to an earlier session or to an earlier pass of this one, and changes nothing
+[INV-20].
+"""
+
+import dataclasses
+
+from secc.session.contract_events import ContractInput
+from secc.session.dialect import Message
+from secc.session.outlet import EvseFault, EvseSnapshot, IsolationLevel
+from secc.session.schedules import ScheduleOffer
+from secc.session.ticket import Ticket
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Received:
+    """A complete, decoded message of the EV."""
+
+    message: Message
+    snapshot: EvseSnapshot
+    payload: bytes = dataclasses.field(default=b"", repr=False)
+    """The same as it came, EXI: a back end that provisions gets it."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed: hand it in at `Session.deadline` at the latest.
+
+    Also the way to report a changed pilot, fault or limit at once: more ticks than needed do no harm.
+    """
+
+    snapshot: EvseSnapshot
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ContactorReported:
+    """Answer to `CloseContactor`, by the level of the feedback. `closed=False`: it failed."""
+
+    ticket: Ticket
+    closed: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CableCheckReported:
+    """Answer to `StartCableCheck`: result of the isolation test that this request began."""
+
+    ticket: Ticket
+    level: IsolationLevel
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AuthorizationDecided:
+    """Answer to `Authorize`. `granted=False` may come later too: it withdraws, finally [INV-11]."""
+
+    ticket: Ticket
+    granted: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SchedulesOffered:
+    """Answer to `AskSchedules`. None: the back end has none or failed; the outlet's own limit is offered."""
+
+    ticket: Ticket
+    offer: ScheduleOffer | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StopRequested:
+    """The station or the operator ends the charge; final for this session [INV-29]."""
+
+    reason: str = "stop requested"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RenegotiationRequested:
+    """The station wants other schedules: the EV is asked, it may decline [V2G2-680] [V2G2-841]."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PowerLimited:
+    """A limit from outside the outlet (load management); None lifts it."""
+
+    max_power: float | None
+    """W in total."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LinkLost:
+    """TCP, TLS or the data link has ended."""
+
+    reason: str = "link lost"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PeerMisbehaved:
+    """Bytes came that are no message of this protocol, or no common protocol exists."""
+
+    detail: str
+    no_protocol: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ControllerFault:
+    """A call of the controller raised or never came back."""
+
+    reason: str
+    fault: EvseFault = EvseFault.MALFUNCTION
+
+
+Input = (
+    Received
+    | Tick
+    | ContactorReported
+    | CableCheckReported
+    | AuthorizationDecided
+    | SchedulesOffered
+    | StopRequested
+    | RenegotiationRequested
+    | PowerLimited
+    | LinkLost
+    | PeerMisbehaved
+    | ControllerFault
+    | ContractInput
+)

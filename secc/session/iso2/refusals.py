@@ -1,0 +1,200 @@
+"""The negative response that belongs to each request.
+
+The EV ignores everything in it but the code [V2G2-735], still every mandatory element is there and
+schema-valid [V2G2-736]: with what the station really has to say where it can be told, else a placeholder that
+nobody can mistake for a certificate, a key or a challenge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from secc.messages import iso2
+from secc.messages.iso2 import EVSEProcessing, ResponseCode
+from secc.session.contract_events import ContractRefused
+from secc.session.dialect import Code
+from secc.session.iso2 import services, status
+from secc.session.refusals import Refused
+from secc.settings.services import CHARGE_SERVICE, Payment
+
+if TYPE_CHECKING:
+    from secc.session.machine import Session
+
+
+def unrecorded(session: Session, request: object, refused: Refused) -> ContractRefused | None:
+    """The record of a refusal about a contract that its handler has not made: none is refused in silence.
+
+    What was decided about the contract before, or ordered by the operator, has been recorded then.
+    """
+    decided = session.stop is not None or (session.grant is not None and session.grant.refused)
+    by_contract = session.payment is Payment.CONTRACT and not decided
+    match request:
+        case iso2.PaymentServiceSelectionReq(selected_payment_option=iso2.PaymentOption.CONTRACT):
+            about = True
+        case iso2.AuthorizationReq() | iso2.MeteringReceiptReq():
+            about = by_contract
+        case _:
+            about = isinstance(request, _CONTRACT_STEPS)
+    if not about:
+        return None
+    code = ResponseCode(refused.code.value)
+    return ContractRefused(type(request).__name__, code, code.value, str(refused), _who(session))
+
+
+_CONTRACT_STEPS = (iso2.PaymentDetailsReq, iso2.CertificateInstallationReq, iso2.CertificateUpdateReq)
+
+
+def _who(session: Session) -> str:
+    side = session.pnc
+    shown = side.payer or side.claim or side.revocation_question
+    return "" if shown is None else str(shown.contract.emaid)
+
+
+def refusal(session: Session, request: iso2.BodyElement, code: Code) -> iso2.BodyElement:
+    """The response paired with the request, carrying this code."""
+    return _REFUSALS[iso2.PAIRS[type(request)]](session, request, ResponseCode(code.value))
+
+
+def _session_setup(session: Session, _: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
+    return iso2.SessionSetupRes(response_code=code, evse_id=session.config.evse_id)
+
+
+def _service_discovery(session: Session, _: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
+    return services.discovery(session, code)
+
+
+def _service_detail(_: Session, request: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
+    service_id = request.service_id if isinstance(request, iso2.ServiceDetailReq) else CHARGE_SERVICE
+    return iso2.ServiceDetailRes(response_code=code, service_id=service_id)
+
+
+def _selection(_: Session, __: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
+    return iso2.PaymentServiceSelectionRes(response_code=code)
+
+
+def _payment_details(session: Session, _: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
+    return iso2.PaymentDetailsRes(
+        response_code=code, gen_challenge=bytes(16), evse_time_stamp=session.unix_time
+    )
+
+
+def _authorization(_: Session, __: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
+    return iso2.AuthorizationRes(response_code=code, evse_processing=EVSEProcessing.FINISHED)
+
+
+def _charge_parameters(session: Session, request: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
+    dc = session.config.energy.offers_dc
+    if dc and session.config.energy.offers_ac and isinstance(request, iso2.ChargeParameterDiscoveryReq):
+        dc = isinstance(request.ev_charge_parameter, iso2.DCEVChargeParameter)
+    return iso2.ChargeParameterDiscoveryRes(
+        response_code=code,
+        evse_processing=EVSEProcessing.FINISHED,
+        evse_charge_parameter=status.charge_parameter(session, dc=dc),
+    )
+
+
+def _power_delivery(session: Session, _: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
+    return iso2.PowerDeliveryRes(response_code=code, evse_status=status.evse_status(session))
+
+
+def _metering_receipt(session: Session, _: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
+    return iso2.MeteringReceiptRes(response_code=code, evse_status=status.evse_status(session))
+
+
+def _session_stop(_: Session, __: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
+    return iso2.SessionStopRes(response_code=code)
+
+
+def _certificate_update(session: Session, _: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
+    return iso2.CertificateUpdateRes(
+        response_code=code,
+        sa_provisioning_certificate_chain=iso2.CertificateChain(certificate=b"\0"),
+        contract_signature_cert_chain=iso2.CertificateChain(id="id1", certificate=b"\0"),
+        contract_signature_encrypted_private_key=iso2.ContractSignatureEncryptedPrivateKey(
+            id="id2", value=bytes(48)
+        ),
+        dh_public_key=iso2.DiffieHellmanPublickey(id="id3", value=bytes(65)),
+        emaid=iso2.EMAID(id="id4", value="00000000000000"),
+        retry_counter=session.pnc.retry_counter,  # 0: not before the next charging [V2G2-696] [V2G2-928]
+    )
+
+
+def _certificate_installation(_: Session, __: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
+    return iso2.CertificateInstallationRes(
+        response_code=code,
+        sa_provisioning_certificate_chain=iso2.CertificateChain(certificate=b"\0"),
+        contract_signature_cert_chain=iso2.CertificateChain(id="id1", certificate=b"\0"),
+        contract_signature_encrypted_private_key=iso2.ContractSignatureEncryptedPrivateKey(
+            id="id2", value=bytes(48)
+        ),
+        dh_public_key=iso2.DiffieHellmanPublickey(id="id3", value=bytes(65)),
+        emaid=iso2.EMAID(id="id4", value="00000000000000"),
+    )
+
+
+def _charging_status(session: Session, _: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
+    return iso2.ChargingStatusRes(
+        response_code=code,
+        evse_id=session.config.evse_id,
+        sa_schedule_tuple_id=session.schedule_id,
+        receipt_required=False,
+        ac_evse_status=status.ac_status(session),
+    )
+
+
+def _cable_check(session: Session, _: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
+    return iso2.CableCheckRes(
+        response_code=code, dc_evse_status=status.dc_status(session), evse_processing=EVSEProcessing.FINISHED
+    )
+
+
+def _pre_charge(session: Session, _: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
+    return iso2.PreChargeRes(
+        response_code=code,
+        dc_evse_status=status.dc_status(session),
+        evse_present_voltage=status.present_voltage(session),
+    )
+
+
+def _current_demand(session: Session, _: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
+    return iso2.CurrentDemandRes(
+        response_code=code,
+        dc_evse_status=status.dc_status(session),
+        evse_present_voltage=status.present_voltage(session),
+        evse_present_current=status.present_current(session),
+        evse_current_limit_achieved=False,
+        evse_voltage_limit_achieved=False,
+        evse_power_limit_achieved=False,
+        evse_id=session.config.evse_id,
+        sa_schedule_tuple_id=session.schedule_id,
+    )
+
+
+def _welding_detection(session: Session, _: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
+    return iso2.WeldingDetectionRes(
+        response_code=code,
+        dc_evse_status=status.dc_status(session),
+        evse_present_voltage=status.present_voltage(session),
+    )
+
+
+_REFUSALS: dict[type, Callable[[Session, iso2.BodyElement, ResponseCode], iso2.BodyElement]] = {
+    iso2.SessionSetupRes: _session_setup,
+    iso2.ServiceDiscoveryRes: _service_discovery,
+    iso2.ServiceDetailRes: _service_detail,
+    iso2.PaymentServiceSelectionRes: _selection,
+    iso2.PaymentDetailsRes: _payment_details,
+    iso2.AuthorizationRes: _authorization,
+    iso2.ChargeParameterDiscoveryRes: _charge_parameters,
+    iso2.PowerDeliveryRes: _power_delivery,
+    iso2.MeteringReceiptRes: _metering_receipt,
+    iso2.SessionStopRes: _session_stop,
+    iso2.CertificateUpdateRes: _certificate_update,
+    iso2.CertificateInstallationRes: _certificate_installation,
+    iso2.ChargingStatusRes: _charging_status,
+    iso2.CableCheckRes: _cable_check,
+    iso2.PreChargeRes: _pre_charge,
+    iso2.CurrentDemandRes: _current_demand,
+    iso2.WeldingDetectionRes: _welding_detection,
+}

@@ -1,0 +1,156 @@
+"""What comes out of a session: a response, orders to the outlet, questions, notices, the end.
+
+A question to the outside (`Authorize`, `AskSchedules`, `StartCableCheck`, `CloseContactor`) carries a
+`Ticket`; its answer brings the ticket back (`secc.session.inputs`).
+"""
+
+import dataclasses
+import enum
+
+from secc.session.contract_events import ContractOutput
+from secc.session.dialect import Code, Message
+from secc.session.outlet import EvseFault, MeterReading
+from secc.session.paused import PausedSession
+from secc.session.schedules import EnergyNeed
+from secc.session.service_events import ServicesChosen
+from secc.session.ticket import Ticket
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Send:
+    """The response to the request at hand; exactly one per request [INV-15]."""
+
+    message: Message
+    payload: bytes | None = dataclasses.field(default=None, repr=False)
+    """Send these bytes as they are: somebody else has signed what is in them. They say `message`."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CloseContactor:
+    """AC: energise. Answer with `ContactorReported` when the feedback says so, or after giving up."""
+
+    ticket: Ticket
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class OpenContactor:
+    """Take all energy off, now. Comes at every end, whatever was closed before; needs no answer."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StartCableCheck:
+    """DC: test the isolation, now and anew. Answer with `CableCheckReported`."""
+
+    ticket: Ticket
+    max_voltage: float
+    """V that the test may apply: the lower of the EV's and the outlet's maximum."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SetOutput:
+    """DC: the set-point, already below every limit [INV-07]. (0, 0) switches the output off."""
+
+    voltage: float
+    """V, rounded down to mV."""
+    current: float
+    """A, rounded down to mA."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RenewLease:
+    """The output may stay energised this long from now; unrenewed it must switch itself off [INV-31]."""
+
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Authorize:
+    """May the person at this outlet charge (external identification)? Answer with `AuthorizationDecided`."""
+
+    ticket: Ticket
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AskSchedules:
+    """Which power, when? Answer with `SchedulesOffered`."""
+
+    ticket: Ticket
+    need: EnergyNeed
+
+
+class NoticeKind(enum.StrEnum):
+    """What a `Notice` is about; the text is for people."""
+
+    STATE = "state"
+    REFUSED = "refused"
+    STALE = "stale"
+    """An answer with a ticket that nobody waits for."""
+    LENIENT = "lenient"
+    """Accepted only because of a compatibility setting."""
+    OUTPUT = "output"
+    """The output was switched off for a reason outside the message sequence."""
+    STOP = "stop"
+    IGNORED = "ignored"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Notice:
+    """Something the log should say; the core itself never logs."""
+
+    kind: NoticeKind
+    text: str
+
+
+class EndReason(enum.StrEnum):
+    """Why a session ended; exactly one per session [INV-36]."""
+
+    TERMINATED = "terminated by the EV"
+    PAUSED = "paused by the EV"
+    REFUSED = "request refused"
+    SEQUENCE_TIMEOUT = "sequence timeout"
+    SETUP_TIMEOUT = "communication setup timeout"
+    NO_PROTOCOL = "no common protocol"
+    PROTOCOL_ERROR = "not a request"
+    LINK_LOST = "link lost"
+    UNPLUGGED = "unplugged"
+    PILOT_ERROR = "control pilot error"
+    LEASE_LAPSED = "lease lapsed"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class EndSession:
+    """The session is over and the output is off; call `make_safe`, close the connection."""
+
+    reason: EndReason
+    code: Code | None = None
+    """The refusing response code, with REFUSED."""
+    detail: str = ""
+    session_id: bytes = b""
+    established: bool = False
+    """SessionSetupReq was answered: the EV knows the id."""
+    fault: EvseFault | None = None
+    """Seen during the session; a latched one blocks the outlet, see `secc.session.latch`."""
+    fault_detail: str = ""
+    """What exactly was seen, where there is more to say than the name of the fault."""
+    meter: MeterReading | None = None
+    """The last reading seen."""
+    energy: int | None = None
+    """Wh between the first reading and the last."""
+    paused: PausedSession | None = None
+    """What a next session needs to continue this one, with PAUSED."""
+
+
+Output = (
+    Send
+    | CloseContactor
+    | OpenContactor
+    | StartCableCheck
+    | SetOutput
+    | RenewLease
+    | Authorize
+    | AskSchedules
+    | Notice
+    | EndSession
+    | ContractOutput
+    | ServicesChosen
+)
