@@ -45,7 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--protocol",
-        choices=[name.value for name in ProtocolName],
+        choices=[ProtocolName.ISO15118_2.value, ProtocolName.DIN70121.value],
         default=ProtocolName.ISO15118_2.value,
         help="what the EV speaks (default: iso15118-2); din70121 is DC without TLS",
     )

@@ -36,8 +36,8 @@ class SeccConfig:
     interface: str = "eth1"
     """Network interface of the charging cable; sockets are bound to its link-local address only."""
     protocols: tuple[ProtocolName, ...] = (ProtocolName.ISO15118_2, ProtocolName.DIN70121)
-    """Which protocols are offered, `iso15118-2` and `din70121`; among them the EV's own ranking decides. An
-    outlet without DC offers the first one only, and so does a connection with TLS."""
+    """Which protocols are offered, `iso15118-2`, `din70121` and `iso15118-20`; among them the ranking of
+    the EV decides. DIN SPEC 70121 needs DC and a connection without TLS, ISO 15118-20 mutual TLS 1.3."""
     network: NetworkConfig = NetworkConfig()
     """Sockets."""
     tls: TlsConfig = TlsConfig()
@@ -78,7 +78,8 @@ class SeccConfig:
         if self.tls.policy is TlsPolicy.OFF:
             off = self.iso20.tls.certificate_chain is None
             check(off, "tls.policy", "optional or required, as there is iso20.tls.certificate_chain")
-        check(0 < len(self.protocols) == len(set(self.protocols)), "protocols", "one or both of the names")
+        once = len(self.protocols) == len(set(self.protocols))
+        check(self.protocols != () and once, "protocols", "one or more of the names, each once")
         if self.protocols == (ProtocolName.DIN70121,):
             plain = self.tls.policy is not TlsPolicy.REQUIRED
             words = "a DC mode, ExternalPayment and connections without TLS, as there is only DIN"

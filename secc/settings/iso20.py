@@ -52,3 +52,13 @@ class Iso20Config:
     insecure_lab: bool = False
     """Laboratory only: ISO 15118-20 also over plain TCP and TLS 1.2, and certificates of any curve in use
     (P-256 too) in TLS 1.3, as several test EVs have nothing better. Never at a station that people use."""
+    iso2_over_tls13: bool = True
+    """ISO 15118-2 may be chosen on a TLS 1.3 connection, as the text is read in the field."""
+    common_in_8001: bool = True
+    """Read CommonMessages in payload type 0x8001 too: one EV sends CertificateInstallationReq so."""
+    max_payload: int = 65_536
+    """Bytes of the largest request in ISO 15118-20: a power profile of 2048 entries, an energy offer. It
+    holds in the states in which such a request may come; in all others `network.max_payload` does."""
+
+    def __post_init__(self) -> None:
+        check(8192 <= self.max_payload <= 131_072, "iso20.max_payload", "8192..131072 bytes")

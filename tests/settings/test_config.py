@@ -5,7 +5,16 @@ import pathlib
 import pytest
 
 from secc.errors import ConfigError
-from secc.settings import ClientAuth, CompatConfig, EnergyMode, SeccConfig, TlsPolicy, from_dict, load
+from secc.settings import (
+    ClientAuth,
+    CompatConfig,
+    EnergyMode,
+    ProtocolName,
+    SeccConfig,
+    TlsPolicy,
+    from_dict,
+    load,
+)
 
 
 def test_defaults_are_a_usable_ac_outlet_without_tls() -> None:
@@ -87,9 +96,9 @@ def test_file_is_read_with_integers_as_seconds_and_paths_relative_to_it(tmp_path
         ({"service": {"payment_options": []}}, "service.payment_options: expected one or both"),
         ({"service": {"payment_options": ["Contract", "Contract"]}}, "service.payment_options"),
         ({"service": {"payment_options": ["Contract"]}}, "tls.policy: expected required"),
-        ({"protocols": []}, "protocols: expected one or both"),
-        ({"protocols": ["din70121", "din70121"]}, "protocols: expected one or both"),
-        ({"protocols": ["iso15118-20"]}, "protocols[0] is 'iso15118-20', expected one of"),
+        ({"protocols": []}, "protocols: expected one or more"),
+        ({"protocols": ["din70121", "din70121"]}, "protocols: expected one or more"),
+        ({"protocols": ["iso15118-3"]}, "protocols[0] is 'iso15118-20', expected one of"),
         ({"protocols": ["din70121"]}, "protocols: expected a DC mode"),
         (
             {
@@ -168,3 +177,21 @@ def test_a_further_chain_has_to_be_complete() -> None:
     chain = {"certificate_chain": "b.pem", "private_key": "b.key", "root": "b_root.pem"}
     with pytest.raises(ConfigError, match=r"tls\.root: expected a file, as there are tls\.chains"):
         from_dict({"tls": {"chains": [chain]}})
+
+
+def test_iso_15118_20_is_off_and_strict_by_default() -> None:
+    config = SeccConfig()
+    assert ProtocolName.ISO15118_20 not in config.protocols
+    assert not config.iso20.insecure_lab
+
+
+def test_iso_15118_20_is_read_from_the_file() -> None:
+    document: dict[str, object] = {"protocols": ["iso15118-20"], "iso20": {"insecure_lab": True}}
+    config = from_dict(document)
+    assert config.protocols == (ProtocolName.ISO15118_20,)
+    assert config.iso20.insecure_lab
+
+
+def test_a_payload_limit_of_iso_15118_20_that_is_too_small_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"iso20\.max_payload: expected 8192"):
+        from_dict({"iso20": {"max_payload": 100}})
