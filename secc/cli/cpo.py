@@ -29,53 +29,57 @@ if TYPE_CHECKING:
     from secc.operator.cpo.settings import Tls
 
 EXAMPLES = """examples:
-  secc cpo init ops            a folder with settings, a token and a test hierarchy, to begin with
-  secc cpo serve ops/cpo.toml  the HTTP service
-  secc cpo work ops/cpo.toml   only its jobs, beside the service (PostgreSQL)
-  secc cpo token csms station  a token for the settings
-  secc cpo audit ops/cpo.toml  check the audit log; --export and --checkpoint find what was cut off
-  secc cpo demo                everybody at once: three cars, and a table of what became of them
-  secc cpo openapi             what the service speaks, as OpenAPI
+  secc cpo init ops            create a folder with settings, a token and a test hierarchy
+  secc cpo serve ops/cpo.toml  run the HTTP service
+  secc cpo work ops/cpo.toml   run only its jobs, beside the service (PostgreSQL)
+  secc cpo token csms station  create a token for the settings
+  secc cpo audit ops/cpo.toml  check the audit log; --export and --checkpoint detect truncation
+  secc cpo demo                run all roles with three cars, and print a table of the results
+  secc cpo openapi             print the API of the service as OpenAPI
 
 Needs `pip install secc[cpo]`.
 """
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Arguments."""
+    """Add the arguments."""
     commands = parser.add_subparsers(metavar="ACTION", title="actions", required=True)
     for name, purpose, action in (
-        ("serve", "answer over HTTP until a signal comes", _serve),
-        ("work", "run jobs until a signal comes", _work),
+        ("serve", "serve over HTTP until a signal arrives", _serve),
+        ("work", "run jobs until a signal arrives", _work),
         ("audit", "check the seals of the audit log", _audit),
     ):
         command = _action(commands, name, purpose, action)
         command.add_argument("settings", type=Path, help="TOML file")
         if name == "serve":
-            command.add_argument("--port", type=int, help="instead of the file's; 0 for a free one")
             command.add_argument(
-                "--workers", type=int, default=1, help="processes; more than one on PostgreSQL"
+                "--port", type=int, help="port instead of the one in the file; 0 for a free one"
+            )
+            command.add_argument(
+                "--workers", type=int, default=1, help="number of processes; more than one needs PostgreSQL"
             )
             command.add_argument("--no-jobs", action="store_true", help="leave jobs to `secc cpo work`")
         if name == "audit":
-            command.add_argument("--checkpoint", type=Path, help="an earlier state, which must still hold")
-            command.add_argument("--export", type=Path, help="write the state of now into this file")
+            command.add_argument("--checkpoint", type=Path, help="check against this earlier state")
+            command.add_argument("--export", type=Path, help="write the present state to this file")
         if name == "work":
-            command.add_argument("--at-once", type=int, default=2, help="jobs at the same time")
-    init = _action(commands, "init", "make a folder to begin with: settings, token, test hierarchy", _init)
+            command.add_argument("--at-once", type=int, default=2, help="number of concurrent jobs")
+    init = _action(commands, "init", "create a folder with settings, a token and a test hierarchy", _init)
     init.add_argument("folder", type=Path)
-    token = _action(commands, "token", "make a token: shown once, and its line for the settings", _token)
-    token.add_argument("name", help="who holds it; appears in the audit log")
+    token = _action(
+        commands, "token", "create a token; prints it once, with its entry for the settings", _token
+    )
+    token.add_argument("name", help="name of the holder; appears in the audit log")
     token.add_argument("access", nargs="+", choices=["station", "operator", "admin"])
     demo = _action(
-        commands, "demo", "ecosystem, service, CSMS, two stations and three cars, on loopback", _demo
+        commands, "demo", "run ecosystem, service, CSMS, two stations and three cars on loopback", _demo
     )
-    demo.add_argument("--quiet", "-q", action="store_true", help="only the table at the end")
+    demo.add_argument("--quiet", "-q", action="store_true", help="print only the table at the end")
     _action(commands, "openapi", "print the OpenAPI document", _openapi)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run one action: 0 done, 1 said no, 2 misused."""
+    """Run one action; returns 0 (done), 1 (refused) or 2 (misused)."""
     if importlib.util.find_spec("fastapi") is None or importlib.util.find_spec("sqlalchemy") is None:
         return misused("the services of an operator need more packages: pip install 'secc[cpo]'")
     logging.basicConfig(format="%(asctime)s %(name)s: %(message)s", level=logging.WARNING)
@@ -89,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _action(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],  # the only name it has
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],  # the only name of this action
     name: str,
     purpose: str,
     action: Callable[[argparse.Namespace], int],
@@ -106,7 +110,7 @@ _NO_JOBS = "SECC_CPO_NO_JOBS"
 
 
 def application() -> FastAPI:
-    """What each worker process of `secc cpo serve` calls; the parent has told it the file."""
+    """Called by each worker process of `secc cpo serve`; the parent process passes the file name."""
     service = _service(Path(os.environ[_SETTINGS]))
     return _application(service, jobs=_NO_JOBS not in os.environ)
 
@@ -141,7 +145,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     service = _service(arguments.settings)
     settings = service.settings
     if arguments.workers > 1 and not service.database.is_postgresql:
-        return misused("--workers: SQLite has one process; more of them need PostgreSQL")
+        return misused("--workers: SQLite allows one process, more than one needs PostgreSQL")
     service.database.claim()
     options: dict[str, object] = {
         "host": settings.host,
@@ -162,7 +166,7 @@ def _serve(arguments: argparse.Namespace) -> int:
                 "secc.cli.cpo:application",
                 factory=True,
                 workers=arguments.workers,
-                timeout_worker_healthcheck=30,  # a busy machine starts slowly: no reason to start again
+                timeout_worker_healthcheck=30,  # a busy machine starts slowly; this is no reason to restart
                 **options,  # type: ignore[arg-type]
             )
             listener = config.bind_socket()
@@ -178,7 +182,7 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 
 def tls_options(tls: Tls) -> dict[str, object]:
-    """For uvicorn: HTTPS, and with `client_roots` nobody without a certificate under one of them."""
+    """TLS options for uvicorn; with `client_roots` a client certificate under one of them is required."""
     options: dict[str, object] = {"ssl_certfile": str(tls.certificate), "ssl_keyfile": str(tls.key)}
     if tls.client_roots is not None:
         options |= {"ssl_ca_certs": str(tls.client_roots), "ssl_cert_reqs": ssl.CERT_REQUIRED}
@@ -186,7 +190,7 @@ def tls_options(tls: Tls) -> dict[str, object]:
 
 
 def run_until_signal(server: uvicorn.Server, listener: socket.socket) -> None:
-    """Serve; a signal ends it in order, also one that comes before it has begun, and that is no failure."""
+    """Serve until a signal arrives, also one that arrives before the start; a signal is not a failure."""
 
     def end(*_: object) -> None:
         server.should_exit = True
@@ -214,7 +218,7 @@ def _work(arguments: argparse.Namespace) -> int:
     return 0
 
 
-# --- around it --------------------------------------------------------------------------------------------
+# --- other actions ----------------------------------------------------------------------------------------
 
 
 def _audit(arguments: argparse.Namespace) -> int:
@@ -233,9 +237,7 @@ def _audit(arguments: argparse.Namespace) -> int:
     finally:
         service.close()
     kind = "with a key" if service.settings.audit_key else "without a key: see audit_key"
-    print(
-        f"{found.checkpoint.count} rows are as they were sealed, {kind}; {found.unsealed} are not sealed yet"
-    )
+    print(f"{found.checkpoint.count} rows match their seals, {kind}; {found.unsealed} are not sealed yet")
     return 0
 
 
@@ -243,7 +245,7 @@ def _token(arguments: argparse.Namespace) -> int:
     from secc.operator.cpo.access import new_token
 
     token, digest = new_token()
-    print(f"token, shown once: {token}\n")
+    print(f"token (shown only once): {token}\n")
     print(_token_lines(arguments.name, digest, arguments.access))
     return 0
 
@@ -261,7 +263,7 @@ def _init(arguments: argparse.Namespace) -> int:
 
     folder: Path = arguments.folder
     if (folder / "cpo.toml").exists():
-        return misused(f"{folder}/cpo.toml is there already")
+        return misused(f"{folder}/cpo.toml exists already")
     now = datetime.datetime.now(datetime.UTC)
     pki = make_hierarchy(not_before=now - datetime.timedelta(days=1), random_bytes=os.urandom(32))
     write_hierarchy(pki, folder / "pki", now)
@@ -279,7 +281,7 @@ def _init(arguments: argparse.Namespace) -> int:
     lines = _token_lines("administrator", digest, ["admin"])
     (folder / "cpo.toml").write_text(_FIRST_SETTINGS + lines, encoding="utf-8")
     print(f"{folder}/cpo.toml: settings; {folder}/pki: a hierarchy for tests only, with all keys")
-    print(f"token of the administrator, shown once: {token}")
+    print(f"token of the administrator (shown only once): {token}")
     return 0
 
 
@@ -316,7 +318,7 @@ v2g = ["pki/v2g_root.pem"]
 mo = ["pki/mo_root.pem"]
 oem = ["pki/oem_root.pem"]
 
-# The keys that sign. For one in a hardware security module write hsm = {module = ..., token = ...,
+# Signing keys. For a key in a hardware security module write hsm = {module = ..., token = ...,
 # label = ..., pin_file = ...} instead of key.
 [mo]
 chain = "pki/mo.pem"

@@ -1,4 +1,4 @@
-"""`secc opcp-sim`: a double of the Plug and Charge ecosystem, on loopback."""
+"""`secc opcp-sim`: a simulated Plug and Charge ecosystem, on loopback."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ if TYPE_CHECKING:
     from secc.operator.opcp.world import Party
 
 EXAMPLES = """examples:
-  secc opcp-sim --folder pool                          its PKI and the secrets of its parties go there
-  secc opcp-sim --folder pool --fault slow --delay 5   answers come too late for a car
-  secc opcp-sim --folder pool --days 400               everything in it has aged
+  secc opcp-sim --folder pool                          write its PKI and the secrets of its parties there
+  secc opcp-sim --folder pool --fault slow --delay 5   answer too late for a car
+  secc opcp-sim --folder pool --days 400               simulate a later date
 
-Faults are switched while it runs: POST /_double/fault {"fault": "expired-cps", "calls": 1}. A car for a
-simulation: POST /_double/cars/ZZZTESTCAR0000001. Parties: `cpo`, `mo`, `oem`, and `all` with all roles.
+Change faults while it runs: POST /_control/fault {"fault": "expired-cps", "calls": 1}. A car for a
+simulation: POST /_control/cars/ZZZTESTCAR0000001. Parties: `cpo`, `mo`, `oem`, and `all` with all roles.
 Needs `pip install secc[cpo]`.
 """
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Arguments."""
+    """Add the arguments."""
     parser.add_argument(
-        "--folder", type=Path, required=True, help="for roots, keys and secrets; made if missing"
+        "--folder", type=Path, required=True, help="for roots, keys and secrets; created if missing"
     )
     parser.add_argument("--port", type=int, default=8480, help="default: %(default)s; 0 for a free one")
     parser.add_argument("--seed", help="the same keys each time; for tests only")
-    parser.add_argument("--days", type=float, default=0.0, help="live so many days later")
-    parser.add_argument("--fault", default="none", help="what goes wrong from the start; see the guide")
+    parser.add_argument("--days", type=float, default=0.0, help="add this number of days to the clock")
+    parser.add_argument("--fault", default="none", help="fault from the start; see the guide")
     parser.add_argument("--delay", type=float, default=5.0, help="seconds, for --fault slow")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Answer until a signal comes."""
+    """Serve until a signal arrives."""
     if importlib.util.find_spec("uvicorn") is None or importlib.util.find_spec("httpx2") is None:
-        return misused("the double of the ecosystem needs more packages: pip install 'secc[cpo]'")
+        return misused("the simulated ecosystem needs more packages: pip install 'secc[cpo]'")
     import uvicorn
 
     from secc.operator.opcp.double import Double

@@ -1,1 +1,1 @@
-"""The services of a charging point operator: `pip install secc[cpo]`. Nothing in a station needs them."""
+"""Services of a charging point operator: `pip install secc[cpo]`. A station does not need them."""

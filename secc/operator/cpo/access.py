@@ -1,4 +1,4 @@
-"""Who may come in: bearer tokens with what their holders may do. Only hashes of tokens are kept."""
+"""Access control: bearer tokens and what their holders may do. Only hashes of tokens are stored."""
 
 from __future__ import annotations
 
@@ -24,27 +24,30 @@ _IMPLIED = {
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Caller:
-    """Whoever is asking."""
+    """The caller of a route."""
 
     name: str
     access: frozenset[Access]
     station: str = ""
-    """Empty: speaks for all stations."""
+    """Station that the caller speaks for; empty: all stations."""
 
     def must_speak_for(self, station: str) -> None:
-        """Raises 403 for another station's token."""
+        """Raise 403 for the token of another station."""
         if self.station and self.station != station:
             raise HTTPException(403, f"this token speaks for {self.station} only")
 
 
 def new_token() -> tuple[str, str]:
-    """A token, and its SHA-256 for the settings."""
+    """Return a token, and its SHA-256 for the settings."""
     token = secrets.token_urlsafe(32)
     return token, hashlib.sha256(token.encode()).hexdigest()
 
 
 def caller_of(tokens: tuple[Token, ...], given: str | None) -> Caller | None:
-    """Who shows this token; without any token in the settings everybody on loopback may do everything."""
+    """Return the holder of a token.
+
+    Without tokens in the settings, any caller on loopback may do everything.
+    """
     if not tokens:
         return Caller("anonymous", frozenset(Access))
     if given is None:
@@ -58,7 +61,7 @@ def caller_of(tokens: tuple[Token, ...], given: str | None) -> Caller | None:
 
 
 def needs(access: Access) -> Any:
-    """A dependency: the caller, who may do this; 401 or 403 otherwise."""
+    """Dependency: the caller with this access; raises 401 or 403 otherwise."""
 
     def check(
         request: Request,
@@ -71,7 +74,7 @@ def needs(access: Access) -> Any:
 
 
 def page_visitor(request: Request) -> Caller:
-    """A dependency for pages: the token is the password that the browser asks for."""
+    """Dependency for pages: the browser asks for the token as a password."""
     given: str | None = None
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "basic":
@@ -85,7 +88,9 @@ def page_visitor(request: Request) -> Caller:
 def _allowed(request: Request, given: str | None, access: Access, challenge: str) -> Caller:
     tokens = request.app.state.service.settings.tokens
     if not tokens and not _from_here(request):
-        raise HTTPException(403, "without tokens only this machine may ask, and no other site's page")
+        raise HTTPException(
+            403, "without tokens only programs on this machine have access, and no page of another site"
+        )
     caller = caller_of(tokens, given)
     if caller is None:
         raise HTTPException(401, "a token is needed", headers={"WWW-Authenticate": challenge})
@@ -95,10 +100,13 @@ def _allowed(request: Request, given: str | None, access: Access, challenge: str
 
 
 def _from_here(request: Request) -> bool:
-    """Asked by a program of this machine: not by a page that a browser here has loaded from elsewhere."""
+    """Return True for a program on this machine.
+
+    False for a page that a browser has loaded from elsewhere.
+    """
     origin, host = request.headers.get("origin"), request.headers.get("host", "")
     return request.url.hostname in _LOOPBACK and (origin is None or origin.partition("://")[2] == host)
 
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
-_BEARER: Callable[..., Any] = HTTPBearer(auto_error=False, description="`secc cpo token` makes one")
+_BEARER: Callable[..., Any] = HTTPBearer(auto_error=False, description="`secc cpo token` creates one")

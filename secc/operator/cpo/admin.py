@@ -1,4 +1,4 @@
-"""What administrators change and ask: contracts, cars, roots, revocation, the audit log."""
+"""Routes for administrators: contracts, cars, roots, revocation, the audit log."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ router = APIRouter(responses={**REFUSALS, **UNPROCESSABLE})
 def put_contract(
     emaid: Annotated[forms.Emaid, Path()], form: forms.ContractForm, service: The, caller: Admin
 ) -> forms.ContractReply:
-    """Have this contract in this state; may be repeated."""
+    """Set the state of a contract, and create it if it is missing; may be repeated."""
     with service.database.write():
         contract = service.contracts.put(emaid, form.status)
         _note(service, caller, "contract", emaid, form.status.value)
@@ -48,7 +48,7 @@ def put_contract(
 def one_contract(
     emaid: Annotated[forms.Emaid, Path()], service: The, caller: Operator
 ) -> forms.ContractReply:
-    """One contract, in any spelling."""
+    """Return one contract; any spelling of the eMAID is accepted."""
     found = service.contracts.get(EMAID.parse(emaid))
     if found is None:
         raise HTTPException(404, "no such contract")
@@ -63,7 +63,7 @@ def contracts(
     ending_within_days: Annotated[int | None, Query(ge=0, le=3650)] = None,
     limit: _Limit = 50,
 ) -> list[forms.ContractReply]:
-    """Contracts in order from `after`, or those that end first."""
+    """Return contracts in order from `after`, or those that end first."""
     until = None
     if ending_within_days is not None:
         until = service.clock() + datetime.timedelta(days=ending_within_days)
@@ -73,7 +73,7 @@ def contracts(
 
 @router.post("/v1/cars", tags=["contracts"])
 def put_car(form: forms.CarForm, service: The, caller: Admin) -> forms.ContractReply:
-    """Deliver a contract to a car, whose chain is verified; may be repeated."""
+    """Deliver a contract to a car after verifying the chain of the car; may be repeated."""
     now = service.clock()
     chain = [base64.b64decode(one) for one in form.chain]
     verified = verify_chain(chain, Role.OEM, service.anchors.trust(), now)
@@ -88,13 +88,13 @@ def put_car(form: forms.CarForm, service: The, caller: Admin) -> forms.ContractR
 
 @router.get("/v1/roots", tags=["roots"])
 def roots(service: The, caller: Operator) -> list[forms.RootReply]:
-    """The root pool."""
+    """Return the root pool."""
     return [_root(*one) for one in service.anchors.everything()]
 
 
 @router.post("/v1/roots", tags=["roots"])
 def add_root(form: forms.RootForm, service: The, caller: Admin) -> forms.Done:
-    """Trust a root; one that is there already changes nothing."""
+    """Trust a root; no effect if it is trusted already."""
     root = read_certificate(base64.b64decode(form.certificate))
     with service.database.write():
         added = service.anchors.add([(Kind(form.kind), root)], caller.name, service.clock())
@@ -105,7 +105,7 @@ def add_root(form: forms.RootForm, service: The, caller: Admin) -> forms.Done:
 
 @router.post("/v1/ecosystem/roots", tags=["roots"], responses={502: {"model": forms.Trouble}})
 def fetch_roots(service: The, caller: Admin) -> forms.Done:
-    """Take over the root pool of the ecosystem."""
+    """Import the root pool of the ecosystem."""
     try:
         return forms.Done(count=service.jobs.fetch_roots())
     except EcosystemError as error:
@@ -114,7 +114,7 @@ def fetch_roots(service: The, caller: Admin) -> forms.Done:
 
 @router.delete("/v1/roots/{fingerprint}", tags=["roots"], responses=_MISSING)
 def remove_root(fingerprint: Annotated[forms.Fingerprint, Path()], service: The, caller: Admin) -> forms.Done:
-    """Trust a root no more."""
+    """Stop trusting a root."""
     with service.database.write():
         if not service.anchors.remove(fingerprint):
             raise HTTPException(404, "no such root")
@@ -129,7 +129,7 @@ def remove_root(fingerprint: Annotated[forms.Fingerprint, Path()], service: The,
 def certificates(
     station: Annotated[forms.Name, Path()], service: The, caller: Operator
 ) -> list[forms.CertificateReply]:
-    """What a station has been given, the newest first."""
+    """Return the certificates of a station, newest first."""
     return [_certificate(one) for one in service.register.of_owner(station)]
 
 
@@ -140,7 +140,7 @@ def ending(
     ending_within_days: Annotated[int, Query(ge=0, le=3650)] = 30,
     limit: _Limit = 50,
 ) -> list[forms.CertificateReply]:
-    """Certificates of stations that end soon."""
+    """Return certificates of stations that end soon."""
     until = service.clock() + datetime.timedelta(days=ending_within_days)
     return [_certificate(one) for one in service.register.ending(Kind.SECC_LEAF, until, limit=limit)]
 
@@ -149,7 +149,7 @@ def ending(
 def revoke(
     serial: Annotated[forms.Serial, Path()], form: forms.RevocationForm, service: The, caller: Admin
 ) -> forms.CertificateReply:
-    """Revoke; public at once over OCSP and in the next CRL. May be repeated."""
+    """Revoke a certificate; effective at once over OCSP and in the next CRL. May be repeated."""
     with service.database.write():
         found = service.revocations.revoke(int(serial, 16), ReasonFlags[form.reason])
         _note(service, caller, "revoked", found.owner, f"serial {serial}, {form.reason}")
@@ -161,15 +161,16 @@ def revoke(
 
 @router.post("/v1/renewal", tags=["jobs"])
 def renew_everything(service: The, caller: Admin) -> forms.Done:
-    """Have a new bundle made for every contract: for the day on which a key is replaced."""
-    _note(service, caller, "renewal of everything", "all contracts", "")
+    """Schedule a new bundle for every contract; for the replacement of a key."""
+    _note(service, caller, "renewal of all contracts", "all contracts", "")
     count = service.contracts.renew_everything(service.clock())
     return forms.Done(count=count)
 
 
 @router.get("/v1/audit/checkpoint", tags=["audit"])
 def audit_checkpoint(service: The, caller: Operator) -> forms.CheckpointReply:
-    """The state of the audit log, to be kept elsewhere: `secc cpo audit --checkpoint` checks against it."""
+    """Return the state of the audit log, to be stored elsewhere; `secc cpo audit --checkpoint` checks against
+    it."""
     return forms.CheckpointReply(checkpoint=str(service.journal.checkpoint(service.clock())))
 
 
@@ -180,7 +181,7 @@ def audit_log(
     before: Annotated[int | None, Query(ge=1, le=2**62)] = None,
     limit: _Limit = 50,
 ) -> list[forms.AuditReply]:
-    """The audit log, the newest first."""
+    """Return the audit log, newest first."""
     rows = service.journal.notes(before=before, limit=limit)
     return [
         forms.AuditReply(

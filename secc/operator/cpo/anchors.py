@@ -1,4 +1,4 @@
-"""The root pool: which roots are trusted for what, from settings, the ecosystem, or an administrator."""
+"""The root pool: which roots are trusted for which role, from settings, the ecosystem or an administrator."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from secc.pki.profiles import Kind
 from secc.pki.trust import TrustStore
 
 FRESH = 30.0
-"""Seconds for which a worker uses what it has read; a change by another worker is seen after that."""
+"""Seconds for which a worker uses its copy; a change by another worker takes effect after that."""
 
 
 class Anchors:
-    """Roots in the database, as a trust store."""
+    """The roots in the database, as a trust store."""
 
     def __init__(self, database: Database, monotonic: Callable[[], float]) -> None:
         self._db = database
@@ -27,7 +27,8 @@ class Anchors:
         self._kept: tuple[float, TrustStore] | None = None
 
     def add(self, roots: Iterable[tuple[Kind, Certificate]], source: str, now: datetime.datetime) -> int:
-        """Trust these as well; returns how many were new. Raises ChainError for one that is no root."""
+        """Trust these roots too; returns the number of new ones. Raises ChainError for a certificate that is
+        no root."""
         added = 0
         for kind, root in roots:
             TrustStore().with_anchor(root, kind, now=now)
@@ -45,20 +46,20 @@ class Anchors:
         return added
 
     def remove(self, fingerprint: str) -> bool:
-        """Trust it no more; whether it was there."""
+        """Stop trusting a root; returns whether it was trusted."""
         with self._db.write() as connection:
             gone = connection.execute(delete(anchor).where(anchor.c.fingerprint == fingerprint)).rowcount
         self.forget()
         return bool(gone)
 
     def everything(self) -> tuple[tuple[Kind, Certificate, str], ...]:
-        """Kind, root and source, those that end first at the front."""
+        """Return kind, root and source; roots that end first come first."""
         with self._db.read() as connection:
             rows = connection.execute(select(anchor).order_by(anchor.c.not_after)).all()
         return tuple((Kind(row.kind), read_certificate(bytes(row.der)), row.source) for row in rows)
 
     def trust(self) -> TrustStore:
-        """As a trust store; read anew now and then."""
+        """Return the trust store; it is read again periodically."""
         with self._lock:
             now = self._monotonic()
             if self._kept is None or now - self._kept[0] > FRESH:
@@ -69,6 +70,6 @@ class Anchors:
             return self._kept[1]
 
     def forget(self) -> None:
-        """Read anew at the next question."""
+        """Read the roots again at the next use."""
         with self._lock:
             self._kept = None

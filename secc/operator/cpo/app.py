@@ -1,4 +1,4 @@
-"""The HTTP application: routes, errors in one form, limits, health and metrics."""
+"""The HTTP application: routes, a common error format, limits, health and metrics."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from secc.operator.cpo.routes import The
 from secc.operator.cpo.service import Service
 
 MAX_BODY = 65536
-"""Bytes; the largest request of a car is far below, also in base64."""
+"""Bytes; much more than the largest request of a car in base64."""
 
 ROUTERS = (routes.router, admin.router, pages.router)
 
 
 def make_app(service: Service, engine: Engine | None = None) -> FastAPI:
-    """The application around a service; `engine` runs its jobs meanwhile."""
+    """Return the application of a service; `engine` runs its jobs meanwhile."""
 
     @contextlib.asynccontextmanager
     async def life(_app: FastAPI) -> AsyncIterator[None]:
@@ -38,9 +38,9 @@ def make_app(service: Service, engine: Engine | None = None) -> FastAPI:
     app = FastAPI(
         title="secc: provisioning service of a charging point operator",
         version="1",
-        description="Contracts for cars, certificates for stations, and what becomes of them.",
+        description="Contracts for cars, certificates for stations, and their life cycle.",
         lifespan=life,
-        docs_url=None,  # its page loads scripts from elsewhere
+        docs_url=None,  # the default page loads scripts from another site
         redoc_url=None,
     )
     app.state.service = service
@@ -58,19 +58,19 @@ def make_app(service: Service, engine: Engine | None = None) -> FastAPI:
 def _add_health(app: FastAPI) -> None:
     @app.get("/health/live", tags=["health"])
     def live() -> forms.Health:
-        """The process answers."""
+        """Report that the process answers."""
         return forms.Health(status="live")
 
     @app.get("/health/ready", tags=["health"], responses={503: {"model": forms.Trouble}})
     def ready(service: The) -> forms.Health:
-        """The database answers as well."""
+        """Report that the database answers too."""
         if not service.database.ready():
             raise HTTPException(503, "the database does not answer")
         return forms.Health(status="ready")
 
     @app.get("/metrics", tags=["health"], response_class=Response, responses={503: {"model": forms.Trouble}})
     def metrics(service: The) -> Response:
-        """Figures for Prometheus."""
+        """Return the metrics for Prometheus."""
         return Response(service.metrics.text(service), media_type="text/plain; version=0.0.4")
 
 
@@ -89,14 +89,14 @@ async def _certificate(_request: Request, error: Exception) -> JSONResponse:
 
 
 async def _form(_request: Request, error: Exception) -> JSONResponse:
-    """What is wrong with a form, in words; what was sent is not told again: it may be personal."""
+    """Describe what is wrong with a form, without repeating its content, which may be personal data."""
     assert isinstance(error, RequestValidationError)
     wrong = [f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors()]
     return JSONResponse({"detail": "; ".join(wrong)[:1000], "rule": "form"}, status_code=422)
 
 
 async def _method(request: Request, _error: Exception) -> JSONResponse:
-    """What the path takes instead: each method is a route of its own and knows only itself."""
+    """List the allowed methods of the path: each method is a separate route and knows only itself."""
     routers = (request.app.router, *ROUTERS)
     all_routes = [one for router in routers for one in router.routes if isinstance(one, Route)]
     found = [one for one in all_routes if one.matches(request.scope)[0] is not Match.NONE]
@@ -107,14 +107,14 @@ async def _method(request: Request, _error: Exception) -> JSONResponse:
 
 
 class LimitBody:
-    """Bodies above the limit are refused before they are read to their end."""
+    """Refuse bodies above the limit before they are read completely."""
 
     def __init__(self, app: ASGIApp, limit: int) -> None:
         self._app = app
         self._limit = limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """As ASGI wants it."""
+        """Entry point of ASGI."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -1,9 +1,9 @@
 """Contracts, cars and the bundles made for them.
 
-A contract has a generation, which counts its certificates. Whoever has made a certificate takes the next
-generation in the same transaction that stores the bundle, and only if it is still free: two workers that made
-one for the same contract at the same time both have one in memory, one is stored, and nobody ever gets the
-other.
+A contract has a generation, which counts its certificates. A worker that has made a certificate takes the
+next generation in the same transaction that stores the bundle, and only if the generation is still free. If
+two workers make a certificate for the same contract at the same time, one is stored and the other is
+discarded before any car can receive it.
 """
 
 from __future__ import annotations
@@ -36,23 +36,23 @@ from secc.site.store import Status
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Contract:
-    """One contract as it stands."""
+    """One contract in its present state."""
 
     key: str
     emaid: str
     status: Status
     pcid: str | None
-    """The car that it is delivered to."""
+    """The car that the contract is delivered to."""
     generation: int
-    """How many certificates have been issued for it."""
+    """Number of certificates issued for the contract."""
     renew_at: datetime.datetime | None
     not_after: datetime.datetime | None
-    """End of the newest certificate; None: there is none yet."""
+    """End of the newest certificate; None: not issued yet."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class StoredBundle:
-    """An answer that is ready for a car."""
+    """A stored answer for a car."""
 
     payload: bytes = dataclasses.field(repr=False)
     generation: int
@@ -61,42 +61,42 @@ class StoredBundle:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """A bundle that has just been made and is not stored yet."""
+    """A bundle that is not stored yet."""
 
     contract: Contract
-    """As it was read before."""
+    """The contract as it was read before."""
     action: Action
     receiver: str
-    """Fingerprint of the certificate whose key opens it."""
+    """Fingerprint of the certificate whose key decrypts the bundle."""
     payload: bytes = dataclasses.field(repr=False)
     leaf: Certificate
     issuer: str
-    """Fingerprint of the authority."""
+    """Fingerprint of the issuing authority."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Due:
-    """A contract to be renewed, and the car that gets it."""
+    """A contract that is due for renewal, and the car that receives it."""
 
     contract: Contract
     car: Certificate | None
 
 
 class Contracts:
-    """What the database knows about contracts."""
+    """Access to the contracts in the database."""
 
     def __init__(self, database: Database, policy: RenewalPolicy) -> None:
         self._db = database
         self._policy = policy
 
     def changes(self) -> contextlib.AbstractContextManager[Connection]:
-        """What is changed inside counts all together, or not at all."""
+        """Context for a transaction: all changes inside are stored together, or none."""
         return self._db.write()
 
     # --- contracts and cars --------------------------------------------------------------------------------
 
     def put(self, emaid: str, status: Status = Status.ACTIVE) -> Contract:
-        """Have this contract in this state, whether it was there or not; raises IdentifierError."""
+        """Set the status of a contract, and create it if it is missing; raises IdentifierError."""
         key = key_of(EMAID.parse(emaid))
         with self._db.write() as connection:
             values = {"key": key, "emaid": emaid, "status": status.value, "bucket": bucket_of(key)}
@@ -105,9 +105,9 @@ class Contracts:
             return _contract(connection.execute(select(contract).where(contract.c.key == key)).one())
 
     def put_car(self, leaf: Certificate, emaid: str) -> Contract:
-        """Deliver this contract to this car, whose chain has been verified before; earlier ties are cut.
+        """Deliver a contract to a car, whose chain has been verified; replaces earlier assignments.
 
-        Raises IdentifierError, and CertificateError for a contract that is not there.
+        Raises IdentifierError, and CertificateError for an unknown contract.
         """
         pcid, key = PCID.parse(leaf.subject.common_name).normal, key_of(EMAID.parse(emaid))
         with self._db.write() as connection:
@@ -123,11 +123,12 @@ class Contracts:
             return _contract(connection.execute(select(contract).where(contract.c.key == key)).one())
 
     def get(self, emaid: EMAID) -> Contract | None:
-        """By its identifier in any spelling."""
+        """Return a contract; any spelling of the eMAID is accepted."""
         return self._one(contract.c.key == key_of(emaid))
 
     def of_car(self, pcid: PCID) -> tuple[Contract | None, Certificate | None]:
-        """What a car gets, and the provisioning certificate that it is known by; one question for both."""
+        """Return the contract of a car and the provisioning certificate that is known for it, with one
+        query."""
         query = (
             select(contract, car.c.der)
             .select_from(car.outerjoin(contract, contract.c.pcid == car.c.pcid))
@@ -147,7 +148,7 @@ class Contracts:
         ending_by: datetime.datetime | None = None,
         limit: int = 50,
     ) -> tuple[Contract, ...]:
-        """Contracts in the order of their keys from `after`, or those that end first."""
+        """Return contracts in the order of their keys from `after`, or those that end first."""
         query = select(contract).limit(limit)
         if search:
             wanted = search.replace("-", "").upper()
@@ -161,7 +162,7 @@ class Contracts:
             return tuple(_contract(row) for row in connection.execute(query))
 
     def count_ending(self, begin: datetime.datetime, end: datetime.datetime) -> int:
-        """How many active contracts end in this time."""
+        """Return the number of active contracts that end in this period."""
         within = and_(contract.c.not_after > begin, contract.c.not_after <= end)
         query = select(func.count()).where(contract.c.status == Status.ACTIVE.value, within)
         with self._db.read() as connection:
@@ -170,7 +171,7 @@ class Contracts:
     # --- bundles -------------------------------------------------------------------------------------------
 
     def bundle(self, of: Contract, receiver: str) -> StoredBundle | None:
-        """The bundle of the newest certificate, if it was made for this receiver."""
+        """Return the bundle of the newest certificate, if it was made for this receiver."""
         query = select(bundle).where(
             bundle.c.key == of.key, bundle.c.generation == of.generation, bundle.c.receiver == receiver
         )
@@ -179,15 +180,16 @@ class Contracts:
         return None if row is None else StoredBundle(row.payload, row.generation, row.not_after)
 
     def keep(self, made: Sequence[Made], now: datetime.datetime) -> frozenset[str]:
-        """Store what was made, all in one transaction; returns the keys of the contracts that it counts for.
+        """Store bundles in one transaction; returns the keys of the contracts for which they were stored.
 
-        The others have got a certificate from somebody else meanwhile, or are not active any more.
+        The other contracts have received a certificate from another worker meanwhile, or are not active any
+        more.
         """
         keys = sorted(one.contract.key for one in made)
         locked = (
             select(contract.c.key, contract.c.generation)
             .where(contract.c.key.in_(keys), contract.c.status == Status.ACTIVE.value)
-            .order_by(contract.c.key)  # rows are locked in one order by everybody
+            .order_by(contract.c.key)  # all workers lock the rows in the same order
             .with_for_update()
         )
         with self._db.write() as connection:
@@ -204,12 +206,14 @@ class Contracts:
         return {
             "of_key": was.key,
             "generation": was.generation + 1,
-            "renew_at": max(planned, now + _AT_LEAST),  # an authority that ends soon must not keep us busy
+            "renew_at": max(
+                planned, now + _AT_LEAST
+            ),  # an authority that ends soon must not cause constant renewal
             "not_after": made.leaf.not_after,
         }
 
     def discard(self, key: str, now: datetime.datetime) -> None:
-        """The newest certificate is not to be delivered any more: the next question gets a new one."""
+        """Do not deliver the newest certificate any more; the next request gets a new one."""
         with self._db.write() as connection:
             connection.execute(delete(bundle).where(bundle.c.key == key))
             connection.execute(update(contract).where(contract.c.key == key).values(renew_at=now))
@@ -217,11 +221,11 @@ class Contracts:
     # --- renewal -------------------------------------------------------------------------------------------
 
     def due_buckets(self, now: datetime.datetime) -> tuple[int, ...]:
-        """Which heaps have something to renew: one look at the index for each."""
+        """Return the buckets with contracts to renew; one index lookup for each."""
         return tuple(bucket for bucket in range(BUCKETS) if self.due(bucket, now, limit=1, cars=False))
 
     def due(self, bucket: int, now: datetime.datetime, *, limit: int, cars: bool = True) -> tuple[Due, ...]:
-        """Active contracts of one heap whose renewal is due, the longest waiting at the front."""
+        """Return active contracts of one bucket whose renewal is due, longest due first."""
         query = due_query(bucket, now, limit, cars=cars)
         with self._db.read() as connection:
             rows = connection.execute(query).all()
@@ -231,14 +235,15 @@ class Contracts:
         )
 
     def postpone(self, keys: Iterable[str], until: datetime.datetime) -> None:
-        """What cannot be renewed now is tried again then."""
+        """Try again at this time what cannot be renewed now."""
         with self._db.write() as connection:
             connection.execute(update(contract).where(contract.c.key.in_(list(keys))).values(renew_at=until))
 
     def renew_everything(self, at: datetime.datetime) -> int:
-        """Every contract is due from `at`: a key of the CPS or of an authority has been replaced.
+        """Make every contract due from `at`, because a key of the CPS or of an authority has been replaced.
 
-        A heap at a time, so that nobody waits long; when it is interrupted, it may be repeated.
+        Works on one bucket at a time, so that other writers do not wait long; may be repeated after an
+        interruption.
         """
         issued = and_(contract.c.status == Status.ACTIVE.value, contract.c.renew_at.is_not(None))
         count = 0
@@ -248,17 +253,17 @@ class Contracts:
                 count += connection.execute(heap.values(renew_at=at)).rowcount
         return count
 
-    # --- bundles of others ---------------------------------------------------------------------------------
+    # --- bundles of the ecosystem --------------------------------------------------------------------------
 
     def keep_foreign(self, request: str, payload: bytes, until: datetime.datetime) -> None:
-        """An answer of the ecosystem, for the same question once more."""
+        """Store an answer of the ecosystem for a repetition of the same request."""
         with self._db.write() as connection:
             connection.execute(delete(foreign_bundle).where(foreign_bundle.c.request == request))
             values = {"request": request, "payload": payload, "until": until}
             connection.execute(insert(foreign_bundle).values(values))
 
     def foreign(self, request: str, now: datetime.datetime) -> bytes | None:
-        """What the ecosystem answered to this question, if that is not too long ago."""
+        """Return the stored answer of the ecosystem to this request, if it has not expired."""
         query = select(foreign_bundle).where(foreign_bundle.c.request == request)
         with self._db.read() as connection:
             row = connection.execute(query.where(foreign_bundle.c.until > now)).first()
@@ -271,7 +276,10 @@ class Contracts:
 
 
 def due_query(bucket: int, now: datetime.datetime, limit: int, *, cars: bool = True) -> Any:
-    """The question that finds work; a test holds that both databases answer it from an index."""
+    """Return the query that finds due contracts.
+
+    A test checks that both databases answer it from an index.
+    """
     found = (
         select(contract)
         .where(contract.c.status == Status.ACTIVE.value, contract.c.renew_at.is_not(None))
@@ -290,7 +298,7 @@ _AT_LEAST = datetime.timedelta(hours=1)
 
 
 def key_of(emaid: EMAID) -> str:
-    """Fourteen characters: spellings and check digits make no other contract."""
+    """Return the first fourteen characters: spelling and check digit do not distinguish contracts."""
     return emaid.normal[:14]
 
 

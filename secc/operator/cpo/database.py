@@ -1,8 +1,8 @@
-"""The tables of the service, and the one way to the database: SQLite by default, PostgreSQL when it grows.
+"""Database tables and access: SQLite by default, PostgreSQL for larger installations.
 
-Every identifier is stored in its normal form and every time in UTC. Private keys are in none of the tables.
-eMAID and PCID are personal data: protect the file, or the server. Work that is due is found by index: see
-`contract_due` and `certificate_end`.
+Identifiers are stored in their normal form and times in UTC. Private keys are never stored. eMAID and PCID
+are personal data: protect the file or the server. Due work is found by index: see `contract_due` and
+`certificate_end`.
 """
 
 from __future__ import annotations
@@ -44,31 +44,31 @@ from secc.errors import SeccError
 
 
 class StorageError(SeccError):
-    """The database does not answer, or cannot write: nothing of what was asked has happened."""
+    """The database does not answer or cannot write; nothing has been changed."""
 
 
 class Instant(TypeDecorator[datetime.datetime]):
-    """A time with its zone; SQLite keeps none, so it gets UTC."""
+    """A time with its zone; SQLite stores no zone, so it receives UTC."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime.datetime | None, dialect: Any) -> datetime.datetime | None:
-        """UTC; a time without a zone is a mistake of ours."""
+        """Convert to UTC; a time without a zone is a programming error."""
         if value is None:
             return None
         utc = value.astimezone(datetime.UTC)
         return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
 
     def process_result_value(self, value: datetime.datetime | None, dialect: Any) -> datetime.datetime | None:
-        """With its zone again."""
+        """Add the zone."""
         if value is None:
             return None
         return value.replace(tzinfo=datetime.UTC) if value.tzinfo is None else value.astimezone(datetime.UTC)
 
 
 tables = MetaData()
-_Key = BigInteger().with_variant(Integer, "sqlite")  # only INTEGER counts by itself there
+_Key = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts only INTEGER automatically
 
 anchor = Table(
     "anchor",
@@ -96,7 +96,7 @@ contract = Table(
     Column("emaid", Text, nullable=False),
     Column("status", Text, nullable=False),
     Column("pcid", Text, unique=True),
-    Column("generation", Integer, nullable=False, default=0),  # how often a certificate was issued
+    Column("generation", Integer, nullable=False, default=0),  # number of certificates issued
     Column("bucket", SmallInteger, nullable=False),  # a job renews one bucket at a time
     Column("renew_at", Instant),  # none: nothing to renew yet
     Column("not_after", Instant),  # of the newest certificate
@@ -119,7 +119,7 @@ bundle = Table(
     "bundle",
     tables,
     Column("key", Text, primary_key=True),
-    Column("generation", Integer, primary_key=True),  # each is made once, whoever tries
+    Column("generation", Integer, primary_key=True),  # each generation is made once
     Column("receiver", Text, nullable=False),  # fingerprint of the certificate whose key opens it
     Column("action", Text, nullable=False),
     Column("payload", LargeBinary, nullable=False),
@@ -198,7 +198,7 @@ audit = Table(
     Column("what", Text, nullable=False),
     Column("subject", Text, nullable=False),
     Column("detail", Text, nullable=False),
-    Column("seal", Text),  # hash over this row and the seal before it; none until it is sealed
+    Column("seal", Text),  # hash over this row and the previous seal; none until the row is sealed
 )
 
 meta = Table("meta", tables, Column("name", Text, primary_key=True), Column("value", Text, nullable=False))
@@ -207,10 +207,13 @@ VERSION = "2"
 
 
 class Database:
-    """Connections, transactions, and errors in one form."""
+    """Connections, transactions and errors of the database."""
 
     def __init__(self, url: str, *, pool_size: int = 10, statement_seconds: float = 4.0) -> None:
-        """`url` as SQLAlchemy has it: `sqlite:///file`, `postgresql+psycopg://…`. Connects to nothing yet."""
+        """`url` in the form of SQLAlchemy: `sqlite:///file`, `postgresql+psycopg://…`.
+
+        Does not connect yet.
+        """
         if url.startswith("postgresql://"):
             url = "postgresql+psycopg" + url.removeprefix("postgresql")
         self._current: contextvars.ContextVar[Connection | None] = contextvars.ContextVar("", default=None)
@@ -220,7 +223,7 @@ class Database:
         self.engine = _postgresql(url, pool_size, statement_seconds) if self.is_postgresql else _sqlite(url)
 
     def make_tables(self) -> None:
-        """Make what is missing; raises StorageError when the tables belong to a newer version."""
+        """Create missing tables; raises StorageError when the tables belong to another version."""
         with _as_storage_error():
             tables.create_all(self.engine)
         with self.write() as connection:
@@ -231,9 +234,9 @@ class Database:
                 raise StorageError(f"the tables have version {found.value}, expected version {VERSION}")
 
     def claim(self) -> None:
-        """One process serves a SQLite file: raises StorageError with the process id of the one that does.
+        """Claim a SQLite file for this process; raises StorageError with the id of the process that has it.
 
-        Nothing to claim with PostgreSQL, or in memory.
+        No effect with PostgreSQL or in memory.
         """
         path = self.url.removeprefix("sqlite:///")
         if path == self.url or path in ("", ":memory:"):
@@ -245,7 +248,7 @@ class Database:
             owner = os.read(descriptor, 20).decode("ascii", "replace").strip() or "unknown"
             os.close(descriptor)
             raise StorageError(
-                f"{path} is served by process {owner}: SQLite has one, PostgreSQL many"
+                f"{path} is in use by process {owner}: SQLite allows one process, PostgreSQL many"
             ) from None
         os.truncate(descriptor, 0)
         os.write(descriptor, f"{os.getpid()}\n".encode())
@@ -253,20 +256,21 @@ class Database:
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
-        """For questions, each for itself, or about what `write` is writing around it; raises StorageError."""
+        """Context for queries, independent of each other or within a surrounding `write`; raises
+        StorageError."""
         if (current := self._current.get()) is not None:
             with _as_storage_error():
                 yield current
             return
         options: dict[str, Any] = {"secc_reads": True}
         if self.is_postgresql:
-            options["isolation_level"] = "AUTOCOMMIT"  # no BEGIN and ROLLBACK around each question
+            options["isolation_level"] = "AUTOCOMMIT"  # no BEGIN and ROLLBACK around each query
         with _as_storage_error(), self.engine.connect() as connection:
             yield connection.execution_options(**options)
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Connection]:
-        """All or nothing, and on the disk when the outermost block is left; raises StorageError."""
+        """Context for a transaction, durable when the outermost block ends; raises StorageError."""
         if (current := self._current.get()) is not None:
             with _as_storage_error():
                 yield current
@@ -279,7 +283,7 @@ class Database:
                 self._current.reset(token)
 
     def ready(self) -> bool:
-        """It answers."""
+        """Return True if the database answers."""
         try:
             with self.read() as connection:
                 connection.execute(text("SELECT 1"))
@@ -288,7 +292,7 @@ class Database:
         return True
 
     def close(self) -> None:
-        """Give all connections back."""
+        """Close all connections."""
         self.engine.dispose()
         if self._claim is not None:
             os.close(self._claim)
@@ -296,7 +300,7 @@ class Database:
 
 
 def insert_new(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
-    """An INSERT that leaves rows alone which are there already; add `.values(...)`."""
+    """Return an INSERT that leaves existing rows unchanged; add `.values(...)`."""
     if connection.dialect.name == "sqlite":
         return sqlite.insert(table).on_conflict_do_nothing()
     return postgresql.insert(table).on_conflict_do_nothing()
@@ -308,7 +312,7 @@ def _as_storage_error() -> Iterator[None]:
         yield
     except (DBAPIError, PoolTimeout) as error:
         cause = getattr(error, "orig", None) or error
-        raise StorageError(f"the database says: {str(cause).splitlines()[0]}") from error
+        raise StorageError(f"database: {str(cause).splitlines()[0]}") from error
 
 
 def _sqlite(url: str) -> Engine:
@@ -322,13 +326,14 @@ def _sqlite(url: str) -> Engine:
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: object) -> None:
-        connection.isolation_level = None  # transactions are begun below
+        connection.isolation_level = None  # transactions are started in `begin` below
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        # A writer that begins as a reader may have to give up half-way: so it says at once what it is.
+        # A writer that starts as a reader may have to abort half-way, so it declares its purpose at the
+        # start.
         reads = connection.get_execution_options().get("secc_reads", False)
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
@@ -336,7 +341,10 @@ def _sqlite(url: str) -> Engine:
 
 
 def _for_the_owner_only(path: Path) -> None:
-    """eMAID and PCID are personal data; the files beside it (WAL) get the same permissions from SQLite."""
+    """Restrict access, as eMAID and PCID are personal data.
+
+    SQLite copies the permissions to its WAL files.
+    """
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         path.chmod(0o600)

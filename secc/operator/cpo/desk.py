@@ -1,8 +1,8 @@
-"""The desk where cars' questions arrive: CertificateInstallationReq and CertificateUpdateReq in, EXI out.
+"""Answers to requests of cars: CertificateInstallationReq and CertificateUpdateReq in, EXI out.
 
-Contracts of our own are answered from the database, or by the MO and CPS of this service; cars that we do not
-know may be known to the ecosystem. The same question gets the same answer: a bundle is made once for each
-generation of a contract, and whoever asks again gets it again, whichever worker answers.
+Requests for known contracts are answered from the database, or by the MO and CPS of this service; the
+ecosystem is asked about other cars. The same request gets the same answer from every worker: a bundle is made
+once for each generation of a contract, and a repeated request receives the stored bundle.
 """
 
 from __future__ import annotations
@@ -38,22 +38,22 @@ from secc.site.store import Status
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What the car gets: a whole V2G_Message as EXI, or why there is none."""
+    """The answer for the car: a complete V2G_Message as EXI, or the reason why there is none."""
 
     payload: bytes = dataclasses.field(default=b"", repr=False)
     refusal: Refusal | None = None
     identity: str = ""
-    """eMAID or PCID, as far as it is known."""
+    """eMAID or PCID, as far as known."""
     rule: str = ""
     text: str = ""
     source: str = ""
-    """Where it came from: `kept`, `made`, `ecosystem`."""
+    """Origin of the answer: `stored`, `made`, `ecosystem`."""
     response_code: str = ""
-    """What the car is told, where that does not follow from the refusal."""
+    """Response code for the car, where it does not follow from the refusal."""
 
     @property
     def code(self) -> str:
-        """What the car is told."""
+        """Response code for the car."""
         if self.refusal is None:
             return "OK"
         return self.response_code or REFUSAL_CODES.get(self.refusal, "FAILED_NoCertificateAvailable")
@@ -61,7 +61,7 @@ class Answer:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Roles:
-    """The keys of this service; without both it makes no bundles of its own."""
+    """The keys of this service; without both it makes no bundles."""
 
     issuer: ContractIssuer | None = None
     """The mobility operator."""
@@ -70,7 +70,7 @@ class Roles:
 
 
 class Desk:
-    """Answers; thread-safe, keeps nothing between questions but in the database."""
+    """Answers requests; thread-safe, and all state is in the database."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class Desk:
         answer_within: float = 4.0,
         policy: ContractPolicy | None = None,
     ) -> None:
-        """`answer_within`: seconds that the ecosystem may take; what comes later is kept for the next try."""
+        """`answer_within`: seconds for the ecosystem; a later answer is stored for the next attempt."""
         self._contracts = contracts
         self._register = register
         self._journal = journal
@@ -98,11 +98,11 @@ class Desk:
         self._asking = concurrent.futures.ThreadPoolExecutor(8, thread_name_prefix="ecosystem")
 
     def close(self) -> None:
-        """Wait for nothing that has not begun."""
+        """Cancel requests to the ecosystem that have not started; do not wait for the others."""
         self._asking.shutdown(wait=False, cancel_futures=True)
 
     def answer(self, payload: bytes, action: Action, *, who: str = "") -> Answer:
-        """Judge a request and answer it; `who` asks, for the audit log. Raises StorageError only."""
+        """Verify a request and answer it; `who` is the caller for the audit log. Raises only StorageError."""
         now = self._clock()
         try:
             request = self._read(payload, action, now)
@@ -118,7 +118,10 @@ class Desk:
         return self._install(request, who, now)
 
     def make(self, of: Contract, action: Action, receiver: Certificate, now: datetime.datetime) -> Made:
-        """A new certificate and its bundle, not stored yet. Raises CertificateError saying why not."""
+        """Return a new certificate and its bundle, not stored yet.
+
+        Raises CertificateError with the reason.
+        """
         issuer, service = self._roles.issuer, self._roles.service
         if issuer is None or service is None:
             raise CertificateError("this service has no issuer of contracts", rule="no_issuer")
@@ -143,7 +146,7 @@ class Desk:
         if contract is None or known is None:
             return self._ask_ecosystem(request, who, now)
         if known != request.leaf:
-            text = "a provisioning certificate for a car that is known by another one"
+            text = "the car is known with another provisioning certificate"
             return _no(Refusal.UNKNOWN, request.pcid.normal, "other_certificate", text)
         return self._deliver(contract, request, who, now)
 
@@ -156,13 +159,18 @@ class Desk:
         authority = request.chain.certificates[1] if len(request.chain.certificates) > 1 else None
         entry = None if authority is None else self._register.find(authority, request.leaf.serial)
         if entry is not None and entry.revocation is not None:
-            return _no(Refusal.REVOKED, contract.emaid, "revoked", "the shown contract has been revoked")
+            return _no(
+                Refusal.REVOKED,
+                contract.emaid,
+                "revoked",
+                "the contract certificate in the request has been revoked",
+            )
         return self._deliver(contract, request, who, now)
 
     def _deliver(
         self, contract: Contract, request: ProvisioningRequest, who: str, now: datetime.datetime
     ) -> Answer:
-        """The bundle that is there, or a new one; of two that are made at once, one counts."""
+        """Return the stored bundle or a new one; if two are made at the same time, one is stored."""
         if contract.status is not Status.ACTIVE:
             text = f"the contract is {contract.status.value}"
             return _no(Refusal.CANCELED, contract.emaid, contract.status.value, text)
@@ -182,14 +190,14 @@ class Desk:
         kept = None if again is None else self._contracts.bundle(again, request.leaf.fingerprint)
         if kept is not None:
             return Answer(payload=kept.payload, identity=contract.emaid, source="kept")
-        return _no(Refusal.LATE, contract.emaid, "overtaken", "the contract was changed meanwhile")
+        return _no(Refusal.LATE, contract.emaid, "overtaken", "the contract was changed at the same time")
 
     # --- the ecosystem -------------------------------------------------------------------------------------
 
     def _ask_ecosystem(self, request: ProvisioningRequest, who: str, now: datetime.datetime) -> Answer:
         car = request.pcid.normal if request.pcid is not None else ""
         if self._ecosystem is None:
-            return _no(Refusal.UNKNOWN, car, "unknown_car", "the car is not known here")
+            return _no(Refusal.UNKNOWN, car, "unknown_car", "unknown car")
         kept = self._contracts.foreign(request.key, now)
         if kept is not None:
             return Answer(payload=kept, identity=car, source="kept")
@@ -199,7 +207,7 @@ class Desk:
         except TimeoutError:
             return _no(Refusal.LATE, car, "ecosystem_late", "the ecosystem has not answered in time")
         except NotFoundThere as error:
-            return _no(Refusal.UNKNOWN, car, "unknown_car", f"not known in the ecosystem either: {error}")
+            return _no(Refusal.UNKNOWN, car, "unknown_car", f"unknown car, also in the ecosystem: {error}")
         except EcosystemError as error:
             return _no(Refusal.UNREACHABLE, car, "ecosystem", str(error))
         except CertificateError as error:
@@ -209,7 +217,7 @@ class Desk:
     def _fetch(
         self, ecosystem: Ecosystem, request: ProvisioningRequest, who: str, now: datetime.datetime
     ) -> bytes:
-        """Ask, verify, keep; goes on when nobody waits any more."""
+        """Ask, verify and store; continues after the caller has stopped waiting."""
         payload = ecosystem.signed_contract_data(request.payload)
         verify_response(payload, request, self._trust(), now, self._policy)
         with self._contracts.changes():
@@ -220,7 +228,9 @@ class Desk:
     def _read(self, payload: bytes, action: Action, now: datetime.datetime) -> ProvisioningRequest:
         wanted = iso2.CertificateInstallationReq if action is Action.INSTALL else iso2.CertificateUpdateReq
         if len(payload) > _MAX_REQUEST:
-            raise CertificateError(f"a request of {len(payload)} bytes", rule="too_large")
+            raise CertificateError(
+                f"request of {len(payload)} bytes, expected at most {_MAX_REQUEST}", rule="too_large"
+            )
         try:
             message: Any = exi.ISO2.decode(payload)
         except DecodeError as error:
@@ -235,7 +245,7 @@ class Desk:
 
 _MAX_REQUEST = 16384
 _FOREIGN = datetime.timedelta(hours=2)
-"""How long an answer of the ecosystem is good for the same question: the car's next tries."""
+"""How long an answer of the ecosystem is used for the same request: for repetitions by the car."""
 
 
 def _due(contract: Contract, now: datetime.datetime) -> bool:

@@ -1,8 +1,8 @@
-"""Who runs the jobs: a queue in PostgreSQL that many workers share, or a thread beside SQLite.
+"""Job engines: a queue in PostgreSQL that many workers share, or a thread beside SQLite.
 
-On PostgreSQL that is procrastinate: a job is claimed by one worker (`SKIP LOCKED`), one heap of contracts is
-worked on by one worker at a time, and the jobs of a worker whose heartbeat has stopped go back to the queue.
-On SQLite there is one process, and its state is the database's: what was lost with a process is due again.
+PostgreSQL uses procrastinate: one worker claims a job (`SKIP LOCKED`), one worker at a time works on a bucket
+of contracts, and the jobs of a worker without heartbeat return to the queue. SQLite has one process whose
+only state is the database: work that was lost with a process is due again.
 """
 
 from __future__ import annotations
@@ -25,30 +25,30 @@ _log = logging.getLogger("secc.operator.cpo")
 
 
 class Engine(Protocol):
-    """Runs jobs for as long as it is told to."""
+    """Runs jobs until it is stopped."""
 
     def running(self) -> contextlib.AbstractAsyncContextManager[None]:
-        """Jobs run inside."""
+        """Context in which jobs run."""
         ...
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How often things are done; seconds."""
+    """Intervals in seconds."""
 
     sweep: float = 60.0
-    """Look for contracts that are due."""
+    """Between searches for due contracts."""
     seal: float = 60.0
     roots: float = 3600.0
-    """Ask the ecosystem for its root pool."""
+    """Between imports of the root pool of the ecosystem."""
     heartbeat: float = 10.0
-    """A worker says that it is alive."""
+    """Between heartbeats of a worker."""
     lost: float = 30.0
-    """A worker that has not said so for this time is dead: its jobs are given to others."""
+    """After this time without a heartbeat a worker counts as dead, and other workers take its jobs."""
 
 
 class InProcess:
-    """One thread at a time, beside everything else; for SQLite."""
+    """One job at a time in a thread; for SQLite."""
 
     def __init__(self, jobs: Jobs, pace: Pace | None = None) -> None:
         self._jobs = jobs
@@ -56,7 +56,7 @@ class InProcess:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Jobs run inside."""
+        """Context in which jobs run."""
         pace = self._pace
         tasks = [
             asyncio.create_task(self._repeat(self.sweep, pace.sweep)),
@@ -71,7 +71,7 @@ class InProcess:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     def sweep(self) -> int:
-        """Renew everything that is due; returns how many."""
+        """Renew everything that is due; returns the number of renewals."""
         return sum(self._jobs.renew(bucket).renewed for bucket in self._jobs.due_buckets())
 
     async def _repeat(self, job: object, seconds: float) -> None:
@@ -85,10 +85,10 @@ class InProcess:
 
 
 class Queue:
-    """procrastinate on PostgreSQL; any number of processes may each have one."""
+    """Jobs with procrastinate on PostgreSQL; any number of processes may each have an instance."""
 
     def __init__(self, url: str, jobs: Jobs, pace: Pace | None = None, *, concurrency: int = 2) -> None:
-        """`concurrency`: jobs at once in this process."""
+        """`concurrency`: number of concurrent jobs in this process."""
         plain = "postgresql" + url[url.index("://") :]
         self.app = App(connector=PsycopgConnector(conninfo=plain, min_size=1, max_size=concurrency + 2))
         self._jobs = jobs
@@ -97,14 +97,14 @@ class Queue:
         self._add_tasks()
 
     async def prepare(self) -> None:
-        """Make the tables of the queue where they are missing."""
+        """Create the missing tables of the queue."""
         async with self.app.open_async():
             if not await self.app.check_connection_async():
                 await self.app.schema_manager.apply_schema_async()
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Jobs run inside; when the database goes away, they go on when it is back."""
+        """Context in which jobs run; they continue when a lost database connection is restored."""
         stop = asyncio.Event()
         task = asyncio.create_task(self.work(stop))
         try:
@@ -114,7 +114,7 @@ class Queue:
             await asyncio.gather(task, return_exceptions=True)
 
     async def work(self, stop: asyncio.Event | None = None, *, drain: bool = False) -> None:
-        """Work until told to stop, or with `drain` until no job is waiting."""
+        """Work until `stop` is set, or with `drain` until no job is waiting."""
         stop = stop or asyncio.Event()
         while not stop.is_set():
             try:
@@ -160,24 +160,24 @@ class Queue:
         with contextlib.suppress(asyncio.CancelledError):
             await worker
 
-    # --- what is put into the queue ------------------------------------------------------------------------
+    # --- enqueued jobs -------------------------------------------------------------------------------------
 
     async def sweep(self) -> int:
-        """One job for each heap with something to renew, unless it waits there already."""
+        """Enqueue one job for each bucket with contracts to renew, unless it is enqueued already."""
         added = 0
         for bucket in await asyncio.to_thread(self._jobs.due_buckets):
             added += await self._defer("renew", f"renew {bucket}", bucket=bucket)
         return added
 
     async def rescue(self) -> int:
-        """Give the jobs of dead workers back to the queue."""
+        """Return the jobs of dead workers to the queue."""
         manager, rescued = self.app.job_manager, 0
         for job in await manager.get_stalled_jobs(seconds_since_heartbeat=self._pace.lost):
             assert job.id is not None
             try:
                 await manager.retry_job(job)
                 rescued += 1
-            except ConnectorException:  # the same work is waiting in the queue as another job
+            except ConnectorException:  # the same work is enqueued already as another job
                 await manager.finish_job_by_id_async(job.id, Status.FAILED, delete_job=True)
         return rescued
 

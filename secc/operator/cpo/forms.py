@@ -1,4 +1,4 @@
-"""What goes over HTTP: questions and answers as JSON, checked on the way in."""
+"""JSON bodies of requests and answers, validated on input."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def _is_base64(text: str) -> str:
     try:
         base64.b64decode(text, validate=True)
     except binascii.Error as error:
-        raise ValueError(f"no base64: {error}") from None
+        raise ValueError(f"not base64: {error}") from None
     return text
 
 
 def _in_years(value: datetime.datetime) -> datetime.datetime:
     if not 2000 <= value.year <= 9000:
-        raise ValueError("a year between 2000 and 9000")
+        raise ValueError("expected a year between 2000 and 9000")
     return value
 
 
@@ -46,13 +46,13 @@ Time = Annotated[AwareDatetime, AfterValidator(_in_years)]
 
 
 class Form(BaseModel):
-    """Unknown members are refused: a misspelt one would be lost silently."""
+    """Unknown members are refused: a misspelt member would otherwise be lost without notice."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Trouble(BaseModel):
-    """Why not."""
+    """An error answer."""
 
     detail: str
     rule: str = ""
@@ -81,14 +81,14 @@ class ProvisioningReply(BaseModel):
 
 
 class AuthorizationForm(Form):
-    """May the owner of this contract charge?"""
+    """Question whether a contract may charge."""
 
     emaid: Emaid
     evse_id: Name | None = None
 
 
 class AuthorizationReply(BaseModel):
-    """What the contracts here say."""
+    """Answer from the contracts of this service."""
 
     status: Annotated[str, Field(description="accepted, blocked or unknown")]
 
@@ -100,14 +100,14 @@ class SigningForm(Form):
 
 
 class ChainReply(BaseModel):
-    """A certificate and what is above it."""
+    """A certificate and the certificates above it."""
 
     chain: Annotated[list[str], Field(description="DER in base64, leaf first, without the root")]
     not_after: datetime.datetime
 
 
 class SessionForm(Form):
-    """A charging session; report it again when it has ended."""
+    """A charging session; report it again when it ends."""
 
     id: Name
     station: Name
@@ -120,7 +120,7 @@ class SessionForm(Form):
 
 
 class RefusalForm(Form):
-    """Something that a station did not grant."""
+    """A request that a station refused."""
 
     id: Name
     at: Time
@@ -136,13 +136,13 @@ class RefusalForm(Form):
 
 
 class ContractForm(Form):
-    """How a contract shall stand."""
+    """The wanted state of a contract."""
 
     status: Status = Status.ACTIVE
 
 
 class ContractReply(BaseModel):
-    """A contract as it stands."""
+    """The present state of a contract."""
 
     emaid: str
     status: Status
@@ -153,7 +153,7 @@ class ContractReply(BaseModel):
 
 
 class CarForm(Form):
-    """A car and the contract it gets."""
+    """A car and its contract."""
 
     emaid: Emaid
     chain: Annotated[
@@ -161,13 +161,13 @@ class CarForm(Form):
         Field(
             min_length=1,
             max_length=5,
-            description="Provisioning certificate and what is above it, DER in base64, leaf first",
+            description="Provisioning certificate and the certificates above it, DER in base64, leaf first",
         ),
     ]
 
 
 class RootForm(Form):
-    """A root to be trusted."""
+    """A root to trust."""
 
     kind: Annotated[str, StringConstraints(pattern=r"^(v2g|mo|oem)_root$")]
     certificate: Annotated[Base64, Field(description="DER in base64")]
@@ -185,7 +185,7 @@ class RootReply(BaseModel):
 
 
 class RevocationForm(Form):
-    """Revoke a certificate."""
+    """A revocation."""
 
     reason: Annotated[
         str,
@@ -221,18 +221,18 @@ class AuditReply(BaseModel):
 
 
 class CheckpointReply(BaseModel):
-    """The state of the audit log in one line."""
+    """The state of the audit log, in one line."""
 
     checkpoint: str
 
 
 class Done(BaseModel):
-    """How many things were done."""
+    """Number of changed objects."""
 
     count: int
 
 
 class Health(BaseModel):
-    """How the service is."""
+    """State of the service."""
 
     status: str

@@ -1,7 +1,7 @@
-"""What the service does by itself: functions that any engine may run, as often as it likes.
+"""Periodic work of the service: functions that any engine may run at any time.
 
-Each is safe to run twice and to be killed in the middle: what is due is read from the database when it runs,
-and what it has done is there or not, a transaction at a time.
+Each job may run twice and may be killed at any point: due work is read from the database when the job runs,
+and its results are stored one transaction at a time.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from secc.pki.identifiers import EMAID, PCID
 from secc.pki.provisioning import Action
 
 BATCH = 100
-"""Contracts per transaction: what a killed worker loses is at most the work on these."""
+"""Contracts per transaction; a killed worker loses at most the work on these."""
 RETRY = datetime.timedelta(hours=6)
-"""A contract that cannot be renewed is tried again after this time."""
+"""Delay before the next attempt for a contract that cannot be renewed."""
 
 
 @dataclasses.dataclass(slots=True)
 class Renewed:
-    """What became of the contracts of one run."""
+    """Results of one run."""
 
     renewed: int = 0
     overtaken: int = 0
-    """Somebody else had renewed them meanwhile."""
+    """Another worker renewed them at the same time."""
     failed: int = 0
 
     def __iadd__(self, other: Renewed) -> Renewed:
@@ -42,7 +42,7 @@ class Renewed:
 
 
 class Jobs:
-    """The jobs, with all they need."""
+    """The jobs and their dependencies."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Jobs:
         publish: bool = False,
         on_renewed: Callable[[Renewed], None] = lambda _: None,
     ) -> None:
-        """`publish`: contracts are renewed by the ecosystem, not by keys of our own."""
+        """`publish`: contracts are renewed by the ecosystem, not with keys of this service."""
         self._contracts = contracts
         self._desk = desk
         self._journal = journal
@@ -67,11 +67,11 @@ class Jobs:
         self._on_renewed = on_renewed
 
     def due_buckets(self) -> tuple[int, ...]:
-        """Heaps with something to renew: each is a job of its own."""
+        """Return the buckets with contracts to renew; each is a separate job."""
         return self._contracts.due_buckets(self._clock())
 
     def renew(self, bucket: int) -> Renewed:
-        """Renew what is due in one heap, a batch at a time, until nothing is left."""
+        """Renew all due contracts of one bucket, in batches."""
         total = Renewed()
         while due := self._contracts.due(bucket, self._clock(), limit=BATCH):
             done = self._renew_batch(due)
@@ -84,7 +84,7 @@ class Jobs:
         return self._journal.seal(self._clock())
 
     def fetch_roots(self) -> int:
-        """Take over the root pool of the ecosystem; returns how many were new. Raises EcosystemError."""
+        """Import the root pool of the ecosystem; returns the number of new roots. Raises EcosystemError."""
         if self._ecosystem is None:
             return 0
         now, added = self._clock(), 0
@@ -135,4 +135,5 @@ class Jobs:
 
 _PUBLISHED_LIFE = datetime.timedelta(days=365)
 _PUBLISHED = datetime.timedelta(days=300)
-"""A bundle in the pool of the ecosystem is replaced after this time: its validity is not told."""
+"""A bundle in the pool of the ecosystem is replaced after this time, as the ecosystem does not report its
+validity."""

@@ -1,6 +1,6 @@
-"""What happened: sessions, refusals with their reasons, and the audit log of everything that was changed.
+"""Records of sessions, refusals with their reasons, and the audit log of all changes.
 
-Rows of the audit log are only ever added. A job seals them, see `seals`.
+Rows of the audit log are only added. A job seals them, see `seals`.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from secc.operator.cpo.database import Database, audit, insert_new, refusal, ses
 from secc.operator.cpo.seals import AuditRecord, AuditState, Checkpoint, Sealer
 
 SETTLED = datetime.timedelta(seconds=10)
-"""A row that is this old has no neighbour any more that is still being written before it."""
+"""When a row is this old, no earlier row is still being written."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SessionRecord:
-    """One charging session, as a station or the CSMS tells it; later reports complete earlier ones."""
+    """One charging session as reported by a station or the CSMS; later reports complete earlier ones."""
 
     id: str
-    """Unique at its station: the transaction of OCPP, for example."""
+    """Unique for its station, for example the OCPP transaction."""
     station: str
     evse_id: str
     emaid: str
@@ -31,24 +31,24 @@ class SessionRecord:
     ended_at: datetime.datetime | None = None
     energy_wh: int | None = None
     reason: str = ""
-    """Why it ended."""
+    """Reason of the end."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class RefusalRecord:
-    """Something that was not granted."""
+    """A request that was refused."""
 
     id: str
     at: datetime.datetime
     station: str
     what: str
-    """What was asked for: `installation`, `update`, `authorization`."""
+    """The request: `installation`, `update`, `authorization`."""
     identity: str
     """eMAID or PCID."""
     rule: str
     """The rule that was broken, short and stable."""
     code: str
-    """What the car was told."""
+    """Response code that the car received."""
     text: str
 
 
@@ -62,7 +62,7 @@ class Journal:
     # --- sessions and refusals -----------------------------------------------------------------------------
 
     def put_session(self, record: SessionRecord) -> None:
-        """Add or complete; the same report twice changes nothing, an end is not taken back."""
+        """Add or complete a session; a repeated report has no effect, and an end is final."""
         values = dataclasses.asdict(record)
         with self._db.write() as connection:
             connection.execute(insert_new(connection, session).values(values))
@@ -72,22 +72,22 @@ class Journal:
                 connection.execute(update(session).where(which).values(ended))
 
     def put_refusal(self, record: RefusalRecord) -> None:
-        """Add; the same report twice is one."""
+        """Add a refusal; a repeated report has no effect."""
         with self._db.write() as connection:
             connection.execute(insert_new(connection, refusal).values(dataclasses.asdict(record)))
 
     def sessions(self, limit: int = 50) -> tuple[SessionRecord, ...]:
-        """The newest first."""
+        """Return sessions, newest first."""
         return tuple(
             SessionRecord(**row._asdict()) for row in self._newest(session, session.c.started_at, limit)
         )
 
     def refusals(self, limit: int = 50) -> tuple[RefusalRecord, ...]:
-        """The newest first."""
+        """Return refusals, newest first."""
         return tuple(RefusalRecord(**row._asdict()) for row in self._newest(refusal, refusal.c.at, limit))
 
     def refusal_counts(self, since: datetime.datetime) -> tuple[tuple[str, str, int], ...]:
-        """How often what was refused for which rule, the most frequent first."""
+        """Return counts by request and rule, most frequent first."""
         count = func.count().label("count")
         query = (
             select(refusal.c.what, refusal.c.rule, count)
@@ -107,7 +107,7 @@ class Journal:
             connection.execute(insert(audit).values(row))
 
     def notes(self, *, before: int | None = None, limit: int = 50) -> tuple[AuditRecord, ...]:
-        """The audit log, the newest first."""
+        """Return the audit log, newest first."""
         query = select(audit).order_by(audit.c.id.desc()).limit(limit)
         if before is not None:
             query = query.where(audit.c.id < before)
@@ -115,7 +115,8 @@ class Journal:
             return tuple(_note(row) for row in connection.execute(query))
 
     def seal(self, now: datetime.datetime, *, limit: int = 5000) -> int:
-        """Seal what has settled, in order; returns how many. Only one may do this at a time."""
+        """Seal the rows that are final, in order; returns their number. Only one caller at a time may do
+        this."""
         settled = and_(audit.c.seal.is_(None), audit.c.at <= now - SETTLED)
         with self._db.write() as connection:
             last = select(audit.c.seal).where(audit.c.seal.is_not(None)).order_by(audit.c.id.desc()).limit(1)
@@ -127,13 +128,13 @@ class Journal:
         return len(rows)
 
     def check(self, now: datetime.datetime, checkpoint: Checkpoint | None = None) -> AuditState:
-        """Check every seal of the audit log, and that an earlier `checkpoint` still holds."""
+        """Check every seal of the audit log, and an earlier `checkpoint`."""
         with self._db.read() as connection:
             rows = connection.execute(select(audit).order_by(audit.c.id))
             return self._sealer.check((_note(row) for row in rows), now, checkpoint)
 
     def checkpoint(self, now: datetime.datetime) -> Checkpoint:
-        """The state of the audit log now, as far as it is sealed."""
+        """Return the present state of the audit log, as far as it is sealed."""
         sealed = audit.c.seal.is_not(None)
         with self._db.read() as connection:
             count = connection.execute(select(func.count()).where(sealed)).scalar_one()

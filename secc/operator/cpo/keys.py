@@ -1,7 +1,7 @@
-"""The keys that sign: in a file, or in a hardware security module behind PKCS#11.
+"""Signing keys in a file, or in a hardware security module behind PKCS#11.
 
-A key in hardware looks to everything else like a private key that cannot be exported: certificates, lists,
-OCSP answers and bundles are signed with it in the same way. Needs `pip install secc[cpo] python-pkcs11`.
+To the rest of the service a key in hardware is a private key that cannot be exported: it signs certificates,
+CRLs, OCSP answers and bundles in the same way. Needs `pip install secc[cpo] python-pkcs11`.
 """
 
 from __future__ import annotations
@@ -33,33 +33,36 @@ class Hsm:
     """A key in a hardware security module."""
 
     module: Path
-    """Library of the module, a `.so` file."""
+    """PKCS#11 library of the module, a `.so` file."""
     token: str
     """Label of the token."""
     label: str
     """Label of the private key."""
     pin_file: Path
-    """Holds the user's PIN."""
+    """File with the PIN of the user."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class KeyPlace:
-    """A role's certificate and where its key is: `key` or `hsm`."""
+    """The certificate of a role and the place of its key: `key` or `hsm`."""
 
     chain: Path
-    """PEM: the role's own certificate, then those above it, without the root."""
+    """PEM: the certificate of the role, then those above it, without the root."""
     key: Path | None = None
     """PEM, PKCS#8."""
     password_file: Path | None = None
-    """Holds the password of `key`."""
+    """File with the password of `key`."""
     hsm: Hsm | None = None
 
 
 def load(place: KeyPlace) -> tuple[Identity, tuple[Certificate, ...]]:
-    """The role's identity, and the certificates above it. Raises ConfigError or CertificateError."""
+    """Return the identity of the role and the certificates above it.
+
+    Raises ConfigError or CertificateError.
+    """
     own, *above = read_chain(_read(place.chain))
     if (place.key is None) == (place.hsm is None):
-        raise ConfigError(f"{place.chain}: name its key, or the module that holds it, not both")
+        raise ConfigError(f"{place.chain}: expected either key or hsm")
     if place.hsm is not None:
         key: ec.EllipticCurvePrivateKey = HsmKey(place.hsm, own)
     else:
@@ -67,15 +70,15 @@ def load(place: KeyPlace) -> tuple[Identity, tuple[Certificate, ...]]:
         password = None if place.password_file is None else _read(place.password_file).strip()
         key = read_key(_read(place.key), password)
     if key.public_key() != own.public_key:
-        raise broken(Rule.NOT_OUR_KEY, str(own), f"the key beside {place.chain} does not belong to it")
+        raise broken(Rule.NOT_OUR_KEY, str(own), f"the key does not match the certificate in {place.chain}")
     return Identity(own, key), tuple(above)
 
 
 class HsmKey(ec.EllipticCurvePrivateKey):
-    """A private key on secp256r1 that stays where it is; signs one at a time."""
+    """A private key on secp256r1 that stays in the module; signs one message at a time."""
 
     def __init__(self, hsm: Hsm, certificate: Certificate) -> None:
-        """Logs in. Raises ConfigError when the module, the token or the key is not there."""
+        """Log in. Raises ConfigError when the module, the token or the key is missing."""
         self._public = certificate.public_key
         pin = _read(hsm.pin_file).decode().strip()
         try:
@@ -85,12 +88,12 @@ class HsmKey(ec.EllipticCurvePrivateKey):
             self._key = self._session.get_key(object_class=kind, label=hsm.label)
         except ImportError as error:
             raise ConfigError("a key in hardware needs the package python-pkcs11") from error
-        except Exception as error:  # the package's own tree, and that of the module's loader
+        except Exception as error:  # exceptions of the package and of the loader of the module
             what = f"{type(error).__name__} {error}".strip()
             raise ConfigError(f"{hsm.module}, token {hsm.token}, key {hsm.label}: {what}") from error
 
     def sign(self, data: Any, signature_algorithm: ec.EllipticCurveSignatureAlgorithm) -> bytes:
-        """ECDSA with SHA-256, DER; the hash is made here, the signature in the module."""
+        """ECDSA with SHA-256, DER; the hash is computed here, the signature in the module."""
         algorithm = signature_algorithm.algorithm
         if isinstance(algorithm, Prehashed):
             digest = bytes(data)
@@ -106,7 +109,7 @@ class HsmKey(ec.EllipticCurvePrivateKey):
         return encode_dss_signature(int.from_bytes(raw[:half], "big"), int.from_bytes(raw[half:], "big"))
 
     def public_key(self) -> ec.EllipticCurvePublicKey:
-        """That of its certificate."""
+        """The public key of its certificate."""
         return self._public
 
     @property
@@ -120,17 +123,17 @@ class HsmKey(ec.EllipticCurvePrivateKey):
         return self._public.key_size
 
     def exchange(self, algorithm: ec.ECDH, peer_public_key: ec.EllipticCurvePublicKey) -> bytes:
-        """Not needed from a key that signs."""
+        """Not supported: the key only signs."""
         raise CertificateError("a key in hardware only signs", rule=Rule.KEY_ALGORITHM)
 
     def private_numbers(self) -> ec.EllipticCurvePrivateNumbers:
-        """It stays where it is."""
+        """Not supported: the key stays in the module."""
         raise CertificateError("a key in hardware cannot be exported", rule=Rule.KEY_ALGORITHM)
 
     def private_bytes(
         self, encoding: Encoding, format: PrivateFormat, encryption_algorithm: KeySerializationEncryption
     ) -> bytes:
-        """It stays where it is."""
+        """Not supported: the key stays in the module."""
         raise CertificateError("a key in hardware cannot be exported", rule=Rule.KEY_ALGORITHM)
 
     def __copy__(self) -> HsmKey:
@@ -142,7 +145,7 @@ class HsmKey(ec.EllipticCurvePrivateKey):
 
 @functools.cache
 def _logged_in(module: str, token: str, pin: str) -> tuple[Any, threading.Lock]:
-    """A session, and the lock around it: a process logs in to a token once, whatever keys it uses there."""
+    """Return a session and its lock; a process logs in to a token once for all its keys."""
     library = importlib.import_module("pkcs11").lib(module)
     return library.get_token(token_label=token).open(user_pin=pin), threading.Lock()
 

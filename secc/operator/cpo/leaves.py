@@ -1,7 +1,7 @@
-"""Certificates of stations: a request (PKCS#10) in, a chain out, from the operator's Sub-CA.
+"""Certificates of stations: a request (PKCS#10) in, a chain out, issued by the Sub-CA of the operator.
 
-A certificate lets its holder pass as the station that it names, and a car knows a station by nothing else.
-So the name in a request must be one of the asking station's, and the key one that nothing else uses.
+A car identifies a station only by the name in its certificate. Therefore the name in a request must belong to
+the requesting station, and no other certificate may use the key.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ class Names:
     def __init__(
         self, templates: Sequence[str] = ("{station}",), listed: Sequence[StationNames] = ()
     ) -> None:
-        """`templates` with `{station}` in them hold for every station, `listed` names for one."""
+        """`templates` contain `{station}` and apply to every station, `listed` names to one."""
         self._templates = tuple(templates)
         self._listed = {name: one.station for one in listed for name in one.names}
 
     def station_of(self, name: str) -> str:
-        """The station that a listed name belongs to; any other name is the station's id."""
+        """Return the station that a listed name belongs to; any other name is the id of a station."""
         return self._listed.get(name, name)
 
     def check(self, name: str, station: str) -> None:
@@ -66,10 +66,9 @@ class LeafIssuer:
         is_contract: Callable[[str], bool] = lambda _: False,
         clock: Callable[[], datetime.datetime],
     ) -> None:
-        """`names` says which station may have which common name, `taken` returns the certificates whose keys
-        no station can have: those of other authorities and of roots. `is_contract` says whether a name is the
-        eMAID of a contract.
-        """
+        """`names` defines which station may have which common name. `taken` returns the certificates of other
+        authorities and of roots, whose keys no station may have. `is_contract` returns whether a name is the
+        eMAID of a contract."""
         self.authority = authority
         self._above = tuple(above)
         self._register = register
@@ -82,24 +81,24 @@ class LeafIssuer:
 
     @property
     def chain(self) -> tuple[Certificate, ...]:
-        """What follows a leaf: the Sub-CA itself, and what is above it without the root."""
+        """The Sub-CA and the certificates above it, without the root."""
         return (self.authority.certificate, *self._above)
 
     def station_of(self, request: SigningRequest) -> str:
-        """The station that a request is for, by its common name."""
+        """Return the station that a request is for, by its common name."""
         return self._names.station_of(request.common_name)
 
     def issue(self, request: SigningRequest, station: str) -> tuple[Certificate, ...]:
-        """A chain for a request, leaf first; the same key gets the same certificate again.
+        """Issue a chain for a request, leaf first; the same key gets the same certificate again.
 
-        Recorded before it is returned. Raises CertificateError: the name is not one of the station's, the key
-        belongs to another station or to an authority or was revoked, the authority has expired, the result
-        would break its profile.
+        The certificate is recorded before it is returned. Raises CertificateError when the name does not
+        belong to the station, the key belongs to another station or to an authority or was revoked, the
+        authority has expired, or the result would violate its profile.
         """
         self._check(request, station)
         own, now = self.authority.certificate, self._clock()
         if own.not_after <= now:
-            raise broken(Rule.CA_EXPIRED, str(own), "the authority itself has expired")
+            raise broken(Rule.CA_EXPIRED, str(own), "the authority has expired")
         first = self._register.of_key(own, request.public_key)
         if first is not None:
             return (self._again(first, station), *self.chain)

@@ -1,4 +1,4 @@
-"""Figures for Prometheus. No label names a person: no eMAID, no PCID."""
+"""Metrics for Prometheus. No label contains an eMAID or a PCID."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.2)
 LEVELS = (1, 7, 14, 30, 90)
-"""Days before an end that are told apart."""
+"""Days before an end that are counted separately."""
 
 
 class Metrics:
-    """Counters of this process; what is counted in the database is read when it is asked for."""
+    """Counters of this process; numbers from the database are read on each request."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -40,35 +40,37 @@ class Metrics:
             registry=self._registry,
         )
         self._late = Counter(
-            "secc_provision_late", "Answers that took longer than a car waits", registry=self._registry
+            "secc_provision_late", "Answers that took longer than the car waits", registry=self._registry
         )
         self._renewals = Counter(
-            "secc_renewals", "Contracts by what became of their renewal", ["outcome"], registry=self._registry
+            "secc_renewals", "Contracts by the result of their renewal", ["outcome"], registry=self._registry
         )
-        self._issued = Counter("secc_leaves_issued", "Certificates of stations", registry=self._registry)
+        self._issued = Counter(
+            "secc_leaves_issued", "Certificates issued for stations", registry=self._registry
+        )
 
     def answered(self, action: str, answer: Answer, seconds: float) -> None:
-        """A car's request has been answered."""
+        """Count the answer to a request of a car."""
         outcome = answer.source if answer.refusal is None else answer.rule
         self._seconds.labels(action, outcome).observe(seconds)
         if seconds > _SECONDS[-1]:
             self._late.inc()
 
     def renewed(self, done: Renewed) -> None:
-        """A batch of renewals is done."""
+        """Count a batch of renewals."""
         for outcome in ("renewed", "overtaken", "failed"):
             self._renewals.labels(outcome).inc(getattr(done, outcome))
 
     def leaf_issued(self) -> None:
-        """A station has got a certificate."""
+        """Count a certificate issued for a station."""
         self._issued.inc()
 
     def text(self, service: Service) -> bytes:
-        """Everything in the exposition format; raises StorageError when the database is away."""
+        """Return all metrics in the exposition format; raises StorageError without a database."""
         registry = self._registry
         if (
             "PROMETHEUS_MULTIPROC_DIR" in os.environ
-        ):  # several workers behind one port: set by `secc cpo serve`
+        ):  # several workers share one port: set by `secc cpo serve`
             registry = CollectorRegistry()
             multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return generate_latest(registry) + generate_latest(_ends(service))
@@ -78,7 +80,7 @@ def _ends(service: Service) -> CollectorRegistry:
     registry = CollectorRegistry()
     gauge = Gauge(
         "secc_expiring",
-        "Certificates in use by the days they have left",
+        "Certificates in use by the days left",
         ["role", "within"],
         registry=registry,
     )

@@ -1,7 +1,7 @@
-"""Pages for operators: what there is, what ends, what happened and what was refused; read only.
+"""Read-only pages for operators: contents, upcoming expiry, sessions and refusals.
 
-Rendered here, without scripts: they work in any browser, with a keyboard and with a screen reader. The token
-is the password that the browser asks for; the user name does not matter.
+They are rendered on the server and use no scripts, so they work in any browser, with a keyboard and with a
+screen reader. The browser asks for the token as the password; the user name is ignored.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _Search = Annotated[str, Query(max_length=64, pattern="^[ -~]*$")]
 PAGES = (
     ("/", "Overview"),
     ("/contracts", "Contracts"),
-    ("/expiring", "What ends soon"),
+    ("/expiring", "Expiring soon"),
     ("/stations", "Stations"),
     ("/sessions", "Sessions"),
     ("/refusals", "Refusals"),
@@ -58,7 +58,7 @@ class Figure:
 
 @router.get("/")
 def overview(request: Request, service: The, visitor: Visitor) -> Response:
-    """The numbers that matter, and what ends first."""
+    """The main numbers, and what ends first."""
     now = service.clock()
     day = datetime.timedelta(days=1)
     refused = service.journal.refusal_counts(now - day)
@@ -76,7 +76,7 @@ def overview(request: Request, service: The, visitor: Visitor) -> Response:
 def contracts(
     request: Request, service: The, visitor: Visitor, search: _Search = "", after: _Search = ""
 ) -> Response:
-    """All contracts, or the one that is looked for."""
+    """All contracts, or the result of a search."""
     found = service.contracts.page(search=search.strip(), after=after, limit=ROWS)
     more = found[-1].key if len(found) == ROWS else ""
     return _page(request, service, "contracts.html", contracts=found, search=search, more=more)
@@ -115,7 +115,7 @@ def sessions(request: Request, service: The, visitor: Visitor) -> Response:
 
 @router.get("/refusals")
 def refusals(request: Request, service: The, visitor: Visitor) -> Response:
-    """What was not granted, and why."""
+    """Refused requests, with reasons."""
     week = service.clock() - datetime.timedelta(days=7)
     counts = service.journal.refusal_counts(week)
     return _page(request, service, "refusals.html", refusals=service.journal.refusals(ROWS), counts=counts)
@@ -123,25 +123,25 @@ def refusals(request: Request, service: The, visitor: Visitor) -> Response:
 
 @router.get("/audit")
 def audit(request: Request, service: The, visitor: Visitor) -> Response:
-    """Who changed what."""
+    """Changes and who made them."""
     return _page(request, service, "audit.html", notes=service.journal.notes(limit=ROWS))
 
 
 @router.get("/style.css")
 def style() -> Response:
-    """The one style sheet."""
+    """The style sheet."""
     return Response(
         (_FOLDER / "style.css").read_bytes(), media_type="text/css", headers={"Cache-Control": "max-age=60"}
     )
 
 
 def trouble_page(service: Service, path: str, error: StorageError) -> Response:
-    """What a visitor sees while the database is away."""
+    """Page while the database is not available."""
     return _rendered(service, path, "trouble.html", 503, error=str(error))
 
 
 def is_page(path: str) -> bool:
-    """A person is looking at this, not a program."""
+    """Return True for the path of a page, False for the API."""
     return path in {one for one, _ in PAGES}
 
 
@@ -173,7 +173,7 @@ def _rendered(service: Service, path: str, template: str, status: int, **values:
 
 
 def _left(end: datetime.datetime, now: datetime.datetime) -> str:
-    """How long until then, in words."""
+    """Return the remaining time as text."""
     seconds = (end - now).total_seconds()
     if seconds <= 0:
         return "ended"

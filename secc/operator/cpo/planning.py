@@ -1,7 +1,8 @@
-"""When a certificate is renewed: a pure function of its validity, the policy and its own name.
+"""When to renew a certificate: a pure function of its validity, the policy and its name.
 
-A batch that was issued on one day must not come back on one day, so each certificate has its own place in a
-window before the renewal would be late. The place follows from its name: planning again changes nothing.
+Certificates that were issued on the same day must not all be renewed on the same day, so each certificate has
+a fixed place in a window before the latest renewal time. The place follows from the name, so planning again
+does not change it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import datetime
 import hashlib
 
 BUCKETS = 256
-"""Contracts are renewed in this many heaps, one job each: enough for many workers, few enough to look at."""
+"""Number of buckets of contracts, one job each: enough for many workers, and few enough to search one by
+one."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,17 +21,17 @@ class RenewalPolicy:
     """How long before its end a contract certificate is renewed."""
 
     days: float = 60.0
-    """At the latest this many days before."""
+    """Latest renewal, in days before the end."""
     fraction: float = 0.1
-    """Or with this part of its life remaining, whichever is less: short lives have no sixty days."""
+    """Latest renewal as a fraction of the validity; the later of the two applies, for short validities."""
     spread: float = 0.5
-    """Renewals begin earlier by up to this part of that time, each certificate at its own moment."""
+    """Renewals start earlier by up to this fraction of that time, each certificate at a different moment."""
 
 
 def renew_at(
     name: str, not_before: datetime.datetime, not_after: datetime.datetime, policy: RenewalPolicy
 ) -> datetime.datetime:
-    """The moment from which a new bundle is made: always between the two ends of the validity."""
+    """Return the time from which a new bundle is made, always within the validity."""
     life = not_after - not_before
     before = min(datetime.timedelta(days=policy.days), life * policy.fraction)
     earlier = before * policy.spread * place(name)
@@ -37,10 +39,10 @@ def renew_at(
 
 
 def place(name: str) -> float:
-    """From 0 to 1, evenly spread over names, always the same for one name."""
+    """Return a value from 0 to 1, evenly distributed over names and constant for a name."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[1:5], "big") / 2**32
 
 
 def bucket_of(name: str) -> int:
-    """The heap that a contract belongs to."""
+    """Return the bucket of a contract."""
     return hashlib.sha256(name.encode()).digest()[0]

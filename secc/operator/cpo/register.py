@@ -1,4 +1,4 @@
-"""Every certificate that was issued here, and what was revoked: the register behind OCSP, CRLs and alerts."""
+"""Register of all issued certificates and revocations, used by OCSP, CRLs and alerts."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Issued:
 
     @property
     def certificate(self) -> Certificate:
-        """The certificate itself."""
+        """The parsed certificate."""
         return read_certificate(self.der)
 
 
@@ -53,10 +53,10 @@ class Register:
     def add(
         self, leaf: Certificate, kind: Kind, issuer: Certificate, owner: str, key: ec.EllipticCurvePublicKey
     ) -> bytes:
-        """Record a certificate for a request, before anybody gets it.
+        """Record a certificate for a request before it is delivered.
 
-        Returns what counts (DER): for the same key of the same issuer it is the certificate of the first
-        request. Older certificates of the owner are replaced by it.
+        Returns the valid certificate (DER): for the same key and issuer it is the certificate of the first
+        request. Older certificates of the owner are marked as replaced.
         """
         row = {
             "issuer": issuer.fingerprint,
@@ -72,7 +72,7 @@ class Register:
         }
         older = and_(certificate.c.owner == owner, certificate.c.kind == kind.value)
         try:
-            # Nested: who finds the key taken goes on, also inside somebody else's transaction.
+            # Nested: when the key is in use already, a surrounding transaction continues.
             with self._db.write() as connection, connection.begin_nested():
                 connection.execute(update(certificate).where(older).values(replaced=True))
                 connection.execute(insert(certificate).values(row))
@@ -84,21 +84,22 @@ class Register:
         return leaf.der
 
     def of_key(self, issuer: Certificate, key: ec.EllipticCurvePublicKey) -> Issued | None:
-        """What this authority has issued for a key."""
+        """Return the certificate that this authority has issued for a key."""
         condition = and_(
             certificate.c.issuer == issuer.fingerprint, certificate.c.public_key == key_hash(key)
         )
         return self._one(condition)
 
     def find(self, issuer: Certificate, serial: int) -> Issued | None:
-        """What is known about a serial number of an issuer."""
+        """Return the entry for a serial number of an issuer."""
         wanted = and_(certificate.c.issuer == issuer.fingerprint, certificate.c.serial == f"{serial:x}")
         return self._one(wanted)
 
     def revoke(
         self, issuers: Sequence[Certificate], serial: int, reason: ReasonFlags, at: datetime.datetime
     ) -> Issued:
-        """Record a revocation; doing it again changes nothing. Raises CertificateError for an unknown one."""
+        """Record a revocation; a repetition has no effect. Raises CertificateError for an unknown serial
+        number."""
         text = f"{serial:x}"
         ours = and_(
             certificate.c.issuer.in_([issuer.fingerprint for issuer in issuers]), certificate.c.serial == text
@@ -110,36 +111,36 @@ class Register:
             )
         found = self._one(ours)
         if found is None:
-            raise CertificateError(f"serial {text} is unknown here", rule=Rule.SERIAL)
+            raise CertificateError(f"unknown serial number {text}", rule=Rule.SERIAL)
         return found
 
     def of_owner(self, owner: str) -> tuple[Issued, ...]:
-        """Certificates of a station or a contract, the newest first."""
+        """Return certificates of a station or a contract, newest first."""
         query = select(certificate).where(certificate.c.owner == owner)
         with self._db.read() as connection:
             return tuple(map(_issued, connection.execute(query.order_by(certificate.c.not_after.desc()))))
 
     def holders(self, kind: Kind, name: str) -> tuple[str, ...]:
-        """The owners of certificates in use with this common name."""
+        """Return the owners of certificates in use with this common name."""
         query = select(certificate.c.owner).where(_in_use(kind), certificate.c.subject == name).distinct()
         with self._db.read() as connection:
             return tuple(str(row.owner) for row in connection.execute(query))
 
     def ending(self, kind: Kind, until: datetime.datetime, *, limit: int = 100) -> tuple[Issued, ...]:
-        """Certificates in use that end until then, the first at the front."""
+        """Return certificates in use that end until then, earliest end first."""
         query = select(certificate).where(_in_use(kind), certificate.c.not_after <= until)
         with self._db.read() as connection:
             rows = connection.execute(query.order_by(certificate.c.not_after).limit(limit)).all()
         return tuple(_issued(row) for row in rows)
 
     def count_ending(self, kind: Kind, begin: datetime.datetime, end: datetime.datetime) -> int:
-        """How many certificates in use end in this time."""
+        """Return the number of certificates in use that end in this period."""
         within = and_(certificate.c.not_after > begin, certificate.c.not_after <= end)
         with self._db.read() as connection:
             return int(connection.execute(select(func.count()).where(_in_use(kind), within)).scalar_one())
 
     def revoked(self, issuer: Certificate, now: datetime.datetime) -> tuple[Revocation, ...]:
-        """What belongs into a CRL now: revoked and not expired."""
+        """Return the present content of a CRL: revoked and not expired."""
         query = select(certificate).where(
             certificate.c.issuer == issuer.fingerprint,
             certificate.c.revoked_at.is_not(None),
@@ -156,7 +157,7 @@ class Register:
 
 
 def key_hash(key: ec.EllipticCurvePublicKey) -> str:
-    """SHA-256 of a public key, hexadecimal."""
+    """Return the SHA-256 of a public key, hexadecimal."""
     return hashlib.sha256(key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""Revocation made public: OCSP answers and CRLs for everything that this service has issued."""
+"""Publication of revocations: OCSP answers and CRLs for all certificates of this service."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CRL_LIFE = datetime.timedelta(days=7)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Answerable:
-    """An authority as the OCSP responder wants it."""
+    """An authority in the form that the OCSP responder needs."""
 
     identity: Identity
     register: Register
@@ -31,7 +31,7 @@ class _Answerable:
 
 
 class Revocations:
-    """For the authorities whose keys this service has."""
+    """Revocation for the authorities whose keys this service has."""
 
     def __init__(
         self,
@@ -47,7 +47,8 @@ class Revocations:
         self._responder = OcspResponder([_Answerable(one, register) for one in authorities])
 
     def revoke(self, serial: int, reason: ReasonFlags) -> Issued:
-        """Revoke; a revoked contract certificate is not delivered again. Raises CertificateError."""
+        """Revoke a certificate; a revoked contract certificate is not delivered again. Raises
+        CertificateError."""
         now = self._clock()
         issuers = [one.certificate for one in self._authorities]
         found = self._register.revoke(issuers, serial, reason, now)
@@ -56,11 +57,11 @@ class Revocations:
         return found
 
     def ocsp(self, request: bytes) -> bytes:
-        """The answer to an OCSP request, DER; never raises for what a peer sends."""
+        """Return the answer to an OCSP request in DER; never raises for invalid requests."""
         return self._responder.answer(request, self._clock())
 
     def crl(self, issuer: str) -> bytes | None:
-        """The list of the authority with this fingerprint, DER; None when it is none of ours."""
+        """Return the CRL of the authority with this fingerprint in DER; None for an unknown authority."""
         now = self._clock().replace(microsecond=0)
         for one in self._authorities:
             if one.certificate.fingerprint == issuer:

@@ -1,4 +1,4 @@
-"""What stations and the CSMS ask: bundles, authorization, certificates, reports, revocation."""
+"""Routes for stations and the CSMS: bundles, authorization, certificates, reports, revocation."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from secc.site.store import Status
 
 
 def service_of(request: Request) -> Service:
-    """The service behind a request."""
+    """Return the service of a request."""
     service: Service = request.app.state.service
     return service
 
@@ -41,7 +41,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     401: {"model": forms.Trouble, "description": "No token, or an unknown one"},
     403: {"model": forms.Trouble, "description": "The token does not allow this"},
     413: {"model": forms.Trouble, "description": "The body is too large"},
-    503: {"model": forms.Trouble, "description": "The database is away: try again"},
+    503: {"model": forms.Trouble, "description": "The database is not available: try again"},
 }
 UNPROCESSABLE: dict[int | str, dict[str, Any]] = {
     422: {
@@ -54,19 +54,22 @@ router = APIRouter(responses=REFUSALS)
 
 @router.post("/v1/provisioning", tags=["cars"], responses=UNPROCESSABLE)
 def provision(form: forms.ProvisioningForm, service: The, caller: Station) -> forms.ProvisioningReply:
-    """Answer a CertificateInstallationReq or CertificateUpdateReq. The same question gets the same answer."""
+    """Answer a CertificateInstallationReq or CertificateUpdateReq.
+
+    A repeated request gets the same answer.
+    """
     began = time.monotonic()
     station = form.station or caller.station or caller.name
     caller.must_speak_for(station)
     if form.schema_ != _SCHEMA:
-        raise HTTPException(422, f"schema {form.schema_} is not spoken here, only {_SCHEMA}")
+        raise HTTPException(422, f"schema {form.schema_} is not supported, expected {_SCHEMA}")
     answer = service.desk.answer(base64.b64decode(form.request), form.action, who=caller.name)
     _record(service, station, form.action, answer)
     service.metrics.answered(form.action.value, answer, time.monotonic() - began)
     if answer.refusal is None:
         payload = base64.b64encode(answer.payload).decode()
         return forms.ProvisioningReply(status="Accepted", response=payload)
-    # What exactly was not known is for the operator: whoever asks must not learn which cars exist.
+    # The exact reason is for the operator only: a caller must not be able to find out which cars exist.
     return forms.ProvisioningReply(
         status="Failed", code=answer.code, rule=answer.refusal.name.lower(), reason=answer.refusal.value
     )
@@ -74,7 +77,7 @@ def provision(form: forms.ProvisioningForm, service: The, caller: Station) -> fo
 
 @router.post("/v1/authorizations", tags=["cars"], responses=UNPROCESSABLE)
 def authorize(form: forms.AuthorizationForm, service: The, caller: Station) -> forms.AuthorizationReply:
-    """Whether the contract may charge; who owns it has been proved to the station."""
+    """Return whether a contract may charge; the station has verified its owner."""
     contract = service.contracts.get(EMAID.parse(form.emaid))
     if contract is None:
         return forms.AuthorizationReply(status="unknown")
@@ -86,7 +89,7 @@ def authorize(form: forms.AuthorizationForm, service: The, caller: Station) -> f
 def sign_certificate(
     station: Annotated[forms.Name, Path()], form: forms.SigningForm, service: The, caller: Station
 ) -> forms.ChainReply:
-    """A certificate for a station's key. The same key gets the same certificate again."""
+    """Issue a certificate for the key of a station. The same key gets the same certificate again."""
     caller.must_speak_for(station)
     chain = _issue(service, caller, base64.b64decode(form.request), station)
     ders = [base64.b64encode(one.der).decode() for one in chain]
@@ -95,14 +98,14 @@ def sign_certificate(
 
 @router.post("/v1/sessions", tags=["stations"], status_code=204, responses=UNPROCESSABLE)
 def report_session(form: forms.SessionForm, service: The, caller: Station) -> None:
-    """A session has begun, or ended; the same report twice is one."""
+    """Record the start or end of a session; a repeated report has no effect."""
     caller.must_speak_for(form.station)
     service.journal.put_session(SessionRecord(**form.model_dump()))
 
 
 @router.post("/v1/refusals", tags=["stations"], status_code=204, responses=UNPROCESSABLE)
 def report_refusal(form: forms.RefusalForm, service: The, caller: Station) -> None:
-    """A station has refused something; the same report twice is one."""
+    """Record a refusal of a station; a repeated report has no effect."""
     caller.must_speak_for(form.station)
     service.journal.put_refusal(RefusalRecord(**form.model_dump()))
 
@@ -131,7 +134,7 @@ _EST = {**UNPROCESSABLE, **_answer_of(_PKCS7)}
     openapi_extra=_body("application/pkcs10"),
 )
 async def simple_enroll(request: Request, service: The, caller: Station) -> Response:
-    """PKCS#10 in base64 in, the chain as PKCS#7 in base64 out."""
+    """Enroll: PKCS#10 in base64 in, the chain as PKCS#7 in base64 out."""
     return await _enroll(request, service, caller)
 
 
@@ -143,13 +146,13 @@ async def simple_enroll(request: Request, service: The, caller: Station) -> Resp
     openapi_extra=_body("application/pkcs10"),
 )
 async def simple_reenroll(request: Request, service: The, caller: Station) -> Response:
-    """The same: a new key, a new certificate."""
+    """Re-enroll: a new key gets a new certificate."""
     return await _enroll(request, service, caller)
 
 
 @router.get("/.well-known/est/cpo/cacerts", tags=["EST"], response_class=Response, responses=_EST)
 def ca_certificates(service: The) -> Response:
-    """The authorities above the certificates of stations, as PKCS#7 in base64."""
+    """Return the authorities above the certificates of stations, as PKCS#7 in base64."""
     return _pkcs7(_leaf_issuer(service).chain)
 
 
@@ -160,13 +163,13 @@ async def _enroll(request: Request, service: Service, caller: Caller) -> Respons
         try:
             data = body if body.startswith(b"-----BEGIN") else base64.b64decode(body, validate=False)
         except binascii.Error as error:
-            raise HTTPException(400, f"the body is no base64: {error}") from None
+            raise HTTPException(400, f"the body is not base64: {error}") from None
         return _pkcs7(_issue(service, caller, data, caller.station))
 
     return await run_in_threadpool(work)
 
 
-# --- revocation, for everybody ----------------------------------------------------------------------------
+# --- revocation, without a token --------------------------------------------------------------------------
 
 
 @router.post(
@@ -177,10 +180,10 @@ async def _enroll(request: Request, service: Service, caller: Caller) -> Respons
     openapi_extra=_body("application/ocsp-request"),
 )
 async def ocsp(request: Request, service: The) -> Response:
-    """An OCSP answer; malformed requests get OCSP's own error."""
+    """Answer an OCSP request; an invalid request gets an OCSP error."""
     body = await request.body()
     if not body:
-        raise HTTPException(400, "there is no request")
+        raise HTTPException(400, "the body is empty, expected an OCSP request")
     answer = await run_in_threadpool(service.revocations.ocsp, body)
     return Response(answer, media_type="application/ocsp-response")
 
@@ -192,10 +195,10 @@ async def ocsp(request: Request, service: The) -> Response:
     responses={**_answer_of("application/pkix-crl"), **UNPROCESSABLE, 404: {"model": forms.Trouble}},
 )
 def crl(fingerprint: Annotated[forms.Fingerprint, Path()], service: The) -> Response:
-    """The list of one authority, by the SHA-256 of its certificate."""
+    """Return the CRL of one authority, by the SHA-256 of its certificate."""
     made = service.revocations.crl(fingerprint)
     if made is None:
-        raise HTTPException(404, "no authority of this service")
+        raise HTTPException(404, "no such authority in this service")
     return Response(made, media_type="application/pkix-crl")
 
 

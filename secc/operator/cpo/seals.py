@@ -1,9 +1,9 @@
-"""Seals of the audit log: how a row is sealed, and what a log that was changed looks like.
+"""Seals of the audit log: how a row is sealed, and how a change is detected.
 
-The seal of a row covers the row and the seal before it, so a change breaks all seals behind it. An attacker
-who can write to the database can seal everything again, unless the seals need a key that is kept outside it
-(`audit_key`). The end of a log can be cut off, or put back to an older state, without breaking any seal: that
-only shows against a checkpoint that is kept elsewhere.
+The seal of a row covers the row and the previous seal, so a change breaks all later seals. An attacker who
+can write to the database can compute all seals again, unless they need a key that is stored elsewhere
+(`audit_key`). Removing the end of the log, or restoring an older state, breaks no seal: only a checkpoint
+that is stored elsewhere shows it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from secc.errors import ConfigError, FramingError
 
 LATE = datetime.timedelta(hours=1)
-"""A row this old is sealed, unless the job that seals does not run."""
+"""A row of this age is sealed, unless the sealing job does not run."""
 _KEYED = "hmac:"
 _FORM = "secc-audit-1"
 _SHORTEST_KEY = 32
@@ -26,7 +26,7 @@ _SHORTEST_KEY = 32
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class AuditRecord:
-    """Who changed what."""
+    """One change and its author."""
 
     id: int
     at: datetime.datetime
@@ -39,12 +39,12 @@ class AuditRecord:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """The state of the log at one moment, to be kept where the operator's administrators cannot write."""
+    """The state of the log at one moment, to be stored where administrators of the service cannot write."""
 
     last: int
     """Number of the last sealed row; 0 for an empty log."""
     count: int
-    """How many sealed rows there were."""
+    """Number of sealed rows."""
     seal: str
     """The seal of the last one; `-` for an empty log."""
     at: datetime.datetime
@@ -54,7 +54,7 @@ class Checkpoint:
 
     @classmethod
     def parse(cls, text: str) -> Checkpoint:
-        """Read the form that `str` gives; raises FramingError."""
+        """Parse the format of `str`; raises FramingError."""
         parts = text.split()
         try:
             form, last, count, seal, at = parts
@@ -69,26 +69,26 @@ class Checkpoint:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class AuditState:
-    """What a check of the whole log has found."""
+    """Result of a check of the whole log."""
 
     checkpoint: Checkpoint
     unsealed: int
     problem: str = ""
-    """The first thing that is wrong; empty when all is as it should be."""
+    """The first problem; empty if there is none."""
     row: int | None = None
-    """The row that is wrong."""
+    """The row with the problem."""
 
 
 class Sealer:
-    """Makes and checks seals with one key."""
+    """Creates and checks seals with one key."""
 
     def __init__(self, key: bytes = b"") -> None:
-        """Without a key seals are plain hashes, which anybody can make."""
+        """Without a key the seals are plain hashes, which every writer can compute."""
         self._key = key
 
     @classmethod
     def from_file(cls, path: Path | None) -> Sealer:
-        """With the key in a file, hexadecimal; without one for None. Raises ConfigError."""
+        """Return a sealer with the key in a file, hexadecimal; without a key for None. Raises ConfigError."""
         if path is None:
             return cls()
         try:
@@ -107,7 +107,7 @@ class Sealer:
         return bool(self._key)
 
     def seal(self, record: AuditRecord, before: str) -> str:
-        """The seal of a row behind the row with the seal `before`."""
+        """Return the seal of a row that follows the row with the seal `before`."""
         if not self._key:
             return hashlib.sha256(_content(record, before)).hexdigest()
         return _KEYED + hmac.new(self._key, _content(record, before), hashlib.sha256).hexdigest()
@@ -115,14 +115,17 @@ class Sealer:
     def check(
         self, records: Iterable[AuditRecord], now: datetime.datetime, checkpoint: Checkpoint | None = None
     ) -> AuditState:
-        """Judge a log, all rows in the order of their numbers; `checkpoint` is an earlier state of it."""
+        """Check a log, all rows in the order of their numbers; `checkpoint` is an earlier state of it."""
         walk = _Walk(self, now, checkpoint)
         for record in records:
             walk.step(record)
         return walk.end()
 
     def fits(self, record: AuditRecord, before: str, *, key_seen: bool) -> bool:
-        """Whether the row has the seal it should have. Plain seals count until the first one with a key."""
+        """Return whether the row has the right seal.
+
+        Plain seals are valid until the first seal with a key.
+        """
         seal = record.seal or ""
         if not seal.startswith(_KEYED):
             return not key_seen and hmac.compare_digest(seal, Sealer().seal(record, before))
@@ -150,7 +153,7 @@ class _Walk:
         if record.seal.startswith(_KEYED) and not self._sealer.keyed:
             self._say(record.id, "is sealed with a key: name it as audit_key")
         elif not self._sealer.fits(record, self._before, key_seen=self._keyed):
-            self._say(record.id, "is not as it was sealed")
+            self._say(record.id, "does not match its seal")
         self._keyed = self._keyed or record.seal.startswith(_KEYED)
         self._before, self._last, self._count = record.seal, record.id, self._count + 1
         point = self._checkpoint
@@ -161,7 +164,7 @@ class _Walk:
         point = self._checkpoint
         if point is not None and point.last and not self._met:
             when = f"{point.at:%Y-%m-%d %H:%M:%S}Z"
-            self._say(point.last, f"is not as it was at {when}, or rows before it are missing")
+            self._say(point.last, f"differs from its state at {when}, or earlier rows are missing")
         if self._unsealed and self._now - self._unsealed[0].at > LATE:
             self._say(self._unsealed[0].id, f"has no seal since {self._unsealed[0].at:%Y-%m-%d %H:%M}Z")
         if self._sealer.keyed and self._count and not self._keyed:

@@ -1,4 +1,4 @@
-"""The service put together: settings in, everything that answers and works out."""
+"""The complete service, built from its settings."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ def utc_now() -> datetime.datetime:
 
 
 class Service:
-    """One worker's view: everything that lasts is in the database, so there may be many of them."""
+    """The service as one worker sees it.
+
+    All lasting state is in the database, so there may be many workers.
+    """
 
     def __init__(
         self,
@@ -45,7 +48,7 @@ class Service:
         ecosystem: Ecosystem | None = None,
         clock: Callable[[], datetime.datetime] = utc_now,
     ) -> None:
-        """Reads keys and roots. Raises ConfigError or CertificateError, and StorageError for the database."""
+        """Read keys and roots. Raises ConfigError or CertificateError, and StorageError for the database."""
         self.settings = settings
         self.clock = clock
         self.ecosystem = ecosystem
@@ -87,7 +90,7 @@ class Service:
         )
 
     def close(self) -> None:
-        """Give back what is held."""
+        """Close database and connections."""
         self.desk.close()
         self.database.close()
 
@@ -129,7 +132,7 @@ class Service:
             return False
 
     def _authorities(self) -> list[Certificate]:
-        """Certificates whose keys no station can have."""
+        """Return the certificates whose keys no station may have."""
         return [*self._signers, *(root for _, root, _ in self.anchors.everything())]
 
 

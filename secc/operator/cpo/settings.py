@@ -1,4 +1,7 @@
-"""Settings of the service, from one TOML file; durations are seconds unless the name says otherwise."""
+"""Settings of the service, from one TOML file.
+
+Durations are in seconds unless the name states another unit.
+"""
 
 from __future__ import annotations
 
@@ -19,24 +22,24 @@ class Access(enum.StrEnum):
     """What the holder of a token may do."""
 
     STATION = "station"
-    """Ask for bundles and certificates of stations, report sessions and refusals."""
+    """Request bundles and certificates of stations, report sessions and refusals."""
     OPERATOR = "operator"
-    """Look at everything."""
+    """Read everything."""
     ADMIN = "admin"
-    """Change contracts, cars and roots, revoke; and everything above."""
+    """Change contracts, cars and roots, revoke; includes all of the above."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """Who may come in. `secc cpo token` makes one."""
+    """An access token. `secc cpo token` creates one."""
 
     name: str
     """Appears in the audit log."""
     sha256: str
-    """Of the token, hexadecimal: the token itself is written nowhere."""
+    """SHA-256 of the token, hexadecimal: the token itself is not stored."""
     access: tuple[Access, ...]
     station: str = ""
-    """Bound to this station; empty: speaks for all of them, as a CSMS does."""
+    """Bound to this station; empty: speaks for all stations, as a CSMS does."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +53,7 @@ class StationNames:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Roots:
-    """Files of roots that are trusted from the start, PEM."""
+    """PEM files of roots that are trusted from the start."""
 
     v2g: tuple[Path, ...] = ()
     mo: tuple[Path, ...] = ()
@@ -59,12 +62,12 @@ class Roots:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Tls:
-    """HTTPS, and client certificates where `client_roots` is set."""
+    """HTTPS, and client certificates if `client_roots` is set."""
 
     certificate: Path
     key: Path
     client_roots: Path | None = None
-    """PEM: only who shows a certificate under one of these may connect at all."""
+    """PEM: only clients with a certificate under one of these may connect."""
 
 
 _RENEWAL = RenewalPolicy()
@@ -72,19 +75,19 @@ _RENEWAL = RenewalPolicy()
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class CpoSettings:
-    """Everything that `secc cpo` needs to know."""
+    """All settings of `secc cpo`."""
 
     database: str = "sqlite:///cpo.db"
-    """SQLAlchemy's form; the path of a SQLite file is relative to the settings file."""
+    """In the form of SQLAlchemy; the path of a SQLite file is relative to the settings file."""
     host: str = "127.0.0.1"
-    """Anything but loopback needs tokens and TLS."""
+    """Any address other than loopback needs tokens and TLS."""
     port: int = 8470
     answer_within: float = 4.0
-    """Seconds for an answer to a car, the ecosystem's part included: the station needs it within 4.2 s."""
+    """Seconds for an answer to a car, including the ecosystem; the station needs it within 4.2 s."""
     ocsp_url: str = ""
-    """Written into the certificates that are issued; empty: that of the authority's own certificate."""
+    """OCSP responder in issued certificates; empty: the one in the certificate of the authority."""
     operator: str = "Charging point operator"
-    """Name on the page for operators."""
+    """Name on the pages for operators."""
     roots: Roots = Roots()
     mo: KeyPlace | None = None
     """Mobility operator Sub-CA: issues contracts."""
@@ -97,16 +100,16 @@ class CpoSettings:
     certificate_names: tuple[str, ...] = ("{station}",)
     """Common names that a station may ask for; `{station}` stands for the station's id."""
     stations: tuple[StationNames, ...] = ()
-    """More common names, which do not follow from the station's id."""
+    """Additional common names that do not follow from the id of the station."""
     contract_days: int = 365
     """Validity of a contract certificate."""
     renewal: RenewalPolicy = _RENEWAL
     jobs: bool = True
-    """Run jobs beside the answers; with many contracts run `secc cpo work` beside `serve` instead."""
+    """Run jobs in this process; with many contracts run `secc cpo work` beside `serve` instead."""
     audit_key: Path | None = None
-    """File with the key of the audit log's seals, at least 32 bytes in hexadecimal; none: plain hashes."""
+    """File with the key of the audit log seals, at least 32 bytes in hexadecimal; none: plain hashes."""
     opcp: OpcpSettings | None = None
-    """The ecosystem, for cars that are not known here and for the root pool."""
+    """The ecosystem, for unknown cars and for the root pool."""
     tls: Tls | None = None
     tokens: tuple[Token, ...] = ()
 
@@ -124,25 +127,27 @@ def load(path: Path) -> CpoSettings:
 
 
 def check(made: CpoSettings) -> CpoSettings:
-    """What no single setting shows; raises ConfigError."""
+    """Check rules that involve several settings; raises ConfigError."""
     loopback = made.host in ("127.0.0.1", "::1", "localhost")
     if not loopback and not (made.tokens and made.tls):
         raise ConfigError(f"host {made.host} is not loopback: that needs tokens and [tls]")
     if (made.mo is None) != (made.cps is None):
-        raise ConfigError("mo and cps belong together: a contract has to be issued and its bundle signed")
+        raise ConfigError("expected mo and cps together: one issues a contract, the other signs its bundle")
     if not 0 < made.answer_within <= 4.2:
-        raise ConfigError("answer_within: above 0, at most 4.2, for the car leaves at five seconds")
+        raise ConfigError(
+            "answer_within: expected above 0 and at most 4.2, as the car gives up after five seconds"
+        )
     for template in made.certificate_names:
         if "{station}" not in template:
             raise ConfigError(
-                f"certificate_names: {template!r} fits every station, expected {{station}} in it"
+                f"certificate_names: {template!r} applies to every station, expected {{station}} in it"
             )
     listed = [name for one in made.stations for name in one.names]
     if twice := sorted({name for name in listed if listed.count(name) > 1}):
-        raise ConfigError(f"stations: {', '.join(twice)} belongs to two stations, expected to one")
+        raise ConfigError(f"stations: {', '.join(twice)} belongs to two stations, expected one")
     for token in made.tokens:
         if len(token.sha256) != 64 or not all(one in "0123456789abcdef" for one in token.sha256):
-            raise ConfigError(f"token {token.name}: sha256 is no SHA-256 in lower-case hexadecimal")
+            raise ConfigError(f"token {token.name}: sha256 is not a SHA-256 in lower-case hexadecimal")
     return made
 
 

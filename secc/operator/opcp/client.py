@@ -1,6 +1,6 @@
-"""A client of OPCP for a charging point operator's back end; the station itself never speaks it.
+"""OPCP client for the back end of a charging point operator; the station itself does not speak OPCP.
 
-Calls block and are bounded in time and size. Safe for many threads.
+Calls block; their duration and the size of an answer are limited. The client may be used from many threads.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from secc.pki.certificates import Certificate, in_order, read_chain
 from secc.pki.identifiers import EMAID, PCID
 
 MAX_ANSWER = 2 * 1024 * 1024
-"""Bytes; the root pool is the largest answer there is."""
+"""Bytes; the root pool is the largest answer."""
 MAX_BUNDLE_ANSWER = 128 * 1024
 """Bytes; a bundle in base64 with its envelope is below 10 kB."""
 
@@ -40,7 +40,8 @@ class OpcpClient:
         monotonic: Callable[[], float] = time.monotonic,
         on_call: Callable[[str, str, int, float], None] = lambda *_: None,
     ) -> None:
-        """`on_call`: told of each call: method, path, status (0: none came), seconds. No bodies, no names.
+        """`on_call` receives method, path, status (0: no answer) and duration in seconds of each call, but no
+        bodies and no names.
 
         Raises ConfigError when the secret cannot be read.
         """
@@ -65,15 +66,15 @@ class OpcpClient:
     # --- the port ------------------------------------------------------------------------------------------
 
     def roots(self) -> tuple[PoolRoot, ...]:
-        """Every root of the pool that can be read and is of a kind we know."""
+        """Return every root of the pool that can be read and has a known kind."""
         return wire.read_roots(self._call("GET", self._settings.paths.roots))
 
     def vehicle(self, pcid: PCID) -> Vehicle:
-        """The provisioning certificate of a car."""
+        """Return the provisioning certificate of a car."""
         return wire.read_vehicle(self._call("GET", self._settings.paths.vehicle.format(pcid=pcid.normal)))
 
     def signed_contract_data(self, request: bytes) -> bytes:
-        """The signed answer to a CertificateInstallationReq."""
+        """Return the signed answer to a CertificateInstallationReq."""
         path, question = self._settings.paths.signed_contract_data, wire.contract_question(request)
         payload = wire.read_contract_data(self._call("POST", path, json=question, limit=MAX_BUNDLE_ANSWER))
         if _says_no(payload):
@@ -81,7 +82,7 @@ class OpcpClient:
         return payload
 
     def generate(self, emaid: EMAID, pcid: PCID, begins: datetime.datetime, ends: datetime.datetime) -> None:
-        """Have a bundle made and put into the pool; the same car and contract again is a renewal."""
+        """Order a bundle for the pool; a second order for the same car and contract is a renewal."""
         body = {
             "emaid": emaid.normal,
             "pcid": pcid.normal,
@@ -91,7 +92,7 @@ class OpcpClient:
         }
         self._call("PUT", self._settings.paths.generate, json=body)
 
-    # --- more of the same ecosystem ------------------------------------------------------------------------
+    # --- other calls to the same ecosystem -----------------------------------------------------------------
 
     def add_vehicle(self, chain: tuple[Certificate, ...]) -> None:
         """Put a car into the pool of provisioning certificates (role OEM); leaf first."""
@@ -101,13 +102,14 @@ class OpcpClient:
         self._call("PUT", path.format(pcid="").rstrip("/"), json=body)
 
     def delete_contract(self, emaid: EMAID) -> None:
-        """Take a contract out of the pool (role MO)."""
+        """Remove a contract from the pool (role MO)."""
         self._call("DELETE", self._settings.paths.contract.format(emaid=emaid.normal))
 
     def enroll(self, request: bytes, *, role: str = "cpo", version: str = "ISO15118-2") -> tuple[bytes, ...]:
-        """A chain for a request (PKCS#10, DER) over EST: DER, leaf first, without the root.
+        """Request a certificate chain over EST for a PKCS#10 request (DER).
 
-        Raises CertificateError for an answer that holds no chain.
+        Returns DER certificates, leaf first, without the root. Raises CertificateError for an answer without
+        a chain.
         """
         path = self._settings.paths.enroll.format(role=role, version=version)
         body = base64.encodebytes(request)
@@ -119,7 +121,7 @@ class OpcpClient:
 
     def _call(self, method: str, path: str, *, limit: int = MAX_ANSWER, **body: Any) -> bytes:
         status, answer = self._send(method, path, limit, body)
-        if status == 401:  # a token may end earlier than it was promised
+        if status == 401:  # a token may expire before the announced time
             self._forget_token()
             status, answer = self._send(method, path, limit, body)
         if 200 <= status < 300:
@@ -144,9 +146,9 @@ class OpcpClient:
                 for part in response.iter_bytes():
                     content += part
                     if len(content) > limit:
-                        raise EcosystemError(f"an answer of more than {limit} bytes")
+                        raise EcosystemError(f"answer exceeds {limit} bytes")
                     if self._monotonic() - began > self._settings.timeout:
-                        raise EcosystemError("the answer takes too long")
+                        raise EcosystemError("answer takes longer than {self._settings.timeout:g} s")
                 return status, bytes(content)
         except httpx2.HTTPError as error:
             raise EcosystemError(f"not reachable: {type(error).__name__} {error}") from error
@@ -169,9 +171,9 @@ class OpcpClient:
         }
         status, answer = self._exchange("POST", self._settings.paths.token, MAX_BUNDLE_ANSWER, {"json": body})
         if status in (401, 403):
-            raise Forbidden(f"the ecosystem gives no token: status {status}")
+            raise Forbidden(f"the ecosystem refuses a token: status {status}")
         if status != 200:
-            raise EcosystemError(f"the ecosystem gives no token: status {status}")
+            raise EcosystemError(f"no token from the ecosystem: status {status}")
         token, seconds = wire.read_token(answer)
         return token, asked + 0.9 * seconds
 
@@ -181,20 +183,22 @@ class OpcpClient:
 
 
 def read_enrolled(answer: bytes) -> tuple[Certificate, ...]:
-    """The chain in an EST answer: PKCS#7 in base64, whose order means nothing. Raises CertificateError."""
+    """Read the chain in an EST answer: PKCS#7 in base64, in any order. Raises CertificateError."""
     try:
         found = read_chain(base64.b64decode(answer))
     except ValueError as error:
-        raise CertificateError(f"the answer is no base64: {error}", rule="est") from error
+        raise CertificateError(f"answer is not base64: {error}", rule="est") from error
     issuers = [one for one in found for other in found if one != other and one.has_signed(other)]
     leaves = [one for one in found if one not in issuers]
     if len(leaves) != 1:
-        raise CertificateError(f"{len(leaves)} certificates that issued no other, expected one", rule="est")
+        raise CertificateError(
+            f"{len(leaves)} certificates have issued no other, expected exactly one leaf", rule="est"
+        )
     return in_order(found, leaves[0])
 
 
 def _says_no(payload: bytes) -> bool:
-    """An EXI answer that is a refusal; what cannot be read is judged by whoever verifies it."""
+    """Return True for an EXI answer that is a refusal; an unreadable answer is judged when it is verified."""
     try:
         message: Any = exi.ISO2.decode(payload)
     except DecodeError:

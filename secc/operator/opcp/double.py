@@ -1,4 +1,4 @@
-"""The double of the ecosystem over HTTP: the calls of OPCP, EST, and a few paths to control it."""
+"""The simulated ecosystem over HTTP: the calls of OPCP, EST, and a few paths to control it."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ WEBHOOK_RETRIES = 3
 
 
 class Double:
-    """The application around a world."""
+    """The ASGI application around a simulated ecosystem."""
 
     def __init__(self, world: World, *, webhook_pause: float = 1.0) -> None:
-        """`webhook_pause`: seconds between tries; the real one waits an hour."""
+        """`webhook_pause`: seconds between attempts; the real ecosystem waits an hour."""
         self.world = world
         self.hooks: dict[str, str] = {}
         self._pause = webhook_pause
@@ -96,7 +96,7 @@ class Double:
         self, roles: frozenset[str], handler: Handler, request: Request, party: Party | None
     ) -> Response:
         if party is None:
-            return _no(401, "no token, or it has ended")
+            return _no(401, "no token, or an expired one")
         if not roles & party.roles:
             return _no(403, f"this needs one of the roles {', '.join(sorted(roles))}")
         try:
@@ -111,7 +111,7 @@ class Double:
             case Fault.SLOW:
                 await asyncio.sleep(self.world.faults.delay)
             case Fault.UNAUTHORIZED:
-                return _no(401, "the token has ended")
+                return _no(401, "the token has expired")
             case Fault.NOT_FOUND:
                 return _no(404, "not found")
             case Fault.NOT_FOUND_EXI:
@@ -255,7 +255,7 @@ async def _delete_vehicle(double: Double, request: Request, party: Party) -> Res
 async def _signed_contract_data(double: Double, request: Request, _party: Party) -> Response:
     asked = msgspec.json.decode(await request.body(), type=dict[str, Any])
     if asked["xsdMsgDefNamespace"] != wire.NAMESPACE:
-        raise PoolError(400, f"only {wire.NAMESPACE} is spoken here")
+        raise PoolError(400, f"unsupported namespace, expected {wire.NAMESPACE}")
     fault: Fault = request.state.fault
     try:
         found = double.world.signed_contract_data(_bytes(asked["certificateInstallationReq"]), fault)
@@ -300,7 +300,7 @@ async def _signer(double: Double, _request: Request, _party: Party) -> Response:
 async def _enroll(double: Double, request: Request, party: Party) -> Response:
     role = request.path_params["role"]
     if role not in party.roles or role not in _ENROLLED:
-        raise PoolError(403, f"no certificates for the role {role}")
+        raise PoolError(403, f"no certificates are issued for the role {role}")
     kind, issuer = _ENROLLED[role]
     asked, now = read_request(base64.b64decode(await request.body())), double.world.now
     begin = (now - datetime.timedelta(hours=1)).replace(microsecond=0)
@@ -336,7 +336,7 @@ _ENROLLED = {"cpo": (Kind.SECC_LEAF, Kind.CPO_SUB_CA_2), "cps": (Kind.CPS_LEAF, 
 
 
 def refusal() -> bytes:
-    """The answer of a pool that has nothing for a car: whole, valid, and a no."""
+    """Return the answer of a pool without a contract for the car: a complete, valid message that refuses."""
     chain = iso2.CertificateChain(certificate=b"\0")
     body = iso2.CertificateInstallationRes(
         response_code=iso2.ResponseCode.FAILED_NO_CERTIFICATE_AVAILABLE,
@@ -400,7 +400,7 @@ def _bytes(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except binascii.Error as error:
-        raise CertificateError(f"no base64: {error}", rule="base64") from error
+        raise CertificateError(f"not base64: {error}", rule="base64") from error
 
 
 def _no(status: int, text: str) -> JSONResponse:

@@ -1,4 +1,4 @@
-"""What the double of the ecosystem does wrong when it is told to, one thing at a time."""
+"""Faults that the simulated ecosystem can produce on demand, one at a time."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from secc.pki.xmldsig import plain_emaid_fragment, signed_info_octets
 
 
 class Fault(enum.StrEnum):
-    """One thing that goes wrong; the value is what the command line and the control path call it."""
+    """One fault; the value is its name on the command line and in the control path."""
 
     NONE = "none"
     SLOW = "slow"
     """Answers after `delay` seconds."""
     UNAUTHORIZED = "unauthorized"
-    """401, as if every token had ended early."""
+    """401, as if every token had expired."""
     NOT_FOUND = "not-found"
     """404 with JSON."""
     NOT_FOUND_EXI = "not-found-exi"
@@ -34,33 +34,33 @@ class Fault(enum.StrEnum):
     BROKEN = "broken"
     """500."""
     GARBAGE = "garbage"
-    """200, and no JSON."""
+    """200 with a body that is not JSON."""
     TRUNCATED = "truncated"
-    """A bundle whose base64 ends in the middle."""
+    """A bundle whose base64 is truncated."""
     OTHER_CAR = "other-car"
-    """Another car's bundle, with the signatures it needs."""
+    """A bundle for another car, with valid signatures."""
     EXPIRED_CPS = "expired-cps"
-    """Signed by a CPS whose certificate has ended."""
+    """Signed by a CPS whose certificate has expired."""
     PLAIN_EMAID = "plain-emaid"
-    """The digest of the eMAID over the other grammar, as some encoders make it."""
+    """The digest of the eMAID computed with the other EXI grammar, as some encoders do."""
     OVERSIZE = "oversize"
-    """An answer of a megabyte."""
+    """An answer of one megabyte."""
 
 
 @dataclasses.dataclass(slots=True)
 class Faults:
-    """What is switched on."""
+    """The active fault and its scope."""
 
     fault: Fault = Fault.NONE
     delay: float = 5.0
     """Seconds, for `slow`."""
     path: str = ""
-    """Only calls whose path contains this."""
+    """Apply the fault only to calls whose path contains this text."""
     calls: int | None = None
-    """Only so many calls; None: until it is switched off."""
+    """Number of calls that are affected; None: until the fault is switched off."""
 
     def take(self, path: str) -> Fault:
-        """What this call suffers."""
+        """Return the fault for a call to this path, and count it."""
         if self.fault is Fault.NONE or self.path not in path:
             return Fault.NONE
         if self.calls is not None:
@@ -71,7 +71,7 @@ class Faults:
 
 
 def with_plain_emaid(payload: bytes, key: ec.EllipticCurvePrivateKey) -> bytes:
-    """The same bundle, signed over the other form of the eMAID."""
+    """Return the same bundle, signed over the other form of the eMAID."""
     message: Any = exi.ISO2.decode(payload)
     header, body = message.header, message.body
     assert isinstance(body, iso2.CertificateInstallationRes | iso2.CertificateUpdateRes)

@@ -17,15 +17,15 @@ from secc.pki.profiles import Kind
 
 
 class EcosystemError(SeccError):
-    """The ecosystem did not answer, or not with what it promises: another try may help."""
+    """The ecosystem did not answer, or its answer is not as documented; a retry may succeed."""
 
 
 class NotFoundThere(EcosystemError):
-    """The ecosystem has answered: it does not have that. Another try now does not help."""
+    """The ecosystem has answered that it does not have the requested object; a retry now does not help."""
 
 
 class Forbidden(EcosystemError):
-    """The ecosystem knows us and does not let us do that."""
+    """The ecosystem knows the caller and refuses the operation."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -38,34 +38,34 @@ class PoolRoot:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Vehicle:
-    """What the pool of provisioning certificates tells about a car."""
+    """What the pool of provisioning certificates contains about a car."""
 
     leaf: Certificate
     above: tuple[Certificate, ...]
-    """The Sub-CAs of its manufacturer, the nearest first."""
+    """Sub-CAs of the manufacturer, starting with the issuer of the leaf."""
 
 
 class Ecosystem(Protocol):
     """Root pool, provisioning certificate pool, contract data pool, and the service that fills it."""
 
     def roots(self) -> tuple[PoolRoot, ...]:
-        """Every root of the pool. Raises EcosystemError."""
+        """Return every root of the pool. Raises EcosystemError."""
         ...
 
     def vehicle(self, pcid: PCID) -> Vehicle:
-        """The provisioning certificate of a car. Raises NotFoundThere, EcosystemError."""
+        """Return the provisioning certificate of a car. Raises NotFoundThere, EcosystemError."""
         ...
 
     def signed_contract_data(self, request: bytes) -> bytes:
-        """The signed answer (EXI) to a CertificateInstallationReq (EXI).
+        """Return the signed answer (EXI) to a CertificateInstallationReq (EXI).
 
-        Raises NotFoundThere when there is no contract for that car, EcosystemError.
+        Raises NotFoundThere when the car has no contract, EcosystemError.
         """
         ...
 
     def generate(self, emaid: EMAID, pcid: PCID, begins: datetime.datetime, ends: datetime.datetime) -> None:
-        """Have a new bundle made and put into the pool: a first one, or a renewal; there is no update.
+        """Order a new bundle for the pool, the first one or a renewal; there is no separate update.
 
-        Raises NotFoundThere for an unknown car, Forbidden for another one's, EcosystemError.
+        Raises NotFoundThere for an unknown car, Forbidden for a car of another party, EcosystemError.
         """
         ...

@@ -1,4 +1,5 @@
-"""The OCSP responder of the double: for every certificate of its authorities, as it is told to answer."""
+"""OCSP responder of the simulated ecosystem: answers for all certificates of its authorities, as
+configured."""
 
 from __future__ import annotations
 
@@ -17,20 +18,23 @@ from secc.pki.revocation import identifier_hashes
 
 
 class Mood(enum.StrEnum):
-    """How it answers."""
+    """How the responder answers."""
 
     GOOD = "good"
     REVOKED = "revoked"
     UNKNOWN = "unknown"
     STALE = "stale"
-    """Good, but of last week."""
+    """Good, but a week old."""
     WRONG_SIGNER = "wrong-signer"
-    """Good, signed by somebody whom the issuer has not appointed."""
+    """Good, signed by a certificate that the issuer has not authorized."""
     TRY_LATER = "try-later"
 
 
 def answer(request: bytes, pki: Hierarchy, mood: Mood, now: datetime.datetime) -> bytes:
-    """The response, DER; OCSP's own error for what is no request, or about somebody else's certificate."""
+    """Return the response in DER.
+
+    An OCSP error for an invalid request or a certificate of another authority.
+    """
     if mood is Mood.TRY_LATER:
         return _unsuccessful(ocsp.OCSPResponseStatus.TRY_LATER)
     try:

@@ -1,4 +1,5 @@
-"""How an ecosystem that speaks OPCP is reached. Deployments differ in paths, so these are settings."""
+"""How to reach an ecosystem that speaks OPCP. The paths differ between deployments and are therefore
+settings."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from pathlib import Path
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class OpcpPaths:
-    """Templates of the paths, behind the address."""
+    """Templates of the paths, relative to the URL."""
 
     token: str = "/oauth/token"
     roots: str = "/v1/root/rootCerts"
@@ -27,16 +28,16 @@ class OpcpSettings:
     """One ecosystem."""
 
     url: str
-    """Without a slash at the end."""
+    """Without a trailing slash."""
     client_id: str
     client_secret_file: Path
-    """Holds the secret; it is written nowhere else."""
+    """File with the secret; it is stored nowhere else."""
     audience: str = ""
-    """Of the token; empty: the address."""
+    """Audience of the token; empty: the URL."""
     timeout: float = 4.0
-    """Seconds for one call; a car waits."""
+    """Seconds for one call; a car is waiting."""
     renews: bool = False
-    """Contracts are renewed by the ecosystem's provisioning service, not by keys of our own."""
+    """Contracts are renewed by the provisioning service of the ecosystem, not with keys of this service."""
     ca_file: Path | None = None
-    """Roots of its HTTPS certificate, PEM; None: those of the system."""
+    """Roots of its HTTPS certificate, PEM; None: the roots of the system."""
     paths: OpcpPaths = OpcpPaths()

@@ -1,8 +1,8 @@
-"""The JSON of OPCP: a tolerant reader, a strict writer.
+"""The JSON of OPCP: the reader is tolerant, the writer is strict.
 
-Deployments differ in the case of member names and in the envelope around an answer, and add members as they
-like: names are folded to lower case before reading, and what is unknown is left alone. What is written is
-spelled as the published document has it.
+Deployments differ in the case of member names and in the envelope around an answer, and add members. Names
+are folded to lower case before reading, and unknown members are ignored. Names are written as in the
+published document.
 """
 
 from __future__ import annotations
@@ -68,13 +68,13 @@ class _CcpAnswer(msgspec.Struct):
 
 
 def read_token(data: bytes) -> tuple[str, float]:
-    """The token, and for how many seconds it is good."""
+    """Return the token and its lifetime in seconds."""
     found = _read(data, _Token)
     return found.access_token, found.expires_in
 
 
 def read_roots(data: bytes) -> tuple[PoolRoot, ...]:
-    """The roots of the kinds we know; certificates that cannot be read are left out."""
+    """Return the roots of known kinds; certificates that cannot be read are left out."""
     folded = _fold(_parse(data))
     if isinstance(folded, dict) and "rootcertificates" in folded:  # without the outer envelope
         folded = {"rootcertificatecollection": folded}
@@ -92,7 +92,7 @@ def read_roots(data: bytes) -> tuple[PoolRoot, ...]:
 
 
 def read_vehicle(data: bytes) -> Vehicle:
-    """A car's provisioning certificate and the Sub-CAs above it, in order."""
+    """Return the provisioning certificate of a car and the Sub-CAs above it, in order."""
     found = _read(data, _VehicleAnswer)
     above = (
         found.vehiclesubca2certificate or found.subca2,
@@ -103,23 +103,23 @@ def read_vehicle(data: bytes) -> Vehicle:
         leaf = read_certificate(_bytes(found.vehiclecertificate or found.certificate))
         others: list[Certificate] = [read_certificate(_bytes(one)) for one in above if one]
     except CertificateError as error:
-        raise EcosystemError(f"a car's certificate in the pool cannot be read: {error}") from error
+        raise EcosystemError(f"unreadable vehicle certificate in the pool: {error}") from error
     return Vehicle(leaf, in_order(others, leaf)[1:])
 
 
 def read_contract_data(data: bytes) -> bytes:
-    """The signed answer for a car, EXI; the first of several."""
+    """Return the signed answer for a car in EXI; the first one if there are several."""
     folded = _fold(_parse(data))
     if isinstance(folded, dict) and "emaidcontent" in folded:
         folded = {"ccpresponse": folded}
     content = _convert(folded, _CcpAnswer).ccpresponse.emaidcontent
     if not content:
-        raise EcosystemError("the pool's answer holds no contract")
+        raise EcosystemError("the answer of the pool has no contract")
     return _bytes(content[0].messagedef.certificateinstallationres)
 
 
 def contract_question(request: bytes) -> dict[str, object]:
-    """What is asked for a car's request."""
+    """Return the body of a question for contract data."""
     return {
         "certificateInstallationReq": base64.b64encode(request).decode(),
         "xsdMsgDefNamespace": NAMESPACE,
@@ -127,7 +127,7 @@ def contract_question(request: bytes) -> dict[str, object]:
 
 
 def error_text(data: bytes) -> str:
-    """What an error answer says, shortened; it is for logs only."""
+    """Return the text of an error answer, shortened; for logs only."""
     try:
         folded = _fold(msgspec.json.decode(data))
     except msgspec.DecodeError:
@@ -146,14 +146,14 @@ def _parse(data: bytes) -> object:
     try:
         return msgspec.json.decode(data)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise EcosystemError(f"the answer is no JSON: {error}") from error
+        raise EcosystemError(f"answer is not JSON: {error}") from error
 
 
 def _convert(value: object, kind: type[Any]) -> Any:
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        raise EcosystemError(f"the answer is not as promised: {error}") from error
+        raise EcosystemError(f"answer is not as documented: {error}") from error
 
 
 def _fold(value: object) -> object:
@@ -166,4 +166,4 @@ def _bytes(text: str) -> bytes:
     try:
         return base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise EcosystemError(f"the answer holds no base64: {error}") from error
+        raise EcosystemError(f"member is not base64: {error}") from error

@@ -1,7 +1,7 @@
-"""The double of the ecosystem: its pools, its keys, its rules, without HTTP.
+"""The simulated ecosystem without HTTP: pools, keys and rules.
 
-It has a PKI of its own with every role, and signs for real. It behaves as the public documentation of OPCP
-says, as far as that was at hand; docs/how-to/cpo.md lists what could not be compared with a real one.
+It has its own PKI with every role and creates real signatures. It follows the public documentation of OPCP as
+far as that was available; docs/how-to/cpo.md lists what could not be compared with a real system.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from secc.site.issuing import ContractIssuer, ProvisioningService
 
 
 class PoolError(SeccError):
-    """The pool says no; `status` is that of HTTP."""
+    """The pool refuses; `status` is the HTTP status."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
@@ -39,16 +39,16 @@ class PoolError(SeccError):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Party:
-    """Who may use the ecosystem, and which part of it is theirs."""
+    """A client of the ecosystem and the part of it that the client may use."""
 
     client_id: str
     secret: str = dataclasses.field(repr=False)
     roles: frozenset[str]
-    """Of `cpo`, `mo`, `oem`, `cps`."""
+    """Any of `cpo`, `mo`, `oem`, `cps`."""
     manufacturers: frozenset[str] = frozenset()
     """World manufacturer identifiers of an OEM."""
     providers: frozenset[str] = frozenset()
-    """Country and provider of a mobility operator, like `DEABC`."""
+    """Country and provider of a mobility operator, for example `DEABC`."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -57,7 +57,7 @@ class PooledVehicle:
 
     chain: tuple[Certificate, ...]
     default: str | None = None
-    """The contract that it gets."""
+    """Key of the contract that the car receives."""
     revoked: bool = False
 
 
@@ -73,7 +73,7 @@ class PooledContract:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Exchange:
-    """One call, as it is logged: no bodies."""
+    """One call as it is logged, without bodies."""
 
     at: datetime.datetime
     client: str
@@ -83,7 +83,7 @@ class Exchange:
 
 
 class World:
-    """Everything there is in the ecosystem."""
+    """All state of the simulated ecosystem."""
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ class World:
         """With a `seed` the keys are always the same: reproducible, and for tests only."""
         self._clock = clock
         self.offset = datetime.timedelta()
-        """Time travel: everything here lives by the clock and this."""
+        """Offset to the clock, to simulate a later date."""
         day = datetime.timedelta(days=1)
         begin = datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC) if seed else clock() - 2 * day
         self.pki = pki or make_hierarchy(
@@ -114,13 +114,13 @@ class World:
         self.contracts: dict[str, PooledContract] = {}
         self.exchanges: deque[Exchange] = deque(maxlen=1000)
         self.events: list[tuple[str, dict[str, str]]] = []
-        """What webhooks are told, in order."""
+        """Webhook events, in order."""
         self.token_life = datetime.timedelta(hours=24)
         self._issuer = ContractIssuer(self.pki[Kind.MO_SUB_CA_2], (self._leaf(Kind.MO_SUB_CA_1),))
 
     @property
     def now(self) -> datetime.datetime:
-        """Here."""
+        """Time in the simulated ecosystem, UTC."""
         return self._clock() + self.offset
 
     @property
@@ -131,7 +131,7 @@ class World:
     # --- tokens --------------------------------------------------------------------------------------------
 
     def new_token(self, client_id: str, secret: str) -> tuple[str, float]:
-        """A token and its life in seconds; raises PoolError."""
+        """Return a token and its lifetime in seconds; raises PoolError."""
         party = self.parties.get(client_id)
         if party is None or not secrets.compare_digest(party.secret, secret):
             raise PoolError(401, "unknown client or wrong secret")
@@ -140,18 +140,18 @@ class World:
         return token, self.token_life.total_seconds()
 
     def party_of(self, token: str) -> Party | None:
-        """Who shows this token, if it is still good."""
+        """Return the holder of a token that is still valid."""
         found = self.tokens.get(token)
         return found[0] if found is not None and found[1] > self.now else None
 
     # --- provisioning certificates -------------------------------------------------------------------------
 
     def add_vehicle(self, party: Party, chain: Sequence[Certificate]) -> PCID:
-        """Into the pool, checked: chain, validity, manufacturer. Raises PoolError."""
+        """Add a car after checking chain, validity and manufacturer. Raises PoolError."""
         try:
             verified = verify_chain(list(chain), Role.OEM, self.trust, self.now)
         except CertificateError as error:
-            raise PoolError(400, f"the chain is not good: {error}") from error
+            raise PoolError(400, f"the chain is not valid: {error}") from error
         pcid = verified.pcid
         _own_car(party, pcid)
         known = self.vehicles.get(pcid.normal)
@@ -161,14 +161,14 @@ class World:
         return pcid
 
     def vehicle(self, pcid: str) -> PooledVehicle:
-        """A car of the pool; raises PoolError."""
+        """Return a car of the pool; raises PoolError."""
         found = self.vehicles.get(pcid.upper())
         if found is None or found.revoked:
             raise PoolError(404, "no such car")
         return found
 
     def delete_vehicle(self, party: Party, pcid: str) -> None:
-        """Out of the pool, with its contracts. Raises PoolError."""
+        """Remove a car and its contracts. Raises PoolError."""
         self.vehicle(pcid)
         _own_car(party, PCID.parse(pcid))
         del self.vehicles[pcid.upper()]
@@ -178,9 +178,10 @@ class World:
     # --- contracts -----------------------------------------------------------------------------------------
 
     def generate(self, party: Party, emaid: EMAID, pcid: PCID, ends: datetime.datetime) -> PooledContract:
-        """Issue, encrypt for the car, sign, and put into the pool; again for the same pair is a renewal.
+        """Issue a contract, encrypt it for the car, sign it and add it to the pool; a repetition is a
+        renewal.
 
-        Raises PoolError: another operator's eMAID, an unknown car, an eMAID that another car uses.
+        Raises PoolError for an eMAID of another operator, an unknown car, or an eMAID that another car uses.
         """
         _own_contract(party, emaid)
         car, key = self.vehicle(pcid.normal), emaid.normal[:14]
@@ -196,7 +197,7 @@ class World:
         return made
 
     def delete_contract(self, party: Party, emaid: EMAID) -> None:
-        """Out of the pool; a default that is deleted leaves none. Raises PoolError."""
+        """Remove a contract; a car loses its default if that is the contract. Raises PoolError."""
         _own_contract(party, emaid)
         found = self.contracts.pop(emaid.normal[:14], None)
         if found is None:
@@ -207,7 +208,7 @@ class World:
         self.events.append(("oem.contract.deleted", {"pcid": found.pcid, "emaid": emaid.normal}))
 
     def make_default(self, party: Party, pcid: str, emaid: EMAID) -> None:
-        """This one is what the car gets. Raises PoolError."""
+        """Make this contract the one that the car receives. Raises PoolError."""
         _own_contract(party, emaid)
         found = self.contracts.get(emaid.normal[:14])
         if found is None or found.pcid != pcid.upper():
@@ -215,7 +216,7 @@ class World:
         self.vehicle(pcid).default = emaid.normal[:14]
 
     def signed_contract_data(self, request: bytes, fault: Fault = Fault.NONE) -> PooledContract:
-        """The bundle for a car's own request; raises PoolError."""
+        """Return the bundle for a request of a car; raises PoolError."""
         leaf = self._asked_by(request)
         car = self.vehicle(leaf.subject.common_name)
         if leaf != car.chain[0]:
@@ -237,11 +238,11 @@ class World:
         except PoolError:
             raise
         except SeccError as error:
-            raise PoolError(400, f"the request is not good: {error}") from error
+            raise PoolError(400, f"the request is not valid: {error}") from error
 
     def _faulty(self, found: PooledContract, leaf: Certificate, fault: Fault) -> PooledContract:
         if fault is Fault.OTHER_CAR:
-            # For another key: the car cannot decrypt it, and the eMAID is not the announced one.
+            # Made for another key: the car cannot decrypt it, and the eMAID is not the announced one.
             return self._make(EMAID.parse("DEXXX999999999"), self._leaf(Kind.CONTRACT_LEAF), self._year())
         if fault is Fault.EXPIRED_CPS:
             return self._make(found.emaid, leaf, self._year(), self._expired_cps())
@@ -253,7 +254,8 @@ class World:
     # --- keys ----------------------------------------------------------------------------------------------
 
     def make_car(self, pcid: str) -> Identity:
-        """A provisioning certificate of this world's manufacturer, with its key, for a simulated car."""
+        """Return a provisioning certificate of the simulated manufacturer, with its key, for a simulated
+        car."""
         key = new_key()
         order = Order(
             kind=Kind.OEM_LEAF,
@@ -266,7 +268,7 @@ class World:
         return Identity(issue(order, key.public_key(), self.pki[Kind.OEM_SUB_CA_2]), key)
 
     def car_chain(self, car: Identity) -> tuple[Certificate, ...]:
-        """With the Sub-CAs of its manufacturer."""
+        """Return the certificate with the Sub-CAs of its manufacturer."""
         return (car.certificate, *(self._leaf(kind) for kind in KINDS[Role.OEM][1:]))
 
     def _make(
@@ -288,7 +290,7 @@ class World:
         key, day = new_key(), datetime.timedelta(days=1)
         order = Order(
             kind=Kind.CPS_LEAF,
-            common_name="CPS of yesterday",
+            common_name="Expired CPS",
             organization="Ecosystem double",
             country="DE",
             serial=serial_from(os.urandom(16)),
