@@ -35,7 +35,7 @@ from secc import exi
 from secc.messages import iso2
 from secc.messages.xmldsig import X509IssuerSerial
 from secc.operator.cpo.database import bundle, certificate, contract
-from secc.operator.cpo.engine import Pace, Queue
+from secc.operator.cpo.engine import JobIntervals, Queue
 from secc.operator.cpo.keys import KeyPlace
 from secc.operator.cpo.planning import bucket_of
 from secc.operator.cpo.service import Service
@@ -56,7 +56,7 @@ CARS = 200
 LOOKUPS = 5000
 PER_STATION = 20
 """Contracts per station: 50,000 stations for a million."""
-PACE = Pace(sweep=1.0, seal=3600.0, roots=3600.0, heartbeat=1.0, lost=10.0)
+PACE = JobIntervals(sweep=1.0, seal=3600.0, roots=3600.0, heartbeat=1.0, lost=10.0)
 DAY = datetime.timedelta(days=1)
 
 
@@ -185,8 +185,8 @@ def measure(place: Place, url: str, size: int) -> Figures:
     lookups = look_up(service, size)
     say(f"{size}: look-up p99 {lookups[1]:.2f} ms")
     made = answers(service, place.requests, rounds=1)
-    kept = answers(service, place.requests, rounds=10)
-    say(f"{size}: answers/s kept {kept:.0f}, made {made:.0f}")
+    stored = answers(service, place.requests, rounds=10)
+    say(f"{size}: answers/s stored {stored:.0f}, made {made:.0f}")
     scan = timed(lambda: service.contracts.due_buckets(service.clock())) * 1000
     megabytes = database_size(service)
     seconds, killed_after, each = sweep(service, place, url, size)
@@ -199,7 +199,7 @@ def measure(place: Place, url: str, size: int) -> Figures:
         load_seconds=loaded,
         lookup_p50=lookups[0],
         lookup_p99=lookups[1],
-        kept_per_second=kept,
+        kept_per_second=stored,
         made_per_second=made,
         due_scan=scan,
         sweep_per_second=size / seconds,
@@ -216,7 +216,7 @@ def load(service: Service, place: Place, size: int) -> None:
     """Rows as they are after a year of service: each contract with a bundle, 1 of 700 due today."""
     now = service.clock()
     first = service.contracts.put(emaid_of(0))
-    of_all = service.desk.make(first, Action.INSTALL, place.cars[0].certificate, now)
+    of_all = service.delivery.make(first, Action.INSTALL, place.cars[0].certificate, now)
     leaf = service.leaves
     assert leaf is not None
     station = place.pki[Kind.SECC_LEAF].certificate
@@ -280,7 +280,7 @@ def load(service: Service, place: Place, size: int) -> None:
 
 
 def contract_row(number: int, now: datetime.datetime) -> tuple[object, ...]:
-    """Due some time in the next 700 days; a 700th is due now."""
+    """Due within the next 700 days; one in 700 is due now."""
     key = emaid_of(number)
     renew = now + datetime.timedelta(days=number % 700) - datetime.timedelta(hours=12)
     return (key, key, "active", pcid_of(number), 1, bucket_of(key), renew, renew + 60 * DAY)
@@ -315,7 +315,7 @@ def answers(service: Service, requests: list[bytes], *, rounds: int) -> float:
     questions = requests * rounds
 
     def ask(request: bytes) -> None:
-        assert service.desk.answer(request, Action.INSTALL).refusal is None
+        assert service.delivery.answer(request, Action.INSTALL).refusal is None
 
     with ThreadPoolExecutor(4) as threads:
         began = time.monotonic()

@@ -231,7 +231,7 @@ class _Show:
 
     async def _wallet(self, pcid: str) -> Wallet:
         """A car from the factory of the ecosystem."""
-        made = (await self._pool.post(f"/_double/cars/{pcid}")).json()
+        made = (await self._pool.post(f"/_control/cars/{pcid}")).json()
         chain = [read_chain(one.encode())[0] for one in made["chain"]]
         (self._folder / f"{pcid}.json").write_text(json.dumps([_b64(one.der) for one in chain]))
         root = read_chain((self._folder / "pool" / "v2g_root.pem").read_bytes())[0]
@@ -401,7 +401,7 @@ class _Show:
             )
             style.line((style.bold(text) if number == 0 else text) + mark)
         audit = await self._ask("GET", "/v1/audit")
-        calls = (await self._pool.get("/_double/exchanges")).json()
+        calls = (await self._pool.get("/_control/calls")).json()
         style.line()
         style.line(
             f"CSMS: {len(csms.heard)} messages, {len(csms.books)} transactions. "

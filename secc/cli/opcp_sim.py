@@ -14,7 +14,7 @@ from secc.cli import misused
 from secc.cli.cpo import run_until_signal
 
 if TYPE_CHECKING:
-    from secc.operator.opcp.world import Party
+    from secc.operator.opcp.simulated import Party
 
 EXAMPLES = """examples:
   secc opcp-sim --folder pool                          write its PKI and the secrets of its parties there
@@ -45,22 +45,26 @@ def run(arguments: argparse.Namespace) -> int:
         return misused("the simulated ecosystem needs more packages: pip install 'secc[cpo]'")
     import uvicorn
 
-    from secc.operator.opcp.double import Double
-    from secc.operator.opcp.faults import Fault, Faults
-    from secc.operator.opcp.world import World
+    from secc.operator.opcp.faults import EcosystemFault, EcosystemFaults
+    from secc.operator.opcp.server import EcosystemServer
+    from secc.operator.opcp.simulated import SimulatedEcosystem
     from secc.pki.hierarchy import write_hierarchy
 
     try:
-        fault = Fault(arguments.fault)
+        fault = EcosystemFault(arguments.fault)
     except ValueError:
-        return misused(f"--fault: one of {', '.join(Fault)}")
+        return misused(f"--fault: one of {', '.join(EcosystemFault)}")
     folder: Path = arguments.folder
     folder.mkdir(parents=True, exist_ok=True)
-    world = World(seed=arguments.seed.encode() if arguments.seed else None, parties=_parties(folder))
-    world.offset = datetime.timedelta(days=arguments.days)
-    world.faults = Faults(fault, delay=arguments.delay)
-    write_hierarchy(world.pki, folder, world.now)
-    config = uvicorn.Config(Double(world).app, port=arguments.port, log_level="warning", server_header=False)
+    ecosystem = SimulatedEcosystem(
+        seed=arguments.seed.encode() if arguments.seed else None, parties=_parties(folder)
+    )
+    ecosystem.offset = datetime.timedelta(days=arguments.days)
+    ecosystem.faults = EcosystemFaults(fault, delay=arguments.delay)
+    write_hierarchy(ecosystem.pki, folder, ecosystem.now)
+    config = uvicorn.Config(
+        EcosystemServer(ecosystem).app, port=arguments.port, log_level="warning", server_header=False
+    )
     listener = config.bind_socket()
     print(f"ecosystem on 127.0.0.1:{listener.getsockname()[1]}", flush=True)
     run_until_signal(uvicorn.Server(config), listener)
@@ -68,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _parties(folder: Path) -> list[Party]:
-    from secc.operator.opcp.world import Party
+    from secc.operator.opcp.simulated import Party
 
     path = folder / "parties.json"
     if path.exists():

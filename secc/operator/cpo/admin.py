@@ -11,9 +11,9 @@ from fastapi import APIRouter, HTTPException, Path, Query
 
 from secc.operator.cpo import forms
 from secc.operator.cpo.access import Caller, needs
-from secc.operator.cpo.contracts import Contract
+from secc.operator.cpo.contracts import ContractRecord
 from secc.operator.cpo.register import Issued
-from secc.operator.cpo.routes import REFUSALS, UNPROCESSABLE, The
+from secc.operator.cpo.routes import REFUSALS, UNPROCESSABLE, Injected
 from secc.operator.cpo.service import Service
 from secc.operator.cpo.settings import Access
 from secc.operator.opcp.port import EcosystemError
@@ -25,7 +25,7 @@ from secc.pki.trust import Role
 
 Operator = Annotated[Caller, needs(Access.OPERATOR)]
 Admin = Annotated[Caller, needs(Access.ADMIN)]
-_MISSING: dict[int | str, dict[str, Any]] = {404: {"model": forms.Trouble, "description": "Not known here"}}
+_MISSING: dict[int | str, dict[str, Any]] = {404: {"model": forms.Problem, "description": "Not known here"}}
 _Limit = Annotated[int, Query(ge=1, le=500)]
 router = APIRouter(responses={**REFUSALS, **UNPROCESSABLE})
 
@@ -35,7 +35,7 @@ router = APIRouter(responses={**REFUSALS, **UNPROCESSABLE})
 
 @router.put("/v1/contracts/{emaid}", tags=["contracts"])
 def put_contract(
-    emaid: Annotated[forms.Emaid, Path()], form: forms.ContractForm, service: The, caller: Admin
+    emaid: Annotated[forms.Emaid, Path()], form: forms.ContractForm, service: Injected, caller: Admin
 ) -> forms.ContractReply:
     """Set the state of a contract, and create it if it is missing; may be repeated."""
     with service.database.write():
@@ -46,7 +46,7 @@ def put_contract(
 
 @router.get("/v1/contracts/{emaid}", tags=["contracts"], responses=_MISSING)
 def one_contract(
-    emaid: Annotated[forms.Emaid, Path()], service: The, caller: Operator
+    emaid: Annotated[forms.Emaid, Path()], service: Injected, caller: Operator
 ) -> forms.ContractReply:
     """Return one contract; any spelling of the eMAID is accepted."""
     found = service.contracts.get(EMAID.parse(emaid))
@@ -57,7 +57,7 @@ def one_contract(
 
 @router.get("/v1/contracts", tags=["contracts"])
 def contracts(
-    service: The,
+    service: Injected,
     caller: Operator,
     after: Annotated[str, Query(max_length=18, pattern="^[A-Za-z0-9-]*$")] = "",
     ending_within_days: Annotated[int | None, Query(ge=0, le=3650)] = None,
@@ -72,7 +72,7 @@ def contracts(
 
 
 @router.post("/v1/cars", tags=["contracts"])
-def put_car(form: forms.CarForm, service: The, caller: Admin) -> forms.ContractReply:
+def put_car(form: forms.CarForm, service: Injected, caller: Admin) -> forms.ContractReply:
     """Deliver a contract to a car after verifying the chain of the car; may be repeated."""
     now = service.clock()
     chain = [base64.b64decode(one) for one in form.chain]
@@ -87,13 +87,13 @@ def put_car(form: forms.CarForm, service: The, caller: Admin) -> forms.ContractR
 
 
 @router.get("/v1/roots", tags=["roots"])
-def roots(service: The, caller: Operator) -> list[forms.RootReply]:
+def roots(service: Injected, caller: Operator) -> list[forms.RootReply]:
     """Return the root pool."""
     return [_root(*one) for one in service.anchors.everything()]
 
 
 @router.post("/v1/roots", tags=["roots"])
-def add_root(form: forms.RootForm, service: The, caller: Admin) -> forms.Done:
+def add_root(form: forms.RootForm, service: Injected, caller: Admin) -> forms.Done:
     """Trust a root; no effect if it is trusted already."""
     root = read_certificate(base64.b64decode(form.certificate))
     with service.database.write():
@@ -103,8 +103,8 @@ def add_root(form: forms.RootForm, service: The, caller: Admin) -> forms.Done:
     return forms.Done(count=added)
 
 
-@router.post("/v1/ecosystem/roots", tags=["roots"], responses={502: {"model": forms.Trouble}})
-def fetch_roots(service: The, caller: Admin) -> forms.Done:
+@router.post("/v1/ecosystem/roots", tags=["roots"], responses={502: {"model": forms.Problem}})
+def fetch_roots(service: Injected, caller: Admin) -> forms.Done:
     """Import the root pool of the ecosystem."""
     try:
         return forms.Done(count=service.jobs.fetch_roots())
@@ -113,7 +113,9 @@ def fetch_roots(service: The, caller: Admin) -> forms.Done:
 
 
 @router.delete("/v1/roots/{fingerprint}", tags=["roots"], responses=_MISSING)
-def remove_root(fingerprint: Annotated[forms.Fingerprint, Path()], service: The, caller: Admin) -> forms.Done:
+def remove_root(
+    fingerprint: Annotated[forms.Fingerprint, Path()], service: Injected, caller: Admin
+) -> forms.Done:
     """Stop trusting a root."""
     with service.database.write():
         if not service.anchors.remove(fingerprint):
@@ -127,7 +129,7 @@ def remove_root(fingerprint: Annotated[forms.Fingerprint, Path()], service: The,
 
 @router.get("/v1/stations/{station}/certificates", tags=["certificates"])
 def certificates(
-    station: Annotated[forms.Name, Path()], service: The, caller: Operator
+    station: Annotated[forms.Name, Path()], service: Injected, caller: Operator
 ) -> list[forms.CertificateReply]:
     """Return the certificates of a station, newest first."""
     return [_certificate(one) for one in service.register.of_owner(station)]
@@ -135,7 +137,7 @@ def certificates(
 
 @router.get("/v1/certificates", tags=["certificates"])
 def ending(
-    service: The,
+    service: Injected,
     caller: Operator,
     ending_within_days: Annotated[int, Query(ge=0, le=3650)] = 30,
     limit: _Limit = 50,
@@ -147,7 +149,7 @@ def ending(
 
 @router.post("/v1/certificates/{serial}/revocation", tags=["certificates"])
 def revoke(
-    serial: Annotated[forms.Serial, Path()], form: forms.RevocationForm, service: The, caller: Admin
+    serial: Annotated[forms.Serial, Path()], form: forms.RevocationForm, service: Injected, caller: Admin
 ) -> forms.CertificateReply:
     """Revoke a certificate; effective at once over OCSP and in the next CRL. May be repeated."""
     with service.database.write():
@@ -160,7 +162,7 @@ def revoke(
 
 
 @router.post("/v1/renewal", tags=["jobs"])
-def renew_everything(service: The, caller: Admin) -> forms.Done:
+def renew_everything(service: Injected, caller: Admin) -> forms.Done:
     """Schedule a new bundle for every contract; for the replacement of a key."""
     _note(service, caller, "renewal of all contracts", "all contracts", "")
     count = service.contracts.renew_everything(service.clock())
@@ -168,7 +170,7 @@ def renew_everything(service: The, caller: Admin) -> forms.Done:
 
 
 @router.get("/v1/audit/checkpoint", tags=["audit"])
-def audit_checkpoint(service: The, caller: Operator) -> forms.CheckpointReply:
+def audit_checkpoint(service: Injected, caller: Operator) -> forms.CheckpointReply:
     """Return the state of the audit log, to be stored elsewhere; `secc cpo audit --checkpoint` checks against
     it."""
     return forms.CheckpointReply(checkpoint=str(service.journal.checkpoint(service.clock())))
@@ -176,7 +178,7 @@ def audit_checkpoint(service: The, caller: Operator) -> forms.CheckpointReply:
 
 @router.get("/v1/audit", tags=["audit"])
 def audit_log(
-    service: The,
+    service: Injected,
     caller: Operator,
     before: Annotated[int | None, Query(ge=1, le=2**62)] = None,
     limit: _Limit = 50,
@@ -204,7 +206,7 @@ def _note(service: Service, caller: Caller, what: str, subject: str, detail: str
     service.journal.note(caller.name, what, subject, detail, service.clock())
 
 
-def _contract(one: Contract) -> forms.ContractReply:
+def _contract(one: ContractRecord) -> forms.ContractReply:
     return forms.ContractReply(
         emaid=one.emaid,
         status=one.status,

@@ -15,7 +15,7 @@ from secc.errors import CertificateError
 from secc.operator.cpo import admin, forms, pages, routes
 from secc.operator.cpo.database import StorageError
 from secc.operator.cpo.engine import Engine
-from secc.operator.cpo.routes import The
+from secc.operator.cpo.routes import Injected
 from secc.operator.cpo.service import Service
 
 MAX_BODY = 65536
@@ -61,15 +61,15 @@ def _add_health(app: FastAPI) -> None:
         """Report that the process answers."""
         return forms.Health(status="live")
 
-    @app.get("/health/ready", tags=["health"], responses={503: {"model": forms.Trouble}})
-    def ready(service: The) -> forms.Health:
+    @app.get("/health/ready", tags=["health"], responses={503: {"model": forms.Problem}})
+    def ready(service: Injected) -> forms.Health:
         """Report that the database answers too."""
         if not service.database.ready():
             raise HTTPException(503, "the database does not answer")
         return forms.Health(status="ready")
 
-    @app.get("/metrics", tags=["health"], response_class=Response, responses={503: {"model": forms.Trouble}})
-    def metrics(service: The) -> Response:
+    @app.get("/metrics", tags=["health"], response_class=Response, responses={503: {"model": forms.Problem}})
+    def metrics(service: Injected) -> Response:
         """Return the metrics for Prometheus."""
         return Response(service.metrics.text(service), media_type="text/plain; version=0.0.4")
 
@@ -77,7 +77,7 @@ def _add_health(app: FastAPI) -> None:
 async def _storage(request: Request, error: Exception) -> Response:
     if request.method == "GET" and pages.is_page(request.url.path):
         assert isinstance(error, StorageError)
-        return pages.trouble_page(request.app.state.service, request.url.path, error)
+        return pages.problem_page(request.app.state.service, request.url.path, error)
     return JSONResponse(
         {"detail": f"try again: {error}", "rule": "storage"}, status_code=503, headers={"Retry-After": "1"}
     )

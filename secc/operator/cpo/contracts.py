@@ -26,7 +26,7 @@ from secc.operator.cpo.database import (
     foreign_bundle,
     insert_new,
 )
-from secc.operator.cpo.planning import BUCKETS, RenewalPolicy, bucket_of, renew_at
+from secc.operator.cpo.planning import BUCKETS, ContractRenewalPolicy, bucket_of, renew_at
 from secc.pki.certificates import Certificate, read_certificate
 from secc.pki.identifiers import EMAID, PCID
 from secc.pki.profiles import Kind
@@ -35,7 +35,7 @@ from secc.site.store import Status
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Contract:
+class ContractRecord:
     """One contract in its present state."""
 
     key: str
@@ -60,10 +60,10 @@ class StoredBundle:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
+class NewBundle:
     """A bundle that is not stored yet."""
 
-    contract: Contract
+    contract: ContractRecord
     """The contract as it was read before."""
     action: Action
     receiver: str
@@ -75,17 +75,17 @@ class Made:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Due:
+class DueContract:
     """A contract that is due for renewal, and the car that receives it."""
 
-    contract: Contract
+    contract: ContractRecord
     car: Certificate | None
 
 
 class Contracts:
     """Access to the contracts in the database."""
 
-    def __init__(self, database: Database, policy: RenewalPolicy) -> None:
+    def __init__(self, database: Database, policy: ContractRenewalPolicy) -> None:
         self._db = database
         self._policy = policy
 
@@ -95,7 +95,7 @@ class Contracts:
 
     # --- contracts and cars --------------------------------------------------------------------------------
 
-    def put(self, emaid: str, status: Status = Status.ACTIVE) -> Contract:
+    def put(self, emaid: str, status: Status = Status.ACTIVE) -> ContractRecord:
         """Set the status of a contract, and create it if it is missing; raises IdentifierError."""
         key = key_of(EMAID.parse(emaid))
         with self._db.write() as connection:
@@ -104,7 +104,7 @@ class Contracts:
             connection.execute(update(contract).where(contract.c.key == key).values(status=status.value))
             return _contract(connection.execute(select(contract).where(contract.c.key == key)).one())
 
-    def put_car(self, leaf: Certificate, emaid: str) -> Contract:
+    def put_car(self, leaf: Certificate, emaid: str) -> ContractRecord:
         """Deliver a contract to a car, whose chain has been verified; replaces earlier assignments.
 
         Raises IdentifierError, and CertificateError for an unknown contract.
@@ -122,11 +122,11 @@ class Contracts:
                 connection.execute(insert(car).values(pcid=pcid, **values))
             return _contract(connection.execute(select(contract).where(contract.c.key == key)).one())
 
-    def get(self, emaid: EMAID) -> Contract | None:
+    def get(self, emaid: EMAID) -> ContractRecord | None:
         """Return a contract; any spelling of the eMAID is accepted."""
         return self._one(contract.c.key == key_of(emaid))
 
-    def of_car(self, pcid: PCID) -> tuple[Contract | None, Certificate | None]:
+    def of_car(self, pcid: PCID) -> tuple[ContractRecord | None, Certificate | None]:
         """Return the contract of a car and the provisioning certificate that is known for it, with one
         query."""
         query = (
@@ -147,7 +147,7 @@ class Contracts:
         search: str = "",
         ending_by: datetime.datetime | None = None,
         limit: int = 50,
-    ) -> tuple[Contract, ...]:
+    ) -> tuple[ContractRecord, ...]:
         """Return contracts in the order of their keys from `after`, or those that end first."""
         query = select(contract).limit(limit)
         if search:
@@ -170,7 +170,7 @@ class Contracts:
 
     # --- bundles -------------------------------------------------------------------------------------------
 
-    def bundle(self, of: Contract, receiver: str) -> StoredBundle | None:
+    def bundle(self, of: ContractRecord, receiver: str) -> StoredBundle | None:
         """Return the bundle of the newest certificate, if it was made for this receiver."""
         query = select(bundle).where(
             bundle.c.key == of.key, bundle.c.generation == of.generation, bundle.c.receiver == receiver
@@ -179,7 +179,7 @@ class Contracts:
             row = connection.execute(query).first()
         return None if row is None else StoredBundle(row.payload, row.generation, row.not_after)
 
-    def keep(self, made: Sequence[Made], now: datetime.datetime) -> frozenset[str]:
+    def store(self, made: Sequence[NewBundle], now: datetime.datetime) -> frozenset[str]:
         """Store bundles in one transaction; returns the keys of the contracts for which they were stored.
 
         The other contracts have received a certificate from another worker meanwhile, or are not active any
@@ -200,7 +200,7 @@ class Contracts:
                 _replace(connection, won, now)
         return frozenset(one.contract.key for one in won)
 
-    def _next_generation(self, made: Made, now: datetime.datetime) -> dict[str, object]:
+    def _next_generation(self, made: NewBundle, now: datetime.datetime) -> dict[str, object]:
         was = made.contract
         planned = renew_at(was.key, made.leaf.not_before, made.leaf.not_after, self._policy)
         return {
@@ -224,13 +224,15 @@ class Contracts:
         """Return the buckets with contracts to renew; one index lookup for each."""
         return tuple(bucket for bucket in range(BUCKETS) if self.due(bucket, now, limit=1, cars=False))
 
-    def due(self, bucket: int, now: datetime.datetime, *, limit: int, cars: bool = True) -> tuple[Due, ...]:
+    def due(
+        self, bucket: int, now: datetime.datetime, *, limit: int, cars: bool = True
+    ) -> tuple[DueContract, ...]:
         """Return active contracts of one bucket whose renewal is due, longest due first."""
         query = due_query(bucket, now, limit, cars=cars)
         with self._db.read() as connection:
             rows = connection.execute(query).all()
         return tuple(
-            Due(_contract(row), read_certificate(row.der) if cars and row.der is not None else None)
+            DueContract(_contract(row), read_certificate(row.der) if cars and row.der is not None else None)
             for row in rows
         )
 
@@ -255,7 +257,7 @@ class Contracts:
 
     # --- bundles of the ecosystem --------------------------------------------------------------------------
 
-    def keep_foreign(self, request: str, payload: bytes, until: datetime.datetime) -> None:
+    def store_foreign(self, request: str, payload: bytes, until: datetime.datetime) -> None:
         """Store an answer of the ecosystem for a repetition of the same request."""
         with self._db.write() as connection:
             connection.execute(delete(foreign_bundle).where(foreign_bundle.c.request == request))
@@ -269,7 +271,7 @@ class Contracts:
             row = connection.execute(query.where(foreign_bundle.c.until > now)).first()
         return None if row is None else bytes(row.payload)
 
-    def _one(self, condition: Any) -> Contract | None:
+    def _one(self, condition: Any) -> ContractRecord | None:
         with self._db.read() as connection:
             row = connection.execute(select(contract).where(condition)).first()
         return None if row is None else _contract(row)
@@ -302,7 +304,7 @@ def key_of(emaid: EMAID) -> str:
     return emaid.normal[:14]
 
 
-def _replace(connection: Connection, won: Sequence[Made], now: datetime.datetime) -> None:
+def _replace(connection: Connection, won: Sequence[NewBundle], now: datetime.datetime) -> None:
     keys = [one.contract.key for one in won]
     current = and_(certificate.c.owner.in_(keys), certificate.c.replaced.is_(False))
     connection.execute(update(certificate).where(current).values(replaced=True))
@@ -311,7 +313,7 @@ def _replace(connection: Connection, won: Sequence[Made], now: datetime.datetime
     connection.execute(insert(bundle), [_bundle_row(one, now) for one in won])
 
 
-def _certificate_row(made: Made) -> dict[str, object]:
+def _certificate_row(made: NewBundle) -> dict[str, object]:
     leaf = made.leaf
     return {
         "issuer": made.issuer,
@@ -327,7 +329,7 @@ def _certificate_row(made: Made) -> dict[str, object]:
     }
 
 
-def _bundle_row(made: Made, now: datetime.datetime) -> dict[str, object]:
+def _bundle_row(made: NewBundle, now: datetime.datetime) -> dict[str, object]:
     return {
         "key": made.contract.key,
         "generation": made.contract.generation + 1,
@@ -339,8 +341,8 @@ def _bundle_row(made: Made, now: datetime.datetime) -> dict[str, object]:
     }
 
 
-def _contract(row: Row[Any]) -> Contract:
-    return Contract(
+def _contract(row: Row[Any]) -> ContractRecord:
+    return ContractRecord(
         row.key,
         row.emaid,
         Status(row.status),

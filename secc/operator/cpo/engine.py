@@ -33,7 +33,7 @@ class Engine(Protocol):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class JobIntervals:
     """Intervals in seconds."""
 
     sweep: float = 60.0
@@ -50,9 +50,9 @@ class Pace:
 class InProcess:
     """One job at a time in a thread; for SQLite."""
 
-    def __init__(self, jobs: Jobs, pace: Pace | None = None) -> None:
+    def __init__(self, jobs: Jobs, pace: JobIntervals | None = None) -> None:
         self._jobs = jobs
-        self._pace = pace or Pace()
+        self._pace = pace or JobIntervals()
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -87,12 +87,14 @@ class InProcess:
 class Queue:
     """Jobs with procrastinate on PostgreSQL; any number of processes may each have an instance."""
 
-    def __init__(self, url: str, jobs: Jobs, pace: Pace | None = None, *, concurrency: int = 2) -> None:
+    def __init__(
+        self, url: str, jobs: Jobs, pace: JobIntervals | None = None, *, concurrency: int = 2
+    ) -> None:
         """`concurrency`: number of concurrent jobs in this process."""
         plain = "postgresql" + url[url.index("://") :]
         self.app = App(connector=PsycopgConnector(conninfo=plain, min_size=1, max_size=concurrency + 2))
         self._jobs = jobs
-        self._pace = pace or Pace()
+        self._pace = pace or JobIntervals()
         self._concurrency = concurrency
         self._add_tasks()
 

@@ -33,7 +33,7 @@ Base64 = Annotated[
     str, StringConstraints(min_length=4, max_length=32768, pattern=_BASE64), AfterValidator(_is_base64)
 ]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[!-~]+$")]
-Words = Annotated[str, StringConstraints(max_length=500, pattern=r"^[ -~]*$")]
+ShortText = Annotated[str, StringConstraints(max_length=500, pattern=r"^[ -~]*$")]
 Emaid = Annotated[
     str,
     StringConstraints(
@@ -51,7 +51,7 @@ class Form(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Trouble(BaseModel):
+class Problem(BaseModel):
     """An error answer."""
 
     detail: str
@@ -116,7 +116,7 @@ class SessionForm(Form):
     started_at: Time
     ended_at: Time | None = None
     energy_wh: Annotated[int, Strict(), Field(ge=0, le=10**9)] | None = None
-    reason: Words = ""
+    reason: ShortText = ""
 
 
 class RefusalForm(Form):
@@ -129,7 +129,7 @@ class RefusalForm(Form):
     identity: Annotated[str, StringConstraints(max_length=64, pattern=r"^[ -~]*$")] = ""
     rule: Annotated[str, StringConstraints(max_length=64, pattern=r"^[ -~]*$")] = ""
     code: Annotated[str, StringConstraints(max_length=64, pattern=r"^[ -~]*$")] = ""
-    text: Words = ""
+    text: ShortText = ""
 
 
 # --- administration ---------------------------------------------------------------------------------------

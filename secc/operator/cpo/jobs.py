@@ -12,9 +12,9 @@ from collections.abc import Callable
 
 from secc.errors import CertificateError
 from secc.operator.cpo.anchors import Anchors
-from secc.operator.cpo.contracts import Contracts, Due, Made
-from secc.operator.cpo.desk import Desk
-from secc.operator.cpo.journal import Journal
+from secc.operator.cpo.contracts import Contracts, DueContract, NewBundle
+from secc.operator.cpo.delivery import ContractService
+from secc.operator.cpo.journal import OperatorJournal
 from secc.operator.opcp.port import Ecosystem, EcosystemError
 from secc.pki.identifiers import EMAID, PCID
 from secc.pki.provisioning import Action
@@ -47,8 +47,8 @@ class Jobs:
     def __init__(
         self,
         contracts: Contracts,
-        desk: Desk,
-        journal: Journal,
+        delivery: ContractService,
+        journal: OperatorJournal,
         anchors: Anchors,
         *,
         ecosystem: Ecosystem | None = None,
@@ -58,7 +58,7 @@ class Jobs:
     ) -> None:
         """`publish`: contracts are renewed by the ecosystem, not with keys of this service."""
         self._contracts = contracts
-        self._desk = desk
+        self._delivery = delivery
         self._journal = journal
         self._anchors = anchors
         self._ecosystem = ecosystem
@@ -97,9 +97,9 @@ class Jobs:
             self._note("roots added", f"{added}", "from the ecosystem")
         return added
 
-    def _renew_batch(self, due: tuple[Due, ...]) -> Renewed:
+    def _renew_batch(self, due: tuple[DueContract, ...]) -> Renewed:
         now, done = self._clock(), Renewed()
-        made: list[Made] = []
+        made: list[NewBundle] = []
         failed: list[str] = []
         for one in due:
             try:
@@ -108,7 +108,7 @@ class Jobs:
                 failed.append(one.contract.key)
                 self._note("renewal failed", one.contract.emaid, str(error))
         if made:
-            won = self._contracts.keep(made, now)
+            won = self._contracts.store(made, now)
             done.renewed, done.overtaken = len(won), len(made) - len(won)
         if self._publish:
             published = [one.contract.key for one in due if one.contract.key not in failed]
@@ -119,7 +119,7 @@ class Jobs:
             done.failed = len(failed)
         return done
 
-    def _renew_one(self, due: Due, now: datetime.datetime) -> list[Made]:
+    def _renew_one(self, due: DueContract, now: datetime.datetime) -> list[NewBundle]:
         if due.car is None or due.contract.pcid is None:
             raise CertificateError("no car is known for the contract", rule="no_car")
         if self._publish:
@@ -127,7 +127,7 @@ class Jobs:
             emaid, pcid = EMAID.parse(due.contract.emaid), PCID.parse(due.contract.pcid)
             self._ecosystem.generate(emaid, pcid, now, now + _PUBLISHED_LIFE)
             return []
-        return [self._desk.make(due.contract, Action.INSTALL, due.car, now)]
+        return [self._delivery.make(due.contract, Action.INSTALL, due.car, now)]
 
     def _note(self, what: str, subject: str, detail: str) -> None:
         self._journal.note("jobs", what, subject, detail, self._clock())

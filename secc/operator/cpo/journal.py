@@ -52,7 +52,7 @@ class RefusalRecord:
     text: str
 
 
-class Journal:
+class OperatorJournal:
     """Sessions, refusals and the audit log."""
 
     def __init__(self, database: Database, sealer: Sealer | None = None) -> None:

@@ -10,7 +10,7 @@ import datetime
 import re
 from collections.abc import Callable, Iterable, Sequence
 
-from secc.operator.cpo.register import Issued, Register, key_hash
+from secc.operator.cpo.register import CertificateRegister, Issued, key_hash
 from secc.operator.cpo.settings import StationNames
 from secc.pki.authority import IssuingPolicy
 from secc.pki.certificates import Certificate, read_certificate
@@ -20,7 +20,7 @@ from secc.pki.profiles import PROFILES, Kind
 from secc.pki.rules import Rule, broken
 
 
-class Names:
+class StationCertificateNames:
     """Which station may have a certificate with which common name."""
 
     def __init__(
@@ -57,11 +57,11 @@ class LeafIssuer:
         self,
         authority: Identity,
         above: Sequence[Certificate],
-        register: Register,
+        register: CertificateRegister,
         *,
         kind: Kind = Kind.SECC_LEAF,
         policy: IssuingPolicy | None = None,
-        names: Names | None = None,
+        names: StationCertificateNames | None = None,
         taken: Callable[[], Iterable[Certificate]] = tuple,
         is_contract: Callable[[str], bool] = lambda _: False,
         clock: Callable[[], datetime.datetime],
@@ -74,7 +74,7 @@ class LeafIssuer:
         self._register = register
         self._kind = kind
         self._policy = policy or IssuingPolicy()
-        self._names = names or Names()
+        self._names = names or StationCertificateNames()
         self._taken = taken
         self._is_contract = is_contract
         self._clock = clock

@@ -18,7 +18,7 @@ from prometheus_client import (
 from secc.pki.profiles import Kind
 
 if TYPE_CHECKING:
-    from secc.operator.cpo.desk import Answer
+    from secc.operator.cpo.delivery import ContractAnswer
     from secc.operator.cpo.jobs import Renewed
     from secc.operator.cpo.service import Service
 
@@ -27,7 +27,7 @@ LEVELS = (1, 7, 14, 30, 90)
 """Days before an end that are counted separately."""
 
 
-class Metrics:
+class CpoMetrics:
     """Counters of this process; numbers from the database are read on each request."""
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class Metrics:
             "secc_leaves_issued", "Certificates issued for stations", registry=self._registry
         )
 
-    def answered(self, action: str, answer: Answer, seconds: float) -> None:
+    def answered(self, action: str, answer: ContractAnswer, seconds: float) -> None:
         """Count the answer to a request of a car."""
         outcome = answer.source if answer.refusal is None else answer.rule
         self._seconds.labels(action, outcome).observe(seconds)

@@ -18,7 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from secc.operator.cpo.access import Caller, page_visitor
 from secc.operator.cpo.database import StorageError
 from secc.operator.cpo.register import Issued
-from secc.operator.cpo.routes import The
+from secc.operator.cpo.routes import Injected
 from secc.operator.cpo.service import Service
 from secc.pki.profiles import Kind
 
@@ -57,7 +57,7 @@ class Figure:
 
 
 @router.get("/")
-def overview(request: Request, service: The, visitor: Visitor) -> Response:
+def overview(request: Request, service: Injected, visitor: Visitor) -> Response:
     """The main numbers, and what ends first."""
     now = service.clock()
     day = datetime.timedelta(days=1)
@@ -74,7 +74,7 @@ def overview(request: Request, service: The, visitor: Visitor) -> Response:
 
 @router.get("/contracts")
 def contracts(
-    request: Request, service: The, visitor: Visitor, search: _Search = "", after: _Search = ""
+    request: Request, service: Injected, visitor: Visitor, search: _Search = "", after: _Search = ""
 ) -> Response:
     """All contracts, or the result of a search."""
     found = service.contracts.page(search=search.strip(), after=after, limit=ROWS)
@@ -84,7 +84,7 @@ def contracts(
 
 @router.get("/expiring")
 def expiring(
-    request: Request, service: The, visitor: Visitor, days: Annotated[int, Query(ge=1, le=3650)] = 30
+    request: Request, service: Injected, visitor: Visitor, days: Annotated[int, Query(ge=1, le=3650)] = 30
 ) -> Response:
     """Contracts and certificates of stations that end soon."""
     until = service.clock() + datetime.timedelta(days=days)
@@ -97,7 +97,7 @@ def expiring(
 
 
 @router.get("/stations")
-def stations(request: Request, service: The, visitor: Visitor, search: _Search = "") -> Response:
+def stations(request: Request, service: Injected, visitor: Visitor, search: _Search = "") -> Response:
     """Certificates of stations."""
     found: tuple[Issued, ...]
     if search.strip():
@@ -108,13 +108,13 @@ def stations(request: Request, service: The, visitor: Visitor, search: _Search =
 
 
 @router.get("/sessions")
-def sessions(request: Request, service: The, visitor: Visitor) -> Response:
+def sessions(request: Request, service: Injected, visitor: Visitor) -> Response:
     """Charging sessions."""
     return _page(request, service, "sessions.html", sessions=service.journal.sessions(ROWS))
 
 
 @router.get("/refusals")
-def refusals(request: Request, service: The, visitor: Visitor) -> Response:
+def refusals(request: Request, service: Injected, visitor: Visitor) -> Response:
     """Refused requests, with reasons."""
     week = service.clock() - datetime.timedelta(days=7)
     counts = service.journal.refusal_counts(week)
@@ -122,7 +122,7 @@ def refusals(request: Request, service: The, visitor: Visitor) -> Response:
 
 
 @router.get("/audit")
-def audit(request: Request, service: The, visitor: Visitor) -> Response:
+def audit(request: Request, service: Injected, visitor: Visitor) -> Response:
     """Changes and who made them."""
     return _page(request, service, "audit.html", notes=service.journal.notes(limit=ROWS))
 
@@ -135,9 +135,9 @@ def style() -> Response:
     )
 
 
-def trouble_page(service: Service, path: str, error: StorageError) -> Response:
+def problem_page(service: Service, path: str, error: StorageError) -> Response:
     """Page while the database is not available."""
-    return _rendered(service, path, "trouble.html", 503, error=str(error))
+    return _rendered(service, path, "problem.html", 503, error=str(error))
 
 
 def is_page(path: str) -> bool:

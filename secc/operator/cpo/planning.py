@@ -17,7 +17,7 @@ one."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class RenewalPolicy:
+class ContractRenewalPolicy:
     """How long before its end a contract certificate is renewed."""
 
     days: float = 60.0
@@ -29,7 +29,7 @@ class RenewalPolicy:
 
 
 def renew_at(
-    name: str, not_before: datetime.datetime, not_after: datetime.datetime, policy: RenewalPolicy
+    name: str, not_before: datetime.datetime, not_after: datetime.datetime, policy: ContractRenewalPolicy
 ) -> datetime.datetime:
     """Return the time from which a new bundle is made, always within the validity."""
     life = not_after - not_before

@@ -1,4 +1,4 @@
-"""Register of all issued certificates and revocations, used by OCSP, CRLs and alerts."""
+"""CertificateRegister of all issued certificates and revocations, used by OCSP, CRLs and alerts."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Issued:
         return read_certificate(self.der)
 
 
-class Register:
+class CertificateRegister:
     """The certificates of all authorities of the service."""
 
     def __init__(self, database: Database) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from cryptography.x509 import ReasonFlags
 
 from secc.operator.cpo.contracts import Contracts
-from secc.operator.cpo.register import Issued, Register
+from secc.operator.cpo.register import CertificateRegister, Issued
 from secc.pki.certificates import Certificate
 from secc.pki.issuing import Identity, make_crl
 from secc.pki.profiles import Kind
@@ -23,7 +23,7 @@ class _Answerable:
     """An authority in the form that the OCSP responder needs."""
 
     identity: Identity
-    register: Register
+    register: CertificateRegister
 
     @property
     def certificate(self) -> Certificate:
@@ -36,7 +36,7 @@ class Revocations:
     def __init__(
         self,
         authorities: Sequence[Identity],
-        register: Register,
+        register: CertificateRegister,
         contracts: Contracts,
         clock: Callable[[], datetime.datetime],
     ) -> None:

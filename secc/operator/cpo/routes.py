@@ -15,7 +15,7 @@ from fastapi.concurrency import run_in_threadpool
 from secc.errors import CertificateError
 from secc.operator.cpo import forms
 from secc.operator.cpo.access import Caller, needs
-from secc.operator.cpo.desk import Answer
+from secc.operator.cpo.delivery import ContractAnswer
 from secc.operator.cpo.journal import RefusalRecord, SessionRecord
 from secc.operator.cpo.leaves import LeafIssuer
 from secc.operator.cpo.service import Service
@@ -33,19 +33,19 @@ def service_of(request: Request) -> Service:
     return service
 
 
-The = Annotated[Service, Depends(service_of)]
+Injected = Annotated[Service, Depends(service_of)]
 Station = Annotated[Caller, needs(Access.STATION)]
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
-    400: {"model": forms.Trouble, "description": "The body cannot be read"},
-    401: {"model": forms.Trouble, "description": "No token, or an unknown one"},
-    403: {"model": forms.Trouble, "description": "The token does not allow this"},
-    413: {"model": forms.Trouble, "description": "The body is too large"},
-    503: {"model": forms.Trouble, "description": "The database is not available: try again"},
+    400: {"model": forms.Problem, "description": "The body cannot be read"},
+    401: {"model": forms.Problem, "description": "No token, or an unknown one"},
+    403: {"model": forms.Problem, "description": "The token does not allow this"},
+    413: {"model": forms.Problem, "description": "The body is too large"},
+    503: {"model": forms.Problem, "description": "The database is not available: try again"},
 }
 UNPROCESSABLE: dict[int | str, dict[str, Any]] = {
     422: {
-        "model": forms.Trouble,
+        "model": forms.Problem,
         "description": "A certificate or identifier breaks a rule, or the form is wrong",
     }
 }
@@ -53,8 +53,8 @@ router = APIRouter(responses=REFUSALS)
 
 
 @router.post("/v1/provisioning", tags=["cars"], responses=UNPROCESSABLE)
-def provision(form: forms.ProvisioningForm, service: The, caller: Station) -> forms.ProvisioningReply:
-    """Answer a CertificateInstallationReq or CertificateUpdateReq.
+def provision(form: forms.ProvisioningForm, service: Injected, caller: Station) -> forms.ProvisioningReply:
+    """ContractAnswer a CertificateInstallationReq or CertificateUpdateReq.
 
     A repeated request gets the same answer.
     """
@@ -63,7 +63,7 @@ def provision(form: forms.ProvisioningForm, service: The, caller: Station) -> fo
     caller.must_speak_for(station)
     if form.schema_ != _SCHEMA:
         raise HTTPException(422, f"schema {form.schema_} is not supported, expected {_SCHEMA}")
-    answer = service.desk.answer(base64.b64decode(form.request), form.action, who=caller.name)
+    answer = service.delivery.answer(base64.b64decode(form.request), form.action, who=caller.name)
     _record(service, station, form.action, answer)
     service.metrics.answered(form.action.value, answer, time.monotonic() - began)
     if answer.refusal is None:
@@ -76,7 +76,7 @@ def provision(form: forms.ProvisioningForm, service: The, caller: Station) -> fo
 
 
 @router.post("/v1/authorizations", tags=["cars"], responses=UNPROCESSABLE)
-def authorize(form: forms.AuthorizationForm, service: The, caller: Station) -> forms.AuthorizationReply:
+def authorize(form: forms.AuthorizationForm, service: Injected, caller: Station) -> forms.AuthorizationReply:
     """Return whether a contract may charge; the station has verified its owner."""
     contract = service.contracts.get(EMAID.parse(form.emaid))
     if contract is None:
@@ -87,7 +87,7 @@ def authorize(form: forms.AuthorizationForm, service: The, caller: Station) -> f
 
 @router.post("/v1/stations/{station}/certificate", tags=["stations"], responses=UNPROCESSABLE)
 def sign_certificate(
-    station: Annotated[forms.Name, Path()], form: forms.SigningForm, service: The, caller: Station
+    station: Annotated[forms.Name, Path()], form: forms.SigningForm, service: Injected, caller: Station
 ) -> forms.ChainReply:
     """Issue a certificate for the key of a station. The same key gets the same certificate again."""
     caller.must_speak_for(station)
@@ -97,14 +97,14 @@ def sign_certificate(
 
 
 @router.post("/v1/sessions", tags=["stations"], status_code=204, responses=UNPROCESSABLE)
-def report_session(form: forms.SessionForm, service: The, caller: Station) -> None:
+def report_session(form: forms.SessionForm, service: Injected, caller: Station) -> None:
     """Record the start or end of a session; a repeated report has no effect."""
     caller.must_speak_for(form.station)
     service.journal.put_session(SessionRecord(**form.model_dump()))
 
 
 @router.post("/v1/refusals", tags=["stations"], status_code=204, responses=UNPROCESSABLE)
-def report_refusal(form: forms.RefusalForm, service: The, caller: Station) -> None:
+def report_refusal(form: forms.RefusalForm, service: Injected, caller: Station) -> None:
     """Record a refusal of a station; a repeated report has no effect."""
     caller.must_speak_for(form.station)
     service.journal.put_refusal(RefusalRecord(**form.model_dump()))
@@ -133,7 +133,7 @@ _EST = {**UNPROCESSABLE, **_answer_of(_PKCS7)}
     responses=_EST,
     openapi_extra=_body("application/pkcs10"),
 )
-async def simple_enroll(request: Request, service: The, caller: Station) -> Response:
+async def simple_enroll(request: Request, service: Injected, caller: Station) -> Response:
     """Enroll: PKCS#10 in base64 in, the chain as PKCS#7 in base64 out."""
     return await _enroll(request, service, caller)
 
@@ -145,13 +145,13 @@ async def simple_enroll(request: Request, service: The, caller: Station) -> Resp
     responses=_EST,
     openapi_extra=_body("application/pkcs10"),
 )
-async def simple_reenroll(request: Request, service: The, caller: Station) -> Response:
+async def simple_reenroll(request: Request, service: Injected, caller: Station) -> Response:
     """Re-enroll: a new key gets a new certificate."""
     return await _enroll(request, service, caller)
 
 
 @router.get("/.well-known/est/cpo/cacerts", tags=["EST"], response_class=Response, responses=_EST)
-def ca_certificates(service: The) -> Response:
+def ca_certificates(service: Injected) -> Response:
     """Return the authorities above the certificates of stations, as PKCS#7 in base64."""
     return _pkcs7(_leaf_issuer(service).chain)
 
@@ -179,8 +179,8 @@ async def _enroll(request: Request, service: Service, caller: Caller) -> Respons
     responses=_answer_of("application/ocsp-response"),
     openapi_extra=_body("application/ocsp-request"),
 )
-async def ocsp(request: Request, service: The) -> Response:
-    """Answer an OCSP request; an invalid request gets an OCSP error."""
+async def ocsp(request: Request, service: Injected) -> Response:
+    """ContractAnswer an OCSP request; an invalid request gets an OCSP error."""
     body = await request.body()
     if not body:
         raise HTTPException(400, "the body is empty, expected an OCSP request")
@@ -192,9 +192,9 @@ async def ocsp(request: Request, service: The) -> Response:
     "/crl/{fingerprint}",
     tags=["revocation"],
     response_class=Response,
-    responses={**_answer_of("application/pkix-crl"), **UNPROCESSABLE, 404: {"model": forms.Trouble}},
+    responses={**_answer_of("application/pkix-crl"), **UNPROCESSABLE, 404: {"model": forms.Problem}},
 )
-def crl(fingerprint: Annotated[forms.Fingerprint, Path()], service: The) -> Response:
+def crl(fingerprint: Annotated[forms.Fingerprint, Path()], service: Injected) -> Response:
     """Return the CRL of one authority, by the SHA-256 of its certificate."""
     made = service.revocations.crl(fingerprint)
     if made is None:
@@ -233,7 +233,7 @@ def _pkcs7(chain: tuple[Certificate, ...]) -> Response:
     )
 
 
-def _record(service: Service, station: str, action: Action, answer: Answer) -> None:
+def _record(service: Service, station: str, action: Action, answer: ContractAnswer) -> None:
     now = service.clock()
     if answer.refusal is not None:
         record = RefusalRecord(

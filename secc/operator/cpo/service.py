@@ -11,13 +11,13 @@ from secc.operator.cpo import keys
 from secc.operator.cpo.anchors import Anchors
 from secc.operator.cpo.contracts import Contracts
 from secc.operator.cpo.database import Database
-from secc.operator.cpo.desk import Desk, Roles
+from secc.operator.cpo.delivery import ContractService, Roles
 from secc.operator.cpo.jobs import Jobs
-from secc.operator.cpo.journal import Journal
+from secc.operator.cpo.journal import OperatorJournal
 from secc.operator.cpo.keys import KeyPlace
-from secc.operator.cpo.leaves import LeafIssuer, Names
-from secc.operator.cpo.metrics import Metrics
-from secc.operator.cpo.register import Register
+from secc.operator.cpo.leaves import LeafIssuer, StationCertificateNames
+from secc.operator.cpo.metrics import CpoMetrics
+from secc.operator.cpo.register import CertificateRegister
 from secc.operator.cpo.revocation import Revocations
 from secc.operator.cpo.seals import Sealer
 from secc.operator.cpo.settings import CpoSettings, Roots
@@ -52,19 +52,19 @@ class Service:
         self.settings = settings
         self.clock = clock
         self.ecosystem = ecosystem
-        self.metrics = Metrics()
+        self.metrics = CpoMetrics()
         self.database = Database(settings.database)
         self.database.make_tables()
         self.contracts = Contracts(self.database, settings.renewal)
-        self.register = Register(self.database)
-        self.journal = Journal(self.database, Sealer.from_file(settings.audit_key))
+        self.register = CertificateRegister(self.database)
+        self.journal = OperatorJournal(self.database, Sealer.from_file(settings.audit_key))
         self.anchors = Anchors(self.database, time.monotonic)
         self.anchors.add(_roots(settings.roots), "settings", clock())
         self.leaves = self._leaf_issuer(settings.cpo)
         roles = self._roles(settings)
         self._signers = [roles.issuer.authority.certificate] if roles.issuer is not None else []
         self._signers += [roles.service.signer.certificate] if roles.service is not None else []
-        self.desk = Desk(
+        self.delivery = ContractService(
             self.contracts,
             self.register,
             self.journal,
@@ -76,7 +76,7 @@ class Service:
         )
         self.jobs = Jobs(
             self.contracts,
-            self.desk,
+            self.delivery,
             self.journal,
             self.anchors,
             ecosystem=ecosystem,
@@ -91,7 +91,7 @@ class Service:
 
     def close(self) -> None:
         """Close database and connections."""
-        self.desk.close()
+        self.delivery.close()
         self.database.close()
 
     def _roles(self, settings: CpoSettings) -> Roles:
@@ -113,7 +113,7 @@ class Service:
         authority, above = _identity(place, Kind.CPO_SUB_CA_2)
         validity = datetime.timedelta(days=self.settings.station_days)
         policy = IssuingPolicy(ocsp_url=self.settings.ocsp_url, validity=validity)
-        names = Names(self.settings.certificate_names, self.settings.stations)
+        names = StationCertificateNames(self.settings.certificate_names, self.settings.stations)
         return LeafIssuer(
             authority,
             above,

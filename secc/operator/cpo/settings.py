@@ -13,7 +13,7 @@ from typing import cast
 
 from secc.errors import ConfigError
 from secc.operator.cpo.keys import KeyPlace
-from secc.operator.cpo.planning import RenewalPolicy
+from secc.operator.cpo.planning import ContractRenewalPolicy
 from secc.operator.opcp.settings import OpcpSettings
 from secc.settings import checks as settings
 
@@ -70,7 +70,7 @@ class Tls:
     """PEM: only clients with a certificate under one of these may connect."""
 
 
-_RENEWAL = RenewalPolicy()
+_RENEWAL = ContractRenewalPolicy()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +103,7 @@ class CpoSettings:
     """Additional common names that do not follow from the id of the station."""
     contract_days: int = 365
     """Validity of a contract certificate."""
-    renewal: RenewalPolicy = _RENEWAL
+    renewal: ContractRenewalPolicy = _RENEWAL
     jobs: bool = True
     """Run jobs in this process; with many contracts run `secc cpo work` beside `serve` instead."""
     audit_key: Path | None = None

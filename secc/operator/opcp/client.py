@@ -18,7 +18,7 @@ from secc import exi
 from secc.errors import CertificateError, ConfigError, DecodeError
 from secc.messages import iso2
 from secc.operator.opcp import wire
-from secc.operator.opcp.port import EcosystemError, Forbidden, NotFoundThere, PoolRoot, Vehicle
+from secc.operator.opcp.port import EcosystemError, Forbidden, NotFoundThere, PoolRoot, PoolVehicle
 from secc.operator.opcp.settings import OpcpSettings
 from secc.pki.certificates import Certificate, in_order, read_chain
 from secc.pki.identifiers import EMAID, PCID
@@ -69,7 +69,7 @@ class OpcpClient:
         """Return every root of the pool that can be read and has a known kind."""
         return wire.read_roots(self._call("GET", self._settings.paths.roots))
 
-    def vehicle(self, pcid: PCID) -> Vehicle:
+    def vehicle(self, pcid: PCID) -> PoolVehicle:
         """Return the provisioning certificate of a car."""
         return wire.read_vehicle(self._call("GET", self._settings.paths.vehicle.format(pcid=pcid.normal)))
 
@@ -77,7 +77,7 @@ class OpcpClient:
         """Return the signed answer to a CertificateInstallationReq."""
         path, question = self._settings.paths.signed_contract_data, wire.contract_question(request)
         payload = wire.read_contract_data(self._call("POST", path, json=question, limit=MAX_BUNDLE_ANSWER))
-        if _says_no(payload):
+        if _is_refusal(payload):
             raise NotFoundThere("the pool has no contract for this car")
         return payload
 
@@ -126,8 +126,8 @@ class OpcpClient:
             status, answer = self._send(method, path, limit, body)
         if 200 <= status < 300:
             return answer
-        said = wire.error_text(answer)
-        text = f"{method} {path.split('?')[0]}: status {status}" + (f", {said}" if said else "")
+        message = wire.error_text(answer)
+        text = f"{method} {path.split('?')[0]}: status {status}" + (f", {message}" if message else "")
         if status == 404:
             raise NotFoundThere(text)
         if status in (401, 403):
@@ -197,7 +197,7 @@ def read_enrolled(answer: bytes) -> tuple[Certificate, ...]:
     return in_order(found, leaves[0])
 
 
-def _says_no(payload: bytes) -> bool:
+def _is_refusal(payload: bytes) -> bool:
     """Return True for an EXI answer that is a refusal; an unreadable answer is judged when it is verified."""
     try:
         message: Any = exi.ISO2.decode(payload)

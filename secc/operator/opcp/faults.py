@@ -17,7 +17,7 @@ from secc.messages.xmldsig import SignatureValue
 from secc.pki.xmldsig import plain_emaid_fragment, signed_info_octets
 
 
-class Fault(enum.StrEnum):
+class EcosystemFault(enum.StrEnum):
     """One fault; the value is its name on the command line and in the control path."""
 
     NONE = "none"
@@ -48,10 +48,10 @@ class Fault(enum.StrEnum):
 
 
 @dataclasses.dataclass(slots=True)
-class Faults:
+class EcosystemFaults:
     """The active fault and its scope."""
 
-    fault: Fault = Fault.NONE
+    fault: EcosystemFault = EcosystemFault.NONE
     delay: float = 5.0
     """Seconds, for `slow`."""
     path: str = ""
@@ -59,13 +59,13 @@ class Faults:
     calls: int | None = None
     """Number of calls that are affected; None: until the fault is switched off."""
 
-    def take(self, path: str) -> Fault:
+    def take(self, path: str) -> EcosystemFault:
         """Return the fault for a call to this path, and count it."""
-        if self.fault is Fault.NONE or self.path not in path:
-            return Fault.NONE
+        if self.fault is EcosystemFault.NONE or self.path not in path:
+            return EcosystemFault.NONE
         if self.calls is not None:
             if self.calls <= 0:
-                return Fault.NONE
+                return EcosystemFault.NONE
             self.calls -= 1
         return self.fault
 

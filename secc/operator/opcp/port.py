@@ -37,7 +37,7 @@ class PoolRoot:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Vehicle:
+class PoolVehicle:
     """What the pool of provisioning certificates contains about a car."""
 
     leaf: Certificate
@@ -52,7 +52,7 @@ class Ecosystem(Protocol):
         """Return every root of the pool. Raises EcosystemError."""
         ...
 
-    def vehicle(self, pcid: PCID) -> Vehicle:
+    def vehicle(self, pcid: PCID) -> PoolVehicle:
         """Return the provisioning certificate of a car. Raises NotFoundThere, EcosystemError."""
         ...
 

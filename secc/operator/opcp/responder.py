@@ -17,7 +17,7 @@ from secc.pki.profiles import PROFILES, Kind
 from secc.pki.revocation import identifier_hashes
 
 
-class Mood(enum.StrEnum):
+class OcspBehavior(enum.StrEnum):
     """How the responder answers."""
 
     GOOD = "good"
@@ -30,12 +30,12 @@ class Mood(enum.StrEnum):
     TRY_LATER = "try-later"
 
 
-def answer(request: bytes, pki: Hierarchy, mood: Mood, now: datetime.datetime) -> bytes:
+def answer(request: bytes, pki: Hierarchy, behavior: OcspBehavior, now: datetime.datetime) -> bytes:
     """Return the response in DER.
 
     An OCSP error for an invalid request or a certificate of another authority.
     """
-    if mood is Mood.TRY_LATER:
+    if behavior is OcspBehavior.TRY_LATER:
         return _unsuccessful(ocsp.OCSPResponseStatus.TRY_LATER)
     try:
         asked = ocsp.load_der_ocsp_request(request)
@@ -45,15 +45,20 @@ def answer(request: bytes, pki: Hierarchy, mood: Mood, now: datetime.datetime) -
     authorities = [one for kind, one in pki.items() if PROFILES[kind].authority]
     for one in authorities:
         if identifier_hashes(one.certificate, algorithm) == wanted:
-            signer = pki[Kind.PRIVATE_ROOT] if mood is Mood.WRONG_SIGNER else one
-            return _signed(asked, signer, mood, now.replace(microsecond=0))
+            signer = pki[Kind.PRIVATE_ROOT] if behavior is OcspBehavior.WRONG_SIGNER else one
+            return _signed(asked, signer, behavior, now.replace(microsecond=0))
     return _unsuccessful(ocsp.OCSPResponseStatus.UNAUTHORIZED)
 
 
-def _signed(asked: ocsp.OCSPRequest, signer: Identity, mood: Mood, now: datetime.datetime) -> bytes:
-    statuses = {Mood.REVOKED: ocsp.OCSPCertStatus.REVOKED, Mood.UNKNOWN: ocsp.OCSPCertStatus.UNKNOWN}
+def _signed(
+    asked: ocsp.OCSPRequest, signer: Identity, behavior: OcspBehavior, now: datetime.datetime
+) -> bytes:
+    statuses = {
+        OcspBehavior.REVOKED: ocsp.OCSPCertStatus.REVOKED,
+        OcspBehavior.UNKNOWN: ocsp.OCSPCertStatus.UNKNOWN,
+    }
     day = datetime.timedelta(days=1)
-    begin = now - 7 * day if mood is Mood.STALE else now
+    begin = now - 7 * day if behavior is OcspBehavior.STALE else now
     builder = (
         ocsp.OCSPResponseBuilder()
         .add_response_by_hash(
@@ -61,10 +66,10 @@ def _signed(asked: ocsp.OCSPRequest, signer: Identity, mood: Mood, now: datetime
             issuer_key_hash=asked.issuer_key_hash,
             serial_number=asked.serial_number,
             algorithm=asked.hash_algorithm,
-            cert_status=statuses.get(mood, ocsp.OCSPCertStatus.GOOD),
+            cert_status=statuses.get(behavior, ocsp.OCSPCertStatus.GOOD),
             this_update=begin,
             next_update=begin + day,
-            revocation_time=now - day if mood is Mood.REVOKED else None,
+            revocation_time=now - day if behavior is OcspBehavior.REVOKED else None,
             revocation_reason=None,
         )
         .responder_id(ocsp.OCSPResponderEncoding.HASH, signer.certificate.to_cryptography())

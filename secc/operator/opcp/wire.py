@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from secc.errors import CertificateError
-from secc.operator.opcp.port import EcosystemError, PoolRoot, Vehicle
+from secc.operator.opcp.port import EcosystemError, PoolRoot, PoolVehicle
 from secc.pki.certificates import Certificate, in_order, read_certificate
 from secc.pki.profiles import Kind
 
@@ -91,7 +91,7 @@ def read_roots(data: bytes) -> tuple[PoolRoot, ...]:
     return tuple(made)
 
 
-def read_vehicle(data: bytes) -> Vehicle:
+def read_vehicle(data: bytes) -> PoolVehicle:
     """Return the provisioning certificate of a car and the Sub-CAs above it, in order."""
     found = _read(data, _VehicleAnswer)
     above = (
@@ -104,7 +104,7 @@ def read_vehicle(data: bytes) -> Vehicle:
         others: list[Certificate] = [read_certificate(_bytes(one)) for one in above if one]
     except CertificateError as error:
         raise EcosystemError(f"unreadable vehicle certificate in the pool: {error}") from error
-    return Vehicle(leaf, in_order(others, leaf)[1:])
+    return PoolVehicle(leaf, in_order(others, leaf)[1:])
 
 
 def read_contract_data(data: bytes) -> bytes:
@@ -134,8 +134,8 @@ def error_text(data: bytes) -> str:
         return ""
     if not isinstance(folded, dict):
         return ""
-    said = folded.get("errormessages") or folded.get("message") or folded.get("error") or ""
-    return str(said)[:200]
+    message = folded.get("errormessages") or folded.get("message") or folded.get("error") or ""
+    return str(message)[:200]
 
 
 def _read(data: bytes, kind: type[Any]) -> Any:

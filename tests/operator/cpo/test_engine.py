@@ -13,14 +13,14 @@ from sqlalchemy import func, select, text, update
 
 from secc.operator.cpo.contracts import due_query
 from secc.operator.cpo.database import bundle, car, certificate, contract
-from secc.operator.cpo.engine import InProcess, Pace, Queue
+from secc.operator.cpo.engine import InProcess, JobIntervals, Queue
 from secc.operator.cpo.planning import bucket_of
 from secc.operator.cpo.service import Service
 from secc.pki.profiles import Kind
 from tests.operator.cpo.support import Clock, make_service, settings
 from tests.support.contracts import DAY, NOW, identity
 
-QUICK = Pace(sweep=0.2, seal=60.0, roots=60.0, heartbeat=0.3, lost=1.5)
+QUICK = JobIntervals(sweep=0.2, seal=60.0, roots=60.0, heartbeat=0.3, lost=1.5)
 
 
 def fill(service: Service, count: int) -> None:
@@ -140,13 +140,13 @@ def test_two_queues_share_the_work(tmp_path: Path, postgres_url: str) -> None:
 def work_for_ever(folder: Path, url: str) -> None:
     """A worker process; slow, so that it is killed in the middle of something."""
     service = Service(settings(folder, database=url), clock=Clock())
-    made = service.desk.make
+    made = service.delivery.make
 
     def slowly(*arguments: object) -> object:
         time.sleep(0.01)
         return made(*arguments)  # type: ignore[arg-type]
 
-    service.desk.make = slowly  # type: ignore[method-assign, assignment]
+    service.delivery.make = slowly  # type: ignore[method-assign, assignment]
     queue = Queue(url, service.jobs, QUICK)
     asyncio.run(queue.work())
 

@@ -57,7 +57,7 @@ def test_a_database_that_goes_away_and_comes_back(tmp_path: Path, own_postgres: 
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
         assert client.get("/health/ready").status_code == 503
         assert client.get("/health/live").status_code == 200
-        assert "The database is away" in client.get("/contracts").text
+        assert "The database is not available" in client.get("/contracts").text
         assert client.get("/metrics").status_code == 503
         own_postgres.start()
         assert ask(client, installation()) == first
@@ -209,7 +209,7 @@ def test_several_processes_need_postgresql_and_serve_one_port(
     _init(tmp_path / "ops")
     path = tmp_path / "ops" / "cpo.toml"
     assert secc.cli.main(["cpo", "serve", str(path), "--workers", "2"]) == 2
-    assert "SQLite has one process" in capsys.readouterr().err
+    assert "SQLite allows one process" in capsys.readouterr().err
     text = path.read_text().replace("sqlite:///cpo.db", postgres_url)
     path.write_text(re.sub(r"\[\[tokens\]\].*", "", text, flags=re.S))
     with Process(tmp_path / "ops", "--workers", "2", "--no-jobs") as process:
@@ -228,7 +228,7 @@ def test_the_commands_around_the_service(tmp_path: Path, capsys: pytest.CaptureF
     assert secc_cpo("init", str(folder))[0] == 2
     assert secc_cpo("audit", str(folder / "cpo.toml")) == (
         0,
-        "0 rows are as they were sealed, with a key; 0 are not sealed yet\n",
+        "0 rows match their seals, with a key; 0 are not sealed yet\n",
     )
     checkpoint = folder / "checkpoint"
     assert secc_cpo("audit", str(folder / "cpo.toml"), "--export", str(checkpoint))[0] == 0
@@ -260,7 +260,7 @@ def test_the_commands_around_the_service(tmp_path: Path, capsys: pytest.CaptureF
         ('host = "0.0.0.0"', "not loopback"),
         ("answer_within = 9.0", "answer_within"),
         ('unheard = "of"', "unheard"),
-        ("[mo]\nchain = 'x.pem'\nkey = 'y.pem'", "belong together"),
+        ("[mo]\nchain = 'x.pem'\nkey = 'y.pem'", "expected mo and cps together"),
         ("[[tokens]]\nname = 'x'\nsha256 = 'short'\naccess = ['admin']", "sha256"),
         ("[[tokens]]\nname = 'x'\nsha256 = 'short'\naccess = ['king']", "access"),
         ("not toml", "cpo.toml"),
@@ -301,7 +301,7 @@ def test_a_second_process_on_the_same_file_is_refused_by_the_id_of_the_first(tmp
     first = make_service(tmp_path)
     first.database.claim()
     second = make_service(tmp_path)  # looking is allowed: `secc cpo audit` beside `secc cpo serve`
-    with pytest.raises(StorageError, match=f"is served by process {os.getpid()}"):
+    with pytest.raises(StorageError, match=f"is in use by process {os.getpid()}"):
         second.database.claim()
     first.close()
     second.database.claim()

@@ -166,7 +166,7 @@ def test_the_key_of_an_authority_gets_no_certificate(tmp_path: Path, kind: Kind)
 
 
 def test_names_that_fit_every_station_or_two_are_refused_in_the_settings(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="fits every station"):
+    with pytest.raises(ConfigError, match="applies to every station"):
         check(settings(tmp_path, certificate_names=("DEABCS1",)))
     both = tuple(StationNames(station=one, names=("DEABCS1",)) for one in ("A", "B"))
     with pytest.raises(ConfigError, match="DEABCS1 belongs to two stations"):
@@ -319,10 +319,10 @@ def test_a_key_in_hardware_signs_certificates_lists_and_answers(tmp_path: Path, 
 def test_a_key_has_one_place_and_belongs_to_its_certificate(tmp_path: Path) -> None:
     place = settings(tmp_path).cpo
     assert place is not None
-    with pytest.raises(ConfigError, match="name its key"):
+    with pytest.raises(ConfigError, match="expected either key or hsm"):
         keys.load(KeyPlace(chain=place.chain))
     other = place.chain.parent / "cps_leaf_key.pem"
-    with pytest.raises(CertificateError, match="does not belong"):
+    with pytest.raises(CertificateError, match="does not match the certificate"):
         keys.load(KeyPlace(chain=place.chain, key=other))
     with pytest.raises(ConfigError, match="No such file"):
         keys.load(KeyPlace(chain=tmp_path / "none", key=other))

@@ -39,7 +39,7 @@ def furnished(folder: Path, clock: Clock | None = None, **changes: Any) -> Servi
     """A week in the life of an operator."""
     service = with_car(make_service(folder, clock, **changes))
     service.contracts.put("DEABC000000002X", Status.BLOCKED)
-    assert service.desk.answer(installation(), Action.INSTALL).refusal is None
+    assert service.delivery.answer(installation(), Action.INSTALL).refusal is None
     assert service.leaves is not None
     for number in (1, 2):
         key = new_key(str(number).encode())
@@ -209,7 +209,7 @@ def test_a_browser_shows_the_pages_and_they_work_with_the_keyboard(
     browser.find_element(By.LINK_TEXT, "Contracts").click()
     assert browser.title.startswith("Contracts")
     field = browser.find_element(By.ID, "search")
-    assert field.accessible_name == "eMAID or PCID, whole"
+    assert field.accessible_name == "Complete eMAID or PCID"
     field.send_keys(EMAID, Keys.ENTER)
     wait(lambda: "search=" in browser.current_url)
     rows = browser.find_elements(By.CSS_SELECTOR, "tbody tr")

@@ -7,11 +7,11 @@ import datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secc.operator.cpo.planning import BUCKETS, RenewalPolicy, bucket_of, place, renew_at
+from secc.operator.cpo.planning import BUCKETS, ContractRenewalPolicy, bucket_of, place, renew_at
 
 BEGIN = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 DAY = datetime.timedelta(days=1)
-AT_ONCE = RenewalPolicy(spread=0.0)
+AT_ONCE = ContractRenewalPolicy(spread=0.0)
 
 
 def test_a_contract_of_two_years_is_renewed_sixty_days_before_its_end() -> None:
@@ -23,7 +23,9 @@ def test_a_short_one_when_a_tenth_of_its_life_remains() -> None:
 
 
 def test_contracts_of_one_day_do_not_come_back_on_one_day() -> None:
-    moments = [renew_at(f"DEABC{n:09d}", BEGIN, BEGIN + 730 * DAY, RenewalPolicy()) for n in range(3000)]
+    moments = [
+        renew_at(f"DEABC{n:09d}", BEGIN, BEGIN + 730 * DAY, ContractRenewalPolicy()) for n in range(3000)
+    ]
     days = {(BEGIN + 730 * DAY - moment).days for moment in moments}
     assert (min(days), max(days)) == (60, 89)
     busiest = max(sum((BEGIN + 730 * DAY - moment).days == day for moment in moments) for day in days)
@@ -41,7 +43,7 @@ def test_renewal_is_never_after_the_end_nor_before_the_beginning(
     name: str, seconds: int, days: float, fraction: float, spread: float
 ) -> None:
     end = BEGIN + datetime.timedelta(seconds=seconds)
-    policy = RenewalPolicy(days=days, fraction=fraction, spread=spread)
+    policy = ContractRenewalPolicy(days=days, fraction=fraction, spread=spread)
     moment = renew_at(name, BEGIN, end, policy)
     assert BEGIN <= moment <= end
     assert moment == renew_at(name, BEGIN, end, policy)

@@ -260,7 +260,7 @@ def test_the_openapi_document_describes_every_call(tmp_path: Path) -> None:
 
 
 def test_the_reference_lists_every_call(tmp_path: Path) -> None:
-    page = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "cpo.md").read_text()
+    page = (Path(__file__).resolve().parents[3] / "docs" / "reference" / "cpo.md").read_text()
     with client_of(make_service(tmp_path)) as client:
         paths = client.get("/openapi.json").json()["paths"]
     calls = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}

@@ -125,7 +125,7 @@ def test_a_log_sealed_again_shows_against_a_checkpoint_even_without_a_key() -> N
     rows = log(sealer)
     point = sealer.check(rows, NOW).checkpoint
     forged = resealed(changed(rows, subject="another"), sealer)
-    assert "is not as it was at 2030-01-01" in sealer.check(forged, NOW, point).problem
+    assert "differs from its state at 2030-01-01" in sealer.check(forged, NOW, point).problem
 
 
 def test_a_checkpoint_is_one_line_that_can_be_read_again() -> None:

@@ -1,4 +1,4 @@
-"""A double of the ecosystem behind a client, without a network between them, and a clock that is a number."""
+"""A simulated ecosystem behind a client, without a network between them, and a clock that is a number."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 import httpx2
 
 from secc.operator.opcp.client import OpcpClient
-from secc.operator.opcp.double import Double
-from secc.operator.opcp.faults import Fault, Faults
+from secc.operator.opcp.faults import EcosystemFault, EcosystemFaults
+from secc.operator.opcp.server import EcosystemServer
 from secc.operator.opcp.settings import OpcpSettings
-from secc.operator.opcp.world import Party, World
+from secc.operator.opcp.simulated import Party, SimulatedEcosystem
 from secc.pki.identifiers import EMAID, PCID
 from secc.pki.issuing import Identity
 from tests.support.contracts import DAY, NOW, hierarchy
@@ -59,29 +59,29 @@ class InProcess(httpx2.BaseTransport):
 
 @dataclasses.dataclass
 class Ecosystem:
-    world: World
+    ecosystem: SimulatedEcosystem
     client: OpcpClient
-    double: Double
+    server: EcosystemServer
     clock: Clock
 
     def car(self, pcid: PCID = CAR) -> Identity:
         """A new car, in the pool."""
-        car = self.world.make_car(pcid.text)
-        self.client.add_vehicle(self.world.car_chain(car))
+        car = self.ecosystem.make_car(pcid.text)
+        self.client.add_vehicle(self.ecosystem.car_chain(car))
         return car
 
     def contract(self, emaid: EMAID = E, pcid: PCID = CAR) -> None:
-        now = self.world.now
+        now = self.ecosystem.now
         self.client.generate(emaid, pcid, now, now + 365 * DAY)
 
-    def spoil(self, fault: Fault, **more: Any) -> None:
-        self.world.faults = Faults(fault, **more)
+    def spoil(self, fault: EcosystemFault, **more: Any) -> None:
+        self.ecosystem.faults = EcosystemFaults(fault, **more)
 
 
 def ecosystem(folder: Path, party: Party = ALL, *, secret: str = "secret", timeout: float = 4.0) -> Ecosystem:
     clock = Clock()
-    world = World(clock=clock, parties=[party], pki=hierarchy())
-    double = Double(world, webhook_pause=0.0)
+    ecosystem = SimulatedEcosystem(clock=clock, parties=[party], pki=hierarchy())
+    server = EcosystemServer(ecosystem, webhook_pause=0.0)
     (folder / "secret").write_text(secret)
     settings = OpcpSettings(
         url="http://pool.test",
@@ -89,5 +89,5 @@ def ecosystem(folder: Path, party: Party = ALL, *, secret: str = "secret", timeo
         client_secret_file=folder / "secret",
         timeout=timeout,
     )
-    client = OpcpClient(settings, transport=InProcess(double.app))
-    return Ecosystem(world, client, double, clock)
+    client = OpcpClient(settings, transport=InProcess(server.app))
+    return Ecosystem(ecosystem, client, server, clock)

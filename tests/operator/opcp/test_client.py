@@ -1,4 +1,4 @@
-"""The client of the ecosystem, and the double that it is tested against: happy ways, roles, faults."""
+"""The client of the ecosystem, and the simulated ecosystem: success, roles, faults."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ import secc.cli
 from secc.errors import CertificateError, ChainError, ConfigError
 from secc.operator.opcp import wire
 from secc.operator.opcp.client import OpcpClient, read_enrolled
-from secc.operator.opcp.double import Double
-from secc.operator.opcp.faults import Fault, Faults
+from secc.operator.opcp.faults import EcosystemFault, EcosystemFaults
 from secc.operator.opcp.port import EcosystemError, Forbidden, NotFoundThere
-from secc.operator.opcp.responder import Mood
+from secc.operator.opcp.responder import OcspBehavior
+from secc.operator.opcp.server import EcosystemServer
 from secc.operator.opcp.settings import OpcpSettings
-from secc.operator.opcp.world import World
+from secc.operator.opcp.simulated import SimulatedEcosystem
 from secc.pki.certificates import read_certificate
 from secc.pki.chains import VerifiedChain, verify_chain
 from secc.pki.identifiers import EMAID, PCID
@@ -60,7 +60,7 @@ def test_a_car_in_the_pool_is_found_with_the_chain_above_it(tmp_path: Path) -> N
     pool = ecosystem(tmp_path)
     car = pool.car()
     found = pool.client.vehicle(CAR)
-    assert (found.leaf, *found.above) == pool.world.car_chain(car)
+    assert (found.leaf, *found.above) == pool.ecosystem.car_chain(car)
 
 
 def test_a_contract_is_made_put_into_the_pool_and_delivered(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_renewal_is_another_bundle_for_the_same_car_and_contract(tmp_path: Path)
     pool.contract()
     second = pool.client.signed_contract_data(installation(car))
     assert first != second
-    assert [kind for kind, _ in pool.world.events] == [
+    assert [kind for kind, _ in pool.ecosystem.events] == [
         "oem.prov.cert.added",
         "oem.contract.added",
         "oem.contract.updated",
@@ -113,7 +113,7 @@ def test_of_several_contracts_the_first_is_delivered_and_a_new_default_changes_t
     pool.contract(second)
     first = pool.client.signed_contract_data(installation(car))
     assert verify_bundle(first, Action.INSTALL, trusted(), NOW).emaid.matches(E)
-    pool.world.make_default(ALL, CAR.text, second)
+    pool.ecosystem.make_default(ALL, CAR.text, second)
     now = pool.client.signed_contract_data(installation(car))
     assert verify_bundle(now, Action.INSTALL, trusted(), NOW).emaid.matches(second)
 
@@ -159,7 +159,7 @@ def test_each_role_sees_its_slice_only(tmp_path: Path, changes: dict[str, frozen
 
 def test_a_car_whose_chain_is_not_good_does_not_get_into_the_pool(tmp_path: Path) -> None:
     pool = ecosystem(tmp_path)
-    car = pool.world.make_car(CAR.text)
+    car = pool.ecosystem.make_car(CAR.text)
     with pytest.raises(EcosystemError, match="chain"):
         pool.client.add_vehicle((car.certificate,))
 
@@ -168,17 +168,17 @@ def test_a_token_is_used_until_it_ends_and_then_renewed(tmp_path: Path) -> None:
     pool = ecosystem(tmp_path)
     for _ in range(3):
         pool.client.roots()
-    assert len(pool.world.tokens) == 1
+    assert len(pool.ecosystem.tokens) == 1
     pool.clock.now += 2 * DAY
     pool.client.roots()
-    assert len(pool.world.tokens) == 2
+    assert len(pool.ecosystem.tokens) == 2
 
 
 def test_a_token_that_ends_early_is_renewed_once(tmp_path: Path) -> None:
     pool = ecosystem(tmp_path)
-    pool.spoil(Fault.UNAUTHORIZED, path="rootCerts", calls=1)
+    pool.spoil(EcosystemFault.UNAUTHORIZED, path="rootCerts", calls=1)
     assert len(pool.client.roots()) == 3
-    pool.spoil(Fault.UNAUTHORIZED, path="rootCerts")
+    pool.spoil(EcosystemFault.UNAUTHORIZED, path="rootCerts")
     with pytest.raises(Forbidden):
         pool.client.roots()
 
@@ -189,16 +189,16 @@ def test_a_token_that_ends_early_is_renewed_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
-        (Fault.NOT_FOUND, NotFoundThere),
-        (Fault.NOT_FOUND_EXI, NotFoundThere),
-        (Fault.TOO_MANY, EcosystemError),
-        (Fault.BROKEN, EcosystemError),
-        (Fault.GARBAGE, EcosystemError),
-        (Fault.OVERSIZE, EcosystemError),
+        (EcosystemFault.NOT_FOUND, NotFoundThere),
+        (EcosystemFault.NOT_FOUND_EXI, NotFoundThere),
+        (EcosystemFault.TOO_MANY, EcosystemError),
+        (EcosystemFault.BROKEN, EcosystemError),
+        (EcosystemFault.GARBAGE, EcosystemError),
+        (EcosystemFault.OVERSIZE, EcosystemError),
     ],
 )
 def test_what_the_ecosystem_does_wrong_is_told_apart(
-    tmp_path: Path, fault: Fault, error: type[EcosystemError]
+    tmp_path: Path, fault: EcosystemFault, error: type[EcosystemError]
 ) -> None:
     pool = ecosystem(tmp_path)
     car = pool.car()
@@ -212,11 +212,11 @@ def test_what_the_ecosystem_does_wrong_is_told_apart(
 @pytest.mark.parametrize(
     ("fault", "rule"),
     [
-        (Fault.TRUNCATED, "not_a_message"),
-        (Fault.EXPIRED_CPS, "leaf_expired"),
+        (EcosystemFault.TRUNCATED, "not_a_message"),
+        (EcosystemFault.EXPIRED_CPS, "leaf_expired"),
     ],
 )
-def test_a_faulty_bundle_is_recognised(tmp_path: Path, fault: Fault, rule: str) -> None:
+def test_a_faulty_bundle_is_recognised(tmp_path: Path, fault: EcosystemFault, rule: str) -> None:
     pool = ecosystem(tmp_path)
     car = pool.car()
     pool.contract()
@@ -231,7 +231,7 @@ def test_another_cars_bundle_is_for_another_contract(tmp_path: Path) -> None:
     pool = ecosystem(tmp_path)
     car = pool.car()
     pool.contract()
-    pool.spoil(Fault.OTHER_CAR, path="signedContractData")
+    pool.spoil(EcosystemFault.OTHER_CAR, path="signedContractData")
     payload = pool.client.signed_contract_data(installation(car))
     assert not verify_bundle(payload, Action.INSTALL, trusted(), NOW).emaid.matches(E)
 
@@ -240,7 +240,7 @@ def test_the_widespread_digest_of_the_emaid_is_tolerated_and_reported(tmp_path: 
     pool = ecosystem(tmp_path)
     car = pool.car()
     pool.contract()
-    pool.spoil(Fault.PLAIN_EMAID, path="signedContractData")
+    pool.spoil(EcosystemFault.PLAIN_EMAID, path="signedContractData")
     payload = pool.client.signed_contract_data(installation(car))
     assert verify_bundle(payload, Action.INSTALL, trusted(), NOW).proof.tolerated
 
@@ -297,8 +297,8 @@ def test_webhooks_are_signed_and_tried_again() -> None:
         pass
 
     async def scene() -> None:
-        world = World(clock=Clock(), parties=[ALL], pki=hierarchy())
-        double = Double(world, webhook_pause=0.01)
+        ecosystem = SimulatedEcosystem(clock=Clock(), parties=[ALL], pki=hierarchy())
+        server = EcosystemServer(ecosystem, webhook_pause=0.01)
 
         async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
@@ -310,12 +310,12 @@ def test_webhooks_are_signed_and_tried_again() -> None:
             await writer.drain()
             writer.close()
 
-        server = await asyncio.start_server(answer, "127.0.0.1", 0)
-        async with server:
-            port = server.sockets[0].getsockname()[1]
-            double.hooks[f"http://127.0.0.1:{port}/"] = "key"
-            world.events.append(("root.cert.added", {"id": "1"}))
-            transport = httpx2.ASGITransport(double.app)
+        receiver = await asyncio.start_server(answer, "127.0.0.1", 0)
+        async with receiver:
+            port = receiver.sockets[0].getsockname()[1]
+            server.hooks[f"http://127.0.0.1:{port}/"] = "key"
+            ecosystem.events.append(("root.cert.added", {"id": "1"}))
+            transport = httpx2.ASGITransport(server.app)
             async with httpx2.AsyncClient(transport=transport, base_url="http://pool.test") as client:
                 await client.get("/v1/root/rootCerts")
                 for _ in range(200):
@@ -332,38 +332,36 @@ def test_webhooks_are_signed_and_tried_again() -> None:
 def test_the_double_is_controlled_over_http(tmp_path: Path) -> None:
     pool = ecosystem(tmp_path)
     http = pool.client._http
-    assert http.post("/_double/fault", json={"fault": "broken", "calls": 1}).status_code == 204
-    assert pool.world.faults == Faults(Fault.BROKEN, calls=1)
-    assert http.post("/_double/fault", json={"fault": "unheard of"}).status_code == 400
-    http.post("/_double/fault", json={"fault": "none"})
-    http.post("/_double/time", json={"days": 400})
-    assert pool.world.now == NOW + 400 * DAY
-    made = http.post(f"/_double/cars/{CAR.text}").json()
+    assert http.post("/_control/fault", json={"fault": "broken", "calls": 1}).status_code == 204
+    assert pool.ecosystem.faults == EcosystemFaults(EcosystemFault.BROKEN, calls=1)
+    assert http.post("/_control/fault", json={"fault": "unheard of"}).status_code == 400
+    http.post("/_control/fault", json={"fault": "none"})
+    http.post("/_control/time", json={"days": 400})
+    assert pool.ecosystem.now == NOW + 400 * DAY
+    made = http.post(f"/_control/cars/{CAR.text}").json()
     assert len(made["chain"]) == 3
     with pytest.raises(EcosystemError):
         pool.client.vehicle(CAR)
-    assert (
-        http.get("/_double/exchanges").json()[-1].endswith(f"GET /v1/oem/provCerts/lookupVehicle/{CAR} 404")
-    )
+    assert http.get("/_control/calls").json()[-1].endswith(f"GET /v1/oem/provCerts/lookupVehicle/{CAR} 404")
 
 
 @pytest.mark.parametrize(
-    ("mood", "status"),
+    ("behavior", "status"),
     [
-        (Mood.GOOD, RevocationStatus.GOOD),
-        (Mood.REVOKED, RevocationStatus.REVOKED),
-        (Mood.UNKNOWN, RevocationStatus.UNKNOWN),
-        (Mood.STALE, RevocationStatus.UNKNOWN),
-        (Mood.WRONG_SIGNER, RevocationStatus.UNKNOWN),
-        (Mood.TRY_LATER, RevocationStatus.UNKNOWN),
+        (OcspBehavior.GOOD, RevocationStatus.GOOD),
+        (OcspBehavior.REVOKED, RevocationStatus.REVOKED),
+        (OcspBehavior.UNKNOWN, RevocationStatus.UNKNOWN),
+        (OcspBehavior.STALE, RevocationStatus.UNKNOWN),
+        (OcspBehavior.WRONG_SIGNER, RevocationStatus.UNKNOWN),
+        (OcspBehavior.TRY_LATER, RevocationStatus.UNKNOWN),
     ],
 )
 def test_the_responder_of_the_double_answers_as_it_is_told(
-    tmp_path: Path, mood: Mood, status: RevocationStatus
+    tmp_path: Path, behavior: OcspBehavior, status: RevocationStatus
 ) -> None:
     pool = ecosystem(tmp_path)
     http = pool.client._http
-    assert http.post("/_double/ocsp", json={"mood": mood.value}).status_code == 204
+    assert http.post("/_control/ocsp", json={"behavior": behavior.value}).status_code == 204
     chain = verify_chain(chain_of(Role.CPS), Role.CPS, trusted(), NOW)
     responses = [http.post("/ocsp", content=one.ocsp_request()).content for one in questions(chain)]
     policy = RevocationPolicy(mode=RevocationMode.PREFER)
@@ -385,7 +383,7 @@ def test_the_double_runs_as_a_command(tmp_path: Path) -> None:
         with httpx2.Client(base_url=url) as client:
             for _ in range(200):
                 try:
-                    made = client.post(f"/_double/cars/{CAR.text}")
+                    made = client.post(f"/_control/cars/{CAR.text}")
                     break
                 except httpx2.ConnectError:
                     time.sleep(0.05)

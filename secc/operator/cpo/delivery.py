@@ -16,9 +16,9 @@ from typing import Any
 from secc import exi
 from secc.errors import CertificateError, DecodeError
 from secc.messages import iso2
-from secc.operator.cpo.contracts import Contract, Contracts, Made
-from secc.operator.cpo.journal import Journal
-from secc.operator.cpo.register import Register
+from secc.operator.cpo.contracts import ContractRecord, Contracts, NewBundle
+from secc.operator.cpo.journal import OperatorJournal
+from secc.operator.cpo.register import CertificateRegister
 from secc.operator.opcp.port import Ecosystem, EcosystemError, NotFoundThere
 from secc.pki.certificates import Certificate
 from secc.pki.contract import ContractPolicy
@@ -37,7 +37,7 @@ from secc.site.store import Status
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class ContractAnswer:
     """The answer for the car: a complete V2G_Message as EXI, or the reason why there is none."""
 
     payload: bytes = dataclasses.field(default=b"", repr=False)
@@ -69,14 +69,14 @@ class Roles:
     """The certificate provisioning service."""
 
 
-class Desk:
+class ContractService:
     """Answers requests; thread-safe, and all state is in the database."""
 
     def __init__(
         self,
         contracts: Contracts,
-        register: Register,
-        journal: Journal,
+        register: CertificateRegister,
+        journal: OperatorJournal,
         roles: Roles,
         trust: Callable[[], TrustStore],
         *,
@@ -101,13 +101,13 @@ class Desk:
         """Cancel requests to the ecosystem that have not started; do not wait for the others."""
         self._asking.shutdown(wait=False, cancel_futures=True)
 
-    def answer(self, payload: bytes, action: Action, *, who: str = "") -> Answer:
+    def answer(self, payload: bytes, action: Action, *, who: str = "") -> ContractAnswer:
         """Verify a request and answer it; `who` is the caller for the audit log. Raises only StorageError."""
         now = self._clock()
         try:
             request = self._read(payload, action, now)
         except CertificateError as error:
-            return Answer(
+            return ContractAnswer(
                 refusal=Refusal.FAULTY,
                 rule=error.rule or "certificate",
                 text=str(error),
@@ -117,7 +117,9 @@ class Desk:
             return self._update(request, who, now)
         return self._install(request, who, now)
 
-    def make(self, of: Contract, action: Action, receiver: Certificate, now: datetime.datetime) -> Made:
+    def make(
+        self, of: ContractRecord, action: Action, receiver: Certificate, now: datetime.datetime
+    ) -> NewBundle:
         """Return a new certificate and its bundle, not stored yet.
 
         Raises CertificateError with the reason.
@@ -129,7 +131,7 @@ class Desk:
             raise CertificateError("the certificate of the CPS has expired", rule="cps_expired")
         issued: IssuedContract = issuer.issue(of.emaid, now)
         made: Bundle = service.bundle(action, issued, receiver.public_key)
-        return Made(
+        return NewBundle(
             contract=of,
             action=action,
             receiver=receiver.fingerprint,
@@ -140,7 +142,7 @@ class Desk:
 
     # --- installation and update ---------------------------------------------------------------------------
 
-    def _install(self, request: ProvisioningRequest, who: str, now: datetime.datetime) -> Answer:
+    def _install(self, request: ProvisioningRequest, who: str, now: datetime.datetime) -> ContractAnswer:
         assert request.pcid is not None
         contract, known = self._contracts.of_car(request.pcid)
         if contract is None or known is None:
@@ -150,7 +152,7 @@ class Desk:
             return _no(Refusal.UNKNOWN, request.pcid.normal, "other_certificate", text)
         return self._deliver(contract, request, who, now)
 
-    def _update(self, request: ProvisioningRequest, who: str, now: datetime.datetime) -> Answer:
+    def _update(self, request: ProvisioningRequest, who: str, now: datetime.datetime) -> ContractAnswer:
         assert request.emaid is not None
         assert request.chain is not None
         contract = self._contracts.get(request.emaid)
@@ -168,39 +170,41 @@ class Desk:
         return self._deliver(contract, request, who, now)
 
     def _deliver(
-        self, contract: Contract, request: ProvisioningRequest, who: str, now: datetime.datetime
-    ) -> Answer:
+        self, contract: ContractRecord, request: ProvisioningRequest, who: str, now: datetime.datetime
+    ) -> ContractAnswer:
         """Return the stored bundle or a new one; if two are made at the same time, one is stored."""
         if contract.status is not Status.ACTIVE:
             text = f"the contract is {contract.status.value}"
             return _no(Refusal.CANCELED, contract.emaid, contract.status.value, text)
-        kept = self._contracts.bundle(contract, request.leaf.fingerprint)
-        if kept is not None and kept.not_after > now and not _due(contract, now):
-            return Answer(payload=kept.payload, identity=contract.emaid, source="kept")
+        stored = self._contracts.bundle(contract, request.leaf.fingerprint)
+        if stored is not None and stored.not_after > now and not _due(contract, now):
+            return ContractAnswer(payload=stored.payload, identity=contract.emaid, source="stored")
         try:
             made = self.make(contract, request.action, request.leaf, now)
         except CertificateError as error:
             return _no(Refusal.UNREACHABLE, contract.emaid, error.rule, str(error))
         with self._contracts.changes():
-            if self._contracts.keep([made], now):
+            if self._contracts.store([made], now):
                 detail = f"serial {made.leaf.serial:x}, until {made.leaf.not_after:%Y-%m-%d}"
                 self._journal.note(who, "bundle made", contract.emaid, detail, now)
-                return Answer(payload=made.payload, identity=contract.emaid, source="made")
+                return ContractAnswer(payload=made.payload, identity=contract.emaid, source="made")
         again = self._contracts.get(EMAID.parse(contract.emaid))
-        kept = None if again is None else self._contracts.bundle(again, request.leaf.fingerprint)
-        if kept is not None:
-            return Answer(payload=kept.payload, identity=contract.emaid, source="kept")
+        stored = None if again is None else self._contracts.bundle(again, request.leaf.fingerprint)
+        if stored is not None:
+            return ContractAnswer(payload=stored.payload, identity=contract.emaid, source="stored")
         return _no(Refusal.LATE, contract.emaid, "overtaken", "the contract was changed at the same time")
 
     # --- the ecosystem -------------------------------------------------------------------------------------
 
-    def _ask_ecosystem(self, request: ProvisioningRequest, who: str, now: datetime.datetime) -> Answer:
+    def _ask_ecosystem(
+        self, request: ProvisioningRequest, who: str, now: datetime.datetime
+    ) -> ContractAnswer:
         car = request.pcid.normal if request.pcid is not None else ""
         if self._ecosystem is None:
             return _no(Refusal.UNKNOWN, car, "unknown_car", "unknown car")
-        kept = self._contracts.foreign(request.key, now)
-        if kept is not None:
-            return Answer(payload=kept, identity=car, source="kept")
+        stored = self._contracts.foreign(request.key, now)
+        if stored is not None:
+            return ContractAnswer(payload=stored, identity=car, source="stored")
         question = self._asking.submit(self._fetch, self._ecosystem, request, who, now)
         try:
             payload = question.result(timeout=self._answer_within)
@@ -212,7 +216,7 @@ class Desk:
             return _no(Refusal.UNREACHABLE, car, "ecosystem", str(error))
         except CertificateError as error:
             return _no(Refusal.FAULTY, car, error.rule or "bundle", str(error))
-        return Answer(payload=payload, identity=car, source="ecosystem")
+        return ContractAnswer(payload=payload, identity=car, source="ecosystem")
 
     def _fetch(
         self, ecosystem: Ecosystem, request: ProvisioningRequest, who: str, now: datetime.datetime
@@ -221,7 +225,7 @@ class Desk:
         payload = ecosystem.signed_contract_data(request.payload)
         verify_response(payload, request, self._trust(), now, self._policy)
         with self._contracts.changes():
-            self._contracts.keep_foreign(request.key, payload, now + _FOREIGN)
+            self._contracts.store_foreign(request.key, payload, now + _FOREIGN)
             self._journal.note(who, "bundle of the ecosystem", str(request.pcid or ""), "", now)
         return payload
 
@@ -248,9 +252,9 @@ _FOREIGN = datetime.timedelta(hours=2)
 """How long an answer of the ecosystem is used for the same request: for repetitions by the car."""
 
 
-def _due(contract: Contract, now: datetime.datetime) -> bool:
+def _due(contract: ContractRecord, now: datetime.datetime) -> bool:
     return contract.renew_at is not None and contract.renew_at <= now
 
 
-def _no(refusal: Refusal, identity: str, rule: str, text: str) -> Answer:
-    return Answer(refusal=refusal, identity=identity, rule=rule, text=text)
+def _no(refusal: Refusal, identity: str, rule: str, text: str) -> ContractAnswer:
+    return ContractAnswer(refusal=refusal, identity=identity, rule=rule, text=text)

@@ -14,9 +14,9 @@ from cryptography.x509 import ReasonFlags
 
 from secc import exi
 from secc.messages import iso2
-from secc.operator.cpo.desk import Answer
+from secc.operator.cpo.delivery import ContractAnswer
 from secc.operator.cpo.service import Service
-from secc.operator.opcp.port import EcosystemError, NotFoundThere, PoolRoot, Vehicle
+from secc.operator.opcp.port import EcosystemError, NotFoundThere, PoolRoot, PoolVehicle
 from secc.pki.certificates import Certificate, read_certificate
 from secc.pki.delivery import DeliveredKey, decrypt_key
 from secc.pki.identifiers import PCID
@@ -55,12 +55,12 @@ def update(contract: Identity | None = None) -> bytes:
     return encoded(body, owner.sign(body))
 
 
-def installed(service: Service) -> Answer:
-    return service.desk.answer(installation(), Action.INSTALL)
+def installed(service: Service) -> ContractAnswer:
+    return service.delivery.answer(installation(), Action.INSTALL)
 
 
-def updated(service: Service, request: bytes | None = None) -> Answer:
-    return service.desk.answer(request or update(), Action.UPDATE)
+def updated(service: Service, request: bytes | None = None) -> ContractAnswer:
+    return service.delivery.answer(request or update(), Action.UPDATE)
 
 
 # --- good ways ---
@@ -81,7 +81,7 @@ def test_the_same_question_gets_the_same_answer(tmp_path: Path, changes: dict[st
     service = with_car(make_service(tmp_path, **changes))
     first = installed(service)
     second = installed(service)
-    assert (first.source, second.source) == ("made", "kept")
+    assert (first.source, second.source) == ("made", "stored")
     assert first.payload == second.payload
     service.close()
 
@@ -144,7 +144,7 @@ def test_an_installation_after_an_update_is_another_certificate(tmp_path: Path) 
 # --- refusals ---
 
 
-def refused(answer: Answer) -> tuple[Refusal | None, str, str]:
+def refused(answer: ContractAnswer) -> tuple[Refusal | None, str, str]:
     assert answer.payload == b""
     return answer.refusal, answer.code, answer.rule
 
@@ -162,7 +162,7 @@ def test_an_unknown_car_is_refused(tmp_path: Path) -> None:
 def test_a_second_certificate_for_a_known_car_is_refused(tmp_path: Path) -> None:
     service = with_car(make_service(tmp_path))
     other = another_car("ZZZTESTCAR0000001", seed=b"another key")
-    answer = service.desk.answer(installation(other), Action.INSTALL)
+    answer = service.delivery.answer(installation(other), Action.INSTALL)
     assert refused(answer)[2] == "other_certificate"
     service.close()
 
@@ -181,9 +181,9 @@ def test_a_request_that_the_car_did_not_sign_is_refused(tmp_path: Path) -> None:
     service = with_car(make_service(tmp_path))
     owner = wallet()
     body = owner.installation()
-    unsigned = service.desk.answer(encoded(body, None), Action.INSTALL)
+    unsigned = service.delivery.answer(encoded(body, None), Action.INSTALL)
     assert unsigned.code == "FAILED_SignatureError"
-    other = service.desk.answer(encoded(body, owner.sign(body, owner.contract.key)), Action.INSTALL)
+    other = service.delivery.answer(encoded(body, owner.sign(body, owner.contract.key)), Action.INSTALL)
     assert other.code == "FAILED_SignatureError"
     service.close()
 
@@ -200,7 +200,7 @@ def test_a_request_that_the_car_did_not_sign_is_refused(tmp_path: Path) -> None:
 )
 def test_what_is_no_request_is_refused(tmp_path: Path, request_: bytes, rule: str) -> None:
     service = make_service(tmp_path)
-    assert refused(service.desk.answer(request_, Action.INSTALL))[2] == rule
+    assert refused(service.delivery.answer(request_, Action.INSTALL))[2] == rule
     service.close()
 
 
@@ -224,8 +224,8 @@ def test_a_revoked_contract_certificate_is_neither_updated_nor_delivered_again(t
 def test_an_update_with_a_revoked_certificate_is_refused(tmp_path: Path) -> None:
     service = with_car(make_service(tmp_path))
     shown = contract_leaf(serial=4711)
-    made = service.desk.make(_contract(service), Action.INSTALL, identity(Kind.OEM_LEAF).certificate, NOW)
-    service.contracts.keep([_with_leaf(made, shown.certificate)], NOW)
+    made = service.delivery.make(_contract(service), Action.INSTALL, identity(Kind.OEM_LEAF).certificate, NOW)
+    service.contracts.store([_with_leaf(made, shown.certificate)], NOW)
     service.revocations.revoke(4711, ReasonFlags.key_compromise)
     assert refused(updated(service, update(shown))) == (
         Refusal.REVOKED,
@@ -258,7 +258,7 @@ def test_a_cps_whose_certificate_has_ended_makes_nothing(tmp_path: Path) -> None
     clock.now = hierarchy()[Kind.CPS_LEAF].certificate.not_after + DAY
     made = _contract(service)
     with pytest.raises(Exception, match="CPS has expired"):
-        service.desk.make(made, Action.INSTALL, identity(Kind.OEM_LEAF).certificate, clock.now)
+        service.delivery.make(made, Action.INSTALL, identity(Kind.OEM_LEAF).certificate, clock.now)
     service.close()
 
 
@@ -276,9 +276,9 @@ def test_a_clock_that_is_a_little_off_still_serves_certificates_that_begin_now(t
     service.contracts.put("DEABC000000002")
     service.contracts.put_car(car.certificate, "DEABC000000002")
     clock.now = car.certificate.not_before - DAY / 1440 / 2
-    assert service.desk.answer(installation(car), Action.INSTALL).refusal is None
+    assert service.delivery.answer(installation(car), Action.INSTALL).refusal is None
     clock.now = car.certificate.not_before - DAY / 24
-    assert service.desk.answer(installation(car), Action.INSTALL).code == "FAILED_CertificateExpired"
+    assert service.delivery.answer(installation(car), Action.INSTALL).code == "FAILED_CertificateExpired"
     service.close()
 
 
@@ -311,7 +311,7 @@ class Pool:
     def roots(self) -> tuple[PoolRoot, ...]:
         return (PoolRoot(Kind.V2G_ROOT, hierarchy(b"another ecosystem")[Kind.V2G_ROOT].certificate),)
 
-    def vehicle(self, pcid: PCID) -> Vehicle:
+    def vehicle(self, pcid: PCID) -> PoolVehicle:
         raise NotFoundThere("none")
 
     def generate(self, *_: object) -> None:
@@ -321,7 +321,7 @@ class Pool:
 def test_a_car_of_the_ecosystem_gets_its_bundle_verified_and_kept(tmp_path: Path) -> None:
     pool = Pool(bundle_of())
     service = make_service(tmp_path, ecosystem=pool)
-    assert [installed(service).source for _ in range(2)] == ["ecosystem", "kept"]
+    assert [installed(service).source for _ in range(2)] == ["ecosystem", "stored"]
     assert pool.asked == 1
     service.close()
 
@@ -353,7 +353,7 @@ def test_an_answer_that_comes_too_late_is_there_at_the_next_try(tmp_path: Path) 
         if again.refusal is None:
             break
         time.sleep(0.05)
-    assert again.source == "kept"
+    assert again.source == "stored"
     service.close()
 
 

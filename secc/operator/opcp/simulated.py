@@ -16,8 +16,8 @@ from collections.abc import Callable, Sequence
 from secc import exi
 from secc.errors import CertificateError, SeccError
 from secc.messages import iso2
-from secc.operator.opcp.faults import Fault, Faults, with_plain_emaid
-from secc.operator.opcp.responder import Mood
+from secc.operator.opcp.faults import EcosystemFault, EcosystemFaults, with_plain_emaid
+from secc.operator.opcp.responder import OcspBehavior
 from secc.pki.certificates import Certificate, read_certificate
 from secc.pki.chains import KINDS, verify_chain
 from secc.pki.hierarchy import Hierarchy, Names, make_hierarchy
@@ -72,7 +72,7 @@ class PooledContract:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Exchange:
+class EcosystemCall:
     """One call as it is logged, without bodies."""
 
     at: datetime.datetime
@@ -82,7 +82,7 @@ class Exchange:
     status: int
 
 
-class World:
+class SimulatedEcosystem:
     """All state of the simulated ecosystem."""
 
     def __init__(
@@ -104,15 +104,15 @@ class World:
             not_after=begin + 3650 * day,
             seed=seed,
             random_bytes=os.urandom(32),
-            names=Names(organization="Ecosystem double", suffix="Double"),
+            names=Names(organization="Simulated ecosystem", suffix="Simulated"),
         )
         self.parties = {one.client_id: one for one in parties}
         self.tokens: dict[str, tuple[Party, datetime.datetime]] = {}
-        self.faults = Faults()
-        self.ocsp_mood = Mood.GOOD
+        self.faults = EcosystemFaults()
+        self.ocsp_behavior = OcspBehavior.GOOD
         self.vehicles: dict[str, PooledVehicle] = {}
         self.contracts: dict[str, PooledContract] = {}
-        self.exchanges: deque[Exchange] = deque(maxlen=1000)
+        self.calls: deque[EcosystemCall] = deque(maxlen=1000)
         self.events: list[tuple[str, dict[str, str]]] = []
         """Webhook events, in order."""
         self.token_life = datetime.timedelta(hours=24)
@@ -153,7 +153,7 @@ class World:
         except CertificateError as error:
             raise PoolError(400, f"the chain is not valid: {error}") from error
         pcid = verified.pcid
-        _own_car(party, pcid)
+        _check_manufacturer(party, pcid)
         known = self.vehicles.get(pcid.normal)
         default = known.default if known is not None else None
         self.vehicles[pcid.normal] = PooledVehicle(verified.certificates, default)
@@ -170,7 +170,7 @@ class World:
     def delete_vehicle(self, party: Party, pcid: str) -> None:
         """Remove a car and its contracts. Raises PoolError."""
         self.vehicle(pcid)
-        _own_car(party, PCID.parse(pcid))
+        _check_manufacturer(party, PCID.parse(pcid))
         del self.vehicles[pcid.upper()]
         self.contracts = {key: one for key, one in self.contracts.items() if one.pcid != pcid.upper()}
         self.events.append(("mo.prov.cert.deleted", {"pcid": pcid.upper()}))
@@ -183,7 +183,7 @@ class World:
 
         Raises PoolError for an eMAID of another operator, an unknown car, or an eMAID that another car uses.
         """
-        _own_contract(party, emaid)
+        _check_provider(party, emaid)
         car, key = self.vehicle(pcid.normal), emaid.normal[:14]
         known = self.contracts.get(key)
         if known is not None and known.pcid != pcid.normal:
@@ -198,7 +198,7 @@ class World:
 
     def delete_contract(self, party: Party, emaid: EMAID) -> None:
         """Remove a contract; a car loses its default if that is the contract. Raises PoolError."""
-        _own_contract(party, emaid)
+        _check_provider(party, emaid)
         found = self.contracts.pop(emaid.normal[:14], None)
         if found is None:
             raise PoolError(404, "no such contract")
@@ -209,13 +209,15 @@ class World:
 
     def make_default(self, party: Party, pcid: str, emaid: EMAID) -> None:
         """Make this contract the one that the car receives. Raises PoolError."""
-        _own_contract(party, emaid)
+        _check_provider(party, emaid)
         found = self.contracts.get(emaid.normal[:14])
         if found is None or found.pcid != pcid.upper():
             raise PoolError(404, "no such contract for this car")
         self.vehicle(pcid).default = emaid.normal[:14]
 
-    def signed_contract_data(self, request: bytes, fault: Fault = Fault.NONE) -> PooledContract:
+    def signed_contract_data(
+        self, request: bytes, fault: EcosystemFault = EcosystemFault.NONE
+    ) -> PooledContract:
         """Return the bundle for a request of a car; raises PoolError."""
         leaf = self._asked_by(request)
         car = self.vehicle(leaf.subject.common_name)
@@ -240,13 +242,13 @@ class World:
         except SeccError as error:
             raise PoolError(400, f"the request is not valid: {error}") from error
 
-    def _faulty(self, found: PooledContract, leaf: Certificate, fault: Fault) -> PooledContract:
-        if fault is Fault.OTHER_CAR:
+    def _faulty(self, found: PooledContract, leaf: Certificate, fault: EcosystemFault) -> PooledContract:
+        if fault is EcosystemFault.OTHER_CAR:
             # Made for another key: the car cannot decrypt it, and the eMAID is not the announced one.
             return self._make(EMAID.parse("DEXXX999999999"), self._leaf(Kind.CONTRACT_LEAF), self._year())
-        if fault is Fault.EXPIRED_CPS:
+        if fault is EcosystemFault.EXPIRED_CPS:
             return self._make(found.emaid, leaf, self._year(), self._expired_cps())
-        if fault is Fault.PLAIN_EMAID:
+        if fault is EcosystemFault.PLAIN_EMAID:
             payload = with_plain_emaid(found.payload, self.pki[Kind.CPS_LEAF].key)
             return dataclasses.replace(found, payload=payload)
         return found
@@ -260,7 +262,7 @@ class World:
         order = Order(
             kind=Kind.OEM_LEAF,
             common_name=pcid,
-            organization="Ecosystem double",
+            organization="Simulated ecosystem",
             country="",
             serial=serial_from(os.urandom(16)),
             not_before=(self.now - datetime.timedelta(days=1)).replace(microsecond=0),
@@ -291,7 +293,7 @@ class World:
         order = Order(
             kind=Kind.CPS_LEAF,
             common_name="Expired CPS",
-            organization="Ecosystem double",
+            organization="Simulated ecosystem",
             country="DE",
             serial=serial_from(os.urandom(16)),
             not_before=(self.now - 2 * day).replace(microsecond=0),
@@ -308,11 +310,11 @@ class World:
         return self.pki[kind].certificate
 
 
-def _own_car(party: Party, pcid: PCID) -> None:
+def _check_manufacturer(party: Party, pcid: PCID) -> None:
     if pcid.manufacturer not in party.manufacturers:
         raise PoolError(403, "a car of another manufacturer")
 
 
-def _own_contract(party: Party, emaid: EMAID) -> None:
+def _check_provider(party: Party, emaid: EMAID) -> None:
     if emaid.country + emaid.provider not in party.providers:
         raise PoolError(403, "a contract of another operator")

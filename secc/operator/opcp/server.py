@@ -24,9 +24,9 @@ from secc import exi
 from secc.errors import CertificateError, SeccError
 from secc.messages import iso2
 from secc.operator.opcp import wire
-from secc.operator.opcp.faults import Fault, Faults
-from secc.operator.opcp.responder import Mood, answer
-from secc.operator.opcp.world import Exchange, Party, PooledContract, PoolError, World
+from secc.operator.opcp.faults import EcosystemFault, EcosystemFaults
+from secc.operator.opcp.responder import OcspBehavior, answer
+from secc.operator.opcp.simulated import EcosystemCall, Party, PooledContract, PoolError, SimulatedEcosystem
 from secc.pki.certificates import Certificate, read_certificate
 from secc.pki.chains import KINDS
 from secc.pki.identifiers import EMAID, PCID
@@ -34,95 +34,95 @@ from secc.pki.issuing import Order, issue, key_pem, read_request, serial_from
 from secc.pki.profiles import PROFILES, Kind
 from secc.pki.trust import Role
 
-Handler = Callable[["Double", Request, Party], Awaitable[Response]]
+Handler = Callable[["EcosystemServer", Request, Party], Awaitable[Response]]
 WEBHOOK_RETRIES = 3
 
 
-class Double:
+class EcosystemServer:
     """The ASGI application around a simulated ecosystem."""
 
-    def __init__(self, world: World, *, webhook_pause: float = 1.0) -> None:
+    def __init__(self, ecosystem: SimulatedEcosystem, *, webhook_pause: float = 1.0) -> None:
         """`webhook_pause`: seconds between attempts; the real ecosystem waits an hour."""
-        self.world = world
+        self.ecosystem = ecosystem
         self.hooks: dict[str, str] = {}
         self._pause = webhook_pause
-        self._told = 0
-        self._telling: set[asyncio.Task[None]] = set()
+        self._sent = 0
+        self._deliveries: set[asyncio.Task[None]] = set()
         self.app = Starlette(routes=self._routes())
 
     def _routes(self) -> list[Route]:
         rows: list[tuple[str, str, frozenset[str], Handler]] = [
-            ("GET", "/v1/root/rootCerts", _ANYBODY, _roots),
+            ("GET", "/v1/root/rootCerts", _ANY_ROLE, _roots),
             ("PUT", "/v1/oem/provCerts", _OEM, _add_vehicle),
-            ("GET", "/v1/oem/provCerts/lookupVehicle/{pcid}", _ANYBODY - {"cpo"}, _vehicle),
+            ("GET", "/v1/oem/provCerts/lookupVehicle/{pcid}", _ANY_ROLE - {"cpo"}, _vehicle),
             ("DELETE", "/v1/oem/provCerts/{pcid}", _OEM, _delete_vehicle),
             ("POST", "/v1/ccp/signedContractData", frozenset({"cpo", "oem"}), _signed_contract_data),
             ("GET", "/v1/ccp/lookupContract/{emaid}", _MO, _lookup_contract),
             ("DELETE", "/v1/ccp/signedContractData/{emaid}", _MO, _delete_contract),
             ("POST", "/v1/ccp/signedContractData/{pcid}/{emaid}/default", _MO, _make_default),
             ("PUT", "/v1/cps/generate/signedContractData", _MO, _generate),
-            ("GET", "/cps/signer", _ANYBODY, _signer),
-            ("POST", "/.well-known/est/{role}/simpleenroll/{version}", _ANYBODY, _enroll),
-            ("GET", "/.well-known/est/{role}/cacerts/{version}", _ANYBODY, _cacerts),
-            ("POST", "/v1/webhook/endpoints", _ANYBODY, _add_hook),
+            ("GET", "/cps/signer", _ANY_ROLE, _signer),
+            ("POST", "/.well-known/est/{role}/simpleenroll/{version}", _ANY_ROLE, _enroll),
+            ("GET", "/.well-known/est/{role}/cacerts/{version}", _ANY_ROLE, _cacerts),
+            ("POST", "/v1/webhook/endpoints", _ANY_ROLE, _add_hook),
         ]
         routes = [
             Route(path, functools.partial(self._serve, roles, handler), methods=[method])
             for method, path, roles, handler in rows
         ]
         routes.append(Route("/oauth/token", self._token, methods=["POST"]))
-        routes.append(Route("/_double/fault", self._set_fault, methods=["POST"]))
-        routes.append(Route("/_double/time", self._set_time, methods=["POST"]))
-        routes.append(Route("/_double/cars/{pcid}", self._make_car, methods=["POST"]))
+        routes.append(Route("/_control/fault", self._set_fault, methods=["POST"]))
+        routes.append(Route("/_control/time", self._set_time, methods=["POST"]))
+        routes.append(Route("/_control/cars/{pcid}", self._make_car, methods=["POST"]))
         routes.append(Route("/ocsp", self._ocsp, methods=["POST"]))
-        routes.append(Route("/_double/ocsp", self._set_mood, methods=["POST"]))
-        routes.append(Route("/_double/exchanges", self._exchanges, methods=["GET"]))
+        routes.append(Route("/_control/ocsp", self._set_behavior, methods=["POST"]))
+        routes.append(Route("/_control/calls", self._list_calls, methods=["GET"]))
         return routes
 
     # --- every call ----------------------------------------------------------------------------------------
 
     async def _serve(self, roles: frozenset[str], handler: Handler, request: Request) -> Response:
-        party = self.world.party_of(request.headers.get("authorization", "").removeprefix("Bearer "))
-        fault = self.world.faults.take(request.url.path)
+        party = self.ecosystem.party_of(request.headers.get("authorization", "").removeprefix("Bearer "))
+        fault = self.ecosystem.faults.take(request.url.path)
         request.state.fault = fault
-        response = await self._spoiled(fault)
+        response = await self._fault_response(fault)
         if response is None:
             response = await self._answer(roles, handler, request, party)
         self._log(request, party, response.status_code)
-        self._tell()
+        self._send_webhooks()
         return response
 
     async def _answer(
         self, roles: frozenset[str], handler: Handler, request: Request, party: Party | None
     ) -> Response:
         if party is None:
-            return _no(401, "no token, or an expired one")
+            return _error(401, "no token, or an expired one")
         if not roles & party.roles:
-            return _no(403, f"this needs one of the roles {', '.join(sorted(roles))}")
+            return _error(403, f"this needs one of the roles {', '.join(sorted(roles))}")
         try:
             return await handler(self, request, party)
         except PoolError as error:
-            return _no(error.status, str(error))
+            return _error(error.status, str(error))
         except (SeccError, msgspec.MsgspecError, KeyError, ValueError) as error:
-            return _no(400, f"{type(error).__name__}: {error}")
+            return _error(400, f"{type(error).__name__}: {error}")
 
-    async def _spoiled(self, fault: Fault) -> Response | None:
+    async def _fault_response(self, fault: EcosystemFault) -> Response | None:
         match fault:
-            case Fault.SLOW:
-                await asyncio.sleep(self.world.faults.delay)
-            case Fault.UNAUTHORIZED:
-                return _no(401, "the token has expired")
-            case Fault.NOT_FOUND:
-                return _no(404, "not found")
-            case Fault.NOT_FOUND_EXI:
+            case EcosystemFault.SLOW:
+                await asyncio.sleep(self.ecosystem.faults.delay)
+            case EcosystemFault.UNAUTHORIZED:
+                return _error(401, "the token has expired")
+            case EcosystemFault.NOT_FOUND:
+                return _error(404, "not found")
+            case EcosystemFault.NOT_FOUND_EXI:
                 return Response(refusal(), status_code=404, media_type="application/octet-stream")
-            case Fault.TOO_MANY:
-                return _no(429, "too many requests")
-            case Fault.BROKEN:
-                return _no(500, "internal error")
-            case Fault.GARBAGE:
+            case EcosystemFault.TOO_MANY:
+                return _error(429, "too many requests")
+            case EcosystemFault.BROKEN:
+                return _error(500, "internal error")
+            case EcosystemFault.GARBAGE:
                 return Response(b"\x00<html>", media_type="application/json")
-            case Fault.OVERSIZE:
+            case EcosystemFault.OVERSIZE:
                 return Response(b'{"x":"' + b"A" * 1_000_000 + b'"}', media_type="application/json")
             case _:
                 pass
@@ -130,69 +130,71 @@ class Double:
 
     def _log(self, request: Request, party: Party | None, status: int) -> None:
         client = "" if party is None else party.client_id
-        self.world.exchanges.append(
-            Exchange(self.world.now, client, request.method, request.url.path, status)
+        self.ecosystem.calls.append(
+            EcosystemCall(self.ecosystem.now, client, request.method, request.url.path, status)
         )
 
     async def _token(self, request: Request) -> Response:
-        fault = self.world.faults.take(request.url.path)
-        if (spoiled := await self._spoiled(fault)) is not None:
-            return spoiled
+        fault = self.ecosystem.faults.take(request.url.path)
+        if (response := await self._fault_response(fault)) is not None:
+            return response
         try:
             asked: dict[str, str] = msgspec.json.decode(await request.body(), type=dict[str, str])
-            token, life = self.world.new_token(asked["client_id"], asked["client_secret"])
+            token, life = self.ecosystem.new_token(asked["client_id"], asked["client_secret"])
         except PoolError as error:
-            return _no(error.status, str(error))
+            return _error(error.status, str(error))
         except (msgspec.MsgspecError, KeyError):
-            return _no(400, "client_id and client_secret are needed")
+            return _error(400, "client_id and client_secret are needed")
         return JSONResponse({"access_token": token, "expires_in": life, "token_type": "Bearer"})
 
     # --- control -------------------------------------------------------------------------------------------
 
     async def _set_fault(self, request: Request) -> Response:
         try:
-            self.world.faults = msgspec.json.decode(await request.body(), type=Faults)
+            self.ecosystem.faults = msgspec.json.decode(await request.body(), type=EcosystemFaults)
         except msgspec.MsgspecError as error:
-            return _no(400, str(error))
+            return _error(400, str(error))
         return Response(status_code=204)
 
     async def _set_time(self, request: Request) -> Response:
         asked: dict[str, float] = msgspec.json.decode(await request.body(), type=dict[str, float])
-        self.world.offset = datetime.timedelta(**asked)
-        return JSONResponse({"now": self.world.now.isoformat()})
+        self.ecosystem.offset = datetime.timedelta(**asked)
+        return JSONResponse({"now": self.ecosystem.now.isoformat()})
 
     async def _make_car(self, request: Request) -> Response:
-        car = self.world.make_car(PCID.parse(request.path_params["pcid"]).text)
-        chain = [one.pem.decode() for one in self.world.car_chain(car)]
+        car = self.ecosystem.make_car(PCID.parse(request.path_params["pcid"]).text)
+        chain = [one.pem.decode() for one in self.ecosystem.car_chain(car)]
         return JSONResponse({"key": key_pem(car.key).decode(), "chain": chain})
 
     async def _ocsp(self, request: Request) -> Response:
-        made = answer(await request.body(), self.world.pki, self.world.ocsp_mood, self.world.now)
+        made = answer(
+            await request.body(), self.ecosystem.pki, self.ecosystem.ocsp_behavior, self.ecosystem.now
+        )
         return Response(made, media_type="application/ocsp-response")
 
-    async def _set_mood(self, request: Request) -> Response:
+    async def _set_behavior(self, request: Request) -> Response:
         try:
-            asked = msgspec.json.decode(await request.body(), type=dict[str, Mood])
+            asked = msgspec.json.decode(await request.body(), type=dict[str, OcspBehavior])
         except msgspec.MsgspecError as error:
-            return _no(400, str(error))
-        self.world.ocsp_mood = asked.get("mood", Mood.GOOD)
+            return _error(400, str(error))
+        self.ecosystem.ocsp_behavior = asked.get("behavior", OcspBehavior.GOOD)
         return Response(status_code=204)
 
-    async def _exchanges(self, _request: Request) -> Response:
-        rows = [f"{one.client} {one.method} {one.path} {one.status}" for one in self.world.exchanges]
+    async def _list_calls(self, _request: Request) -> Response:
+        rows = [f"{one.client} {one.method} {one.path} {one.status}" for one in self.ecosystem.calls]
         return JSONResponse(rows)
 
     # --- webhooks ------------------------------------------------------------------------------------------
 
-    def _tell(self) -> None:
-        events, self._told = self.world.events[self._told :], len(self.world.events)
+    def _send_webhooks(self) -> None:
+        events, self._sent = self.ecosystem.events[self._sent :], len(self.ecosystem.events)
         for kind, data in events:
             for url, secret in self.hooks.items():
-                task = asyncio.create_task(self._tell_one(url, secret, kind, data))
-                self._telling.add(task)
-                task.add_done_callback(self._telling.discard)
+                task = asyncio.create_task(self._send_webhook(url, secret, kind, data))
+                self._deliveries.add(task)
+                task.add_done_callback(self._deliveries.discard)
 
-    async def _tell_one(self, url: str, secret: str, kind: str, data: dict[str, str]) -> None:
+    async def _send_webhook(self, url: str, secret: str, kind: str, data: dict[str, str]) -> None:
         """Signed with HMAC-SHA256; tried again when the receiver fails."""
         body = msgspec.json.encode({"eventType": kind, "data": data})
         signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
@@ -211,32 +213,32 @@ class Double:
 
 # --- the calls --------------------------------------------------------------------------------------------
 
-_ANYBODY = frozenset({"cpo", "mo", "oem", "cps"})
+_ANY_ROLE = frozenset({"cpo", "mo", "oem", "cps"})
 _MO, _OEM = frozenset({"mo"}), frozenset({"oem"})
 
 
-async def _roots(double: Double, request: Request, _party: Party) -> Response:
+async def _roots(server: EcosystemServer, request: Request, _party: Party) -> Response:
     wanted = request.query_params.get("rootType", "").lower()
     rows = [
-        _root(kind.upper(), double.world.pki[of].certificate)
+        _root(kind.upper(), server.ecosystem.pki[of].certificate)
         for kind, of in wire.ROOT_KINDS.items()
         if wanted in ("", kind)
     ]
     return JSONResponse({"rootCertificateCollection": {"rootCertificates": rows}})
 
 
-async def _add_vehicle(double: Double, request: Request, party: Party) -> Response:
+async def _add_vehicle(server: EcosystemServer, request: Request, party: Party) -> Response:
     asked = msgspec.json.decode(await request.body(), type=dict[str, Any])
     chain = [asked["provisioningCertificate"], *asked.get("subCertificates", [])]
-    pcid = double.world.add_vehicle(party, [read_certificate(_bytes(one)) for one in chain])
+    pcid = server.ecosystem.add_vehicle(party, [read_certificate(_bytes(one)) for one in chain])
     return JSONResponse({"pcid": pcid.normal}, status_code=201)
 
 
-async def _vehicle(double: Double, request: Request, _party: Party) -> Response:
-    found = double.world.vehicle(request.path_params["pcid"])
+async def _vehicle(server: EcosystemServer, request: Request, _party: Party) -> Response:
+    found = server.ecosystem.vehicle(request.path_params["pcid"])
     leaf, *above = (base64.b64encode(one.der).decode() for one in found.chain)
     names = ("vehicleSubCA2Certificate", "vehicleSubCA1Certificate")
-    root = double.world.pki[Kind.OEM_ROOT].certificate
+    root = server.ecosystem.pki[Kind.OEM_ROOT].certificate
     return JSONResponse(
         {
             "vehicleCertificate": leaf,
@@ -247,62 +249,62 @@ async def _vehicle(double: Double, request: Request, _party: Party) -> Response:
     )
 
 
-async def _delete_vehicle(double: Double, request: Request, party: Party) -> Response:
-    double.world.delete_vehicle(party, request.path_params["pcid"])
+async def _delete_vehicle(server: EcosystemServer, request: Request, party: Party) -> Response:
+    server.ecosystem.delete_vehicle(party, request.path_params["pcid"])
     return Response(status_code=204)
 
 
-async def _signed_contract_data(double: Double, request: Request, _party: Party) -> Response:
+async def _signed_contract_data(server: EcosystemServer, request: Request, _party: Party) -> Response:
     asked = msgspec.json.decode(await request.body(), type=dict[str, Any])
     if asked["xsdMsgDefNamespace"] != wire.NAMESPACE:
         raise PoolError(400, f"unsupported namespace, expected {wire.NAMESPACE}")
-    fault: Fault = request.state.fault
+    fault: EcosystemFault = request.state.fault
     try:
-        found = double.world.signed_contract_data(_bytes(asked["certificateInstallationReq"]), fault)
+        found = server.ecosystem.signed_contract_data(_bytes(asked["certificateInstallationReq"]), fault)
     except PoolError as error:
         if error.status == 404 and request.headers.get("alwaysReturnEXI", "true") == "true":
             return JSONResponse(_contract_data(refusal(), "", ""))
         raise
-    payload = found.payload[: len(found.payload) // 2] if fault is Fault.TRUNCATED else found.payload
-    return JSONResponse(_contract_data(payload, found.emaid.normal, _v2g_fingerprint(double)))
+    payload = found.payload[: len(found.payload) // 2] if fault is EcosystemFault.TRUNCATED else found.payload
+    return JSONResponse(_contract_data(payload, found.emaid.normal, _v2g_fingerprint(server)))
 
 
-async def _lookup_contract(double: Double, request: Request, _party: Party) -> Response:
-    found = double.world.contracts.get(EMAID.parse(request.path_params["emaid"]).normal[:14])
+async def _lookup_contract(server: EcosystemServer, request: Request, _party: Party) -> Response:
+    found = server.ecosystem.contracts.get(EMAID.parse(request.path_params["emaid"]).normal[:14])
     if found is None:
         raise PoolError(404, "no such contract")
-    return JSONResponse(_told(found))
+    return JSONResponse(_summary(found))
 
 
-async def _delete_contract(double: Double, request: Request, party: Party) -> Response:
-    double.world.delete_contract(party, EMAID.parse(request.path_params["emaid"]))
+async def _delete_contract(server: EcosystemServer, request: Request, party: Party) -> Response:
+    server.ecosystem.delete_contract(party, EMAID.parse(request.path_params["emaid"]))
     return Response(status_code=204)
 
 
-async def _make_default(double: Double, request: Request, party: Party) -> Response:
+async def _make_default(server: EcosystemServer, request: Request, party: Party) -> Response:
     emaid = EMAID.parse(request.path_params["emaid"])
-    double.world.make_default(party, request.path_params["pcid"], emaid)
+    server.ecosystem.make_default(party, request.path_params["pcid"], emaid)
     return Response(status_code=204)
 
 
-async def _generate(double: Double, request: Request, party: Party) -> Response:
+async def _generate(server: EcosystemServer, request: Request, party: Party) -> Response:
     asked = msgspec.json.decode(await request.body(), type=dict[str, Any])
     ends = datetime.datetime.fromisoformat(asked["contractEnds"])
-    made = double.world.generate(party, EMAID.parse(asked["emaid"]), PCID.parse(asked["pcid"]), ends)
-    return JSONResponse(_told(made), status_code=201)
+    made = server.ecosystem.generate(party, EMAID.parse(asked["emaid"]), PCID.parse(asked["pcid"]), ends)
+    return JSONResponse(_summary(made), status_code=201)
 
 
-async def _signer(double: Double, _request: Request, _party: Party) -> Response:
-    chain = [double.world.pki[kind].certificate for kind in KINDS[Role.CPS]]
+async def _signer(server: EcosystemServer, _request: Request, _party: Party) -> Response:
+    chain = [server.ecosystem.pki[kind].certificate for kind in KINDS[Role.CPS]]
     return JSONResponse({"certificates": [base64.b64encode(one.der).decode() for one in chain]})
 
 
-async def _enroll(double: Double, request: Request, party: Party) -> Response:
+async def _enroll(server: EcosystemServer, request: Request, party: Party) -> Response:
     role = request.path_params["role"]
     if role not in party.roles or role not in _ENROLLED:
         raise PoolError(403, f"no certificates are issued for the role {role}")
     kind, issuer = _ENROLLED[role]
-    asked, now = read_request(base64.b64decode(await request.body())), double.world.now
+    asked, now = read_request(base64.b64decode(await request.body())), server.ecosystem.now
     begin = (now - datetime.timedelta(hours=1)).replace(microsecond=0)
     order = Order(
         kind=kind,
@@ -314,19 +316,19 @@ async def _enroll(double: Double, request: Request, party: Party) -> Response:
         not_after=begin + PROFILES[kind].validity,
         ocsp_url="http://ocsp.test.invalid:8080/",
     )
-    leaf = issue(order, asked.public_key, double.world.pki[issuer])
-    return _pkcs7([leaf, *_above(double, role)])
+    leaf = issue(order, asked.public_key, server.ecosystem.pki[issuer])
+    return _pkcs7([leaf, *_above(server, role)])
 
 
-async def _cacerts(double: Double, request: Request, _party: Party) -> Response:
+async def _cacerts(server: EcosystemServer, request: Request, _party: Party) -> Response:
     if request.path_params["role"] not in _ENROLLED:
         raise PoolError(404, "no such role")
-    return _pkcs7(_above(double, request.path_params["role"]))
+    return _pkcs7(_above(server, request.path_params["role"]))
 
 
-async def _add_hook(double: Double, request: Request, _party: Party) -> Response:
+async def _add_hook(server: EcosystemServer, request: Request, _party: Party) -> Response:
     asked = msgspec.json.decode(await request.body(), type=dict[str, str])
-    double.hooks[asked["url"]] = asked["secret"]
+    server.hooks[asked["url"]] = asked["secret"]
     return JSONResponse({"url": asked["url"]}, status_code=201)
 
 
@@ -360,8 +362,8 @@ def _contract_data(payload: bytes, emaid: str, fingerprint: str) -> dict[str, ob
     return {"ccpResponse": {"emaidContent": [{"messageDef": message}]}}
 
 
-def _v2g_fingerprint(double: Double) -> str:
-    return double.world.pki[Kind.V2G_ROOT].certificate.fingerprint
+def _v2g_fingerprint(server: EcosystemServer) -> str:
+    return server.ecosystem.pki[Kind.V2G_ROOT].certificate.fingerprint
 
 
 def _root(kind: str, root: Certificate) -> dict[str, str]:
@@ -378,7 +380,7 @@ def _root(kind: str, root: Certificate) -> dict[str, str]:
     }
 
 
-def _told(contract: PooledContract) -> dict[str, str]:
+def _summary(contract: PooledContract) -> dict[str, str]:
     return {
         "emaid": contract.emaid.normal,
         "pcid": contract.pcid,
@@ -386,9 +388,9 @@ def _told(contract: PooledContract) -> dict[str, str]:
     }
 
 
-def _above(double: Double, role: str) -> list[Certificate]:
+def _above(server: EcosystemServer, role: str) -> list[Certificate]:
     kinds = {"cpo": KINDS[Role.SECC], "cps": KINDS[Role.CPS]}[role]
-    return [double.world.pki[kind].certificate for kind in kinds[1:]]
+    return [server.ecosystem.pki[kind].certificate for kind in kinds[1:]]
 
 
 def _pkcs7(certificates: list[Certificate]) -> Response:
@@ -403,5 +405,5 @@ def _bytes(text: str) -> bytes:
         raise CertificateError(f"not base64: {error}", rule="base64") from error
 
 
-def _no(status: int, text: str) -> JSONResponse:
-    return JSONResponse({"errorMessages": [text], "traceId": "double"}, status_code=status)
+def _error(status: int, text: str) -> JSONResponse:
+    return JSONResponse({"errorMessages": [text], "traceId": "server"}, status_code=status)
