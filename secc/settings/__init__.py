@@ -12,7 +12,14 @@ if typing.TYPE_CHECKING:
     from secc.settings.config import SeccConfig
     from secc.settings.din import DinConfig
     from secc.settings.energy import AcConfig, DcConfig, EnergyConfig, EnergyMode
-    from secc.settings.iso20 import Iso20Config, Iso20TlsConfig
+    from secc.settings.iso20 import (
+        DischargeSign,
+        IslandingDetection,
+        Iso20Config,
+        Iso20TlsConfig,
+        TimestampUnit,
+        ToleranceRefused,
+    )
     from secc.settings.loading import from_dict, load
     from secc.settings.network import NetworkConfig
     from secc.settings.ocpp import OcppConfig, OcppVersion
@@ -49,7 +56,14 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "config": ("SeccConfig",),
     "din": ("DinConfig",),
     "energy": ("AcConfig", "DcConfig", "EnergyConfig", "EnergyMode"),
-    "iso20": ("Iso20Config", "Iso20TlsConfig"),
+    "iso20": (
+        "DischargeSign",
+        "IslandingDetection",
+        "Iso20Config",
+        "Iso20TlsConfig",
+        "TimestampUnit",
+        "ToleranceRefused",
+    ),
     "loading": ("from_dict", "load"),
     "network": ("NetworkConfig",),
     "ocpp": ("OcppConfig", "OcppVersion"),
@@ -85,11 +99,13 @@ __all__ = [
     "DcConfig",
     "Deviation",
     "DinConfig",
+    "DischargeSign",
     "EnergyConfig",
     "EnergyMode",
     "ExpiryConfig",
     "Fallback",
     "INTERNET_SERVICE",
+    "IslandingDetection",
     "Iso20Config",
     "Iso20TlsConfig",
     "KeyResult",
@@ -113,10 +129,12 @@ __all__ = [
     "SlacConfig",
     "Sync",
     "TariffPolicy",
+    "TimestampUnit",
     "TimingConfig",
     "TlsChain",
     "TlsConfig",
     "TlsPolicy",
+    "ToleranceRefused",
     "TrustConfig",
     "USE_CASE_SERVICE",
     "Validation",

@@ -31,8 +31,11 @@ class AcConfig:
     """V, phase to neutral."""
     max_current: float = 32.0
     """A per phase."""
+    max_discharge_current: float = 0.0
+    """A per phase that the outlet can take from the EV, ISO 15118-20; 0: it cannot. See `iso20.discharge`."""
 
     def __post_init__(self) -> None:
+        check_range(self.max_discharge_current, "energy.ac.max_discharge_current", 0.0, 1000.0)
         check_range(self.nominal_voltage, "energy.ac.nominal_voltage", 1.0, 1000.0)
         check_range(self.max_current, "energy.ac.max_current", 0.0, 1000.0)
 
@@ -51,6 +54,10 @@ class DcConfig:
     """A."""
     max_power: float = 50_000.0
     """W."""
+    max_discharge_current: float = 0.0
+    """A that the power stage can take from the EV, ISO 15118-20; 0: it cannot. See `iso20.discharge`."""
+    max_discharge_power: float = 0.0
+    """W, likewise."""
     peak_current_ripple: float = 5.0
     """A, as told to the EV."""
     current_regulation_tolerance: float | None = None
@@ -78,6 +85,8 @@ class DcConfig:
         check_range(self.max_current, "energy.dc.max_current", 0.0, 5000.0)
         check_range(self.min_current, "energy.dc.min_current", 0.0, self.max_current)
         check_range(self.max_power, "energy.dc.max_power", 0.0, 10_000_000.0)
+        check_range(self.max_discharge_current, "energy.dc.max_discharge_current", 0.0, 5000.0)
+        check_range(self.max_discharge_power, "energy.dc.max_discharge_power", 0.0, 10_000_000.0)
         check_range(self.peak_current_ripple, "energy.dc.peak_current_ripple", 0.0, 1000.0)
         check_range(self.pre_charge_current, "energy.dc.pre_charge_current", 0.0, 2.0)
         if self.current_ramp is not None:

@@ -1,12 +1,61 @@
-"""The settings of ISO 15118-20: `[iso20]` and its sub-tables in the station's file."""
+"""Settings of `[iso20]` and its sub-tables: ISO 15118-20. Seconds and W; a key for each choice that the
+standard or the field leaves open."""
 
 import dataclasses
+import enum
 import pathlib
 
-from secc.settings.checks import check
+from secc.settings.checks import check, check_duration, check_range
 from secc.settings.tls import TlsChain
 
-__all__ = ["Iso20Config", "Iso20TlsConfig"]
+__all__ = [
+    "DischargeSign",
+    "IslandingDetection",
+    "Iso20Config",
+    "Iso20TlsConfig",
+    "TimestampUnit",
+    "ToleranceRefused",
+]
+
+
+class TimestampUnit(enum.StrEnum):
+    """Unit of the station's time stamps and time anchors; those of the EV are read in any unit."""
+
+    MICROSECONDS = "microseconds"
+    """The unit of the standard [V2G20-1534]."""
+    SECONDS = "seconds"
+    """What several stacks of the field send."""
+
+
+class DischargeSign(enum.StrEnum):
+    """Sign of the station's discharge limits on the wire; those of the EV are read with either sign."""
+
+    MIRROR = "mirror"
+    """As the EV's ChargeParameterDiscoveryReq: positive when one of its discharge limits is above zero."""
+    NEGATIVE = "negative"
+    """The form of the standard [V2G20-1213]."""
+    POSITIVE = "positive"
+
+
+class IslandingDetection(enum.StrEnum):
+    """GridCodeIslandingDetectionMethod of the AC_BPT service."""
+
+    ACTIVE = "active"
+    PASSIVE = "passive"
+
+    @property
+    def number(self) -> int:
+        """The value on the wire."""
+        return 1 if self is IslandingDetection.ACTIVE else 2
+
+
+class ToleranceRefused(enum.StrEnum):
+    """What follows when the EV does not confirm `iso20.power_tolerance`."""
+
+    RENEGOTIATE = "renegotiate"
+    """WARNING_PowerToleranceNotConfirmed: the EV may choose again [V2G20-1946]."""
+    STOP = "stop"
+    """FAILED_PowerToleranceNotConfirmed: the session ends [V2G20-1945]."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +108,82 @@ class Iso20Config:
     max_payload: int = 65_536
     """Bytes of the largest request in ISO 15118-20: a power profile of 2048 entries, an energy offer. It
     holds in the states in which such a request may come; in all others `network.max_payload` does."""
+    timestamp_unit: TimestampUnit = TimestampUnit.MICROSECONDS
+    """`microseconds` or `seconds`."""
+    mcs: bool = False
+    """Offer the megawatt services (8, 9) in place of DC (2, 6): the outlet has an MCS inlet."""
+    discharge: bool = False
+    """The operator permits energy to flow from the EV to the station, up to `energy.dc.max_discharge_power`
+    or `energy.ac.max_discharge_current`. A back end may permit or withdraw it while the station runs. Without
+    a permission no bidirectional service is offered."""
+    discharge_sign: DischargeSign = DischargeSign.MIRROR
+    """`mirror`, `negative` or `positive`."""
+    islanding_detection: IslandingDetection = IslandingDetection.ACTIVE
+    """`active` or `passive`: what the grid code asks of the EV's inverter, AC."""
+    mobility_needs: bool = False
+    """Offer MobilityNeedsMode 2: the back end knows when the driver departs, and how full the battery must
+    be then."""
+    service_renegotiation: bool = True
+    """Let the EV change the service within the session."""
+    internet: tuple[int, ...] = ()
+    """Parameter sets of the Internet service to offer: 1 and 2 FTP, 3 HTTP, 4 HTTPS; none by default."""
+    price_schedule: bool = True
+    """Send a price schedule of one level with each schedule, although nothing is priced [V2G20-2176]: an EV
+    of the field rejects a schedule without one."""
+    power_tolerance: float | None = None
+    """W by which the EV may be away from its profile; it must confirm this. None: nothing is asked."""
+    tolerance_refused: ToleranceRefused = ToleranceRefused.RENEGOTIATE
+    """`renegotiate` or `stop`."""
+    profile_tolerance: float = 0.1
+    """AC: part of the power in force by which the measured power may be above it [V2G20-1864]."""
+    profile_grace: float = 10.0
+    """AC: how long the measured power may be above it until the EV is warned; as long again until it is
+    refused and the contactor opens."""
+    loop_timeout: float = 2.0
+    """From a ChargeLoopRes to the next request. The standard has 0.5 s [V2G20-1500] [V2G20-1502]; EVs of the
+    field pace their loop at that value and would be cut off by it."""
+    demand_age: float = 1.0
+    """DC: from a request of the charge loop until its demand counts no more and the current is zero; the
+    session goes on until `loop_timeout`."""
+    loop_pace: float = 0.05
+    """A response of the charge loop leaves this long after the one before at the earliest."""
+    authorization: float = 180.0
+    """From the first AuthorizationRes Ongoing until external identification has failed for this attempt."""
+    authorization_attempts: int = 5
+    """How many times external identification may fail until the session ends [V2G20-2102]."""
+    schedules: float = 50.0
+    """From the first ScheduleExchangeRes Ongoing until the outlet's limit is offered in place of an answer of
+    the back end; an EV waits 60 s."""
+    pre_charge: float = 10.0
+    """From the first DC_PreChargeReq to the voltage it asks for."""
+    pause_delay: float = 60.0
+    """NotificationMaxDelay of a pause that the station asks for [V2G20-1850]; in whole seconds."""
+    notification_delay: float = 30.0
+    """NotificationMaxDelay of a renegotiation that the station asks for; in whole seconds."""
+    acknowledge_delay: int = 30
+    """AckMaxDelay: seconds in which the EV is to acknowledge changed mobility needs."""
 
     def __post_init__(self) -> None:
         check(8192 <= self.max_payload <= 131_072, "iso20.max_payload", "8192..131072 bytes")
+        for name, at_most in _DURATIONS.items():
+            check_duration(getattr(self, name), f"iso20.{name}", at_most=at_most)
+        check_range(self.loop_pace, "iso20.loop_pace", 0.0, 0.2)
+        check_range(self.loop_timeout, "iso20.loop_timeout", 0.5, 60.0)
+        check_range(self.profile_tolerance, "iso20.profile_tolerance", 0.0, 1.0)
+        check_range(self.authorization_attempts, "iso20.authorization_attempts", 1, 100)
+        check_range(self.acknowledge_delay, "iso20.acknowledge_delay", 0, 3600)
+        if self.power_tolerance is not None:
+            check_range(self.power_tolerance, "iso20.power_tolerance", 0.0, 1_000_000.0)
+        check(set(self.internet) <= {1, 2, 3, 4}, "iso20.internet", "numbers from 1 to 4")
+        check(len(set(self.internet)) == len(self.internet), "iso20.internet", "each number once")
+
+
+_DURATIONS = {
+    "profile_grace": 300.0,
+    "demand_age": 60.0,
+    "authorization": 600.0,
+    "schedules": 55.0,
+    "pre_charge": 60.0,
+    "pause_delay": 3600.0,
+    "notification_delay": 3600.0,
+}

@@ -1,0 +1,30 @@
+"""The header of each message: the session id, and a time stamp that rises.
+
+The unit of the time stamp is a setting: microseconds by the standard [V2G20-1534], seconds for vehicles of
+the field that read nothing else. What a vehicle sends is never judged: it may be in any unit, and zero before
+the first response [V2G20-1535].
+"""
+
+from __future__ import annotations
+
+from secc.messages.iso20_common import MessageHeader
+from secc.settings.iso20 import TimestampUnit
+
+_YEAR_9000 = 221_845_392_000
+
+
+def stamp(utc: float, unit: TimestampUnit) -> int:
+    """A moment of the wall clock on the wire; 0 when the clock makes no sense. `utc`: Unix seconds."""
+    seconds = utc if 0 <= utc < _YEAR_9000 else 0.0
+    return int(seconds * 1_000_000) if unit is TimestampUnit.MICROSECONDS else int(seconds)
+
+
+def following(previous: int, now: int, unit: TimestampUnit) -> int:
+    """The next time stamp: always after the previous one in microseconds, never before it in seconds, also
+    when the wall clock is set back [V2G20-1537]."""
+    return max(now, previous + 1) if unit is TimestampUnit.MICROSECONDS else max(now, previous)
+
+
+def header(session_id: bytes, time_stamp: int) -> MessageHeader:
+    """The header of a response [V2G20-752]."""
+    return MessageHeader(session_id=session_id, time_stamp=time_stamp)

@@ -1,0 +1,49 @@
+"""The states of a session of ISO 15118-20, in the order of its message flow.
+
+`WAIT_…`: the EV must speak; each names what it may say. The others: the station owes an answer and waits for
+the outlet or the pilot. AC and DC have their states from the charge parameters on, so that a message of
+the other kind is out of order wherever it comes.
+"""
+
+from secc.session.states import Stage
+
+
+class Iso20State(Stage):
+    """The states of a session of ISO 15118-20."""
+
+    WAIT_SESSION_SETUP = "waits for SessionSetupReq"
+    WAIT_AUTHORIZATION_SETUP = "waits for AuthorizationSetupReq"
+    WAIT_AUTHORIZATION = "waits for AuthorizationReq"
+    WAIT_SERVICE_DISCOVERY = "waits for ServiceDiscoveryReq"
+    WAIT_SERVICE_DETAIL = "waits for the first ServiceDetailReq"
+    WAIT_SERVICE_SELECTION = "waits for ServiceDetailReq or ServiceSelectionReq"
+
+    # AC
+    WAIT_PARAMETERS_AC = "waits for AC_ChargeParameterDiscoveryReq"
+    WAIT_SCHEDULE_AC = "waits for ScheduleExchangeReq, AC"
+    WAIT_POWER_ON_AC = "waits for PowerDeliveryReq, contactor open"
+    AWAITING_PILOT_AC = "owes PowerDeliveryRes, waits for pilot C or D, and until the contactor is open"
+    CLOSING_CONTACTOR = "owes PowerDeliveryRes, waits for the contactor"
+    WAIT_FIRST_LOOP_AC = "waits for the first AC_ChargeLoopReq"
+    WAIT_LOOP_AC = "waits for AC_ChargeLoopReq or PowerDeliveryReq"
+    WAIT_NEW_SCHEDULE_AC = "waits for AC_ChargeParameterDiscoveryReq or ScheduleExchangeReq, under power"
+    WAIT_NEW_PROFILE_AC = "waits for PowerDeliveryReq with the new profile, under power, AC"
+
+    # DC
+    WAIT_PARAMETERS_DC = "waits for DC_ChargeParameterDiscoveryReq"
+    WAIT_SCHEDULE_DC = "waits for ScheduleExchangeReq, DC"
+    WAIT_CABLE_CHECK = "waits for the first DC_CableCheckReq"
+    AWAITING_PILOT_DC = "owes DC_CableCheckRes, waits for pilot C or D"
+    WAIT_CABLE_CHECK_RESULT = "waits for DC_CableCheckReq while the isolation is tested"
+    WAIT_PRE_CHARGE = "waits for the first DC_PreChargeReq"
+    WAIT_PRE_CHARGE_AGAIN = "waits for DC_PreChargeReq while the voltages adapt"
+    WAIT_POWER_ON_DC = "waits for PowerDeliveryReq, output at the EV's voltage"
+    AWAITING_VOLTAGE = "owes PowerDeliveryRes, waits until the outlet reads the EV's voltage"
+    WAIT_FIRST_LOOP_DC = "waits for the first DC_ChargeLoopReq"
+    WAIT_LOOP_DC = "waits for DC_ChargeLoopReq or PowerDeliveryReq"
+    WAIT_NEW_SCHEDULE_DC = "waits for DC_ChargeParameterDiscoveryReq or ScheduleExchangeReq, under power"
+    WAIT_NEW_PROFILE_DC = "waits for PowerDeliveryReq with the new profile, under power, DC"
+    WAIT_WELDING = "waits for DC_WeldingDetectionReq"
+
+    WAIT_SESSION_STOP = "waits for SessionStopReq"
+    ENDED = "has ended"
