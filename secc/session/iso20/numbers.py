@@ -15,7 +15,7 @@ LARGEST = 10**12
 """Thousandths: what is larger counts as this much. No outlet and no vehicle comes near it."""
 
 _MOST = 32_767
-_POWERS = tuple(10**power for power in range(14))
+_POWERS: tuple[int, ...] = tuple(10**power for power in range(14))
 
 
 @functools.lru_cache(maxsize=1024)
@@ -34,7 +34,7 @@ def _thousandths(value: int, exponent: int, *, up: bool) -> int:
     shift = exponent + 3
     if shift >= 0:
         # 10**12 is reached with any value other than zero: larger exponents need not be calculated.
-        number = value * _POWERS[min(shift, 13)]
+        number: int = value * _POWERS[min(shift, 13)]
         return max(-LARGEST, min(LARGEST, number))
     divisor = _POWERS[min(-shift, 6)]  # a value of 16 bits is below one thousandth from here on
     return -(-value // divisor) if up else value // divisor
