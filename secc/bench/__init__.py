@@ -4,10 +4,12 @@ It plays against any station by address and speaks through its own sockets; `sec
 Not to be mistaken for `make bench`, which measures speed.
 """
 
-from secc.bench.case import Case, Need, Outcome, Timers, Verdict
+from secc.bench.case import Case, Need, Outcome
 from secc.bench.cases import ALL
 from secc.bench.runner import Report, run
 from secc.bench.target import EvData, Facts, Target
+from secc.bench.timers import Timers
+from secc.bench.verdict import Verdict
 
 __all__ = [
     "ALL",

@@ -16,8 +16,8 @@ import msgspec
 
 from secc import exi
 from secc.bench import requests
-from secc.bench.case import Failed, Inconclusive
 from secc.bench.trial import Trial
+from secc.bench.verdict import Failed, Inconclusive
 from secc.bench.wire import Closed, Frame, Silence, Wire
 from secc.errors import DecodeError
 from secc.messages import app_protocol, din, iso2

@@ -1,8 +1,8 @@
-"""What a test case is, and what can become of it.
+"""Test cases, and the outcome of one.
 
-A case is data: an id, what is done, what has to come back, what station and tester must have for it,
-and one function that does it. The function gets a `Trial` (see `trial`), returns when all was as expected,
-and raises one of the exceptions below when not.
+A case is data: an id, what is done, what must come back, what station and tester need for it, and one
+function that does it. The function gets a `Trial`, returns when all was as expected, and raises one of the
+exceptions of `verdict` when not.
 """
 
 from __future__ import annotations
@@ -10,22 +10,9 @@ from __future__ import annotations
 import dataclasses
 import enum
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from secc.bench.trial import Trial
-
-
-class Verdict(enum.StrEnum):
-    """What became of a case."""
-
-    PASS = "pass"
-    FAIL = "fail"
-    """The station did something else than what is expected."""
-    INCONCLUSIVE = "inconclusive"
-    """The point that is tested was not reached; nothing is said about it."""
-    NOT_APPLICABLE = "not applicable"
-    """The station does not offer it, or the tester was not given what it needs; the reason says which."""
+from secc.bench.trial import Trial
+from secc.bench.verdict import Entry, Verdict
 
 
 class Need(enum.Enum):
@@ -84,58 +71,6 @@ class Case:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Timers:
-    """Seconds. The tester's patience, and what the station declares as its own timers."""
-
-    message: float = 2.0
-    """For most responses."""
-    slow_message: float = 5.0
-    """For ServiceDetail, PaymentDetails, Certificate*, PowerDelivery."""
-    current_demand: float = 0.25
-    """For CurrentDemandRes."""
-    discovery: float = 1.25
-    """For an SDP response."""
-    ongoing: float = 60.0
-    """V2G_EVCC_Ongoing_Timeout."""
-    cable_check: float = 40.0
-    """V2G_EVCC_CableCheck_Timeout."""
-    pre_charge: float = 7.0
-    """V2G_EVCC_PreCharge_Timeout."""
-    close: float = 5.0
-    """For the station to close TCP after a negative response."""
-    sequence: float = 60.0
-    """V2G_SECC_Sequence_Timeout of the station."""
-    setup: float = 18.0
-    """V2G_SECC_CommunicationSetup_Performance_Time of the station."""
-    station_ongoing: float = 55.0
-    """V2G_SECC_Ongoing_Performance_Time of the station."""
-    reach: float = 10.0
-    """How long a station is looked for between two cases."""
-
-    def changed(self) -> dict[str, tuple[float, float]]:
-        """Name to the standard's value and the one in use, where they differ."""
-        found = {}
-        for field in dataclasses.fields(self):
-            value, usual = getattr(self, field.name), field.default
-            if value != usual and isinstance(usual, float):
-                found[field.name] = (usual, value)
-        return found
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of what happened in a case."""
-
-    at: float
-    """Seconds since its beginning."""
-    what: str
-    """sent, received, pilot or note."""
-    text: str
-    data: bytes = b""
-    """On the wire, after TLS."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """One case that was looked at."""
 
@@ -147,15 +82,3 @@ class Outcome:
     """Worth knowing, without an effect on the verdict."""
     duration: float = 0.0
     log: tuple[Entry, ...] = ()
-
-
-class Failed(Exception):
-    """The station did not do what is expected."""
-
-
-class Inconclusive(Exception):
-    """The point that is tested was not reached."""
-
-
-class NotApplicable(Exception):
-    """It has turned out on the way that there is nothing to test."""

@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID, ObjectIdentifier
 
-from secc.bench.case import Inconclusive
 from secc.bench.pki import CarPki
+from secc.bench.verdict import Inconclusive
 from secc.pki.certificates import Certificate, read_certificate
 from secc.pki.hierarchy import Hierarchy, make_hierarchy
 from secc.pki.issuing import Identity, new_key

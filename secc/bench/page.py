@@ -5,8 +5,9 @@ from __future__ import annotations
 from html import escape
 
 from secc.bench import reports
-from secc.bench.case import Outcome, Verdict
+from secc.bench.case import Outcome
 from secc.bench.runner import Report
+from secc.bench.verdict import Verdict
 
 _STYLE = """
 :root {

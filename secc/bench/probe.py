@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from secc.bench import requests
 from secc.bench.car import Answer, Car, Phase
-from secc.bench.case import Case, Failed, Inconclusive
 from secc.bench.target import Facts, Offer, Target
 from secc.bench.trial import Trial
+from secc.bench.verdict import Failed, Inconclusive
 from secc.messages import iso2
 from secc.sdp import Security
 
@@ -16,26 +16,13 @@ UPDATE = 2
 DIN = "urn:din:70121:2012:MsgDef"
 
 
-async def _nothing(_: Trial) -> None:
-    pass
-
-
-PROBE = Case(
-    id="probe",
-    group="",
-    title="what is offered",
-    expect="a station that answers",
-    run=_nothing,
-)
-
-
 async def find_out(target: Target) -> Facts:
     """Plain and TLS, as far as each is to be had; never raises for what a station does."""
     problems: list[str] = []
     plain = tls = None
     update = din = False
     for secure in _kinds(target):
-        trial = Trial(PROBE, target, Facts(), tls=secure)
+        trial = Trial(target, Facts(), tls=secure)
         try:
             car = Car(trial)
             if target.host is None:
@@ -90,7 +77,7 @@ async def _look(car: Car) -> tuple[Offer, bool]:
 
 
 async def _speaks_din(target: Target, *, secure: bool) -> bool:
-    trial = Trial(PROBE, target, Facts(), tls=secure)
+    trial = Trial(target, Facts(), tls=secure)
     try:
         car = Car(trial)
         await car.connect()

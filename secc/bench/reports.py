@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
-from secc.bench.case import Case, Outcome, Verdict
+from secc.bench.case import Case, Outcome
 from secc.bench.runner import Report
 from secc.bench.target import Facts
+from secc.bench.verdict import Verdict
 
 
 def headline(report: Report) -> str:

@@ -7,10 +7,12 @@ import dataclasses
 import datetime
 from collections.abc import Callable, Sequence
 
-from secc.bench.case import Case, Entry, Failed, Inconclusive, Need, NotApplicable, Outcome, Verdict
+from secc.bench.case import Case, Need, Outcome
 from secc.bench.probe import find_out
-from secc.bench.target import Facts, Target, missing, runs_over_tls
+from secc.bench.selection import missing, runs_over_tls
+from secc.bench.target import Facts, Target
 from secc.bench.trial import Trial
+from secc.bench.verdict import Entry, Failed, Inconclusive, NotApplicable, Verdict
 from secc.errors import SeccError
 
 LIMIT = 45.0
@@ -96,7 +98,7 @@ async def _run_one(case: Case, target: Target, facts: Facts, *, deaf: bool) -> O
         return Outcome(case=case, verdict=Verdict.INCONCLUSIVE, reason=reason)
     loop = asyncio.get_running_loop()
     began = loop.time()
-    trial = Trial(case, target, facts, tls=runs_over_tls(case, target, facts))
+    trial = Trial(target, facts, tls=runs_over_tls(case, target, facts))
     verdict, reason = await _judge(case, trial, target)
     return Outcome(
         case=case,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 
-from secc.bench.case import Inconclusive
+from secc.bench.verdict import Inconclusive
 
 _TIME = 10.0  # s
 

@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from secc.bench.case import Case, Need, Timers
 from secc.bench.pki import CarPki
+from secc.bench.timers import Timers
 from secc.messages.iso2 import EnergyTransferMode, PaymentOption
 from secc.sdp import SDP_PORT
 
@@ -71,11 +71,7 @@ class Target:
     """Sets the data link `up` or `down`, as matching over the power line does; None: it is always there."""
     pki: CarPki | None = None
     long: bool = False
-    """Wait for timers of more than `LONG_WAIT` seconds."""
-
-
-LONG_WAIT = 10.0
-"""Seconds from which on waiting for a timer counts as long."""
+    """Wait for timers of more than `selection.LONG_WAIT` seconds."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -109,57 +105,3 @@ class Facts:
         """Over any connection."""
         offers = [offer for offer in (self.plain, self.tls) if offer is not None]
         return tuple(dict.fromkeys(mode for offer in offers for mode in offer.modes))
-
-
-def missing(case: Case, target: Target, facts: Facts) -> Need | None:
-    """The first need that is not met; None: the case applies."""
-    met = _met(case, target, facts)
-    return next((need for need in Need if need in case.needs and not met.get(need, True)), None)
-
-
-def runs_over_tls(case: Case, target: Target, facts: Facts) -> bool:
-    """Which connection a case gets."""
-    if Need.TLS in case.needs or Need.CONTRACT in case.needs:
-        return True
-    if Need.PLAIN in case.needs:
-        return False
-    return facts.plain is None or (target.tls and facts.tls is not None)
-
-
-def _met(case: Case, target: Target, facts: Facts) -> dict[Need, bool]:
-    declared, pki = target.declared, target.pki
-    tls = runs_over_tls(case, target, facts)
-    offer = facts.offer(tls=tls)
-    return {
-        Need.AC: not facts.problem and any(mode.value.startswith("AC") for mode in facts.modes),
-        Need.DC: not facts.problem and any(mode.value.startswith("DC") for mode in facts.modes),
-        Need.SDP: target.host is None,
-        Need.PLAIN: facts.plain is not None,
-        Need.TLS: facts.tls is not None,
-        Need.NO_TLS: facts.tls is None,
-        Need.EXTERNAL: PaymentOption.EXTERNAL_PAYMENT in offer.payment,
-        Need.NO_EXTERNAL: PaymentOption.EXTERNAL_PAYMENT not in offer.payment,
-        Need.NO_CONTRACT: PaymentOption.CONTRACT not in offer.payment,
-        Need.CONTRACT: PaymentOption.CONTRACT in facts.offer(tls=True).payment,
-        Need.WALLET: pki is not None,
-        Need.ISSUER: pki is not None and pki.can_issue,
-        Need.CERTIFICATE_SERVICE: 2 in facts.offer(tls=True).services,
-        Need.CERTIFICATE_UPDATE: facts.can_update,
-        Need.INTERNET: 3 in facts.offer(tls=True).services,
-        Need.VALUE_ADDED: bool(set(facts.offer(tls=True).services) - {1}),
-        Need.PILOT: target.pilot is not None,
-        Need.LINK: target.link is not None,
-        Need.BASIC: False,
-        Need.WAKE: False,
-        Need.NO_GRANT: "no-grant" in declared,
-        Need.SLOW_BACKEND: "silent-back-end" in declared,
-        Need.SLOW_SCHEDULES: "schedules-ongoing" in declared,
-        Need.METER: "meter" in declared,
-        Need.METER_EIM: "meter" in declared,
-        Need.RECEIPT: "receipt" in declared,
-        Need.TARIFF: "tariff" in declared,
-        Need.PAUSE: "no-pause" not in declared,
-        Need.DIN: facts.din,
-        Need.LONG: target.long or sum(getattr(target.timers, name) for name in case.waits) <= LONG_WAIT,
-        Need.ENDURANCE: False,
-    }

@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import socket
 
-from secc.bench.case import Case, Entry, Failed, Inconclusive
 from secc.bench.target import Facts, Target
+from secc.bench.verdict import Entry, Failed, Inconclusive
 from secc.bench.wire import Address, Datagrams, Wire
 from secc.errors import FramingError, LinkError
 from secc.sdp import SdpRequest, SdpResponse, Security
@@ -17,9 +17,8 @@ from secc.tls import TlsContext
 class Trial:
     """What a case is given to work with."""
 
-    def __init__(self, case: Case, target: Target, facts: Facts, *, tls: bool) -> None:
+    def __init__(self, target: Target, facts: Facts, *, tls: bool) -> None:
         """`tls`: the kind of connection this case gets."""
-        self.case = case
         self.target = target
         self.facts = facts
         self.tls = tls

@@ -24,6 +24,7 @@ import msgspec
 from secc import _exi
 from secc.errors import DecodeError, EncodeError, InputError
 from secc.exi.json import JsonForm
+from secc.exi.structure import Structure
 from secc.messages import app_protocol, iso2, xmldsig
 from secc.messages._base import Item
 
@@ -215,14 +216,14 @@ class Codec:
         from secc.exi.xml import XmlForm  # the parser is a large import that few need
 
         if self._xml is None:
-            self._xml = XmlForm(self)
+            self._xml = XmlForm(self.json_form.structure)
         return self._xml
 
     @property
     def json_form(self) -> JsonForm:
         """Conversion to plain data; made on first use."""
         if self._json is None:
-            self._json = JsonForm(self)
+            self._json = JsonForm(Structure(self.engine, self.module))
         return self._json
 
 

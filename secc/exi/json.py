@@ -11,14 +11,11 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from secc.errors import InputError
 from secc.exi.structure import Alternative, Slot, Structure, Type
 from secc.messages._base import Item
-
-if TYPE_CHECKING:
-    from secc.exi import Codec
 
 Json = dict[str, Any]
 
@@ -26,8 +23,8 @@ Json = dict[str, Any]
 class JsonForm:
     """Converts the messages of one codec to plain data and back."""
 
-    def __init__(self, codec: Codec) -> None:
-        self.structure = Structure(codec)
+    def __init__(self, structure: Structure) -> None:
+        self.structure = structure
 
     def from_value(self, name: str, value: Any) -> Json:
         """`value`, the content of element `name`, as data."""

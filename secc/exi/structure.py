@@ -15,8 +15,9 @@ from secc.errors import EncodeError, InputError
 
 if TYPE_CHECKING:
     from enum import StrEnum
+    from types import ModuleType
 
-    from secc.exi import Codec
+    from secc import _exi
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +89,10 @@ class Type:
 class Structure:
     """Types, datatypes and root elements of one codec."""
 
-    def __init__(self, codec: Codec) -> None:
-        engine = codec.engine
+    def __init__(self, engine: _exi.Codec, module: ModuleType) -> None:
+        """`module` holds the message classes of the engine's tables."""
         types, self.datatypes = engine.layout()
-        classes: tuple[type[msgspec.Struct] | None, ...] = codec.module.TYPES
+        classes: tuple[type[msgspec.Struct] | None, ...] = module.TYPES
         self.types = [
             _type(layout, spaces, cls, *family)
             for layout, spaces, cls, family in zip(
@@ -107,7 +108,7 @@ class Structure:
         )
         self._documents = documents
         self._roots = documents + fragments
-        self._enums: tuple[type[StrEnum], ...] = codec.module.ENUMS
+        self._enums: tuple[type[StrEnum], ...] = module.ENUMS
         self._index = {cls: number for number, cls in enumerate(classes) if cls is not None}
 
     def root(self, name: str, space: str | None = None) -> Alternative:

@@ -10,15 +10,12 @@ import base64
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 from secc.errors import EncodeError, InputError
 from secc.exi.structure import Alternative, Slot, Structure
 from secc.messages._base import Item
-
-if TYPE_CHECKING:
-    from secc.exi import Codec
 
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"
 _TYPE = f"{{{_XSI}}}type"
@@ -28,8 +25,8 @@ _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 class XmlForm:
     """Converts the messages of one codec to XML and back."""
 
-    def __init__(self, codec: Codec) -> None:
-        self._structure = Structure(codec)
+    def __init__(self, structure: Structure) -> None:
+        self._structure = structure
 
     def to_xml(self, name: str, value: Any) -> str:
         """The document whose root element `name` holds `value`, indented."""

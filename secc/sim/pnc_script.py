@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING
 
 from secc.errors import CertificateError
 from secc.messages import iso2
 from secc.messages.iso2 import EVSEProcessing, PaymentOption
 from secc.pki.provisioning import Response
+from secc.sim.asking import Asking
 from secc.sim.moves import Answer, EvGivesUp, Move
 from secc.sim.wallet import Wallet
-
-if TYPE_CHECKING:
-    from secc.sim.script import EvScript
 
 Steps = Generator[Move, Answer, None]
 
 CERTIFICATE_SERVICE = 2
 
 
-def identify(script: EvScript, wallet: Wallet, offered: iso2.ServiceDiscoveryRes) -> Steps:
+def identify(script: Asking, wallet: Wallet, offered: iso2.ServiceDiscoveryRes) -> Steps:
     """Select Contract, get a certificate where one is missing or ends soon, show it, prove it."""
     if PaymentOption.CONTRACT not in offered.payment_option_list.payment_option:
         raise EvGivesUp("payment by contract is not offered")
@@ -47,7 +44,7 @@ def identify(script: EvScript, wallet: Wallet, offered: iso2.ServiceDiscoveryRes
     yield from _prove(script, wallet)
 
 
-def receipt(script: EvScript, wallet: Wallet, meter: iso2.MeterInfo | None) -> Steps:
+def receipt(script: Asking, wallet: Wallet, meter: iso2.MeterInfo | None) -> Steps:
     """Sign the reading that the station has just told."""
     if meter is None:
         raise EvGivesUp("a receipt is asked for without a reading")
@@ -56,7 +53,7 @@ def receipt(script: EvScript, wallet: Wallet, meter: iso2.MeterInfo | None) -> S
 
 
 def _parameter_sets(
-    script: EvScript, offered: iso2.ServiceDiscoveryRes
+    script: Asking, offered: iso2.ServiceDiscoveryRes
 ) -> Generator[Move, Answer, frozenset[int]]:
     services = () if offered.service_list is None else offered.service_list.service
     if not any(service.service_id == CERTIFICATE_SERVICE for service in services):
@@ -67,7 +64,7 @@ def _parameter_sets(
     return frozenset(one.parameter_set_id for one in found)
 
 
-def _provision(script: EvScript, wallet: Wallet, *, update: bool) -> Steps:
+def _provision(script: Asking, wallet: Wallet, *, update: bool) -> Steps:
     answer: Response
     if update:
         renewal = wallet.update()
@@ -83,7 +80,7 @@ def _provision(script: EvScript, wallet: Wallet, *, update: bool) -> Steps:
         raise EvGivesUp(f"the delivered contract is not good: {error}") from error
 
 
-def _prove(script: EvScript, wallet: Wallet) -> Steps:
+def _prove(script: Asking, wallet: Wallet) -> Steps:
     """PaymentDetails, then the signed challenge once, then unsigned repeats until it is decided."""
     details = yield from script.ask(wallet.payment_details(), iso2.PaymentDetailsRes)
     request = wallet.authorization(details.gen_challenge)

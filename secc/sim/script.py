@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Callable, Generator, Mapping
-from typing import Protocol, TypeVar
 
 from secc.messages import din, iso2
 from secc.messages.app_protocol import AppProtocol, SupportedAppProtocolReq, SupportedAppProtocolRes
@@ -25,10 +24,10 @@ from secc.messages.iso2 import (
     UnitSymbol,
 )
 from secc.messages.xmldsig import Signature
-from secc.session.dialect import Code
 from secc.session.outlet import ControlPilot
 from secc.settings.protocols import ProtocolName
 from secc.sim import pnc_script
+from secc.sim.asking import F, R
 from secc.sim.cable import plain
 from secc.sim.moves import (
     Answer,
@@ -44,21 +43,6 @@ from secc.sim.moves import (
 )
 from secc.sim.vehicle import Vehicle
 from secc.sim.wallet import Wallet
-
-
-class _Response(Protocol):
-    @property
-    def response_code(self) -> Code: ...
-
-
-class _Processing(_Response, Protocol):
-    @property
-    def evse_processing(self) -> EVSEProcessing | din.EVSEProcessing: ...
-
-
-R = TypeVar("R", bound=_Response)
-F = TypeVar("F", bound=_Processing)
-
 
 # --- the plan ----------------------------------------------------------------------------------------------
 

@@ -16,10 +16,9 @@ from secc.ports import EvseController
 from secc.sdp import SdpResponder, Verdict
 from secc.session.outlet import EvseSnapshot, MeterReading
 from secc.station.discovery import Discovery
-from secc.station.health import ReportHealth
+from secc.station.health import ReportHealth, StationHealth
 
 if TYPE_CHECKING:
-    from secc.station.station import Station
     from secc.station.tls import TlsKeeper
 
 
@@ -77,9 +76,8 @@ class Diagnostics:
         snapshot = self._snapshot()
         return None if isinstance(snapshot, str) else snapshot.meter
 
-    async def examine(self, station: Station) -> Examination:
+    async def examine(self, health: StationHealth) -> Examination:
         """Look at everything; takes up to a second."""
-        health = station.health
         troubles = []
         waiting = health.reason in _NORMAL or health.blocked
         if not health.serving and not waiting and not health.in_session:

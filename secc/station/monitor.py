@@ -86,7 +86,7 @@ class Monitor:
         return 404, _TEXT, b"/metrics, /health or /ready\n"
 
     async def _examined(self, *, ready: bool) -> _Answer:
-        found = await self._station.diagnostics.examine(self._station)
+        found = await self._station.diagnostics.examine(self._station.health)
         good = found.serving if ready else found.healthy
         body = json.dumps({"healthy": found.healthy, **dataclasses.asdict(found)})
         return 200 if good else 503, "application/json", body.encode() + b"\n"

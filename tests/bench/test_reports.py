@@ -10,10 +10,10 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from secc.bench import ALL, Case, Facts, Need, Outcome, Report, Target, Timers, Verdict, page, reports
-from secc.bench.case import Entry
 from secc.bench.cases.build import GROUPS
-from secc.bench.target import missing
+from secc.bench.selection import missing
 from secc.bench.trial import Trial
+from secc.bench.verdict import Entry
 
 
 async def nothing(_: Trial) -> None: ...

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from secc.bench import Case, Need, Report, Target, Timers, Verdict, run, runner
-from secc.bench.case import Failed, Inconclusive, NotApplicable
 from secc.bench.pki import CarPki
 from secc.bench.stand import Command
 from secc.bench.trial import Trial
+from secc.bench.verdict import Failed, Inconclusive, NotApplicable
 from secc.errors import CertificateError
 
 PKI = Path(__file__).resolve().parents[2] / "certs/testpki"

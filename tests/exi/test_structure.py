@@ -12,7 +12,7 @@ DATA_TYPES = "urn:iso:15118:2:2013:MsgDataTypes"
 
 @pytest.fixture(scope="module")
 def structure() -> Structure:
-    return Structure(exi.ISO2)
+    return Structure(exi.ISO2.engine, exi.ISO2.module)
 
 
 def slot_of(structure: Structure, cls: type, field: str) -> Slot:

@@ -182,7 +182,7 @@ def test_a_sync_that_does_not_return_in_a_dc_charge_loop_costs_no_answer(
             found = {one.name: one for one in health.reports}
             assert found["journal"].waiting >= 3
             assert found["trace"].dropped > 0
-            examined = await station.diagnostics.examine(station)
+            examined = await station.diagnostics.examine(station.health)
             assert examined.healthy
             assert [one.name for one in examined.reports] == ["trace", "journal"]
 

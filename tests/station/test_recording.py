@@ -67,7 +67,7 @@ def test_a_report_that_fails_is_in_health_metrics_and_log_and_the_station_serves
             health = bed.station.health
             assert (health.serving, health.reason) == (True, "")
             assert health.reports == (ReportHealth("journal", "No space left on device", 4, 1),)
-            found = await bed.station.diagnostics.examine(bed.station)
+            found = await bed.station.diagnostics.examine(bed.station.health)
             assert (found.healthy, found.serving, found.reports) == (True, True, health.reports)
             text = metrics.text().decode()
             assert 'secc_report_failing{report="journal"} 1.0' in text

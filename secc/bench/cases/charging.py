@@ -6,9 +6,10 @@ import asyncio
 
 from secc.bench import requests
 from secc.bench.car import PACE, Car, Phase
-from secc.bench.case import Case, Need, NotApplicable
+from secc.bench.case import Case, Need
 from secc.bench.cases.build import Run, car, case
 from secc.bench.trial import Trial
+from secc.bench.verdict import NotApplicable
 from secc.messages import iso2
 from secc.messages.iso2 import ChargeProgress, DCEVErrorCode, DCEVSEStatusCode, EVSEProcessing, ResponseCode
 

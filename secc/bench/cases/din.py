@@ -10,11 +10,12 @@ from collections.abc import Awaitable, Callable
 
 from secc.bench import requests
 from secc.bench.car import PACE, Answer, Car
-from secc.bench.case import Case, Failed, Inconclusive, Need
+from secc.bench.case import Case, Need
 from secc.bench.cases.build import Run, own
 from secc.bench.cases.order import stays_silent
 from secc.bench.probe import DIN
 from secc.bench.trial import Trial
+from secc.bench.verdict import Failed, Inconclusive
 from secc.messages import din
 from secc.messages.din import ResponseCode
 from secc.messages.iso2 import UnitSymbol

@@ -8,8 +8,9 @@ import dataclasses
 from collections.abc import Awaitable, Callable
 from ipaddress import IPv6Address
 
-from secc.bench.case import Case, Inconclusive, Need
+from secc.bench.case import Case, Need
 from secc.bench.trial import Trial
+from secc.bench.verdict import Inconclusive
 from secc.errors import FramingError
 from secc.sdp import SdpRequest, SdpResponse, Security, Transport
 

@@ -7,10 +7,11 @@ from typing import Any
 
 from secc.bench import requests
 from secc.bench.car import PACE, Car, Phase
-from secc.bench.case import Case, Need, NotApplicable
+from secc.bench.case import Case, Need
 from secc.bench.cases.build import Run, car, case
 from secc.bench.cases.handshake import check_evse_id
 from secc.bench.trial import Trial
+from secc.bench.verdict import NotApplicable
 from secc.messages import iso2
 from secc.messages.iso2 import ChargeProgress, ResponseCode
 from secc.sim.cable import plain

@@ -9,9 +9,10 @@ from typing import Any
 
 from secc.bench import requests
 from secc.bench.car import LATE, Car, Phase
-from secc.bench.case import Case, Failed, Inconclusive, Need
+from secc.bench.case import Case, Need
 from secc.bench.cases.build import Run, car, case
 from secc.bench.trial import Trial
+from secc.bench.verdict import Failed, Inconclusive
 from secc.bench.wire import Closed, Frame
 from secc.messages import iso2
 from secc.messages.iso2 import ChargeProgress, PaymentOption, ResponseCode

@@ -6,9 +6,10 @@ import math
 
 from secc.bench import requests
 from secc.bench.car import Car, Phase
-from secc.bench.case import Case, Inconclusive, Need
+from secc.bench.case import Case, Need
 from secc.bench.cases.build import Run, car, case, never
 from secc.bench.trial import Trial
+from secc.bench.verdict import Inconclusive
 from secc.messages import iso2
 from secc.messages.iso2 import EnergyTransferMode, EVSEProcessing, ResponseCode, UnitSymbol
 

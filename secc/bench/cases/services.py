@@ -6,9 +6,10 @@ import asyncio
 
 from secc.bench import requests
 from secc.bench.car import Answer, Car, Phase
-from secc.bench.case import Case, Inconclusive, Need
+from secc.bench.case import Case, Need
 from secc.bench.cases.build import Run, car, case, never
 from secc.bench.trial import Trial
+from secc.bench.verdict import Inconclusive
 from secc.bench.wire import Closed
 from secc.messages import iso2
 from secc.messages.iso2 import EVSEProcessing, PaymentOption, ResponseCode

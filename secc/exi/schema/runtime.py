@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from secc.exi import Codec, FullLists
+from secc.exi.codec import Codec, FullLists
 from secc.exi.schema.names import class_name, member_name
 from secc.exi.schema.notation import NotationError, QName, SchemaSet
 from secc.exi.schema.tables import SINGLE, Slot, TypeEntry, build

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from secc.settings.slac import Validation
 from secc.slac import messages as m
 from secc.slac import timing
+from secc.slac.context import MatchingContext
 from secc.slac.events import Outcome, PilotMoved, Verdict
 from secc.slac.frames import Frame
 from secc.slac.handlers.modem import watch_link
@@ -14,13 +13,10 @@ from secc.slac.messages import ValidateCnf
 from secc.slac.runs import Run
 from secc.slac.states import RunState, State, Timer
 
-if TYPE_CHECKING:
-    from secc.slac.matching import Matching
-
 READY = 1  # the only result an EV goes on with
 
 
-def validation_requested(matching: Matching, frame: Frame) -> State:
+def validation_requested(matching: MatchingContext, frame: Frame) -> State:
     """Step 1 asks whether, step 2 for how long; the message names no run, so the address has to do."""
     message = frame.message
     assert isinstance(message, m.ValidateReq)
@@ -45,7 +41,7 @@ def validation_requested(matching: Matching, frame: Frame) -> State:
     return matching.state
 
 
-def _answer_step_1(matching: Matching, run: Run) -> None:
+def _answer_step_1(matching: MatchingContext, run: Run) -> None:
     mode = matching.config.validation
     if mode is Validation.OFF:
         result = ValidateCnf.FAILURE  # [V2G3-A09-51]
@@ -61,7 +57,7 @@ def _answer_step_1(matching: Matching, run: Run) -> None:
     matching.send(run.ev_mac, ValidateCnf(0, 0, result))
 
 
-def step_2_late(matching: Matching, run: Run) -> None:
+def step_2_late(matching: MatchingContext, run: Run) -> None:
     """Say once more that we are ready, C_EV_match_retry times."""
     if run.retries >= timing.C_EV_MATCH_RETRY:
         matching.drop(run, Outcome.VALIDATION_FAILED)
@@ -71,7 +67,7 @@ def step_2_late(matching: Matching, run: Run) -> None:
     matching.send(run.ev_mac, ValidateCnf(0, 0, ValidateCnf.READY))
 
 
-def pilot_moved(matching: Matching, event: PilotMoved) -> State:
+def pilot_moved(matching: MatchingContext, event: PilotMoved) -> State:
     """A phase of a toggle. While a validation runs, C is a signal and no wish for energy."""
     matching.pilot_ready = event.ready
     for run in matching.runs.values():
@@ -83,7 +79,7 @@ def pilot_moved(matching: Matching, event: PilotMoved) -> State:
 _MAX_EDGES = 64
 
 
-def counting_over(matching: Matching, run: Run) -> None:
+def counting_over(matching: MatchingContext, run: Run) -> None:
     """Tell how many toggles there were; whether that is right the EV decides."""
     run.toggles = _toggles(run.edges, matching.now)
     matching.send(run.ev_mac, ValidateCnf(0, run.toggles, ValidateCnf.SUCCESS))
@@ -103,17 +99,17 @@ def _toggles(edges: list[tuple[float, bool]], end: float) -> int:
 _ROUNDING = 1e-6
 
 
-def _validation_over(matching: Matching, run: Run) -> None:
+def _validation_over(matching: MatchingContext, run: Run) -> None:
     run.state = RunState.WAIT_MATCH
     run.deadline = matching.now + timing.TT_MATCH_SEQUENCE
 
 
-def match_late(matching: Matching, run: Run) -> None:
+def match_late(matching: MatchingContext, run: Run) -> None:
     """The normal end of a run whose EV has chosen another station."""
     matching.drop(run, Outcome.NO_MATCH)
 
 
-def match_requested(matching: Matching, frame: Frame) -> State:
+def match_requested(matching: MatchingContext, frame: Frame) -> State:
     """The first valid one wins and gets the key; repeated, it gets the same answer for TT_match_join.
 
     Also when the link is there: it may only be assumed, with an EV that has not heard the answer.

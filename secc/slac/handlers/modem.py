@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from secc.settings.slac import KeyResult, LinkStatus
 from secc.slac import messages as m
 from secc.slac import timing, vendor
+from secc.slac.context import MatchingContext
 from secc.slac.events import (
     Armed,
     KeyRefused,
@@ -28,9 +27,6 @@ from secc.slac.frames import LOCAL_MODEM, Frame
 from secc.slac.states import NETWORKED, State, Timer
 from secc.slac.vendor import Vendor
 
-if TYPE_CHECKING:
-    from secc.slac.matching import Matching
-
 KEY_TRIES = 4
 KEY_TIME = 0.75  # s until the key is sent again
 SLOW_KEY_TIME = 5.0  # s, once the modem is known to be silent
@@ -40,7 +36,7 @@ LINK_LOST_AFTER = 3  # "no link" in a row: single ones happen while modems adapt
 LINK_SILENT_AFTER = 5  # questions in a row without an answer
 
 
-def opened(matching: Matching, event: ModemOpened) -> State:
+def opened(matching: MatchingContext, event: ModemOpened) -> State:
     """Ask who is there, and give it a key; one that has slept gets the key it had."""
     if matching.asleep:
         if matching.state is State.RESUMING:
@@ -52,7 +48,7 @@ def opened(matching: Matching, event: ModemOpened) -> State:
     return leave(matching, "the modem was opened", failed=False)
 
 
-def _ask_names(matching: Matching) -> None:
+def _ask_names(matching: MatchingContext) -> None:
     for message in (
         vendor.OperationAttributesReq(_COOKIE),
         vendor.SoftwareVersionReq(),
@@ -61,7 +57,7 @@ def _ask_names(matching: Matching) -> None:
         matching.send(LOCAL_MODEM, message)
 
 
-def lost(matching: Matching, event: ModemLost) -> State:
+def lost(matching: MatchingContext, event: ModemLost) -> State:
     """Nothing can be sent any more; one that sleeps, or is about to wake, may take its interface with it."""
     if matching.asleep:
         return matching.state
@@ -73,7 +69,7 @@ def lost(matching: Matching, event: ModemLost) -> State:
     return State.DOWN
 
 
-def leave(matching: Matching, reason: str, *, failed: bool) -> State:
+def leave(matching: MatchingContext, reason: str, *, failed: bool) -> State:
     """Leaving a logical network means a new random key in the own modem [V2G3-A09-121]."""
     _tell_link_gone(matching, reason, failed=failed)
     matching.forget_runs()
@@ -91,12 +87,12 @@ def leave(matching: Matching, reason: str, *, failed: bool) -> State:
     return State.KEYING
 
 
-def leave_link(matching: Matching, event: LeaveLink) -> State:
+def leave_link(matching: MatchingContext, event: LeaveLink) -> State:
     """D-LINK_TERMINATE or D-LINK_ERROR."""
     return leave(matching, event.reason, failed=False)
 
 
-def pause(matching: Matching, event: PauseLink) -> State:
+def pause(matching: MatchingContext, event: PauseLink) -> State:
     """Keep everything, stop looking: a sleeping modem gives no answers."""
     matching.stop_timers(Timer.LINK_POLL, Timer.LINK_DELAY)
     if matching.config.sleep_on_pause:
@@ -105,7 +101,7 @@ def pause(matching: Matching, event: PauseLink) -> State:
     return State.PAUSED
 
 
-def resume(matching: Matching, event: ResumeLink) -> State:
+def resume(matching: MatchingContext, event: ResumeLink) -> State:
     """The link has to be back within T_conn_resume, without matching.
 
     A modem that has slept is told the same key again: it may have forgotten it.
@@ -120,7 +116,7 @@ def resume(matching: Matching, event: ResumeLink) -> State:
     return State.RESUMING
 
 
-def key_confirmed(matching: Matching, frame: Frame) -> State:
+def key_confirmed(matching: MatchingContext, frame: Frame) -> State:
     """The modem has the key, by the meaning of the result byte that is configured."""
     assert isinstance(frame.message, m.SetKeyCnf)
     result = frame.message.result
@@ -142,14 +138,14 @@ def key_confirmed(matching: Matching, frame: Frame) -> State:
     return State.UNMATCHED
 
 
-def _is_success(matching: Matching, result: int) -> bool:
+def _is_success(matching: MatchingContext, result: int) -> bool:
     wanted = matching.config.set_key_result
     if wanted is KeyResult.VENDOR:  # 305 of 306 confirmations in captures of Qualcomm modems have 1
         wanted = KeyResult.ONE if matching.vendor is Vendor.QUALCOMM else KeyResult.ANY
     return str(result) in (("0", "1") if wanted is KeyResult.ANY else (wanted.value,))
 
 
-def key_late(matching: Matching, timer: Timer) -> State:
+def key_late(matching: MatchingContext, timer: Timer) -> State:
     """Once more; a modem that applies a key may be silent for seconds."""
     if matching.key_tries == KEY_TRIES:
         matching.emit(ModemSilent())
@@ -157,7 +153,7 @@ def key_late(matching: Matching, timer: Timer) -> State:
     return matching.state
 
 
-def _send_key(matching: Matching) -> None:
+def _send_key(matching: MatchingContext) -> None:
     matching.key_tries += 1
     key = matching.key
     matching.send(LOCAL_MODEM, m.SetKeyReq(key.nid, key.nmk, my_nonce=_NONCE, cco_capability=0))
@@ -165,7 +161,7 @@ def _send_key(matching: Matching) -> None:
     matching.start_timer(Timer.SET_KEY, SLOW_KEY_TIME if slow else KEY_TIME)
 
 
-def _tell_link_gone(matching: Matching, reason: str, *, failed: bool) -> None:
+def _tell_link_gone(matching: MatchingContext, reason: str, *, failed: bool) -> None:
     if matching.state in NETWORKED:
         matching.emit(LinkGone(reason, failed))
 
@@ -173,7 +169,7 @@ def _tell_link_gone(matching: Matching, reason: str, *, failed: bool) -> None:
 # --- who it is ----------------------------------------------------------------------------------------------
 
 
-def introduced(matching: Matching, frame: Frame) -> State:
+def introduced(matching: MatchingContext, frame: Frame) -> State:
     """An answer to one of the questions of `opened`."""
     known = matching.modem
     match frame.message:
@@ -196,7 +192,7 @@ def introduced(matching: Matching, frame: Frame) -> State:
     return matching.state
 
 
-def _still_keyed(matching: Matching) -> bool:
+def _still_keyed(matching: MatchingContext) -> bool:
     """What was a success with an unknown modem may be a refusal now that its maker is known."""
     result = matching.key_result
     return result is None or matching.asleep or _is_success(matching, result)
@@ -205,7 +201,7 @@ def _still_keyed(matching: Matching) -> bool:
 # --- the link -----------------------------------------------------------------------------------------------
 
 
-def watch_link(matching: Matching) -> None:
+def watch_link(matching: MatchingContext) -> None:
     """Ask the modem from now on; one that cannot be asked has its link after a fixed time."""
     matching.silences = matching.negatives = 0
     if not matching.asks_link or matching.link_unwatched:
@@ -214,7 +210,7 @@ def watch_link(matching: Matching) -> None:
         matching.start_timer(Timer.LINK_POLL, JOIN_POLL)
 
 
-def ask_link(matching: Matching, timer: Timer) -> State:
+def ask_link(matching: MatchingContext, timer: Timer) -> State:
     """Is another station associated?"""
     matching.silences += 1
     if matching.silences > LINK_SILENT_AFTER:
@@ -233,7 +229,7 @@ def ask_link(matching: Matching, timer: Timer) -> State:
     return matching.state
 
 
-def _link_unwatched(matching: Matching) -> State:
+def _link_unwatched(matching: MatchingContext) -> State:
     """The modem does not know the question, as many do not: go on as with one that cannot be asked."""
     matching.stop_timers(Timer.LINK_POLL)
     if not matching.link_unwatched:
@@ -242,7 +238,7 @@ def _link_unwatched(matching: Matching) -> State:
     return joined(matching)
 
 
-def link_told(matching: Matching, frame: Frame) -> State:
+def link_told(matching: MatchingContext, frame: Frame) -> State:
     """The modem's answer; what it means depends on what is waited for."""
     message = frame.message
     assert isinstance(message, (vendor.LinkStatusCnf, vendor.LumissilLinkCnf))
@@ -258,7 +254,7 @@ def link_told(matching: Matching, frame: Frame) -> State:
     return matching.state
 
 
-def network_told(matching: Matching, frame: Frame) -> State:
+def network_told(matching: MatchingContext, frame: Frame) -> State:
     """Which networks the modem is in; none at all is for `link_told` to judge."""
     assert isinstance(frame.message, vendor.NetworkInfoCnf)
     networks = frame.message.networks
@@ -270,12 +266,12 @@ def network_told(matching: Matching, frame: Frame) -> State:
     return leave(matching, "the modem is in another network", failed=True)
 
 
-def link_assumed(matching: Matching, timer: Timer) -> State:
+def link_assumed(matching: MatchingContext, timer: Timer) -> State:
     """Nobody can be asked."""
     return joined(matching)
 
 
-def joined(matching: Matching) -> State:
+def joined(matching: MatchingContext) -> State:
     """Both modems are in the same network."""
     matching.stop_timers(Timer.JOIN, Timer.RESUME)
     if matching.config.amplitude_map and matching.state is State.JOINING:
@@ -285,7 +281,7 @@ def joined(matching: Matching) -> State:
     return matching.link_ready()
 
 
-def join_late(matching: Matching, timer: Timer) -> State:
+def join_late(matching: MatchingContext, timer: Timer) -> State:
     """TT_match_join or T_conn_resume is over."""
     return leave(matching, f"no link within {timer.value}", failed=True)
 

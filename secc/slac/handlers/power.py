@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from secc.slac import messages as m
 from secc.slac import timing
+from secc.slac.context import MatchingContext
 from secc.slac.events import AmplitudeMapReceived, Verdict
 from secc.slac.frames import LOCAL_MODEM, Frame
 from secc.slac.handlers.modem import leave
 from secc.slac.states import State, Timer
 
-if TYPE_CHECKING:
-    from secc.slac.matching import Matching
-
 ACCEPTED, REFUSED = 0, 1
 
 
-def map_requested(matching: Matching, frame: Frame) -> State:
+def map_requested(matching: MatchingContext, frame: Frame) -> State:
     """Twice per link at most: asking for more and more attenuation is an attack."""
     message = frame.message
     assert isinstance(message, m.AmpMapReq)
@@ -40,7 +36,7 @@ _MAX_AMP_MAPS = 2
 _MODEM_TIME = 0.15  # s: the EV waits 0.2 s for our answer, TT_amp_map_exchange
 
 
-def map_confirmed(matching: Matching, frame: Frame) -> State:
+def map_confirmed(matching: MatchingContext, frame: Frame) -> State:
     """Of the EV about our map, or of the own modem about the EV's."""
     assert isinstance(frame.message, m.AmpMapCnf)
     if matching.map_asked is not None and matching.is_modem(frame.source):
@@ -54,12 +50,12 @@ def map_confirmed(matching: Matching, frame: Frame) -> State:
     return matching.link_ready()
 
 
-def modem_silent(matching: Matching, timer: Timer) -> State:
+def modem_silent(matching: MatchingContext, timer: Timer) -> State:
     """The EV waits no longer: what the own modem has not confirmed is refused."""
     return _applied(matching, REFUSED)
 
 
-def _applied(matching: Matching, result: int) -> State:
+def _applied(matching: MatchingContext, result: int) -> State:
     asked, matching.map_asked = matching.map_asked, None
     matching.stop_timers(Timer.MODEM_MAP)
     if asked is not None:
@@ -68,14 +64,14 @@ def _applied(matching: Matching, result: int) -> State:
     return matching.state
 
 
-def _answer(matching: Matching, asked: m.AmpMapReq, result: int) -> None:
+def _answer(matching: MatchingContext, asked: m.AmpMapReq, result: int) -> None:
     winner = matching.winner
     if winner is not None:
         matching.send(winner.ev_mac, m.AmpMapCnf(result))
     matching.emit(AmplitudeMapReceived(asked.carriers, asked.data, result == ACCEPTED))
 
 
-def send_map(matching: Matching, timer: Timer) -> State:
+def send_map(matching: MatchingContext, timer: Timer) -> State:
     """Ask the EV for no attenuation at all, at most three times."""
     if matching.amp_map_tries > timing.C_EV_MATCH_RETRY:
         return leave(matching, "CM_AMP_MAP.CNF missing", failed=True)

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from secc.slac import messages as m
 from secc.slac import timing
 from secc.slac.attenuation import average, padded
+from secc.slac.context import MatchingContext
 from secc.slac.events import Outcome, Suspicious, Verdict
 from secc.slac.frames import Frame
 from secc.slac.runs import MAX_RUNS, UNHEARD, Run
 from secc.slac.states import LISTENING, RunState, State, Timer
 
-if TYPE_CHECKING:
-    from secc.slac.matching import Matching
 
-
-def parameters_requested(matching: Matching, frame: Frame) -> State:
+def parameters_requested(matching: MatchingContext, frame: Frame) -> State:
     """Answer, and remember for a moment that it was answered; begin anew when the EV does [V2G3-A09-16]."""
     assert isinstance(frame.message, m.SlacParmReq)
     ev_mac, run_id = frame.source, frame.message.run_id
@@ -39,7 +35,7 @@ def parameters_requested(matching: Matching, frame: Frame) -> State:
     return matching.state if matching.state in LISTENING else State.UNMATCHED
 
 
-def sounding_started(matching: Matching, frame: Frame) -> State:
+def sounding_started(matching: MatchingContext, frame: Frame) -> State:
     """The first of three makes the run; the others belong to it."""
     message = frame.message
     assert isinstance(message, m.StartAttenCharInd)
@@ -62,7 +58,7 @@ def sounding_started(matching: Matching, frame: Frame) -> State:
     return State.MATCHING
 
 
-def _make_room(matching: Matching) -> bool:
+def _make_room(matching: MatchingContext) -> bool:
     if len(matching.runs) < MAX_RUNS:
         return True
     for run in matching.runs.values():  # in the order of their coming
@@ -72,7 +68,7 @@ def _make_room(matching: Matching) -> bool:
     return False
 
 
-def sound_heard(matching: Matching, frame: Frame) -> State:
+def sound_heard(matching: MatchingContext, frame: Frame) -> State:
     """For the statistics: what counts is what the modem measured."""
     assert isinstance(frame.message, m.MnbcSoundInd)
     run = matching.runs.get(frame.source)
@@ -82,7 +78,7 @@ def sound_heard(matching: Matching, frame: Frame) -> State:
     return matching.state
 
 
-def profile_measured(matching: Matching, frame: Frame) -> State:
+def profile_measured(matching: MatchingContext, frame: Frame) -> State:
     """One sound, measured by the own modem."""
     message = frame.message
     assert isinstance(message, m.AttenProfileInd)
@@ -107,7 +103,7 @@ def profile_measured(matching: Matching, frame: Frame) -> State:
 _TOLERANCE = 2  # sounds that the modem measured and the host has not seen
 
 
-def sounding_over(matching: Matching, run: Run) -> None:
+def sounding_over(matching: MatchingContext, run: Run) -> None:
     """TT_EVSE_match_MNBC: average what there is [V2G3-A09-19] [V2G3-A09-43]."""
     if run.profiles:
         _tell_average(matching, run)
@@ -115,13 +111,13 @@ def sounding_over(matching: Matching, run: Run) -> None:
         matching.drop(run, Outcome.NO_PROFILE)
 
 
-def _tell_average(matching: Matching, run: Run) -> None:
+def _tell_average(matching: MatchingContext, run: Run) -> None:
     run.profile = average(run.profiles, matching.config.attenuation_offset)
     run.sounded = matching.now
     _send_average(matching, run)
 
 
-def _send_average(matching: Matching, run: Run) -> None:
+def _send_average(matching: MatchingContext, run: Run) -> None:
     profile = padded(run.profile, m.GROUPS)
     message = m.AttenCharInd(run.ev_mac, run.run_id, len(run.profiles), profile, len(run.profile))
     matching.send(run.ev_mac, message)
@@ -129,7 +125,7 @@ def _send_average(matching: Matching, run: Run) -> None:
     run.deadline = matching.now + timing.TT_MATCH_RESPONSE
 
 
-def response_late(matching: Matching, run: Run) -> None:
+def response_late(matching: MatchingContext, run: Run) -> None:
     """Tell it again, C_EV_match_retry times [V2G3-A09-46]."""
     if run.retries >= timing.C_EV_MATCH_RETRY:
         matching.drop(run, Outcome.NO_RESPONSE)
@@ -138,7 +134,7 @@ def response_late(matching: Matching, run: Run) -> None:
         _send_average(matching, run)
 
 
-def average_acknowledged(matching: Matching, frame: Frame) -> State:
+def average_acknowledged(matching: MatchingContext, frame: Frame) -> State:
     """CM_ATTEN_CHAR.RSP; any deviation is ignored and the repetitions go on [V2G3-A09-47]."""
     message = frame.message
     assert isinstance(message, m.AttenCharRsp)

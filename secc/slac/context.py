@@ -1,0 +1,170 @@
+"""What the matching knows and what its handlers may do: keys, timers, runs of EVs, frames, news.
+
+`secc.slac.matching.Matching` adds the dispatch of inputs; the handlers see only this part.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+
+from secc.settings.slac import LinkStatus, SlacConfig
+from secc.slac.events import LinkReady, ModemFound, Outcome, Output, RunReport, SendFrame, Verdict
+from secc.slac.frames import Frame, Message, encode
+from secc.slac.keys import NetworkKey
+from secc.slac.messages import AmpMapReq
+from secc.slac.runs import Pending, RateLimit, Run
+from secc.slac.states import State, Timer
+from secc.slac.vendor import Vendor
+
+
+class MatchingContext:
+    """The state of one connector's matching, with the verbs of its handlers."""
+
+    def __init__(self, config: SlacConfig, *, evse_mac: bytes, random_bytes: Callable[[int], bytes]) -> None:
+        """`evse_mac`: address of the interface. `random_bytes`: a cryptographic source, for keys."""
+        self.config = config
+        self.evse_mac = evse_mac
+        self.state = State.DOWN
+        self.now = 0.0
+        self.connected = False
+        self.expecting = False
+        self.waiting_for_request = False
+        self.pilot_ready = False
+        self.modem = ModemFound(b"")
+        self.runs: dict[bytes, Run] = {}
+        self.pending = Pending()
+        self.rate = RateLimit()
+        self.winner: Run | None = None
+        self.key_given = False
+        self.key_tries = 0
+        self.silences = 0
+        self.negatives = 0
+        self.key_result: int | None = None
+        """Result byte with which the modem confirmed the key in use."""
+        self.answers_link = self.link_unwatched = False
+        """Whether the modem has ever answered the question for its link; that it does not was reported."""
+        self.amp_map_tries = 0
+        self.amp_maps = 0
+        self.map_asked: AmpMapReq | None = None
+        self.map_applied = False
+        self.asleep = False
+        self._random_bytes = random_bytes
+        self._key = NetworkKey.fresh(random_bytes)
+        self.timers: dict[Timer, float] = {}
+        self.outputs: list[Output] = []
+        self.verdicts: Counter[Verdict] = Counter()
+
+    @property
+    def key(self) -> NetworkKey:
+        """The key of the logical network as it is now. Never logged [INV-25]."""
+        return self._key
+
+    @property
+    def vendor(self) -> Vendor | None:
+        """Whose messages the modem of the station understands."""
+        return self.modem.vendor
+
+    @property
+    def asks_link(self) -> bool:
+        """The modem may know the question for its link."""
+        return self.vendor is not None and self.config.link_status is not LinkStatus.OFF
+
+    def renew_key(self) -> None:
+        """A new one for the next network."""
+        self._key = NetworkKey.fresh(self._random_bytes)
+        self.key_given = False
+        self.amp_maps = 0
+        self.map_asked = None
+
+    def emit(self, output: Output) -> None:
+        """Add to what `handle` returns."""
+        self.outputs.append(output)
+
+    def send(self, destination: bytes, message: Message) -> bytes:
+        """Send a message; returns the frame, for repetitions."""
+        data = encode(Frame(destination, self.evse_mac, message))
+        self.send_again(data)
+        return data
+
+    def send_again(self, data: bytes) -> None:
+        """Send a frame as it was."""
+        self.emit(SendFrame(data))
+
+    def start_timer(self, timer: Timer, seconds: float) -> None:
+        """Start it; one that runs starts again."""
+        self.timers[timer] = self.now + seconds
+
+    def stop_timers(self, *timers: Timer) -> None:
+        """Those that run."""
+        for timer in timers:
+            self.timers.pop(timer, None)
+
+    def ignore(self, verdict: Verdict) -> State:
+        """Count it; nothing has happened."""
+        self.verdicts[verdict] += 1
+        return self.state
+
+    def is_modem(self, address: bytes) -> bool:
+        """Whether a frame from this address can be of the modem of the station; true while none is known."""
+        return self.modem.mac in (b"", address) and self._configured_modem in (b"", address)
+
+    def learn_modem(self, address: bytes) -> bool:
+        """It confirmed our key, so it is ours; False when settings or an earlier answer disagree."""
+        if not self.is_modem(address):
+            return False
+        if self.modem.mac != address:
+            self.modem = ModemFound(address)
+            self.emit(self.modem)
+        return True
+
+    @property
+    def _configured_modem(self) -> bytes:
+        return bytes.fromhex(self.config.modem_mac.replace(":", ""))
+
+    def drop(self, run: Run, outcome: Outcome) -> None:
+        """The run is over."""
+        del self.runs[run.ev_mac]
+        self._report(run, outcome)
+
+    def forget_runs(self) -> None:
+        """All of them, and the winner."""
+        for run in list(self.runs.values()):
+            self.drop(run, Outcome.CANCELLED)
+        self.pending.clear()
+        self.winner = None
+
+    def win(self, run: Run) -> None:
+        """This EV has the key; the others are done."""
+        self.drop(run, Outcome.MATCHED)
+        for other in list(self.runs.values()):
+            self.drop(other, Outcome.OTHER_MATCHED)
+        self.pending.clear()
+        self.winner = run
+        self.key_given = True
+
+    def link_ready(self) -> State:
+        """D-LINK_READY; from now on the link is watched."""
+        winner = self.winner
+        assert winner is not None
+        self.emit(LinkReady(winner.ev_mac, winner.run_id, self._key.nid))
+        self.silences = self.negatives = 0
+        if self.asks_link:
+            self.start_timer(Timer.LINK_POLL, _FIRST_POLL)
+        return State.MATCHED
+
+    def _report(self, run: Run, outcome: Outcome) -> None:
+        self.emit(
+            RunReport(
+                ev_mac=run.ev_mac,
+                run_id=run.run_id,
+                outcome=outcome,
+                sounds=run.sounds,
+                profiles=len(run.profiles),
+                profile=run.profile,
+                duration=self.now - run.began,
+                sounding=None if run.sounded is None else run.sounded - run.began,
+                toggles=run.toggles,
+            )
+        )
+
+
+_FIRST_POLL = 1.0
