@@ -19,7 +19,7 @@ import secc
 ROOT = pathlib.Path(secc.__file__).parent
 
 GROUND = {"errors", "settings"}
-SESSIONS = {"session", "session.din", "session.iso2"}
+SESSIONS = {"session", "session.din", "session.iso2", "session.iso20"}
 BELOW = {
     *(*GROUND, *SESSIONS, "connection", "exi", "messages", "pilot", "pki", "ports", "records", "sap"),
     *("sdp", "slac", "tls", "trace", "v2gtp"),
@@ -41,6 +41,7 @@ ROOMS: dict[str, set[str]] = {
     "session": {*GROUND, "pki"},
     "session.din": {*GROUND, "messages", "pki", "session"},
     "session.iso2": {*GROUND, "messages", "pki", "session"},
+    "session.iso20": {*GROUND, "messages", "pki", "session"},
     "connection": {*GROUND, "exi", "messages", "sap", "v2gtp", *SESSIONS},
     # The control pilot joins matching and session: it knows the states of the pilot and why a session ended.
     "pilot": {*GROUND, "session", "slac"},
@@ -49,62 +50,19 @@ ROOMS: dict[str, set[str]] = {
     "records": {"messages", "pilot", "pki", "session", "slac"},
     # A trace is read and replayed without waiting; the file and the times are handed in.
     "trace": {*GROUND, "connection", "exi", "messages", "pki", "sdp", "slac", "v2gtp", *SESSIONS},
-    "station": {
-        *(
-            *GROUND,
-            *SESSIONS,
-            "connection",
-            "exi",
-            "messages",
-            "pilot",
-            "pki",
-            "ports",
-            "records",
-            "sap",
-            "sdp",
-        ),
-        *("slac", "tls", "trace", "v2gtp"),
-    },
+    "station": BELOW,
     # The other half of Plug and Charge stands beside the station, not in it.
     "site": {*GROUND, "exi", "messages", "pki", "ports", "session"},
     "ocpp": {*GROUND, "pki", "ports", "records", "session"},
     "operator": set(),
     "operator.opcp": {*GROUND, "exi", "messages", "pki", "site"},
     "operator.cpo": {*GROUND, "exi", "messages", "operator.opcp", "pki", "site"},
-    "sim": {
-        *(
-            *GROUND,
-            *SESSIONS,
-            "connection",
-            "exi",
-            "messages",
-            "pilot",
-            "pki",
-            "ports",
-            "records",
-            "sap",
-            "sdp",
-        ),
-        *("slac", "station", "tls", "trace", "v2gtp"),
-    },
+    "sim": {*BELOW, "station"},
     "bench": {*GROUND, "exi", "messages", "pki", "sap", "sdp", "sim", "station", "tls", "v2gtp"},
     "testing": {*GROUND, "messages", "ports", "session", "sim", "station"},
     "cli": {
-        *(
-            *GROUND,
-            *SESSIONS,
-            "connection",
-            "exi",
-            "messages",
-            "pilot",
-            "pki",
-            "ports",
-            "records",
-            "sap",
-            "sdp",
-        ),
-        *("slac", "station", "tls", "trace", "v2gtp"),
-        *("bench", "ocpp", "operator.cpo", "operator.opcp", "sim", "site", "testing"),
+        *BELOW,
+        *("bench", "ocpp", "operator.cpo", "operator.opcp", "sim", "site", "station", "testing"),
     },
     "__main__": {"cli"},
     # The front door shows what is below it.
