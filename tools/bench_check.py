@@ -1,16 +1,18 @@
 """``python -m tools.bench_check [--update]``: instruction counts against ``benches/instructions.json``.
 
-Fails where a count has grown by more than 5 %. Who makes the codec slower on purpose, or faster, runs it with
-``--update`` and says why in the commit. Skips, with the reason, where valgrind is missing or the compiler is
-another one.
+Fails where a count has grown by more than 5 %. After a change that makes something slower on purpose, or
+faster, run it with ``--update`` and give the reason in the commit. The counts of the codec depend on the
+compiler, those of the station on the Python interpreter as well: where one of them is another one, or
+valgrind is missing, the comparison is skipped with the reason.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
-from tools import instructions
+from tools import bench_costs, instructions
 
 BASELINE = instructions.ROOT / "benches" / "instructions.json"
 TOLERANCE = 0.05
@@ -37,21 +39,37 @@ def main() -> int:
     if reason:
         print(f"bench-check skipped: {reason}")
         return 0
-    compiler = instructions.compiler()
-    now = instructions.of_messages(instructions.MESSAGES.read_text(encoding="ascii").splitlines())
-    for name, counts in now.items():
+    with ThreadPoolExecutor(1) as beside:
+        counting = beside.submit(bench_costs.of_station)
+        codec = instructions.of_messages(instructions.MESSAGES.read_text(encoding="ascii").splitlines())
+        station = counting.result()
+    for name, counts in codec.items():
         print(f"{name:<28} decode {counts['decode']:>7} encode {counts['encode']:>7} instructions")
+    for row, count in station.items():
+        print(f"{row:<28} {count:>13} instructions")
+    now: dict[str, object] = {
+        "compiler": instructions.compiler(),
+        "python": bench_costs.python(),
+        "instructions": codec,
+        "station": station,
+    }
     if "--update" in sys.argv[1:]:
-        data = {"compiler": compiler, "instructions": now}
-        BASELINE.write_text(json.dumps(data, indent=2) + "\n", encoding="ascii")
+        BASELINE.write_text(json.dumps(now, indent=2) + "\n", encoding="ascii")
         return 0
     baseline = json.loads(BASELINE.read_text(encoding="ascii"))
-    if baseline["compiler"] != compiler:
-        print(f"bench-check skipped: the baseline is of {baseline['compiler']}, this is {compiler}")
-        return 0
-    worse = grown(baseline["instructions"], now)
+    worse = []
+    if _same("compiler", baseline, now):
+        worse += grown(baseline["instructions"], codec)
+    if _same("compiler", baseline, now) and _same("python", baseline, now):
+        worse += grown({"station": baseline["station"]}, {"station": station})
     print("\n".join(worse) or f"none has grown by more than {TOLERANCE:.0%}")
     return 1 if worse else 0
+
+
+def _same(key: str, baseline: dict[str, object], now: dict[str, object]) -> bool:
+    if baseline.get(key) != now[key]:
+        print(f"comparison skipped: the baseline is of {baseline.get(key)}, this is {now[key]}")
+    return baseline.get(key) == now[key]
 
 
 if __name__ == "__main__":
