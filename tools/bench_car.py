@@ -22,7 +22,7 @@ from secc.messages.iso2 import (
     MessageHeader,
     V2GMessage,
 )
-from secc.session.events import Received
+from secc.session.inputs import Received
 from secc.settings import SeccConfig, TlsConfig, TlsPolicy
 from secc.sim.certificates import make_throwaway_pki
 from secc.sim.moves import Answer, Ask, Move, ShowPilot, Wait

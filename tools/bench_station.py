@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 
 # Everything that `secc serve` imports before it listens, and nothing else: the row "start" counts it.
 import secc.cli.serve  # noqa: F401
-from secc.session.events import ControlPilot, EvseSnapshot, IsolationLevel
+from secc.session.outlet import ControlPilot, EvseSnapshot, IsolationLevel
 from secc.settings import EnergyConfig, EnergyMode, SeccConfig
 from secc.station.link import Grant, Link
 from secc.station.station import Station
 
 if TYPE_CHECKING:
     from secc.connection import Connection
-    from secc.session.events import EnergyNeed, ScheduleOffer
+    from secc.session.schedules import EnergyNeed, ScheduleOffer
 
 Mark = Callable[[str], None]
 
