@@ -4,10 +4,11 @@
 """
 
 import asyncio
-import time
+from time import monotonic, time
 
 from secc.messages.iso2 import EnergyTransferMode
 from secc.pilot import Drive, PilotSignal
+from secc.ports import ChargesBasically, DrivesPilot, EvseController
 from secc.session.outlet import ControlPilot, EvseSnapshot, IsolationLevel, MeterReading
 from secc.settings import SeccConfig, SlacConfig
 from secc.sim import Plan, PowerLine, ScriptedEvcc, SimulatedBackend, SimulatedCable, SimulatedPlc, SlacEv
@@ -16,19 +17,20 @@ from secc.station.plc import PlcStation
 PORT = 25121  # of discovery; a real station keeps to the 15118 of the standard
 
 
-class Outlet:
+class Outlet(EvseController, DrivesPilot, ChargesBasically):
     """Replace the body of each method by a call of your driver."""
 
     def __init__(self, cable: SimulatedCable) -> None:
-        self.cable, self.closed, self.on_until = cable, False, 0.0
-        self.energy, self.oscillating = 0.0, asyncio.Event()
+        self.cable, self.closed, self.on_until, self.energy = cable, False, 0.0, 0.0
+        self.oscillating = asyncio.Event()
 
     def snapshot(self) -> EvseSnapshot:
-        self.closed = self.closed and time.monotonic() < self.on_until  # better in hardware
+        self.closed = self.closed and monotonic() < self.on_until  # better in hardware
         self.energy += 2.5 * self.closed  # your meter
-        meter = MeterReading(meter_id="METER-1", energy=int(self.energy), utc=int(time.time()))
-        pilot = self.cable.pilot  # your measurement
-        return EvseSnapshot(control_pilot=pilot, utc=time.time(), contactor_closed=self.closed, meter=meter)
+        meter = MeterReading(meter_id="METER-1", energy=int(self.energy), utc=int(time()))
+        return EvseSnapshot(
+            control_pilot=self.cable.pilot, utc=time(), contactor_closed=self.closed, meter=meter
+        )
 
     def drive_pilot(self, signal: PilotSignal) -> None:
         if signal.drive is Drive.PWM:
@@ -39,7 +41,7 @@ class Outlet:
         print("a car that does not speak may charge:", allowed)
 
     def lease(self, seconds: float) -> None:
-        self.on_until = time.monotonic() + seconds
+        self.on_until = monotonic() + seconds
 
     async def close_contactor(self) -> bool:
         self.closed = True

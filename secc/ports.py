@@ -1,7 +1,11 @@
 """The ports an integrator implements: the outlet's hardware, the back end, the powerline modem.
 
-Domain words and SI units only. Calls may fail or hang: the shell bounds in time how long it waits for them
-and turns every failure into an input of the session, which then decides what it means.
+Domain words and SI units only. A call may fail or never return: the station limits how long it waits for it
+and turns each failure into an input of the session, which decides what it means.
+
+`EvseController`, `Backend` and `PlcModem` are required; a class may derive from them or only have their
+methods. All other ports are optional abilities. An object declares an ability when its class derives from the
+port: `class MyBackend(Backend, ContractBackend)`. A method of an ability that is not declared is an error.
 """
 
 import datetime
@@ -24,7 +28,7 @@ class EvseController(Protocol):
     """One outlet's hardware. It is safe on its own when this process vanishes.
 
     Which calls overlap. `close_contactor`, `open_contactor`, `check_cable` and `set_output` are commands.
-    They are called one after the other, in the order of the session: the next one begins when the one before
+    They are called one after the other, in the order of the session: the next one begins when the last one
     has returned or raised. A set-point that waits is replaced by a newer one. A command that switches off
     (`open_contactor`, `set_output(0, 0)`) goes ahead of everything that waits and drops what it contradicts.
     `make_safe` is the exception: it may be called while a command is in progress, see there. `snapshot`,
@@ -33,7 +37,7 @@ class EvseController(Protocol):
     Cancellation. A command is never cancelled in mid-call, so a driver may use `asyncio.to_thread` or an
     executor: what the thread writes late lands before the next command, not after it. The exceptions are
     `Station.reset_fault` and the end of the process, which give up a command that is past its limit.
-    `changed` is cancelled whenever nobody waits for it any more, `make_safe` when it is past its limit.
+    `changed` is cancelled when its result is not needed any more, `make_safe` when it is past its limit.
 
     Limits. A command has `timing.controller_call` seconds, `check_cable` has `timing.cable_check` more; after
     an off the one in progress has at most `timing.controller_call` more. Past the limit the lease is not
@@ -46,7 +50,7 @@ class EvseController(Protocol):
 
     Energising. `close_contactor`, `check_cable` and a `set_output` above zero are called only while the lease
     that was passed on last still runs, and only for the session in progress. A command whose lease has lapsed
-    before its turn is dropped, and the session learns of it as a failure.
+    before its turn is dropped and reported to the session as a failure.
 
     Failures. A command may raise. One that energises ends the charge; one that switches off and raises, does
     not return, or (`open_contactor`) returns anything but True blocks the outlet as above.
@@ -61,8 +65,8 @@ class EvseController(Protocol):
         """The output may stay energised for `seconds` from now, at most 0.5 [INV-31]. Return at once.
 
         Passed on about each 0.2 s while the output is wanted, and before each first command that energises.
-        When the time is over without another call, the output is off within that moment, whatever else has
-        happened: best done in hardware or in the driver. A call extends the lease, it never switches on:
+        When the time is over without another call, the output must be off at that moment, in every case: best
+        done in hardware or in the driver. A call extends the lease, it never switches on:
         after a lapse the output stays off until the next command.
 
         It is withheld while an off waits or is in progress, and while a set-point below the present one waits
@@ -74,15 +78,15 @@ class EvseController(Protocol):
     async def close_contactor(self) -> bool:
         """AC: close; return True once the feedback shows it by level, False when it did not close.
 
-        An `open_contactor` in progress is waited for first.
+        A call of `open_contactor` in progress ends first.
         """
         ...
 
     async def open_contactor(self) -> bool:
         """Take the energy off; return True once the feedback shows it open.
 
-        Called at each end, also of DC, whatever was closed before, and perhaps several times. Anything but
-        True means that the contactor does not follow, and blocks the outlet.
+        Called at each end of a session, in DC too, perhaps several times. Any other result than True means
+        that the contactor does not follow, and blocks the outlet.
         """
         ...
 
@@ -119,7 +123,7 @@ class EvseController(Protocol):
 class ReportsChanges(Protocol):
     """Optional ability of a controller: report at once when pilot, fault or limits have changed.
 
-    Without it the shell polls `snapshot`: each 20 ms in a session, to switch off within 50 ms of a pilot
+    Without it the station polls `snapshot`: each 20 ms in a session, to switch off within 50 ms of a pilot
     change, and each 50 ms between two sessions, not to miss a short unplug.
     """
 
@@ -133,25 +137,25 @@ class ReportsChanges(Protocol):
 
 
 class Backend(Protocol):
-    """Who may charge, and how much: a CSMS, a local list, or both."""
+    """Decides who may charge, and how much: a CSMS, a local list, or both."""
 
     async def authorize_external(self, evse_id: str) -> bool:
-        """May the person at this outlet charge? May take as long as a person needs."""
+        """Whether the person at this outlet may charge. May take as long as a person needs."""
         ...
 
     async def schedules(self, evse_id: str, need: EnergyNeed) -> ScheduleOffer | None:
-        """What to offer; None for the outlet's own limit."""
+        """The schedules to offer; None for the limit of the outlet."""
         ...
 
 
 class ContractBackend(Protocol):
-    """Optional ability of a back end: decide about contracts. Without it none is offered."""
+    """Optional ability of a back end: decide about contracts. Contract cannot be offered without it."""
 
     async def authorize_contract(self, evse_id: str, contract: VerifiedContract) -> Verdict:
-        """May the owner of this contract charge here? Chain, challenge and signature have been verified.
+        """Whether the owner of this contract may charge here. Chain, challenge and signature are verified.
 
-        Who does not know says UNREACHABLE, or raises: the offline policy of the station decides then. May be
-        called again for the same contract; open no transaction here.
+        UNREACHABLE, or an exception, leaves the decision to `pnc.offline`. May be called again for the same
+        contract; open no transaction here.
         """
         ...
 
@@ -165,20 +169,20 @@ class CentralValidation(Protocol):
     async def validate_contract(self, evse_id: str, contract: ForwardedContract) -> Verdict:
         """Chain up to a root, revocation, and whether the owner may charge; `contract.pem` has the chain.
 
-        The station has checked everything but the root: form, signatures, validity, eMAID, and that the EV
-        has the key. ACCEPTED vouches for the chain as well.
+        The station has checked everything but the root: format, signatures, validity, eMAID, and that the EV
+        has the key. ACCEPTED confirms the chain as well.
         """
         ...
 
 
 class ProvisioningBackend(Protocol):
-    """Optional ability of a back end: contracts for cars that have none, or an old one."""
+    """Optional ability of a back end: supply contracts for EVs that have none, or an old one."""
 
     async def provision(self, request: ProvisioningRequest) -> ProvisioningAnswer:
-        """A signed answer for the car as EXI, or why there is none.
+        """A signed answer for the EV as EXI, or the reason why there is none.
 
-        What takes longer than 4.2 s is kept for the car's next try. The answer is verified before the car
-        gets it, and only its SessionID is replaced.
+        An answer after more than 4.2 s is kept for the next request of the EV. The answer is verified before
+        it is sent, and only its SessionID is replaced.
         """
         ...
 
@@ -187,39 +191,40 @@ class RevocationBackend(Protocol):
     """Optional ability of a back end: find OCSP responses and CRLs for a contract, in about two seconds."""
 
     async def revocation(self, contract: PresentedContract) -> Evidence:
-        """Whatever there is, in DER; it is verified here. `contract.ocsp_request_data` says what to ask."""
+        """OCSP responses and CRLs in DER; the station verifies them. `contract.ocsp_request_data` has the
+        fields of the OCSP requests."""
         ...
 
 
 class RecordsContracts(Protocol):
-    """Optional ability of a back end: keep what happened with contracts."""
+    """Optional ability of a back end: keep records about contracts."""
 
     async def record_contract(self, evse_id: str, record: ContractRecord) -> None:
         """A signed receipt to keep as evidence, a contract that was sent to a car, a grant with its source, a
-        refusal with its reason. Ignore what you do not know."""
+        refusal with its reason. Ignore kinds that you do not know."""
         ...
 
 
 class ReportsExpiry(Protocol):
-    """Optional ability of a back end: say what ends soon, and do what can be done about it."""
+    """Optional ability of a back end: report certificates that end soon, and renew them where it can."""
 
     async def expiring(self, now: datetime.datetime) -> Sequence[Expiry]:
-        """Asked at start and each `expiry.interval`; what is new is told (`secc.station.expiry`)."""
+        """Called at start and each `expiry.interval`; the station reports what is new."""
         ...
 
 
 class OffersServices(Protocol):
     """Optional ability of a back end: value-added services beside those of the configuration.
 
-    Seven fit altogether; services that do not fit, or repeat an id, are left out and complained of.
+    Seven fit in a response; services that do not fit, or repeat an id, are left out and reported.
     """
 
     def value_added_services(self, evse_id: str) -> Sequence[ValueAddedService]:
-        """What to offer in the session that begins now; return at once."""
+        """The services to offer in the session that begins now; return at once."""
         ...
 
     async def services_chosen(self, evse_id: str, chosen: Sequence[ChosenService]) -> None:
-        """The EV wants these, from now until the session ends; also those of the configuration."""
+        """The services that the EV has chosen, also those of the configuration, until the session ends."""
         ...
 
 
@@ -230,7 +235,7 @@ class OcspSource(Protocol):
     """
 
     async def ocsp_response(self, question: Question) -> bytes | None:
-        """The response in DER as it came, or None; it is checked before it is used. Bounded at 10 s."""
+        """The response in DER as received, or None; it is checked before it is used. Limited to 10 s."""
         ...
 
 
@@ -238,7 +243,7 @@ class CrlSource(Protocol):
     """Where revocation lists come from. `secc.station.ocsp.HttpFetcher` is one."""
 
     async def crl(self, url: str) -> bytes | None:
-        """The list in DER as it came, or None; it is checked before it is used."""
+        """The list in DER as received, or None; it is checked before it is used."""
         ...
 
 
@@ -246,15 +251,16 @@ class CertificateSigner(Protocol):
     """Optional ability of a back end: have the station's own certificate signed (OCPP SignCertificate)."""
 
     async def sign_certificate(self, request: bytes) -> list[bytes]:
-        """`request` is PKCS#10 in DER; the answer the new chain in DER, leaf first, with or without the root.
+        """`request` is PKCS#10 in DER; the result is the new chain in DER, leaf first, with or without the
+        root.
 
-        May take minutes; whatever it raises counts as a refusal and is reported.
+        May take minutes; an exception counts as a refusal and is reported.
         """
         ...
 
 
 class WantsRenewal(Protocol):
-    """Optional ability of a `CertificateSigner`: say that the certificate has to be renewed early."""
+    """Optional ability of a `CertificateSigner`: request an early renewal of the certificate."""
 
     async def certificate_due(self) -> None:
         """Return when a renewal is wanted now (OCPP TriggerMessage SignV2GCertificate)."""
@@ -262,21 +268,21 @@ class WantsRenewal(Protocol):
 
 
 class PlcModem(Protocol):
-    """Raw HomePlug frames in and out; `secc.station.plc.RawModem` is the one for a Linux interface."""
+    """Raw HomePlug frames in and out; `secc.station.raw_modem.RawModem` is the one for a Linux interface."""
 
     def open(self) -> bytes:
-        """Make ready, and return the six bytes of the own address. May be called again after `close`.
+        """Open the interface and return its address, six bytes. May be called again after `close`.
 
         Raises LinkError when it cannot be done now.
         """
         ...
 
     def close(self) -> None:
-        """Nothing is sent or received any more; may repeat."""
+        """Close the interface; may be called again."""
         ...
 
     def send(self, frame: bytes) -> None:
-        """Send one Ethernet frame, header included, at once; when a queue is full the frame is lost.
+        """Send one Ethernet frame, header included, at once; a full queue drops it.
 
         Raises LinkError when the interface is gone.
         """
@@ -291,16 +297,16 @@ class SleepsModem(Protocol):
     """Optional ability of a PlcModem: `[slac] sleep_on_pause` uses it."""
 
     def sleep(self) -> None:
-        """A session is paused, nobody speaks: save power. The interface may go away. Return at once."""
+        """A session is paused: save power. The interface may go away. Return at once."""
         ...
 
     def wake(self) -> None:
-        """The modem is needed again; its key is set anew as soon as it answers. Return at once."""
+        """The modem is needed again; its key is set again as soon as it answers. Return at once."""
         ...
 
 
 class DrivesPilot(Protocol):
-    """Ability of a controller that SLAC needs: it drives the oscillator of the control pilot."""
+    """Optional ability of a controller, required with SLAC: drive the oscillator of the control pilot."""
 
     def drive_pilot(self, signal: PilotSignal) -> None:
         """Show X1, a duty cycle, or E/F from now on. Return at once."""
@@ -311,9 +317,9 @@ class ChargesBasically(Protocol):
     """Optional ability of an AC controller: charging by IEC 61851 alone, without a message."""
 
     def basic_charging(self, allowed: bool) -> None:
-        """The pilot shows a nominal duty cycle, or not any more: then switch off at once.
+        """True: the pilot shows a nominal duty cycle. False: not any more, switch off at once.
 
-        Whether this EV may charge, by a card for example, is the outlet's own affair; so are its contactor
-        and its meter, until a session begins.
+        The outlet itself decides whether this EV may charge, by a card for example, and operates contactor
+        and meter, until a session begins.
         """
         ...

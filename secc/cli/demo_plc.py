@@ -33,7 +33,8 @@ from secc.sim import (
     SimulatedCable,
     SlacEv,
 )
-from secc.station.plc import PlcStation, RawModem
+from secc.station.plc import PlcStation
+from secc.station.raw_modem import RawModem
 
 MODEMS = {netns.STATION_MODEM: bytes.fromhex("0200000000aa"), netns.EV_MODEM: bytes.fromhex("0200000000ab")}
 

@@ -27,7 +27,7 @@ from secc.slac import events as slac
 from secc.slac.matching import Matching
 from secc.station import ownership
 from secc.station.interface import find_link_local
-from secc.station.plc import RawModem
+from secc.station.raw_modem import RawModem
 from secc.station.tls import load_context, load_trust
 from secc.tls import utc_now
 

@@ -17,7 +17,7 @@ from secc.records.text import detail_of, milliseconds, name_of
 from secc.sdp import SDP_PORT
 from secc.settings.protocols import ProtocolName
 from secc.sim import EvResult, Exchange, Misbehaviour, Plan, ScriptedEvcc, SlacEv, Vehicle
-from secc.station.plc import RawModem
+from secc.station.raw_modem import RawModem
 
 EXAMPLES = """examples:
   secc ev --interface eth1 --dc                   find the station by SDP, charge DC, plain

@@ -12,7 +12,7 @@ from secc.errors import SeccError
 from secc.slac import captures, picture
 from secc.slac.attenuation import mean
 from secc.slac.picture import Measured
-from secc.station.plc import RawModem
+from secc.station.raw_modem import RawModem
 
 EXAMPLES = """examples:
   secc slac matching.pcapng                      a capture, pcap or pcapng

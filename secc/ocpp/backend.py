@@ -41,7 +41,7 @@ from secc.ocpp.words import (
     Trigger,
 )
 from secc.pki.contract import ForwardedContract, OcspRequestData, VerifiedContract
-from secc.ports import EvseController
+from secc.ports import Backend, CentralValidation, ContractBackend, EvseController
 from secc.records import OutputRecord, Record
 from secc.session.contract_events import ContractGranted, Verdict
 from secc.session.outlet import EvseSnapshot
@@ -50,7 +50,7 @@ from secc.session.schedules import EnergyNeed, ScheduleOffer
 from secc.settings.config import SeccConfig
 from secc.settings.ocpp import OcppConfig
 from secc.settings.pnc import OfflinePolicy
-from secc.station.checked import checked_controller
+from secc.station.boundary.controller import checked_controller
 
 HORIZON = 86_400.0
 """s that a schedule reaches."""
@@ -93,7 +93,7 @@ class Presented:
     profile: Profile | None = None
 
 
-class OcppBackend(CertificatePorts):
+class OcppBackend(CertificatePorts, Backend, ContractBackend, CentralValidation):
     """One per outlet. Make it, give it to the station, `attach` the station, run `run` beside it."""
 
     def __init__(

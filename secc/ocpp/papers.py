@@ -26,6 +26,7 @@ from secc.pki.profiles import Kind
 from secc.pki.provisioning import ProvisioningAnswer, ProvisioningRequest, Refusal
 from secc.pki.revocation import Question, identifier_hashes
 from secc.pki.trust import Role
+from secc.ports import CertificateSigner, ProvisioningBackend, RevocationBackend, WantsRenewal
 from secc.settings.config import SeccConfig
 from secc.station.renewal import CertificateFiles, station_trust
 
@@ -34,7 +35,7 @@ _PATIENCE = 8.0
 """s that the first question after a start waits for the line."""
 
 
-class CertificatePorts:
+class CertificatePorts(ProvisioningBackend, RevocationBackend, CertificateSigner, WantsRenewal):
     """`ProvisioningBackend`, `RevocationBackend`, `OcspSource` and `CertificateSigner` over OCPP."""
 
     def __init__(self, talk: Conversation, config: SeccConfig, roots: RootFolder) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from secc.ports import Backend
 from secc.session.schedules import EnergyNeed, ScheduleOffer
 
 
-class SimulatedBackend:
+class SimulatedBackend(Backend):
     """Grants or denies after a delay, offers schedules, and may change its mind."""
 
     def __init__(

@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from secc.pilot import STEADY, PilotSignal
+from secc.ports import ChargesBasically, DrivesPilot, EvseController, ReportsChanges
 from secc.session.outlet import EvseFault, EvseSnapshot, IsolationLevel, MeterReading
 from secc.sim.cable import SimulatedCable
 from secc.sim.physics import Contactor, DcOutput, Lease, Meter
@@ -20,7 +21,7 @@ Clock = Callable[[], float]
 Sleep = Callable[[float], Awaitable[None]]
 
 
-class _Outlet:
+class _Outlet(EvseController, ReportsChanges, DrivesPilot, ChargesBasically):
     """What AC and DC have in common: cable, lease, meter, faults, and telling about changes."""
 
     def __init__(

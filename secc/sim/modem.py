@@ -16,11 +16,12 @@ import time
 from collections.abc import Callable
 
 from secc.errors import FramingError, LinkError
+from secc.ports import PlcModem, SleepsModem
 from secc.slac import messages as m
 from secc.slac import vendor as v
 from secc.slac.frames import BROADCAST, ETHERTYPE, LOCAL_MODEM, Frame, Message, decode, encode
 from secc.slac.keys import nid_of
-from secc.station.plc import RawModem
+from secc.station.raw_modem import RawModem
 
 Clock = Callable[[], float]
 
@@ -171,7 +172,7 @@ _OP_ATTR_TAIL = 906  # zeros that a QCA7000 sends behind the report
 _RIPPLE = (0, 2, 3, 1, -1, -3, -2, 0)  # a line is not flat
 
 
-class SimulatedPlc:
+class SimulatedPlc(PlcModem, SleepsModem):
     """A host's side of a simulated modem within one process; implements `secc.ports.PlcModem`."""
 
     def __init__(self, line: PowerLine, address: bytes, modem_mac: bytes) -> None:

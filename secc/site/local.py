@@ -15,6 +15,7 @@ from secc.errors import CertificateError
 from secc.pki.contract import Evidence, PresentedContract, VerifiedContract
 from secc.pki.identifiers import EMAID
 from secc.pki.provisioning import Action, ProvisioningAnswer, ProvisioningRequest, Refusal
+from secc.ports import Backend, ContractBackend, ProvisioningBackend, RecordsContracts, RevocationBackend
 from secc.session.contract_events import (
     ContractDelivered,
     ContractGranted,
@@ -39,7 +40,7 @@ def utc_now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)
 
 
-class LocalBackend:
+class LocalBackend(Backend, ContractBackend, ProvisioningBackend, RevocationBackend, RecordsContracts):
     """`Backend`, `ContractBackend`, `ProvisioningBackend`, `RevocationBackend` and `RecordsContracts` in one.
 
     Several stations of a site may share it.

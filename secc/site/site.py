@@ -20,6 +20,7 @@ from secc.pki.contract import Evidence
 from secc.pki.expiry import Expiry
 from secc.pki.issuing import Identity, read_key, read_request
 from secc.pki.profiles import Kind
+from secc.ports import CertificateSigner, ReportsExpiry
 from secc.settings.pnc import ExpiryConfig, SiteConfig
 from secc.site.issuing import ContractIssuer, ProvisioningService
 from secc.site.local import LocalBackend, utc_now
@@ -27,7 +28,7 @@ from secc.site.renewal import RenewalMonitor, WatchPolicy
 from secc.site.store import ContractStore
 
 
-class Site(LocalBackend):
+class Site(LocalBackend, ReportsExpiry):
     """A `LocalBackend` that also says what ends soon, and renews it."""
 
     def __init__(
@@ -57,7 +58,7 @@ class Site(LocalBackend):
         return await asyncio.to_thread(self._monitor.look, now)
 
 
-class SigningSite(Site):
+class SigningSite(Site, CertificateSigner):
     """A `Site` that holds the CPO Sub-CA as well and renews the station's own certificate."""
 
     authority: Authority

@@ -17,7 +17,7 @@ import collections
 import dataclasses
 import datetime
 from collections.abc import Callable, Coroutine
-from typing import Any, cast
+from typing import Any
 
 from secc.errors import CertificateError, IntegrationError
 from secc.pki.chains import ChainPolicy
@@ -29,11 +29,7 @@ from secc.pki.trust import TrustStore
 from secc.pki.xmldsig import STRICT, Compat
 from secc.ports import (
     Backend,
-    CentralValidation,
-    ContractBackend,
     OcspSource,
-    ProvisioningBackend,
-    RecordsContracts,
     RevocationBackend,
 )
 from secc.session.contract_events import (
@@ -48,7 +44,7 @@ from secc.session.contract_events import (
 from secc.settings.config import SeccConfig
 from secc.settings.services import Payment
 from secc.station.attempts import Attempts
-from secc.station.checked import checked_backend
+from secc.station.boundary.backend import checked_backend
 from secc.station.revocation import RevocationFinder, finder_for
 from secc.station.tls import load_trust
 
@@ -109,21 +105,21 @@ class ContractDesk:
     @property
     def capable(self) -> bool:
         """The back end can decide about contracts."""
-        return hasattr(self._backend, "authorize_contract")
+        return self._backend.contracts is not None
 
     def terms(self, now: float) -> ContractTerms | None:
         """What a session that begins now may know; None when contracts are not dealt with."""
         if not self._offered or not self.capable:
             return None
-        actions = frozenset(Action) if hasattr(self._backend, "provision") else frozenset()
+        actions = frozenset(Action) if self._backend.provisioning is not None else frozenset()
         self._known = {name: until for name, until in self._known.items() if until > now}
         return ContractTerms(
             trust=self._trust,
             policy=contract_policy(self._config),
             provisions=actions,
-            finds_revocation=hasattr(self._backend, "revocation") or self._finder is not None,
+            finds_revocation=self._backend.revocation is not None or self._finder is not None,
             known=frozenset(self._known),
-            central=self._config.pnc.central_validation and hasattr(self._backend, "validate_contract"),
+            central=self._config.pnc.central_validation and self._backend.central_validation is not None,
         )
 
     # --- questions -----------------------------------------------------------------------------------------
@@ -146,10 +142,11 @@ class ContractDesk:
         try:
             async with asyncio.timeout(self._config.timing.backend_call):
                 if isinstance(contract, ForwardedContract):
-                    central = cast(CentralValidation, self._backend)
-                    return await central.validate_contract(evse_id, contract)
-                backend = cast(ContractBackend, self._backend)
-                return await backend.authorize_contract(evse_id, contract)
+                    if (central := self._backend.central_validation) is not None:
+                        return await central.validate_contract(evse_id, contract)
+                elif (contracts := self._backend.contracts) is not None:
+                    return await contracts.authorize_contract(evse_id, contract)
+                return Verdict.UNREACHABLE  # the station offers nothing that its back end cannot decide
         except Exception as error:
             forwarded = isinstance(contract, ForwardedContract)
             self._complain_of("validate_contract" if forwarded else "authorize_contract", error)
@@ -161,7 +158,8 @@ class ContractDesk:
 
     async def revocation(self, contract: PresentedContract) -> Evidence:
         """What the back end has and what can be fetched; nothing where both fail."""
-        calls = [self._ask_for_evidence(contract)] if hasattr(self._backend, "revocation") else []
+        backend = self._backend.revocation
+        calls = [self._ask_for_evidence(backend, contract)] if backend is not None else []
         calls += [self._finder.find(contract)] if self._finder is not None else []
         found = await asyncio.gather(*calls)
         return Evidence(
@@ -169,11 +167,11 @@ class ContractDesk:
             crls=tuple(one for evidence in found for one in evidence.crls),
         )
 
-    async def _ask_for_evidence(self, contract: PresentedContract) -> Evidence:
+    async def _ask_for_evidence(self, backend: RevocationBackend, contract: PresentedContract) -> Evidence:
         """Within the time of the session: what is found elsewhere has to arrive too."""
         try:
             async with asyncio.timeout(self._config.timing.revocation * _SHARE):
-                return await cast(RevocationBackend, self._backend).revocation(contract)
+                return await backend.revocation(contract)
         except Exception as error:
             self._complain_of("revocation", error)
             return Evidence()
@@ -195,9 +193,12 @@ class ContractDesk:
         return await asyncio.shield(self._asking[request.key])
 
     async def _ask(self, request: ProvisioningRequest) -> ProvisioningAnswer:
+        backend = self._backend.provisioning
         try:
+            if backend is None:
+                return ProvisioningAnswer(refusal=Refusal.UNREACHABLE)
             async with asyncio.timeout(self._config.timing.backend_call):
-                answer = await cast(ProvisioningBackend, self._backend).provision(request)
+                answer = await backend.provision(request)
         except IntegrationError as error:
             self._complain(str(error))
             return ProvisioningAnswer(refusal=Refusal.FAULTY)
@@ -241,8 +242,7 @@ class ContractDesk:
                 while len(self._known) >= _MAX_KNOWN:
                     del self._known[next(iter(self._known))]
                 self._known[contract.fingerprint] = now + self._config.pnc.offline_memory
-        if hasattr(self._backend, "record_contract"):
-            backend = cast(RecordsContracts, self._backend)
+        if (backend := self._backend.contract_records) is not None:
             self._spawn(backend.record_contract(self._config.evse_id, record))
 
     def _count(self, refusal: ContractRefused, now: float) -> None:

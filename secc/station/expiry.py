@@ -9,14 +9,13 @@ from __future__ import annotations
 import asyncio
 import datetime
 from collections.abc import Callable, Iterator
-from typing import cast
 
 from secc.errors import IntegrationError
 from secc.pki.expiry import Expiry, level
-from secc.ports import Backend, ReportsExpiry
+from secc.ports import Backend
 from secc.records import LinkEvent
 from secc.settings.config import SeccConfig
-from secc.station.checked import checked_backend
+from secc.station.boundary.backend import checked_backend
 from secc.station.contracts import ContractDesk
 from secc.station.tls import Tell, TlsKeeper
 from secc.tls.credentials import common_name
@@ -83,11 +82,11 @@ class ExpiryWatch:
             yield "root", root.subject.common_name, root.not_after
 
     async def _of_the_back_end(self, now: datetime.datetime) -> list[Expiry]:
-        if not hasattr(self._backend, "expiring"):
+        if (backend := self._backend.expiry) is None:
             return []
         try:
             async with asyncio.timeout(self._config.timing.backend_call):
-                return list(await cast(ReportsExpiry, self._backend).expiring(now))
+                return list(await backend.expiring(now))
         except Exception as error:
             what = f"expiring: {type(error).__name__}: {error}".removesuffix(": ")
             self._tell(LinkEvent.COMPLAINT, str(error) if isinstance(error, IntegrationError) else what)

@@ -4,15 +4,14 @@ import asyncio
 import contextlib
 import functools
 from collections.abc import Callable
-from typing import cast
 
-from secc.ports import EvseController, ReportsChanges
 from secc.records import LinkEvent
 from secc.session.latch import FaultLatch, IdleOutlet
 from secc.session.outlet import EvseFault, EvseSnapshot
 from secc.session.outputs import EndSession
 from secc.settings.config import SeccConfig
 from secc.station.actuator import Actuator
+from secc.station.boundary.controller import CheckedController
 from secc.station.lag import LoopLag
 
 
@@ -21,7 +20,7 @@ class Hardware:
 
     def __init__(
         self,
-        controller: EvseController,
+        controller: CheckedController,
         config: SeccConfig,
         *,
         observe: Callable[[EvseSnapshot], None],
@@ -120,7 +119,7 @@ class Hardware:
 
 
 async def watch(
-    controller: EvseController,
+    controller: CheckedController,
     look: Callable[[bool], None],
     complain: Callable[[str], None],
     *,
@@ -130,11 +129,11 @@ async def watch(
 
     With True when the controller reports a change, else with False each `interval` seconds.
     """
-    if hasattr(controller, "changed"):
+    if (reporting := controller.changes) is not None:
         try:
             look(False)
             while True:
-                await cast(ReportsChanges, controller).changed()
+                await reporting.changed()
                 look(True)
                 await asyncio.sleep(_PAUSE)
         except Exception as error:

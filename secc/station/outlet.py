@@ -42,6 +42,7 @@ from secc.session.ticket import Ticket
 from secc.settings.config import SeccConfig
 from secc.station import actuator
 from secc.station.actuator import Actuator, what
+from secc.station.boundary.controller import CheckedController, checked_controller
 from secc.station.contracts import ContractDesk
 from secc.station.services import ServiceDesk
 
@@ -86,7 +87,7 @@ class Outlet:
         self._desk = desk
         self._contract: Ticket | None = None
         self._config = config
-        self._controller = controller
+        self._controller = checked_controller(controller)
         self._backend = backend
         self._report = report
         self._complain = complain
@@ -96,7 +97,7 @@ class Outlet:
         self._released = False
 
     @property
-    def controller(self) -> EvseController:
+    def controller(self) -> CheckedController:
         """The outlet itself."""
         return self._controller
 

@@ -8,11 +8,8 @@ next, in the order in which it was told; nothing here decides anything.
 import asyncio
 import collections
 import contextlib
-import ctypes
 import math
 import os
-import socket
-import struct
 from collections.abc import Callable
 from typing import cast
 
@@ -24,7 +21,6 @@ from secc.ports import (
     EvseController,
     OcspSource,
     PlcModem,
-    SleepsModem,
 )
 from secc.records import LinkEvent, LinkRecord, OutputRecord, PlcRecord, Record
 from secc.sdp import SDP_PORT
@@ -32,108 +28,18 @@ from secc.session.outlet import ControlPilot
 from secc.session.outputs import EndSession
 from secc.settings.config import SeccConfig
 from secc.slac import events as slac
-from secc.slac.frames import ETHERTYPE
 from secc.slac.matching import Matching
 from secc.slac.states import LISTENING, NETWORKED, State
-from secc.station.abilities import PILOT, examine
-from secc.station.checked import CheckedController, checked_controller, checked_modem
+from secc.station.boundary.calls import what
+from secc.station.boundary.controller import checked_controller
+from secc.station.boundary.modem import checked_modem
 from secc.station.journal import Journal
 from secc.station.ownership import Claim
 from secc.station.power_line import PowerLineLog
+from secc.station.raw_modem import RawModem
 from secc.station.station import Station
 from secc.station.threads import Answer, ThreadsafeStation
 from secc.trace.recorder import Recorder
-
-
-class RawModem:
-    """The modem behind a Linux network interface, by a packet socket: needs CAP_NET_RAW."""
-
-    def __init__(self, interface: str, *, protocol: int = ETHERTYPE) -> None:
-        """`protocol` other than HomePlug's is for simulations."""
-        self._interface = interface
-        self._protocol = protocol
-        self._socket: socket.socket | None = None
-
-    def open(self) -> bytes:
-        """Bind to the interface; returns its address. Raises LinkError."""
-        self.close()
-        try:
-            opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)  # 0: hear nothing until bound
-            try:
-                opened.setblocking(False)
-                opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
-                if self._protocol != _ALL_PROTOCOLS:
-                    _take_only(opened, self._protocol)
-                opened.bind((self._interface, _ALL_PROTOCOLS))
-            except OSError:
-                opened.close()
-                raise
-        except OSError as error:
-            raise LinkError(f"packet socket on {self._interface}: {error.strerror}") from error
-        self._socket = opened
-        return bytes(opened.getsockname()[4])
-
-    def close(self) -> None:
-        """Close the socket."""
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
-
-    def send(self, frame: bytes) -> None:
-        """Send it; a full queue loses it, as the wire would."""
-        if self._socket is None:
-            raise LinkError(f"{self._interface} is not open")
-        try:
-            self._socket.send(frame)
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError as error:
-            raise LinkError(f"{self._interface}: {error.strerror}") from error
-
-    async def receive(self) -> bytes:
-        """The next frame for this host or for everybody; what others say to each other is left out."""
-        while True:
-            opened = self._socket
-            if opened is None:
-                raise LinkError(f"{self._interface} is not open")
-            try:
-                data, address = await asyncio.get_running_loop().sock_recvfrom(opened, _LONGEST_FRAME)
-            except OSError as error:
-                raise LinkError(f"{self._interface}: {error.strerror}") from error
-            if address[2] in _FOR_US or (self._protocol != ETHERTYPE and address[2] != _OUTGOING):
-                return data
-
-
-def _take_only(opened: socket.socket, protocol: int) -> None:
-    """Let the kernel drop frames of other protocols, and those with a VLAN tag.
-
-    ISO 15118-3 has no tags: such a frame comes from another network. The kernel takes the tag away before it
-    hands a frame to a socket that is bound to one protocol, so the socket is bound to all of them.
-    """
-    tag_present = 0xFFFFF000 + 48  # SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT
-    program = b"".join(
-        struct.pack("=HBBI", *instruction)
-        for instruction in (
-            (_LOAD_HALF, 0, 0, 12),
-            (_JUMP_EQUAL, 0, 3, protocol),
-            (_LOAD_WORD, 0, 0, tag_present),
-            (_JUMP_EQUAL, 0, 1, 0),
-            (_RETURN, 0, 0, 0xFFFFFFFF),  # all of it
-            (_RETURN, 0, 0, 0),  # nothing of it
-        )
-    )
-    buffer = ctypes.create_string_buffer(program, len(program))
-    address = ctypes.addressof(buffer)
-    opened.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HL", len(program) // 8, address))
-
-
-_LOAD_WORD, _LOAD_HALF, _JUMP_EQUAL, _RETURN = 0x20, 0x28, 0x15, 0x06  # instructions of the classic BPF
-_ALL_PROTOCOLS = 3  # ETH_P_ALL
-_SO_ATTACH_FILTER = 26
-_RECEIVE_BUFFER = 1 << 18  # what a flood may make the kernel keep for us
-_LONGEST_FRAME = 2048  # longer ones are cut, and then too long for any message
-_FOR_US = (0, 1)  # PACKET_HOST, PACKET_BROADCAST
-_OUTGOING = 4  # PACKET_OUTGOING
 
 
 class PlcStation:
@@ -160,9 +66,14 @@ class PlcStation:
         """
         if isinstance(config, SeccConfig) and not config.slac.enabled:
             raise ConfigError("slac.enabled: expected true; without SLAC a Station is enough")
-        if not isinstance(controller, CheckedController):
-            examine(PILOT, controller)
         controller = checked_controller(controller)
+        if controller.pilot is None:
+            kind = type(controller.inner).__name__
+            raise ConfigError(
+                f"slac.enabled is true, and the controller {kind} does not declare DrivesPilot: "
+                f"derive {kind} from secc.ports.DrivesPilot"
+            )
+        self._pilot_driver = controller.pilot
         self._config = config
         self._controller = controller
         self._log = PowerLineLog(recorder)
@@ -221,7 +132,7 @@ class PlcStation:
         await asyncio.wait(self._tasks)
         self._to_matching(slac.LeaveLink("the station stops"))
         self._modem.close()
-        self._ask("drive_pilot", pilot.STEADY)
+        self._drive(pilot.STEADY)
 
     # --- for the owner -------------------------------------------------------------------------------------
 
@@ -381,10 +292,9 @@ class PlcStation:
             case slac.LinkGone():
                 self._to_sequence(pilot.LinkDown(output.reason, output.failed))
             case pilot.Show():
-                self._ask("drive_pilot", output.signal)
+                self._drive(output.signal)
             case pilot.BasicCharging():
-                if hasattr(self._controller, "basic_charging"):
-                    self._ask("basic_charging", output.allowed)
+                self._charge_basically(output.allowed)
             case pilot.Expect():
                 self._to_matching(slac.VehicleConnected(output.digital))
             case pilot.GiveUp():
@@ -403,14 +313,23 @@ class PlcStation:
         if not isinstance(output, _FREQUENT) or self._calm(now):
             self._report(PlcRecord(now, cast(slac.Output | pilot.Output, output)))
 
-    def _ask(self, method: str, value: object) -> None:
-        """A command to the pilot; one that fails must not end the listening to the power line."""
+    def _drive(self, signal: pilot.PilotSignal) -> None:
+        """Show it; a driver that fails must not end the listening to the power line."""
         try:
-            getattr(self._controller, method)(value)
+            self._pilot_driver.drive_pilot(signal)
         except Exception as error:
-            why = f"{method}: {type(error).__name__}: {error}"
+            self._tell(LinkEvent.COMPLAINT, f"drive_pilot: {what(error)}")
+
+    def _charge_basically(self, allowed: bool) -> None:
+        """Allow or withdraw basic charging, where the controller can do it."""
+        if (basic := self._controller.basic) is None:
+            return
+        try:
+            basic.basic_charging(allowed)
+        except Exception as error:
+            why = f"basic_charging: {what(error)}"
             self._tell(LinkEvent.COMPLAINT, why)
-            if method == "basic_charging" and value is False:
+            if not allowed:  # the outlet may still be on
                 self.station.distrust(why)
 
     def _calm(self, now: float) -> bool:
@@ -421,13 +340,12 @@ class PlcStation:
         return True
 
     def _put_to_sleep(self, asleep: bool) -> None:
-        if not hasattr(self._modem, "sleep"):
+        if (sleeper := self._modem.sleeper) is None:
             return
-        sleeper = cast(SleepsModem, self._modem)
         try:
             (sleeper.sleep if asleep else sleeper.wake)()
         except Exception as error:
-            self._tell(LinkEvent.COMPLAINT, f"modem: {type(error).__name__}: {error}")
+            self._tell(LinkEvent.COMPLAINT, f"modem: {what(error)}")
         if not asleep:
             self._reopen.set()  # now, not when patience is over
 

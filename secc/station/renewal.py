@@ -16,7 +16,6 @@ import datetime
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import cast
 
 from secc.errors import CertificateError, ConfigError
 from secc.pki.certificates import Certificate, read_chain
@@ -39,6 +38,7 @@ from secc.ports import CertificateSigner, WantsRenewal
 from secc.records import LinkEvent
 from secc.settings.config import SeccConfig
 from secc.settings.tls import TlsPolicy
+from secc.station.boundary.backend import CheckedBackend
 from secc.station.tls import Tell, TlsKeeper, load_trust
 
 Clock = Callable[[], datetime.datetime]
@@ -132,14 +132,14 @@ class CertificateFiles:
 
 
 def renewal_for(
-    config: SeccConfig, backend: object, tell: Tell, keeper: TlsKeeper | None = None
+    config: SeccConfig, backend: CheckedBackend, tell: Tell, keeper: TlsKeeper | None = None
 ) -> LeafRenewal | None:
     """What keeps the certificate of this station alive; None where TLS is off or `backend` is no signer.
 
     `keeper` tells it how new certificates fare. Raises ConfigError, which names the file.
     """
     tls = config.tls
-    if tls.policy is TlsPolicy.OFF or not hasattr(backend, "sign_certificate"):
+    if tls.policy is TlsPolicy.OFF or backend.signer is None:
         return None
     assert tls.certificate_chain is not None  # by TlsConfig
     assert tls.private_key is not None
@@ -153,7 +153,7 @@ def renewal_for(
         tell(LinkEvent.TLS_RENEWED if told.renewed else LinkEvent.TLS_ALARM, told.text)
 
     files = CertificateFiles(tls.certificate_chain, tls.private_key, password)
-    made = LeafRenewal(files, cast(CertificateSigner, backend), store, report=report)
+    made = LeafRenewal(files, backend.signer, store, wanted=backend.renewal, report=report)
     if keeper is not None:
         keeper.watchers.append(made.handshake)
     return made
@@ -184,11 +184,16 @@ class LeafRenewal:
         policy: RenewalPolicy | None = None,
         *,
         report: Callable[[Report], None],
+        wanted: WantsRenewal | None = None,
         clock: Clock = lambda: datetime.datetime.now(datetime.UTC),
     ) -> None:
-        """`report` gets every success and failure. Raises ConfigError for an unreadable certificate."""
+        """`report` gets every success and failure; `wanted` may ask for a renewal early.
+
+        Raises ConfigError for an unreadable certificate.
+        """
         self._files = files
         self._signer = signer
+        self._wanted = wanted
         self._policy = policy or RenewalPolicy()
         self._report = report
         self._clock = clock
@@ -244,14 +249,14 @@ class LeafRenewal:
                 await asyncio.wait([self._settling])
 
     async def _wait(self, seconds: float) -> None:
-        """So long, or until the signer itself wants a renewal."""
-        if not hasattr(self._signer, "certificate_due"):
+        """So long, or until the back end wants a renewal."""
+        if self._wanted is None:
             await asyncio.sleep(seconds)
             return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 try:
-                    await cast(WantsRenewal, self._signer).certificate_due()
+                    await self._wanted.certificate_due()
                 except Exception as error:
                     reason = f"certificate_due: {type(error).__name__}: {error}"
                     self._report(Report(False, reason, self.renewal.certificate.not_after))

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import cast
 
 from secc.errors import ConfigError, IntegrationError
-from secc.ports import Backend, OffersServices
+from secc.ports import Backend
 from secc.session.service_events import ChosenService
 from secc.settings.config import SeccConfig
 from secc.settings.services import ValueAddedService, check_services
-from secc.station.checked import checked_backend
+from secc.station.boundary.backend import checked_backend
 
 
 class ServiceDesk:
@@ -20,8 +19,7 @@ class ServiceDesk:
     def __init__(self, config: SeccConfig, backend: Backend, complain: Callable[[str], None]) -> None:
         self._config = config
         self._complain = complain
-        checked = checked_backend(backend)
-        self._backend = cast(OffersServices, checked) if hasattr(checked, "value_added_services") else None
+        self._backend = checked_backend(backend).services
 
     def offered(self) -> tuple[ValueAddedService, ...]:
         """What the back end adds to the configuration, if it fits."""

@@ -29,10 +29,12 @@ from secc.session.outputs import EndSession
 from secc.session.pause import PauseMemory
 from secc.session.states import Stage
 from secc.settings.config import SeccConfig
-from secc.station import boundary
-from secc.station.abilities import check_arguments, check_contracts
 from secc.station.admission import Admission
-from secc.station.checked import checked_backend, checked_controller, checked_ocsp, checked_random
+from secc.station.boundary import results
+from secc.station.boundary.backend import checked_backend
+from secc.station.boundary.controller import checked_controller
+from secc.station.boundary.sources import checked_ocsp, checked_random
+from secc.station.boundary.start import check_arguments, check_contracts
 from secc.station.contracts import ContractDesk
 from secc.station.diagnostics import Diagnostics
 from secc.station.discovery import Discovery
@@ -225,14 +227,14 @@ class Station:
     def link_down(self, reason: str = "data link lost") -> None:
         """SLAC: the data link is gone; a session on it ends."""
         self.thread.check("link_down")
-        reason = boundary.reason("link_down", reason)
+        reason = results.reason("link_down", reason)
         self._link_up_at = None
         self._drop_everything(reason)
 
     def stop_charging(self, reason: str = "stop requested") -> None:
         """Ask the EV to end; the output is forced off after the stop delay."""
         self.thread.check("stop_charging")
-        reason = boundary.reason("stop_charging", reason)
+        reason = results.reason("stop_charging", reason)
         if self._active is not None:
             self._active.post(StopRequested(reason))
 
@@ -248,7 +250,7 @@ class Station:
         Raises IntegrationError for anything but None and numbers from 0 to 10 MW; the limit stays as it was.
         """
         self.thread.check("limit_power")
-        self._power_limit = max_power = boundary.power_limit("limit_power", max_power)
+        self._power_limit = max_power = results.power_limit("limit_power", max_power)
         if self._active is not None:
             self._active.post(PowerLimited(max_power))
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from secc.errors import IntegrationError
-from secc.station import boundary
+from secc.station.boundary import results
 
 
 class LoopThread:
@@ -115,12 +115,12 @@ class ThreadsafeStation:
 
     def link_down(self, reason: str = "data link lost") -> Answer:
         """As `Station.link_down`."""
-        text = boundary.reason("link_down", reason)
+        text = results.reason("link_down", reason)
         return self._thread.submit("link_down", lambda: self._station.link_down(text))
 
     def stop_charging(self, reason: str = "stop requested") -> Answer:
         """As `Station.stop_charging`."""
-        text = boundary.reason("stop_charging", reason)
+        text = results.reason("stop_charging", reason)
         return self._thread.submit("stop_charging", lambda: self._station.stop_charging(text))
 
     def renegotiate(self) -> Answer:
@@ -129,7 +129,7 @@ class ThreadsafeStation:
 
     def limit_power(self, max_power: float | None) -> Answer:
         """As `Station.limit_power`."""
-        limit = boundary.power_limit("limit_power", max_power)
+        limit = results.power_limit("limit_power", max_power)
         return self._thread.submit("limit_power", lambda: self._station.limit_power(limit))
 
     def withdraw_authorization(self) -> Answer:

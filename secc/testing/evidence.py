@@ -183,7 +183,7 @@ class Evidence:
     owed: Owed
     refused: str = ""
     """Why a station does not take this controller, before any method is called; empty when it does."""
-    abilities: frozenset[str] = frozenset()
+    abilities: frozenset[type] = frozenset()
     """Optional methods that the controller has."""
     exercises: dict[str, Exercise] = dataclasses.field(default_factory=dict)
     energised: bool = False

@@ -7,9 +7,10 @@ import math
 from collections.abc import Callable, Iterator
 
 from secc.errors import IntegrationError
+from secc.ports import ReportsChanges
 from secc.session.outlet import ControlPilot, MeterReading
-from secc.station.abilities import CONTROLLER
-from secc.station.boundary import RESULTS, accept
+from secc.station.boundary.results import SNAPSHOT
+from secc.station.boundary.values import accept
 from secc.testing.evidence import Call, Evidence, Sample
 from secc.testing.seen import (
     Seen,
@@ -30,11 +31,8 @@ def methods(evidence: Evidence) -> Seen:
     """Whether a station takes the controller: methods, arguments, async or not, no misspelt name."""
     if evidence.refused:
         return bad(evidence.refused.removeprefix("controller: "))
-    found = ", ".join(sorted(evidence.abilities - _REQUIRED))
+    found = ", ".join(sorted(port.__name__ for port in evidence.abilities))
     return good(f"all seven, and {found}" if found else "all seven")
-
-
-_REQUIRED = frozenset(method.name for method in CONTROLLER.required)
 
 
 def _samples(evidence: Evidence) -> Iterator[Sample]:
@@ -59,7 +57,7 @@ def snapshot_values(evidence: Evidence) -> Seen:
 def problem_of(value: object) -> str:
     """What a station refuses in one snapshot; empty when it takes it."""
     try:
-        accept("snapshot", RESULTS["snapshot"], value)
+        accept("snapshot", SNAPSHOT, value)
     except IntegrationError as error:
         return f"{error.found}, expected {error.expected}"
     return ""
@@ -180,7 +178,7 @@ def blocking(evidence: Evidence) -> Seen:
 
 def changed_is_quiet(evidence: Evidence) -> Seen:
     """`changed` returns for a reason: else the station takes snapshots without end."""
-    if "changed" not in evidence.abilities:
+    if ReportsChanges not in evidence.abilities:
         return note("no changed(): the station polls snapshot")
     rest = evidence.exercises["rest"]
     if rest.marks.get("changed raised"):
@@ -195,7 +193,7 @@ _IDLE_RETURNS = 5  # the first call may return for something from before
 
 def changed_reports(evidence: Evidence) -> Seen:
     """`changed` returns soon after the pilot has moved."""
-    if "changed" not in evidence.abilities:
+    if ReportsChanges not in evidence.abilities:
         return untried("no changed()")
     moved = evidence.exercises.get("pilot")
     if moved is None:

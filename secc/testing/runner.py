@@ -17,7 +17,7 @@ from secc.errors import ConfigError
 from secc.ports import EvseController, ReportsChanges
 from secc.session.outlet import ControlPilot
 from secc.settings.config import SeccConfig
-from secc.station.abilities import CONTROLLER, examine
+from secc.station.boundary.abilities import CONTROLLER, examine
 from secc.testing.bed import Bed, Stopped
 from secc.testing.energised import on_call
 from secc.testing.evidence import Call, Evidence, Owed
@@ -120,7 +120,7 @@ class _Run:
         await _move(self._rig.pilot, ControlPilot.B)
 
     def _passive(self) -> dict[str, Callable[[], Awaitable[None]]]:
-        pilot = self._rig.pilot is not None and "changed" in self._evidence.abilities
+        pilot = self._rig.pilot is not None and ReportsChanges in self._evidence.abilities
         found: dict[str, Callable[[], Awaitable[None]]] = {"rest": self._rest}
         return found | ({"pilot": self._pilot} if pilot else {})
 
@@ -169,7 +169,7 @@ class _Run:
                 await self.bed.call("set_output", 0.0, 0.0)
 
     def _changes(self) -> contextlib.AbstractAsyncContextManager[None]:
-        if "changed" not in self._evidence.abilities:
+        if ReportsChanges not in self._evidence.abilities:
             return contextlib.nullcontext()
         return self.bed.watching_changes(cast(ReportsChanges, self._controller))
 

@@ -14,7 +14,7 @@ import sys
 from secc.cli import netns
 from secc.errors import SeccError
 from secc.sim import BridgedPowerLine, SlacEv
-from secc.station.plc import RawModem
+from secc.station.raw_modem import RawModem
 from tests.support.messages import ROOT
 
 PYSLAC = ROOT / ".venv-pyslac" / "bin" / "python"

@@ -18,6 +18,7 @@ from secc.pki.hierarchy import make_hierarchy, write_hierarchy
 from secc.pki.issuing import Revocation
 from secc.pki.profiles import Kind
 from secc.pki.provisioning import ProvisioningAnswer, ProvisioningRequest
+from secc.ports import CentralValidation, ContractBackend
 from secc.records import LinkEvent, LinkRecord, NoticeRecord, OutputRecord
 from secc.session.contract_events import ContractDelivered, ContractGranted, Verdict
 from secc.settings import EnergyMode, RevocationCheck
@@ -98,7 +99,7 @@ def test_a_contract_is_looked_up_at_the_responders_that_its_chain_names(tmp_path
 # --- roots the station does not know ----------------------------------------------------------------------
 
 
-class Central(GrantingBackend):
+class Central(GrantingBackend, ContractBackend, CentralValidation):
     """A central system that knows more roots than the station."""
 
     def __init__(self) -> None:

@@ -29,6 +29,13 @@ from secc.pki.provisioning import (
     verify_response,
 )
 from secc.pki.revocation import RevocationMode
+from secc.ports import (
+    CentralValidation,
+    ContractBackend,
+    ProvisioningBackend,
+    RecordsContracts,
+    RevocationBackend,
+)
 from secc.session.contract_events import (
     ContractDelivered,
     ContractGranted,
@@ -38,7 +45,7 @@ from secc.session.contract_events import (
     Verdict,
 )
 from secc.settings import CompatConfig, PncConfig, RevocationCheck, SeccConfig
-from secc.station.checked import checked_backend
+from secc.station.boundary.backend import checked_backend
 from secc.station.contracts import ContractDesk, contract_policy
 from secc.station.revocation import RevocationFinder
 from tests.support.contracts import NOW, CarWallet, crls, encoded, hierarchy, trusted, wallet
@@ -46,7 +53,7 @@ from tests.support.pnc import PNC_AC, bundle, with_pnc
 from tests.support.wire import GrantingBackend, eventually
 
 
-class Backend(GrantingBackend):
+class Backend(GrantingBackend, ContractBackend, ProvisioningBackend, RevocationBackend, RecordsContracts):
     """Does what a test tells it, after a while."""
 
     def __init__(self) -> None:
@@ -388,7 +395,7 @@ def test_refusals_that_heap_up_are_told_once() -> None:
 # --- central validation -----------------------------------------------------------------------------------
 
 
-class Central(Backend):
+class Central(Backend, CentralValidation):
     """Knows roots that the station does not."""
 
     async def validate_contract(self, evse_id: str, contract: ForwardedContract) -> Verdict:

@@ -14,6 +14,7 @@ from secc.pki.expiry import Expiry
 from secc.pki.hierarchy import make_hierarchy, write_hierarchy
 from secc.pki.profiles import Kind
 from secc.pki.trust import trust
+from secc.ports import ReportsExpiry
 from secc.records import LinkEvent, LinkRecord
 from secc.settings import SeccConfig, TlsConfig, TlsPolicy
 from secc.station.contracts import ContractDesk
@@ -29,7 +30,7 @@ LEAF = "station " + PKI[Kind.SECC_LEAF].certificate.subject.common_name
 LEAF_END = PKI[Kind.SECC_LEAF].certificate.not_after
 
 
-class Contracts(GrantingBackend):
+class Contracts(GrantingBackend, ReportsExpiry):
     """A back end that says what ends soon."""
 
     def __init__(self) -> None:

@@ -23,7 +23,8 @@ from secc.slac import events as slac
 from secc.slac import messages as m
 from secc.slac.frames import BROADCAST, Frame, decode, encode
 from secc.slac.states import State
-from secc.station.plc import PlcStation, RawModem
+from secc.station.plc import PlcStation
+from secc.station.raw_modem import RawModem
 from tests.support.fasttime import play_fast
 from tests.support.plc import EV, EVSE, World
 from tests.support.wire import RecordingOutlet
@@ -144,19 +145,20 @@ def test_slac_has_to_be_switched_on() -> None:
 
 def test_a_controller_that_cannot_drive_the_pilot_is_refused() -> None:
     config = dataclasses.replace(SeccConfig(interface="lo"), slac=SlacConfig(enabled=True))
-    with pytest.raises(ConfigError, match="RecordingOutlet has no drive_pilot"):
+    with pytest.raises(ConfigError, match="RecordingOutlet does not declare DrivesPilot"):
         PlcStation(config, RecordingOutlet(), SimulatedBackend())
 
 
-def test_basic_charging_that_cannot_be_withdrawn_blocks_the_outlet_and_makes_it_safe() -> None:
+def test_basic_charging_that_cannot_be_withdrawn_blocks_the_outlet_and_makes_it_safe(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def stuck(evse: object, allowed: bool) -> None:
+        raise OSError("bus error")
+
     async def scenario() -> None:
         world = World()
-
-        def stuck(allowed: bool) -> None:
-            raise OSError("bus error")
-
+        monkeypatch.setattr(type(world.evse), "basic_charging", stuck)
         async with world.plc as plc:
-            plc._controller.basic_charging = stuck  # type: ignore[attr-defined]
             plc._perform(BasicCharging(True))
             assert not plc.station.health.blocked
             before = len(world.evse.commands)

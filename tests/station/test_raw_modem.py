@@ -11,7 +11,7 @@ import pytest
 PROGRAM = """
 import asyncio, socket, subprocess
 
-from secc.station.plc import RawModem
+from secc.station.raw_modem import RawModem
 
 def run(*argv):
     subprocess.run(argv, check=True, capture_output=True)

@@ -20,8 +20,10 @@ from secc.pki.issuing import key_pem, make_request, new_key, read_key, read_requ
 from secc.pki.profiles import Kind
 from secc.pki.renewal import RenewalPolicy, Report
 from secc.pki.trust import Role, trust
+from secc.ports import CertificateSigner
 from secc.records import LinkEvent, LinkRecord, Record
 from secc.settings import SeccConfig, TlsConfig, TlsPolicy
+from secc.station.boundary.backend import checked_backend
 from secc.station.renewal import CertificateFiles, LeafRenewal, renewal_for
 from secc.tls import TlsContext
 from tests.support.wire import Car, GrantingBackend, eventually, running
@@ -367,7 +369,7 @@ def test_a_pair_that_does_not_belong_together_gives_way_to_the_old_one(
 # --- with a station ----------------------------------------------------------------------------------------
 
 
-class SigningBackend(GrantingBackend):
+class SigningBackend(GrantingBackend, CertificateSigner):
     """Signs the station's requests as well."""
 
     def __init__(self, authority: Authority) -> None:
@@ -451,9 +453,9 @@ def test_without_a_signer_or_without_tls_nothing_is_renewed(tmp_path: Path) -> N
     def tell(event: LinkEvent, text: str) -> None:
         raise AssertionError(text)
 
-    assert renewal_for(station_config(tmp_path), GrantingBackend(), tell) is None
+    assert renewal_for(station_config(tmp_path), checked_backend(GrantingBackend()), tell) is None
     signer = SigningBackend(Authority(tmp_path / "ca", Kind.CPO_SUB_CA_2))
-    assert renewal_for(wire_config(), signer, tell) is None
+    assert renewal_for(wire_config(), checked_backend(signer), tell) is None
 
 
 def test_a_root_that_cannot_be_read_stops_the_start(tmp_path: Path) -> None:
@@ -461,4 +463,4 @@ def test_a_root_that_cannot_be_read_stops_the_start(tmp_path: Path) -> None:
     (tmp_path / "root.pem").unlink()
     signer = SigningBackend(Authority(tmp_path / "ca", Kind.CPO_SUB_CA_2))
     with pytest.raises(ConfigError, match="renewal of the station's certificate"):
-        renewal_for(made, signer, lambda event, text: None)
+        renewal_for(made, checked_backend(signer), lambda event, text: None)

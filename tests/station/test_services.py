@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from secc.ports import OffersServices
 from secc.session.service_events import ChosenService, ServicesChosen
 from secc.settings import SeccConfig
 from secc.settings.services import ValueAddedService
@@ -15,7 +16,7 @@ from tests.support.wire import GrantingBackend, config, eventually
 PARKING = ValueAddedService(id=60001, name="Parking")
 
 
-class Offering(GrantingBackend):
+class Offering(GrantingBackend, OffersServices):
     """Has services of its own."""
 
     def __init__(self, *services: ValueAddedService, trouble: Exception | None = None) -> None:

@@ -18,6 +18,7 @@ from certs.testpki import make
 from secc.connection import Connection, ConnectionInput, ConnectionOutput, Data, Write
 from secc.errors import ConfigError
 from secc.messages.iso2 import ChargingSession, V2GMessage
+from secc.ports import ReportsChanges
 from secc.records import Direction, LinkEvent, NoticeRecord, OutputRecord, Record
 from secc.sdp import SdpResponse, Security, Source
 from secc.session.outlet import ControlPilot, EvseFault, EvseSnapshot
@@ -393,7 +394,7 @@ def test_an_unplugged_cable_switches_off_within_50_ms(outlet: type[RecordingOutl
 
 
 def test_a_controller_whose_change_report_fails_is_polled() -> None:
-    class Broken(RecordingOutlet):
+    class Broken(RecordingOutlet, ReportsChanges):
         async def changed(self) -> None:
             raise RuntimeError("no interrupts")
 

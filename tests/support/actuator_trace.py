@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from secc.messages import din, iso2
-from secc.ports import EvseController
+from secc.ports import EvseController, ReportsChanges
 from secc.records import Direction, MessageRecord
 from secc.session.outlet import EvseSnapshot, IsolationLevel
 from secc.settings import SeccConfig
@@ -80,7 +80,7 @@ class Traced:
         return result
 
 
-class TracedReporting(Traced):
+class TracedReporting(Traced, ReportsChanges):
     """The same for a controller that reports changes."""
 
     async def changed(self) -> None:

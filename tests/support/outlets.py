@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Callable
 
+from secc.ports import EvseController, ReportsChanges
 from secc.session.outlet import ControlPilot, EvseSnapshot, IsolationLevel, MeterReading
 from secc.sim import SimulatedDcEvse
 from secc.sim.physics import DcOutput
@@ -22,7 +23,7 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
-class AcOutlet:
+class AcOutlet(EvseController, ReportsChanges):
     """Keeps the contract: contacts with a delay, a lease, one generation of commands."""
 
     closing, opening = 0.05, 0.02

@@ -13,7 +13,7 @@ from certs.testpki import make
 from secc import exi
 from secc.messages import app_protocol
 from secc.messages.iso2 import BodyElement, V2GMessage
-from secc.ports import EvseController
+from secc.ports import EvseController, ReportsChanges
 from secc.records import LinkEvent, LinkRecord, MessageRecord, Record
 from secc.sdp import SdpRequest, SdpResponse, Security
 from secc.session.outlet import ControlPilot, EvseSnapshot, IsolationLevel
@@ -85,7 +85,7 @@ class RecordingOutlet:
             await self.gates[name].wait()
 
 
-class ReportingOutlet(RecordingOutlet):
+class ReportingOutlet(RecordingOutlet, ReportsChanges):
     """The same with the optional ability to tell about changes at once."""
 
     def __init__(self, pilot: ControlPilot = ControlPilot.B) -> None:

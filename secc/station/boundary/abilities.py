@@ -1,7 +1,9 @@
 """Which methods a controller, a back end or a modem has, and whether they can be called as their port says.
 
-Optional abilities are found by the names of their methods. A name that is misspelt, or a method of another
-shape, would silently switch the ability off; so both are refused when the station is made.
+The methods of a role are required and are looked up by name. An optional ability is declared: the class
+derives from the port of the ability (`class Csms(Backend, ContractBackend)`). A declared ability without its
+methods, and a method of an ability that is not declared, would both switch the ability off without notice.
+So both refuse the start, and so do a misspelt name and a method of another shape.
 """
 
 from __future__ import annotations
@@ -10,12 +12,13 @@ import dataclasses
 import difflib
 import inspect
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from secc import ports
 from secc.errors import ConfigError
-from secc.settings.config import SeccConfig
-from secc.settings.services import Payment
+
+P = TypeVar("P")
+A = TypeVar("A")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -32,20 +35,29 @@ class Method:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Ability:
+    """An optional port and its methods."""
+
+    port: type
+    methods: tuple[Method, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Role:
-    """What an object of the integrator is used as."""
+    """What the station uses an object for."""
 
     name: str
+    port: type
+    """The port that every such object has the methods of."""
     required: tuple[Method, ...]
-    optional: tuple[tuple[Method, ...], ...]
-    """Methods of one ability stand together: all of them or none."""
+    optional: tuple[Ability, ...]
 
     @property
     def known(self) -> Iterator[Method]:
-        """Every method that is ever called."""
+        """Every method that the station may call."""
         yield from self.required
         for ability in self.optional:
-            yield from ability
+            yield from ability.methods
 
 
 def _methods(port: type) -> tuple[Method, ...]:
@@ -58,11 +70,9 @@ def _methods(port: type) -> tuple[Method, ...]:
 
 
 def _role(name: str, required: type, *optional: type) -> Role:
-    return Role(name, _methods(required), tuple(_methods(port) for port in optional))
+    return Role(name, required, _methods(required), tuple(Ability(port, _methods(port)) for port in optional))
 
 
-PILOT = Role("controller", _methods(ports.DrivesPilot), ())
-"""What SLAC needs beside the rest."""
 CONTROLLER = _role(
     "controller",
     ports.EvseController,
@@ -87,86 +97,80 @@ OCSP_SOURCE = _role("OCSP source", ports.OcspSource)
 MODEM = _role("modem", ports.PlcModem, ports.SleepsModem)
 
 
-def examine(role: Role, thing: object) -> frozenset[str]:
-    """Names of the methods that `thing` has; raises ConfigError for a missing, misspelt or unfit one."""
+def examine(role: Role, thing: object) -> frozenset[type]:
+    """The optional ports that `thing` declares.
+
+    Raises ConfigError for a method that is missing, misspelt, of another shape, or not declared.
+    """
     kind = type(thing).__name__
     if isinstance(thing, type):
         raise ConfigError(f"{role.name}: {thing.__name__} is a class, expected an object: {thing.__name__}()")
-    found = frozenset(method.name for method in role.known if _fits(role, kind, thing, method))
     others = _others(role, thing)
     for method in role.required:
-        if method.name not in found:
-            near = _nearest(method, others)
-            hint = f"; it has {near}: is that a misspelling?" if near else ""
-            raise ConfigError(f"{role.name}: {kind} has no {method.name}, expected {method}{hint}")
+        _require(role, kind, thing, method, others, role.port)
+    declared = []
     for ability in role.optional:
-        missing = [method for method in ability if method.name not in found]
-        if 0 < len(missing) < len(ability):
-            names = " and ".join(method.name for method in ability)
-            text = f"{role.name}: {kind} has no {missing[0].name}, expected {missing[0]}"
-            raise ConfigError(f"{text}: {names} belong together")
-        for method in missing:
-            _refuse_misspelling(role, kind, thing, method, others)
-    return found
+        if declares(thing, ability.port):
+            for method in ability.methods:
+                _require(role, kind, thing, method, others, ability.port)
+            declared.append(ability.port)
+        else:
+            _refuse_undeclared(role, kind, thing, ability, others)
+    return frozenset(declared)
 
 
-def check_contracts(config: SeccConfig, backend: object) -> None:
-    """Raises ConfigError when contracts are offered and the back end cannot decide about them."""
-    if Payment.CONTRACT not in config.service.payment_options:
-        return
-    kind = type(getattr(backend, "inner", backend)).__name__
-    if getattr(backend, "authorize_contract", None) is None:
-        raise ConfigError(
-            f"service.payment_options has Contract, and the back end {kind} has no authorize_contract: "
-            "expected one that decides about contracts (secc.ports.ContractBackend), or ExternalPayment alone"
-        )
-    if config.pnc.central_validation and getattr(backend, "validate_contract", None) is None:
-        raise ConfigError(
-            f"pnc.central_validation is true, and the back end {kind} has no validate_contract: expected one "
-            "that judges chains (secc.ports.CentralValidation), or false"
-        )
+def declares(thing: object, port: object) -> bool:
+    """Whether the class of `thing` derives from `port`."""
+    return port in type(thing).__mro__
 
 
-def check_arguments(config: object, on_event: object, random_bytes: object, sdp_port: object) -> None:
-    """Raises ConfigError for an argument of `Station` that is of another type than declared."""
-    if not isinstance(config, SeccConfig):
-        raise ConfigError(f"config is an object of {type(config).__name__}, expected a SeccConfig")
-    for name, call in (("on_event", on_event), ("random_bytes", random_bytes)):
-        if call is None and name == "on_event":
-            continue
-        misfit = _misfit(call, Method(name, False, ("value",)))
-        if misfit:
-            raise ConfigError(f"{name} is {misfit}, expected a function of one argument that is not async")
-    if isinstance(sdp_port, bool) or not isinstance(sdp_port, int) or not 0 <= sdp_port <= 65_535:
-        raise ConfigError(f"sdp_port is {sdp_port!r:.40}, expected a port from 0 to 65535")
+def adapted(thing: object, port: Callable[..., P], adapter: Callable[[P], A]) -> A | None:
+    """The adapter around `thing` where it declares `port`, else None."""
+    return adapter(cast(P, thing)) if declares(thing, port) else None
 
 
-def _refuse_misspelling(role: Role, kind: str, thing: object, method: Method, others: list[str]) -> None:
-    near = _nearest(method, others)
-    if near and (_unmistakable(near, method) or not _misfit(getattr(thing, near), method)):
-        raise ConfigError(
-            f"{role.name}: {kind} has {near}, which no port knows; the nearest is {method.name}, expected "
-            f"{method}; rename it, or begin its name with _ where it is something else"
-        )
+def _require(role: Role, kind: str, thing: object, method: Method, others: list[str], port: type) -> None:
+    """Raise ConfigError unless the method is there, implemented, and can be called as its port says."""
+    found = _look_up(role, kind, thing, method)
+    inherited = getattr(type(thing), method.name, None) is getattr(port, method.name)
+    if found is None or inherited:
+        near = _nearest(method, others)
+        why = f"; it declares {port.__name__}" if declares(thing, port) else ""
+        hint = f"; it has {near}: is that a misspelling?" if near else ""
+        raise ConfigError(f"{role.name}: {kind} has no {method.name}, expected {method}{why}{hint}")
+    misfit = misfit_of(found, method)
+    if misfit:
+        raise ConfigError(f"{role.name}: {kind}.{method.name} is {misfit}, expected {method}")
 
 
-def _fits(role: Role, kind: str, thing: object, method: Method) -> bool:
-    """Whether the method is there; raises ConfigError when it cannot be called as its port says."""
+def _refuse_undeclared(role: Role, kind: str, thing: object, ability: Ability, others: list[str]) -> None:
+    """Raise ConfigError for a method of an ability that the class does not derive from, misspelt or not."""
+    port = ability.port.__name__
+    for method in ability.methods:
+        if method.name in dir(thing) and getattr(thing, method.name, None) is not None:
+            raise ConfigError(
+                f"{role.name}: {kind} has {method.name} and does not declare {port}: derive {kind} "
+                f"from secc.ports.{port}, or begin the name with _ where it is something else"
+            )
+        near = _nearest(method, others)
+        if near and (_unmistakable(near, method) or not misfit_of(getattr(thing, near), method)):
+            raise ConfigError(
+                f"{role.name}: {kind} has {near}, which no port knows; the nearest is {method.name}, "
+                f"expected {method}; rename it and derive {kind} from secc.ports.{port}, "
+                "or begin its name with _ where it is something else"
+            )
+
+
+def _look_up(role: Role, kind: str, thing: object, method: Method) -> object:
     try:
-        found = getattr(thing, method.name, None)
+        return getattr(thing, method.name, None)
     except Exception as error:
         raise ConfigError(
             f"{role.name}: {kind}.{method.name} raises {type(error).__name__} when it is looked up: {error}"
         ) from error
-    if found is None:
-        return False
-    misfit = _misfit(found, method)
-    if misfit:
-        raise ConfigError(f"{role.name}: {kind}.{method.name} is {misfit}, expected {method}")
-    return True
 
 
-def _misfit(found: object, method: Method) -> str:
+def misfit_of(found: object, method: Method) -> str:
     """What is wrong with a method; empty when it can be called as its port says."""
     if not callable(found):
         return f"{type(found).__name__} and cannot be called"
@@ -183,7 +187,7 @@ def _misfit(found: object, method: Method) -> str:
 
 
 def _waits(found: Callable[..., Any]) -> bool | None:
-    """Whether a call has to be awaited; None where only the call shows it."""
+    """Whether a call must be awaited; None where only the call shows it."""
     innermost = inspect.unwrap(found)
     for candidate in (found, innermost, getattr(innermost, "__call__", None)):  # noqa: B004 - its method
         if inspect.iscoroutinefunction(candidate):
@@ -213,14 +217,14 @@ def _others(role: Role, thing: object) -> list[str]:
 
 
 def _nearest(method: Method, others: list[str]) -> str:
-    """The name that is most like that of the method, if any is."""
+    """The name that is most like that of the method; empty when none is like it."""
     plain = {_plain(name): name for name in others}
     near = difflib.get_close_matches(_plain(method.name), plain, n=1, cutoff=_LIKE)
     return plain[near[0]] if near else ""
 
 
 def _plain(name: str) -> str:
-    """Without what people write in different ways."""
+    """The name without differences of spelling: case, underscores, British endings."""
     return name.replace("_", "").lower().replace("ise", "ize").replace("isation", "ization")
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from secc.errors import ConfigError, IntegrationError
+from secc.ports import OffersServices, ReportsExpiry
 from secc.records import LinkEvent, OutputRecord
 from secc.session.contract_events import Verdict
 from secc.session.outlet import ControlPilot, EvseSnapshot
@@ -20,7 +21,7 @@ from secc.session.schedules import EnergyNeed, ScheduleOffer
 from secc.settings import EnergyConfig, EnergyMode, SeccConfig
 from secc.settings.services import ValueAddedService
 from secc.station.station import Station
-from tests.station.test_boundary import NO_POWER_LIMIT
+from tests.station.boundary.test_results import NO_POWER_LIMIT
 from tests.support import requests
 from tests.support.wire import (
     AC_SETUP,
@@ -282,7 +283,7 @@ def test_schedules_that_are_none_leave_the_limit_of_the_outlet(result: object) -
     play(scenario)
 
 
-class Serving(GrantingBackend):
+class Serving(GrantingBackend, OffersServices, ReportsExpiry):
     """Offers services of its own, and hears nothing well."""
 
     def __init__(self, result: object) -> None:

@@ -24,20 +24,11 @@ from typing import Any, TypeVar
 
 from secc import exi
 from secc.errors import ConfigError, EncodeError, IntegrationError
-from secc.messages.iso2 import SalesTariff
-from secc.messages.xmldsig import Signature
-from secc.pki.contract import Evidence
-from secc.pki.expiry import Expiry
-from secc.pki.provisioning import ProvisioningAnswer, Refusal
-from secc.session.contract_events import Verdict
-from secc.session.outlet import ControlPilot, EvseFault, EvseSnapshot, IsolationLevel, MeterReading
-from secc.session.schedules import PowerSchedule, PowerStep, ScheduleOffer
-from secc.settings.services import ServiceKind, ServiceParameter, ServiceParameterSet, ValueAddedService
 
 T = TypeVar("T")
 
 Check = Callable[[object], T]
-"""Returns the value to use, or raises `_Wrong`."""
+"""Returns the value to use, or raises `Unfit`."""
 
 
 def accept(method: str, check: Check[T], value: object, said: str = "it returned") -> T:
@@ -47,7 +38,7 @@ def accept(method: str, check: Check[T], value: object, said: str = "it returned
     """
     try:
         return check(value)
-    except _Wrong as wrong:
+    except Unfit as wrong:
         verb = f"{wrong.path} is" if wrong.path else said
         raise IntegrationError(method, f"{verb} {shown(wrong.value)}", wrong.expected) from None
     except Exception as error:  # code of the value itself
@@ -69,7 +60,7 @@ _SHOWN = reprlib.Repr()
 _SHOWN.maxstring = _SHOWN.maxother = 80
 
 
-class _Wrong(Exception):
+class Unfit(Exception):
     """A value that is refused, and where it stands."""
 
     def __init__(self, value: object, expected: str, path: str = "") -> None:
@@ -78,10 +69,10 @@ class _Wrong(Exception):
         self.expected = expected
         self.path = path
 
-    def under(self, name: str) -> _Wrong:
+    def under(self, name: str) -> Unfit:
         """The same, seen from one level above."""
         dot = "." if self.path and not self.path.startswith("[") else ""
-        return _Wrong(self.value, self.expected, f"{name}{dot}{self.path}")
+        return Unfit(self.value, self.expected, f"{name}{dot}{self.path}")
 
 
 # --- kinds of values ---------------------------------------------------------------------------------------
@@ -94,13 +85,13 @@ def number(unit: str, low: float, high: float) -> Check[float]:
     def check(value: object) -> float:
         if type(value) is not float:
             if isinstance(value, bool) or not isinstance(value, int | float):
-                raise _Wrong(value, expected)
+                raise Unfit(value, expected)
             try:  # what a subclass makes of it does not count
                 value = int.__float__(value) if isinstance(value, int) else float.__float__(value)
             except OverflowError:
-                raise _Wrong(value, expected) from None
+                raise Unfit(value, expected) from None
         if not low <= value <= high:  # false for NaN as well
-            raise _Wrong(value, expected)
+            raise Unfit(value, expected)
         return value
 
     return check
@@ -112,10 +103,10 @@ def integer(unit: str, low: int, high: int) -> Check[int]:
 
     def check(value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, int):
-            raise _Wrong(value, expected)
+            raise Unfit(value, expected)
         plain = value if type(value) is int else int.__int__(value)
         if not low <= plain <= high:
-            raise _Wrong(value, expected)
+            raise Unfit(value, expected)
         return plain
 
     return check
@@ -125,7 +116,7 @@ def flag(value: object) -> bool:
     """True or False."""
     if value is True or value is False:
         return value
-    raise _Wrong(value, "True or False")
+    raise Unfit(value, "True or False")
 
 
 def text(least: int, most: int) -> Check[str]:
@@ -134,10 +125,10 @@ def text(least: int, most: int) -> Check[str]:
 
     def check(value: object) -> str:
         if not isinstance(value, str):
-            raise _Wrong(value, expected)
+            raise Unfit(value, expected)
         plain = str.__str__(value)
         if not least <= len(plain) <= most or not plain.isprintable():
-            raise _Wrong(value, expected)
+            raise Unfit(value, expected)
         return plain
 
     return check
@@ -148,7 +139,7 @@ def prose(most: int) -> Check[str]:
 
     def check(value: object) -> str:
         if not isinstance(value, str):
-            raise _Wrong(value, "a text")
+            raise Unfit(value, "a text")
         plain = str.__str__(value)[:most]
         return plain if plain.isprintable() else ascii(plain)[1:-1][:most]
 
@@ -161,10 +152,10 @@ def octets(least: int, most: int) -> Check[bytes]:
 
     def check(value: object) -> bytes:
         if not isinstance(value, bytes):
-            raise _Wrong(value, expected)
+            raise Unfit(value, expected)
         plain = value if type(value) is bytes else bytes.__getitem__(value, slice(None))
         if not least <= len(plain) <= most:
-            raise _Wrong(value, expected)
+            raise Unfit(value, expected)
         return plain
 
     return check
@@ -174,7 +165,7 @@ def moment(value: object) -> datetime.datetime:
     """A point in time with its time zone."""
     if isinstance(value, datetime.datetime) and value.utcoffset() is not None:
         return value
-    raise _Wrong(value, "a datetime with a time zone")
+    raise Unfit(value, "a datetime with a time zone")
 
 
 def optional(check: Check[T]) -> Check[T | None]:
@@ -183,9 +174,9 @@ def optional(check: Check[T]) -> Check[T | None]:
     def either(value: object) -> T | None:
         try:
             return None if value is None else check(value)
-        except _Wrong as wrong:
+        except Unfit as wrong:
             expected = wrong.expected if wrong.path else f"None or {wrong.expected}"
-            raise _Wrong(wrong.value, expected, wrong.path) from None
+            raise Unfit(wrong.value, expected, wrong.path) from None
 
     return either
 
@@ -199,7 +190,7 @@ def member(kind: type[E]) -> Check[E]:
     def check(value: object) -> E:
         if isinstance(value, kind):
             return value
-        raise _Wrong(value, f"a member of {kind.__name__}")
+        raise Unfit(value, f"a member of {kind.__name__}")
 
     return check
 
@@ -209,15 +200,15 @@ def sequence(check: Check[T], most: int) -> Check[tuple[T, ...]]:
 
     def each(value: object) -> tuple[T, ...]:
         if not isinstance(value, list | tuple):
-            raise _Wrong(value, "a list or tuple")
+            raise Unfit(value, "a list or tuple")
         items = tuple(value)
         if len(items) > most:
-            raise _Wrong(value, f"at most {most} items, there are {len(items)}")
+            raise Unfit(value, f"at most {most} items, there are {len(items)}")
         accepted = []
         for position, item in enumerate(items):
             try:
                 accepted.append(check(item))
-            except _Wrong as wrong:
+            except Unfit as wrong:
                 raise wrong.under(f"[{position}]") from None
         return tuple(accepted)
 
@@ -229,20 +220,20 @@ def record(kind: type[T], **checks: Check[Any]) -> Check[T]:
 
     def check(value: object) -> T:
         if not isinstance(value, kind):
-            raise _Wrong(value, f"an object of {kind.__name__}")
+            raise Unfit(value, f"an object of {kind.__name__}")
         fields, same = {}, type(value) is kind
         for name, examine in checks.items():
             found = getattr(value, name)
             try:
                 accepted = examine(found)
-            except _Wrong as wrong:
+            except Unfit as wrong:
                 raise wrong.under(name) from None
             fields[name] = accepted
             same = same and accepted is found
         try:
             return _again(value) if same else kind(**fields)
         except (ValueError, ConfigError) as error:
-            raise _Wrong(value, f"a valid {kind.__name__}: {error}") from error
+            raise Unfit(value, f"a valid {kind.__name__}: {error}") from error
 
     check.fields = frozenset(checks)  # type: ignore[attr-defined]  # for the test that none is missing
     return check
@@ -261,178 +252,11 @@ def encodable(kind: type[T], element: str) -> Check[T]:
 
     def check(value: object) -> T:
         if not isinstance(value, kind):
-            raise _Wrong(value, f"an object of {kind.__name__}")
+            raise Unfit(value, f"an object of {kind.__name__}")
         try:
             exi.ISO2.encode_fragment(element, value)
         except EncodeError as error:
-            raise _Wrong(value, f"a valid {kind.__name__}: {error}") from error
+            raise Unfit(value, f"a valid {kind.__name__}: {error}") from error
         return value
 
     return check
-
-
-# --- what comes in -----------------------------------------------------------------------------------------
-
-POWER = number("W", 0.0, 10_000_000.0)
-"""A limit of power."""
-
-_LONG = 2**63
-_LONGEST_OCSP = 65_536
-_LONGEST_CRL = 8_388_608
-_LONGEST_CERTIFICATE = 65_536
-_MOST_FOUND = 100_000  # certificates that end soon: a large site
-_YEAR_10000 = 253_402_300_800.0  # s since 1970: later ones are no date
-
-METER = record(
-    MeterReading,
-    meter_id=text(1, 32),
-    energy=integer("Wh", 0, 2**64 - 1),
-    utc=optional(integer("s since 1970", -_LONG, _LONG - 1)),
-    signature=optional(octets(0, 64)),
-    status=optional(integer("", -(2**15), 2**15 - 1)),
-)
-
-SNAPSHOT = record(
-    EvseSnapshot,
-    control_pilot=member(ControlPilot),
-    utc=number("s since 1970", 0.0, _YEAR_10000 - 1),
-    present_voltage=number("V", -60.0, 5_000.0),  # below 0 is the offset of a sensor
-    present_current=number("A", -60.0, 10_000.0),
-    contactor_closed=optional(flag),
-    ready=flag,
-    max_voltage=optional(number("V", 0.0, 10_000.0)),
-    max_current=optional(number("A", 0.0, 10_000.0)),
-    max_power=optional(POWER),
-    fault=optional(member(EvseFault)),
-    isolation=member(IsolationLevel),
-    meter=optional(METER),
-)
-
-STEP = record(PowerStep, start=integer("s", 0, 16_777_214), max_power=POWER)
-
-SCHEDULE = record(
-    PowerSchedule,
-    schedule_id=integer("", 1, 255),
-    steps=sequence(STEP, 1024),
-    duration=integer("s", 1, 86_400),
-    tariff=optional(encodable(SalesTariff, "SalesTariff")),
-)
-
-OFFER = record(
-    ScheduleOffer,
-    schedules=sequence(SCHEDULE, 3),
-    tariff_signature=optional(encodable(Signature, "Signature")),
-)
-
-PARAMETER = record(
-    ServiceParameter,
-    name=text(1, 64),
-    text=optional(text(0, 64)),
-    number=optional(integer("", -(2**31), 2**31 - 1)),
-    flag=optional(flag),
-)
-
-PARAMETER_SET = record(ServiceParameterSet, id=integer("", 1, 32_767), parameters=sequence(PARAMETER, 16))
-
-SERVICE = record(
-    ValueAddedService,
-    id=integer("", 3, 65_535),
-    name=optional(text(1, 32)),
-    category=member(ServiceKind),
-    scope=optional(text(1, 64)),
-    free=flag,
-    needs_tls=flag,
-    parameter_sets=sequence(PARAMETER_SET, 255),
-)
-
-EVIDENCE = record(
-    Evidence,
-    ocsp=sequence(octets(0, _LONGEST_OCSP), 64),
-    crls=sequence(octets(0, _LONGEST_CRL), 64),
-)
-
-PROVISIONED = record(
-    ProvisioningAnswer,
-    payload=octets(0, 65_536),
-    refusal=optional(member(Refusal)),
-    retry_counter=optional(integer("", -(2**15), 2**15 - 1)),
-)
-
-EXPIRY = record(
-    Expiry,
-    what=text(1, 64),
-    identity=prose(1024),
-    not_after=moment,
-    level=integer("days", 0, 1_000_000),
-    prepared=flag,
-    failure=prose(1024),
-)
-
-
-def finished(value: object) -> None:
-    """A command that returns nothing; False says that it has failed, as in many drivers."""
-    if value is False:
-        raise _Wrong(value, "None; raise an exception where the command has failed")
-
-
-def ignored(value: object) -> None:
-    """Nothing is made of it."""
-
-
-RESULTS: dict[str, Check[Any]] = {
-    # the controller
-    "snapshot": SNAPSHOT,
-    "lease": ignored,
-    "close_contactor": flag,
-    "open_contactor": flag,
-    "check_cable": member(IsolationLevel),
-    "set_output": finished,
-    "make_safe": finished,
-    "changed": ignored,
-    "drive_pilot": ignored,
-    "basic_charging": ignored,
-    # the back end
-    "authorize_external": flag,
-    "schedules": optional(OFFER),
-    "authorize_contract": member(Verdict),
-    "validate_contract": member(Verdict),
-    "provision": PROVISIONED,
-    "revocation": EVIDENCE,
-    "record_contract": ignored,
-    "expiring": sequence(EXPIRY, _MOST_FOUND),
-    "value_added_services": sequence(SERVICE, 255),
-    "services_chosen": ignored,
-    "sign_certificate": sequence(octets(1, _LONGEST_CERTIFICATE), 16),
-    "certificate_due": ignored,
-    # sources of answers about revocation
-    "ocsp_response": optional(octets(0, _LONGEST_OCSP)),
-    "crl": optional(octets(0, _LONGEST_CRL)),
-    # the modem
-    "open": octets(6, 6),
-    "close": ignored,
-    "send": ignored,
-    "receive": octets(0, 65_536),
-    "sleep": ignored,
-    "wake": ignored,
-}
-"""By method of a port: what is made of its result."""
-
-
-# --- calls of Station --------------------------------------------------------------------------------------
-
-
-def power_limit(method: str, value: object) -> float | None:
-    """W in total, None for no limit; raises IntegrationError."""
-    return accept(method, optional(POWER), value, "max_power is")
-
-
-def reason(method: str, value: object) -> str:
-    """A text for logs; raises IntegrationError when it is none.
-
-    A stop must not fail on the text that explains it: any length and any character is accepted, the text is
-    cut and escaped.
-    """
-    return accept(method, prose(_LONGEST_REASON), value, "reason is")
-
-
-_LONGEST_REASON = 200

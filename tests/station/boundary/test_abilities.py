@@ -12,11 +12,21 @@ from unittest.mock import AsyncMock, MagicMock
 import pytest
 
 from secc.errors import ConfigError
+from secc.ports import ChargesBasically, ContractBackend, DrivesPilot, EvseController, ReportsChanges
 from secc.settings import Payment, PncConfig, SeccConfig, ServiceConfig
 from secc.sim import SimulatedAcEvse, SimulatedBackend, SimulatedDcEvse
-from secc.station.abilities import BACKEND, CONTROLLER, MODEM, OCSP_SOURCE, examine
+from secc.station.boundary.abilities import (
+    BACKEND,
+    CONTROLLER,
+    MODEM,
+    OCSP_SOURCE,
+    Ability,
+    Method,
+    Role,
+    examine,
+)
 from secc.station.ocsp import HttpFetcher
-from secc.station.plc import RawModem
+from secc.station.raw_modem import RawModem
 from secc.station.station import Station
 from tests.support.wire import GrantingBackend, RecordingOutlet, ReportingOutlet, config
 
@@ -35,25 +45,25 @@ REQUIRED = {
     ("controller", "more"),
     [
         (RecordingOutlet(), set()),
-        (ReportingOutlet(), {"changed"}),
-        (SimulatedAcEvse(), {"changed", "drive_pilot", "basic_charging"}),
-        (SimulatedDcEvse(), {"changed", "drive_pilot", "basic_charging"}),
+        (ReportingOutlet(), {ReportsChanges}),
+        (SimulatedAcEvse(), {ReportsChanges, DrivesPilot, ChargesBasically}),
+        (SimulatedDcEvse(), {ReportsChanges, DrivesPilot, ChargesBasically}),
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_what_a_controller_can_do_is_found(controller: object, more: set[str]) -> None:
-    assert examine(CONTROLLER, controller) == REQUIRED | more
+def test_the_abilities_that_a_controller_declares_are_found(controller: object, more: set[type]) -> None:
+    assert examine(CONTROLLER, controller) == more
 
 
 def test_the_back_ends_and_modems_of_the_library_are_accepted() -> None:
-    assert examine(BACKEND, SimulatedBackend()) == {"authorize_external", "schedules"}
-    assert examine(OCSP_SOURCE, HttpFetcher()) == {"ocsp_response"}
-    assert examine(MODEM, RawModem("lo")) == {"open", "close", "send", "receive"}
+    assert examine(BACKEND, SimulatedBackend()) == set()
+    assert examine(OCSP_SOURCE, HttpFetcher()) == set()
+    assert examine(MODEM, RawModem("lo")) == set()
 
 
 def test_mocks_are_accepted() -> None:
-    assert examine(CONTROLLER, MagicMock()) >= REQUIRED
-    assert examine(BACKEND, AsyncMock(spec=["authorize_external", "schedules"]))
+    assert examine(CONTROLLER, MagicMock()) == set()
+    assert examine(BACKEND, AsyncMock(spec=["authorize_external", "schedules"])) == set()
 
 
 def without(name: str, base: Any = RecordingOutlet, **members: Any) -> object:
@@ -71,6 +81,13 @@ def immediate(self: object, *arguments: object) -> None: ...
 def test_a_missing_method_is_named(name: str) -> None:
     with pytest.raises(ConfigError, match=rf"Mine has no {name}, expected (async )?def {name}\("):
         examine(CONTROLLER, without(name))
+
+
+@pytest.mark.parametrize("name", sorted(REQUIRED))
+def test_a_required_method_that_is_only_inherited_from_the_port_is_missing(name: str) -> None:
+    mine = type("Mine", (RecordingOutlet, EvseController), {name: getattr(EvseController, name)})()
+    with pytest.raises(ConfigError, match=f"Mine has no {name}, .*; it declares EvseController"):
+        examine(CONTROLLER, mine)
 
 
 @pytest.mark.parametrize(
@@ -155,24 +172,67 @@ def test_a_misspelling_of_a_long_name_is_found_whatever_its_shape() -> None:
 
 def test_methods_of_an_integrators_own_are_no_misspellings() -> None:
     own = ("change", "charge", "services", "present", "judge", "set_fault", "close", "_authorise_contract")
-    assert examine(BACKEND, without("_", GrantingBackend, **dict.fromkeys(own, immediate)))
-    assert examine(CONTROLLER, without("_", **dict.fromkeys(own, immediate))) == REQUIRED
+    assert examine(BACKEND, without("_", GrantingBackend, **dict.fromkeys(own, immediate))) == set()
+    assert examine(CONTROLLER, without("_", **dict.fromkeys(own, immediate))) == set()
 
 
-@pytest.mark.parametrize("name", ["changed", "drive_pilot", "basic_charging"])
-def test_an_optional_method_of_another_shape_is_refused(name: str) -> None:
-    made = immediate if name == "changed" else waits
-    with pytest.raises(ConfigError, match=f"Mine.{name} is"):
-        examine(CONTROLLER, without("_", **{name: made}))
+OPTIONAL = [
+    (CONTROLLER, RecordingOutlet, ability, method)
+    for ability in CONTROLLER.optional
+    for method in ability.methods
+] + [
+    (BACKEND, GrantingBackend, ability, method) for ability in BACKEND.optional for method in ability.methods
+]
+EACH_METHOD = pytest.mark.parametrize(
+    ("role", "base", "ability", "method"), OPTIONAL, ids=[method.name for *_, method in OPTIONAL]
+)
+
+
+def declaring(base: type, ability: Ability, **members: Any) -> object:
+    """An object whose class declares an ability; each method that is not given has the right shape."""
+    whole = {method.name: waits if method.waits else immediate for method in ability.methods}
+    return type("Mine", (base, ability.port), {**whole, **members})()
+
+
+@EACH_METHOD
+def test_a_declared_ability_is_found(role: Role, base: type, ability: Ability, method: Method) -> None:
+    assert examine(role, declaring(base, ability)) == {ability.port}
+
+
+@EACH_METHOD
+def test_a_declared_method_of_another_shape_is_refused(
+    role: Role, base: type, ability: Ability, method: Method
+) -> None:
+    mine = declaring(base, ability, **{method.name: immediate if method.waits else waits})
+    with pytest.raises(ConfigError, match=f"Mine.{method.name} is"):
+        examine(role, mine)
+
+
+@EACH_METHOD
+def test_a_declared_ability_without_its_method_is_refused(
+    role: Role, base: type, ability: Ability, method: Method
+) -> None:
+    mine = declaring(base, ability)
+    delattr(type(mine), method.name)  # what is left is the port's own, which does nothing
+    with pytest.raises(
+        ConfigError, match=f"Mine has no {method.name}, .*; it declares {ability.port.__name__}"
+    ):
+        examine(role, mine)
+
+
+@EACH_METHOD
+def test_a_method_of_an_ability_that_is_not_declared_is_refused(
+    role: Role, base: type, ability: Ability, method: Method
+) -> None:
+    mine = type("Mine", (base,), {method.name: waits if method.waits else immediate})()
+    with pytest.raises(
+        ConfigError, match=f"Mine has {method.name} and does not declare {ability.port.__name__}: de"
+    ):
+        examine(role, mine)
 
 
 def test_an_optional_method_that_is_none_is_not_there() -> None:
-    assert examine(CONTROLLER, without("_", changed=None)) == REQUIRED
-
-
-def test_methods_of_one_ability_belong_together() -> None:
-    with pytest.raises(ConfigError, match="value_added_services and services_chosen belong together"):
-        examine(BACKEND, without("_", GrantingBackend, value_added_services=immediate))
+    assert examine(CONTROLLER, without("_", changed=None)) == set()
 
 
 # --- shapes that only a call shows -------------------------------------------------------------------------
@@ -182,7 +242,7 @@ def test_a_method_that_returns_an_awaitable_is_accepted_when_it_says_so() -> Non
     def make_safe(self: object) -> Awaitable[None]:
         return asyncio.sleep(0)
 
-    assert examine(CONTROLLER, without("_", make_safe=make_safe)) == REQUIRED
+    assert examine(CONTROLLER, without("_", make_safe=make_safe)) == set()
 
 
 def test_a_wrapped_method_and_a_partial_one_are_looked_through() -> None:
@@ -196,7 +256,7 @@ def test_a_wrapped_method_and_a_partial_one_are_looked_through() -> None:
     outlet = RecordingOutlet()
     outlet.make_safe = functools.partial(waits, outlet)  # type: ignore[method-assign]
     outlet.open_contactor = logged(outlet.open_contactor)  # type: ignore[method-assign]
-    assert examine(CONTROLLER, outlet) == REQUIRED
+    assert examine(CONTROLLER, outlet) == set()
 
 
 # --- contracts ---------------------------------------------------------------------------------------------
@@ -213,9 +273,9 @@ def test_contract_without_a_back_end_that_decides_about_it_refuses_to_start() ->
 
 
 def test_central_validation_without_a_back_end_that_can_do_it_refuses_to_start() -> None:
-    backend: Any = without("_", GrantingBackend, authorize_contract=waits)
+    backend: Any = type("Mine", (GrantingBackend, ContractBackend), {"authorize_contract": waits})()
     assert Station(offering(), RecordingOutlet(), backend)
-    with pytest.raises(ConfigError, match=r"^pnc.central_validation is true, and the back end Mine has no"):
+    with pytest.raises(ConfigError, match=r"^pnc.central_validation is true, and the back end Mine does not"):
         Station(offering(central_validation=True), RecordingOutlet(), backend)
 
 

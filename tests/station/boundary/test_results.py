@@ -24,8 +24,8 @@ from secc.pki.provisioning import ProvisioningAnswer
 from secc.session.outlet import ControlPilot, EvseSnapshot, MeterReading
 from secc.session.schedules import PowerSchedule, PowerStep, ScheduleOffer
 from secc.settings.services import ServiceParameter, ServiceParameterSet, ValueAddedService
-from secc.station import boundary
-from secc.station.abilities import BACKEND, CONTROLLER, MODEM, OCSP_SOURCE
+from secc.station.boundary import results, values
+from secc.station.boundary.abilities import BACKEND, CONTROLLER, MODEM, OCSP_SOURCE
 
 MOMENT = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
@@ -67,7 +67,7 @@ NO_POWER_LIMIT = [value for value in NOT_A_NUMBER if value is not None]
 @pytest.mark.parametrize("value", NO_POWER_LIMIT, ids=range(len(NO_POWER_LIMIT)))
 def test_what_is_no_power_is_refused_with_method_value_and_range(value: object) -> None:
     with pytest.raises(IntegrationError) as caught:
-        boundary.power_limit("limit_power", value)
+        results.power_limit("limit_power", value)
     assert str(caught.value).startswith("limit_power: max_power is ")
     assert str(caught.value).endswith(", expected None or a number from 0 to 10000000 W")
     assert len(str(caught.value)) < 220
@@ -86,37 +86,37 @@ def test_what_is_no_power_is_refused_with_method_value_and_range(value: object) 
     ],
 )
 def test_a_power_becomes_a_plain_float(value: object, made: float | None) -> None:
-    found = boundary.power_limit("limit_power", value)
+    found = results.power_limit("limit_power", value)
     assert found == made
     assert type(found) in (float, type(None))
 
 
 def test_a_number_that_pretends_to_be_another_counts_as_what_it_is() -> None:
-    found = boundary.power_limit("limit_power", Two(2.0))
+    found = results.power_limit("limit_power", Two(2.0))
     assert (found, type(found)) == (2.0, float)
 
 
 def test_a_text_for_a_log_is_cut_and_escaped_and_never_refused() -> None:
-    assert boundary.reason("stop_charging", "line\nline \ud800") == "line\\nline \\ud800"
-    assert len(boundary.reason("stop_charging", "x" * 1_000_000)) == 200
+    assert results.reason("stop_charging", "line\nline \ud800") == "line\\nline \\ud800"
+    assert len(results.reason("stop_charging", "x" * 1_000_000)) == 200
     with pytest.raises(IntegrationError, match=r"^stop_charging: reason is 5, expected a text$"):
-        boundary.reason("stop_charging", 5)
+        results.reason("stop_charging", 5)
 
 
 # --- nothing is forgotten ----------------------------------------------------------------------------------
 
 CHECKED = {
-    EvseSnapshot: boundary.SNAPSHOT,
-    MeterReading: boundary.METER,
-    ScheduleOffer: boundary.OFFER,
-    PowerSchedule: boundary.SCHEDULE,
-    PowerStep: boundary.STEP,
-    ValueAddedService: boundary.SERVICE,
-    ServiceParameterSet: boundary.PARAMETER_SET,
-    ServiceParameter: boundary.PARAMETER,
-    Evidence: boundary.EVIDENCE,
-    ProvisioningAnswer: boundary.PROVISIONED,
-    Expiry: boundary.EXPIRY,
+    EvseSnapshot: results.SNAPSHOT,
+    MeterReading: results.METER,
+    ScheduleOffer: results.OFFER,
+    PowerSchedule: results.SCHEDULE,
+    PowerStep: results.STEP,
+    ValueAddedService: results.SERVICE,
+    ServiceParameterSet: results.PARAMETER_SET,
+    ServiceParameter: results.PARAMETER,
+    Evidence: results.EVIDENCE,
+    ProvisioningAnswer: results.PROVISIONED,
+    Expiry: results.EXPIRY,
 }
 
 
@@ -133,12 +133,12 @@ def test_each_method_of_each_port_has_a_check_for_its_result() -> None:
         for name in vars(port)
         if not name.startswith("_")
     }
-    assert methods == set(boundary.RESULTS)
+    assert methods == set(results.RESULTS)
 
 
 def test_each_port_belongs_to_the_role_of_an_object() -> None:
     known = {method.name for role in (CONTROLLER, BACKEND, MODEM, OCSP_SOURCE) for method in role.known}
-    assert known | {"crl"} == set(boundary.RESULTS)  # revocation lists are fetched by our own code only
+    assert known | {"crl"} == set(results.RESULTS)  # revocation lists are fetched by our own code only
 
 
 # --- snapshots ---------------------------------------------------------------------------------------------
@@ -147,7 +147,7 @@ GOOD = EvseSnapshot(control_pilot=ControlPilot.C, utc=1.8e9, present_voltage=398
 
 
 def snapshot(value: object) -> EvseSnapshot:
-    return boundary.accept("snapshot", boundary.SNAPSHOT, value)
+    return values.accept("snapshot", results.SNAPSHOT, value)
 
 
 def test_a_good_snapshot_is_passed_on_as_it_is() -> None:
@@ -268,13 +268,13 @@ TARIFF = SalesTariff(sales_tariff_id=1, sales_tariff_entry=())
 )
 def test_schedules_that_no_ev_could_get_are_refused(fields: dict[str, object], names: str) -> None:
     with pytest.raises(IntegrationError) as caught:
-        boundary.accept("schedules", boundary.OFFER, offer(**fields))
+        values.accept("schedules", results.OFFER, offer(**fields))
     assert str(caught.value).startswith(f"schedules: {names}")
 
 
 def test_a_list_of_steps_becomes_a_tuple_that_nobody_changes() -> None:
     steps = [PowerStep(0, 11_000)]
-    found = boundary.accept("schedules", boundary.OFFER, offer(steps=steps))
+    found = values.accept("schedules", results.OFFER, offer(steps=steps))
     steps.clear()
     assert found.schedules[0].steps == (PowerStep(0, 11_000.0),)
 
@@ -297,13 +297,13 @@ def test_a_list_of_steps_becomes_a_tuple_that_nobody_changes() -> None:
 )
 def test_what_is_no_list_of_services_is_refused(services: object) -> None:
     with pytest.raises(IntegrationError, match=r"^value_added_services: "):
-        boundary.accept("value_added_services", boundary.RESULTS["value_added_services"], services)
+        values.accept("value_added_services", results.RESULTS["value_added_services"], services)
 
 
 def test_an_expiry_without_a_time_zone_is_refused() -> None:
     naive = Expiry("contract", "DE1", MOMENT.replace(tzinfo=None), 7)
     with pytest.raises(IntegrationError, match=r"^expiring: \[0\]\.not_after is .* with a time zone$"):
-        boundary.accept("expiring", boundary.RESULTS["expiring"], [naive])
+        values.accept("expiring", results.RESULTS["expiring"], [naive])
 
 
 # --- any value at all --------------------------------------------------------------------------------------
@@ -360,11 +360,11 @@ def sound(value: object) -> bool:
     return plain or isinstance(value, enum.Enum | SalesTariff)
 
 
-@given(method=st.sampled_from(sorted(boundary.RESULTS)), value=ANYTHING)
+@given(method=st.sampled_from(sorted(results.RESULTS)), value=ANYTHING)
 def test_any_result_is_sound_or_refused(method: str, value: object) -> None:
     refused = ""
     try:
-        found = boundary.accept(method, boundary.RESULTS[method], value)
+        found = values.accept(method, results.RESULTS[method], value)
     except IntegrationError as error:
         refused, found = str(error), None
     assert sound(found)
@@ -374,7 +374,7 @@ def test_any_result_is_sound_or_refused(method: str, value: object) -> None:
 @given(value=ANYTHING)
 def test_any_power_limit_is_sound_or_refused(value: object) -> None:
     try:
-        found = boundary.power_limit("limit_power", value)
+        found = results.power_limit("limit_power", value)
     except IntegrationError:
         return
     assert found is None or (type(found) is float and 0 <= found <= 1e7)
@@ -382,8 +382,8 @@ def test_any_power_limit_is_sound_or_refused(value: object) -> None:
 
 @given(value=ANYTHING)
 def test_anything_can_be_shown_on_one_short_line(value: object) -> None:
-    assert len(boundary.shown(value)) <= 120
-    assert boundary.shown(value).isprintable()
+    assert len(values.shown(value)) <= 120
+    assert values.shown(value).isprintable()
 
 
 @given(

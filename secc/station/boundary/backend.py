@@ -1,0 +1,169 @@
+"""The adapter around a back end: what it returns is checked here, once.
+
+A result that is refused looks to the caller like a call that raises, and has the same consequences: an
+authorization is not given, a contract is not accepted.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+
+from secc.pki.contract import Evidence, ForwardedContract, PresentedContract, VerifiedContract
+from secc.pki.expiry import Expiry
+from secc.pki.provisioning import ProvisioningAnswer, ProvisioningRequest
+from secc.ports import (
+    Backend,
+    CentralValidation,
+    CertificateSigner,
+    ContractBackend,
+    OffersServices,
+    ProvisioningBackend,
+    RecordsContracts,
+    ReportsExpiry,
+    RevocationBackend,
+    WantsRenewal,
+)
+from secc.session.contract_events import ContractRecord, Verdict
+from secc.session.schedules import EnergyNeed, ScheduleOffer
+from secc.session.service_events import ChosenService
+from secc.settings.services import ValueAddedService
+from secc.station.boundary.abilities import BACKEND, adapted, examine
+from secc.station.boundary.calls import awaited, returned
+
+
+class CheckedBackend:
+    """A `Backend` whose results the station relies on, and the abilities that it declares."""
+
+    def __init__(self, backend: Backend) -> None:
+        """Raises ConfigError when a method is missing, misspelt, not declared, or of another shape."""
+        examine(BACKEND, backend)
+        self.inner = backend
+        """The integrator's object."""
+        self.contracts = adapted(backend, ContractBackend, _Contracts)
+        self.central_validation = adapted(backend, CentralValidation, _CentralValidation)
+        self.provisioning = adapted(backend, ProvisioningBackend, _Provisioning)
+        self.revocation = adapted(backend, RevocationBackend, _Revocation)
+        self.contract_records = adapted(backend, RecordsContracts, _ContractRecords)
+        self.expiry = adapted(backend, ReportsExpiry, _Expiry)
+        self.services = adapted(backend, OffersServices, _Services)
+        self.signer = adapted(backend, CertificateSigner, _Signer)
+        self.renewal = adapted(backend, WantsRenewal, _Renewal)
+
+    async def authorize_external(self, evse_id: str) -> bool:
+        granted: bool = await awaited("authorize_external", self.inner.authorize_external(evse_id))
+        return granted
+
+    async def schedules(self, evse_id: str, need: EnergyNeed) -> ScheduleOffer | None:
+        offer: ScheduleOffer | None = await awaited("schedules", self.inner.schedules(evse_id, need))
+        return offer
+
+
+class _Contracts:
+    """A checked `ContractBackend`."""
+
+    def __init__(self, inner: ContractBackend) -> None:
+        self._inner = inner
+
+    async def authorize_contract(self, evse_id: str, contract: VerifiedContract) -> Verdict:
+        call = self._inner.authorize_contract(evse_id, contract)
+        verdict: Verdict = await awaited("authorize_contract", call)
+        return verdict
+
+
+class _CentralValidation:
+    """A checked `CentralValidation`."""
+
+    def __init__(self, inner: CentralValidation) -> None:
+        self._inner = inner
+
+    async def validate_contract(self, evse_id: str, contract: ForwardedContract) -> Verdict:
+        verdict: Verdict = await awaited(
+            "validate_contract", self._inner.validate_contract(evse_id, contract)
+        )
+        return verdict
+
+
+class _Provisioning:
+    """A checked `ProvisioningBackend`."""
+
+    def __init__(self, inner: ProvisioningBackend) -> None:
+        self._inner = inner
+
+    async def provision(self, request: ProvisioningRequest) -> ProvisioningAnswer:
+        answer: ProvisioningAnswer = await awaited("provision", self._inner.provision(request))
+        return answer
+
+
+class _Revocation:
+    """A checked `RevocationBackend`."""
+
+    def __init__(self, inner: RevocationBackend) -> None:
+        self._inner = inner
+
+    async def revocation(self, contract: PresentedContract) -> Evidence:
+        evidence: Evidence = await awaited("revocation", self._inner.revocation(contract))
+        return evidence
+
+
+class _ContractRecords:
+    """A checked `RecordsContracts`."""
+
+    def __init__(self, inner: RecordsContracts) -> None:
+        self._inner = inner
+
+    async def record_contract(self, evse_id: str, record: ContractRecord) -> None:
+        await awaited("record_contract", self._inner.record_contract(evse_id, record))
+
+
+class _Expiry:
+    """A checked `ReportsExpiry`."""
+
+    def __init__(self, inner: ReportsExpiry) -> None:
+        self._inner = inner
+
+    async def expiring(self, now: datetime.datetime) -> Sequence[Expiry]:
+        found: Sequence[Expiry] = await awaited("expiring", self._inner.expiring(now))
+        return found
+
+
+class _Services:
+    """A checked `OffersServices`."""
+
+    def __init__(self, inner: OffersServices) -> None:
+        self._inner = inner
+
+    def value_added_services(self, evse_id: str) -> Sequence[ValueAddedService]:
+        offered: Sequence[ValueAddedService] = returned(
+            "value_added_services", self._inner.value_added_services(evse_id)
+        )
+        return offered
+
+    async def services_chosen(self, evse_id: str, chosen: Sequence[ChosenService]) -> None:
+        await awaited("services_chosen", self._inner.services_chosen(evse_id, chosen))
+
+
+class _Signer:
+    """A checked `CertificateSigner`."""
+
+    def __init__(self, inner: CertificateSigner) -> None:
+        self._inner = inner
+
+    async def sign_certificate(self, request: bytes) -> list[bytes]:
+        chain: list[bytes] = await awaited("sign_certificate", self._inner.sign_certificate(request))
+        return chain
+
+
+class _Renewal:
+    """A checked `WantsRenewal`."""
+
+    def __init__(self, inner: WantsRenewal) -> None:
+        self._inner = inner
+
+    async def certificate_due(self) -> None:
+        await awaited("certificate_due", self._inner.certificate_due())
+
+
+def checked_backend(backend: Backend | CheckedBackend) -> CheckedBackend:
+    """Its adapter, or itself when it is one; raises ConfigError."""
+    return backend if isinstance(backend, CheckedBackend) else CheckedBackend(backend)

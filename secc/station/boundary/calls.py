@@ -1,0 +1,31 @@
+"""A call of a method of the integrator: its result is checked, an awaitable where none belongs is refused."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from secc.errors import IntegrationError
+from secc.station.boundary.results import RESULTS
+from secc.station.boundary.values import accept, shown
+
+
+def returned(method: str, result: object) -> Any:
+    """The result of a method that returns at once, checked; raises IntegrationError."""
+    if inspect.isawaitable(result):
+        if inspect.iscoroutine(result):
+            result.close()
+        raise IntegrationError(method, "it returns an awaitable", "a method that is not async")
+    return accept(method, RESULTS[method], result)
+
+
+async def awaited(method: str, call: object) -> Any:
+    """The result of a method that is awaited, checked; raises IntegrationError."""
+    if not inspect.isawaitable(call):
+        raise IntegrationError(method, f"it returned {shown(call)} at once", "an async method")
+    return accept(method, RESULTS[method], await call)
+
+
+def what(error: BaseException) -> str:
+    """Class and text of an exception, for a log."""
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -1,0 +1,108 @@
+"""The adapter around a controller: what it returns is checked here, once.
+
+A result that is refused looks to the caller like a call that raises, and has the same consequences: a command
+has failed, the outlet has a malfunction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from secc.errors import IntegrationError
+from secc.pilot import PilotSignal
+from secc.ports import ChargesBasically, DrivesPilot, EvseController, ReportsChanges
+from secc.session.outlet import EvseSnapshot, IsolationLevel
+from secc.station.boundary.abilities import CONTROLLER, adapted, examine
+from secc.station.boundary.calls import awaited, returned, what
+
+
+class CheckedController:
+    """An `EvseController` whose results the station relies on."""
+
+    def __init__(self, controller: EvseController) -> None:
+        """Raises ConfigError when a method is missing, misspelt, not declared, or of another shape."""
+        examine(CONTROLLER, controller)
+        self.inner = controller
+        """The integrator's object."""
+        self.complain: Callable[[str], None] = lambda _text: None
+        """Gets the reason when a snapshot is refused: once, until a snapshot is good again."""
+        self.problem = ""
+        """Why the last snapshot could not be used; empty when it could."""
+        self.changes = adapted(controller, ReportsChanges, _Changes)
+        """Present when the controller declares `ReportsChanges`."""
+        self.pilot = adapted(controller, DrivesPilot, _Pilot)
+        """Present when the controller declares `DrivesPilot`."""
+        self.basic = adapted(controller, ChargesBasically, _Basic)
+        """Present when the controller declares `ChargesBasically`."""
+
+    def snapshot(self) -> EvseSnapshot:
+        """The outlet now; an exception or a refused value is a fault of the outlet."""
+        try:
+            found: EvseSnapshot = returned("snapshot", self.inner.snapshot())
+        except Exception as error:
+            problem = str(error) if isinstance(error, IntegrationError) else f"snapshot: {what(error)}"
+            if not self.problem:
+                self.complain(problem)
+            self.problem = problem
+            raise
+        self.problem = ""
+        return found
+
+    def lease(self, seconds: float) -> None:
+        call: Callable[[float], object] = self.inner.lease
+        returned("lease", call(seconds))
+
+    async def close_contactor(self) -> bool:
+        closed: bool = await awaited("close_contactor", self.inner.close_contactor())
+        return closed
+
+    async def open_contactor(self) -> bool:
+        opened: bool = await awaited("open_contactor", self.inner.open_contactor())
+        return opened
+
+    async def check_cable(self, max_voltage: float) -> IsolationLevel:
+        found: IsolationLevel = await awaited("check_cable", self.inner.check_cable(max_voltage))
+        return found
+
+    async def set_output(self, voltage: float, current: float) -> None:
+        await awaited("set_output", self.inner.set_output(voltage, current))
+
+    async def make_safe(self) -> None:
+        await awaited("make_safe", self.inner.make_safe())
+
+
+class _Changes:
+    """Its `changed`."""
+
+    def __init__(self, inner: ReportsChanges) -> None:
+        self._inner = inner
+
+    async def changed(self) -> None:
+        await awaited("changed", self._inner.changed())
+
+
+class _Pilot:
+    """Its `drive_pilot`."""
+
+    def __init__(self, inner: DrivesPilot) -> None:
+        self._inner = inner
+
+    def drive_pilot(self, signal: PilotSignal) -> None:
+        call: Callable[[PilotSignal], object] = self._inner.drive_pilot
+        returned("drive_pilot", call(signal))
+
+
+class _Basic:
+    """Its `basic_charging`."""
+
+    def __init__(self, inner: ChargesBasically) -> None:
+        self._inner = inner
+
+    def basic_charging(self, allowed: bool) -> None:
+        call: Callable[[bool], object] = self._inner.basic_charging
+        returned("basic_charging", call(allowed))
+
+
+def checked_controller(controller: EvseController | CheckedController) -> CheckedController:
+    """Its adapter, or itself when it is one; raises ConfigError."""
+    return controller if isinstance(controller, CheckedController) else CheckedController(controller)

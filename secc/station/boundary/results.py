@@ -1,0 +1,196 @@
+"""What the results of each method of a port must be, and the arguments of the methods of `Station`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from secc.messages.iso2 import SalesTariff
+from secc.messages.xmldsig import Signature
+from secc.pki.contract import Evidence
+from secc.pki.expiry import Expiry
+from secc.pki.provisioning import ProvisioningAnswer, Refusal
+from secc.session.contract_events import Verdict
+from secc.session.outlet import ControlPilot, EvseFault, EvseSnapshot, IsolationLevel, MeterReading
+from secc.session.schedules import PowerSchedule, PowerStep, ScheduleOffer
+from secc.settings.services import ServiceKind, ServiceParameter, ServiceParameterSet, ValueAddedService
+from secc.station.boundary.values import (
+    Check,
+    Unfit,
+    accept,
+    encodable,
+    flag,
+    integer,
+    member,
+    moment,
+    number,
+    octets,
+    optional,
+    prose,
+    record,
+    sequence,
+    text,
+)
+
+POWER = number("W", 0.0, 10_000_000.0)
+"""A limit of power."""
+
+_LONG = 2**63
+_LONGEST_OCSP = 65_536
+_LONGEST_CRL = 8_388_608
+_LONGEST_CERTIFICATE = 65_536
+_MOST_FOUND = 100_000  # certificates that end soon: a large site
+_YEAR_10000 = 253_402_300_800.0  # s since 1970: later ones are no date
+
+METER = record(
+    MeterReading,
+    meter_id=text(1, 32),
+    energy=integer("Wh", 0, 2**64 - 1),
+    utc=optional(integer("s since 1970", -_LONG, _LONG - 1)),
+    signature=optional(octets(0, 64)),
+    status=optional(integer("", -(2**15), 2**15 - 1)),
+)
+
+SNAPSHOT = record(
+    EvseSnapshot,
+    control_pilot=member(ControlPilot),
+    utc=number("s since 1970", 0.0, _YEAR_10000 - 1),
+    present_voltage=number("V", -60.0, 5_000.0),  # below 0 is the offset of a sensor
+    present_current=number("A", -60.0, 10_000.0),
+    contactor_closed=optional(flag),
+    ready=flag,
+    max_voltage=optional(number("V", 0.0, 10_000.0)),
+    max_current=optional(number("A", 0.0, 10_000.0)),
+    max_power=optional(POWER),
+    fault=optional(member(EvseFault)),
+    isolation=member(IsolationLevel),
+    meter=optional(METER),
+)
+
+STEP = record(PowerStep, start=integer("s", 0, 16_777_214), max_power=POWER)
+
+SCHEDULE = record(
+    PowerSchedule,
+    schedule_id=integer("", 1, 255),
+    steps=sequence(STEP, 1024),
+    duration=integer("s", 1, 86_400),
+    tariff=optional(encodable(SalesTariff, "SalesTariff")),
+)
+
+OFFER = record(
+    ScheduleOffer,
+    schedules=sequence(SCHEDULE, 3),
+    tariff_signature=optional(encodable(Signature, "Signature")),
+)
+
+PARAMETER = record(
+    ServiceParameter,
+    name=text(1, 64),
+    text=optional(text(0, 64)),
+    number=optional(integer("", -(2**31), 2**31 - 1)),
+    flag=optional(flag),
+)
+
+PARAMETER_SET = record(ServiceParameterSet, id=integer("", 1, 32_767), parameters=sequence(PARAMETER, 16))
+
+SERVICE = record(
+    ValueAddedService,
+    id=integer("", 3, 65_535),
+    name=optional(text(1, 32)),
+    category=member(ServiceKind),
+    scope=optional(text(1, 64)),
+    free=flag,
+    needs_tls=flag,
+    parameter_sets=sequence(PARAMETER_SET, 255),
+)
+
+EVIDENCE = record(
+    Evidence,
+    ocsp=sequence(octets(0, _LONGEST_OCSP), 64),
+    crls=sequence(octets(0, _LONGEST_CRL), 64),
+)
+
+PROVISIONED = record(
+    ProvisioningAnswer,
+    payload=octets(0, 65_536),
+    refusal=optional(member(Refusal)),
+    retry_counter=optional(integer("", -(2**15), 2**15 - 1)),
+)
+
+EXPIRY = record(
+    Expiry,
+    what=text(1, 64),
+    identity=prose(1024),
+    not_after=moment,
+    level=integer("days", 0, 1_000_000),
+    prepared=flag,
+    failure=prose(1024),
+)
+
+
+def finished(value: object) -> None:
+    """A command that returns nothing; False says that it has failed, as in many drivers."""
+    if value is False:
+        raise Unfit(value, "None; raise an exception where the command has failed")
+
+
+def ignored(value: object) -> None:
+    """Nothing is made of it."""
+
+
+RESULTS: dict[str, Check[Any]] = {
+    # the controller
+    "snapshot": SNAPSHOT,
+    "lease": ignored,
+    "close_contactor": flag,
+    "open_contactor": flag,
+    "check_cable": member(IsolationLevel),
+    "set_output": finished,
+    "make_safe": finished,
+    "changed": ignored,
+    "drive_pilot": ignored,
+    "basic_charging": ignored,
+    # the back end
+    "authorize_external": flag,
+    "schedules": optional(OFFER),
+    "authorize_contract": member(Verdict),
+    "validate_contract": member(Verdict),
+    "provision": PROVISIONED,
+    "revocation": EVIDENCE,
+    "record_contract": ignored,
+    "expiring": sequence(EXPIRY, _MOST_FOUND),
+    "value_added_services": sequence(SERVICE, 255),
+    "services_chosen": ignored,
+    "sign_certificate": sequence(octets(1, _LONGEST_CERTIFICATE), 16),
+    "certificate_due": ignored,
+    # sources of answers about revocation
+    "ocsp_response": optional(octets(0, _LONGEST_OCSP)),
+    "crl": optional(octets(0, _LONGEST_CRL)),
+    # the modem
+    "open": octets(6, 6),
+    "close": ignored,
+    "send": ignored,
+    "receive": octets(0, 65_536),
+    "sleep": ignored,
+    "wake": ignored,
+}
+"""By method of a port: what is made of its result."""
+
+
+# --- calls of Station --------------------------------------------------------------------------------------
+
+
+def power_limit(method: str, value: object) -> float | None:
+    """W in total, None for no limit; raises IntegrationError."""
+    return accept(method, optional(POWER), value, "max_power is")
+
+
+def reason(method: str, value: object) -> str:
+    """A text for logs; raises IntegrationError when it is none.
+
+    A stop must not fail on the text that explains it: any length and any character is accepted, the text is
+    cut and escaped.
+    """
+    return accept(method, prose(_LONGEST_REASON), value, "reason is")
+
+
+_LONGEST_REASON = 200

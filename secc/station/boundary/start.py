@@ -1,0 +1,39 @@
+"""Checks of what a station is made with: its arguments, and abilities that the configuration needs."""
+
+from __future__ import annotations
+
+from secc.errors import ConfigError
+from secc.settings import Payment, SeccConfig
+from secc.station.boundary.abilities import Method, misfit_of
+from secc.station.boundary.backend import CheckedBackend
+
+
+def check_contracts(config: SeccConfig, backend: CheckedBackend) -> None:
+    """Raises ConfigError when contracts are offered and the back end cannot decide about them."""
+    if Payment.CONTRACT not in config.service.payment_options:
+        return
+    kind = type(backend.inner).__name__
+    if backend.contracts is None:
+        raise ConfigError(
+            f"service.payment_options has Contract, and the back end {kind} does not declare "
+            f"ContractBackend: derive {kind} from secc.ports.ContractBackend, or offer ExternalPayment alone"
+        )
+    if config.pnc.central_validation and backend.central_validation is None:
+        raise ConfigError(
+            f"pnc.central_validation is true, and the back end {kind} does not declare CentralValidation: "
+            f"derive {kind} from secc.ports.CentralValidation, or set it to false"
+        )
+
+
+def check_arguments(config: object, on_event: object, random_bytes: object, sdp_port: object) -> None:
+    """Raises ConfigError for an argument of `Station` that is of another type than declared."""
+    if not isinstance(config, SeccConfig):
+        raise ConfigError(f"config is an object of {type(config).__name__}, expected a SeccConfig")
+    for name, call in (("on_event", on_event), ("random_bytes", random_bytes)):
+        if call is None and name == "on_event":
+            continue
+        misfit = misfit_of(call, Method(name, False, ("value",)))
+        if misfit:
+            raise ConfigError(f"{name} is {misfit}, expected a function of one argument that is not async")
+    if isinstance(sdp_port, bool) or not isinstance(sdp_port, int) or not 0 <= sdp_port <= 65_535:
+        raise ConfigError(f"sdp_port is {sdp_port!r:.40}, expected a port from 0 to 65535")
