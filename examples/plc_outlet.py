@@ -1,6 +1,7 @@
 """An AC outlet on the power line: contactor, meter and control pilot of your own, SLAC before the session.
 
-`drive_pilot` and `basic_charging` are what SLAC adds. Modems are simulated; leave `modem=` out for real ones.
+`drive_pilot` and `basic_charging` are what SLAC adds; put your driver into the methods. Modems are simulated;
+leave `modem=` out for real ones.
 """
 
 import asyncio
@@ -18,8 +19,6 @@ PORT = 25121  # of discovery; a real station keeps to the 15118 of the standard
 
 
 class Outlet(EvseController, DrivesPilot, ChargesBasically):
-    """Replace the body of each method by a call of your driver."""
-
     def __init__(self, cable: SimulatedCable) -> None:
         self.cable, self.closed, self.on_until, self.energy = cable, False, 0.0, 0.0
         self.oscillating = asyncio.Event()
@@ -27,10 +26,9 @@ class Outlet(EvseController, DrivesPilot, ChargesBasically):
     def snapshot(self) -> EvseSnapshot:
         self.closed = self.closed and monotonic() < self.on_until  # better in hardware
         self.energy += 2.5 * self.closed  # your meter
-        meter = MeterReading(meter_id="METER-1", energy=int(self.energy), utc=int(time()))
-        return EvseSnapshot(
-            control_pilot=self.cable.pilot, utc=time(), contactor_closed=self.closed, meter=meter
-        )
+        pilot, now = self.cable.pilot, time()  # your measurement
+        meter = MeterReading(meter_id="METER-1", energy=int(self.energy), utc=int(now))
+        return EvseSnapshot(control_pilot=pilot, utc=now, contactor_closed=self.closed, meter=meter)
 
     def drive_pilot(self, signal: PilotSignal) -> None:
         if signal.drive is Drive.PWM:
