@@ -2,13 +2,14 @@
 
 The same two members as the session one layer down: `handle(event, now)` and `deadline`.
 
-Rules of this layer. The first message has to be supportedAppProtocolReq, and it comes once [V2G2-536]; from
-then on every payload is a document of the protocol that was agreed on [V2G2-541], so a second handshake is no
-message and closes the connection, like everything else that cannot be decoded: there is no response type to
-answer it with. A response message sent by the EV is decoded and closes too. Bytes that come while an answer
-is owed, or held back for the minimum pace, wait in a short queue and are handled after it, in order: cutting
-or merging TCP segments changes nothing. A frame that has begun has to be complete within 5 s; single bytes do
-not help.
+Rules of this layer. The first message must be supportedAppProtocolReq, and it comes once [V2G2-536]. From
+then on every payload is a document of the protocol that was agreed on [V2G2-541], in the schema set that its
+payload type names (`secc.payloads`). What cannot be decoded closes the connection, a second handshake
+included: there is no response type to answer it with. Every message that can be decoded goes to the session,
+a response or a message of another set too: the session refuses it. A frame of a type that the agreed protocol
+does not have is ignored and counted. Bytes that come while an answer is owed, or held back for the minimum
+pace, wait in a short queue and are handled after it, in order: cutting or merging TCP segments changes
+nothing. A frame that has begun must be complete within 5 s; single bytes do not help.
 
 After the end nothing that arrives has any effect, and `Close` says when to hang up: after `close_delay` when
 the EV has a last response to read [V2G2-034], at once in all other cases.
@@ -17,15 +18,15 @@ the EV has a last response to read [V2G2-034], at once in all other cases.
 import collections
 import dataclasses
 import enum
+from typing import cast
 
 import msgspec
 
-from secc import exi, sap
+from secc import payloads, sap
 from secc.errors import DecodeError, EncodeError, FramingError
-from secc.messages import din, iso2
 from secc.messages.app_protocol import SupportedAppProtocolReq
 from secc.session.contract_events import ContractInput, ContractOutput
-from secc.session.dialect import Dialect
+from secc.session.dialect import Dialect, Message
 from secc.session.din.table import DIN
 from secc.session.inputs import (
     AuthorizationDecided,
@@ -60,8 +61,8 @@ from secc.session.outputs import (
     StartCableCheck,
 )
 from secc.session.service_events import ServicesChosen
-from secc.settings.protocols import ProtocolName
-from secc.v2gtp import MAX_PAYLOAD, FrameAssembler, frame
+from secc.session.streams import Stream
+from secc.v2gtp import MAX_PAYLOAD, FrameAssembler, PayloadType, V2gtpFrame, frame
 
 FRAME_TIME = 5.0
 """Seconds from the first byte of a frame to its last (policy)."""
@@ -155,9 +156,12 @@ class Connection:
         """`session` begins when the connection does; `max_payload` is the largest V2GTP payload taken."""
         self.session = session
         self._phase = _Phase.HANDSHAKE
-        self._codec = exi.ISO2
-        self._frames = FrameAssembler(max_payload=max_payload)
-        self._waiting: collections.deque[bytes] = collections.deque()
+        self._payloads = payloads.HANDSHAKE
+        self._max_payload = max_payload
+        more = _more_types(session)
+        large = max(max_payload, session.config.iso20.max_payload)
+        self._frames = FrameAssembler(max_payload=max_payload, more=more, max_more=large)
+        self._waiting: collections.deque[V2gtpFrame] = collections.deque()
         self._frame_due: float | None = None
         self._held: tuple[float, Write] | None = None
         self._outputs: list[ConnectionOutput] = []
@@ -227,34 +231,53 @@ class Connection:
         elif self._frames.error is not None and not self._waiting:
             self._session(PeerMisbehaved(str(self._frames.error)), now)
 
-    def _take(self, payload: bytes, now: float) -> None:
-        codec = exi.APP_PROTOCOL if self._phase is _Phase.HANDSHAKE else self._codec
+    def _take(self, taken: V2gtpFrame, now: float) -> None:
+        if taken.payload_type not in self._payloads.types:
+            self._ignore(taken, now)
+            return
         try:
-            message = codec.decode(payload)
-        except DecodeError as error:
+            self._check_size(taken)
+            message = self._payloads.decode(taken)
+        except (DecodeError, FramingError) as error:
             self._session(PeerMisbehaved(f"cannot be decoded: {error}"), now)
             return
         self._outputs.append(Heard(message))
-        if isinstance(message, iso2.V2GMessage | din.V2GMessage):
-            self._session(Received(message, self.session.evse, payload), now)
+        if self._phase is _Phase.SESSION:
+            stream = _STREAMS.get(taken.payload_type, Stream.MAIN)
+            # The session refuses what is not a request, also of another schema set, in its own way.
+            self._session(Received(cast(Message, message), self.session.evse, taken.payload, stream), now)
         elif isinstance(message, SupportedAppProtocolReq):
             self._handshake(message, now)
         else:
             self._session(PeerMisbehaved(f"{type(message).__name__} is not a request"), now)
 
+    def _ignore(self, taken: V2gtpFrame, now: float) -> None:
+        """A frame of a type that the protocol in use does not have [V2G2-800]."""
+        try:
+            self._frames.ignore(f"type {taken.payload_type:#06x} in this phase, length {len(taken.payload)}")
+        except FramingError as error:
+            self._session(PeerMisbehaved(str(error)), now)
+
+    def _check_size(self, taken: V2gtpFrame) -> None:
+        """Large requests only where one may come; the framing has let pass what is lawful somewhere."""
+        session = self.session
+        if len(taken.payload) > self._max_payload and session.state not in session.dialect.large:
+            found = f"{len(taken.payload)} bytes while the session {session.state.value}"
+            raise FramingError(f"{found}, expected at most {self._max_payload}")
+
     def _handshake(self, offer: SupportedAppProtocolReq, now: float) -> None:
         """[V2G2-540]"""
-        spoken = _spoken(self.session)
-        response, protocol = sap.choose(offer, tuple(spoken))
-        self._outputs.append(Write(frame(exi.APP_PROTOCOL.encode(response)), response))
+        session = self.session
+        supported = sap.supported(session.config, session.transport)
+        response, protocol = sap.choose(offer, tuple(one for one in supported if one in _SPOKEN))
+        self._outputs.append(Write(payloads.HANDSHAKE.encode(response), response))
         if protocol is None:
             names = ", ".join(repr(entry.protocol_namespace) for entry in offer.app_protocol)
             self._session(PeerMisbehaved(f"offered: {names}", no_protocol=True), now)
         else:
             self._phase = _Phase.SESSION
-            dialect = spoken[protocol]
-            self.session.speak(dialect)
-            self._codec = exi.codec(dialect.schema)
+            dialect, self._payloads = _SPOKEN[protocol]
+            session.speak(dialect)
 
     def _session(self, event: Input, now: float) -> None:
         """Hand an input to the session and turn messages into bytes."""
@@ -281,27 +304,40 @@ class Connection:
 
     def _send(self, output: Send, now: float, *, at_once: bool) -> None:
         message = output.message
+        payload_type = _SIDE_TYPES.get(output.stream)
         try:
-            payload = self._codec.encode(message) if output.payload is None else output.payload
-            write = Write(frame(payload), message)
-        except EncodeError as error:  # our own mistake: a value of the controller or the configuration
+            if output.payload is None:
+                data = self._payloads.encode(message, payload_type)
+            else:
+                data = frame(output.payload, payload_type or self._payloads.type_of(message))
+            write = Write(data, message)
+        except EncodeError as error:  # a value of the controller or the configuration
             self._outputs.append(Notice(NoticeKind.REFUSED, f"cannot be encoded: {error}"))
-            self._session(PeerMisbehaved(f"our own response cannot be encoded: {error}"), now)
+            self._session(PeerMisbehaved(f"the response of the station cannot be encoded: {error}"), now)
             return
         pace = self.session.config.timing.minimum_pace
-        if pace == 0 or at_once or isinstance(message.body, iso2.CurrentDemandRes | din.CurrentDemandRes):
+        body = getattr(message, "body", message)
+        if pace == 0 or at_once or type(body) in self.session.dialect.unpaced:
             self._outputs.append(write)
         else:
             self._held = (now + pace, write)
 
 
-def _spoken(session: Session) -> dict[sap.Protocol, Dialect]:
-    """What this connection may choose, as configured; DIN SPEC 70121 only for DC that is paid outside the
-    car, and never over TLS [V2G-DC-869]."""
-    config = session.config
-    spoken = {}
-    if ProtocolName.ISO15118_2 in config.protocols:
-        spoken[sap.ISO2] = ISO2
-    if config.offers_din and not session.tls:
-        spoken[sap.DIN] = DIN
-    return spoken
+_STREAMS: dict[int, Stream] = {
+    PayloadType.ISO20_SCHEDULE: Stream.SCHEDULE,
+    PayloadType.ISO20_METERING: Stream.METERING,
+}
+_SIDE_TYPES = {stream: payload_type for payload_type, stream in _STREAMS.items()}
+
+_SPOKEN: dict[sap.Protocol, tuple[Dialect, payloads.Payloads]] = {
+    sap.ISO2: (ISO2, payloads.ISO2),
+    sap.DIN: (DIN, payloads.DIN),
+}
+"""The protocols there is a session for: its table, and what rides in which payload type."""
+
+
+def _more_types(session: Session) -> tuple[int, ...]:
+    """Payload types beside 0x8001 that a connection may need."""
+    supported = sap.supported(session.config, session.transport)
+    types = (one for protocol in supported if protocol in _SPOKEN for one in _SPOKEN[protocol][1].types)
+    return tuple(dict.fromkeys(types))

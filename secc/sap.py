@@ -1,8 +1,16 @@
-"""supportedAppProtocol: which protocol is spoken on this connection."""
+"""supportedAppProtocol: which protocol is spoken on this connection.
+
+First `supported` leaves out what the station cannot do here: a protocol that is not configured, that needs
+another outlet, or that the transport does not carry. Then `choose` follows the ranking of the EV among the
+rest; the station has no preference of its own.
+"""
 
 import dataclasses
 
 from secc.messages.app_protocol import ResponseCode, SupportedAppProtocolReq, SupportedAppProtocolRes
+from secc.pki.transport import TlsVersion, Transport
+from secc.settings.config import SeccConfig
+from secc.settings.protocols import ProtocolName
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -20,6 +28,31 @@ ISO2 = Protocol("urn:iso:15118:2:2013:MsgDef", 2, 0)
 DIN = Protocol("urn:din:70121:2012:MsgDef", 2, 0)
 """DIN SPEC 70121:2012."""
 
+ISO20_AC = Protocol("urn:iso:std:iso:15118:-20:AC", 1, 0)
+"""ISO 15118-20:2022. There is one namespace for each energy family; CommonMessages is never offered."""
+
+ISO20_DC = Protocol("urn:iso:std:iso:15118:-20:DC", 1, 0)
+"""DC, and megawatt charging."""
+
+
+def supported(config: SeccConfig, transport: Transport) -> tuple[Protocol, ...]:
+    """What the station can speak on this connection, in no order.
+
+    DIN SPEC 70121: DC that is paid outside the car, never over TLS [V2G-DC-869]. ISO 15118-20: the energy
+    family of the outlet, on a transport that carries it [V2G20-1237] [V2G20-2356]. ISO 15118-2: on every
+    transport, on TLS 1.3 by `iso20.iso2_over_tls13`.
+    """
+    found = []
+    tls13 = transport.version is TlsVersion.TLS_1_3
+    if ProtocolName.ISO15118_2 in config.protocols and (config.iso20.iso2_over_tls13 or not tls13):
+        found.append(ISO2)
+    if config.offers_din and not transport.secure:
+        found.append(DIN)
+    if ProtocolName.ISO15118_20 in config.protocols and transport.carries_iso20:
+        found += [ISO20_AC] if config.energy.offers_ac else []
+        found += [ISO20_DC] if config.energy.offers_dc else []
+    return tuple(found)
+
 
 def choose(
     offer: SupportedAppProtocolReq, supported: tuple[Protocol, ...]
@@ -27,9 +60,9 @@ def choose(
     """Answer an offer: the answer, and the protocol that is spoken from now on, or None.
 
     `supported` is what the station offers on this connection, in no order: the EV's ranking decides, 1 is
-    highest [V2G2-167] [V2G2-169]. An entry fits when namespace and major version are ours; another minor
-    version is told as a deviation [V2G2-098] [V2G2-170]. Where two entries rank the same, the first one
-    counts, so that the choice is always the same.
+    highest [V2G2-167] [V2G2-169] [V2G20-167] [V2G20-169]. An entry fits when namespace and major version are
+    the same; another minor version is reported as a deviation [V2G2-098] [V2G2-170]. Where two entries rank
+    the same, the first one counts, so that the choice is always the same.
     Nothing fits: Failed_NoNegotiation [V2G2-172].
     """
     for entry in sorted(offer.app_protocol, key=lambda entry: entry.priority):

@@ -13,14 +13,17 @@ a declared payload is ever looked at as a header.
 
 | version and inverse | type | length | what happens |
 |---|---|---|---|
-| 01 FE | 8001 | 1 to limit | the payload is returned |
-| 01 FE | 8001 | 0 | header ignored |
+| 01 FE | accepted | 1 to limit | the payload is returned with its type |
+| 01 FE | accepted | 0 | header ignored |
 | 01 FE | other | 0 to limit | header ignored, exactly the declared payload is skipped and not kept |
 | 01 FE | any | above limit | closes, the payload is not read |
 | other | any | 0 to limit | header ignored, exactly the declared payload is skipped and not kept |
 | other | any | above limit | the boundary is lost: everything that follows is discarded |
 
-* Each ignored header counts; the 17th of a connection closes it.
+* The accepted types and their limits are fixed for the connection: 8001, and the types of ISO 15118-20 where
+  the station speaks it. A type that is not accepted has the limit of 8001.
+* Each ignored header counts; the 17th of a connection closes it. A frame of an accepted type that the phase
+  of the connection has no use for counts the same way (`FrameAssembler.ignore`).
 * Once the boundary is lost nothing on this connection is a message any more, whatever it looks like. The
   connection stays open until a timer of the session ends it, or until one maximum frame has been discarded:
   a header with length 0 and a payload after it leads here, and closing at once would be wrong by Part 4.
@@ -35,6 +38,8 @@ the next `feed` raises it.
 
 import enum
 import struct
+from collections.abc import Collection
+from typing import NamedTuple
 
 from secc.errors import FramingError
 
@@ -56,16 +61,43 @@ class PayloadType(enum.IntEnum):
 
     EXI = 0x8001
     """SupportedAppProtocol, DIN SPEC 70121 and ISO 15118-2 messages."""
-    DASH20_COMMON = 0x8002
-    """ISO 15118-20 common messages; like the following not ours, named for logs."""
-    DASH20_AC = 0x8003
-    DASH20_DC = 0x8004
-    DASH20_ACDP = 0x8005
-    DASH20_WPT = 0x8006
+    ISO20_COMMON = 0x8002
+    """CommonMessages of ISO 15118-20; the next ones are its energy sets."""
+    ISO20_AC = 0x8003
+    ISO20_DC = 0x8004
+    """DC, and megawatt charging."""
+    ISO20_ACDP = 0x8005
+    ISO20_WPT = 0x8006
+    ISO20_AC_DER_IEC = 0x8010
+    """Amendment 1; the number is known from one implementation only."""
+    ISO20_AC_DER_SAE = 0x8011
+    ISO20_SCHEDULE = 0x8101
+    """Side stream of ISO 15118-20: schedule renegotiation beside the charge loop [V2G20-1045]."""
+    ISO20_METERING = 0x8102
+    """Side stream: metering confirmation [V2G20-1084]."""
+    ISO20_ACDP_STATUS = 0x8103
+    ISO20_PARKING = 0x8104
     SDP_REQUEST = 0x9000
     SDP_RESPONSE = 0x9001
     SDP_REQUEST_WIRELESS = 0x9002
     SDP_RESPONSE_WIRELESS = 0x9003
+
+
+ISO20_TYPES = (
+    PayloadType.ISO20_COMMON,
+    PayloadType.ISO20_AC,
+    PayloadType.ISO20_DC,
+    PayloadType.ISO20_SCHEDULE,
+    PayloadType.ISO20_METERING,
+)
+"""Payload types that a station with ISO 15118-20 accepts beside 0x8001."""
+
+
+class V2gtpFrame(NamedTuple):
+    """One whole frame of a TCP stream."""
+
+    payload_type: int
+    payload: bytes
 
 
 def frame(payload: bytes, payload_type: int = PayloadType.EXI) -> bytes:
@@ -90,12 +122,32 @@ def split_datagram(datagram: bytes) -> tuple[int, bytes]:
 
 
 class FrameAssembler:
-    """Cuts a TCP byte stream into EXI payloads; see the module docstring for the rules."""
+    """Cuts a TCP byte stream into frames that hold EXI; see the module docstring for the rules."""
 
-    __slots__ = ("_buffer", "_discarded", "_error", "_ignored", "_lost", "_max_payload", "_skip", "_started")
+    __slots__ = (
+        "_accepted",
+        "_buffer",
+        "_discarded",
+        "_error",
+        "_ignored",
+        "_lost",
+        "_max_payload",
+        "_skip",
+        "_started",
+    )
 
-    def __init__(self, *, max_payload: int = MAX_PAYLOAD) -> None:
+    def __init__(
+        self,
+        *,
+        max_payload: int = MAX_PAYLOAD,
+        more: Collection[int] = (),
+        max_more: int | None = None,
+    ) -> None:
+        """`max_payload`: bytes of a payload of type 0x8001. `more`: payload types accepted beside it, with
+        at most `max_more` bytes; None: the same limit."""
         self._max_payload = max_payload
+        self._accepted = {int(one): max_payload if max_more is None else max_more for one in more}
+        self._accepted[int(PayloadType.EXI)] = max_payload
         self._buffer = bytearray()
         self._started = False  # the first header of the stream has been looked at
         self._skip = 0  # bytes still to come of a payload to skip
@@ -116,21 +168,21 @@ class FrameAssembler:
 
     @property
     def error(self) -> FramingError | None:
-        """Why the connection has to be closed, once that is known."""
+        """Why the connection must be closed, once that is known."""
         return self._error
 
-    def feed(self, data: bytes) -> tuple[bytes, ...]:
-        """Take the next bytes of the stream; return the EXI payloads they complete, in order.
+    def feed(self, data: bytes) -> tuple[V2gtpFrame, ...]:
+        """Take the next bytes of the stream; return the frames they complete, in order.
 
-        Raises FramingError when the connection has to be closed, and again at each later call.
+        Raises FramingError when the connection must be closed, and again at each later call.
         """
         if self._error is not None:
             raise self._error
-        frames: list[bytes] = []
+        frames: list[V2gtpFrame] = []
         self._buffer += data
         try:
-            while (payload := self._next()) is not None:
-                frames.append(payload)
+            while (complete := self._next()) is not None:
+                frames.append(complete)
         except FramingError as error:
             self._error = error
             self._buffer = bytearray()
@@ -138,8 +190,14 @@ class FrameAssembler:
                 raise
         return tuple(frames)
 
-    def _next(self) -> bytes | None:
-        """The next complete EXI payload, or None when more bytes are needed."""
+    def ignore(self, what: str) -> None:
+        """Count one header that is ignored [V2G2-800]; raises FramingError beyond `MAX_IGNORED`."""
+        self._ignored += 1
+        if self._ignored > MAX_IGNORED:
+            raise FramingError(f"more than {MAX_IGNORED} headers to ignore, the last one: {what}")
+
+    def _next(self) -> V2gtpFrame | None:
+        """The next complete frame, or None when more bytes are needed."""
         buffer = self._buffer
         while True:
             if self._lost:
@@ -154,16 +212,18 @@ class FrameAssembler:
             version, inverse, payload_type, length = _HEADER.unpack_from(buffer)
             self._check_start((version, inverse))
             ours = (version, inverse) == (_VERSION, _INVERSE)
-            if ours and length > self._max_payload:
-                raise FramingError(f"V2GTP length {length} is above the limit of {self._max_payload} bytes")
-            if ours and length and payload_type == PayloadType.EXI:
+            limit = self._accepted.get(payload_type, 0) if ours else 0
+            if ours and length > (limit or self._max_payload):
+                allowed = f"the limit of {limit or self._max_payload} bytes"
+                raise FramingError(f"V2GTP type {payload_type:#06x}, length {length} is above {allowed}")
+            if limit and length:
                 end = HEADER_SIZE + length
                 if len(buffer) < end:
                     return None
                 payload = bytes(buffer[HEADER_SIZE:end])
                 del buffer[:end]
-                return payload
-            self._ignore(f"version {version:#04x}/{inverse:#04x}, type {payload_type:#06x}, length {length}")
+                return V2gtpFrame(payload_type, payload)
+            self.ignore(f"version {version:#04x}/{inverse:#04x}, type {payload_type:#06x}, length {length}")
             del buffer[:HEADER_SIZE]
             self._lost = length > self._max_payload
             self._skip = 0 if self._lost else length
@@ -178,11 +238,6 @@ class FrameAssembler:
         self._buffer.clear()
         if self._discarded > self._max_payload + HEADER_SIZE:
             raise FramingError(f"{self._discarded} bytes after a header of unknown version and length")
-
-    def _ignore(self, what: str) -> None:
-        self._ignored += 1
-        if self._ignored > MAX_IGNORED:
-            raise FramingError(f"more than {MAX_IGNORED} headers to ignore, the last one: {what}")
 
 
 _TLS_RECORD = (0x16, 0x03)

@@ -21,8 +21,8 @@ ROOT = pathlib.Path(secc.__file__).parent
 GROUND = {"errors", "settings"}
 SESSIONS = {"session", "session.din", "session.iso2", "session.iso20"}
 BELOW = {
-    *(*GROUND, *SESSIONS, "connection", "exi", "messages", "pilot", "pki", "ports", "records", "sap"),
-    *("sdp", "slac", "tls", "trace", "v2gtp"),
+    *(*GROUND, *SESSIONS, "connection", "exi", "messages", "payloads", "pilot", "pki", "ports", "records"),
+    *("sap", "sdp", "slac", "tls", "trace", "v2gtp"),
 }
 """All that a shell may use."""
 
@@ -34,7 +34,9 @@ ROOMS: dict[str, set[str]] = {
     "exi": {"errors", "messages"},
     "v2gtp": {"errors"},
     "sdp": {*GROUND, "v2gtp"},
-    "sap": {"errors", "messages"},
+    "payloads": {"errors", "exi", "v2gtp"},
+    # Which protocol may be chosen depends on the settings and on the transport.
+    "sap": {*GROUND, "messages", "pki"},
     "slac": GROUND,
     "pki": {*GROUND, "exi", "messages"},
     "tls": {*GROUND, "pki"},
@@ -42,14 +44,14 @@ ROOMS: dict[str, set[str]] = {
     "session.din": {*GROUND, "messages", "pki", "session"},
     "session.iso2": {*GROUND, "messages", "pki", "session"},
     "session.iso20": {*GROUND, "messages", "pki", "session"},
-    "connection": {*GROUND, "exi", "messages", "sap", "v2gtp", *SESSIONS},
+    "connection": {*GROUND, "messages", "payloads", "sap", "v2gtp", *SESSIONS},
     # The control pilot joins matching and session: it knows the states of the pilot and why a session ended.
     "pilot": {*GROUND, "session", "slac"},
     "ports": {*GROUND, "messages", "pilot", "pki", "session"},
     # What a station reports, as values: written by the shell, read by back ends and tests.
     "records": {"messages", "pilot", "pki", "session", "slac"},
     # A trace is read and replayed without waiting; the file and the times are handed in.
-    "trace": {*GROUND, "connection", "exi", "messages", "pki", "sdp", "slac", "v2gtp", *SESSIONS},
+    "trace": {*GROUND, "connection", "messages", "payloads", "pki", "sdp", "slac", "v2gtp", *SESSIONS},
     "station": BELOW,
     # The other half of Plug and Charge stands beside the station, not in it.
     "site": {*GROUND, "exi", "messages", "pki", "ports", "session"},
@@ -95,7 +97,8 @@ WAITING = {
     *("signal", "socket", "ssl", "subprocess", "threading", "time"),
 }
 PURE = {
-    *("errors", "settings", "messages", "exi", "v2gtp", "sdp", "sap", "slac", "pilot", "pki", "tls"),
+    *("errors", "settings", "messages", "exi", "v2gtp", "payloads", "sdp", "sap", "slac", "pilot", "pki"),
+    "tls",
     *SESSIONS,
     *("connection", "ports", "records", "trace"),
 }
@@ -109,6 +112,7 @@ THIRD_PARTY = {
     "messages": {"msgspec"},
     "exi": {"msgspec"},
     "connection": {"msgspec"},
+    "payloads": {"msgspec"},
     "records": {"msgspec"},
     "pki": {"cryptography"},
     "tls": {"OpenSSL", "cryptography"},

@@ -19,14 +19,15 @@ from secc.connection import (
 )
 from secc.messages.app_protocol import AppProtocol, SupportedAppProtocolReq, SupportedAppProtocolRes
 from secc.messages.app_protocol import ResponseCode as SapCode
-from secc.messages.iso2 import BodyElement
+from secc.messages.iso2 import BodyElement, SessionStopRes
+from secc.messages.iso2 import ResponseCode as Code
 from secc.session.din.table import DIN
 from secc.session.inputs import AuthorizationDecided, ContactorReported, Tick
 from secc.session.machine import Session
 from secc.session.outlet import ControlPilot, EvseSnapshot, MeterReading
 from secc.session.outputs import Authorize, CloseContactor, EndReason, EndSession, OpenContactor
 from secc.settings import ProtocolName, SeccConfig, TimingConfig
-from secc.v2gtp import frame
+from secc.v2gtp import ISO20_TYPES, FrameAssembler, frame
 from tests.support import din as d
 from tests.support import requests as r
 from tests.support.bench import AC, DC, Clock, code, counting_bytes
@@ -149,6 +150,63 @@ def test_byte_by_byte_gives_the_same_answers() -> None:
 def test_every_cut_gives_the_same_answers(cut: int) -> None:
     wire = Wire()
     assert wire.data(STREAM[:cut]) + wire.data(STREAM[cut:]) == ANSWERS
+
+
+# --- payload types ---
+
+
+@pytest.mark.req("V2G2-800")
+@pytest.mark.parametrize("payload_type", ISO20_TYPES)
+def test_types_of_iso_15118_20_are_ignored_in_other_protocols(payload_type: int) -> None:
+    wire = Wire()
+    wire.data(HANDSHAKE)
+    assert wire.data(frame(b"\x80\x00", payload_type) + packed(r.session_setup(), b"\0")) == [
+        "OK_NewSessionEstablished"
+    ]
+
+
+def with_two_types() -> Connection:
+    """A connection that knows a second payload type, which the protocol in use does not have."""
+    wire = Wire()
+    connection = wire.connection
+    connection._frames = FrameAssembler(more=(0x8002,))
+    connection.handle(Data(HANDSHAKE, wire.evse), 0.0)
+    return connection
+
+
+def test_a_frame_without_use_is_ignored_and_the_next_message_counts() -> None:
+    connection, evse = with_two_types(), EvseSnapshot(control_pilot=ControlPilot.C)
+    stray = frame(b"\x80", 0x8002)
+    outputs = connection.handle(Data(stray + packed(r.session_setup(), b"\0"), evse), 0.0)
+    assert codes(outputs) == ["OK_NewSessionEstablished"]
+
+
+def test_the_seventeenth_frame_without_use_closes() -> None:
+    connection, evse = with_two_types(), EvseSnapshot(control_pilot=ControlPilot.C)
+    stray = frame(b"\x80", 0x8002)
+    for _ in range(16):
+        connection.handle(Data(stray, evse), 0.0)
+    assert not connection.closed
+    outputs = connection.handle(Data(stray, evse), 0.0)
+    assert connection.closed
+    assert any(isinstance(one, EndSession) and "more than 16 headers" in one.detail for one in outputs)
+
+
+def test_a_large_payload_is_refused_in_a_state_without_large_requests() -> None:
+    wire = Wire()
+    wire.connection._frames = FrameAssembler(max_payload=65536)
+    wire.data(HANDSHAKE)
+    assert wire.data(frame(bytes(8193))) == []
+    assert wire.reason is EndReason.PROTOCOL_ERROR
+    assert any("expected at most 8192" in str(output) for output in wire.outputs)
+
+
+def test_a_response_of_the_ev_ends_the_session() -> None:
+    wire = Wire()
+    wire.data(HANDSHAKE)
+    wire.data(packed(SessionStopRes(response_code=Code.OK)))
+    assert wire.reason is EndReason.PROTOCOL_ERROR
+    assert wire.close == Close(0.0)
 
 
 # --- handshake ---

@@ -3,7 +3,9 @@
 import pytest
 
 from secc.messages.app_protocol import AppProtocol, ResponseCode, SupportedAppProtocolReq
-from secc.sap import DIN, ISO2, Protocol, choose
+from secc.pki.transport import TlsVersion, Transport
+from secc.sap import DIN, ISO2, ISO20_AC, ISO20_DC, Protocol, choose, supported
+from secc.settings import EnergyConfig, EnergyMode, Iso20Config, ProtocolName, SeccConfig
 
 ISO2_NAME = "urn:iso:15118:2:2013:MsgDef"
 DIN_NAME = "urn:din:70121:2012:MsgDef"
@@ -69,3 +71,72 @@ def test_nothing_in_common_is_told(only: AppProtocol) -> None:
     assert answer.response_code is ResponseCode.FAILED_NO_NEGOTIATION
     assert answer.schema_id is None
     assert protocol is None
+
+
+ALL = tuple(ProtocolName)
+PLAIN, TLS12, TLS13 = (
+    Transport(),
+    Transport(version=TlsVersion.TLS_1_2),
+    Transport(version=TlsVersion.TLS_1_3),
+)
+LABORATORY = Transport(laboratory=True)
+
+
+def station(*modes: EnergyMode, **changes: object) -> SeccConfig:
+    return SeccConfig(protocols=ALL, energy=EnergyConfig(modes=modes), **changes)  # type: ignore[arg-type]
+
+
+AC_STATION, DC_STATION = station(EnergyMode.AC_THREE_PHASE_CORE), station(EnergyMode.DC_EXTENDED)
+BOTH = station(EnergyMode.AC_THREE_PHASE_CORE, EnergyMode.DC_EXTENDED)
+
+
+@pytest.mark.req("V2G20-169", "V2G-DC-869")
+@pytest.mark.parametrize(
+    ("config", "transport", "expected"),
+    [
+        (AC_STATION, PLAIN, {ISO2}),
+        (DC_STATION, PLAIN, {ISO2, DIN}),
+        (DC_STATION, TLS12, {ISO2}),
+        (AC_STATION, LABORATORY, {ISO2, ISO20_AC}),
+        (DC_STATION, LABORATORY, {ISO2, DIN, ISO20_DC}),
+        (BOTH, LABORATORY, {ISO2, DIN, ISO20_AC, ISO20_DC}),
+        (SeccConfig(), LABORATORY, {ISO2}),
+    ],
+)
+def test_what_the_outlet_and_the_settings_do_not_have_is_left_out(
+    config: SeccConfig, transport: Transport, expected: set[Protocol]
+) -> None:
+    assert set(supported(config, transport)) == expected
+
+
+@pytest.mark.req("V2G20-1237", "V2G20-2356")
+@pytest.mark.parametrize("transport", [PLAIN, TLS12, TLS13], ids=["plain", "TLS 1.2", "TLS 1.3 without EV"])
+def test_iso_15118_20_needs_mutual_tls_1_3(transport: Transport) -> None:
+    assert not {ISO20_AC, ISO20_DC} & set(supported(BOTH, transport))
+
+
+def test_iso_15118_2_over_tls_1_3_is_a_setting() -> None:
+    assert ISO2 in supported(BOTH, TLS13)
+    strict = station(EnergyMode.DC_EXTENDED, iso20=Iso20Config(iso2_over_tls13=False))
+    assert supported(strict, TLS13) == ()
+    assert ISO2 in supported(strict, TLS12)
+
+
+@pytest.mark.req("V2G20-167", "V2G20-169")
+@pytest.mark.parametrize(("iso20", "iso2", "chosen"), [(1, 2, ISO20_DC), (2, 1, ISO2)])
+def test_the_station_has_no_preference_for_the_newer_protocol(
+    iso20: int, iso2: int, chosen: Protocol
+) -> None:
+    offered = offer(entry(ISO2_NAME, 2, 0, 1, iso2), entry(ISO20_DC.namespace, 1, 0, 2, iso20))
+    assert choose(offered, supported(DC_STATION, LABORATORY))[1] is chosen
+
+
+def test_common_messages_of_iso_15118_20_are_not_a_protocol() -> None:
+    offered = offer(entry("urn:iso:std:iso:15118:-20:CommonMessages", 1, 0, 1, 1))
+    answer, protocol = choose(offered, supported(BOTH, LABORATORY))
+    assert (answer.response_code, protocol) == (ResponseCode.FAILED_NO_NEGOTIATION, None)
+
+
+def test_an_ac_outlet_does_not_take_the_dc_family() -> None:
+    offered = offer(entry(ISO20_DC.namespace, 1, 0, 1, 1))
+    assert choose(offered, supported(AC_STATION, LABORATORY))[1] is None

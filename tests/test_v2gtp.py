@@ -10,10 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secc.errors import FramingError
-from secc.v2gtp import FrameAssembler, PayloadType, frame, split_datagram
+from secc.v2gtp import ISO20_TYPES, FrameAssembler, PayloadType, V2gtpFrame, frame, split_datagram
 
 HELLO = bytes.fromhex("01fe800100000005") + b"hello"
 WORLD = bytes.fromhex("01fe800100000005") + b"world"
+
+
+class _Assembler(FrameAssembler):
+    def payloads(self, data: bytes) -> tuple[bytes, ...]:
+        """What `feed` gives, without the types."""
+        return tuple(taken.payload for taken in self.feed(data))
 
 
 @pytest.mark.req("V2G2-085")
@@ -23,62 +29,62 @@ def test_a_frame_is_the_header_and_the_payload() -> None:
 
 
 def test_a_whole_frame_gives_its_payload() -> None:
-    assembler = FrameAssembler()
-    assert assembler.feed(HELLO) == (b"hello",)
+    assembler = _Assembler()
+    assert assembler.payloads(HELLO) == (b"hello",)
     assert assembler.pending == 0
     assert assembler.ignored == 0
 
 
 def test_one_byte_per_segment_gives_the_same_payload() -> None:
-    assembler = FrameAssembler()
-    got = [assembler.feed(bytes([byte])) for byte in HELLO]
+    assembler = _Assembler()
+    got = [assembler.payloads(bytes([byte])) for byte in HELLO]
     assert got == [()] * 12 + [(b"hello",)]
 
 
 @pytest.mark.parametrize("split", range(1, 26))
 def test_every_split_point_gives_the_same_payloads(split: int) -> None:
-    assembler = FrameAssembler()
+    assembler = _Assembler()
     stream = HELLO + WORLD
-    assert assembler.feed(stream[:split]) + assembler.feed(stream[split:]) == (b"hello", b"world")
+    assert assembler.payloads(stream[:split]) + assembler.payloads(stream[split:]) == (b"hello", b"world")
 
 
 def test_two_frames_in_one_segment_come_in_order() -> None:
-    assert FrameAssembler().feed(HELLO + WORLD) == (b"hello", b"world")
+    assert _Assembler().payloads(HELLO + WORLD) == (b"hello", b"world")
 
 
 def test_pending_counts_the_bytes_of_an_unfinished_frame() -> None:
-    assembler = FrameAssembler()
-    assembler.feed(HELLO + WORLD[:10])
+    assembler = _Assembler()
+    assembler.payloads(HELLO + WORLD[:10])
     assert assembler.pending == 10
 
 
 @pytest.mark.parametrize("length", ["ffffffff", "fffffff8", "80000000", "00002001"])
 def test_a_length_above_the_limit_closes_without_reading_the_payload(length: str) -> None:
     with pytest.raises(FramingError, match="above the limit of 8192"):
-        FrameAssembler().feed(bytes.fromhex("01fe8001" + length))
+        _Assembler().payloads(bytes.fromhex("01fe8001" + length))
 
 
 def test_a_length_at_the_limit_is_accepted() -> None:
     payload = bytes(8192)
-    assert FrameAssembler().feed(frame(payload)) == (payload,)
+    assert _Assembler().payloads(frame(payload)) == (payload,)
 
 
 def test_the_limit_can_be_chosen() -> None:
     with pytest.raises(FramingError, match="above the limit of 4 bytes"):
-        FrameAssembler(max_payload=4).feed(HELLO)
+        _Assembler(max_payload=4).payloads(HELLO)
 
 
 def test_a_length_above_the_limit_closes_for_types_to_skip_too() -> None:
     with pytest.raises(FramingError):
-        FrameAssembler().feed(bytes.fromhex("01fe8002ffffffff"))
+        _Assembler().payloads(bytes.fromhex("01fe8002ffffffff"))
 
 
 @pytest.mark.inv("INV-26")
 def test_nothing_is_allocated_by_the_declared_length() -> None:
-    assembler = FrameAssembler(max_payload=65536)
+    assembler = _Assembler(max_payload=65536)
     tracemalloc.start()
     try:
-        assembler.feed(bytes.fromhex("01fe800100010000"))
+        assembler.payloads(bytes.fromhex("01fe800100010000"))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -86,107 +92,140 @@ def test_nothing_is_allocated_by_the_declared_length() -> None:
 
 
 def test_length_zero_is_ignored_and_the_next_message_counts() -> None:
-    assembler = FrameAssembler()
-    assert assembler.feed(bytes.fromhex("01fe800100000000") + HELLO) == (b"hello",)
+    assembler = _Assembler()
+    assert assembler.payloads(bytes.fromhex("01fe800100000000") + HELLO) == (b"hello",)
     assert assembler.ignored == 1
 
 
 def test_after_length_zero_with_a_payload_nothing_is_a_message_and_nothing_closes() -> None:
     """As the conformance test sends it: SessionSetupReq under a header of length 0."""
-    assembler = FrameAssembler()
+    assembler = _Assembler()
     payload = b"\x80\x98\x02\x10\x50\x90\x8c\x0c\x0c\x0e"
-    assert assembler.feed(bytes.fromhex("01fe800100000000") + payload) == ()
-    assert assembler.feed(HELLO) == ()
+    assert assembler.payloads(bytes.fromhex("01fe800100000000") + payload) == ()
+    assert assembler.payloads(HELLO) == ()
     assert assembler.ignored == 2
     assert assembler.error is None
 
 
+@pytest.mark.parametrize("payload_type", ISO20_TYPES)
+def test_accepted_types_come_with_their_payload(payload_type: PayloadType) -> None:
+    assembler = FrameAssembler(more=ISO20_TYPES)
+    taken = assembler.feed(frame(b"hello", payload_type) + WORLD)
+    assert taken == (V2gtpFrame(payload_type, b"hello"), V2gtpFrame(0x8001, b"world"))
+    assert assembler.ignored == 0
+
+
+@pytest.mark.parametrize("payload_type", [0x8005, 0x8006, 0x8010, 0x8011, 0x8103, 0x8104, 0x80FF, 0xA000])
+def test_other_types_are_skipped_beside_accepted_ones(payload_type: int) -> None:
+    assembler = FrameAssembler(more=ISO20_TYPES)
+    assert assembler.feed(frame(HELLO, payload_type) + WORLD) == (V2gtpFrame(0x8001, b"world"),)
+    assert assembler.ignored == 1
+
+
+def test_accepted_types_have_a_limit_of_their_own() -> None:
+    assembler = FrameAssembler(max_payload=100, more=(0x8002,), max_more=200)
+    assert assembler.feed(frame(bytes(200), 0x8002)) == (V2gtpFrame(0x8002, bytes(200)),)
+    for payload_type, length, limit in ((0x8002, 201, 200), (0x8001, 101, 100), (0x8003, 101, 100)):
+        with pytest.raises(FramingError, match=f"{payload_type:#06x}, length {length} is above .* {limit} "):
+            FrameAssembler(max_payload=100, more=(0x8002,), max_more=200).feed(
+                frame(bytes(length), payload_type)
+            )
+
+
+def test_frames_without_use_count_as_ignored_headers() -> None:
+    assembler = FrameAssembler(more=ISO20_TYPES)
+    for _ in range(16):
+        assembler.ignore("type 0x8002")
+    with pytest.raises(FramingError, match="more than 16 headers to ignore, the last one: type 0x8002"):
+        assembler.ignore("type 0x8002")
+
+
 def test_the_seventeenth_ignored_header_closes() -> None:
-    assembler = FrameAssembler()
+    assembler = _Assembler()
     empty = bytes.fromhex("01fe800100000000")
-    assert assembler.feed(empty * 16) == ()
+    assert assembler.payloads(empty * 16) == ()
     with pytest.raises(FramingError, match="more than 16 headers"):
-        assembler.feed(empty)
+        assembler.payloads(empty)
 
 
 @pytest.mark.req("V2G2-086", "V2G2-800")
 @pytest.mark.parametrize("payload_type", ["7000", "7001", "8002", "9000", "9001", "a000", "ffff"])
 def test_another_payload_type_is_skipped_with_its_payload(payload_type: str) -> None:
-    assembler = FrameAssembler()
+    assembler = _Assembler()
     stream = bytes.fromhex("01fe" + payload_type + "0000000d") + HELLO + WORLD
-    assert assembler.feed(stream) == (b"world",)
+    assert assembler.payloads(stream) == (b"world",)
     assert assembler.ignored == 1
 
 
 def test_a_skipped_payload_is_not_kept() -> None:
-    assembler = FrameAssembler()
-    assembler.feed(bytes.fromhex("01fe800200001000") + bytes(1000))
+    assembler = _Assembler()
+    assembler.payloads(bytes.fromhex("01fe800200001000") + bytes(1000))
     assert assembler.pending == 0
-    assert assembler.feed(bytes(3096) + HELLO) == (b"hello",)
+    assert assembler.payloads(bytes(3096) + HELLO) == (b"hello",)
 
 
 @pytest.mark.req("V2G2-800")
 @pytest.mark.parametrize("start", ["00fe", "02fe", "fffe", "01ff", "0101", "02fd"])
 def test_a_wrong_version_is_ignored_and_the_next_message_counts(start: str) -> None:
-    assembler = FrameAssembler()
-    assert assembler.feed(bytes.fromhex(start) + HELLO[2:]) == ()
-    assert assembler.feed(WORLD) == (b"world",)
+    assembler = _Assembler()
+    assert assembler.payloads(bytes.fromhex(start) + HELLO[2:]) == ()
+    assert assembler.payloads(WORLD) == (b"world",)
     assert assembler.ignored == 1
 
 
 def test_a_wrong_version_and_a_good_message_in_one_segment() -> None:
-    assert FrameAssembler().feed(b"\x02" + HELLO[1:] + WORLD) == (b"world",)
+    assert _Assembler().payloads(b"\x02" + HELLO[1:] + WORLD) == (b"world",)
 
 
 @pytest.mark.req("V2G2-800")
 @pytest.mark.parametrize("start", ["02fd8001", "00fe8001", "01ff8001", "fffe8001", "01fe8002", "01fe9000"])
 def test_a_message_inside_the_payload_of_an_ignored_header_is_not_one(start: str) -> None:
-    assembler = FrameAssembler()
+    assembler = _Assembler()
     header = bytes.fromhex(start + "00001000")
-    assert assembler.feed(header + HELLO + bytes(4096 - len(HELLO))) == ()
-    assert assembler.feed(WORLD) == (b"world",)
+    assert assembler.payloads(header + HELLO + bytes(4096 - len(HELLO))) == ()
+    assert assembler.payloads(WORLD) == (b"world",)
     assert assembler.ignored == 1
 
 
 def test_an_unknown_version_with_a_length_above_the_limit_loses_the_boundary() -> None:
-    assembler = FrameAssembler()
-    assert assembler.feed(bytes.fromhex("02fd800100002001") + HELLO) == ()
-    assert assembler.feed(HELLO) == ()
+    assembler = _Assembler()
+    assert assembler.payloads(bytes.fromhex("02fd800100002001") + HELLO) == ()
+    assert assembler.payloads(HELLO) == ()
     assert assembler.ignored == 1
 
 
 def test_more_than_a_frame_after_a_lost_boundary_closes() -> None:
-    assembler = FrameAssembler()
-    assert assembler.feed(bytes.fromhex("02fd8001ffffffff") + bytes(8200)) == ()
+    assembler = _Assembler()
+    assert assembler.payloads(bytes.fromhex("02fd8001ffffffff") + bytes(8200)) == ()
     assert assembler.pending == 0
     with pytest.raises(FramingError, match="8201 bytes after a header of unknown version"):
-        assembler.feed(b"\0")
+        assembler.payloads(b"\0")
 
 
 def test_text_of_another_protocol_is_never_a_message() -> None:
-    assembler = FrameAssembler()
-    assert assembler.feed(b"GET / HTTP/1.1\r\n\r\n" + HELLO) == ()
+    assembler = _Assembler()
+    assert assembler.payloads(b"GET / HTTP/1.1\r\n\r\n" + HELLO) == ()
 
 
 def test_a_tls_client_hello_closes_at_once() -> None:
     with pytest.raises(FramingError, match="TLS record"):
-        FrameAssembler().feed(bytes.fromhex("16030100a5010000a10303"))
+        _Assembler().payloads(bytes.fromhex("16030100a5010000a10303"))
 
 
 def test_a_frame_before_the_defect_is_not_lost() -> None:
-    assembler = FrameAssembler()
-    assert assembler.feed(HELLO + bytes.fromhex("01fe8001ffffffff")) == (b"hello",)
+    assembler = _Assembler()
+    assert assembler.payloads(HELLO + bytes.fromhex("01fe8001ffffffff")) == (b"hello",)
     assert isinstance(assembler.error, FramingError)
     with pytest.raises(FramingError, match="above the limit"):
-        assembler.feed(b"")
+        assembler.payloads(b"")
 
 
 def test_after_a_defect_nothing_is_accepted_any_more() -> None:
-    assembler = FrameAssembler()
+    assembler = _Assembler()
     with pytest.raises(FramingError):
-        assembler.feed(bytes.fromhex("01fe8001ffffffff"))
+        assembler.payloads(bytes.fromhex("01fe8001ffffffff"))
     with pytest.raises(FramingError):
-        assembler.feed(HELLO)
+        assembler.payloads(HELLO)
     assert assembler.pending == 0
 
 
@@ -219,12 +258,12 @@ class _Outcome:
 
 
 def _run(stream: bytes, cuts: list[int]) -> _Outcome:
-    assembler = FrameAssembler(max_payload=_LIMIT)
+    assembler = _Assembler(max_payload=_LIMIT)
     frames: list[bytes] = []
     edges = [0, *sorted(cut % (len(stream) + 1) for cut in cuts), len(stream)]
     with contextlib.suppress(FramingError):
         for start, end in itertools.pairwise(edges):
-            frames += assembler.feed(stream[start:end])
+            frames += assembler.payloads(stream[start:end])
     return _Outcome(frames, assembler.error is not None, assembler.ignored)
 
 

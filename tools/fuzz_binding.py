@@ -14,7 +14,7 @@ import atheris  # type: ignore[import-untyped]
 with atheris.instrument_imports(include=["secc"]):
     from secc import exi
     from secc.errors import DecodeError, FramingError
-    from secc.v2gtp import FrameAssembler
+    from secc.v2gtp import ISO20_TYPES, FrameAssembler, V2gtpFrame
 
 CODECS = [exi.codec(name) for name in exi.SCHEMAS]
 
@@ -47,15 +47,15 @@ def frames(data: bytes) -> None:
     assert _feed(data[:middle], data[middle:]) == whole
 
 
-def _feed(*pieces: bytes) -> tuple[list[bytes], bool]:
-    """The payloads, and whether the connection has to be closed behind them."""
-    assembler, payloads = FrameAssembler(), list[bytes]()
+def _feed(*pieces: bytes) -> tuple[list[V2gtpFrame], bool]:
+    """The frames, and whether the connection must be closed behind them."""
+    assembler, found = FrameAssembler(more=ISO20_TYPES), list[V2gtpFrame]()
     for piece in pieces:
         try:
-            payloads += assembler.feed(piece)
+            found += assembler.feed(piece)
         except FramingError:
             break
-    return payloads, assembler.error is not None
+    return found, assembler.error is not None
 
 
 if __name__ == "__main__":

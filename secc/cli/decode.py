@@ -11,6 +11,7 @@ from secc.cli import misused, refused
 from secc.cli.streams import NotBytes, read_bytes
 from secc.errors import DecodeError, FramingError
 from secc.exi.schema.notation import NotationError, load
+from secc.payloads import schemas_of
 from secc.sdp import SdpRequest, SdpResponse
 from secc.v2gtp import PayloadType, frame
 
@@ -20,7 +21,8 @@ EXAMPLES = """examples:
   secc decode --explain 80400040
   echo 01fe9000000000021000 | secc decode -
 
-A V2GTP header (01 FE ...) is seen and taken off; several frames in a row give several messages.
+A V2GTP header (01 FE ...) is seen and taken off; several frames in a row give several messages. Its payload
+type names the schema set of ISO 15118-20; a document without header needs --schema iso20-common, iso20-ac ...
 """
 
 
@@ -33,7 +35,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--schema",
         metavar="SET",
         default="auto",
-        help=f"schema set: {', '.join(exi.SCHEMAS)}; auto tries sap, iso2, then din (default)",
+        help=f"schema set: {', '.join(exi.SCHEMAS)}; auto (default) goes by the payload type of a V2GTP "
+        "header, without one it tries sap, iso2, din",
     )
     parser.add_argument("--schemas", type=Path, metavar="DIR", help="take the set from schemas of your own")
     form = parser.add_mutually_exclusive_group()
@@ -47,10 +50,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--compact", action="store_true", help="one line per message")
 
 
-AUTOMATIC = ("sap", "iso2", "din")
-"""Schema sets that `auto` tries, in this order: their messages cannot be taken for each other's."""
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Print each message as JSON."""
     try:
@@ -61,8 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
         return misused("no bytes to decode")
     try:
         for payload_type, payload in frames(data):
-            if payload_type is PayloadType.EXI:
-                print(_show(payload, arguments))
+            if schemas := schemas_of(payload_type):
+                print(_show(payload, schemas, arguments))
             else:
                 print(json.dumps(_sdp(frame(payload, payload_type)), indent=None if arguments.compact else 2))
     except (DecodeError, FramingError) as error:
@@ -98,17 +97,19 @@ def frames(data: bytes) -> list[tuple[PayloadType, bytes]]:
         if len(data) < 8 + size:
             raise FramingError(f"the V2GTP header announces {size} bytes, {len(data) - 8} follow")
         number = int.from_bytes(data[2:4])
-        known = (PayloadType.EXI, PayloadType.SDP_REQUEST, PayloadType.SDP_RESPONSE)
-        if number not in known:
-            raise FramingError(f"payload type 0x{number:04X} is not of ISO 15118-2")
+        if not schemas_of(number) and number not in _SDP:
+            raise FramingError(f"payload type 0x{number:04X} has neither EXI nor discovery")
         found.append((PayloadType(number), data[8 : 8 + size]))
         data = data[8 + size :]
     return found
 
 
-def _show(payload: bytes, arguments: argparse.Namespace) -> str:
+_SDP = (PayloadType.SDP_REQUEST, PayloadType.SDP_RESPONSE)
+
+
+def _show(payload: bytes, schemas: tuple[str, ...], arguments: argparse.Namespace) -> str:
     indent = 0 if arguments.compact else 2
-    names = AUTOMATIC if arguments.schema == "auto" else (arguments.schema,)
+    names = schemas if arguments.schema == "auto" else (arguments.schema,)
     failures: list[tuple[DecodeError, exi.Codec]] = []
     for name in names:
         codec = codec_of(name, arguments.schemas)

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from secc import exi
 from secc.cli import misused, refused
-from secc.cli.decode import AUTOMATIC, codec_of
+from secc.cli.decode import codec_of
 from secc.cli.streams import NotBytes, read_text
 from secc.errors import EncodeError, InputError
 from secc.exi.schema.notation import NotationError
+from secc.payloads import payload_type_of
 from secc.v2gtp import frame
 
 EXAMPLES = """examples:
@@ -23,6 +24,16 @@ EXAMPLES = """examples:
 
 XML, as `secc decode --xml` writes it, is taken too. Element names as in the standard; hexBinary as hexadecimal, base64Binary as base64, enumerations as their literals.
 """  # noqa: E501 - a command line that can be copied
+
+_ISO20 = (
+    "iso20-common",
+    "iso20-ac",
+    "iso20-dc",
+    "iso20-ac-der-iec",
+    "iso20-ac-der-sae",
+    "iso20-wpt",
+    "iso20-acdp",
+)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +52,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default="specified",
         help="form of lists that are exactly full: as EXI 1.0 has it (default), or as other encoders do",
     )
-    parser.add_argument("--v2gtp", action="store_true", help="put the V2GTP header in front")
+    parser.add_argument("--v2gtp", action="store_true", help="put the V2GTP header of the set in front")
     parser.add_argument("--binary", action="store_true", help="write bytes, not hexadecimal")
 
 
@@ -52,14 +63,14 @@ def run(arguments: argparse.Namespace) -> int:
     except NotBytes as error:
         return misused(str(error))
     try:
-        payload = _encode(text, arguments)
+        schema, payload = _encode(text, arguments)
     except InputError as error:
         return refused(str(error.within(_file(arguments.source))))
     except EncodeError as error:
         return refused(str(error))
     except (NotationError, OSError) as error:
         return misused(str(error))
-    data = frame(payload) if arguments.v2gtp else payload
+    data = frame(payload, payload_type_of(schema)) if arguments.v2gtp else payload
     if arguments.binary:
         sys.stdout.buffer.write(data)
     else:
@@ -67,19 +78,26 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _encode(text: str, arguments: argparse.Namespace) -> bytes:
+def _encode(text: str, arguments: argparse.Namespace) -> tuple[str, bytes]:
+    """The schema set and the document."""
     form: exi.FullLists = arguments.full_lists
     if arguments.schema != "auto":
-        return _encode_as(codec_of(arguments.schema, arguments.schemas, form), text)
+        codec = codec_of(arguments.schema, arguments.schemas, form)
+        return arguments.schema, _encode_as(codec, text)
     if not text.lstrip().startswith("<"):
-        return _encode_as(exi.codec(_schema(text), full_lists=form), text)
-    for name in (*AUTOMATIC, "xmldsig"):  # namespaces tell XML documents apart
+        schema = _schema(text)
+        return schema, _encode_as(exi.codec(schema, full_lists=form), text)
+    for name in AUTOMATIC:  # namespaces tell XML documents apart
         try:
-            return _encode_as(exi.codec(name, full_lists=form), text)
+            return name, _encode_as(exi.codec(name, full_lists=form), text)
         except EncodeError as error:
             if "is no element of this schema set" not in str(error):
                 raise
     raise EncodeError("the root element belongs to no schema set that auto tries")
+
+
+AUTOMATIC = ("sap", "iso2", "din", *_ISO20, "xmldsig")
+"""Schema sets that `auto` tries for XML, in this order."""
 
 
 def _encode_as(codec: exi.Codec, text: str) -> bytes:
@@ -99,4 +117,9 @@ def _schema(text: str) -> str:
     root = next(iter(document), "") if isinstance(document, dict) else ""
     if root.startswith("supportedAppProtocol"):
         return "sap"
-    return "xmldsig" if root in ("Signature", "SignedInfo") else "iso2"
+    if root in ("Signature", "SignedInfo"):
+        return "xmldsig"
+    # Messages of ISO 15118-20 have their header inside; those of AC stand in two sets, the plain one first.
+    if not root or "Header" not in (document[root] or ()) or root == "V2G_Message":
+        return "iso2"
+    return next((name for name in _ISO20 if root in exi.codec(name).message_names), "iso2")

@@ -18,6 +18,7 @@ from secc.session.outlet import EvseFault, EvseSnapshot, IsolationLevel, MeterRe
 from secc.session.paused import PausedSession
 from secc.session.schedules import Offer
 from secc.session.service_events import ChosenService
+from secc.session.streams import Stream
 from secc.session.ticket import Ticket
 from secc.settings.config import SeccConfig
 from secc.settings.energy import EnergyMode
@@ -240,6 +241,8 @@ class Agreed:
     """Signature in the header of the last request."""
     received_payload: bytes = b""
     """The last request as it came."""
+    received_stream: Stream = Stream.MAIN
+    """Where it came."""
 
     @property
     def is_dc(self) -> bool:

@@ -82,6 +82,10 @@ class Dialect:
     """Id of the rule about requests out of order."""
     foreign: str
     """Id of the rule about a SessionID that was not assigned."""
+    unpaced: frozenset[type[Any]] = frozenset()
+    """Responses that `timing.minimum_pace` does not hold back."""
+    large: frozenset[Stage] = frozenset()
+    """States that take requests up to `iso20.max_payload`; all others `network.max_payload`."""
 
     index: Mapping[tuple[Stage, Key], On] = dataclasses.field(init=False, repr=False)
     """The rules by what they are looked up by."""

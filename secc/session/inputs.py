@@ -15,6 +15,7 @@ from secc.session.contract_events import ContractInput
 from secc.session.dialect import Message
 from secc.session.outlet import EvseFault, EvseSnapshot, IsolationLevel
 from secc.session.schedules import ScheduleOffer
+from secc.session.streams import Stream
 from secc.session.ticket import Ticket
 
 
@@ -26,6 +27,8 @@ class Received:
     snapshot: EvseSnapshot
     payload: bytes = dataclasses.field(default=b"", repr=False)
     """The same as it came, EXI: a back end that provisions gets it."""
+    stream: Stream = Stream.MAIN
+    """On which it came; the answer goes there too."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from fractions import Fraction
 
 from secc.messages.iso2 import ResponseCode
 from secc.messages.xmldsig import Signature
+from secc.pki.transport import TlsVersion, Transport
 from secc.pki.vehicle import VehicleIdentity
 from secc.session import feedback, limits, metering, pause, quantities
 from secc.session.context import (
@@ -66,6 +67,7 @@ class Session(Agreed):
         now: float,
         generation: int = 0,
         tls: bool = False,
+        tls13: bool = False,
         vehicle: VehicleIdentity | None = None,
         contracts: ContractTerms | None = None,
         recent_ids: Collection[bytes] = (),
@@ -77,7 +79,8 @@ class Session(Agreed):
 
         `random_bytes` has to be cryptographically secure [V2G2-835]. `generation` counts the station's
         sessions [INV-20], `recent_ids` are session ids not to be given again [INV-12], `blocked` says that
-        a latched fault has not been reset (`secc.session.latch`), `vehicle` is who the EV proved to be in the
+        a latched fault has not been reset (`secc.session.latch`), `tls` and `tls13` say what protects the
+        connection, TLS of any version and TLS 1.3, `vehicle` is who the EV proved to be in the
         TLS handshake, where it was asked; a contract shown there binds PaymentDetailsReq. `contracts` is what
         is needed to deal with contracts: without it Plug and Charge is not offered. `paused` is the session
         that this one may continue (`secc.session.pause`), `services` are value-added ones besides those of
@@ -87,6 +90,9 @@ class Session(Agreed):
         self.evse = snapshot
         self.now = now
         self.tls = tls
+        version = TlsVersion.TLS_1_3 if tls13 else TlsVersion.TLS_1_2 if tls else None
+        laboratory = config.iso20.insecure_lab
+        self.transport = Transport(version=version, vehicle=vehicle, laboratory=laboratory)
         self.vehicle = vehicle
         self.contracts = contracts
         self.services = services
@@ -194,7 +200,8 @@ class Session(Agreed):
         if self._owed is None or type(body) is not self.dialect.pairs[type(self._owed)]:
             raise RuntimeError(f"{type(body).__name__} does not answer {type(self._owed).__name__}")
         self._owed = None
-        self._outputs.append(Send(self.dialect.envelope(self.session_id, signature, body), payload))
+        message = self.dialect.envelope(self.session_id, signature, body)
+        self._outputs.append(Send(message, payload, self.received_stream))
 
     def emit(self, output: Output) -> None:
         """Ask the outside for something."""
@@ -344,6 +351,7 @@ class Session(Agreed):
         self.received_id = event.message.header.session_id
         self.received_signature = event.message.header.signature
         self.received_payload = event.payload
+        self.received_stream = event.stream
         try:
             self._check_session(event.message.header.session_id, request)
             rule = self._rule(type(request))

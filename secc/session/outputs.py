@@ -13,6 +13,7 @@ from secc.session.outlet import EvseFault, MeterReading
 from secc.session.paused import PausedSession
 from secc.session.schedules import EnergyNeed
 from secc.session.service_events import ServicesChosen
+from secc.session.streams import Stream
 from secc.session.ticket import Ticket
 
 
@@ -22,7 +23,9 @@ class Send:
 
     message: Message
     payload: bytes | None = dataclasses.field(default=None, repr=False)
-    """Send these bytes as they are: somebody else has signed what is in them. They say `message`."""
+    """Send these bytes as they are: what is in them is signed by others. They say `message`."""
+    stream: Stream = Stream.MAIN
+    """On which the request came."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

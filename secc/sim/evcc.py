@@ -31,7 +31,7 @@ from secc.sim.script import EvScript, Plan
 from secc.sim.sdp_client import discover
 from secc.sim.vehicle import Vehicle
 from secc.tls import PlainEngine, TlsContext, TlsEngine
-from secc.v2gtp import FrameAssembler, frame
+from secc.v2gtp import ISO20_TYPES, FrameAssembler, V2gtpFrame, frame
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -217,7 +217,7 @@ class ScriptedEvcc:
         try:
             async with asyncio.timeout(limit):
                 await wire.send(frame(payload))
-                message: Any = codec.decode(await wire.receive())
+                message: Any = codec.decode((await wire.receive()).payload)
         except TimeoutError:
             raise EvGivesUp(f"{type(move.request).__name__}: no response in {limit:g} s") from None
         body = message
@@ -285,8 +285,8 @@ class _Wire:
 
     def __init__(self, engine: TlsEngine) -> None:
         self._engine = engine
-        self._frames = FrameAssembler()
-        self._received: list[bytes] = []
+        self._frames = FrameAssembler(more=ISO20_TYPES, max_more=_LARGEST)
+        self._received: list[V2gtpFrame] = []
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
 
@@ -317,8 +317,8 @@ class _Wire:
         if self._writer is not None:
             await self._writer.drain()
 
-    async def receive(self) -> bytes:
-        """The next EXI payload."""
+    async def receive(self) -> V2gtpFrame:
+        """The next frame."""
         while not self._received:
             await self._read()
         return self._received.pop(0)
@@ -362,3 +362,4 @@ class _Wire:
 
 
 _CONNECT_TIME = 5.0  # s
+_LARGEST = 131_072  # bytes of a payload in ISO 15118-20

@@ -11,6 +11,7 @@ import shutil
 from secc.trace.capture import Conversation
 from secc.trace.form import TraceError
 from secc.trace.reader import Trace
+from secc.v2gtp import PayloadType
 
 TEMPLATE = '''"""{title}"""
 
@@ -56,6 +57,8 @@ def write_capture_test(
 ) -> tuple[pathlib.Path, pathlib.Path]:
     """`target` is the test; the messages are written beside it, for `secc.sim.player`. Raises TraceError."""
     name, copy = _beside(target, "jsonl")
+    if any(one.frame.payload_type != PayloadType.EXI for one in talk.payloads):
+        raise TraceError(f"{source}: ISO 15118-20 cannot be played from a capture; record with secc serve")
     frames = [[one.at, 0 if one.from_ev else 1, one.data.hex()] for one in talk.payloads]
     line = {"session": source, "car": "captured", "peer": talk.station, "frames": frames}
     text = CAPTURE_TEMPLATE.format(

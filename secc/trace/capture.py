@@ -19,7 +19,7 @@ from secc.slac.frames import redacted
 from secc.trace.form import TraceError
 from secc.trace.power_line import TracedFrame
 from secc.trace.tls_records import Keys, opened
-from secc.v2gtp import FrameAssembler
+from secc.v2gtp import FrameAssembler, PayloadType, V2gtpFrame
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -28,7 +28,12 @@ class Payload:
 
     at: float
     from_ev: bool
-    data: bytes
+    frame: V2gtpFrame
+
+    @property
+    def data(self) -> bytes:
+        """The payload without its header."""
+        return self.frame.payload
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -191,7 +196,7 @@ class _Pair:
         chunks: Iterable[tuple[float, bool, bytes]] = [
             (at, end == client, data) for at, end, data in self.chunks
         ]
-        sides = {True: FrameAssembler(max_payload=65536), False: FrameAssembler(max_payload=65536)}
+        sides = {side: FrameAssembler(max_payload=_LARGEST, more=_TYPES) for side in (True, False)}
         payloads: list[Payload] = []
         closed = ""
         try:
@@ -204,6 +209,8 @@ class _Pair:
         return Conversation(_text(client), _text(server), tuple(payloads), tls, closed)
 
 
+_LARGEST = 131_072  # bytes of a payload
+_TYPES = tuple(one for one in PayloadType if one < PayloadType.SDP_REQUEST)
 _WRAP = 2**32
 _EARLY = 1000  # segments that may wait for one that is missing
 

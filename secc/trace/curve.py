@@ -37,7 +37,7 @@ PANELS = (
             ("current offered", "#7a5c00", True),
         ),
     ),
-    _Panel("power, W", (("power", "#5b2a86", False),)),
+    _Panel("power, W", (("power", "#5b2a86", False), ("power set", "#5b2a86", True))),
     _Panel("energy, Wh", (("energy", "#2a7d4f", False),)),
     _Panel("state of charge, %", (("soc", "#00707a", False),)),
 )
@@ -82,15 +82,19 @@ def _headline(summary: SessionSummary) -> str:
 
 def _panel(panel: _Panel, summary: SessionSummary, scale: _Scale, top: int) -> Iterator[str]:
     values = [point.value for name, _, _ in panel.curves for point in summary.curves.get(name, ())]
-    step = _nice(max(values) / 4)
-    most = step * max(1, math.ceil(max(values) / step))
+    most, least = max(0.0, *values), min(0.0, *values)
+    step = _nice(max(most, -least) / 4 if least == 0.0 or most == 0.0 else (most - least) / 4)
+    high, low = math.ceil(most / step), math.floor(least / step)
+    high += high == low
 
     def y(value: float) -> float:
-        return round(top + PANEL - min(max(value, 0.0), most) / most * PANEL, 1)
+        within = min(max(value, low * step), high * step)
+        return round(top + PANEL * (high * step - within) / ((high - low) * step), 1)
 
-    for tick in range(round(most / step) + 1):
+    for tick in range(low, high + 1):
         height = y(tick * step)
-        yield f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{height}" y2="{height}" stroke="#e4e4e4"/>'
+        stroke = "#999" if tick == 0 and low else "#e4e4e4"  # the zero line, where power flows both ways
+        yield f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{height}" y2="{height}" stroke="{stroke}"/>'
         yield f'<text x="{LEFT - 6}" y="{height + 4}" text-anchor="end" fill="#555">{tick * step:g}</text>'
     labels = 0
     for name, colour, dashed in panel.curves:

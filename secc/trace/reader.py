@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from secc import exi
+from secc import payloads
 from secc.connection import Connection, ConnectionInput, Data
-from secc.errors import DecodeError, FramingError
+from secc.errors import FramingError
 from secc.messages.app_protocol import SupportedAppProtocolReq, SupportedAppProtocolRes
 from secc.session.inputs import Tick
 from secc.session.outlet import EvseSnapshot
@@ -21,7 +21,7 @@ from secc.settings.config import SeccConfig
 from secc.trace.form import TraceError, built, input_of
 from secc.trace.power_line import TracedFrame
 from secc.trace.recorder import FORMAT, Beginning
-from secc.v2gtp import FrameAssembler
+from secc.v2gtp import ISO20_TYPES, FrameAssembler, V2gtpFrame, split_datagram
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -167,33 +167,41 @@ class TracedMessage:
     from_ev: bool
     message: msgspec.Struct | None
     """None: it cannot be decoded."""
-    payload: bytes
+    frame: V2gtpFrame
+    """Payload type and bytes."""
 
 
 def messages(session: TracedSession) -> Iterator[TracedMessage]:
     """All messages of a session, in their order."""
-    frames = FrameAssembler(max_payload=session.beginning.max_payload)
-    handshakes = 2  # the request and its answer
+    begun = session.beginning
+    frames = FrameAssembler(max_payload=begun.max_payload, more=ISO20_TYPES, max_more=LARGEST)
+    phase = HandshakePhase()
     for step in session.steps:
-        found: list[tuple[bool, bytes]] = []
+        found: list[tuple[bool, V2gtpFrame]] = []
         if isinstance(step.event, Data):
             with contextlib.suppress(FramingError):  # the core hung up for it, and says so
-                found += [(True, payload) for payload in frames.feed(step.event.data)]
-        found += [(False, bytes.fromhex(output["Write"])[8:]) for output in step.outputs if "Write" in output]
-        for from_ev, payload in found:
-            message = decoded(payload, handshake=handshakes > 0)
-            handshakes -= isinstance(message, SupportedAppProtocolReq | SupportedAppProtocolRes)
-            yield TracedMessage(step.at, from_ev, message, payload)
+                found += [(True, taken) for taken in frames.feed(step.event.data)]
+        written = [bytes.fromhex(output["Write"]) for output in step.outputs if "Write" in output]
+        found += [(False, V2gtpFrame(*split_datagram(data))) for data in written]
+        for from_ev, taken in found:
+            yield TracedMessage(step.at, from_ev, phase.decoded(taken), taken)
 
 
-def decoded(payload: bytes, *, handshake: bool) -> msgspec.Struct | None:
-    """A message of the handshake or of the session; None when it is neither. The protocols need no telling
-    apart: their documents begin with another code each."""
-    for codec in [exi.APP_PROTOCOL] if handshake else [exi.ISO2, exi.codec("din")]:
-        with contextlib.suppress(DecodeError):
-            message: msgspec.Struct = codec.decode(payload)
-            return message
-    return None
+class HandshakePhase:
+    """Reads the frames of both sides of one connection in their order: the handshake comes first."""
+
+    def __init__(self) -> None:
+        self._left = 2  # the request and its answer
+
+    def decoded(self, taken: V2gtpFrame) -> msgspec.Struct | None:
+        """The next message; None when it cannot be decoded."""
+        message = payloads.decoded(taken, handshake=self._left > 0)
+        self._left -= isinstance(message, SupportedAppProtocolReq | SupportedAppProtocolRes)
+        return message
+
+
+LARGEST = 131_072
+"""Bytes of a payload that is read from a recording; the limit of `iso20.max_payload`."""
 
 
 def connection_of(session: TracedSession, config: SeccConfig, drawn: Iterator[bytes]) -> Connection:

@@ -39,6 +39,7 @@ class Beginning:
     now: float
     generation: int = 0
     tls: bool = False
+    tls13: bool = False
     vehicle: VehicleIdentity | None = None
     contracts: ContractTerms | None = None
     recent_ids: Collection[bytes] = ()
@@ -56,6 +57,7 @@ class Beginning:
             now=self.now,
             generation=self.generation,
             tls=self.tls,
+            tls13=self.tls13,
             vehicle=self.vehicle,
             contracts=self.contracts,
             recent_ids=self.recent_ids,

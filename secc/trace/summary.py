@@ -8,14 +8,12 @@ from typing import Any
 
 import msgspec
 
-from secc.messages import din, iso2
-from secc.messages.app_protocol import SupportedAppProtocolReq, SupportedAppProtocolRes
 from secc.session.iso2.states import State
-from secc.session.quantities import amount
 from secc.session.states import Stage
 from secc.settings.config import SeccConfig
 from secc.trace.capture import Conversation
-from secc.trace.reader import TracedMessage, TracedSession, decoded, messages
+from secc.trace.reader import HandshakePhase, TracedMessage, TracedSession, messages
+from secc.trace.readings import content, quantity, state_of_charge, transferred_power
 from secc.trace.replay import rerun
 
 
@@ -51,8 +49,8 @@ class SessionSummary:
     messages: tuple[TracedMessage, ...]
     bands: tuple[Band, ...]
     curves: dict[str, tuple[Point, ...]]
-    """By name: `voltage`, `voltage set`, `current`, `current set`, `power`, `energy`, `soc`; those that have
-    something to show."""
+    """By name: `voltage`, `voltage set`, `current`, `current set`, `power`, `power set`, `energy`, `soc`;
+    those that have something to show. Current and power into the station are negative."""
 
 
 def summarize(session: TracedSession, config: SeccConfig) -> SessionSummary:
@@ -74,12 +72,11 @@ def summarize(session: TracedSession, config: SeccConfig) -> SessionSummary:
 
 def summarize_capture(conversation: Conversation) -> SessionSummary:
     """A conversation that was captured on the network: messages, and what they say about quantities."""
-    said: list[TracedMessage] = []
-    handshakes = 2
-    for payload in conversation.payloads:
-        message = decoded(payload.data, handshake=handshakes > 0)
-        handshakes -= isinstance(message, SupportedAppProtocolReq | SupportedAppProtocolRes)
-        said.append(TracedMessage(payload.at, payload.from_ev, message, payload.data))
+    phase = HandshakePhase()
+    said = [
+        TracedMessage(one.at, one.from_ev, phase.decoded(one.frame), one.frame)
+        for one in conversation.payloads
+    ]
     began = said[0].at if said else 0.0
     return SessionSummary(
         title=f"{conversation.ev} at {conversation.station}",
@@ -94,18 +91,19 @@ def summarize_capture(conversation: Conversation) -> SessionSummary:
 
 
 def _message_curves(said: list[TracedMessage], began: float) -> dict[str, list[Point]]:
-    """Quantities as the messages tell them: targets of the EV, readings of the station."""
+    """Quantities as the messages have them: targets of the EV, readings of the station."""
     curves: dict[str, list[Point]] = {}
+
+    def add(name: str, message: TracedMessage, value: float | None) -> None:
+        if value is not None:
+            curves.setdefault(name, []).append(Point(message.at - began, value))
+
     for message in said:
-        body, at = getattr(message.message, "body", None), message.at - began
         for name, field in _FIELDS.items():
-            if (value := getattr(body, field, None)) is not None:
-                curves.setdefault(name, []).append(Point(at, float(amount(value, value.unit))))
-        if isinstance(body, iso2.CurrentDemandRes | din.CurrentDemandRes):
-            volts, amperes = curves["voltage"][-1].value, curves["current"][-1].value
-            curves.setdefault("power", []).append(Point(at, volts * amperes))
-        if message.from_ev and (status := getattr(body, "dc_ev_status", None)) is not None:
-            curves.setdefault("soc", []).append(Point(at, float(status.ev_ress_soc)))
+            add(name, message, quantity(message.message, field))
+        add("power", message, transferred_power(message.message))
+        if message.from_ev:
+            add("soc", message, state_of_charge(message.message))
     return curves
 
 
@@ -115,6 +113,7 @@ _FIELDS = {
     "voltage set": "ev_target_voltage",
     "current set": "ev_target_current",
     "current offered": "evse_max_current",
+    "power set": "evse_target_active_power",
 }
 
 
@@ -154,15 +153,12 @@ def _curves(session: TracedSession, said: tuple[TracedMessage, ...], began: floa
                 add("voltage set", step.at, float(point["voltage"]))
                 add("current set", step.at, float(point["current"]))
     for message in said:
-        body = getattr(message.message, "body", None)
-        if message.from_ev and (status := getattr(body, "dc_ev_status", None)) is not None:
-            add("soc", message.at, float(status.ev_ress_soc))
-        if isinstance(body, iso2.ChargingStatusRes) and body.evse_max_current is not None:
-            add(
-                "current offered",
-                message.at,
-                float(amount(body.evse_max_current, body.evse_max_current.unit)),
-            )
+        soc = state_of_charge(message.message) if message.from_ev else None
+        if soc is not None:
+            add("soc", message.at, soc)
+        for name in ("current offered", "power set"):
+            if (value := quantity(message.message, _FIELDS[name])) is not None:
+                add(name, message.at, value)
     return curves
 
 
@@ -180,14 +176,14 @@ def name_of(message: msgspec.Struct | None) -> str:
 
 def remark_of(message: msgspec.Struct | None) -> str:
     """What a reader wants to see of it at a glance: codes other than OK, progress, set-points, readings."""
-    body = getattr(message, "body", message)
+    body = content(message)
     values = ((name, getattr(body, name, None)) for name in _WORDS)
     words = [_word(name, value) for name, value in values if value is not None]
     words = [word for word in words if word != "OK"]
     numbers = [
-        f"{float(amount(value, value.unit)):g} {unit}"
+        f"{value:g} {unit}"
         for name, unit in _NUMBERS.items()
-        if (value := getattr(body, name, None)) is not None
+        if (value := quantity(message, name)) is not None
     ]
     return " ".join([*words, *numbers])
 
@@ -211,4 +207,6 @@ _NUMBERS = {
     "evse_present_voltage": "V",
     "evse_present_current": "A",
     "evse_max_current": "A",
+    "evse_target_active_power": "W",
+    "ev_present_active_power": "W",
 }

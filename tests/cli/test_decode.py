@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from secc.cli import main
+from secc.v2gtp import frame
 
 SESSION_SETUP = "809802000000000000000011d0180801784080c000"
 SETUP_MESSAGE = {
@@ -115,3 +116,27 @@ def test_the_explanation_of_a_bad_stream_ends_with_the_fault(capsys: pytest.Capt
 def test_din_is_tried_too(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["decode", "809a004011d018080c1014181c00"]) == 0
     assert "SessionSetupReq" in capsys.readouterr().out
+
+
+STOP20 = '{"SessionStopReq": {"Header": {"SessionID": "0001020304050607", "TimeStamp": 1}, '
+STOP20 += '"ChargingSession": "Terminate"}}'
+WELDING20 = '{"DC_WeldingDetectionReq": {"Header": {"SessionID": "0001020304050607", "TimeStamp": 1}, '
+WELDING20 += '"EVProcessing": "Ongoing"}}'
+
+
+@pytest.mark.parametrize(("text", "header"), [(STOP20, "01fe8002"), (WELDING20, "01fe8004")])
+def test_messages_of_iso_15118_20_go_with_their_payload_type(
+    capsys: pytest.CaptureFixture[str], text: str, header: str
+) -> None:
+    assert main(["encode", "--v2gtp", text]) == 0
+    framed = capsys.readouterr().out.strip()
+    assert framed.startswith(header)
+    assert main(["decode", "--compact", framed]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads(text)
+
+
+def test_a_side_stream_is_read_by_its_payload_type(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["encode", WELDING20]) == 0
+    document = bytes.fromhex(capsys.readouterr().out)
+    assert main(["decode", frame(document, 0x8101).hex()]) == 0
+    assert "DC_WeldingDetectionReq" in capsys.readouterr().out

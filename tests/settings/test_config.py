@@ -98,7 +98,7 @@ def test_file_is_read_with_integers_as_seconds_and_paths_relative_to_it(tmp_path
         ({"service": {"payment_options": ["Contract"]}}, "tls.policy: expected required"),
         ({"protocols": []}, "protocols: expected one or more"),
         ({"protocols": ["din70121", "din70121"]}, "protocols: expected one or more"),
-        ({"protocols": ["iso15118-3"]}, "protocols[0] is 'iso15118-20', expected one of"),
+        ({"protocols": ["iso15118-3"]}, "protocols[0] is 'iso15118-3', expected one of"),
         ({"protocols": ["din70121"]}, "protocols: expected a DC mode"),
         (
             {

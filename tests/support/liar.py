@@ -120,11 +120,11 @@ class _Between(asyncio.DatagramProtocol):
         frames, first = FrameAssembler(max_payload=65536), True
         with contextlib.suppress(OSError):
             while data := await reader.read(65536):
-                for payload in frames.feed(data):
+                for taken in frames.feed(data):
                     codec = exi.APP_PROTOCOL if first else exi.ISO2
                     kind = PayloadType.EXI if first else self._lie.kind
                     delay, first = 0.0 if first else self._lie.delay, False
-                    told = self._lie.response(codec.decode(payload))
+                    told = self._lie.response(codec.decode(taken.payload))
                     if told is None:
                         continue
                     await asyncio.sleep(delay)

@@ -246,7 +246,7 @@ class Car:
             progress = self.engine.feed(data) if data else None
             if progress is None or (progress.closed and not progress.plaintext):
                 return None
-            self._waiting += self._frames.feed(progress.plaintext)
+            self._waiting += [taken.payload for taken in self._frames.feed(progress.plaintext)]
         return self._waiting.pop(0)
 
     async def handshake(self) -> app_protocol.ResponseCode:

@@ -15,8 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from certs.testpki import make
-from secc import exi
+from secc import exi, payloads
 from secc.cli import main
+from secc.messages import iso20_common as common
+from secc.messages import iso20_dc as dc
+from secc.messages.app_protocol import ResponseCode, SupportedAppProtocolRes
 from secc.messages.iso2 import V2GMessage
 from secc.sdp import SdpRequest, SdpResponse, Security
 from secc.sim.player import Recording
@@ -24,6 +27,7 @@ from secc.slac import messages as m
 from secc.slac.frames import Frame, encode
 from secc.tls import TlsContext
 from secc.trace import power_line
+from secc.trace.as_test import write_capture_test
 from secc.trace.capture import conversations, discovery, is_capture, matching
 from secc.trace.chart import chart
 from secc.trace.curve import svg
@@ -300,3 +304,89 @@ def test_a_capture_without_messages_becomes_no_test(tmp_path: pathlib.Path) -> N
     path = tmp_path / "field.pcap"
     path.write_bytes(pcap(*matched()))
     assert main(["trace", str(path), "--as-test", str(tmp_path / "test_x.py")]) == 2
+
+
+# --- ISO 15118-20 ---
+
+HEADER = common.MessageHeader(session_id=bytes(8), time_stamp=1)
+
+
+def number(value: int) -> common.RationalNumber:
+    return common.RationalNumber(exponent=0, value=value)
+
+
+def loop_request() -> dc.DCChargeLoopReq:
+    mode = dc.BPTScheduledDCCLReqControlMode(ev_target_current=number(-30), ev_target_voltage=number(390))
+    return dc.DCChargeLoopReq(
+        header=HEADER,
+        display_parameters=common.DisplayParameters(present_soc=55),
+        meter_info_requested=False,
+        ev_present_voltage=number(390),
+        cl_req_control_mode=mode,
+    )
+
+
+def loop_response(amperes: int) -> dc.DCChargeLoopRes:
+    return dc.DCChargeLoopRes(
+        header=HEADER,
+        response_code=common.ResponseCode.OK,
+        evse_present_current=number(amperes),
+        evse_present_voltage=number(400),
+        evse_power_limit_achieved=False,
+        evse_current_limit_achieved=False,
+        evse_voltage_limit_achieved=False,
+        cl_res_control_mode=dc.BPTScheduledDCCLResControlMode(),
+    )
+
+
+def bidirectional() -> bytes:
+    """A capture of both directions of power, with a message of the side stream."""
+    wire = payloads.iso20("iso20-dc")
+    found = [(9.0, segment(from_ev=True, number=1000, flags=0x02))]
+    sent = {True: 1001, False: 5001}
+    stop = common.SessionStopReq(header=HEADER, charging_session=common.ChargingSession.TERMINATE)
+    said = [
+        (True, wire.encode(loop_request())),
+        (False, wire.encode(loop_response(30))),
+        (True, wire.encode(stop, 0x8101)),
+        (True, wire.encode(loop_request())),
+        (False, wire.encode(loop_response(-30))),
+    ]
+    handshake = exi.APP_PROTOCOL.encode(
+        SupportedAppProtocolRes(response_code=ResponseCode.OK_SUCCESSFUL_NEGOTIATION, schema_id=1)
+    )
+    said = [(True, frame(handshake)), (False, frame(handshake)), *said]
+    for at, (from_ev, data) in enumerate(said, 10):
+        found.append((float(at), segment(from_ev=from_ev, number=sent[from_ev], data=data)))
+        sent[from_ev] += len(data)
+    return pcap(*found)
+
+
+def test_a_capture_of_iso_15118_20_is_read_by_its_payload_types() -> None:
+    (talk,) = conversations(bidirectional())
+    assert [one.frame.payload_type for one in talk.payloads][2:] == [0x8004, 0x8004, 0x8101, 0x8004, 0x8004]
+    summary = summarize_capture(talk)
+    assert [type(one.message).__name__ for one in summary.messages][2:5] == [
+        *("DCChargeLoopReq", "DCChargeLoopRes", "SessionStopReq")
+    ]
+    text = chart(summary)
+    assert "DCChargeLoopReq ───────────────────▶  390 V -30 A" in text
+    assert "DCChargeLoopRes  400 V -30 A" in text
+
+
+def test_power_into_the_station_is_drawn_below_zero() -> None:
+    (talk,) = conversations(bidirectional())
+    summary = summarize_capture(talk)
+    assert [point.value for point in summary.curves["power"]] == [12_000.0, -12_000.0]
+    assert [point.value for point in summary.curves["soc"]] == [55.0, 55.0]
+    picture = ET.fromstring(svg(summary))
+    ticks = [
+        float(element.text or "nan") for element in picture.iter() if (element.text or "").startswith("-")
+    ]
+    assert -15_000.0 in ticks or -12_000.0 in ticks or -20_000.0 in ticks
+
+
+def test_a_capture_of_iso_15118_20_does_not_become_a_test_yet(tmp_path: pathlib.Path) -> None:
+    (talk,) = conversations(bidirectional())
+    with pytest.raises(TraceError, match="ISO 15118-20 cannot be played from a capture"):
+        write_capture_test(talk, "field.pcap", tmp_path / "test_field.py")

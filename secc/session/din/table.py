@@ -23,6 +23,7 @@ from secc.messages.din import (
     ChargeParameterDiscoveryReq,
     ContractAuthenticationReq,
     CurrentDemandReq,
+    CurrentDemandRes,
     MessageHeader,
     PowerDeliveryReq,
     PreChargeReq,
@@ -169,5 +170,6 @@ DIN = Dialect(
     joins=False,
     unexpected="V2G-DC-390",
     foreign="V2G-DC-391",
+    unpaced=frozenset({CurrentDemandRes}),
 )
 """What the machine needs of all this."""

@@ -37,6 +37,7 @@ from secc.messages.iso2 import (
     ChargeParameterDiscoveryReq,
     ChargingStatusReq,
     CurrentDemandReq,
+    CurrentDemandRes,
     MessageHeader,
     MeteringReceiptReq,
     PaymentDetailsReq,
@@ -250,6 +251,7 @@ ISO2 = Dialect(
     joins=True,
     unexpected="V2G2-538",
     foreign="V2G2-460",
+    unpaced=frozenset({CurrentDemandRes}),
 )
 """What the machine needs of all this."""
 
