@@ -185,8 +185,8 @@ class Car:
             raise RuntimeError(f"the station has closed the connection after {type(self.sent).__name__}")
         progress = self._engine.feed(data)
         self._send_raw(progress.to_send)
-        for payload in self._frames.feed(progress.plaintext):
-            self._take(payload)
+        for taken in self._frames.feed(progress.plaintext):
+            self._take(taken.payload)
         return True
 
     def _take(self, payload: bytes) -> None:
