@@ -120,6 +120,27 @@ class EvseController(Protocol):
         ...
 
 
+class Discharges(Protocol):
+    """Optional ability of a DC controller: a power stage that takes energy out of the vehicle as well.
+
+    ISO 15118-20 uses it in a bidirectional service, if `energy.dc.max_discharge_power` is above zero and the
+    operator permits it. Charging stays with `set_output`: each direction has a call of its own with
+    magnitudes, so no sign can be mistaken. The snapshot then shows `present_current` below zero. Between the
+    two directions the session sets a current of zero.
+    """
+
+    async def set_discharge(self, least_voltage: float, current: float) -> None:
+        """DC: take up to `current` A, above zero, out of the vehicle while its voltage is at least
+        `least_voltage` V. Return when it is applied.
+
+        The battery holds the voltage; stop taking current when it falls to `least_voltage`. The rules of
+        `EvseController.set_output` hold: an energising command, under the lease, replaced by a newer
+        set-point of either direction. `set_output(0, 0)`, `open_contactor`, `make_safe` and a lapsed lease
+        end it.
+        """
+        ...
+
+
 class ReportsChanges(Protocol):
     """Optional ability of a controller: report at once when pilot, fault or limits have changed.
 

@@ -75,19 +75,23 @@ class MeterReading:
     meter_id: str
     """At most 32 characters."""
     energy: int
-    """Wh, never falling within a session."""
+    """Wh delivered to vehicles, never falling within a session."""
     utc: int | None = None
     """Unix seconds of the reading."""
     signature: bytes | None = None
     """At most 64 bytes."""
     status: int | None = None
-    """The meter's own status word, 16 bits signed."""
+    """The status word of the meter, 16 bits signed."""
+    exported: int | None = None
+    """Wh taken from vehicles, never falling within a session; None: the meter has no such register."""
 
     def __post_init__(self) -> None:
         if not 0 < len(self.meter_id) <= 32:
             raise ValueError(f"meter_id has {len(self.meter_id)} characters, expected 1 to 32")
         if not 0 <= self.energy < 2**64:
             raise ValueError(f"energy is {self.energy} Wh, expected 0 or more")
+        if self.exported is not None and not 0 <= self.exported < 2**64:
+            raise ValueError(f"exported is {self.exported} Wh, expected 0 or more")
         if self.signature is not None and len(self.signature) > 64:
             raise ValueError(f"signature has {len(self.signature)} bytes, expected at most 64")
         if self.status is not None and not -(2**15) <= self.status < 2**15:
@@ -108,7 +112,10 @@ class EvseSnapshot:
     present_voltage: float = 0.0
     """V at the output, DC; finite, at least -60: an offset of the sensor may show below 0."""
     present_current: float = 0.0
-    """A at the output, DC; as above."""
+    """A at the output, DC; finite, positive to the EV."""
+    present_power: float | None = None
+    """W measured at the connector, positive to the EV; None: not measured. ISO 15118-20 compares it with the
+    power in force, AC."""
     contactor_closed: bool | None = None
     """Feedback of the contactor, by level: of the contacts themselves, not of the coil. None: there is
     none; then what `close_contactor` and `open_contactor` return is all there is, and a welded contactor goes

@@ -31,10 +31,13 @@ class AcConfig:
     """V, phase to neutral."""
     max_current: float = 32.0
     """A per phase."""
+    nominal_frequency: float = 50.0
+    """Hz, as told to the EV in ISO 15118-20."""
     max_discharge_current: float = 0.0
     """A per phase that the outlet can take from the EV, ISO 15118-20; 0: it cannot. See `iso20.discharge`."""
 
     def __post_init__(self) -> None:
+        check_range(self.nominal_frequency, "energy.ac.nominal_frequency", 16.0, 400.0)
         check_range(self.max_discharge_current, "energy.ac.max_discharge_current", 0.0, 1000.0)
         check_range(self.nominal_voltage, "energy.ac.nominal_voltage", 1.0, 1000.0)
         check_range(self.max_current, "energy.ac.max_current", 0.0, 1000.0)

@@ -45,7 +45,8 @@ class SimulatedCable:
 
     @property
     def draw(self) -> tuple[float, int]:
-        """AC: A per phase that the on-board charger takes when there is voltage, and the number of phases."""
+        """AC: A per phase that the on-board charger takes when there is voltage, below zero gives back, and
+        the number of phases."""
         return self._draw
 
     def set_pilot(self, pilot: ControlPilot) -> None:
@@ -59,7 +60,7 @@ class SimulatedCable:
             self._change(self._pilot, load, self._draw)
 
     def take(self, current: float, phases: int = 1) -> None:
-        """AC: what the on-board charger takes from now on, in A per phase."""
+        """AC: what the on-board charger takes from now on, in A per phase; below zero it gives back."""
         if (current, phases) != self._draw:
             self._change(self._pilot, self._load, (current, phases))
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from secc.pilot import STEADY, PilotSignal
-from secc.ports import ChargesBasically, DrivesPilot, EvseController, ReportsChanges
+from secc.ports import ChargesBasically, Discharges, DrivesPilot, EvseController, ReportsChanges
 from secc.session.outlet import EvseFault, EvseSnapshot, IsolationLevel, MeterReading
 from secc.sim.cable import SimulatedCable
 from secc.sim.physics import Contactor, DcOutput, Lease, Meter
@@ -56,9 +56,15 @@ class _Outlet(EvseController, ReportsChanges, DrivesPilot, ChargesBasically):
 
     @property
     def energy(self) -> float:
-        """Wh on the meter."""
+        """Wh on the meter, delivered to vehicles."""
         self._settle()
         return self._meter.energy
+
+    @property
+    def exported(self) -> float:
+        """Wh on the meter, taken from vehicles."""
+        self._settle()
+        return self._meter.exported
 
     def lease(self, seconds: float) -> None:
         """The output may stay on this long from now."""
@@ -114,7 +120,9 @@ class _Outlet(EvseController, ReportsChanges, DrivesPilot, ChargesBasically):
         self.commands.append((self._now, what))
 
     def _reading(self) -> MeterReading:
-        return MeterReading(self._meter_id, int(self._meter.energy), utc=int(self._wall_clock()))
+        meter = self._meter
+        utc = int(self._wall_clock())
+        return MeterReading(self._meter_id, int(meter.energy), utc=utc, exported=int(meter.exported))
 
     def _on(self) -> bool:
         raise NotImplementedError
@@ -153,9 +161,14 @@ class SimulatedAcEvse(_Outlet):
 
     @property
     def current(self) -> float:
-        """A per phase into the vehicle."""
+        """A per phase into the vehicle; below zero out of it."""
         self._settle()
         return self.cable.draw[0] if self.contactor.closed else 0.0
+
+    @property
+    def _power(self) -> float:
+        current, phases = self.cable.draw
+        return self._nominal_voltage * current * phases if self.contactor.closed else 0.0
 
     def snapshot(self) -> EvseSnapshot:
         """The outlet now."""
@@ -163,6 +176,7 @@ class SimulatedAcEvse(_Outlet):
         return EvseSnapshot(
             control_pilot=self.cable.pilot,
             utc=self._wall_clock(),
+            present_power=self._power,
             contactor_closed=self.contactor.closed,
             max_current=self._limits[0],
             max_power=self._limits[1],
@@ -228,7 +242,7 @@ class SimulatedAcEvse(_Outlet):
         self.contactor.command(close=False, now=self._now)
 
 
-class SimulatedDcEvse(_Outlet):
+class SimulatedDcEvse(_Outlet, Discharges):
     """One DC outlet: power electronics with ramps, an isolation monitor, a meter.
 
     Its voltage is read on its own side of a diode: the battery of a vehicle is not seen while it is off.
@@ -262,7 +276,7 @@ class SimulatedDcEvse(_Outlet):
 
     @property
     def current(self) -> float:
-        """A into the vehicle."""
+        """A into the vehicle; below zero out of it."""
         self._settle()
         return self._output.current
 
@@ -330,6 +344,14 @@ class SimulatedDcEvse(_Outlet):
         if voltage > 0.0 and (self._fault is not None or not self._lease.holds(self._now)):
             return
         self._output.set(voltage, current)
+
+    async def set_discharge(self, least_voltage: float, current: float) -> None:
+        """Take energy out of the vehicle; the ramps begin at once. See `secc.ports.Discharges`."""
+        self._settle()
+        self._order(f"discharge {least_voltage:g} V {current:g} A")
+        if self._fault is not None or not self._lease.holds(self._now):
+            return
+        self._output.discharge(least_voltage, current)
 
     async def make_safe(self) -> None:
         """Output off, and no lease."""

@@ -1,5 +1,7 @@
 """Plausible power electronics as functions of time: a contactor, a DC output, a meter, a lease.
 
+Current and power are positive from the outlet to the vehicle, negative from the vehicle to the outlet.
+
 Nothing in here reads a clock or waits: `advance` brings a model to a moment, in volts, amperes, watt hours
 and seconds. That makes a simulated outlet exact in tests, and as quick as the test wants.
 """
@@ -31,20 +33,29 @@ class Lease:
 
 
 class Meter:
-    """Integrates power into energy. Never falls."""
+    """Integrates power into energy, with a register for each direction. Neither of them ever falls."""
 
     def __init__(self, *, start: float = 0.0) -> None:
-        """`start`: Wh that it shows already."""
+        """`start`: Wh that it shows already, delivered to vehicles."""
         self._joules = start * 3600.0
+        self._exported = 0.0
 
     @property
     def energy(self) -> float:
-        """Wh."""
+        """Wh delivered to vehicles."""
         return self._joules / 3600.0
 
+    @property
+    def exported(self) -> float:
+        """Wh taken from vehicles."""
+        return self._exported / 3600.0
+
     def add(self, power: float, seconds: float) -> None:
-        """So many watts for so long; power flowing back is not counted."""
-        self._joules += max(power, 0.0) * seconds
+        """Count `power` W, of either sign, for `seconds`."""
+        if power >= 0.0:
+            self._joules += power * seconds
+        else:
+            self._exported -= power * seconds
 
 
 class Contactor:
@@ -102,7 +113,7 @@ class Load:
 
 
 class DcOutput:
-    """A voltage and current controlled source with limited slew rates."""
+    """A voltage and current controlled source with limited slew rates, which can be a sink as well."""
 
     def __init__(
         self,
@@ -118,9 +129,11 @@ class DcOutput:
         self.voltage = 0.0
         """V at the connector."""
         self.current = 0.0
-        """A into the vehicle."""
+        """A into the vehicle; below zero out of it."""
         self.target_voltage = 0.0
+        """V: the most while it charges, the least while it discharges."""
         self.target_current = 0.0
+        """A; below zero it discharges."""
         self.stuck = False
         """Fault: the power electronics go on with the last set-point when they are switched off."""
 
@@ -138,8 +151,13 @@ class DcOutput:
         if voltage <= 0.0:
             self.current = 0.0
 
+    def discharge(self, least_voltage: float, current: float) -> None:
+        """Take up to `current` A out of the vehicle while its voltage is at least `least_voltage`."""
+        self.target_voltage = least_voltage
+        self.target_current = -current if least_voltage > 0.0 else 0.0
+
     def advance(self, seconds: float, load: Load | None) -> float:
-        """Let time pass; returns the energy that went into the vehicle, in joules."""
+        """Let time pass; returns the energy that went into the vehicle, in joules, negative out of it."""
         joules = 0.0
         while seconds > 0.0:
             step = min(seconds, _STEP) if not self._settled(load) else seconds
@@ -152,10 +170,13 @@ class DcOutput:
     def _goal(self, load: Load | None) -> tuple[float, float]:
         """Voltage and current that it tends to."""
         if load is None:
-            return self.target_voltage, 0.0
+            return (self.target_voltage if self.target_current >= 0.0 else 0.0), 0.0
         if not self.enabled:
             return 0.0, 0.0  # our own output diode keeps the battery's voltage away from us
         current = (self.target_voltage - load.voltage) / load.resistance
+        if self.target_current < 0.0:  # the battery holds the voltage
+            current = max(min(current, 0.0), self.target_current)
+            return load.voltage + current * load.resistance, current
         current = min(max(current, 0.0), self.target_current)
         return min(self.target_voltage, load.voltage + current * load.resistance), current
 
@@ -171,10 +192,11 @@ class DcOutput:
             return
         slew = self._current_slew * step
         self.current = _toward(self.current, current, up=slew, down=slew)
+        held = load.voltage + self.current * load.resistance
         if self.current == current:
             held = voltage
-        else:
-            held = min(self.target_voltage, load.voltage + self.current * load.resistance)
+        elif self.target_current >= 0.0:
+            held = min(self.target_voltage, held)
         up = self._voltage_slew * step
         self.voltage = _toward(self.voltage, held, up=up, down=self._discharge * step)
 

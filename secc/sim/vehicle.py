@@ -34,7 +34,9 @@ class Vehicle:
     ac_min_current: float = 6.0
     """A per phase below which it does not charge."""
     received: float = dataclasses.field(default=0.0, init=False)
-    """Wh since it was plugged in, by its own measurement."""
+    """Wh since it was plugged in, by its measurement."""
+    given: float = dataclasses.field(default=0.0, init=False)
+    """Wh that it gave back since then."""
 
     @property
     def open_voltage(self) -> float:
@@ -63,7 +65,10 @@ class Vehicle:
         return Load(self.open_voltage, self.resistance)
 
     def take(self, power: float, seconds: float) -> None:
-        """So many watts came in for so long."""
-        energy = max(power, 0.0) * seconds / 3600.0
-        self.received += energy
-        self.soc = min(1.0, self.soc + energy / self.capacity)
+        """Take `power` W for `seconds`; below zero the battery gives it back."""
+        energy = power * seconds / 3600.0
+        if energy >= 0.0:
+            self.received += energy
+        else:
+            self.given -= energy
+        self.soc = max(0.0, min(1.0, self.soc + energy / self.capacity))

@@ -9,7 +9,7 @@ with `begin`, and lets go with `end`.
 import asyncio
 from collections.abc import Callable
 
-from secc.ports import EvseController
+from secc.ports import Discharges, EvseController
 from secc.session.inputs import CableCheckReported, ContactorReported, ControllerFault
 from secc.session.outlet import EvseFault, IsolationLevel
 from secc.session.outputs import CloseContactor, OpenContactor, SetOutput, StartCableCheck
@@ -34,9 +34,12 @@ class Actuator:
         *,
         complain: Callable[[str], None],
         trip: Callable[[EvseFault, str], None] = lambda _fault, _why: None,
+        discharge: Discharges | None = None,
     ) -> None:
-        """`complain` takes what only a log needs to know; `trip` blocks the outlet, and says so."""
+        """`complain` takes what only a log needs to know; `trip` blocks the outlet, and reports it.
+        `discharge` takes energy out of vehicles, where the outlet can."""
         self._controller = controller
+        self._discharge = discharge
         self._timing = timing
         self._complain = complain
         self._trip = trip
@@ -204,7 +207,10 @@ class Actuator:
     async def _call(self, command: Command) -> object:
         match command:
             case SetOutput(voltage, current):
-                await self._controller.set_output(voltage, current)
+                if current < 0.0:
+                    await self._take(voltage, -current)
+                else:
+                    await self._controller.set_output(voltage, current)
                 return None
             case OpenContactor():
                 return await self._controller.open_contactor()
@@ -212,6 +218,11 @@ class Actuator:
                 return await self._controller.close_contactor()
             case StartCableCheck(_, max_voltage):
                 return await self._controller.check_cable(max_voltage)
+
+    async def _take(self, least_voltage: float, current: float) -> None:
+        if self._discharge is None:
+            raise NotImplementedError("the controller does not declare Discharges")
+        await self._discharge.set_discharge(least_voltage, current)
 
     async def _returned(self, command: Command, result: object, error: str) -> None:
         orders = self._orders
@@ -340,8 +351,8 @@ _CANCEL_TIME = 1.0  # s that a cancelled call may take before it is left behind
 
 def _name(command: Command) -> str:
     match command:
-        case SetOutput():
-            return "set_output"
+        case SetOutput(_, current):
+            return "set_discharge" if current < 0.0 else "set_output"
         case OpenContactor():
             return "open_contactor"
         case CloseContactor():

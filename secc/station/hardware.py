@@ -36,7 +36,13 @@ class Hardware:
         self._making_safe: asyncio.Task[None] | None = None
         self.latch = FaultLatch()
         self._idle = IdleOutlet(config, self._trip)
-        self.actuator = Actuator(controller, timing, complain=self._complain, trip=self._trip)
+        self.actuator = Actuator(
+            controller,
+            timing,
+            complain=self._complain,
+            trip=self._trip,
+            discharge=controller.discharge,
+        )
         self.lag = LoopLag(timing.lease - timing.lease_renewal, functools.partial(tell, LinkEvent.SLOW))
 
     @property

@@ -5,12 +5,44 @@ what follows. Times are monotonic seconds.
 """
 
 import math
+from typing import NamedTuple
 
 from secc.session.outputs import CloseContactor, OpenContactor, SetOutput, StartCableCheck
 
 Command = CloseContactor | OpenContactor | StartCableCheck | SetOutput
 
 _OFF = SetOutput(0.0, 0.0)
+
+
+class _Reach(NamedTuple):
+    """What an output may have by a set-point, or by one of several: V, A, magnitudes in each direction."""
+
+    voltage: float = 0.0
+    charge: float = 0.0
+    discharge: float = 0.0
+    floor: float = math.inf
+    """V below which nothing is taken out."""
+
+    @classmethod
+    def of(cls, command: SetOutput) -> "_Reach":
+        """By one set-point."""
+        if command.current < 0.0:
+            return cls(discharge=-command.current, floor=command.voltage)
+        return cls(command.voltage, command.current)
+
+    def joined(self, other: "_Reach") -> "_Reach":
+        """By either of them."""
+        return _Reach(
+            max(self.voltage, other.voltage),
+            max(self.charge, other.charge),
+            max(self.discharge, other.discharge),
+            min(self.floor, other.floor),
+        )
+
+    def below(self, other: "_Reach") -> bool:
+        """It takes something away from what `other` allows."""
+        less = self.voltage < other.voltage or self.charge < other.charge
+        return less or self.discharge < other.discharge or self.floor > other.floor
 
 
 def switches_off(command: Command) -> bool:
@@ -40,7 +72,7 @@ class Orders:
         self._waiting: list[Command] = []
         self._set_point_since = 0.0  # of the one that waits
         self._lowering_since: float | None = None  # of the one in progress
-        self._applied = _OFF
+        self._applied = _Reach()
 
     # --- commands ------------------------------------------------------------------------------------------
 
@@ -98,9 +130,10 @@ class Orders:
         self.superseded = self.overdue = False
         self._lowering_since = None
         if isinstance(command, SetOutput):
-            self._applied = command if good else _highest(command, self._applied)
+            reach = _Reach.of(command)
+            self._applied = reach if good else self._applied.joined(reach)
         elif good and not isinstance(command, CloseContactor):
-            self._applied = _OFF
+            self._applied = _Reach()
 
     def may_begin(self, now: float) -> bool:
         """The command in progress may be called now: what energises needs a lease that runs [INV-31]."""
@@ -148,9 +181,5 @@ class Orders:
         """It is below what the output may have at this moment."""
         present = self._applied
         if isinstance(self.running, SetOutput) and self.running != command:
-            present = _highest(present, self.running)
-        return command.voltage < present.voltage or command.current < present.current
-
-
-def _highest(one: SetOutput, other: SetOutput) -> SetOutput:
-    return SetOutput(max(one.voltage, other.voltage), max(one.current, other.current))
+            present = present.joined(_Reach.of(self.running))
+        return _Reach.of(command).below(present)

@@ -81,13 +81,18 @@ class Outlet:
 
         `desk` deals with contracts; without it none is authorized. `actuator` commands the outlet.
         """
-        self._actuator = actuator or Actuator(controller, config.timing, complain=complain)
+        self._controller = checked_controller(controller)
+        self._actuator = actuator or Actuator(
+            self._controller,
+            config.timing,
+            complain=complain,
+            discharge=self._controller.discharge,
+        )
         self._actuator.begin(report)
         self._services = services or ServiceDesk(config, backend, complain)
         self._desk = desk
         self._contract: Ticket | None = None
         self._config = config
-        self._controller = checked_controller(controller)
         self._backend = backend
         self._report = report
         self._complain = complain

@@ -34,7 +34,7 @@ from secc.station.boundary import results
 from secc.station.boundary.backend import checked_backend
 from secc.station.boundary.controller import checked_controller
 from secc.station.boundary.sources import checked_ocsp, checked_random
-from secc.station.boundary.start import check_arguments, check_contracts
+from secc.station.boundary.start import check_arguments, check_contracts, check_discharge
 from secc.station.contracts import ContractDesk
 from secc.station.diagnostics import Diagnostics
 from secc.station.discovery import Discovery
@@ -91,6 +91,7 @@ class Station:
         ocsp = checked_ocsp(ocsp)
         controller.complain = self._complain
         check_contracts(config, backend)
+        check_discharge(config, controller)
         self._config = config
         self._claim = claim or Claim(config, sdp_port)
         self.thread = LoopThread("station.threadsafe")

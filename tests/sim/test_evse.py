@@ -269,3 +269,60 @@ def test_changes_of_pilot_fault_and_limit_are_reported() -> None:
         return seen
 
     assert asyncio.run(wait()) == 3
+
+
+# --- discharge ---------------------------------------------------------------------------------------------
+
+
+def test_a_dc_outlet_discharges_a_battery_into_the_other_register() -> None:
+    clock = Clock(100.0)
+    outlet = dc_outlet(clock)
+    outlet.cable.connect(Load(400.0, 0.1))
+    outlet.lease(0.5)
+    asyncio.run(outlet.set_output(401.0, 5.0))
+    asyncio.run(renew(outlet, clock, 2.0))
+    charged = outlet.energy
+    asyncio.run(outlet.set_discharge(350.0, 50.0))
+    asyncio.run(renew(outlet, clock, 36.0))
+    snapshot = outlet.snapshot()
+    assert snapshot.present_current == -50.0
+    assert snapshot.present_voltage == pytest.approx(395.0)
+    assert outlet.energy - charged < 0.01
+    assert outlet.exported == pytest.approx(395.0 * 50.0 / 100.0, rel=0.02)
+    assert snapshot.meter is not None
+    assert snapshot.meter.exported == int(outlet.exported)
+
+
+def test_a_discharge_ends_when_the_lease_is_not_renewed() -> None:
+    clock = Clock(100.0)
+    outlet = dc_outlet(clock)
+    outlet.cable.connect(Load(400.0, 0.1))
+    outlet.lease(0.5)
+    asyncio.run(outlet.set_discharge(350.0, 50.0))
+    asyncio.run(renew(outlet, clock, 1.0))
+    clock.forward(1.0)
+    assert outlet.current == 0.0
+    before = outlet.exported
+    clock.forward(10.0)
+    assert outlet.exported == before
+
+
+def test_a_discharge_without_a_lease_is_not_begun() -> None:
+    clock = Clock(100.0)
+    outlet = dc_outlet(clock)
+    outlet.cable.connect(Load(400.0, 0.1))
+    asyncio.run(outlet.set_discharge(350.0, 50.0))
+    clock.forward(1.0)
+    assert outlet.current == 0.0
+
+
+def test_an_ac_outlet_counts_what_the_inverter_gives_back() -> None:
+    clock = Clock(100.0)
+    outlet = ac_outlet(clock)
+    outlet.lease(0.5)
+    asyncio.run(outlet.close_contactor())
+    outlet.cable.take(-10.0, 3)
+    assert outlet.snapshot().present_power == -6900.0
+    asyncio.run(renew(outlet, clock, 3600.0))
+    assert outlet.exported == pytest.approx(6900.0, rel=0.001)
+    assert outlet.energy < 1.0

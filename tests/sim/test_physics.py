@@ -29,8 +29,9 @@ def test_a_dropped_lease_is_over_at_once() -> None:
 def test_the_meter_counts_watts_over_time_and_never_falls() -> None:
     meter = Meter(start=5.0)
     meter.add(3600.0, 2.0)
-    meter.add(-3600.0, 2.0)
+    meter.add(-3600.0, 3.0)
     assert meter.energy == 7.0
+    assert meter.exported == 3.0
 
 
 def test_contacts_follow_the_coil_after_the_closing_time() -> None:
@@ -134,3 +135,62 @@ def test_many_small_steps_give_the_energy_of_one_large_step() -> None:
     once = coarse.advance(2.0, battery)
     often = sum(fine.advance(0.001, battery) for _ in range(2000))
     assert once == pytest.approx(often, rel=1e-3)
+
+
+# --- discharge ---------------------------------------------------------------------------------------------
+
+
+def discharging(least_voltage: float, current: float, load: Load | None) -> DcOutput:
+    output = DcOutput(voltage_slew=1000.0, current_slew=400.0)
+    output.set(400.0, 10.0)
+    output.advance(2.0, load)
+    output.discharge(least_voltage, current)
+    return output
+
+
+def test_discharge_takes_current_through_zero_by_the_slew_rate() -> None:
+    load = Load(400.0, 0.1)
+    output = DcOutput(voltage_slew=10_000.0, current_slew=400.0)
+    output.set(401.0, 40.0)
+    output.advance(1.0, load)
+    assert output.current == pytest.approx(10.0)
+    output.discharge(350.0, 50.0)
+    output.advance(0.025, load)
+    assert output.current == pytest.approx(0.0, abs=0.01)
+    output.advance(1.0, load)
+    assert output.current == -50.0
+
+
+def test_the_battery_holds_the_voltage_while_it_discharges() -> None:
+    load = Load(400.0, 0.1)
+    output = discharging(350.0, 50.0, load)
+    joules = output.advance(1.0, load)
+    assert output.voltage == pytest.approx(395.0)
+    assert joules < 0.0
+    assert output.advance(1.0, load) == pytest.approx(-50.0 * 395.0)
+
+
+def test_discharge_ends_where_the_least_voltage_is_reached() -> None:
+    load = Load(400.0, 0.1)
+    output = discharging(399.0, 50.0, load)
+    output.advance(2.0, load)
+    assert output.current == pytest.approx(-10.0)
+    assert output.voltage == pytest.approx(399.0)
+    empty = Load(390.0, 0.1)
+    output.advance(2.0, empty)
+    assert output.current == 0.0
+
+
+def test_a_sink_without_a_battery_has_neither_current_nor_voltage() -> None:
+    output = discharging(350.0, 50.0, None)
+    output.advance(2.0, None)
+    assert (output.voltage, output.current) == (0.0, 0.0)
+
+
+def test_switching_off_ends_a_discharge_at_once() -> None:
+    load = Load(400.0, 0.1)
+    output = discharging(350.0, 50.0, load)
+    output.advance(1.0, load)
+    output.set(0.0, 0.0)
+    assert output.current == 0.0
+    assert output.advance(1.0, load) == 0.0

@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine
 
 import pytest
 
+from secc.ports import Discharges
 from secc.session.inputs import CableCheckReported, ContactorReported, ControllerFault
 from secc.session.outlet import ControlPilot, EvseFault, EvseSnapshot, IsolationLevel
 from secc.session.outputs import CloseContactor, OpenContactor, SetOutput, StartCableCheck
@@ -524,5 +525,42 @@ def test_an_off_within_its_patience_resorts_no_more_once_the_call_has_returned()
         await asyncio.sleep(3.0)
         assert scene.outlet.calls == [(0.0, "close"), (0.3, "open")]
         assert scene.trips == []
+
+    play(scenario)
+
+
+# --- discharge ---------------------------------------------------------------------------------------------
+
+
+class BothWays(Outlet, Discharges):
+    """A power stage that takes energy out of the vehicle as well."""
+
+    async def set_discharge(self, least_voltage: float, current: float) -> None:
+        await self.call(f"discharge {least_voltage:g} V {current:g} A", None)
+
+
+def test_a_negative_set_point_is_a_discharge_with_its_magnitude() -> None:
+    async def scenario(scene: Scene) -> None:
+        outlet = BothWays()
+        answers: list[Answer] = []
+        actuator = Actuator(outlet, TIMING, complain=scene.complaints.append, discharge=outlet)
+        actuator.begin(answers.append)
+        actuator.renew(asyncio.get_running_loop().time() + 0.5)
+        for command in (HIGH, SetOutput(350.0, -20.0), OFF):
+            actuator.order(command)
+            await asyncio.sleep(0.01)
+        assert [name for _, name in outlet.calls] == ["set 50", "discharge 350 V 20 A", "off"]
+        assert answers == []
+        assert scene.complaints == []
+        await actuator.close()
+
+    play(scenario)
+
+
+def test_a_controller_that_cannot_discharge_fails_and_is_not_called() -> None:
+    async def scenario(scene: Scene) -> None:
+        await scene.energise(SetOutput(350.0, -20.0))
+        assert scene.outlet.calls == []
+        assert [type(answer) for answer in scene.answers] == [ControllerFault]
 
     play(scenario)

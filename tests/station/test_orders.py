@@ -353,3 +353,47 @@ def test_a_lease_is_withheld_while_the_session_wants_more_than_the_driver_has() 
     assert made.withheld
     made.lease_until = 10.7
     assert not made.withheld
+
+
+# --- both directions ---------------------------------------------------------------------------------------
+
+BACK = SetOutput(350.0, -50.0)
+"""Take 50 A while the battery has at least 350 V."""
+
+
+@pytest.mark.inv("INV-08")
+@pytest.mark.parametrize(
+    "lower", [SetOutput(350.0, -49.0), SetOutput(351.0, -50.0), SetOutput(400.0, 0.0), SetOutput(400.0, 50.0)]
+)
+def test_no_lease_while_less_discharge_waits(lower: SetOutput) -> None:
+    made = delivering(BACK)
+    made.add(lower, 10.1)
+    made.want(10.7)
+    assert made.lease_due(10.1) is None
+
+
+@pytest.mark.parametrize("other", [BACK, SetOutput(350.0, -51.0), SetOutput(349.0, -50.0)])
+def test_more_discharge_does_not_hold_the_lease(other: SetOutput) -> None:
+    made = delivering(BACK)
+    made.add(other, 10.1)
+    made.want(10.7)
+    assert made.lease_due(10.1) == 10.7
+
+
+@pytest.mark.inv("INV-08")
+def test_a_change_of_direction_takes_the_charge_away_first() -> None:
+    made = delivering(HIGH)
+    made.add(BACK, 10.1)
+    made.want(10.7)
+    assert made.lease_due(10.1) is None
+
+
+def test_after_a_failed_change_of_direction_either_may_be_in_effect() -> None:
+    made = delivering(HIGH)
+    made.add(BACK, 10.1)
+    made.begin(10.1)
+    made.finish(good=False)
+    for less in (SetOutput(400.0, 0.0), SetOutput(350.0, -40.0)):
+        made.add(less, 10.2)
+        made.want(10.8)
+        assert made.lease_due(10.2) is None

@@ -76,6 +76,7 @@ def _role(name: str, required: type, *optional: type) -> Role:
 CONTROLLER = _role(
     "controller",
     ports.EvseController,
+    ports.Discharges,
     ports.ReportsChanges,
     ports.DrivesPilot,
     ports.ChargesBasically,

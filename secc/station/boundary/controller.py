@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from secc.errors import IntegrationError
 from secc.pilot import PilotSignal
-from secc.ports import ChargesBasically, DrivesPilot, EvseController, ReportsChanges
+from secc.ports import ChargesBasically, Discharges, DrivesPilot, EvseController, ReportsChanges
 from secc.session.outlet import EvseSnapshot, IsolationLevel
 from secc.station.boundary.abilities import CONTROLLER, adapted, examine
 from secc.station.boundary.calls import awaited, returned, what
@@ -28,6 +28,8 @@ class CheckedController:
         """Gets the reason when a snapshot is refused: once, until a snapshot is good again."""
         self.problem = ""
         """Why the last snapshot could not be used; empty when it could."""
+        self.discharge = adapted(controller, Discharges, _Discharge)
+        """Present when the controller declares `Discharges`."""
         self.changes = adapted(controller, ReportsChanges, _Changes)
         """Present when the controller declares `ReportsChanges`."""
         self.pilot = adapted(controller, DrivesPilot, _Pilot)
@@ -69,6 +71,16 @@ class CheckedController:
 
     async def make_safe(self) -> None:
         await awaited("make_safe", self.inner.make_safe())
+
+
+class _Discharge:
+    """Its `set_discharge`."""
+
+    def __init__(self, inner: Discharges) -> None:
+        self._inner = inner
+
+    async def set_discharge(self, least_voltage: float, current: float) -> None:
+        await awaited("set_discharge", self._inner.set_discharge(least_voltage, current))
 
 
 class _Changes:

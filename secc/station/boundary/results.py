@@ -48,6 +48,7 @@ METER = record(
     utc=optional(integer("s since 1970", -_LONG, _LONG - 1)),
     signature=optional(octets(0, 64)),
     status=optional(integer("", -(2**15), 2**15 - 1)),
+    exported=optional(integer("Wh", 0, 2**64 - 1)),
 )
 
 SNAPSHOT = record(
@@ -55,7 +56,8 @@ SNAPSHOT = record(
     control_pilot=member(ControlPilot),
     utc=number("s since 1970", 0.0, _YEAR_10000 - 1),
     present_voltage=number("V", -60.0, 5_000.0),  # below 0 is the offset of a sensor
-    present_current=number("A", -60.0, 10_000.0),
+    present_current=number("A", -10_000.0, 10_000.0),  # below 0 it flows back
+    present_power=optional(number("W", -10_000_000.0, 10_000_000.0)),
     contactor_closed=optional(flag),
     ready=flag,
     max_voltage=optional(number("V", 0.0, 10_000.0)),
@@ -145,6 +147,7 @@ RESULTS: dict[str, Check[Any]] = {
     "open_contactor": flag,
     "check_cable": member(IsolationLevel),
     "set_output": finished,
+    "set_discharge": finished,
     "make_safe": finished,
     "changed": ignored,
     "drive_pilot": ignored,

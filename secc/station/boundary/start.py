@@ -6,6 +6,7 @@ from secc.errors import ConfigError
 from secc.settings import Payment, SeccConfig
 from secc.station.boundary.abilities import Method, misfit_of
 from secc.station.boundary.backend import CheckedBackend
+from secc.station.boundary.controller import CheckedController
 
 
 def check_contracts(config: SeccConfig, backend: CheckedBackend) -> None:
@@ -22,6 +23,17 @@ def check_contracts(config: SeccConfig, backend: CheckedBackend) -> None:
         raise ConfigError(
             f"pnc.central_validation is true, and the back end {kind} does not declare CentralValidation: "
             f"derive {kind} from secc.ports.CentralValidation, or set it to false"
+        )
+
+
+def check_discharge(config: SeccConfig, controller: CheckedController) -> None:
+    """Raises ConfigError when a DC outlet is to discharge vehicles and its controller cannot."""
+    watts = config.energy.dc.max_discharge_power
+    if config.energy.offers_dc and watts > 0.0 and controller.discharge is None:
+        kind = type(controller.inner).__name__
+        raise ConfigError(
+            f"energy.dc.max_discharge_power is {watts:g} W, and the controller {kind} does not declare "
+            f"Discharges: derive {kind} from secc.ports.Discharges, or set it to 0"
         )
 
 

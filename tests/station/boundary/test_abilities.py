@@ -12,8 +12,15 @@ from unittest.mock import AsyncMock, MagicMock
 import pytest
 
 from secc.errors import ConfigError
-from secc.ports import ChargesBasically, ContractBackend, DrivesPilot, EvseController, ReportsChanges
-from secc.settings import Payment, PncConfig, SeccConfig, ServiceConfig
+from secc.ports import (
+    ChargesBasically,
+    ContractBackend,
+    Discharges,
+    DrivesPilot,
+    EvseController,
+    ReportsChanges,
+)
+from secc.settings import DcConfig, EnergyConfig, EnergyMode, Payment, PncConfig, SeccConfig, ServiceConfig
 from secc.sim import SimulatedAcEvse, SimulatedBackend, SimulatedDcEvse
 from secc.station.boundary.abilities import (
     BACKEND,
@@ -47,7 +54,7 @@ REQUIRED = {
         (RecordingOutlet(), set()),
         (ReportingOutlet(), {ReportsChanges}),
         (SimulatedAcEvse(), {ReportsChanges, DrivesPilot, ChargesBasically}),
-        (SimulatedDcEvse(), {ReportsChanges, DrivesPilot, ChargesBasically}),
+        (SimulatedDcEvse(), {ReportsChanges, DrivesPilot, ChargesBasically, Discharges}),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -284,3 +291,18 @@ def test_a_station_refuses_a_controller_before_it_is_used() -> None:
     with pytest.raises(ConfigError, match="Mine has no set_output"):
         Station(config(), outlet, GrantingBackend())
     assert outlet.calls == []
+
+
+# --- discharge ---------------------------------------------------------------------------------------------
+
+
+def discharging(power: float) -> SeccConfig:
+    energy = EnergyConfig(modes=(EnergyMode.DC_EXTENDED,), dc=DcConfig(max_discharge_power=power))
+    return SeccConfig(interface="lo", energy=energy)
+
+
+def test_discharge_with_a_controller_that_cannot_refuses_to_start() -> None:
+    with pytest.raises(ConfigError, match=r"^energy.dc.max_discharge_power is 1000 W, .* RecordingOutlet"):
+        Station(discharging(1000.0), RecordingOutlet(), GrantingBackend())
+    assert Station(discharging(0.0), RecordingOutlet(), GrantingBackend())
+    assert Station(discharging(1000.0), SimulatedDcEvse(), GrantingBackend())

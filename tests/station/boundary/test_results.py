@@ -191,7 +191,8 @@ BAD_FIELDS: list[tuple[str, object]] = [
     *(("control_pilot", value) for value in ("C", None, 3, True, ControlPilot)),
     *(("utc", value) for value in (None, "now", math.nan, math.inf, -1.0, 1e12, MOMENT)),
     *(("present_voltage", value) for value in (None, "400", True, math.nan, math.inf, -61.0, 1e308, 10**400)),
-    *(("present_current", value) for value in (None, "1", False, math.nan, -math.inf, -61.0, 1e308)),
+    *(("present_current", value) for value in (None, "1", False, math.nan, -math.inf, -1e5, 1e308)),
+    *(("present_power", value) for value in ("1", False, math.nan, math.inf, -1e8)),
     *(("contactor_closed", value) for value in (0, 1, "closed", math.nan)),
     *(("ready", value) for value in (None, 1, "yes")),
     *(
@@ -208,6 +209,7 @@ BAD_FIELDS: list[tuple[str, object]] = [
     *(("meter", spoiled(METER, utc=value)) for value in (1.5, 2**63, "5")),
     *(("meter", spoiled(METER, signature=value)) for value in (b"x" * 65, "x", bytearray(5))),
     *(("meter", spoiled(METER, status=value)) for value in (2**15, 1.0, True)),
+    *(("meter", spoiled(METER, exported=value)) for value in (-1, 2**64, 1.5, True, "5")),
 ]
 
 
