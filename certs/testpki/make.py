@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
-from secc.pki.hierarchy import make_hierarchy, write_hierarchy
+from secc.pki.hierarchy import ISO20_FOLDER, make_hierarchy, make_iso20_hierarchy, write_hierarchy
 
 NOT_BEFORE = datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)
 NOT_AFTER = datetime.datetime(2124, 1, 1, tzinfo=datetime.UTC)
@@ -147,6 +147,8 @@ def main(folder: Path) -> None:
     """Write the committed files."""
     hierarchy = make_hierarchy(not_before=NOT_BEFORE, not_after=NOT_AFTER, seed=b"certs/testpki")
     write_hierarchy(hierarchy, folder, NOT_BEFORE)
+    newer = make_iso20_hierarchy(not_before=NOT_BEFORE, not_after=NOT_AFTER, seed=b"certs/testpki/iso20")
+    write_hierarchy(newer, folder / ISO20_FOLDER, NOT_BEFORE)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from secc.pki.contract import Evidence, VerifiedContract
 from secc.pki.hierarchy import Names, make_hierarchy, write_hierarchy
 from secc.pki.identifiers import EMAID, iso_check_digit
 from secc.pki.issuing import Identity, Order, issue, make_crl, new_key
-from secc.pki.profiles import PROFILES, Kind
+from secc.pki.profiles import Kind
 from secc.pki.trust import Role
 from secc.records import Direction, MessageRecord, OutputRecord, Record
 from secc.records.text import milliseconds, name_of
@@ -135,7 +135,7 @@ class Show:
         style.line(f"  charged to {granted.contract.emaid} by the word of the {granted.source.value}")
         for certificate, kind in zip(chain.certificates, KINDS[Role.CONTRACT], strict=True):
             style.line(
-                f"  {PROFILES[kind].title:15} {certificate.subject.common_name:20} "
+                f"  {kind.label:15} {certificate.subject.common_name:20} "
                 f"until {certificate.not_after:%Y-%m-%d}"
             )
         root, file = chain.anchor.certificate, Path(chain.anchor.source).name

@@ -26,16 +26,25 @@ from secc.cli.pki_responder import serve_ocsp
 from secc.errors import CertificateError
 from secc.pki.authority import Authority, IssuingPolicy
 from secc.pki.certificates import Certificate, in_order, read_chain
-from secc.pki.chains import check_authority_chain
-from secc.pki.hierarchy import Names, make_hierarchy, summary, write_hierarchy
-from secc.pki.issuing import Revocation, key_pem, make_request, new_key, read_key, read_request, request_pem
-from secc.pki.profiles import Kind
+from secc.pki.chains import ChainPolicy, check_authority_chain
+from secc.pki.hierarchy import (
+    ISO20_FOLDER,
+    Names,
+    make_hierarchy,
+    make_iso20_hierarchy,
+    summary,
+    write_hierarchy,
+)
+from secc.pki.issuing import Revocation, key_pem, make_request, read_request, request_pem
+from secc.pki.keys import KeyType, new_private_key, read_private_key
+from secc.pki.profiles import Kind, generation_of
 from secc.pki.trust import trust
 
 EXAMPLES = """examples:
-  secc pki new lab                           a complete test hierarchy with all keys, never for production
+  secc pki new lab                           test hierarchies of both generations, never for production
   secc pki show lab/secc_chain.pem           what is in it, and what is odd about it
   secc pki verify lab/secc_chain.pem --role secc --root lab/v2g_root.pem
+  secc pki verify lab/iso20/vehicle_chain.pem --role vehicle --root lab/iso20/oem_root.pem
 
 operating a CPO Sub-CA:
   secc pki csr ca --common-name "ACME Sub-CA 2" --organization ACME --country DE
@@ -51,7 +60,7 @@ operating a CPO Sub-CA:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
     commands = parser.add_subparsers(metavar="ACTION", title="actions", required=True)
-    _configure_new(_action(commands, "new", "make a complete test hierarchy", _new))
+    _configure_new(_action(commands, "new", "make complete test hierarchies of both generations", _new))
     _configure_csr(_action(commands, "csr", "make a Sub-CA key and the request for a root to sign", _csr))
     _configure_import(_action(commands, "import", "take the root's answer to the request", _import))
     _configure_issue(_action(commands, "issue", "issue a leaf from a request", _issue))
@@ -105,6 +114,13 @@ def _configure_new(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--secc-id", default=defaults.secc_id, help="common name of the station")
     parser.add_argument("--emaid", default=defaults.emaid, help="of the contract; default: %(default)s")
     parser.add_argument("--pcid", default=defaults.pcid, help="of the car; default: %(default)s")
+    parser.add_argument("--evccid", default=defaults.evccid, help="of the car's vehicle certificate")
+    parser.add_argument(
+        "--iso20-keys",
+        choices=[KeyType.SECP521R1.value, KeyType.ED448.value],
+        default=KeyType.SECP521R1.value,
+        help="keys of the hierarchy of ISO 15118-20; default: %(default)s",
+    )
     parser.add_argument("--ocsp-url", default="http://127.0.0.1:8888/", help="default: %(default)s")
     parser.add_argument("--force", action="store_true", help="replace a hierarchy that is there")
     parser.add_argument("--json", action="store_true", help="tell what was made as JSON")
@@ -115,25 +131,36 @@ def _new(arguments: argparse.Namespace) -> int:
     if (folder / "v2g_root.pem").exists() and not arguments.force:
         return misused(f"{folder} has a hierarchy; --force replaces it")
     begin = read_instant(arguments.begin)
-    hierarchy = make_hierarchy(
-        not_before=begin,
-        not_after=read_instant(arguments.until) if arguments.until else None,
-        seed=arguments.seed.encode() if arguments.seed else None,
-        names=Names(
-            organization=arguments.organization,
-            country=arguments.country,
-            secc_id=arguments.secc_id,
-            emaid=arguments.emaid,
-            pcid=arguments.pcid,
-        ),
-        ocsp_url=arguments.ocsp_url,
-        random_bytes=os.urandom(32),
+    until = read_instant(arguments.until) if arguments.until else None
+    seed = arguments.seed.encode() if arguments.seed else None
+    names = Names(
+        organization=arguments.organization,
+        country=arguments.country,
+        secc_id=arguments.secc_id,
+        emaid=arguments.emaid,
+        pcid=arguments.pcid,
+        evccid=arguments.evccid,
     )
-    write_hierarchy(hierarchy, folder, begin)
+    url, fresh = arguments.ocsp_url, os.urandom(32)
+    older = make_hierarchy(
+        not_before=begin, not_after=until, seed=seed, names=names, ocsp_url=url, random_bytes=fresh
+    )
+    newer = make_iso20_hierarchy(
+        KeyType(arguments.iso20_keys),
+        not_before=begin,
+        not_after=until,
+        seed=seed,
+        names=names,
+        ocsp_url=url,
+        random_bytes=fresh,
+    )
+    write_hierarchy(older, folder, begin)
+    write_hierarchy(newer, folder / ISO20_FOLDER, begin)
     if arguments.json:
-        print(summary(hierarchy))
+        print(summary(older, newer))
     else:
-        print(f"{len(hierarchy)} certificates with their keys in {folder}: for tests only")
+        print(f"{len(older)} certificates of ISO 15118-2 with their keys in {folder}: for tests only")
+        print(f"{len(newer)} certificates of ISO 15118-20 in {folder / ISO20_FOLDER}: for tests only")
     return 0
 
 
@@ -161,6 +188,12 @@ def _configure_csr(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--common-name", required=True, help="as agreed with the root")
     parser.add_argument("--organization", required=True)
     parser.add_argument("--country", required=True, help="two letters")
+    parser.add_argument(
+        "--key",
+        choices=list(KeyType),
+        default=KeyType.SECP256R1.value,
+        help="type of its key: secp256r1 for ISO 15118-2, the others for ISO 15118-20; default: %(default)s",
+    )
 
 
 def _csr(arguments: argparse.Namespace) -> int:
@@ -170,7 +203,7 @@ def _csr(arguments: argparse.Namespace) -> int:
     key_file, request_file = folder / f"{kind.value}_key.pem", folder / f"{kind.value}.csr"
     if key_file.exists():
         return misused(f"{key_file} is there; a second key for the same authority needs another folder")
-    key = new_key()
+    key = new_private_key(KeyType(arguments.key))
     request = make_request(
         key,
         kind,
@@ -193,7 +226,7 @@ def _configure_import(parser: argparse.ArgumentParser) -> None:
 def _import(arguments: argparse.Namespace) -> int:
     kind = kind_of(arguments.authority)
     folder: Path = arguments.folder
-    key = read_key(
+    key = read_private_key(
         read_bytes(folder / f"{kind.value}_key.pem"), key_password(arguments.password_file)
     ).public_key()
     answer = read_chain(read_bytes(arguments.answer))
@@ -203,7 +236,8 @@ def _import(arguments: argparse.Namespace) -> int:
     root = read_chain(read_bytes(arguments.root))[0]
     chain = in_order(answer, own)
     store = trust([(Kind.V2G_ROOT, root)])
-    check_authority_chain(chain, kind, store, datetime.datetime.now(datetime.UTC))
+    policy = ChainPolicy(generation=generation_of(own))
+    check_authority_chain(chain, kind, store, datetime.datetime.now(datetime.UTC), policy)
     (folder / f"{kind.value}.pem").write_bytes(own.pem)
     (folder / f"{kind.value}_chain.pem").write_bytes(b"".join(one.pem for one in chain))
     (folder / "v2g_root.pem").write_bytes(root.pem)
@@ -213,7 +247,7 @@ def _import(arguments: argparse.Namespace) -> int:
 
 def _has_key(certificate: Certificate, key: object) -> bool:
     try:
-        return certificate.public_key == key
+        return certificate.key == key
     except CertificateError:
         return False
 

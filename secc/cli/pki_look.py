@@ -11,9 +11,9 @@ from pathlib import Path
 from secc.cli.pki_files import UnusableArgument, kind_of, read_bytes, read_instant
 from secc.errors import CertificateError, ChainError
 from secc.pki.certificates import Certificate, read_chain
-from secc.pki.chains import ChainPolicy, VerifiedChain, verify_chain
-from secc.pki.identifiers import EMAID
-from secc.pki.profiles import FIELD, STRICT, Finding, Kind, check
+from secc.pki.chains import KINDS, ChainPolicy, VerifiedChain, verify_chain
+from secc.pki.identifiers import EMAID, EVCCID
+from secc.pki.profiles import FIELD, PROFILES, STRICT, Finding, Generation, Kind, check, generation_of
 from secc.pki.revocation import RevocationMode, RevocationPolicy, check_revocation
 from secc.pki.rules import Rule
 from secc.pki.trust import ROOT_KINDS, Role, TrustStore
@@ -44,6 +44,11 @@ def configure_verify(commands: Subparsers[argparse.ArgumentParser]) -> None:
         choices=sorted(ROOT_KINDS),
         metavar="KIND",
         help="what the roots are trusted as; default: as the DC in their subject says, else v2g_root",
+    )
+    parser.add_argument(
+        "--generation",
+        choices=list(Generation),
+        help="whose rules hold; default: by the key of the leaf. lab: the rules of ISO 15118-20 with P-256",
     )
     parser.add_argument("--at", metavar="DATE", help="as if it were then; default now")
     parser.add_argument("--strict", action="store_true", help="tolerate nothing")
@@ -80,10 +85,19 @@ def verify(arguments: argparse.Namespace) -> int:
     for path in arguments.root:
         for root in _read(path):
             store = store.with_anchor(root, _root_kind(root, arguments.root_kind), source=str(path))
-    policy = ChainPolicy(leniencies=STRICT if arguments.strict else FIELD, cross_certificates=arguments.cross)
+    chain, role = _read(arguments.file), Role(arguments.role)
+    # Only ISO 15118-20 has vehicle certificates, whatever the key of the leaf says.
+    guessed = Generation.ISO20 if role is Role.VEHICLE else generation_of(chain[0])
+    policy = ChainPolicy(
+        generation=Generation(arguments.generation) if arguments.generation else guessed,
+        leniencies=STRICT if arguments.strict else FIELD,
+        cross_certificates=arguments.cross,
+    )
+    if KINDS[role][0] not in PROFILES[policy.generation]:
+        raise UnusableArgument(f"--generation: {policy.generation} has no role {role}")
     now = read_instant(arguments.at)
     try:
-        verified = verify_chain(_read(arguments.file), Role(arguments.role), store, now, policy)
+        verified = verify_chain(chain, role, store, now, policy)
         revocation = _revocation(verified, arguments, now)
     except ChainError as error:
         if arguments.json:
@@ -111,6 +125,7 @@ def guess_kind(certificate: Certificate, others: Sequence[Certificate] = ()) -> 
     if constraints is not None and constraints.authority:
         owner = _owner(certificate, others)
         if certificate.self_issued:
+            owner = "OEM" if owner == "VEHICLE" else owner
             return {"CPO": Kind.V2G_ROOT, "CPS": Kind.V2G_ROOT}.get(owner, Kind(f"{owner.lower()}_root"))
         number = 1 if constraints.path_length == 1 else 2
         return Kind(f"{'cpo' if owner == 'V2G' else owner.lower()}_sub_ca_{number}")
@@ -120,23 +135,35 @@ def guess_kind(certificate: Certificate, others: Sequence[Certificate] = ()) -> 
         return Kind.CPS_LEAF
     if certificate.extended_key_usage and "1.3.6.1.5.5.7.3.9" in certificate.extended_key_usage:
         return Kind.OCSP_SIGNER
+    if any(domain.endswith("EV") for domain in domains) or _is(EVCCID, subject.common_name):
+        return Kind.VEHICLE_LEAF
+    return Kind.CONTRACT_LEAF if _is(EMAID, subject.common_name) else Kind.OEM_LEAF
+
+
+def _is(form: type[EMAID | EVCCID], text: str) -> bool:
     try:
-        EMAID.parse(subject.common_name)
+        form.parse(text)
     except CertificateError:
-        return Kind.OEM_LEAF
-    return Kind.CONTRACT_LEAF
+        return False
+    return True
 
 
 def _owner(certificate: Certificate, others: Sequence[Certificate]) -> str:
     """Whose authority it is: by its own name, else by its domain component, else by what hangs below it."""
     text = certificate.subject.common_name.upper()
-    for owner in ("CPO", "CPS", "OEM", "V2G", "PRIVATE", "MO"):
+    for owner in ("CPO", "CPS", "VEHICLE", "OEM", "V2G", "PRIVATE", "MO"):
         if owner in text and not (owner == "PRIVATE" and not certificate.self_issued):
             return owner
     for domain in certificate.subject.domain_components:
         if domain in ("CPO", "CPS", "OEM", "V2G", "MO"):
             return domain
-    leaves = {Kind.SECC_LEAF: "CPO", Kind.CPS_LEAF: "CPS", Kind.CONTRACT_LEAF: "MO", Kind.OEM_LEAF: "OEM"}
+    leaves = {
+        Kind.SECC_LEAF: "CPO",
+        Kind.CPS_LEAF: "CPS",
+        Kind.CONTRACT_LEAF: "MO",
+        Kind.OEM_LEAF: "OEM",
+        Kind.VEHICLE_LEAF: "VEHICLE",
+    }
     for other in others:
         if other.basic_constraints is None or not other.basic_constraints.authority:
             return leaves.get(guess_kind(other), "V2G")
@@ -202,6 +229,7 @@ def _facts(certificate: Certificate, kind: Kind) -> list[str]:
         f"looks like {kind.value}: {role}, {len(certificate.der)} bytes, serial {certificate.serial:x}",
         f"issuer     {certificate.issuer}",
         f"valid      {certificate.not_before:%Y-%m-%d %H:%M}Z to {certificate.not_after:%Y-%m-%d %H:%M}Z",
+        f"key        {certificate.key_type or 'of no type in use'}, {generation_of(certificate)}",
         f"key usage  {', '.join(sorted(certificate.key_usage)) if certificate.key_usage else 'none'}",
         f"SHA-256    {certificate.fingerprint}",
     ]
@@ -211,7 +239,9 @@ def _facts(certificate: Certificate, kind: Kind) -> list[str]:
 
 
 def _warnings(certificate: Certificate, kind: Kind, now: datetime.datetime) -> list[str]:
-    warnings = [_line(finding) for finding in check(certificate, kind)]
+    known = kind in PROFILES[generation_of(certificate)]
+    generation = generation_of(certificate) if known else Generation.ISO20
+    warnings = [_line(finding) for finding in check(certificate, kind, generation)]
     if now > certificate.not_after:
         warnings.append(f"expired on {certificate.not_after:%Y-%m-%d} ({Rule.LEAF_EXPIRED})")
     elif now < certificate.not_before:
@@ -238,6 +268,7 @@ def _as_dict(certificate: Certificate, kind: Kind, warnings: list[str]) -> dict[
         "subject": str(certificate.subject),
         "issuer": str(certificate.issuer),
         "kind": kind.value,
+        "key": certificate.key_type,
         "serial": f"{certificate.serial:x}",
         "not_before": certificate.not_before.isoformat(),
         "not_after": certificate.not_after.isoformat(),

@@ -15,23 +15,21 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from secc.errors import CertificateError
 from secc.pki.certificates import Certificate, in_order, read_chain
 from secc.pki.hierarchy import REGISTER
 from secc.pki.issuing import (
-    Identity,
+    Holder,
     Order,
     Revocation,
     SigningRequest,
     issue,
     make_crl,
-    read_key,
     serial_from,
 )
+from secc.pki.keys import PublicKey, read_private_key
 from secc.pki.names import COUNTRY, ORGANIZATION
-from secc.pki.profiles import FIELD, PROFILES, Kind, require
+from secc.pki.profiles import FIELD, Kind, generation_of, profile_of, require
 from secc.pki.register import Entry, Register
 from secc.pki.rules import Rule, broken
 
@@ -61,11 +59,13 @@ class Authority:
         self.kind = kind
         self.register = Register(folder / REGISTER)
         certificate = _read_one(folder / f"{kind.value}.pem")
-        require(certificate, kind, FIELD)
-        key = read_key(_read(folder / f"{kind.value}_key.pem"), password)
-        if key.public_key() != certificate.public_key:
+        self.generation = generation_of(certificate)
+        """Of ISO 15118-2 or -20, by the type of its key; it issues for the same one."""
+        require(certificate, kind, FIELD, self.generation)
+        key = read_private_key(_read(folder / f"{kind.value}_key.pem"), password)
+        if key.public_key() != certificate.key:
             raise broken(Rule.NOT_OUR_KEY, str(certificate), f"the key in {folder} does not belong to it")
-        self.identity = Identity(certificate, key)
+        self.identity = Holder(certificate, key)
 
     @property
     def certificate(self) -> Certificate:
@@ -93,7 +93,7 @@ class Authority:
         """A certificate like one in the register, for the same key, from now on."""
         old = entry.certificate
         organization = "".join(old.subject.all_of(ORGANIZATION)[:1])
-        return self._issue(old.public_key, old.subject.common_name, organization, entry.kind, now, policy)
+        return self._issue(old.key, old.subject.common_name, organization, entry.kind, now, policy)
 
     def expiring(self, within: datetime.timedelta, now: datetime.datetime) -> tuple[Entry, ...]:
         """What it has issued, is in use, and ends within this time."""
@@ -123,7 +123,7 @@ class Authority:
 
     def _issue(
         self,
-        key: ec.EllipticCurvePublicKey,
+        key: PublicKey,
         common_name: str,
         organization: str,
         kind: Kind,
@@ -132,9 +132,10 @@ class Authority:
     ) -> Certificate:
         own = self.certificate.subject
         begin = max(now - policy.backdate, self.certificate.not_before).replace(microsecond=0)
-        validity = policy.validity or PROFILES[kind].validity
+        validity = policy.validity or profile_of(kind, self.generation).validity
         order = Order(
             kind=kind,
+            generation=self.generation,
             common_name=common_name,
             organization=organization or "".join(own.all_of(ORGANIZATION)[:1]),
             country="".join(own.all_of(COUNTRY)[:1]),
@@ -163,7 +164,7 @@ class Authority:
 
 def authorities(folder: Path, *, password: bytes | None = None) -> list[Authority]:
     """Every authority of a folder whose key is there, roots included."""
-    kinds = (kind for kind in Kind if PROFILES[kind].authority)
+    kinds = (kind for kind in Kind if kind.is_authority)
     return [
         Authority(folder, kind, password=password)
         for kind in kinds

@@ -19,18 +19,14 @@ import re
 from collections.abc import Sequence
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed448
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from secc.pki.der import BIT_STRING, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, Reader, malformed
+from secc.pki.keys import CURVE_NAMES, EC_PUBLIC_KEY, ED448, KeyType, PublicKey, has_made
 from secc.pki.names import Name, read_name
 from secc.pki.rules import Rule, broken
-
-ECDSA_WITH_SHA256 = "1.2.840.10045.4.3.2"
-EC_PUBLIC_KEY = "1.2.840.10045.2.1"
-SECP256R1 = "1.2.840.10045.3.1.7"
 
 SERVER_AUTH = "1.3.6.1.5.5.7.3.1"
 CLIENT_AUTH = "1.3.6.1.5.5.7.3.2"
@@ -128,27 +124,54 @@ class Certificate:
         """The first extension with this object identifier."""
         return next((extension for extension in self.extensions if extension.oid == oid), None)
 
+    @property
+    def key_type(self) -> KeyType | None:
+        """The type of the public key by its identifiers; None for one that neither generation uses."""
+        if self.key_algorithm == ED448:
+            return KeyType.ED448
+        return CURVE_NAMES.get(self.curve) if self.key_algorithm == EC_PUBLIC_KEY else None
+
+    @functools.cached_property
+    def key(self) -> PublicKey:
+        """The public key, of any type in use; raises ChainError for others and for a point off its curve."""
+        if self.key_type is KeyType.ED448:
+            return self._ed448_key()
+        if self.key_type is KeyType.SECP521R1:
+            return self._ec_key(ec.SECP521R1(), 133)
+        return self.public_key
+
     @functools.cached_property
     def public_key(self) -> ec.EllipticCurvePublicKey:
-        """The key, on secp256r1; raises ChainError for any other and for a point that is not on the curve."""
+        """The key of ISO 15118-2, on secp256r1; raises ChainError for any other and for a point not on it."""
         if self.key_algorithm != EC_PUBLIC_KEY:
             raise broken(Rule.KEY_ALGORITHM, str(self), f"the key is no EC key ({self.key_algorithm})")
-        if self.curve != SECP256R1:
+        if self.key_type is not KeyType.SECP256R1:
             raise broken(Rule.CURVE, str(self), f"the key is not on secp256r1 ({self.curve or 'no name'})")
-        if len(self.point) != 65 or self.point[0] != 4:
-            raise broken(Rule.POINT, str(self), "the key is not an uncompressed point of 65 bytes")
+        return self._ec_key(ec.SECP256R1(), 65)
+
+    def _ec_key(self, curve: ec.EllipticCurve, size: int) -> ec.EllipticCurvePublicKey:
+        if len(self.point) != size or self.point[0] != 4:
+            raise broken(Rule.POINT, str(self), f"the key is not an uncompressed point of {size} bytes")
         try:
-            return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), self.point)
+            return ec.EllipticCurvePublicKey.from_encoded_point(curve, self.point)
         except ValueError as error:
             raise broken(Rule.POINT, str(self), "the key is not a point on the curve") from error
 
-    def has_signed(self, certificate: Certificate) -> bool:
-        """Whether this one's key made the signature of the other; names do not matter here."""
+    def _ed448_key(self) -> ed448.Ed448PublicKey:
         try:
-            self.public_key.verify(certificate.signature, certificate.tbs, _ECDSA_SHA256)
-        except InvalidSignature:
+            return ed448.Ed448PublicKey.from_public_bytes(self.point)
+        except ValueError as error:
+            raise broken(Rule.POINT, str(self), "the key is not one of Ed448") from error
+
+    def has_signed(self, certificate: Certificate) -> bool:
+        """Whether this one's key made the signature of the other, with the algorithm of its type.
+
+        Names do not matter here. Raises ChainError when the key is of no type in use.
+        """
+        key = self.key
+        if self.key_type is None or certificate.signature_algorithm != self.key_type.signature_algorithm:
             return False
-        return True
+        return has_made(key, certificate.signature_algorithm, certificate.signature, certificate.tbs)
 
     def to_cryptography(self) -> x509.Certificate:
         """The same for other libraries; some certificates raise ValueError or InvalidVersion."""
@@ -216,7 +239,6 @@ def in_order(certificates: Sequence[Certificate], leaf: Certificate) -> tuple[Ce
 _MAX_READ = 16384
 """Roots and signers of OCSP responses may exceed the 800 bytes of the wire, within reason."""
 
-_ECDSA_SHA256 = ec.ECDSA(hashes.SHA256())
 _PKCS7_SIGNED_DATA = bytes.fromhex("06092a864886f70d010702")
 
 

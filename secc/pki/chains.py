@@ -27,7 +27,7 @@ from collections.abc import Sequence
 from secc.errors import ChainError
 from secc.pki.certificates import Certificate, read_certificate
 from secc.pki.identifiers import EMAID, PCID
-from secc.pki.profiles import FIELD, Finding, Kind, Leniency, describe, require
+from secc.pki.profiles import FIELD, Finding, Generation, Kind, Leniency, describe, profile_of, require
 from secc.pki.rules import Rule, broken
 from secc.pki.trust import Anchor, Role, TrustStore
 
@@ -36,6 +36,7 @@ KINDS: dict[Role, tuple[Kind, Kind, Kind]] = {
     Role.CPS: (Kind.CPS_LEAF, Kind.CPS_SUB_CA_2, Kind.CPS_SUB_CA_1),
     Role.CONTRACT: (Kind.CONTRACT_LEAF, Kind.MO_SUB_CA_2, Kind.MO_SUB_CA_1),
     Role.OEM: (Kind.OEM_LEAF, Kind.OEM_SUB_CA_2, Kind.OEM_SUB_CA_1),
+    Role.VEHICLE: (Kind.VEHICLE_LEAF, Kind.VEHICLE_SUB_CA_2, Kind.VEHICLE_SUB_CA_1),
 }
 """What stands where in the chain of a role, leaf first."""
 
@@ -44,6 +45,8 @@ KINDS: dict[Role, tuple[Kind, Kind, Kind]] = {
 class ChainPolicy:
     """What may be decided differently by operators."""
 
+    generation: Generation = Generation.ISO2
+    """Which profiles hold. A chain never mixes keys of both generations, whatever is tolerated."""
     leniencies: frozenset[Leniency] = FIELD
     """Deviations that are tolerated; `profiles.STRICT` for none."""
     skew: datetime.timedelta = datetime.timedelta(seconds=60)
@@ -226,7 +229,8 @@ class _Validation:
                 text = f"the next certificate is {issuer}, expected its issuer {issued.issuer}"
                 raise broken(Rule.ORDER, self.who(issued), text)
         for position in (*range(1, len(certificates)), 0):
-            found = require(certificates[position], self._kind(position), self.policy.leniencies)
+            kind, policy = self._kind(position), self.policy
+            found = require(certificates[position], kind, policy.leniencies, policy.generation)
             self.tolerated += found
 
     def find_anchor(self) -> tuple[Anchor, int]:
@@ -257,11 +261,30 @@ class _Validation:
             self._check_path_length(self.certificates[position], position)
 
     def check_anchor(self, anchor: Anchor, depth: int) -> None:
-        """A path length of the root binds as well; a V2G root signs no leaf."""
+        """A path length of the root binds too, its key is of the generation, and a V2G root signs no leaf.
+
+        Without the anchor's own check a root of ISO 15118-2 could carry a chain of ISO 15118-20.
+        """
         root = anchor.certificate
+        if root.key_type not in profile_of(Kind.V2G_ROOT, self.policy.generation).keys:
+            text = f"its key {root.key_type} is none of {self.policy.generation}"
+            raise broken(Rule.CURVE, f"root {root}", text)
+        self._check_within_issuer((*self.certificates[:depth], root))
         self._check_path_length(root, depth)
         if depth == 1 and not self.first and Kind.PRIVATE_ROOT not in anchor.kinds:
             raise broken(Rule.ROOT_ISSUED_LEAF, self.who(self.certificates[0]), f"issued by the root {root}")
+
+    def _check_within_issuer(self, path: Sequence[Certificate]) -> None:
+        for position, (issued, issuer) in enumerate(itertools.pairwise(path)):
+            if not profile_of(self._kind(position), self.policy.generation).within_issuer:
+                return
+            if issuer.not_before <= issued.not_before and issued.not_after <= issuer.not_after:
+                continue
+            text = f"valid outside the validity of its issuer {issuer} [V2G20-3000]"
+            if Leniency.OUTLIVES_ISSUER not in self.policy.leniencies:
+                raise broken(Rule.OUTLIVES_ISSUER, self.who(issued), text)
+            rule = Rule.OUTLIVES_ISSUER
+            self.tolerated.append(Finding(rule, self.who(issued), text, Leniency.OUTLIVES_ISSUER))
 
     def check_validity(self, depth: int, root: Certificate | None) -> None:
         """All of them now, give or take the skew; the leaf first."""

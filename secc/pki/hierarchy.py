@@ -1,4 +1,4 @@
-"""A complete test hierarchy: every tree of ISO 15118-2, from the roots to the leaves, with all keys.
+"""A complete test hierarchy of one generation: every tree, from the roots to the leaves, with all keys.
 
 From a seed it is made again byte for byte. Whoever knows the seed knows the keys: for tests and
 demonstrations, never for production.
@@ -10,12 +10,14 @@ import dataclasses
 import datetime
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from secc.pki.certificates import Certificate
 from secc.pki.chains import KINDS
-from secc.pki.issuing import Identity, Order, issue, key_pem, new_key, serial_from
-from secc.pki.profiles import PROFILES, Kind
+from secc.pki.issuing import Holder, Identity, Order, issue, key_pem, new_key, serial_from
+from secc.pki.keys import KeyType, PrivateKey, new_private_key
+from secc.pki.profiles import PROFILES, Generation, Kind
 from secc.pki.register import Register
 from secc.pki.trust import ROOT_KINDS, Role
 
@@ -32,6 +34,9 @@ ISSUERS: dict[Kind, Kind] = {
     Kind.OEM_SUB_CA_1: Kind.OEM_ROOT,
     Kind.OEM_SUB_CA_2: Kind.OEM_SUB_CA_1,
     Kind.OEM_LEAF: Kind.OEM_SUB_CA_2,
+    Kind.VEHICLE_SUB_CA_1: Kind.OEM_ROOT,
+    Kind.VEHICLE_SUB_CA_2: Kind.VEHICLE_SUB_CA_1,
+    Kind.VEHICLE_LEAF: Kind.VEHICLE_SUB_CA_2,
     Kind.PRIVATE_SECC_LEAF: Kind.PRIVATE_ROOT,
 }
 """Who issues whom in the usual topology; roots sign themselves."""
@@ -49,6 +54,7 @@ class Names:
     secc_id: str = "DEABCS" + "TESTSECC".ljust(33, "0")
     emaid: str = "DEABC000000001G"
     pcid: str = "ZZZTESTCAR0000001"
+    evccid: str = "ZZZVTESTCAR00000001X"
     suffix: str = "Test"
     """Ends the names of all authorities."""
 
@@ -60,17 +66,21 @@ class Names:
             Kind.CPS_LEAF: f"CPS {self.suffix}",
             Kind.CONTRACT_LEAF: self.emaid,
             Kind.OEM_LEAF: self.pcid,
+            Kind.VEHICLE_LEAF: self.evccid,
         }
         if kind in leaves:
             return leaves[kind]
         owner, *rest = kind.value.split("_")
-        owner = "Private" if owner == "private" else owner.upper()
+        owner = owner.title() if owner in ("private", "vehicle") else owner.upper()
         what = "RootCA" if rest == ["root"] else f"SubCA{rest[-1]}"
         return f"{owner}{what} {self.suffix}"
 
 
 Hierarchy = Mapping[Kind, Identity]
-"""One identity of each kind."""
+"""One identity of each kind, of ISO 15118-2."""
+
+TEST_RESPONDER = "http://ocsp.test.invalid:8080/"
+"""Address of an OCSP responder that is not there."""
 
 
 def make_hierarchy(
@@ -79,32 +89,78 @@ def make_hierarchy(
     not_after: datetime.datetime | None = None,
     seed: bytes | None = None,
     names: Names | None = None,
-    ocsp_url: str = "http://ocsp.test.invalid:8080/",
+    ocsp_url: str = TEST_RESPONDER,
     random_bytes: bytes = b"",
 ) -> Hierarchy:
-    """All trees. Without `not_after` each certificate lives as long as its profile says.
+    """All trees of ISO 15118-2. Without `not_after` each certificate lives as long as its profile says.
 
     With a `seed` keys, serials and signatures follow from it; without one keys are new, and serials follow
     from `random_bytes` (at least 16).
     """
-    names = names or Names()
+    given = _Given(Generation.ISO2, not_before, not_after, seed, names or Names(), ocsp_url, random_bytes)
     made: dict[Kind, Identity] = {}
-    for kind in (*sorted(ROOT_KINDS), *ISSUERS):
-        key = new_key(None if seed is None else seed + kind.value.encode())
+    for kind in _kinds(Generation.ISO2):
+        key = new_key(given.key_seed(kind))
+        made[kind] = Identity(given.certificate(kind, key, made), key)
+    return made
+
+
+def make_iso20_hierarchy(
+    keys: KeyType = KeyType.SECP521R1,
+    *,
+    not_before: datetime.datetime,
+    not_after: datetime.datetime | None = None,
+    seed: bytes | None = None,
+    names: Names | None = None,
+    ocsp_url: str = TEST_RESPONDER,
+    random_bytes: bytes = b"",
+) -> Mapping[Kind, Holder]:
+    """The same for ISO 15118-20, with vehicle certificates. All keys are of one type."""
+    given = _Given(Generation.ISO20, not_before, not_after, seed, names or Names(), ocsp_url, random_bytes)
+    made: dict[Kind, Holder] = {}
+    for kind in _kinds(Generation.ISO20):
+        key = new_private_key(keys, given.key_seed(kind))
+        made[kind] = Holder(given.certificate(kind, key, made), key)
+    return made
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Given:
+    """What one run of a hierarchy is made from."""
+
+    generation: Generation
+    not_before: datetime.datetime
+    not_after: datetime.datetime | None
+    seed: bytes | None
+    names: Names
+    ocsp_url: str
+    random_bytes: bytes
+
+    def key_seed(self, kind: Kind) -> bytes | None:
+        return None if self.seed is None else self.seed + kind.value.encode()
+
+    def certificate(self, kind: Kind, key: PrivateKey, made: Mapping[Kind, Holder]) -> Certificate:
+        names = self.names
         order = Order(
             kind=kind,
+            generation=self.generation,
             common_name=names.common_name(kind),
             organization=names.organization,
             country=names.country,
-            serial=serial_from(hashlib.sha256((seed or random_bytes) + kind.value.encode()).digest()),
-            not_before=not_before,
-            not_after=not_after,
-            ocsp_url=ocsp_url,
+            serial=serial_from(
+                hashlib.sha256((self.seed or self.random_bytes) + kind.value.encode()).digest()
+            ),
+            not_before=self.not_before,
+            not_after=self.not_after,
+            ocsp_url=self.ocsp_url,
         )
         issuer = made[ISSUERS[kind]] if kind in ISSUERS else key
-        certificate = issue(order, key.public_key(), issuer, reproducible=seed is not None)
-        made[kind] = Identity(certificate, key)
-    return made
+        return issue(order, key.public_key(), issuer, reproducible=self.seed is not None)
+
+
+def _kinds(generation: Generation) -> Iterator[Kind]:
+    """All kinds of a generation, issuers first."""
+    return (kind for kind in (*sorted(ROOT_KINDS), *ISSUERS) if kind in PROFILES[generation])
 
 
 def chain_kinds(role: Role) -> tuple[Kind, ...]:
@@ -112,23 +168,23 @@ def chain_kinds(role: Role) -> tuple[Kind, ...]:
     return KINDS[role]
 
 
-def chain_pem(hierarchy: Hierarchy, role: Role) -> bytes:
+def chain_pem(hierarchy: Mapping[Kind, Holder], role: Role) -> bytes:
     """What is shown: leaf first, the root left out."""
     return b"".join(hierarchy[kind].certificate.pem for kind in KINDS[role])
 
 
-def hierarchy_files(hierarchy: Hierarchy) -> dict[str, bytes]:
+def hierarchy_files(hierarchy: Mapping[Kind, Holder]) -> dict[str, bytes]:
     """All files of a hierarchy by name: a certificate and a key per kind, and a chain per role."""
     files: dict[str, bytes] = {}
     for kind, identity in hierarchy.items():
         files[f"{kind.value}.pem"] = identity.certificate.pem
         files[f"{kind.value}_key.pem"] = key_pem(identity.key)
-    for role in KINDS:
+    for role in (role for role, kinds in KINDS.items() if kinds[0] in hierarchy):
         files[f"{CHAIN_NAMES[role]}_chain.pem"] = chain_pem(hierarchy, role)
     return files
 
 
-def write_hierarchy(hierarchy: Hierarchy, folder: Path, at: datetime.datetime) -> None:
+def write_hierarchy(hierarchy: Mapping[Kind, Holder], folder: Path, at: datetime.datetime) -> None:
     """Write everything into a folder, with a register of what was issued; replaces what is there."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in hierarchy_files(hierarchy).items():
@@ -138,24 +194,29 @@ def write_hierarchy(hierarchy: Hierarchy, folder: Path, at: datetime.datetime) -
     path = folder / REGISTER
     path.unlink(missing_ok=True)
     register = Register(path)
-    for kind, issuer in ISSUERS.items():
-        register.add(hierarchy[kind].certificate, kind, hierarchy[issuer].certificate, at)
+    for kind in (kind for kind in ISSUERS if kind in hierarchy):
+        register.add(hierarchy[kind].certificate, kind, hierarchy[ISSUERS[kind]].certificate, at)
 
+
+ISO20_FOLDER = "iso20"
+"""Name of the folder for the hierarchy of ISO 15118-20 inside that of ISO 15118-2; the files are the same."""
 
 REGISTER = "register.jsonl"
 """Name of the register in a folder of authorities."""
 
 
-def summary(hierarchy: Hierarchy) -> str:
-    """What there is, as JSON: kind, subject, validity; no keys."""
+def summary(*hierarchies: Mapping[Kind, Holder]) -> str:
+    """What there is, as JSON: kind, key, subject, validity; no private keys."""
     rows = [
         {
             "kind": kind.value,
-            "title": PROFILES[kind].title,
+            "key": identity.certificate.key_type,
+            "title": kind.label,
             "subject": str(identity.certificate.subject),
             "not_after": identity.certificate.not_after.isoformat(),
             "fingerprint": identity.certificate.fingerprint,
         }
+        for hierarchy in hierarchies
         for kind, identity in hierarchy.items()
     ]
     return json.dumps(rows, indent=2)

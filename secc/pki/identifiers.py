@@ -156,6 +156,32 @@ class PCID(_Identifier):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class EVCCID(_Identifier):
+    """Which car, in ISO 15118-20: common name of its vehicle certificate [V2G20-3087].
+
+    It identifies a car and so a person: no logs without hashing. In ISO 15118-2 the EVCCID is a MAC address.
+    """
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Maker code (3), `V`, an id, a check character; at least 20 characters without I, O and Q
+        [V2G20-2090] [V2G20-2093]. Hyphens may separate the elements. The check character is not computed.
+        """
+        if _EVCCID.fullmatch(text) is None or len(text.replace("-", "")) < 20 or len(text) > 64:
+            raise IdentifierError(
+                f"{_short(text)} is no EVCCID: expected 20 or more of 0-9 and A-Z without I, O, Q: maker "
+                "code (3), V, id, check character",
+                rule="EVCCID syntax",
+            )
+        return cls(text, text.replace("-", "").upper())
+
+    @property
+    def manufacturer(self) -> str:
+        """Maker code: the first three characters."""
+        return self.normal[:3]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class EVSEID(_Identifier):
     """Which outlet: `DE*ABC*E1234*5`, or `+49*810*000*438` in the older form of DIN SPEC 91286."""
 
@@ -264,6 +290,7 @@ def din_check_digit(first_eleven: str) -> str:
 
 _EMAID = re.compile(r"([A-Za-z]{2})-?([A-Za-z0-9]{3})-?([A-Za-z0-9]{9})(?:-?([A-Za-z0-9]))?")
 _DIN_CONTRACT = re.compile(r"([A-Za-z]{2})([*-]?)([A-Za-z0-9]{3})\2([A-Za-z0-9]{6})\2([0-9Xx])")
+_EVCCID = re.compile(r"[A-HJ-NPR-Z0-9]{3}-?V-?[A-HJ-NPR-Z0-9]{15,}-?[0-9X]")
 _PCID = re.compile(r"[A-Za-z0-9]{17,18}")
 _EVSEID = re.compile(r"[A-Za-z]{2}\*?[A-Za-z0-9]{3}\*?[Ee][A-Za-z0-9][A-Za-z0-9*]{0,30}")
 _DIN_EVSEID = re.compile(r"\+[0-9]{1,3}\*[0-9]{3,6}\*[0-9*]{1,32}")

@@ -1,4 +1,4 @@
-"""Making keys, requests, certificates and revocation lists, by the rows of `profiles.PROFILES`.
+"""Making keys, requests, certificates and revocation lists, by the rows of `kinds.PROFILES`.
 
 What is issued is read back and has to pass its own profile to the letter; only the length of its validity
 is the caller's affair. Time, serial numbers and keys come in as values, so a hierarchy can be made again
@@ -9,37 +9,38 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import hashlib
 from collections.abc import Iterable
-from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
-    Encoding,
-    KeySerializationEncryption,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-)
+from cryptography.hazmat.primitives.asymmetric import ec, ed448
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID, ObjectIdentifier
 
 from secc.errors import CertificateError
 from secc.pki.certificates import KEY_USAGES, Certificate, read_certificate
+from secc.pki.keys import (
+    KeyType,
+    PrivateKey,
+    PublicKey,
+    key_type,
+    new_private_key,
+    read_private_key,
+    signing_hash,
+    signing_options,
+    write_private_key,
+)
 from secc.pki.names import ORGANIZATION
-from secc.pki.profiles import PROFILES, Kind, Leniency, Profile, require
+from secc.pki.profiles import Generation, Kind, Leniency, Profile, profile_of, require
 from secc.pki.rules import Rule, broken
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Identity:
-    """A certificate and its key."""
+class Holder:
+    """A certificate and its key, of either generation."""
 
     certificate: Certificate
-    key: ec.EllipticCurvePrivateKey = dataclasses.field(repr=False)
+    key: PrivateKey = dataclasses.field(repr=False)
 
     @property
     def key_pem(self) -> bytes:
@@ -47,11 +48,19 @@ class Identity:
         return key_pem(self.key)
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Identity(Holder):
+    """A certificate and its key on a curve, as all of ISO 15118-2 have."""
+
+    key: ec.EllipticCurvePrivateKey = dataclasses.field(repr=False)
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """What to issue."""
 
     kind: Kind
+    generation: Generation = Generation.ISO2
     common_name: str
     organization: str
     country: str
@@ -69,20 +78,20 @@ class Order:
 
 def issue(
     order: Order,
-    public_key: ec.EllipticCurvePublicKey,
-    issuer: Identity | ec.EllipticCurvePrivateKey,
+    public_key: PublicKey,
+    issuer: Holder | PrivateKey,
     *,
     reproducible: bool = False,
 ) -> Certificate:
-    """One certificate. `issuer` is an identity, or the root's own key for a root.
+    """One certificate. `issuer` holds the authority's certificate and key; for a root it is the root's key.
 
     `reproducible`: the same input gives the same bytes (RFC 6979; `cryptography` 45 or newer). Raises
     CertificateError when the result would break its profile, an eMAID that is none for example.
     """
-    profile = PROFILES[order.kind]
-    key = issuer.key if isinstance(issuer, Identity) else issuer
+    profile = profile_of(order.kind, order.generation)
+    key = issuer.key if isinstance(issuer, Holder) else issuer
     subject = _name(order, profile)
-    name = issuer.certificate.to_cryptography().subject if isinstance(issuer, Identity) else subject
+    name = issuer.certificate.to_cryptography().subject if isinstance(issuer, Holder) else subject
     builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -92,21 +101,20 @@ def issue(
         .not_valid_before(order.not_before)
         .not_valid_after(_not_after(order, profile, issuer))
     )
-    authority = issuer.certificate if isinstance(issuer, Identity) else None
+    authority = issuer.certificate if isinstance(issuer, Holder) else None
     for extension, critical in _extensions(order, profile, public_key, authority):
         builder = builder.add_extension(extension, critical=critical)
-    made = builder.sign(key, hashes.SHA256(), **_signing(reproducible))  # [V2G2-006]
+    made = builder.sign(key, signing_hash(key), **signing_options(key, reproducible=reproducible))
     certificate = read_certificate(made.public_bytes(Encoding.DER))
-    require(certificate, order.kind, frozenset({Leniency.LONG_VALIDITY}))
+    require(certificate, order.kind, frozenset({Leniency.LONG_VALIDITY}), order.generation)
     return certificate
 
 
 def new_key(seed: bytes | None = None) -> ec.EllipticCurvePrivateKey:
     """A key on secp256r1 [V2G2-007]; with a seed always the same one, which is for tests only."""
-    if seed is None:
-        return ec.generate_private_key(ec.SECP256R1())
-    scalar = int.from_bytes(hashlib.sha512(b"secc test key " + seed).digest(), "big")
-    return ec.derive_private_key(scalar % (_ORDER - 1) + 1, ec.SECP256R1())
+    key = new_private_key(KeyType.SECP256R1, seed)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)  # by the type that was asked for
+    return key
 
 
 def serial_from(random_bytes: bytes) -> int:
@@ -114,22 +122,15 @@ def serial_from(random_bytes: bytes) -> int:
     return int.from_bytes(random_bytes[:16], "big") >> 1 | 1 << 126
 
 
-def key_pem(key: ec.EllipticCurvePrivateKey, password: bytes | None = None) -> bytes:
+def key_pem(key: PrivateKey, password: bytes | None = None) -> bytes:
     """The private key as PEM, PKCS#8, encrypted where there is a password."""
-    encryption: KeySerializationEncryption = NoEncryption()
-    if password:
-        encryption = BestAvailableEncryption(password)
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+    return write_private_key(key, password)
 
 
 def read_key(pem: bytes, password: bytes | None = None) -> ec.EllipticCurvePrivateKey:
     """A private key on secp256r1 from PEM; raises CertificateError for anything else."""
-    try:
-        key = load_pem_private_key(pem, password)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        text = "not a PEM private key, or the password is missing, wrong or not needed"
-        raise CertificateError(text, rule=Rule.MALFORMED) from error
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
+    key = read_private_key(pem, password)
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or key_type(key) is not KeyType.SECP256R1:
         raise CertificateError("the private key is not on secp256r1 [V2G2-007]", rule=Rule.CURVE)
     return key
 
@@ -144,19 +145,27 @@ class SigningRequest:
     der: bytes = dataclasses.field(repr=False)
     common_name: str
     organization: str
-    public_key: ec.EllipticCurvePublicKey
+    public_key: PublicKey
+
+    @property
+    def generation(self) -> Generation:
+        """Which generation it asks a certificate of, by the type of its key."""
+        iso2 = key_type(self.public_key) is KeyType.SECP256R1
+        return Generation.ISO2 if iso2 else Generation.ISO20
 
 
 def make_request(
-    key: ec.EllipticCurvePrivateKey, kind: Kind, *, common_name: str, organization: str, country: str = ""
+    key: PrivateKey, kind: Kind, *, common_name: str, organization: str, country: str = ""
 ) -> bytes:
     """A PKCS#10 request in DER for a certificate of a kind; the subject is as its profile wants it.
 
     The extensions are the issuer's affair, but basic constraints and key usage say what is wanted.
     """
-    profile = PROFILES[kind]
+    generation = Generation.ISO2 if key_type(key) is KeyType.SECP256R1 else Generation.ISO20
+    profile = profile_of(kind, generation)
     order = Order(
         kind=kind,
+        generation=generation,
         common_name=common_name,
         organization=organization,
         country=country,
@@ -167,7 +176,7 @@ def make_request(
     constraints = x509.BasicConstraints(ca=profile.authority, path_length=profile.path_length)
     builder = builder.add_extension(constraints, critical=True)
     builder = builder.add_extension(_key_usage(profile), critical=True)
-    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+    return builder.sign(key, signing_hash(key)).public_bytes(Encoding.DER)
 
 
 def read_request(data: bytes) -> SigningRequest:
@@ -181,8 +190,8 @@ def read_request(data: bytes) -> SigningRequest:
         organizations = request.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
     except (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature, x509.InvalidVersion) as error:
         raise broken(Rule.REQUEST, "", f"not a certificate request: {error}") from error
-    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise broken(Rule.CURVE, "", "the key in the request is not on secp256r1 [V2G2-007]")
+    if not isinstance(key, (ec.EllipticCurvePublicKey, ed448.Ed448PublicKey)) or key_type(key) is None:
+        raise broken(Rule.CURVE, "", f"the key in the request is none of {', '.join(KeyType)}")
     if not own_signature:
         raise broken(Rule.REQUEST, "", "the request is not signed by the key in it")
     if len(names) != 1:
@@ -209,7 +218,7 @@ class Revocation:
 
 
 def make_crl(
-    authority: Identity,
+    authority: Holder,
     revoked: Iterable[Revocation],
     *,
     number: int,
@@ -231,19 +240,14 @@ def make_crl(
         if one.reason is not x509.ReasonFlags.unspecified:
             entry = entry.add_extension(x509.CRLReason(one.reason), critical=False)
         builder = builder.add_revoked_certificate(entry.build())
-    crl = builder.sign(authority.key, hashes.SHA256(), **_signing(reproducible))
+    key = authority.key
+    crl = builder.sign(key, signing_hash(key), **signing_options(key, reproducible=reproducible))
     return crl.public_bytes(Encoding.DER)
 
 
 # --- parts ----------------------------------------------------------------------------------------------
 
-_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # of secp256r1
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-
-
-def _signing(reproducible: bool) -> dict[str, Any]:
-    """An argument that older releases of `cryptography` do not know: only where it is wanted."""
-    return {"ecdsa_deterministic": True} if reproducible else {}
 
 
 def _name(order: Order, profile: Profile) -> x509.Name:
@@ -258,25 +262,25 @@ def _name(order: Order, profile: Profile) -> x509.Name:
     return x509.Name(attributes)
 
 
-def _not_after(
-    order: Order, profile: Profile, issuer: Identity | ec.EllipticCurvePrivateKey
-) -> datetime.datetime:
+def _not_after(order: Order, profile: Profile, issuer: Holder | PrivateKey) -> datetime.datetime:
     """Never after the issuer's own end: nobody could verify it then."""
     wanted = order.not_after or order.not_before + profile.validity
-    return min(wanted, issuer.certificate.not_after) if isinstance(issuer, Identity) else wanted
+    return min(wanted, issuer.certificate.not_after) if isinstance(issuer, Holder) else wanted
 
 
 def _extensions(
     order: Order,
     profile: Profile,
-    public_key: ec.EllipticCurvePublicKey,
+    public_key: PublicKey,
     issuer: Certificate | None,
 ) -> Iterable[tuple[x509.ExtensionType, bool]]:
     yield x509.BasicConstraints(ca=profile.authority, path_length=profile.path_length), True
     yield _key_usage(profile), True
-    purposes = sorted(profile.purposes) if profile.must_have_purpose or order.server_purpose else []
+    written = profile.must_have_purpose or profile.issued_with_purpose or order.server_purpose
+    purposes = sorted(profile.purposes) if written else []
     if purposes:
-        yield x509.ExtendedKeyUsage([ObjectIdentifier(purpose) for purpose in purposes]), False
+        critical = order.kind is Kind.VEHICLE_LEAF  # as Amendment 1 asks
+        yield x509.ExtendedKeyUsage([ObjectIdentifier(purpose) for purpose in purposes]), critical
     if order.kind is Kind.OCSP_SIGNER:
         yield x509.OCSPNoCheck(), False
     yield x509.SubjectKeyIdentifier.from_public_key(public_key), False

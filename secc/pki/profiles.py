@@ -1,54 +1,39 @@
-"""The profiles of all certificates in ISO 15118-2: one table, to issue and to check by [V2G2-884].
+"""Does a certificate keep the profile of its kind? [V2G2-884]
 
-`PROFILES[kind]` says what a certificate of a kind looks like when *we* issue it. `check` compares a
-certificate with its row and returns a `Finding` for each rule it breaks. What real certificates are known
-to get wrong has a `Leniency`, named and switchable: its finding is tolerated where the leniency is on, and
-stays visible. What decides who is who (authority or leaf, key usage needed for the role, a foreign domain
-component, algorithms and curves) has none.
+`check` compares a certificate with its row in `kinds.PROFILES` and returns a `Finding` for each rule it
+breaks. What real certificates are known to get wrong has a `Leniency`, named and switchable: its finding is
+tolerated where the leniency is on, and stays visible. What decides who is who (authority or leaf, key usage
+needed for the role, a foreign domain component, algorithms and curves) has none.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import enum
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from secc.errors import ChainError, IdentifierError
-from secc.pki.certificates import (
-    ANY_EXTENDED_USAGE,
-    CLIENT_AUTH,
-    ECDSA_WITH_SHA256,
-    OCSP_SIGNING,
-    SERVER_AUTH,
-    Certificate,
-)
-from secc.pki.identifiers import EMAID, PCID
-from secc.pki.names import COUNTRY, ORGANIZATION
+from secc.pki.certificates import ANY_EXTENDED_USAGE, CLIENT_AUTH, SERVER_AUTH, Certificate
+from secc.pki.keys import KeyType
+from secc.pki.kinds import PROFILES, Generation, Kind, Profile, profile_of
+from secc.pki.names import COMMON_NAME, COUNTRY, DOMAIN_COMPONENT, ORGANIZATION
 from secc.pki.rules import Rule, broken
 
-
-class Kind(enum.StrEnum):
-    """Every certificate the standard knows."""
-
-    V2G_ROOT = "v2g_root"
-    CPO_SUB_CA_1 = "cpo_sub_ca_1"
-    CPO_SUB_CA_2 = "cpo_sub_ca_2"
-    SECC_LEAF = "secc_leaf"
-    CPS_SUB_CA_1 = "cps_sub_ca_1"
-    CPS_SUB_CA_2 = "cps_sub_ca_2"
-    CPS_LEAF = "cps_leaf"
-    MO_ROOT = "mo_root"
-    MO_SUB_CA_1 = "mo_sub_ca_1"
-    MO_SUB_CA_2 = "mo_sub_ca_2"
-    CONTRACT_LEAF = "contract_leaf"
-    OEM_ROOT = "oem_root"
-    OEM_SUB_CA_1 = "oem_sub_ca_1"
-    OEM_SUB_CA_2 = "oem_sub_ca_2"
-    OEM_LEAF = "oem_leaf"
-    PRIVATE_ROOT = "private_root"
-    PRIVATE_SECC_LEAF = "private_secc_leaf"
-    OCSP_SIGNER = "ocsp_signer"
+__all__ = [
+    "FIELD",
+    "PROFILES",
+    "STRICT",
+    "Finding",
+    "Generation",
+    "Kind",
+    "Leniency",
+    "Profile",
+    "check",
+    "describe",
+    "generation_of",
+    "profile_of",
+    "require",
+]
 
 
 class Leniency(enum.StrEnum):
@@ -80,6 +65,12 @@ class Leniency(enum.StrEnum):
     """A path length that is not the listed one. RFC 5280 is still applied to what it says."""
     LONG_VALIDITY = "long_validity"
     """Longer than the guidance: two to ten times is usual."""
+    OTHER_EXTENSION = "other_extension"
+    """ISO 15118-20: an extension that the profile does not list; never one that is critical and unknown."""
+    OUTLIVES_ISSUER = "outlives_issuer"
+    """ISO 15118-20, Amendment 1: valid before or after its issuer is."""
+    OTHER_EVCCID = "other_evccid"
+    """ISO 15118-20: a vehicle's common name is no EVCCID; its domain component or purpose makes the role."""
 
 
 STRICT: frozenset[Leniency] = frozenset()
@@ -87,41 +78,6 @@ STRICT: frozenset[Leniency] = frozenset()
 
 FIELD = frozenset(Leniency)
 """What is in service passes: the default for what others show."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Profile:
-    """One row: what a certificate of a kind looks like."""
-
-    title: str
-    """For messages."""
-    authority: bool = False
-    root: bool = False
-    path_length: int | None = None
-    key_usage: frozenset[str]
-    """As issued."""
-    needs: frozenset[str]
-    """Bits without which the role cannot be played."""
-    purposes: frozenset[str] = frozenset()
-    """Extended key usages of which one is wanted where the extension is present."""
-    must_have_purpose: bool = False
-    domain: str | None = None
-    """Domain component as issued."""
-    domain_is_role: bool = False
-    """The domain component has to be there: it alone makes the role."""
-    foreign_domains: frozenset[str] = frozenset()
-    """Domain components that make another role of it."""
-    subject: tuple[str, ...] = (ORGANIZATION, COUNTRY)
-    """Attributes beside the common name."""
-    no_country: bool = False
-    """A country in the subject is wrong, not only superfluous."""
-    name_form: Callable[[str], object] | None = None
-    """Parses the common name; raises IdentifierError."""
-    revocation_pointer: bool = True
-    on_wire: bool = True
-    """Crosses the wire in some message, so the limit of 800 bytes holds."""
-    validity: datetime.timedelta
-    """As issued, and the guidance at the same time."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -137,124 +93,11 @@ class Finding:
     """The switch that tolerates it; None: never."""
 
 
-_ROLES = frozenset({"V2G", "CPO", "CPS", "MO", "OEM"})
-_YEAR = datetime.timedelta(days=365)
-_CA = frozenset({"cert_sign", "crl_sign"})
-_SIGNS = frozenset({"digital_signature"})
-_SIGNS_AND_AGREES = frozenset({"digital_signature", "key_agreement"})
-_CONTRACT = frozenset({"digital_signature", "non_repudiation", "key_encipherment", "key_agreement"})
-
-
-def _root(title: str, domain: str | None) -> Profile:
-    return Profile(
-        title=title,
-        authority=True,
-        root=True,
-        key_usage=_CA,
-        needs=frozenset({"cert_sign"}),
-        domain=domain,
-        revocation_pointer=False,
-        on_wire=False,
-        validity=40 * _YEAR + datetime.timedelta(days=10),  # [V2G2-011], leap days
-    )
-
-
-def _sub_ca(title: str, number: int, domain: str | None, validity: datetime.timedelta) -> Profile:
-    return Profile(
-        title=f"{title} Sub-CA {number}",
-        authority=True,
-        path_length=2 - number,
-        key_usage=_CA,
-        needs=frozenset({"cert_sign"}),
-        domain=domain,
-        validity=validity,
-    )
-
-
-PROFILES: dict[Kind, Profile] = {
-    Kind.V2G_ROOT: _root("V2G root", "V2G"),
-    Kind.CPO_SUB_CA_1: _sub_ca("CPO", 1, "V2G", 4 * _YEAR),
-    Kind.CPO_SUB_CA_2: _sub_ca("CPO", 2, "V2G", 2 * _YEAR),
-    Kind.SECC_LEAF: Profile(
-        title="SECC leaf",
-        key_usage=_SIGNS_AND_AGREES,
-        needs=_SIGNS,
-        purposes=frozenset({SERVER_AUTH}),
-        domain="CPO",
-        foreign_domains=_ROLES - {"CPO"},
-        domain_is_role=True,
-        validity=datetime.timedelta(days=90),
-    ),
-    Kind.CPS_SUB_CA_1: _sub_ca("CPS", 1, "V2G", 4 * _YEAR),
-    Kind.CPS_SUB_CA_2: _sub_ca("CPS", 2, "V2G", 2 * _YEAR),
-    Kind.CPS_LEAF: Profile(
-        title="CPS leaf",
-        key_usage=_SIGNS,
-        needs=_SIGNS,
-        domain="CPS",
-        foreign_domains=_ROLES - {"CPS"},
-        domain_is_role=True,
-        validity=datetime.timedelta(days=90),
-    ),
-    Kind.MO_ROOT: _root("MO root", "MO"),
-    Kind.MO_SUB_CA_1: _sub_ca("MO", 1, None, 4 * _YEAR),
-    Kind.MO_SUB_CA_2: _sub_ca("MO", 2, None, 2 * _YEAR),
-    Kind.CONTRACT_LEAF: Profile(
-        title="contract leaf",
-        key_usage=_CONTRACT,
-        needs=_SIGNS,
-        purposes=frozenset({CLIENT_AUTH}),
-        domain=None,
-        foreign_domains=_ROLES - {"MO"},
-        subject=(ORGANIZATION,),
-        no_country=True,
-        name_form=EMAID.parse,
-        validity=2 * _YEAR,
-    ),
-    Kind.OEM_ROOT: _root("OEM root", "OEM"),
-    Kind.OEM_SUB_CA_1: _sub_ca("OEM", 1, None, 20 * _YEAR),
-    Kind.OEM_SUB_CA_2: _sub_ca("OEM", 2, None, 20 * _YEAR),
-    Kind.OEM_LEAF: Profile(
-        title="OEM provisioning leaf",
-        key_usage=_SIGNS_AND_AGREES,
-        needs=frozenset({"key_agreement"}),  # [V2G2-822]
-        purposes=frozenset({CLIENT_AUTH}),
-        domain="OEM",
-        foreign_domains=_ROLES - {"OEM"},
-        subject=(ORGANIZATION,),
-        name_form=PCID.parse,
-        revocation_pointer=False,
-        validity=20 * _YEAR,  # the life of the car
-    ),
-    Kind.PRIVATE_ROOT: _root("private root", None),
-    Kind.PRIVATE_SECC_LEAF: Profile(
-        title="SECC leaf under a private root",
-        key_usage=_SIGNS_AND_AGREES,
-        needs=_SIGNS,
-        purposes=frozenset({SERVER_AUTH}),
-        domain="CPO",
-        foreign_domains=_ROLES - {"CPO"},
-        domain_is_role=True,
-        revocation_pointer=False,  # [V2G2-868] [V2G2-872]
-        validity=10 * _YEAR,
-    ),
-    Kind.OCSP_SIGNER: Profile(
-        title="OCSP signer",
-        key_usage=_SIGNS,
-        needs=_SIGNS,
-        purposes=frozenset({OCSP_SIGNING}),
-        must_have_purpose=True,
-        subject=(ORGANIZATION,),
-        revocation_pointer=False,
-        on_wire=False,
-        validity=datetime.timedelta(days=90),
-    ),
-}
-
-
-def check(certificate: Certificate, kind: Kind) -> tuple[Finding, ...]:
+def check(
+    certificate: Certificate, kind: Kind, generation: Generation = Generation.ISO2
+) -> tuple[Finding, ...]:
     """Everything in which a certificate differs from its profile, grave or not, in a fixed order."""
-    profile = PROFILES[kind]
+    profile = profile_of(kind, generation)
     who = describe(certificate, kind)
     return tuple(
         Finding(rule, who, text, leniency)
@@ -264,10 +107,13 @@ def check(certificate: Certificate, kind: Kind) -> tuple[Finding, ...]:
 
 
 def require(
-    certificate: Certificate, kind: Kind, leniencies: frozenset[Leniency] = FIELD
+    certificate: Certificate,
+    kind: Kind,
+    leniencies: frozenset[Leniency] = FIELD,
+    generation: Generation = Generation.ISO2,
 ) -> tuple[Finding, ...]:
     """Raise ChainError for the first finding that no leniency covers; return those that are tolerated."""
-    findings = check(certificate, kind)
+    findings = check(certificate, kind, generation)
     for finding in findings:
         if finding.leniency not in leniencies:
             raise broken(finding.rule, finding.certificate, finding.text)
@@ -276,17 +122,22 @@ def require(
 
 def describe(certificate: Certificate, kind: Kind) -> str:
     """How messages name a certificate: its kind and its common name, which for a contract is a person's."""
-    return f"{PROFILES[kind].title} {certificate.subject.common_name or certificate.subject!s}".strip()
+    return f"{kind.label} {certificate.subject.common_name or certificate.subject!s}".strip()
+
+
+def generation_of(certificate: Certificate) -> Generation:
+    """Which generation a certificate can belong to, by the type of its key."""
+    iso20 = certificate.key_type in (KeyType.SECP521R1, KeyType.ED448)
+    return Generation.ISO20 if iso20 else Generation.ISO2
 
 
 _Fact = tuple[Rule, str, Leniency | None]
 
-_MAX_ON_WIRE = 800  # [V2G2-010]
-
 
 def _check_form(certificate: Certificate, profile: Profile) -> Iterator[_Fact]:
-    if profile.on_wire and len(certificate.der) > _MAX_ON_WIRE:
-        yield Rule.TOO_LARGE, f"{len(certificate.der)} bytes, at most 800 [V2G2-010]", None
+    size = len(certificate.der)
+    if profile.largest is not None and size > profile.largest:
+        yield Rule.TOO_LARGE, f"{size} bytes, at most {profile.largest} [V2G2-010]", None
     if certificate.version != 3:
         yield Rule.VERSION, f"version {certificate.version}, expected 3", None
     if certificate.serial <= 0 or certificate.serial.bit_length() > 160:
@@ -300,13 +151,19 @@ def _check_form(certificate: Certificate, profile: Profile) -> Iterator[_Fact]:
 
 
 def _check_algorithms(certificate: Certificate, profile: Profile) -> Iterator[_Fact]:
+    iso2 = profile.keys == {KeyType.SECP256R1}
     try:
-        _ = certificate.public_key
+        _ = certificate.public_key if iso2 else certificate.key
     except ChainError as error:
         yield Rule(error.rule), str(error).removeprefix(f"{certificate}: "), None
-    if certificate.signature_algorithm != ECDSA_WITH_SHA256:
-        found = certificate.signature_algorithm or "two different algorithms"
-        yield Rule.SIGNATURE_ALGORITHM, f"{found}, expected ecdsa-with-SHA256 [V2G2-006]", None
+    else:
+        if certificate.key_type not in profile.keys:
+            text = f"the key is of type {certificate.key_type}, expected {_list(frozenset(profile.keys))}"
+            yield Rule.CURVE, f"{text} [V2G20-2674]", None
+    found = certificate.signature_algorithm
+    if found not in {one.signature_algorithm for one in profile.keys}:
+        expected = "ecdsa-with-SHA256 [V2G2-006]" if iso2 else "ecdsa-with-SHA512 or Ed448 [V2G20-2674]"
+        yield Rule.SIGNATURE_ALGORITHM, f"{found or 'two different algorithms'}, expected {expected}", None
 
 
 def _check_extensions(certificate: Certificate, profile: Profile) -> Iterator[_Fact]:
@@ -315,6 +172,9 @@ def _check_extensions(certificate: Certificate, profile: Profile) -> Iterator[_F
     for extension in certificate.extensions:
         if extension.critical and extension.oid not in _PROCESSED:
             yield Rule.CRITICAL_EXTENSION, f"critical extension {extension.oid} is not known here", None
+        elif profile.only_listed_extensions and extension.oid not in _LISTED:
+            text = f"extension {extension.oid} is not listed [V2G20-2686]"
+            yield Rule.OTHER_EXTENSION, text, Leniency.OTHER_EXTENSION
     if certificate.explicit_false:
         yield Rule.EXPLICIT_FALSE, "a FALSE that DER leaves away is written out", Leniency.EXPLICIT_FALSE
     for name, oid in (("BasicConstraints", "2.5.29.19"), ("KeyUsage", "2.5.29.15")):
@@ -384,12 +244,28 @@ def _check_subject(certificate: Certificate, profile: Profile) -> Iterator[_Fact
         try:
             profile.name_form(names[0])
         except IdentifierError as error:
-            yield Rule.COMMON_NAME, str(error), None
+            yield Rule.COMMON_NAME, str(error), _other_sign_of_role(certificate, profile)
     for oid, name in ((ORGANIZATION, "O"), (COUNTRY, "C")):
         if oid in profile.subject and not subject.all_of(oid):
             yield Rule.SUBJECT, f"no {name} in the subject", Leniency.OTHER_SUBJECT
     if profile.no_country and subject.all_of(COUNTRY):
         yield Rule.FORBIDDEN_COUNTRY, "a country in a contract", Leniency.CONTRACT_COUNTRY
+    listed = {COMMON_NAME, DOMAIN_COMPONENT, *profile.subject}
+    if profile.nothing_else and (others := [oid for oid, _ in subject.attributes if oid not in listed]):
+        text = f"the subject has {', '.join(others)} beside what is listed [V2G20-2598]"
+        yield Rule.SUBJECT, text, Leniency.OTHER_SUBJECT
+
+
+def _other_sign_of_role(certificate: Certificate, profile: Profile) -> Leniency | None:
+    """A name that is not of the role's form passes where domain component or purpose make the role."""
+    if not profile.domain_is_ending:
+        return None
+    purpose = bool(profile.purposes & set(certificate.extended_key_usage or ()))
+    return Leniency.OTHER_EVCCID if purpose or _has_ending(certificate, profile) else None
+
+
+def _has_ending(certificate: Certificate, profile: Profile) -> bool:
+    return any(one.endswith(profile.domain or "") for one in certificate.subject.domain_components)
 
 
 def _check_domain(certificate: Certificate, profile: Profile) -> Iterator[_Fact]:
@@ -402,6 +278,11 @@ def _check_domain(certificate: Certificate, profile: Profile) -> Iterator[_Fact]
         return
     if profile.foreign_domains & set(found) or (profile.domain_is_role and profile.domain not in found):
         yield Rule.DOMAIN_COMPONENT, text, None
+    elif profile.domain_is_ending:
+        if not _has_ending(certificate, profile):
+            # Without DC the key usage tells: a provisioning certificate agrees on keys, a vehicle does not.
+            agrees = "key_agreement" in (certificate.key_usage or ())
+            yield Rule.DOMAIN_COMPONENT, text, None if agrees else Leniency.NO_DOMAIN_COMPONENT
     elif profile.domain and profile.domain not in found:
         yield Rule.DOMAIN_COMPONENT, text, Leniency.NO_DOMAIN_COMPONENT
 
@@ -432,6 +313,9 @@ _PROCESSED = frozenset(
         "1.3.6.1.5.5.7.48.1.5",  # OCSP no-check
     }
 )
+
+_LISTED = _PROCESSED - {"2.5.29.17"}
+"""What the profiles of ISO 15118-20 list, as far as public sources tell: no alternative names."""
 
 
 def _list(names: frozenset[str] | tuple[str, ...]) -> str:

@@ -8,12 +8,12 @@ from typing import Protocol
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
 from secc.pki.certificates import Certificate
-from secc.pki.issuing import Identity, Revocation
+from secc.pki.issuing import Holder, Revocation
+from secc.pki.keys import signing_hash
 from secc.pki.revocation import identifier_hashes
 
 
@@ -43,7 +43,7 @@ class Authority(Protocol):
         ...
 
     @property
-    def identity(self) -> Identity:
+    def identity(self) -> Holder:
         """The same with its key."""
         ...
 
@@ -110,7 +110,8 @@ class OcspResponder:
         )
         if nonce is not None:
             builder = builder.add_extension(nonce, critical=False)
-        return builder.sign(authority.identity.key, hashes.SHA256()).public_bytes(Encoding.DER)
+        key = authority.identity.key
+        return builder.sign(key, signing_hash(key)).public_bytes(Encoding.DER)
 
 
 def _refusal(status: ocsp.OCSPResponseStatus) -> bytes:

@@ -21,9 +21,8 @@ import urllib.parse
 from collections.abc import Iterable, Sequence
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
@@ -31,8 +30,9 @@ from secc.errors import ChainError
 from secc.pki.certificates import Certificate, read_certificate
 from secc.pki.chains import VerifiedChain
 from secc.pki.der import INTEGER, SEQUENCE, Reader
+from secc.pki.keys import ECDSA_HASHES, ED448, has_made
 from secc.pki.names import read_name
-from secc.pki.profiles import Kind, require
+from secc.pki.profiles import Kind, generation_of, require
 from secc.pki.rules import Rule, broken
 
 
@@ -309,16 +309,14 @@ def _check_ocsp_signature(
     response: ocsp.OCSPResponse, issuer: Certificate, now: datetime.datetime, policy: RevocationPolicy
 ) -> None:
     """By the issuer itself, or by one of the certificates that came along, if the issuer appointed it."""
-    if response.signature_algorithm_oid.dotted_string not in _HASHES:
-        raise broken(Rule.EVIDENCE_SIGNER, str(issuer), "the OCSP response is not signed with ECDSA, SHA-2")
-    algorithm = ec.ECDSA(_HASHES[response.signature_algorithm_oid.dotted_string])
-    signers = [issuer, *_appointed(response.certificates, issuer, now, policy)]
-    for signer in signers:
-        try:
-            signer.public_key.verify(response.signature, response.tbs_response_bytes, algorithm)
-        except InvalidSignature:
-            continue
-        return
+    algorithm = response.signature_algorithm_oid.dotted_string
+    if algorithm not in _ALGORITHMS:
+        raise broken(
+            Rule.EVIDENCE_SIGNER, str(issuer), f"the OCSP response is not signed with {_SIGNED_WITH}"
+        )
+    for signer in (issuer, *_appointed(response.certificates, issuer, now, policy)):
+        if has_made(signer.key, algorithm, response.signature, response.tbs_response_bytes):
+            return
     raise broken(Rule.EVIDENCE_SIGNER, str(issuer), "the OCSP response is not signed in the issuer's name")
 
 
@@ -333,7 +331,7 @@ def _appointed(
     for one in certificates[:4]:
         try:
             signer = read_certificate(one.public_bytes(Encoding.DER))
-            require(signer, Kind.OCSP_SIGNER)
+            require(signer, Kind.OCSP_SIGNER, generation=generation_of(issuer))
         except ChainError:
             continue
         in_date = now + policy.skew >= signer.not_before and now - policy.skew <= signer.not_after
@@ -385,9 +383,9 @@ def _read_crl(
     crl = x509.load_der_x509_crl(data)
     if issuer.key_usage is not None and "crl_sign" not in issuer.key_usage:
         raise broken(Rule.EVIDENCE_SIGNER, str(issuer), "it may not sign CRLs")
-    if crl.signature_algorithm_oid.dotted_string not in _HASHES:
-        raise broken(Rule.EVIDENCE_SIGNER, str(issuer), "the CRL is not signed with ECDSA and SHA-2")
-    if not crl.is_signature_valid(issuer.public_key):
+    if crl.signature_algorithm_oid.dotted_string not in _ALGORITHMS:
+        raise broken(Rule.EVIDENCE_SIGNER, str(issuer), f"the CRL is not signed with {_SIGNED_WITH}")
+    if not crl.is_signature_valid(issuer.key):
         raise broken(Rule.EVIDENCE_SIGNER, str(issuer), "the CRL is not signed by the issuer")
     for extension in crl.extensions:
         if extension.critical:  # partial, indirect, delta: silence about a serial means nothing there
@@ -410,11 +408,8 @@ def _crl_issuer_is(data: bytes, issuer: Certificate) -> bool:
         raise _malformed(f"not a CRL: {error}") from error
 
 
-_HASHES: dict[str, hashes.HashAlgorithm] = {
-    "1.2.840.10045.4.3.2": hashes.SHA256(),
-    "1.2.840.10045.4.3.3": hashes.SHA384(),
-    "1.2.840.10045.4.3.4": hashes.SHA512(),
-}
+_ALGORITHMS = {*ECDSA_HASHES, ED448}
+_SIGNED_WITH = "ECDSA and SHA-2, or Ed448"
 
 __all__ = [
     "Answer",

@@ -13,7 +13,7 @@ import enum
 from collections.abc import Iterable, Iterator
 
 from secc.pki.certificates import Certificate
-from secc.pki.profiles import FIELD, Kind, Leniency, require
+from secc.pki.profiles import FIELD, Kind, Leniency, generation_of, require
 from secc.pki.rules import Rule, broken
 
 
@@ -111,10 +111,11 @@ def trust(roots: Iterable[tuple[Kind, Certificate]], *, source: str = "") -> Tru
 def _check_anchor(
     certificate: Certificate, kind: Kind, leniencies: frozenset[Leniency], *, allow_sub_ca: bool
 ) -> None:
+    generation = generation_of(certificate)
     own_signature = certificate.self_issued and certificate.has_signed(certificate)
     if own_signature:
-        require(certificate, kind, leniencies)
+        require(certificate, kind, leniencies, generation)
     elif allow_sub_ca:
-        require(certificate, Kind.MO_SUB_CA_1, leniencies)
+        require(certificate, Kind.MO_SUB_CA_1, leniencies, generation)
     else:
         raise broken(Rule.NOT_AN_ANCHOR, str(certificate), "not signed by itself, so no root")

@@ -19,6 +19,7 @@ from secc.cli import main
 from secc.pki.authority import Authority, IssuingPolicy
 from secc.pki.certificates import read_chain
 from secc.pki.issuing import Order, issue, key_pem, make_request, new_key, read_request, request_pem
+from secc.pki.keys import KeyType, new_private_key
 from secc.pki.profiles import Kind
 from secc.pki.revocation import RevocationStatus, read_ocsp
 
@@ -30,7 +31,10 @@ STATION = "DEABCS" + "7" * 33
 def lab(tmp_path: Path, capsys: Output) -> Path:
     folder = tmp_path / "lab"
     assert main(["pki", "new", str(folder)]) == 0
-    assert capsys.readouterr().out == f"17 certificates with their keys in {folder}: for tests only\n"
+    assert capsys.readouterr().out == (
+        f"17 certificates of ISO 15118-2 with their keys in {folder}: for tests only\n"
+        f"20 certificates of ISO 15118-20 in {folder}/iso20: for tests only\n"
+    )
     return folder
 
 
@@ -54,7 +58,10 @@ def test_the_same_seed_makes_the_same_files(tmp_path: Path) -> None:
     for name in ("a", "b"):
         arguments = ["--seed", "x", "--from", "2026-01-01", "--until", "2030-01-01"]
         assert main(["pki", "new", str(tmp_path / name), *arguments]) == 0
-    contents = [{p.name: p.read_bytes() for p in (tmp_path / name).iterdir()} for name in ("a", "b")]
+    contents = []
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        contents.append({str(path.relative_to(folder)): path.read_bytes() for path in files})
     assert contents[0] == contents[1]
 
 
@@ -62,7 +69,8 @@ def test_a_hierarchy_is_replaced_only_by_force(lab: Path, capsys: Output) -> Non
     assert main(["pki", "new", str(lab)]) == 2
     assert "--force" in capsys.readouterr().err
     assert main(["pki", "new", str(lab), "--force", "--json"]) == 0
-    assert len(json.loads(capsys.readouterr().out)) == 17
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["key"] for row in rows] == ["secp256r1"] * 17 + ["secp521r1"] * 20
 
 
 def test_an_emaid_that_is_none_is_refused(tmp_path: Path, capsys: Output) -> None:
@@ -77,6 +85,11 @@ def test_an_emaid_that_is_none_is_refused(tmp_path: Path, capsys: Output) -> Non
         ("cps_chain.pem", "cps", "v2g_root.pem"),
         ("contract_chain.pem", "contract", "mo_root.pem"),
         ("oem_chain.pem", "oem", "oem_root.pem"),
+        ("iso20/secc_chain.pem", "secc", "iso20/v2g_root.pem"),
+        ("iso20/cps_chain.pem", "cps", "iso20/v2g_root.pem"),
+        ("iso20/contract_chain.pem", "contract", "iso20/mo_root.pem"),
+        ("iso20/oem_chain.pem", "oem", "iso20/oem_root.pem"),
+        ("iso20/vehicle_chain.pem", "vehicle", "iso20/oem_root.pem"),
     ],
 )
 def test_every_chain_of_the_hierarchy_verifies(
@@ -107,6 +120,41 @@ def test_no_says_which_certificate_and_which_rule(lab: Path, capsys: Output) -> 
     assert refusal["response_code"] == "FAILED_CertChainError"
 
 
+def test_the_generation_is_that_of_the_leaf_unless_it_is_named(lab: Path, capsys: Output) -> None:
+    chain, root = str(lab / "secc_chain.pem"), str(lab / "v2g_root.pem")
+    command = ["pki", "verify", chain, "--role", "secc", "--root", root]
+    assert main([*command, "--generation", "lab"]) == 0
+    assert main([*command, "--generation", "iso15118-20"]) == 1
+    assert "(curve)" in capsys.readouterr().err
+
+
+def test_only_iso20_has_vehicle_certificates(lab: Path, capsys: Output) -> None:
+    chain, root = str(lab / "oem_chain.pem"), str(lab / "oem_root.pem")
+    command = ["pki", "verify", chain, "--role", "vehicle", "--root", root]
+    assert main(command) == 1
+    assert main([*command, "--generation", "iso15118-2"]) == 2
+    assert "iso15118-2 has no role vehicle" in capsys.readouterr().err
+
+
+def test_a_hierarchy_with_ed448_keys(tmp_path: Path, capsys: Output) -> None:
+    folder = tmp_path / "lab"
+    assert main(["pki", "new", str(folder), "--iso20-keys", "ed448", "--json"]) == 0
+    assert {row["key"] for row in json.loads(capsys.readouterr().out)[17:]} == {"ed448"}
+    chain, root = str(folder / "iso20/vehicle_chain.pem"), str(folder / "iso20/oem_root.pem")
+    assert main(["pki", "verify", chain, "--role", "vehicle", "--root", root, "--strict"]) == 0
+
+
+def test_a_sub_ca_of_iso20_issues_leaves_of_iso20(lab: Path, tmp_path: Path, capsys: Output) -> None:
+    key = new_private_key(KeyType.SECP521R1)
+    request = tmp_path / "station20.csr"
+    request.write_bytes(make_request(key, Kind.SECC_LEAF, common_name=STATION, organization="ACME"))
+    out = issue_leaf(lab / "iso20", request, capsys)
+    leaf = read_chain(out.read_bytes())[0]
+    assert (leaf.key_type, leaf.extended_key_usage) == (KeyType.SECP521R1, ("1.3.6.1.5.5.7.3.1",))
+    assert main(["pki", "issue", str(lab), str(request)]) == 1
+    assert "(curve)" in capsys.readouterr().err
+
+
 def test_time_is_an_argument(lab: Path, capsys: Output) -> None:
     chain, root = str(lab / "secc_chain.pem"), str(lab / "v2g_root.pem")
     command = ["pki", "verify", chain, "--role", "secc", "--root", root, "--at", "2060-01-01"]
@@ -125,7 +173,7 @@ def test_show_draws_a_tree_with_warnings(lab: Path, capsys: Output) -> None:
 
 
 def test_show_guesses_every_kind(lab: Path, capsys: Output) -> None:
-    for path in sorted(lab.glob("*.pem")):
+    for path in sorted(lab.rglob("*.pem")):
         if "key" in path.name or "chain" in path.name:
             continue
         assert main(["pki", "show", str(path), "--json"]) == 0

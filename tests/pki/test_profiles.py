@@ -11,7 +11,18 @@ from secc.errors import ChainError
 from secc.pki.certificates import read_certificate
 from secc.pki.chains import verify_chain
 from secc.pki.hierarchy import make_hierarchy
-from secc.pki.profiles import FIELD, PROFILES, STRICT, Kind, Leniency, check, describe, require
+from secc.pki.profiles import (
+    FIELD,
+    PROFILES,
+    STRICT,
+    Generation,
+    Kind,
+    Leniency,
+    check,
+    describe,
+    profile_of,
+    require,
+)
 from secc.pki.rules import Rule
 from secc.pki.trust import Role
 from tests.pki.test_chains import store_of
@@ -30,8 +41,10 @@ def test_what_is_issued_keeps_its_profile_to_the_letter(kind: Kind) -> None:
 
 
 def test_every_certificate_of_the_standard_has_a_row() -> None:
-    assert set(PROFILES) == set(Kind)
-    assert set(PKI) == set(Kind) - {Kind.OCSP_SIGNER}
+    vehicles = {kind for kind in Kind if kind.value.startswith("vehicle")}
+    assert set(PROFILES[Generation.ISO2]) == set(Kind) - vehicles
+    assert set(PROFILES[Generation.ISO20]) == set(PROFILES[Generation.LAB]) == set(Kind)
+    assert set(PKI) == set(Kind) - vehicles - {Kind.OCSP_SIGNER}
 
 
 @pytest.mark.parametrize(
@@ -64,13 +77,13 @@ def test_rows(
     assert certificate.basic_constraints.path_length == path_length
     assert sorted(certificate.key_usage or ()) == usage.split()
     assert certificate.subject.domain_components == ((domain,) if domain else ())
-    assert PROFILES[kind].validity.days == days
+    assert profile_of(kind).validity.days == days
 
 
 @pytest.mark.parametrize("kind", sorted(PKI))
 def test_no_certificate_passes_as_another_role(kind: Kind) -> None:
     same = {Kind.SECC_LEAF, Kind.PRIVATE_SECC_LEAF}  # they differ only in what may be missing
-    leaves = {one for one in Kind if not PROFILES[one].authority}
+    leaves = {kind for kind, row in PROFILES[Generation.ISO2].items() if not row.authority}
     for other in leaves - {kind} - (same if kind in same else set()):
         with pytest.raises(ChainError):
             require(PKI[kind].certificate, other, FIELD)
@@ -95,6 +108,7 @@ def test_each_leniency_is_a_switch_of_its_own() -> None:
     rows = (*defects_of_form.ROWS, *defects_of_role.ROWS)
     needed = {leniency for row in rows for leniency in row.tolerated}
     elsewhere = {Leniency.LONG_VALIDITY, Leniency.ROOT_KEY_PURPOSE}
+    elsewhere |= {Leniency.OTHER_EXTENSION, Leniency.OUTLIVES_ISSUER, Leniency.OTHER_EVCCID}  # ISO 15118-20
     assert needed == set(Leniency) - elsewhere
     for leniency in sorted(needed):
         row = next(row for row in rows if leniency in row.tolerated)

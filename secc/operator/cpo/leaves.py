@@ -16,7 +16,7 @@ from secc.pki.authority import IssuingPolicy
 from secc.pki.certificates import Certificate, read_certificate
 from secc.pki.issuing import Identity, Order, SigningRequest, issue, serial_from
 from secc.pki.names import COUNTRY, ORGANIZATION
-from secc.pki.profiles import PROFILES, Kind
+from secc.pki.profiles import Kind, generation_of, profile_of
 from secc.pki.rules import Rule, broken
 
 
@@ -103,14 +103,16 @@ class LeafIssuer:
         if first is not None:
             return (self._again(first, station), *self.chain)
         begin = max(now - self._policy.backdate, own.not_before).replace(microsecond=0)
+        generation = generation_of(own)
         order = Order(
             kind=self._kind,
+            generation=generation,
             common_name=request.common_name,
             organization=request.organization or "".join(own.subject.all_of(ORGANIZATION)[:1]),
             country="".join(own.subject.all_of(COUNTRY)[:1]),
             serial=serial_from(self._policy.random_bytes(16)),
             not_before=begin,
-            not_after=begin + (self._policy.validity or PROFILES[self._kind].validity),
+            not_after=begin + (self._policy.validity or profile_of(self._kind, generation).validity),
             ocsp_url=self._policy.ocsp_url or "".join(own.ocsp_urls[:1]),
             crl_url=self._policy.crl_url,
             server_purpose=self._policy.server_purpose,
@@ -127,7 +129,7 @@ class LeafIssuer:
         if holder := next((one for one in self._register.holders(self._kind, name) if one != station), ""):
             raise broken(Rule.COMMON_NAME, "", f"common name {name!r} is in use by station {holder!r}")
         key = key_hash(request.public_key)
-        if any(key_hash(one.public_key) == key for one in (*self.chain, *self._taken())):
+        if any(key_hash(one.key) == key for one in (*self.chain, *self._taken())):
             raise broken(Rule.REQUEST, "", "the key in the request belongs to an authority")
 
     def _again(self, first: Issued, station: str) -> Certificate:

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ed448
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import ReasonFlags
 from sqlalchemy import Row, and_, func, insert, select, update
@@ -18,6 +18,7 @@ from secc.errors import CertificateError
 from secc.operator.cpo.database import Database, certificate
 from secc.pki.certificates import Certificate, read_certificate
 from secc.pki.issuing import Revocation
+from secc.pki.keys import PublicKey
 from secc.pki.profiles import Kind
 from secc.pki.rules import Rule
 
@@ -50,9 +51,7 @@ class CertificateRegister:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def add(
-        self, leaf: Certificate, kind: Kind, issuer: Certificate, owner: str, key: ec.EllipticCurvePublicKey
-    ) -> bytes:
+    def add(self, leaf: Certificate, kind: Kind, issuer: Certificate, owner: str, key: PublicKey) -> bytes:
         """Record a certificate for a request before it is delivered.
 
         Returns the valid certificate (DER): for the same key and issuer it is the certificate of the first
@@ -83,7 +82,7 @@ class CertificateRegister:
             return first.der
         return leaf.der
 
-    def of_key(self, issuer: Certificate, key: ec.EllipticCurvePublicKey) -> Issued | None:
+    def of_key(self, issuer: Certificate, key: PublicKey) -> Issued | None:
         """Return the certificate that this authority has issued for a key."""
         condition = and_(
             certificate.c.issuer == issuer.fingerprint, certificate.c.public_key == key_hash(key)
@@ -156,8 +155,10 @@ class CertificateRegister:
         return None if row is None else _issued(row)
 
 
-def key_hash(key: ec.EllipticCurvePublicKey) -> str:
+def key_hash(key: PublicKey) -> str:
     """Return the SHA-256 of a public key, hexadecimal."""
+    if isinstance(key, ed448.Ed448PublicKey):
+        return hashlib.sha256(key.public_bytes_raw()).hexdigest()
     return hashlib.sha256(key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)).hexdigest()
 
 

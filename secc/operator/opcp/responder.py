@@ -13,7 +13,7 @@ from cryptography.x509 import ocsp
 
 from secc.pki.hierarchy import Hierarchy
 from secc.pki.issuing import Identity
-from secc.pki.profiles import PROFILES, Kind
+from secc.pki.profiles import Kind
 from secc.pki.revocation import identifier_hashes
 
 
@@ -42,7 +42,7 @@ def answer(request: bytes, pki: Hierarchy, behavior: OcspBehavior, now: datetime
         wanted, algorithm = (asked.issuer_name_hash, asked.issuer_key_hash), asked.hash_algorithm
     except (ValueError, UnsupportedAlgorithm):
         return _unsuccessful(ocsp.OCSPResponseStatus.MALFORMED_REQUEST)
-    authorities = [one for kind, one in pki.items() if PROFILES[kind].authority]
+    authorities = [one for kind, one in pki.items() if kind.is_authority]
     for one in authorities:
         if identifier_hashes(one.certificate, algorithm) == wanted:
             signer = pki[Kind.PRIVATE_ROOT] if behavior is OcspBehavior.WRONG_SIGNER else one

@@ -31,7 +31,7 @@ from secc.pki.certificates import Certificate, read_certificate
 from secc.pki.chains import KINDS
 from secc.pki.identifiers import EMAID, PCID
 from secc.pki.issuing import Order, issue, key_pem, read_request, serial_from
-from secc.pki.profiles import PROFILES, Kind
+from secc.pki.profiles import Kind, profile_of
 from secc.pki.trust import Role
 
 Handler = Callable[["EcosystemServer", Request, Party], Awaitable[Response]]
@@ -313,7 +313,7 @@ async def _enroll(server: EcosystemServer, request: Request, party: Party) -> Re
         country="DE",
         serial=serial_from(hashlib.sha256(asked.der).digest()),
         not_before=begin,
-        not_after=begin + PROFILES[kind].validity,
+        not_after=begin + profile_of(kind).validity,
         ocsp_url="http://ocsp.test.invalid:8080/",
     )
     leaf = issue(order, asked.public_key, server.ecosystem.pki[issuer])

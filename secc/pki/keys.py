@@ -1,0 +1,158 @@
+"""Keys of both generations: their types, making, reading, writing, and what is signed how.
+
+ISO 15118-2 knows secp256r1 with ECDSA and SHA-256 [V2G2-006] [V2G2-007]. ISO 15118-20 knows secp521r1 with
+ECDSA and SHA-512, and Ed448 [V2G20-2674]. The type of a key fixes how it signs, so a certificate names its
+algorithm twice, and the two have to agree.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed448
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    KeySerializationEncryption,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from secc.errors import CertificateError
+from secc.pki.rules import Rule
+
+PrivateKey = ec.EllipticCurvePrivateKey | ed448.Ed448PrivateKey
+PublicKey = ec.EllipticCurvePublicKey | ed448.Ed448PublicKey
+
+ECDSA_WITH_SHA256 = "1.2.840.10045.4.3.2"
+ECDSA_WITH_SHA512 = "1.2.840.10045.4.3.4"
+ED448 = "1.3.101.113"
+EC_PUBLIC_KEY = "1.2.840.10045.2.1"
+
+
+class KeyType(enum.StrEnum):
+    """The types of key in use, by the names OpenSSL and `secc pki` know them by."""
+
+    SECP256R1 = "secp256r1"
+    SECP521R1 = "secp521r1"
+    ED448 = "ed448"
+
+    @property
+    def signature_algorithm(self) -> str:
+        """Object identifier of what such a key signs certificates with."""
+        return _SIGNATURES[self]
+
+
+def key_type(key: PublicKey | PrivateKey) -> KeyType | None:
+    """The type of a key; None for a curve that neither generation uses."""
+    if isinstance(key, (ed448.Ed448PublicKey, ed448.Ed448PrivateKey)):
+        return KeyType.ED448
+    return next((one for one, curve in _CURVES.items() if isinstance(key.curve, curve)), None)
+
+
+def new_private_key(wanted: KeyType, seed: bytes | None = None) -> PrivateKey:
+    """A new key; with a seed always the same one, which is for tests only."""
+    if wanted is KeyType.ED448:
+        if seed is None:
+            return ed448.Ed448PrivateKey.generate()
+        return ed448.Ed448PrivateKey.from_private_bytes(hashlib.shake_256(_SEEDED + seed).digest(57))
+    curve = _CURVES[wanted]()
+    if seed is None:
+        return ec.generate_private_key(curve)
+    if wanted is KeyType.SECP256R1:
+        digest = hashlib.sha512(_SEEDED + seed).digest()
+    else:
+        digest = hashlib.shake_256(_SEEDED + seed).digest(80)
+    return ec.derive_private_key(int.from_bytes(digest, "big") % (_ORDERS[wanted] - 1) + 1, curve)
+
+
+def write_private_key(key: PrivateKey, password: bytes | None = None) -> bytes:
+    """The private key as PEM, PKCS#8, encrypted where there is a password."""
+    encryption: KeySerializationEncryption = NoEncryption()
+    if password:
+        encryption = BestAvailableEncryption(password)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+
+
+def read_private_key(pem: bytes, password: bytes | None = None) -> PrivateKey:
+    """A private key of any type in use, from PEM; raises CertificateError for anything else."""
+    try:
+        key = load_pem_private_key(pem, password)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        text = "not a PEM private key, or the password is missing, wrong or not needed"
+        raise CertificateError(text, rule=Rule.MALFORMED) from error
+    if not isinstance(key, (ec.EllipticCurvePrivateKey, ed448.Ed448PrivateKey)) or key_type(key) is None:
+        names = ", ".join(KeyType)
+        raise CertificateError(f"the private key is none of {names}", rule=Rule.CURVE)
+    return key
+
+
+def signing_hash(key: PrivateKey) -> hashes.SHA256 | hashes.SHA512 | None:
+    """What `cryptography` wants to know to sign with this key: SHA-256, SHA-512, or nothing for Ed448."""
+    if isinstance(key, ed448.Ed448PrivateKey):
+        return None
+    return hashes.SHA512() if key_type(key) is KeyType.SECP521R1 else hashes.SHA256()
+
+
+def signing_options(key: PrivateKey, *, reproducible: bool) -> dict[str, Any]:
+    """An argument for deterministic ECDSA (RFC 6979), only where it is wanted; Ed448 always is."""
+    wanted = reproducible and isinstance(key, ec.EllipticCurvePrivateKey)
+    return {"ecdsa_deterministic": True} if wanted else {}
+
+
+def has_made(key: PublicKey, algorithm: str, signature: bytes, data: bytes) -> bool:
+    """Whether this key made the signature, with an algorithm (object identifier) that such a key may use.
+
+    A curve may be combined with another hash of SHA-2: responders do that. What a *certificate* may name is
+    narrower, see `KeyType.signature_algorithm`.
+    """
+    try:
+        if isinstance(key, ed448.Ed448PublicKey):
+            if algorithm != ED448:
+                return False
+            key.verify(signature, data)
+        elif algorithm in ECDSA_HASHES:
+            key.verify(signature, data, ec.ECDSA(ECDSA_HASHES[algorithm]))
+        else:
+            return False
+    except InvalidSignature:
+        return False
+    return True
+
+
+ECDSA_HASHES: dict[str, hashes.HashAlgorithm] = {
+    ECDSA_WITH_SHA256: hashes.SHA256(),
+    "1.2.840.10045.4.3.3": hashes.SHA384(),
+    ECDSA_WITH_SHA512: hashes.SHA512(),
+}
+"""Signature algorithms of evidence (OCSP responses, revocation lists), by object identifier."""
+
+CURVE_NAMES: dict[str, KeyType] = {
+    "1.2.840.10045.3.1.7": KeyType.SECP256R1,
+    "1.3.132.0.35": KeyType.SECP521R1,
+}
+"""The named curves, by object identifier."""
+
+_SIGNATURES = {
+    KeyType.SECP256R1: ECDSA_WITH_SHA256,
+    KeyType.SECP521R1: ECDSA_WITH_SHA512,
+    KeyType.ED448: ED448,
+}
+_CURVES: dict[KeyType, type[ec.SECP256R1 | ec.SECP521R1]] = {
+    KeyType.SECP256R1: ec.SECP256R1,
+    KeyType.SECP521R1: ec.SECP521R1,
+}
+_ORDERS = {
+    KeyType.SECP256R1: 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
+    KeyType.SECP521R1: int(
+        "1fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffa"
+        "51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409",
+        16,
+    ),
+}
+_SEEDED = b"secc test key "
