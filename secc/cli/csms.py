@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from secc.cli import misused, output, refused
 
 if TYPE_CHECKING:
-    from secc.ocpp.ecosystem import Ecosystem
+    from secc.ocpp.fake.services import CsmsServices
 
 EXAMPLES = """examples:
   secc csms --accept DEABC000000001G                       knows one contract, prints what comes
@@ -58,10 +58,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.ask:
         return _ask(arguments)
     try:
-        import secc.ocpp.double
+        import secc.ocpp.fake.csms
     except ImportError as error:
         return misused(f"the double needs pip install 'secc[ocpp]': {error}")
-    assert secc.ocpp.double
+    assert secc.ocpp.fake.csms
     try:
         output.run(_serve(arguments))
     except OSError as error:
@@ -70,8 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _serve(arguments: argparse.Namespace) -> None:
-    from secc.ocpp.control import controlling
-    from secc.ocpp.double import CsmsDouble
+    from secc.ocpp.fake.control import controlling
+    from secc.ocpp.fake.csms import FakeCsms
     from secc.settings.ocpp import OcppVersion
 
     stop = asyncio.Event()
@@ -80,7 +80,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
     show = (lambda _text: None) if arguments.quiet else _print
     password = None if arguments.password is None else arguments.password.read_text().strip()
     versions = tuple(OcppVersion) if arguments.only is None else (OcppVersion(arguments.only),)
-    csms = CsmsDouble(_ecosystem(arguments), versions=versions, password=password, show=show)
+    csms = FakeCsms(_ecosystem(arguments), versions=versions, password=password, show=show)
     async with (
         csms.serving(arguments.host, arguments.port) as url,
         controlling(csms, port=arguments.control_port) as control,
@@ -89,9 +89,9 @@ async def _serve(arguments: argparse.Namespace) -> None:
         await stop.wait()
 
 
-def _ecosystem(arguments: argparse.Namespace) -> Ecosystem:
-    from secc.ocpp.ecosystem import Accounts, CpoService
-    from secc.ocpp.words import TokenStatus
+def _ecosystem(arguments: argparse.Namespace) -> CsmsServices:
+    from secc.ocpp.fake.services import Accounts, CpoService
+    from secc.ocpp.model import TokenStatus
 
     known = dict.fromkeys(arguments.accept, TokenStatus.ACCEPTED)
     known.update(dict.fromkeys(arguments.block, TokenStatus.BLOCKED))

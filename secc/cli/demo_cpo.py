@@ -33,7 +33,7 @@ from secc.sim import EvResult, Plan, ScriptedEvcc, SimulatedAcEvse, SimulatedCab
 if TYPE_CHECKING:
     import httpx2
 
-    from secc.ocpp.double import CsmsDouble
+    from secc.ocpp.fake.csms import FakeCsms
     from secc.settings.config import SeccConfig
     from secc.station.station import Station
 
@@ -84,8 +84,8 @@ class _Show:
         """The whole story."""
         import httpx2
 
-        from secc.ocpp.double import CsmsDouble
-        from secc.ocpp.ecosystem import CpoService
+        from secc.ocpp.fake.csms import FakeCsms
+        from secc.ocpp.fake.services import CpoService
 
         self._begun = asyncio.get_running_loop().time()
         async with contextlib.AsyncExitStack() as stack:
@@ -95,7 +95,7 @@ class _Show:
             self._pool = await stack.enter_async_context(httpx2.AsyncClient(base_url=pool))
             await self._until_roots_are_there()
             cases = await self._cases()
-            csms = CsmsDouble(CpoService(service), show=self._hear)
+            csms = FakeCsms(CpoService(service), show=self._hear)
             url = await stack.enter_async_context(csms.serving())
             self._tell(f"CSMS double on {url}")
             stations = [await stack.enter_async_context(self._station(evse, url)) for evse in EVSES]
@@ -158,7 +158,7 @@ class _Show:
     ) -> AsyncIterator[tuple[Station, SimulatedCable, SimulatedAcEvse]]:
         """A station with a certificate from the service, on the line to the CSMS."""
         from secc.ocpp.backend import OcppBackend
-        from secc.ocpp.serving import line, prepared
+        from secc.ocpp.serving import connected, prepared
         from secc.station.station import Station
 
         await self._enrol(evse_id)
@@ -172,8 +172,8 @@ class _Show:
             self._see(record)
 
         station = Station(config, evse, backend, on_event=see, sdp_port=0)
-        async with line(backend, station, evse), station:
-            await backend.talk.until_online(10.0)
+        async with connected(backend, station, evse), station:
+            await backend.conversation.until_online(10.0)
             yield station, cable, evse
 
     async def _enrol(self, evse_id: str) -> None:
@@ -319,18 +319,18 @@ class _Show:
                 await asyncio.sleep(0.1)
         self._tell("the service has taken over three roots of the ecosystem")
 
-    async def _settle(self, csms: CsmsDouble, cases: list[_Case]) -> None:
+    async def _settle(self, csms: FakeCsms, cases: list[_Case]) -> None:
         """The ends of transactions are on their way."""
         wanted = sum(case.result.completed for case in cases)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(10):
-                while sum(one.ended for one in csms.books.values()) < wanted:  # noqa: ASYNC110
+                while sum(one.ended for one in csms.records.transactions.values()) < wanted:  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
 
-    async def _report(self, csms: CsmsDouble, cases: list[_Case]) -> None:
+    async def _report(self, csms: FakeCsms, cases: list[_Case]) -> None:
         """What the operator's service is told about transactions and refusals."""
         places = {case.emaid: EVSES[case.station] for case in cases}
-        for one in csms.books.values():
+        for one in csms.records.transactions.values():
             begun = one.times[0] if one.times else self._now.isoformat()
             energy = (one.meter_stop or 0) - (one.meter_start or 0)
             form = {
@@ -384,7 +384,7 @@ class _Show:
         if not self._quiet:
             self._style.line(text)
 
-    async def _sum_up(self, cases: list[_Case], csms: CsmsDouble) -> int:
+    async def _sum_up(self, cases: list[_Case], csms: FakeCsms) -> int:
         """What happened, as a table, from the books of all parties."""
         style = self._style
         style.line()
@@ -404,16 +404,16 @@ class _Show:
         calls = (await self._pool.get("/_control/calls")).json()
         style.line()
         style.line(
-            f"CSMS: {len(csms.heard)} messages, {len(csms.books)} transactions. "
+            f"CSMS: {len(csms.records.messages)} messages, {len(csms.records.transactions)} transactions. "
             f"Ecosystem: {len(calls)} calls. Service: {len(audit)} rows in the audit log."
         )
         for row in reversed(audit):
             style.line(f"  {row['what']:24} {row['subject']:24} {row['detail'][:60]}")
         return 0 if all(case.good for case in cases) else 1
 
-    def _row(self, case: _Case, csms: CsmsDouble) -> tuple[str, ...]:
+    def _row(self, case: _Case, csms: FakeCsms) -> tuple[str, ...]:
         asked = next((one for one in case.result.requests if one.startswith("Certificate")), "nothing new")
-        booked = next((one for one in csms.books.values() if one.token == case.emaid), None)
+        booked = next((one for one in csms.records.transactions.values() if one.token == case.emaid), None)
         energy = "-" if booked is None else f"{(booked.meter_stop or 0) - (booked.meter_start or 0)} Wh"
         outcome = "charged" if case.result.completed else f"refused: {case.refused}"
         paid = "nobody" if booked is None else booked.token

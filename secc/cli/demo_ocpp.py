@@ -38,10 +38,10 @@ DAY = datetime.timedelta(days=1)
 def run(arguments: argparse.Namespace, style: display.Style) -> int:
     """Once over 2.0.1, once over 1.6J; then what the CSMS has in its books."""
     try:
-        import secc.ocpp.double
+        import secc.ocpp.fake.csms
     except ImportError as error:
         return misused(f"the demonstration needs pip install 'secc[ocpp]': {error}")
-    assert secc.ocpp.double
+    assert secc.ocpp.fake.csms
     with tempfile.TemporaryDirectory(prefix="secc-demo-") as folder:
         outcomes = []
         for version in ("2.0.1", "1.6"):
@@ -82,42 +82,46 @@ class _Show:
     async def charge(self) -> _Outcome:
         """CSMS and station up, a car charges, the CSMS is away for a while, everything down."""
         from secc.ocpp.backend import OcppBackend
-        from secc.ocpp.double import CsmsDouble
-        from secc.ocpp.ecosystem import Accounts
-        from secc.ocpp.serving import line, prepared
-        from secc.ocpp.words import TokenStatus
+        from secc.ocpp.fake.csms import FakeCsms
+        from secc.ocpp.fake.services import Accounts
+        from secc.ocpp.model import TokenStatus
+        from secc.ocpp.serving import connected, prepared
         from secc.settings.ocpp import OcppVersion
 
         self._say(self._style.bold(f"OCPP {self._version}: a car from the factory, without a contract"))
         accounts = Accounts({EMAID_TEXT: TokenStatus.ACCEPTED}, provide=self._provide)
-        csms = CsmsDouble(accounts, versions=(OcppVersion(self._version),), show=self._hear)
+        csms = FakeCsms(accounts, versions=(OcppVersion(self._version),), show=self._hear)
         cable = SimulatedCable()
         evse = SimulatedAcEvse(cable)
         loop = asyncio.get_running_loop()
         self._begun = loop.time()
         async with csms.serving() as url:
             config = prepared(self._config(url))
-            backend = OcppBackend(config, tell=lambda text: self._tell(f"station: {text}"))
+            backend = OcppBackend(config, report=lambda text: self._tell(f"station: {text}"))
 
             def see(record: Record) -> None:
                 backend.on_event(record)
 
             station = Station(config, evse, backend, on_event=see, sdp_port=0)
-            async with line(backend, station, evse), station:
-                await backend.talk.until_online(10.0)
+            async with connected(backend, station, evse), station:
+                await backend.conversation.until_online(10.0)
                 driving = asyncio.create_task(self._drive(station, cable))
                 await self._until(lambda: evse.snapshot().contactor_closed, driving)
                 await csms.stop()
                 self._tell(self._style.bad("the CSMS is switched off; the car goes on charging"))
                 result = await driving
-                await self._until(lambda: backend.transactions.open is None and backend.talk.idle, None)
-                away = await backend.talk.stored(backend.store.__len__)
+                await self._until(
+                    lambda: backend.transactions.open is None and backend.conversation.queue.idle, None
+                )
+                away = await backend.conversation.queue.stored(backend.store.__len__)
                 await csms.start()
                 self._tell(self._style.good(f"the CSMS is back; {away} messages wait on the disk"))
                 await self._until_empty(backend)
         self._say()
-        messages = len(csms.heard)
-        return _Outcome(self._version, result, messages, csms.connections, [*csms.books.values()], away)
+        messages = len(csms.records.messages)
+        return _Outcome(
+            self._version, result, messages, csms.connections, [*csms.records.transactions.values()], away
+        )
 
     async def _drive(self, station: Station, cable: SimulatedCable) -> EvResult:
         root = self._pki[Kind.V2G_ROOT].certificate
@@ -146,7 +150,7 @@ class _Show:
     @staticmethod
     async def _until_empty(backend: Any) -> None:
         async with asyncio.timeout(20):
-            while await backend.talk.stored(backend.store.__len__):  # noqa: ASYNC110
+            while await backend.conversation.queue.stored(backend.store.__len__):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 
     # --- the parties ---------------------------------------------------------------------------------------

@@ -146,7 +146,7 @@ async def _serve(
         watchers += [count] if count is not None else []
         if settings.ocpp.url:
             watchers.append(cast(Any, backend).on_event)
-            await _run_with_line(station, settings, stop, printer, controller, backend, monitor)
+            await _run_with_csms(station, settings, stop, printer, controller, backend, monitor)
         else:
             await _run(station, settings, stop, printer, monitor)
 
@@ -172,7 +172,7 @@ async def _run(
     printer.say("stopped")
 
 
-async def _run_with_line(
+async def _run_with_csms(
     station: Station | PlcStation,
     settings: SeccConfig,
     stop: asyncio.Event,
@@ -183,12 +183,12 @@ async def _run_with_line(
 ) -> None:
     """The same, with the line to the CSMS; at the end the station goes first, so that its end is told."""
     from secc.ocpp.backend import OcppBackend
-    from secc.ocpp.serving import line
+    from secc.ocpp.serving import connected
 
     assert isinstance(backend, OcppBackend)
-    backend.speak(lambda text: printer.say(f"CSMS: {text}"))
+    backend.report_to(lambda text: printer.say(f"CSMS: {text}"))
     inner = station.station if isinstance(station, PlcStation) else station
-    async with line(backend, inner, controller):
+    async with connected(backend, inner, controller):
         await _run(station, settings, stop, printer, monitor)
 
 

@@ -13,7 +13,7 @@ import dataclasses
 import msgspec
 
 from secc.errors import IdentifierError
-from secc.ocpp.words import (
+from secc.ocpp.model import (
     AuthorizeAnswer,
     CertificateStatus,
     IdToken,

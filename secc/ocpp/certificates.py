@@ -1,153 +1,162 @@
-"""The roots that the CSMS installs, as files: one folder for each purpose, one PEM file for each root."""
+"""Certificates over OCPP: contracts for cars, revocation, certificates of the station."""
 
 from __future__ import annotations
 
-import dataclasses
+import asyncio
 import datetime
-import os
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable
 
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 
-from secc.errors import CertificateError, SeccError
-from secc.ocpp.words import Payload
-from secc.pki.certificates import Certificate, read_chain
+from secc.errors import CertificateError, LinkError
+from secc.ocpp.client_chain import read_authorities, verify_client_chain
+from secc.ocpp.conversation import CsmsConversation
+from secc.ocpp.model import Payload
+from secc.ocpp.roots import RootFolder
+from secc.ocpp.signing import STATION, V2G, Signing
+from secc.pki.certificates import Certificate, read_certificate
+from secc.pki.chains import verify_chain
+from secc.pki.contract import Evidence, OcspRequestData, PresentedContract
+from secc.pki.issuing import key_pem, make_request, new_key
+from secc.pki.names import COUNTRY, ORGANIZATION
 from secc.pki.profiles import Kind
-from secc.pki.revocation import identifier_hashes
-from secc.pki.trust import TrustStore
+from secc.pki.provisioning import ProvisioningAnswer, ProvisioningRequest, Refusal
+from secc.pki.revocation import Question, identifier_hashes
+from secc.pki.trust import Role
+from secc.ports import CertificateSigner, OcspSource, ProvisioningBackend, RevocationBackend, WantsRenewal
+from secc.settings.config import SeccConfig
+from secc.station.renewal import CertificateFiles, station_trust
 
-FOLDERS = {
-    "V2GRootCertificate": "v2g_roots",
-    "MORootCertificate": "mo_roots",
-    "CSMSRootCertificate": "csms_roots",
-    "ManufacturerRootCertificate": "manufacturer_roots",
-}
-OEM = "OEMRootCertificate"
-"""Known to 2.1 and to some CSMS of 1.6."""
-CHAIN = "V2GCertificateChain"
-MOST = 50
-"""Roots of one purpose."""
-_TRUSTED = {"V2GRootCertificate": Kind.V2G_ROOT, "MORootCertificate": Kind.MO_ROOT}
+NAMESPACE = "urn:iso:15118:2:2013:MsgDef"
+_PATIENCE = 8.0
+"""Seconds that the first request after a start waits for the connection."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Installed:
-    """A root, and where it lies."""
+class CertificatesBackend(
+    ProvisioningBackend, RevocationBackend, OcspSource, CertificateSigner, WantsRenewal
+):
+    """Contracts for cars, revocation and the certificates of one station, over OCPP."""
 
-    purpose: str
-    certificate: Certificate
-    path: Path | None
+    def __init__(
+        self,
+        config: SeccConfig,
+        conversation: CsmsConversation,
+        roots: RootFolder,
+        report: Callable[[str], None],
+    ) -> None:
+        self._config = config
+        self._settings = settings = config.ocpp
+        self._conversation = conversation
+        self._report = report
+        self.roots = roots
+        """The roots that the CSMS has installed."""
+        self.signing = Signing(self._ask_signature, wait=settings.csr_wait, repeats=settings.csr_repeats)
+        """Open requests for certificates of the station."""
+        self.renewal_requested = asyncio.Event()
+        """The CSMS has requested the renewal of the certificate that EVs see."""
 
+    async def provision(self, request: ProvisioningRequest) -> ProvisioningAnswer:
+        """Get15118EVCertificate: request and answer are forwarded unchanged."""
+        dialect = self._conversation.dialect
+        question = dialect.provision(request.action.value, NAMESPACE, request.payload)
+        body = await self._conversation.ask_or_report(question)
+        if body is None:
+            return ProvisioningAnswer(refusal=Refusal.UNREACHABLE)
+        exi = _tolerant(dialect.read_provision, body)
+        return ProvisioningAnswer(refusal=Refusal.UNKNOWN) if exi is None else ProvisioningAnswer(exi)
 
-class RootFolder:
-    """What the CSMS has installed. Every method reads or writes files."""
+    async def revocation(self, contract: PresentedContract) -> Evidence:
+        """GetCertificateStatus for each certificate of the chain that names a responder."""
+        found = [await self._certificate_status(data) for data in contract.ocsp_request_data]
+        return Evidence(ocsp=tuple(one for one in found if one is not None))
 
-    def __init__(self, folder: Path | None) -> None:
-        """None: nothing can be installed."""
-        self._folder = folder
-
-    def folder(self, purpose: str) -> Path | None:
-        """Where the roots of a purpose lie; the folder is made."""
-        if self._folder is None or purpose not in FOLDERS:
+    async def ocsp_response(self, question: Question) -> bytes | None:
+        """GetCertificateStatus for the station's own certificate."""
+        if not question.ocsp_urls:
             return None
-        path = self._folder / FOLDERS[purpose]
-        path.mkdir(parents=True, exist_ok=True)
-        return path
+        await self._conversation.until_online(_PATIENCE)
+        name, key = identifier_hashes(question.issuer, hashes.SHA256())
+        serial = f"{question.certificate.serial:x}"
+        return await self._certificate_status(
+            OcspRequestData(name.hex(), key.hex(), serial, question.ocsp_urls[0])
+        )
 
-    def install(self, purpose: str, pem: str, now: datetime.datetime) -> str:
-        """Accepted, Rejected (not a root, or not valid at `now`) or Failed (it could not be written)."""
+    async def sign_certificate(self, request: bytes) -> list[bytes]:
+        """SignCertificate for the certificate that EVs see."""
+        trust = await asyncio.to_thread(station_trust, self._config)
+
+        def check(chain: tuple[Certificate, ...]) -> None:
+            verify_chain(chain, Role.SECC, trust, self._utc())
+
+        return await self.signing.sign(request, V2G, check)
+
+    async def certificate_due(self) -> None:
+        """Return when the CSMS requests the renewal of that certificate."""
+        await self.renewal_requested.wait()
+        self.renewal_requested.clear()
+
+    async def renew_client_certificate(self) -> None:
+        """Renew the client certificate of profile 3: new key, SignCertificate, new files, new connection.
+
+        Raises LinkError; the old files then stay in use.
+        """
+        chain, key = self._settings.client_certificate, self._settings.client_key
+        if chain is None or key is None:
+            raise LinkError("no client certificate to renew: set ocpp.client_certificate and ocpp.client_key")
+        files = CertificateFiles(chain, key)
+        made = new_key()
         try:
-            certificates = read_chain(pem.encode())
-            if len(certificates) != 1 or not certificates[0].not_before <= now < certificates[0].not_after:
-                return "Rejected"
-            if (kind := _TRUSTED.get(purpose)) is not None:
-                TrustStore().with_anchor(certificates[0], kind)
-            elif not certificates[0].self_issued:
-                return "Rejected"
-            folder = self.folder(purpose)
-        except SeccError:
-            return "Rejected"
-        except OSError:
-            return "Failed"
-        if folder is None or len(list(folder.glob("*.pem"))) >= MOST:
-            return "Failed"
-        return _written(folder / f"{certificates[0].fingerprint[:40]}.pem", certificates[0].pem)
+            request, authorities = await asyncio.to_thread(self._client_request, files, made)
+            csr = x509.load_der_x509_csr(request)
 
-    def installed(self, purposes: Sequence[str]) -> list[Installed]:
-        """Those of these purposes; all when none is named."""
-        return [one for one in self._all() if not purposes or one.purpose in purposes]
+            def check(offered: tuple[Certificate, ...]) -> None:
+                verify_client_chain(offered, authorities, csr, self._utc())
 
-    def delete(self, data: Payload) -> str:
-        """Accepted, NotFound or Failed."""
-        for one in self._all():
-            if one.path is not None and matches(one.certificate, one.certificate, data):
-                try:
-                    one.path.unlink()
-                except OSError:
-                    return "Failed"
-                return "Accepted"
-        return "NotFound"
+            signed = await self.signing.sign(request, STATION, check)
+            pem = b"".join(read_certificate(one).pem for one in signed)
+            await asyncio.to_thread(files.replace, pem, key_pem(made))
+        except (CertificateError, OSError) as error:
+            raise LinkError(f"the client certificate is not renewed: {error}") from error
+        await self._conversation.link.drop("a new client certificate")
 
-    def _all(self) -> Iterator[Installed]:
-        for purpose, name in FOLDERS.items():
-            if self._folder is None:
-                return
-            for path in sorted((self._folder / name).glob("*.pem")):
-                try:
-                    yield Installed(purpose, read_chain(path.read_bytes())[0], path)
-                except (OSError, CertificateError):
-                    continue
+    def _client_request(
+        self, files: CertificateFiles, key: ec.EllipticCurvePrivateKey
+    ) -> tuple[bytes, tuple[x509.Certificate, ...]]:
+        """Return a request with the subject of the certificate in use, and the authorities that may issue
+        it."""
+        subject = files.leaf().subject
+        request = make_request(
+            key,
+            Kind.SECC_LEAF,
+            common_name=subject.common_name,
+            organization="".join(subject.all_of(ORGANIZATION)[:1]) or self._settings.vendor,
+            country="".join(subject.all_of(COUNTRY)[:1]),
+        )
+        sources = [files.chain.read_bytes()]
+        sources += [self._settings.ca.read_bytes()] if self._settings.ca is not None else []
+        sources += [one.certificate.pem for one in self.roots.installed(["CSMSRootCertificate"])]
+        return request, read_authorities(*sources)
 
+    def _utc(self) -> datetime.datetime:
+        return datetime.datetime.fromtimestamp(self._conversation.now, datetime.UTC)
 
-def hash_data(certificate: Certificate, issuer: Certificate) -> Payload:
-    """CertificateHashDataType."""
-    name, key = identifier_hashes(issuer, hashes.SHA256())
-    return {
-        "hashAlgorithm": "SHA256",
-        "issuerNameHash": name.hex(),
-        "issuerKeyHash": key.hex(),
-        "serialNumber": f"{certificate.serial:x}",
-    }
+    async def _certificate_status(self, data: OcspRequestData) -> bytes | None:
+        dialect = self._conversation.dialect
+        body = await self._conversation.ask_or_report(dialect.certificate_status(data))
+        return None if body is None else _tolerant(dialect.read_certificate_status, body)
+
+    async def _ask_signature(self, csr: str, kind: str) -> bool:
+        dialect = self._conversation.dialect
+        return dialect.read_sign_certificate(
+            await self._conversation.ask(dialect.sign_certificate(csr, kind))
+        )
 
 
-def matches(certificate: Certificate, issuer: Certificate, data: Payload) -> bool:
-    """It is the one that the hash data name."""
-    algorithm = {"SHA256": hashes.SHA256(), "SHA384": hashes.SHA384(), "SHA512": hashes.SHA512()}.get(
-        data["hashAlgorithm"]
-    )
-    if algorithm is None:
-        return False
-    name, key = identifier_hashes(issuer, algorithm)
+def _tolerant(read: Callable[[Payload], bytes | None], answer: Payload) -> bytes | None:
+    """Read a body that has no schema in 1.6; an invalid body counts as no answer."""
     try:
-        serial = int(data["serialNumber"], 16)
-    except ValueError:
-        return False
-    found = (data["issuerNameHash"].lower(), data["issuerKeyHash"].lower(), serial)
-    return found == (name.hex(), key.hex(), certificate.serial)
-
-
-def chain_data(chain: Sequence[Certificate], root: Certificate | None) -> Payload | None:
-    """CertificateHashDataChainType of the station's own V2G chain; the leaf stands first."""
-    issuers = [*chain[1:], *([root] if root is not None else [])]
-    rows = [hash_data(one, issuer) for one, issuer in zip(chain, issuers, strict=False)]
-    if not rows:
+        return read(answer)
+    except (KeyError, TypeError, ValueError, AttributeError):
         return None
-    told: Payload = {"certificateType": CHAIN, "certificateHashData": rows[0]}
-    if rows[1:]:
-        told["childCertificateHashData"] = rows[1:5]
-    return told
-
-
-def _written(path: Path, content: bytes) -> str:
-    """Whole or not at all, and on the disk."""
-    new = path.with_suffix(".new")
-    try:
-        with new.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(new, path)
-    except OSError:
-        return "Failed"
-    return "Accepted"

@@ -127,7 +127,7 @@ class Probation:
         if self._files.chain.exists():
             self._files.recover()
 
-    def stands(self) -> None:
+    def succeeded(self) -> None:
         """The CSMS has accepted a connection with the pair in use: the one before is dropped."""
         self._refusals = 0
         if self._files.has_old:

@@ -6,7 +6,7 @@ import dataclasses
 import datetime
 from typing import Protocol
 
-from secc.ocpp.words import (
+from secc.ocpp.model import (
     AuthorizeAnswer,
     BootAnswer,
     ConnectorStatus,
@@ -42,7 +42,7 @@ class EventAnswer:
     """The id that a CSMS of 1.6 gives to the transaction."""
 
 
-class Dialect(Protocol):
+class OcppDialect(Protocol):
     """How one version says things. `read_…` take answers that the schema has let pass."""
 
     version: OcppVersion

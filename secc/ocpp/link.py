@@ -1,8 +1,8 @@
-"""The WebSocket to the CSMS: connects, connects again, and hands calls through.
+"""The WebSocket to the CSMS: connects, reconnects, and forwards calls.
 
-Security profiles: 1 password, 2 password over TLS, 3 TLS with a certificate of our own; TLS 1.2 at least, the
-server's name checked. Pauses between tries double, with jitter, so that a CSMS that comes back is not run
-over by all its stations at once.
+Security profiles: 1 password, 2 password over TLS, 3 TLS with a client certificate. TLS 1.2 or newer is used,
+and the name of the server is checked. Pauses between attempts double, with jitter, so that after an outage
+the stations do not all connect at the same time.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from websockets.typing import Subprotocol
 
 from secc.errors import CertificateError, ConfigError
 from secc.ocpp.client_chain import Probation
+from secc.ocpp.model import Payload
 from secc.ocpp.rpc import Handler, NoAnswer, Rpc
-from secc.ocpp.words import Payload
 from secc.settings.ocpp import OcppConfig, OcppVersion
 
 
 def pause(failures: int, first: float, longest: float, chance: float) -> float:
-    """Seconds before the next try after so many failures; `chance` in 0..1."""
+    """Return the seconds until the next attempt after this number of failures; `chance` is in 0..1."""
     full = min(first * 2.0 ** min(failures, 32), longest)
     return full * (0.5 + 0.5 * chance)
 
 
 class CsmsLink:
-    """One per station; give it a task for `run`."""
+    """The connection of one station; run `run` in a task."""
 
     def __init__(
         self,
@@ -41,48 +41,49 @@ class CsmsLink:
         *,
         handle: Handler,
         opened: Callable[[OcppVersion], Awaitable[None]],
-        tell: Callable[[str], None],
-        listen: Callable[[bool, str], None] = lambda _ours, _text: None,
+        report: Callable[[str], None],
+        on_message: Callable[[bool, str], None] = lambda _sent, _text: None,
         chance: Callable[[], float] = random.random,
         probation: Probation | None = None,
-        went_back: Callable[[str], None] = lambda _why: None,
+        restored: Callable[[str], None] = lambda _why: None,
     ) -> None:
-        """`opened` runs as long as a connection lasts, and may end it by returning; `tell` takes what a log
-        should say. `probation` judges a new client certificate by its connections; `went_back` is called when
-        the one before it is in use again.
+        """`opened` runs while a connection is open, and may close it by returning.
+
+        `report` receives texts for the log, `on_message` every message. `probation` judges a new client
+        certificate by its connections; `restored` is called when the previous certificate is in use again.
         """
         self._probation = probation
-        self._went_back = went_back
+        self._restored = restored
         self._config = config
         self._identity = identity
         self._handle = handle
         self._opened = opened
-        self._tell = tell
-        self._listen = listen
+        self._report = report
+        self._on_message = on_message
         self._chance = chance
         self._answered: collections.OrderedDict[str, str] = collections.OrderedDict()
         self._rpc: Rpc | None = None
         self._socket: ClientConnection | None = None
         self._failures = 0
-        self._stood = False
-        self._told = ""
+        self._established = False
+        self._reported = ""
 
     @property
     def connected(self) -> bool:
-        """There is a connection; whether the CSMS has accepted us is another matter."""
+        """There is a connection; this does not mean that the CSMS has accepted the station."""
         return self._rpc is not None
 
     async def call(self, action: str, payload: Payload, *, message_id: str | None = None) -> Payload:
-        """See `Rpc.call`; NoAnswer also without a connection."""
+        """Send a call, see `Rpc.call`; raises NoAnswer without a connection."""
         rpc, socket = self._rpc, self._socket
         if rpc is None or socket is None:
             raise NoAnswer("not connected")
         return await rpc.call(action, payload, patience=self._config.call_timeout, message_id=message_id)
 
     async def drop(self, reason: str) -> None:
-        """End the connection; the next one comes by itself."""
+        """Close the connection; `run` opens the next one."""
         if self._socket is not None:
-            self._say(f"connection given up: {reason}")
+            self._report_once(f"connection closed: {reason}")
             self._socket.transport.abort()
 
     async def run(self) -> None:
@@ -93,33 +94,33 @@ class CsmsLink:
             try:
                 await self._connect_once()
                 reason = "closed by the CSMS"
-            except Exception as error:  # whatever it was, also a defect of ours: the next connection comes
+            except Exception as error:  # any error, also a defect: connect again
                 reason = _what(error)
                 await self._judge(error)
             seconds = pause(
                 self._failures, self._config.reconnect_first, self._config.reconnect_longest, self._chance()
             )
             self._failures += 1
-            self._say(f"not connected: {reason}")
+            self._report_once(f"not connected: {reason}")
             await asyncio.sleep(seconds)
 
     async def _judge(self, error: Exception) -> None:
-        """A connection has failed: perhaps because of a new client certificate."""
-        if self._probation is None or self._stood:
+        """A connection has failed: check whether a new client certificate is the reason."""
+        if self._probation is None or self._established:
             return
         if why := await self._on_probation(self._probation.failed, error):
-            self._say(f"the client certificate before is in use again: {why}")
-            self._went_back(why)
+            self._report_once(f"the previous client certificate is in use again: {why}")
+            self._restored(why)
 
     async def _on_probation(self, step: Callable[..., str | None], *arguments: object) -> str:
         try:
             return await asyncio.to_thread(step, *arguments) or ""
         except (OSError, CertificateError) as error:
-            self._say(f"client certificate: {error}")
+            self._report_once(f"client certificate: {error}")
             return ""
 
     async def _connect_once(self) -> None:
-        config, self._stood = self._config, False
+        config, self._established = self._config, False
         secure = config.url.startswith("wss:")
         context = await asyncio.to_thread(tls_context, config) if secure else None
         socket = await connect(
@@ -136,18 +137,18 @@ class CsmsLink:
             max_size=config.max_message,
         )
         try:
-            self._stood = True
+            self._established = True
             if self._probation is not None:
-                await self._on_probation(self._probation.stands)
+                await self._on_probation(self._probation.succeeded)
             version = _agreed(socket.subprotocol, config)
             await self._use(socket, version)
         finally:
             socket.transport.abort()
 
     async def _use(self, socket: ClientConnection, version: OcppVersion) -> None:
-        rpc = Rpc(socket.send, version, self._handle, answered=self._answered, listen=self._listen)
+        rpc = Rpc(socket.send, version, self._handle, answered=self._answered, on_message=self._on_message)
         self._rpc, self._socket = rpc, socket
-        self._say(f"connected, OCPP {version.value}")
+        self._report_once(f"connected, OCPP {version.value}")
         opened = asyncio.ensure_future(self._opened(version))
         reading = asyncio.create_task(self._read(socket, rpc))
         try:
@@ -156,31 +157,31 @@ class CsmsLink:
                 task.result()
         finally:
             self._rpc = self._socket = None
-            rpc.close("the connection is gone")
+            rpc.close("the connection is closed")
             for task in (opened, reading):
                 task.cancel()
             await asyncio.wait([opened, reading])
 
     async def _read(self, socket: ClientConnection, rpc: Rpc) -> None:
         async for message in socket:
-            self._failures = 0  # somebody who speaks is there
+            self._failures = 0  # the CSMS is working
             if isinstance(message, str):
                 rpc.receive(message)
 
-    def _say(self, text: str) -> None:
-        """The same once."""
-        if text != self._told:
-            self._told = text
-            self._tell(text)
+    def _report_once(self, text: str) -> None:
+        """Report a text unless it repeats the last one."""
+        if text != self._reported:
+            self._reported = text
+            self._report(text)
 
 
 def address(config: OcppConfig, identity: str) -> str:
-    """The URL with the identity at its end."""
+    """Return the URL with the identity as its last part."""
     return f"{config.url.rstrip('/')}/{urllib.parse.quote(identity, safe='')}"
 
 
 def credentials(config: OcppConfig, identity: str) -> dict[str, str]:
-    """The header for profiles 1 and 2; read anew each time, as the CSMS may have changed the password."""
+    """Return the header for profiles 1 and 2; reads the file, as the CSMS may have changed the password."""
     if config.security_profile not in (1, 2) or config.password_file is None:
         return {}
     try:
@@ -192,7 +193,7 @@ def credentials(config: OcppConfig, identity: str) -> dict[str, str]:
 
 
 def tls_context(config: OcppConfig) -> ssl.SSLContext:
-    """For profiles 2 and 3. Raises ConfigError, which names the file."""
+    """Return the TLS context for profiles 2 and 3. Raises ConfigError, which names the file."""
     try:
         context = ssl.create_default_context(cafile=None if config.ca is None else str(config.ca))
     except (OSError, ssl.SSLError) as error:
@@ -217,4 +218,4 @@ def _agreed(subprotocol: str | None, config: OcppConfig) -> OcppVersion:
         if version.subprotocol == subprotocol:
             return version
     offered = ", ".join(version.value for version in config.versions)
-    raise ConfigError(f"the CSMS speaks none of the versions {offered}") from None
+    raise ConfigError(f"the CSMS supports none of the versions {offered}") from None

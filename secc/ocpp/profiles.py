@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from secc.ocpp.words import Period, Profile, ProfileFilter, ProfileKind, Purpose, Schedule
+from secc.ocpp.model import ChargingProfile, Period, ProfileFilter, ProfileKind, ProfilePurpose, Schedule
 from secc.session.schedules import EnergyNeed, PowerSchedule, PowerStep, ScheduleOffer
 from secc.settings.config import SeccConfig
 
@@ -59,14 +59,16 @@ class Running:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Step:
+class LimitStep:
     """From `start` (Unix seconds) on, at most `watts`; None: no profile says anything."""
 
     start: float
     watts: float | None
 
 
-def added(profiles: Sequence[Profile], new: Profile, running: Running | None) -> tuple[Profile, ...] | str:
+def added(
+    profiles: Sequence[ChargingProfile], new: ChargingProfile, running: Running | None
+) -> tuple[ChargingProfile, ...] | str:
     """The profiles with a new one, or why it is refused."""
     if not new.schedules or any(not schedule.periods for schedule in new.schedules):
         return "no schedule"
@@ -74,7 +76,7 @@ def added(profiles: Sequence[Profile], new: Profile, running: Running | None) ->
         return "the first period does not start at 0"
     if new.kind is ProfileKind.RECURRING and any(one.start is None for one in new.schedules):
         return "recurring without a start"
-    if new.purpose is Purpose.TX:
+    if new.purpose is ProfilePurpose.TX:
         if new.evse == 0:
             return "a profile for a transaction belongs to an EVSE"  # OCPP K01.FR.16
         if running is None:
@@ -82,53 +84,53 @@ def added(profiles: Sequence[Profile], new: Profile, running: Running | None) ->
         if new.transaction not in ("", running.id):
             return "another transaction"
         new = msgspec.structs.replace(new, transaction=running.id)
-    if new.purpose is Purpose.STATION_MAX and new.evse != 0:
+    if new.purpose is ProfilePurpose.STATION_MAX and new.evse != 0:
         return "a limit of the station belongs to EVSE 0"
     kept = [one for one in profiles if not _replaces(new, one)]
     return (*kept, new)
 
 
-def cleared(profiles: Iterable[Profile], which: ProfileFilter) -> tuple[Profile, ...]:
+def cleared(profiles: Iterable[ChargingProfile], which: ProfileFilter) -> tuple[ChargingProfile, ...]:
     """What is left when those that `which` means are gone."""
     return tuple(one for one in profiles if not _meant(one, which))
 
 
-def after_transaction(profiles: Iterable[Profile]) -> tuple[Profile, ...]:
+def after_transaction(profiles: Iterable[ChargingProfile]) -> tuple[ChargingProfile, ...]:
     """A TxProfile ends with its transaction."""
-    return tuple(one for one in profiles if one.purpose is not Purpose.TX)
+    return tuple(one for one in profiles if one.purpose is not ProfilePurpose.TX)
 
 
 def limit_at(
-    profiles: Iterable[Profile], supply: Supply, at: float, running: Running | None, now: float
+    profiles: Iterable[ChargingProfile], supply: Supply, at: float, running: Running | None, now: float
 ) -> float | None:
     """W that are allowed at a moment; None: no profile says anything."""
-    by_purpose: dict[Purpose, tuple[int, float]] = {}
+    by_purpose: dict[ProfilePurpose, tuple[int, float]] = {}
     for profile in profiles:
         watts = _says(profile, supply, at, running, now)
         best = by_purpose.get(profile.purpose)
         if watts is not None and (best is None or profile.stack > best[0]):
             by_purpose[profile.purpose] = profile.stack, watts
-    if Purpose.TX in by_purpose:
-        by_purpose.pop(Purpose.TX_DEFAULT, None)
+    if ProfilePurpose.TX in by_purpose:
+        by_purpose.pop(ProfilePurpose.TX_DEFAULT, None)
     return min((watts for _, watts in by_purpose.values()), default=None)
 
 
 def composite(
-    profiles: Sequence[Profile], supply: Supply, now: float, horizon: float, running: Running | None
-) -> tuple[Step, ...]:
+    profiles: Sequence[ChargingProfile], supply: Supply, now: float, horizon: float, running: Running | None
+) -> tuple[LimitStep, ...]:
     """What is allowed from now on, for `horizon` seconds: one step at each change."""
     moments = {now}
     for profile in profiles:
         moments |= {at for at in _changes(profile, now, horizon, running) if now < at < now + horizon}
-    steps: list[Step] = []
+    steps: list[LimitStep] = []
     for at in sorted(moments):
         watts = limit_at(profiles, supply, at, running, now)
         if not steps or steps[-1].watts != watts:
-            steps.append(Step(at, watts))
+            steps.append(LimitStep(at, watts))
     return tuple(steps)
 
 
-def offer(steps: Sequence[Step], supply: Supply, need: EnergyNeed, horizon: float) -> ScheduleOffer:
+def offer(steps: Sequence[LimitStep], supply: Supply, need: EnergyNeed, horizon: float) -> ScheduleOffer:
     """The steps as an EV gets them; what does not fit into its memory becomes one last, lowest step."""
     now = steps[0].start
     found: list[PowerStep] = []
@@ -151,7 +153,7 @@ def offer(steps: Sequence[Step], supply: Supply, need: EnergyNeed, horizon: floa
 # --- one profile -------------------------------------------------------------------------------------------
 
 
-def _replaces(new: Profile, old: Profile) -> bool:
+def _replaces(new: ChargingProfile, old: ChargingProfile) -> bool:
     """The same id, or the same place: stack level, purpose, EVSE (and transaction)."""
     if new.id == old.id:
         return True
@@ -163,8 +165,12 @@ def _replaces(new: Profile, old: Profile) -> bool:
     )
 
 
-def _meant(profile: Profile, which: ProfileFilter) -> bool:
-    if profile.purpose is Purpose.EXTERNAL and which.id is None and which.purpose is not Purpose.EXTERNAL:
+def _meant(profile: ChargingProfile, which: ProfileFilter) -> bool:
+    if (
+        profile.purpose is ProfilePurpose.EXTERNAL
+        and which.id is None
+        and which.purpose is not ProfilePurpose.EXTERNAL
+    ):
         return False  # not the CSMS's own
     pairs = (
         (which.id, profile.id),
@@ -175,12 +181,14 @@ def _meant(profile: Profile, which: ProfileFilter) -> bool:
     return all(wanted is None or wanted == found for wanted, found in pairs)
 
 
-def _says(profile: Profile, supply: Supply, at: float, running: Running | None, now: float) -> float | None:
+def _says(
+    profile: ChargingProfile, supply: Supply, at: float, running: Running | None, now: float
+) -> float | None:
     if profile.valid_from is not None and at < profile.valid_from:
         return None
     if profile.valid_to is not None and at >= profile.valid_to:
         return None
-    if profile.purpose is Purpose.TX and (running is None or profile.transaction != running.id):
+    if profile.purpose is ProfilePurpose.TX and (running is None or profile.transaction != running.id):
         return None
     schedule = profile.schedules[0]
     passed = at - _begin(profile, schedule, at, running, now)
@@ -190,7 +198,9 @@ def _says(profile: Profile, supply: Supply, at: float, running: Running | None, 
     return supply.watts(period, schedule.unit)
 
 
-def _begin(profile: Profile, schedule: Schedule, at: float, running: Running | None, now: float) -> float:
+def _begin(
+    profile: ChargingProfile, schedule: Schedule, at: float, running: Running | None, now: float
+) -> float:
     """When the schedule in force at that moment began."""
     transaction = now if running is None else running.begun_at
     if profile.kind is ProfileKind.RELATIVE or schedule.start is None:
@@ -201,7 +211,7 @@ def _begin(profile: Profile, schedule: Schedule, at: float, running: Running | N
     return schedule.start
 
 
-def _changes(profile: Profile, now: float, horizon: float, running: Running | None) -> set[float]:
+def _changes(profile: ChargingProfile, now: float, horizon: float, running: Running | None) -> set[float]:
     """Every moment at which this profile may say something else."""
     moments = {at for at in (profile.valid_from, profile.valid_to) if at is not None}
     schedule = profile.schedules[0]

@@ -1,7 +1,7 @@
-"""Calls and answers over a WebSocket (OCPP-J): one call at a time, every body checked against its schema.
+"""Calls and answers over a WebSocket (OCPP-J): one call at a time, each body checked against its schema.
 
-The schemas, the frames and the names of the errors are those of the package `ocpp`. Both sides of a
-connection are alike, so the CSMS double uses this too.
+Schemas, frames and names of errors come from the package `ocpp`. Both sides of a connection work in the same
+way, so the fake CSMS uses this module too.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from ocpp.exceptions import OCPPError
 from ocpp.messages import Call, CallError, CallResult, MessageType, get_validator, unpack
 
 from secc.errors import LinkError
-from secc.ocpp.words import Payload
+from secc.ocpp.model import Payload
 from secc.settings.ocpp import OcppVersion
 
 
 class NoAnswer(LinkError):
-    """The other side is not there, has gone, or took too long."""
+    """The peer is not connected, has disconnected, or has not answered in time."""
 
 
 class CallFailed(LinkError):
-    """The other side refuses a call, or what it says breaks the schema."""
+    """The peer refuses a call, or a body violates its schema."""
 
     def __init__(self, code: str, text: str) -> None:
         super().__init__(f"{code}: {text}" if text else code)
         self.code = code
-        """By the protocol, `FormatViolation` for example."""
+        """Code of the protocol, for example `FormatViolation`."""
         self.text = text
 
 
@@ -52,14 +52,15 @@ class Rpc:
         handle: Handler,
         *,
         answered: collections.OrderedDict[str, str] | None = None,
-        listen: Callable[[bool, str], None] = lambda _ours, _text: None,
+        on_message: Callable[[bool, str], None] = lambda _sent, _text: None,
     ) -> None:
-        """`answered` keeps our answers by the id of the call: hand in the same for the next connection, and a
-        call that is repeated there is not done twice. `listen` hears every message, ours or theirs."""
+        """`answered` has the answers by the id of the call; use the same for the next connection, so that a
+        call that is repeated there is not executed twice. `on_message` receives every message (sent or
+        received, text)."""
         self.version = version
         self._send = send
         self._handle = handle
-        self.listen = listen
+        self.on_message = on_message
         self._answered = collections.OrderedDict() if answered is None else answered
         self._turn = asyncio.Lock()
         self._waiting: dict[str, tuple[str, asyncio.Future[Payload]]] = {}
@@ -69,9 +70,9 @@ class Rpc:
     async def call(
         self, action: str, payload: Payload, *, patience: float, message_id: str | None = None
     ) -> Payload:
-        """Ask, and wait for the answer. Raises NoAnswer or CallFailed.
+        """Send a call and wait for the answer. Raises NoAnswer or CallFailed.
 
-        A call waits until the one before is answered, for which it has its own time.
+        A call waits until the previous call is answered; `patience`, in seconds, starts after that.
         """
         async with self._turn:
             await load(self.version, action)
@@ -83,7 +84,7 @@ class Rpc:
             self._waiting[name] = action, future
             try:
                 async with asyncio.timeout(patience):
-                    await self._say(Call(name, action, payload).to_json())
+                    await self._send_text(Call(name, action, payload).to_json())
                     return await future
             except TimeoutError:
                 raise NoAnswer(f"{action}: no answer within {patience:g} s") from None
@@ -91,12 +92,12 @@ class Rpc:
                 del self._waiting[name]
 
     def receive(self, text: str) -> None:
-        """A message has come."""
-        self.listen(False, text)
+        """Process a received message."""
+        self.on_message(False, text)
         try:
             message: Any = unpack(text)
         except (OCPPError, TypeError, ValueError, RecursionError):
-            return  # no message of the protocol: without an id there is nothing to answer to
+            return  # not a message of the protocol; without an id it cannot be answered
         if not isinstance(message.unique_id, str):
             return
         if message.message_type_id == MessageType.Call:
@@ -105,7 +106,7 @@ class Rpc:
             self._receive_answer(message, *self._waiting[message.unique_id])
 
     def close(self, reason: str) -> None:
-        """Nothing more will come: whoever waits is told."""
+        """End the connection: waiting calls raise NoAnswer."""
         self._closed = reason
         for _, future in self._waiting.values():
             if not future.done():
@@ -130,7 +131,7 @@ class Rpc:
     def _receive_call(self, message: Any) -> None:
         name = message.unique_id
         if name in self._doing:
-            return  # the same again while it is being done: one answer is enough
+            return  # repeated while it is being executed: one answer is enough
         task = asyncio.get_running_loop().create_task(self._do(message))
         self._doing[name] = task
         task.add_done_callback(lambda _: self._doing.pop(name, None))
@@ -143,26 +144,26 @@ class Rpc:
             self._answered[name] = answer
             while len(self._answered) > _REMEMBERED:
                 self._answered.popitem(last=False)
-        with contextlib.suppress(NoAnswer):  # the answer is kept for the same call on the next connection
-            await self._say(answer)
+        with contextlib.suppress(NoAnswer):  # the answer is stored for a repetition on the next connection
+            await self._send_text(answer)
 
     async def _answer(self, message: Any) -> str:
         try:
             if not isinstance(message.action, str):
-                raise CallFailed("FormationViolation", "the action is no text")
+                raise CallFailed("FormationViolation", "the action is not a text")
             await load(self.version, message.action)
             check(self.version, MessageType.Call, message.action, message.payload)
             payload = await self._handle(message.action, message.payload)
             check(self.version, MessageType.CallResult, message.action, payload)
         except CallFailed as error:
             return str(CallError(message.unique_id, error.code, error.text[:255], {}).to_json())
-        except Exception as error:  # a defect of ours must not end the connection
+        except Exception as error:  # a defect must not close the connection
             text = f"{type(error).__name__}: {error}"[:255]
             return str(CallError(message.unique_id, "InternalError", text, {}).to_json())
         return str(CallResult(message.unique_id, payload, message.action).to_json())
 
-    async def _say(self, text: str) -> None:
-        self.listen(True, text)
+    async def _send_text(self, text: str) -> None:
+        self.on_message(True, text)
         try:
             await self._send(text)
         except Exception as error:
@@ -173,7 +174,7 @@ _REMEMBERED = 64
 
 
 async def load(version: OcppVersion, action: str) -> None:
-    """Read the schemas of an action in a thread, once: the disk does not hold up the loop."""
+    """Read the schemas of an action once, in a thread: file access must not block the event loop."""
     if (version, action) not in _LOADED:
         with contextlib.suppress(CallFailed):
             for kind in (MessageType.Call, MessageType.CallResult):
@@ -185,12 +186,12 @@ _LOADED: set[tuple[OcppVersion, str]] = set()
 
 
 def check(version: OcppVersion, kind: int, action: str, payload: object) -> None:
-    """Raises CallFailed when a body breaks its schema, or when the action is not known."""
+    """Raise CallFailed when a body violates its schema, or for an unknown action."""
     validator = _validator(version, kind, action)
     precise = version is OcppVersion.V16 and action in _WITH_TENTHS
     checked = json.loads(json.dumps(payload), parse_float=decimal.Decimal) if precise else payload
     for error in validator.iter_errors(checked):
-        if not _is_only_longer(error):
+        if not _is_allowed_length(error):
             path = "/".join(str(part) for part in error.absolute_path)
             raise CallFailed(
                 _CODES.get(str(error.validator), "FormatViolation"), f"{path}: {error.message}"[:255]
@@ -216,9 +217,9 @@ _CODES = {
     "maxLength": "PropertyConstraintViolation",
 }
 _LONGER = {"exiRequest": 11_000, "exiResponse": 17_000, "certificate": 10_000, "ocspResult": 18_000}
-"""Limits of OCPP 2.1. Real bundles do not fit those of the first edition of 2.0.1, and nothing is cut off."""
+"""Limits of OCPP 2.1. Real bundles exceed those of the first edition of 2.0.1, and nothing is truncated."""
 
 
-def _is_only_longer(error: Any) -> bool:
+def _is_allowed_length(error: Any) -> bool:
     name = error.absolute_path[-1] if error.absolute_path else ""
     return error.validator == "maxLength" and len(error.instance) <= _LONGER.get(str(name), 0)

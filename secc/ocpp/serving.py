@@ -1,4 +1,4 @@
-"""A station with its line to the CSMS: what has to be put together."""
+"""How to run a station with an OCPP back end."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ import contextlib
 import dataclasses
 from collections.abc import AsyncIterator
 
-from secc.ocpp.backend import ControlledStation, OcppBackend
-from secc.ocpp.certificates import RootFolder
+from secc.ocpp.attached import ControlledStation
+from secc.ocpp.backend import OcppBackend
+from secc.ocpp.roots import RootFolder
 from secc.ports import EvseController
 from secc.settings.config import SeccConfig
 
 
 def prepared(config: SeccConfig) -> SeccConfig:
-    """The same station as one that obeys a CSMS: it asks for schedules, and trusts the installed roots.
+    """Return the configuration for a CSMS: the station asks for schedules and trusts the installed roots.
 
-    Raises OSError when the folders for roots cannot be made.
+    Raises OSError when the folders for roots cannot be created.
     """
     energy = dataclasses.replace(config.energy, ask_backend_for_schedules=True)
     roots = RootFolder(config.ocpp.store)
@@ -28,10 +29,10 @@ def prepared(config: SeccConfig) -> SeccConfig:
 
 
 @contextlib.asynccontextmanager
-async def line(
+async def connected(
     backend: OcppBackend, station: ControlledStation, controller: EvseController
 ) -> AsyncIterator[None]:
-    """The line is held as long as this lasts; at the end what has happened is written down."""
+    """Run the back end while the block runs; at its end, store what has happened."""
     backend.attach(station, controller)
     task = asyncio.create_task(backend.run())
     try:

@@ -20,13 +20,13 @@ from pathlib import Path
 
 import msgspec
 
-from secc.ocpp.words import SecurityEvent, TransactionEvent
+from secc.ocpp.model import SecurityEvent, TransactionEvent
 
 Event = TransactionEvent | SecurityEvent
 
 
 @dataclasses.dataclass(slots=True)
-class Entry:
+class QueuedMessage:
     """A message that has to reach the CSMS."""
 
     number: int
@@ -42,7 +42,7 @@ class Entry:
 class _Finished:
     """A message that needs no sending any more."""
 
-    entry: Entry
+    entry: QueuedMessage
     why: str | None
     """Why the CSMS does not take it; None: it has answered."""
 
@@ -54,7 +54,7 @@ class Store:
         """None: in memory only. A file that is no database any more is set aside, and `problem` says so."""
         self.problem = ""
         """Why something is not on the disk; empty while all is well."""
-        self._unsaved: list[Entry] = []
+        self._unsaved: list[QueuedMessage] = []
         self._finished: dict[str, _Finished] = {}
         self._state: dict[str, object] = {}  # these three wait for the disk
         self._turn = threading.RLock()
@@ -77,7 +77,7 @@ class Store:
 
     def append(self, events: Sequence[Event], state: Mapping[str, object] | None = None) -> None:
         """Keep these for sending, in this order, and the state they leave behind, all or nothing."""
-        self._unsaved += [Entry(0, str(uuid.uuid4()), event) for event in events]
+        self._unsaved += [QueuedMessage(0, str(uuid.uuid4()), event) for event in events]
         self._state.update(state or {})
         self.flush()
 
@@ -109,30 +109,30 @@ class Store:
         """Something waits for the disk: call `flush` now and then."""
         return bool(self._unsaved or self._finished or self._state)
 
-    def pending(self, most: int = 50) -> list[Entry]:
+    def pending(self, most: int = 50) -> list[QueuedMessage]:
         """What has to be sent, in order; what the disk has not taken is younger than everything on it.
 
         What the CSMS has answered is not among it, even if the disk still has it.
         """
-        found: list[Entry] = []
+        found: list[QueuedMessage] = []
         with contextlib.suppress(sqlite3.Error), self._turn:
             rows = self.database.execute("SELECT number, message_id, kind, event FROM queue ORDER BY number")
             for number, name, kind, event in rows:
                 if name not in self._finished:
-                    found.append(Entry(number, name, _event(kind, event)))
+                    found.append(QueuedMessage(number, name, _event(kind, event)))
                 if len(found) == most:
                     return found
         return [*found, *self._unsaved][:most]
 
-    def done(self, entry: Entry, state: Mapping[str, object] | None = None) -> None:
+    def done(self, entry: QueuedMessage, state: Mapping[str, object] | None = None) -> None:
         """The CSMS has answered: forget it."""
         self._finish(entry, state or {}, None)
 
-    def set_aside(self, entry: Entry, why: str) -> None:
+    def set_aside(self, entry: QueuedMessage, why: str) -> None:
         """The CSMS does not take it: out of the way, and kept for people to look at."""
         self._finish(entry, {}, why)
 
-    def _finish(self, entry: Entry, state: Mapping[str, object], why: str | None) -> None:
+    def _finish(self, entry: QueuedMessage, state: Mapping[str, object], why: str | None) -> None:
         """Remembered until the disk takes it; a restart before that sends it again, with the same id."""
         self._unsaved = [one for one in self._unsaved if one.message_id != entry.message_id]
         self._finished[entry.message_id] = _Finished(entry, why)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import msgspec
 
-from secc.ocpp.words import (
+from secc.ocpp.model import (
     ChargingState,
     ConnectorStatus,
     EventKind,
@@ -27,7 +27,7 @@ FLOWING = 0.5
 """A; below that a DC output counts as idle."""
 
 
-class Open(msgspec.Struct, frozen=True, kw_only=True):
+class OpenTransaction(msgspec.Struct, frozen=True, kw_only=True):
     """A transaction under way, as it is written down."""
 
     id: str
@@ -50,7 +50,7 @@ class Open(msgspec.Struct, frozen=True, kw_only=True):
 class Transactions:
     """What runs at one outlet; at most one."""
 
-    def __init__(self, *, interval: float, open_: Open | None = None) -> None:
+    def __init__(self, *, interval: float, open_: OpenTransaction | None = None) -> None:
         """`interval` in seconds between meter values; `open_` was under way when the process ended."""
         self.interval = interval
         self.open = open_
@@ -79,7 +79,7 @@ class Transactions:
                 return self.observe(snapshot, now, offline=offline)
             events = self._end(Trigger.ABNORMAL, StopReason.OTHER, now, offline)
         reading = reading_of(snapshot)
-        self.open = Open(
+        self.open = OpenTransaction(
             id=transaction,
             token=token,
             next_seq=0,
@@ -181,7 +181,7 @@ def reading_of(snapshot: EvseSnapshot) -> Reading | None:
     return Reading(snapshot.meter.energy, power if power > 0 else None)
 
 
-def state_of(snapshot: EvseSnapshot, transaction: Open | None) -> ChargingState:
+def state_of(snapshot: EvseSnapshot, transaction: OpenTransaction | None) -> ChargingState:
     """What the outlet does, in the words of OCPP."""
     pilot = snapshot.control_pilot
     if not pilot.connected:
@@ -193,7 +193,9 @@ def state_of(snapshot: EvseSnapshot, transaction: Open | None) -> ChargingState:
     return ChargingState.SUSPENDED_EVSE if pilot.wants_energy else ChargingState.SUSPENDED_EV
 
 
-def connector_status(snapshot: EvseSnapshot, transaction: Open | None, *, operative: bool) -> ConnectorStatus:
+def connector_status(
+    snapshot: EvseSnapshot, transaction: OpenTransaction | None, *, operative: bool
+) -> ConnectorStatus:
     """For StatusNotification."""
     if snapshot.fault is not None or snapshot.control_pilot in (ControlPilot.E, ControlPilot.F):
         return ConnectorStatus.FAULTED

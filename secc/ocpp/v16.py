@@ -12,17 +12,17 @@ from typing import Any
 
 from secc.ocpp import v201
 from secc.ocpp.dialect import EventAnswer, Request, StationLabel, from_iso, to_iso
-from secc.ocpp.words import (
+from secc.ocpp.model import (
     AuthorizeAnswer,
     BootAnswer,
+    ChargingProfile,
     ConnectorStatus,
     EventKind,
     IdToken,
     Payload,
     Period,
-    Profile,
     ProfileKind,
-    Purpose,
+    ProfilePurpose,
     Registration,
     Schedule,
     SecurityEvent,
@@ -40,7 +40,7 @@ VENDOR = "org.openchargealliance.iso15118pnc"
 
 
 class V16:
-    """Implements `secc.ocpp.dialect.Dialect`."""
+    """Implements `secc.ocpp.dialect.OcppDialect`."""
 
     version = OcppVersion.V16
 
@@ -226,10 +226,10 @@ _REASONS: dict[StopReason | None, str] = {
 # --- charging profiles -------------------------------------------------------------------------------------
 
 
-def read_profile(body: Payload, connector: int, transaction: str = "") -> Profile:
+def read_profile(body: Payload, connector: int, transaction: str = "") -> ChargingProfile:
     """csChargingProfiles; raises ValueError for what contradicts itself."""
     schedule = body["chargingSchedule"]
-    return Profile(
+    return ChargingProfile(
         id=body["chargingProfileId"],
         stack=body["stackLevel"],
         purpose=purpose_of(body["chargingProfilePurpose"]),
@@ -253,6 +253,6 @@ def read_profile(body: Payload, connector: int, transaction: str = "") -> Profil
     )
 
 
-def purpose_of(text: str) -> Purpose:
+def purpose_of(text: str) -> ProfilePurpose:
     """1.6 has another name for one of them."""
-    return Purpose.STATION_MAX if text == "ChargePointMaxProfile" else Purpose(text)
+    return ProfilePurpose.STATION_MAX if text == "ChargePointMaxProfile" else ProfilePurpose(text)

@@ -9,18 +9,18 @@ import base64
 import binascii
 
 from secc.ocpp.dialect import EventAnswer, Request, StationLabel, from_iso, to_iso
-from secc.ocpp.words import (
+from secc.ocpp.model import (
     AuthorizeAnswer,
     BootAnswer,
     CertificateStatus,
+    ChargingProfile,
     ConnectorStatus,
     EventKind,
     IdToken,
     Payload,
     Period,
-    Profile,
     ProfileKind,
-    Purpose,
+    ProfilePurpose,
     Registration,
     Schedule,
     SecurityEvent,
@@ -37,7 +37,7 @@ EVSE = {"id": 1, "connectorId": 1}
 
 
 class V201:
-    """Implements `secc.ocpp.dialect.Dialect`."""
+    """Implements `secc.ocpp.dialect.OcppDialect`."""
 
     version = OcppVersion.V201
 
@@ -181,17 +181,17 @@ def read_token_info(body: Payload) -> TokenInfo:
     return TokenInfo(TokenStatus(body["status"]), expires, group.get("idToken", ""))
 
 
-def read_profile(body: Payload, evse: int) -> Profile:
+def read_profile(body: Payload, evse: int) -> ChargingProfile:
     """ChargingProfileType; raises ValueError for what is not supported: 2.1 has kinds of its own."""
     if any(
         "limit" not in period for one in body["chargingSchedule"] for period in one["chargingSchedulePeriod"]
     ):
         raise ValueError("a period without a limit")
     schedules = tuple(_read_schedule(one) for one in body["chargingSchedule"])
-    return Profile(
+    return ChargingProfile(
         id=body["id"],
         stack=body["stackLevel"],
-        purpose=Purpose(body["chargingProfilePurpose"]),
+        purpose=ProfilePurpose(body["chargingProfilePurpose"]),
         kind=ProfileKind(body["chargingProfileKind"]),
         schedules=schedules,
         evse=evse,

@@ -68,7 +68,7 @@ def test_it_takes_stations_prints_what_comes_and_sends_commands(capsys: pytest.C
                 )
                 assert json.loads(capsys.readouterr().out)["slow"] == 0.01
                 assert await asyncio.to_thread(ask, "faults", '{"sow": 1}') == 1
-                assert "sow is no fault" in capsys.readouterr().err
+                assert "unknown fault sow" in capsys.readouterr().err
                 assert await asyncio.to_thread(ask, "messages") == 0
                 assert json.loads(capsys.readouterr().out)[0]["action"] == "BootNotification"
                 assert await asyncio.to_thread(ask, "transactions") == 0

@@ -13,9 +13,9 @@ from typing import Any
 from secc import exi
 from secc.messages.iso2 import EnergyTransferMode
 from secc.ocpp.backend import OcppBackend
-from secc.ocpp.double import CsmsDouble
-from secc.ocpp.ecosystem import Accounts
-from secc.ocpp.words import TokenStatus
+from secc.ocpp.fake.csms import FakeCsms
+from secc.ocpp.fake.services import Accounts
+from secc.ocpp.model import TokenStatus
 from secc.pki.chains import KINDS
 from secc.pki.hierarchy import Hierarchy, make_hierarchy, write_hierarchy
 from secc.pki.identifiers import EMAID
@@ -106,11 +106,11 @@ def accounts(certificates: Certificates | None = None) -> Accounts:
     return Accounts(known, provide=None if certificates is None else certificates.provide)
 
 
-def knowing(*tokens: str, version: OcppVersion | None = None) -> CsmsDouble:
+def knowing(*tokens: str, version: OcppVersion | None = None) -> FakeCsms:
     """A CSMS that knows these cards as well; of one version, or of both."""
     known = accounts()
     known.tokens.update(dict.fromkeys(tokens, TokenStatus.ACCEPTED))
-    return CsmsDouble(known, versions=tuple(OcppVersion) if version is None else (version,))
+    return FakeCsms(known, versions=tuple(OcppVersion) if version is None else (version,))
 
 
 def eim_config(url: str, **ocpp: Any) -> SeccConfig:
@@ -185,25 +185,25 @@ class Running:
                 await asyncio.sleep(0.01)
 
     async def online(self) -> None:
-        await self.until(lambda: self.backend.talk.online)
+        await self.until(lambda: self.backend.conversation.online)
 
     async def delivered(self) -> None:
         """The transaction is over, and everything that was written down has reached the CSMS."""
         await self.until(lambda: self.backend.transactions.open is None)
         async with asyncio.timeout(30):
-            while not self.backend.talk.idle or await self.queued():  # noqa: ASYNC110
+            while not self.backend.conversation.queue.idle or await self.queued():  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 
     async def queued(self) -> int:
         """How many messages wait on the disk."""
-        return await self.backend.talk.stored(self.backend.store.__len__)
+        return await self.backend.conversation.queue.stored(self.backend.store.__len__)
 
 
 @contextlib.asynccontextmanager
 async def station(config: SeccConfig, **named: Any) -> AsyncIterator[Running]:
     told: list[str] = []
     records: list[Record] = []
-    backend = OcppBackend(config, tell=told.append, **named)
+    backend = OcppBackend(config, report=told.append, **named)
     cable = SimulatedCable()
     evse = SimulatedAcEvse(cable)
 
@@ -231,7 +231,7 @@ async def station(config: SeccConfig, **named: Any) -> AsyncIterator[Running]:
 
 
 @contextlib.asynccontextmanager
-async def line(csms: CsmsDouble, config: Any = eim_config, **ocpp: Any) -> AsyncIterator[Running]:
+async def line(csms: FakeCsms, config: Any = eim_config, **ocpp: Any) -> AsyncIterator[Running]:
     """CSMS and station together."""
     async with csms.serving() as url, station(config(url, **ocpp)) as running:
         await running.online()

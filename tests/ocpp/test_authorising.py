@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from secc.ocpp.authorising import Memory, same, token_verdict, verdict
-from secc.ocpp.words import (
+from secc.ocpp.model import (
     AuthorizeAnswer,
     CertificateStatus,
     IdToken,

@@ -14,10 +14,10 @@ from cryptography import x509
 from secc.errors import LinkError
 from secc.ocpp import v16, variables
 from secc.ocpp.backend import OcppBackend
+from secc.ocpp.model import IdToken, Payload
 from secc.ocpp.profiles import supply_of
-from secc.ocpp.serving import line as held
+from secc.ocpp.serving import connected
 from secc.ocpp.signing import V2G, Signing
-from secc.ocpp.words import IdToken, Payload
 from secc.pki.issuing import make_request, new_key
 from secc.pki.profiles import Kind
 from secc.settings import EnergyConfig, EnergyMode, SeccConfig
@@ -45,11 +45,11 @@ def test_the_next_card_may_charge_when_the_first_is_refused() -> None:
 
     told = asyncio.run(run())
     assert "BAD may not charge: Unknown" in told
-    assert [booked.token for booked in csms.books.values()] == ["GOOD"]
+    assert [booked.token for booked in csms.records.transactions.values()] == ["GOOD"]
 
 
 def test_a_card_waits_two_minutes_for_a_car(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("secc.ocpp.backend.REMOTE_START_TIME", 0.05)
+    monkeypatch.setattr("secc.ocpp.tokens.REMOTE_START_TIME", 0.05)
 
     async def run() -> None:
         async with line(knowing("CARD")) as running:
@@ -67,7 +67,7 @@ def test_who_wanted_an_outlet_that_somebody_else_has_got_comes_too_late() -> Non
         async with line(knowing("FREE"), free_token="FREE") as running:
             running.backend.present(IdToken("CARD"))
             assert await running.backend.authorize_external("")
-            assert running.backend.presented == []
+            assert running.backend.tokens.waiting == []
 
     asyncio.run(run())
 
@@ -103,7 +103,7 @@ def test_a_remote_start_brings_its_own_profile() -> None:
             assert result.completed, result.error
             assert 4000.0 in running.limits
             await running.until(lambda: running.limits[-1] is None)
-            assert running.backend.profiles == ()
+            assert running.backend.limits.profiles == ()
 
     asyncio.run(run())
 
@@ -162,10 +162,10 @@ def test_profiles_availability_and_variables_survive_a_restart(tmp_path: Path) -
                 assert (await csms.command(STATION, "SetChargingProfile", body))["status"] == "Accepted"
                 await csms.command(STATION, "ChangeAvailability", {"operationalStatus": "Inoperative"})
                 await csms.command(STATION, "SetVariables", {"setVariableData": [change]})
-                await running.until(lambda: running.backend.talk.idle)
+                await running.until(lambda: running.backend.conversation.queue.idle)
             async with station(config) as running:
                 await running.until(lambda: running.limits[-1] == 4000.0)
-                assert not running.backend.operative
+                assert not running.backend.settings.operative
                 assert running.backend.transactions.interval == 17.0
                 assert not await running.backend.authorize_external("")
 
@@ -189,8 +189,8 @@ def test_a_memory_that_makes_no_sense_is_forgotten(tmp_path: Path) -> None:
         async with station(config) as running:
             await asyncio.sleep(0.05)
             assert running.backend.transactions.open is None
-            assert running.backend.profiles == ()
-            assert running.backend.memory.list_version == 0
+            assert running.backend.limits.profiles == ()
+            assert running.backend.authorizer.memory.list_version == 0
             assert running.backend.transactions.interval == 60.0
 
     asyncio.run(run())
@@ -199,13 +199,13 @@ def test_a_memory_that_makes_no_sense_is_forgotten(tmp_path: Path) -> None:
 def test_what_begins_before_the_line_runs_is_kept(tmp_path: Path) -> None:
     async def run() -> None:
         backend = OcppBackend(eim_config("ws://127.0.0.1:9", store=tmp_path))
-        backend.controller = SimulatedAcEvse(SimulatedCable())
-        backend.begin(IdToken("CARD"))
+        backend._attached.controller = SimulatedAcEvse(SimulatedCable())
+        backend.outlet.begin(IdToken("CARD"))
         begun = backend.transactions.open
         assert begun is not None
         line = asyncio.create_task(backend.run())
         async with asyncio.timeout(30):
-            while not await backend.talk.stored(backend.store.__len__):  # noqa: ASYNC110
+            while not await backend.conversation.queue.stored(backend.store.__len__):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         still = backend.transactions.open
         assert still is not None
@@ -229,10 +229,10 @@ def test_every_flag_is_true_or_false(variable: variables.Variable) -> None:
         backend = OcppBackend(config)
         assert variable.read is not None
         for value in ("false", "true"):
-            assert variables.change(backend, variable, value) == "Accepted"
-            assert variable.read(backend) == value
-        assert variables.change(backend, variable, "perhaps") == "Rejected"
-        assert variable.read(backend) == "true"
+            assert backend.commands.variables.change(variable, value) == "Accepted"
+            assert variable.read(backend.commands.variables) == value
+        assert backend.commands.variables.change(variable, "perhaps") == "Rejected"
+        assert variable.read(backend.commands.variables) == "true"
         backend.store.close()
 
     asyncio.run(run())
@@ -245,11 +245,11 @@ def test_every_number_has_its_limits(variable: variables.Variable) -> None:
     async def run() -> None:
         backend = OcppBackend(eim_config("ws://127.0.0.1:9"))
         assert variable.read is not None
-        assert variables.change(backend, variable, "7") == "Accepted"
-        assert variable.read(backend) == "7"
+        assert backend.commands.variables.change(variable, "7") == "Accepted"
+        assert variable.read(backend.commands.variables) == "7"
         for wrong in ("-1", "1000000", "seven"):
-            assert variables.change(backend, variable, wrong) == "Rejected"
-        assert variable.read(backend) == "7"
+            assert backend.commands.variables.change(variable, wrong) == "Rejected"
+        assert variable.read(backend.commands.variables) == "7"
         backend.store.close()
 
     asyncio.run(run())
@@ -260,7 +260,7 @@ def test_a_password_without_a_file_is_not_taken() -> None:
         backend = OcppBackend(eim_config("ws://127.0.0.1:9"))
         secret = variables.find_key("AuthorizationKey")
         assert secret is not None
-        assert variables.change(backend, secret, "open sesame") == "Rejected"
+        assert backend.commands.variables.change(secret, "open sesame") == "Rejected"
         assert secret.mutability == "WriteOnly"
         backend.store.close()
 
@@ -391,10 +391,10 @@ def test_an_outlet_that_cannot_say_how_it_is_stops_nothing() -> None:
 
     async def run() -> None:
         async with csms.serving() as url:
-            backend = OcppBackend(eim_config(url), tell=told.append)
-            async with held(backend, Deaf(), Broken()):
-                assert await backend.talk.until_online(5.0)
-                backend.begin(IdToken("CARD"))
+            backend = OcppBackend(eim_config(url), report=told.append)
+            async with connected(backend, Deaf(), Broken()):
+                assert await backend.conversation.until_online(5.0)
+                backend.outlet.begin(IdToken("CARD"))
                 assert backend.transactions.open is None
 
     asyncio.run(run())
@@ -426,7 +426,7 @@ def test_a_defect_of_ours_costs_a_connection_and_no_message(monkeypatch: pytest.
 
     async def run() -> list[str]:
         async with line(csms, free_token="FREE") as running:
-            take = running.backend.talk.dialect.read_event
+            take = running.backend.conversation.dialect.read_event
 
             def read_event(answer: Payload) -> Any:
                 if broken:
@@ -434,7 +434,9 @@ def test_a_defect_of_ours_costs_a_connection_and_no_message(monkeypatch: pytest.
                     raise RuntimeError("a defect")
                 return take(answer)
 
-            monkeypatch.setattr(type(running.backend.talk.dialect), "read_event", staticmethod(read_event))
+            monkeypatch.setattr(
+                type(running.backend.conversation.dialect), "read_event", staticmethod(read_event)
+            )
             result = await running.charge()
             assert result.completed, result.error
             await running.delivered()
@@ -442,7 +444,7 @@ def test_a_defect_of_ours_costs_a_connection_and_no_message(monkeypatch: pytest.
 
     told = asyncio.run(run())
     assert "not connected: RuntimeError: a defect" in told
-    (booked,) = csms.books.values()
+    (booked,) = csms.records.transactions.values()
     assert booked.ended
     assert booked.repeats == 1
 
@@ -459,14 +461,14 @@ def test_a_defect_while_looking_is_told_once_and_the_looking_goes_on() -> None:
     tired = Tired()
 
     async def run() -> None:
-        backend = OcppBackend(eim_config("ws://127.0.0.1:9"), tell=told.append)
-        async with held(backend, tired, SimulatedAcEvse()):
-            backend._limit = 1.0
+        backend = OcppBackend(eim_config("ws://127.0.0.1:9"), report=told.append)
+        async with connected(backend, tired, SimulatedAcEvse()):
+            backend.limits.power = 1.0
             await eventually(lambda: tired.calls >= 2)
 
     asyncio.run(run())
     assert tired.calls >= 2  # a limit that was not taken is handed in again
-    assert [text for text in told if "looking" in text] == ["looking at the outlet: RuntimeError: no"]
+    assert [text for text in told if "observation" in text] == ["observation of the outlet: RuntimeError: no"]
 
 
 @pytest.mark.parametrize(

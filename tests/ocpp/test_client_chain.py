@@ -156,7 +156,7 @@ def clock() -> float:
 
 def test_a_connection_with_the_new_pair_ends_the_probation(files: CertificateFiles) -> None:
     probation = Probation(files, clock)
-    probation.stands()
+    probation.succeeded()
     assert not files.has_old
     assert files.key.read_bytes() == pem_key("other")
     assert [probation.failed(ssl.SSLError("alert")) for _ in range(5)] == [""] * 5

@@ -9,19 +9,19 @@ from typing import Any
 
 import pytest
 
-from secc.ocpp.double import CsmsDouble
+from secc.ocpp.fake.csms import FakeCsms
+from secc.ocpp.model import Payload, Registration
 from secc.ocpp.rpc import CallFailed
-from secc.ocpp.words import Payload, Registration
 from secc.session.schedules import EnergyNeed
 from secc.settings import EnergyMode
 from secc.settings.ocpp import OcppVersion
 from tests.ocpp.support import BOTH, STATION, Running, accounts, eim_config, knowing, line, station
 
 V201, V16 = BOTH
-Script = Callable[[CsmsDouble, Running], Awaitable[None]]
+Script = Callable[[FakeCsms, Running], Awaitable[None]]
 
 
-def talk(version: OcppVersion, script: Script, *tokens: str, **ocpp: Any) -> CsmsDouble:
+def talk(version: OcppVersion, script: Script, *tokens: str, **ocpp: Any) -> FakeCsms:
     """A station at a CSMS of this version; `script` says what happens."""
     csms = knowing(*tokens, version=version)
 
@@ -33,7 +33,7 @@ def talk(version: OcppVersion, script: Script, *tokens: str, **ocpp: Any) -> Csm
     return csms
 
 
-async def ask(csms: CsmsDouble, action: str, payload: Payload) -> Payload:
+async def ask(csms: FakeCsms, action: str, payload: Payload) -> Payload:
     return await csms.command(STATION, action, payload)
 
 
@@ -50,11 +50,11 @@ START = {
 
 @pytest.mark.parametrize("version", BOTH)
 def test_a_remote_start_lets_the_next_ev_charge_and_a_remote_stop_ends_it(version: OcppVersion) -> None:
-    async def script(csms: CsmsDouble, running: Running) -> None:
+    async def script(csms: FakeCsms, running: Running) -> None:
         assert await ask(csms, *START[version]) == {"status": "Accepted"}
         charging = asyncio.create_task(running.charge(loops=500))
-        await csms.until(lambda: bool(csms.books))
-        (booked,) = csms.books.values()
+        await csms.until(lambda: bool(csms.records.transactions))
+        (booked,) = csms.records.transactions.values()
         stop: tuple[str, Payload] = ("RequestStopTransaction", {"transactionId": booked.id})
         wrong: tuple[str, Payload] = ("RequestStopTransaction", {"transactionId": "another"})
         if version is V16:
@@ -69,10 +69,10 @@ def test_a_remote_start_lets_the_next_ev_charge_and_a_remote_stop_ends_it(versio
         assert booked.reason == "Remote"
 
     csms = talk(version, script, "CARD")
-    (booked,) = csms.books.values()
+    (booked,) = csms.records.transactions.values()
     assert booked.token == "CARD"
     if version is V201:
-        started = next(one.payload for one in csms.heard if one.action == "TransactionEvent")
+        started = next(one.payload for one in csms.records.messages if one.action == "TransactionEvent")
         assert started["triggerReason"] == "RemoteStart"
         assert started["transactionInfo"]["remoteStartId"] == 7
 
@@ -81,7 +81,7 @@ def test_a_remote_start_lets_the_next_ev_charge_and_a_remote_stop_ends_it(versio
 def test_a_reset_ends_the_transaction_and_the_station_boots_again(version: OcppVersion) -> None:
     body = {"type": "Immediate"} if version is V201 else {"type": "Soft"}
 
-    async def script(csms: CsmsDouble, running: Running) -> None:
+    async def script(csms: FakeCsms, running: Running) -> None:
         charging = asyncio.create_task(running.charge(loops=500))
         await running.until(lambda: running.evse.snapshot().contactor_closed)
         assert await ask(csms, "Reset", body) == {"status": "Accepted"}
@@ -91,12 +91,12 @@ def test_a_reset_ends_the_transaction_and_the_station_boots_again(version: OcppV
         await running.delivered()
 
     csms = talk(version, script, "FREE", free_token="FREE")
-    (booked,) = csms.books.values()
+    (booked,) = csms.records.transactions.values()
     assert booked.reason == ("ImmediateReset" if version is V201 else "HardReset")
 
 
 def test_a_reset_on_idle_waits_for_the_end_of_the_transaction() -> None:
-    async def script(csms: CsmsDouble, running: Running) -> None:
+    async def script(csms: FakeCsms, running: Running) -> None:
         charging = asyncio.create_task(running.charge(loops=20))
         await running.until(lambda: running.backend.transactions.open is not None)
         assert await ask(csms, "Reset", {"type": "OnIdle"}) == {"status": "Scheduled"}
@@ -105,7 +105,7 @@ def test_a_reset_on_idle_waits_for_the_end_of_the_transaction() -> None:
         await csms.until(lambda: csms.actions().count("BootNotification") == 2)
 
     csms = talk(V201, script, "FREE", free_token="FREE")
-    boots = [one.payload["reason"] for one in csms.heard if one.action == "BootNotification"]
+    boots = [one.payload["reason"] for one in csms.records.messages if one.action == "BootNotification"]
     assert boots == ["PowerUp", "ScheduledReset"]
 
 
@@ -114,7 +114,7 @@ def test_an_inoperative_station_refuses_until_it_is_operative_again(version: Ocp
     def body(status: str) -> Payload:
         return {"operationalStatus": status} if version is V201 else {"connectorId": 0, "type": status}
 
-    async def script(csms: CsmsDouble, running: Running) -> None:
+    async def script(csms: FakeCsms, running: Running) -> None:
         assert await ask(csms, "ChangeAvailability", body("Inoperative")) == {"status": "Accepted"}
         result = await running.charge()
         assert not result.completed
@@ -125,13 +125,13 @@ def test_an_inoperative_station_refuses_until_it_is_operative_again(version: Ocp
 
     csms = talk(version, script, "FREE", free_token="FREE")
     name = "connectorStatus" if version is V201 else "status"
-    told = [one.payload[name] for one in csms.heard if one.action == "StatusNotification"]
+    told = [one.payload[name] for one in csms.records.messages if one.action == "StatusNotification"]
     assert "Unavailable" in told
 
 
 @pytest.mark.parametrize("version", BOTH)
 def test_triggered_messages_come(version: OcppVersion) -> None:
-    async def script(csms: CsmsDouble, running: Running) -> None:
+    async def script(csms: FakeCsms, running: Running) -> None:
         charging = asyncio.create_task(running.charge(loops=100))
         await running.until(lambda: running.evse.snapshot().contactor_closed)
         for wanted, action in (
@@ -179,7 +179,7 @@ NEED = EnergyNeed(
 
 @pytest.mark.parametrize("version", BOTH)
 def test_a_profile_becomes_the_schedule_of_the_car_and_the_limit_of_the_outlet(version: OcppVersion) -> None:
-    async def script(csms: CsmsDouble, running: Running) -> None:
+    async def script(csms: FakeCsms, running: Running) -> None:
         assert await running.backend.schedules("", NEED) is None
         answer = await ask(csms, "SetChargingProfile", profile(version, 6000.0))
         assert answer["status"] == "Accepted"
@@ -202,7 +202,7 @@ def test_a_profile_becomes_the_schedule_of_the_car_and_the_limit_of_the_outlet(v
 
 @pytest.mark.parametrize("version", BOTH)
 def test_a_limit_in_mid_charge_is_obeyed_and_the_car_asked_to_choose_anew(version: OcppVersion) -> None:
-    async def script(csms: CsmsDouble, running: Running) -> None:
+    async def script(csms: FakeCsms, running: Running) -> None:
         charging = asyncio.create_task(running.charge(loops=60))
         await running.until(lambda: running.evse.snapshot().contactor_closed)
         answer = await ask(csms, "SetChargingProfile", profile(version, 2000.0, "TxProfile"))
@@ -220,12 +220,15 @@ def test_a_limit_in_mid_charge_is_obeyed_and_the_car_asked_to_choose_anew(versio
     ("body", "reason"),
     [
         (profile(V201, 1.0, "TxProfile"), "no transaction"),
-        (profile(V201, 1.0, "ChargingStationExternalConstraints"), "not for the CSMS to set"),
-        ({**profile(V201, 1.0), "evseId": 3}, "no such EVSE"),
+        (
+            profile(V201, 1.0, "ChargingStationExternalConstraints"),
+            "the CSMS must not set external constraints",
+        ),
+        ({**profile(V201, 1.0), "evseId": 3}, "unknown EVSE 3"),
     ],
 )
 def test_a_profile_that_fits_nothing_is_rejected_with_the_reason(body: Payload, reason: str) -> None:
-    async def script(csms: CsmsDouble, running: Running) -> None:
+    async def script(csms: FakeCsms, running: Running) -> None:
         answer = await ask(csms, "SetChargingProfile", body)
         assert answer["status"] == "Rejected"
         assert answer["statusInfo"]["additionalInfo"] == reason
@@ -246,7 +249,7 @@ def test_the_local_list_has_a_version_and_is_changed_piece_by_piece(version: Ocp
         known = {"idTokenInfo": {"status": status}} if status else {}
         return {"idToken": {"idToken": token, "type": "eMAID"}, **known}
 
-    async def script(csms: CsmsDouble, running: Running) -> None:
+    async def script(csms: FakeCsms, running: Running) -> None:
         full = {number: 5, "updateType": "Full", "localAuthorizationList": [entry("A", "Accepted")]}
         assert await ask(csms, "SendLocalList", full) == {"status": "Accepted"}
         changes = [entry("B", "Blocked"), entry("A", None)]
@@ -255,7 +258,7 @@ def test_the_local_list_has_a_version_and_is_changed_piece_by_piece(version: Ocp
         assert await ask(csms, "SendLocalList", change) == {"status": "VersionMismatch"}
         answer = await ask(csms, "GetLocalListVersion", {})
         assert answer == {number: 6}
-        assert set(running.backend.memory.listed) == {"b"}
+        assert set(running.backend.authorizer.memory.listed) == {"b"}
         assert await ask(csms, "ClearCache", {}) == {"status": "Accepted"}
 
     talk(version, script)
@@ -266,7 +269,7 @@ def test_variables_are_read_changed_and_remembered() -> None:
         asked = {"component": {"name": component}, "variable": {"name": variable}}
         return asked if value is None else {**asked, "attributeValue": value}
 
-    async def script(csms: CsmsDouble, running: Running) -> None:
+    async def script(csms: FakeCsms, running: Running) -> None:
         wanted = [
             named("SampledDataCtrlr", "TxUpdatedInterval"),
             named("SampledDataCtrlr", "Nothing"),
@@ -292,19 +295,19 @@ def test_variables_are_read_changed_and_remembered() -> None:
         statuses = [one["attributeStatus"] for one in answer["setVariableResult"]]
         assert statuses == ["Accepted", "Rejected", "Rejected", "Rejected", "Accepted"]
         assert running.backend.transactions.interval == 15.0
-        assert running.backend.settings.offline_unknown
+        assert running.backend.settings.ocpp.offline_unknown
         report = {"requestId": 3, "reportBase": "FullInventory"}
         assert await ask(csms, "GetBaseReport", report) == {"status": "Accepted"}
         await csms.until(lambda: csms.actions().count("NotifyReport") == 2)
 
     csms = talk(V201, script)
-    reports = [one.payload for one in csms.heard if one.action == "NotifyReport"]
+    reports = [one.payload for one in csms.records.messages if one.action == "NotifyReport"]
     assert [one["tbc"] for one in reports] == [True, False]
     assert [one["seqNo"] for one in reports] == [0, 1]
 
 
 def test_configuration_keys_of_1_6_are_the_same_settings() -> None:
-    async def script(csms: CsmsDouble, running: Running) -> None:
+    async def script(csms: FakeCsms, running: Running) -> None:
         change = {"key": "MeterValueSampleInterval", "value": "15"}
         assert await ask(csms, "ChangeConfiguration", change) == {"status": "Accepted"}
         answer = await ask(csms, "ChangeConfiguration", {"key": "Nothing", "value": "1"})
@@ -324,7 +327,7 @@ def test_configuration_keys_of_1_6_are_the_same_settings() -> None:
 
 
 def test_what_is_not_supported_or_breaks_its_schema_is_an_error() -> None:
-    async def script(csms: CsmsDouble, running: Running) -> None:
+    async def script(csms: FakeCsms, running: Running) -> None:
         with pytest.raises(CallFailed, match="NotSupported"):
             await ask(csms, "UnlockConnector", {"evseId": 1, "connectorId": 1})
         errors: list[str] = []
@@ -334,7 +337,7 @@ def test_what_is_not_supported_or_breaks_its_schema_is_an_error() -> None:
             if kind == 4 and name == rest[0]:
                 errors.append(name)
 
-        csms.lines[STATION][0].listen = listen
+        csms.lines[STATION][0].on_message = listen
         for body, code in (
             ({"type": "Sideways"}, "PropertyConstraintViolation"),
             ({}, "OccurrenceConstraintViolation"),
@@ -361,7 +364,7 @@ NONSENSE = {
 
 @pytest.mark.parametrize("text", NONSENSE.values(), ids=NONSENSE)
 def test_nonsense_ends_nothing(text: str) -> None:
-    async def script(csms: CsmsDouble, running: Running) -> None:
+    async def script(csms: FakeCsms, running: Running) -> None:
         await csms.send(STATION, text)
         assert await ask(csms, "GetLocalListVersion", {}) == {"versionNumber": 0}
 
@@ -369,7 +372,7 @@ def test_nonsense_ends_nothing(text: str) -> None:
 
 
 def test_a_message_that_is_too_long_costs_a_connection_and_no_session() -> None:
-    async def script(csms: CsmsDouble, running: Running) -> None:
+    async def script(csms: FakeCsms, running: Running) -> None:
         charging = asyncio.create_task(running.charge(loops=20))
         await running.until(lambda: running.evse.snapshot().contactor_closed)
         await csms.send(STATION, json.dumps([2, "m", "Reset", {"type": "x" * 1_000_000}]))
@@ -379,12 +382,12 @@ def test_a_message_that_is_too_long_costs_a_connection_and_no_session() -> None:
         await running.delivered()
 
     csms = talk(V201, script, "FREE", free_token="FREE")
-    (booked,) = csms.books.values()
+    (booked,) = csms.records.transactions.values()
     assert booked.ended
 
 
 def test_a_rejected_station_takes_no_commands() -> None:
-    csms = CsmsDouble(accounts())
+    csms = FakeCsms(accounts())
     csms.faults.registration = Registration.REJECTED
 
     async def run() -> None:
@@ -434,4 +437,4 @@ def test_a_kind_of_token_that_2_1_lets_be_made_up_may_charge() -> None:
             await running.delivered()
 
     asyncio.run(run())
-    assert [booked.token for booked in csms.books.values()] == ["CARD"]
+    assert [booked.token for booked in csms.records.transactions.values()] == ["CARD"]

@@ -9,10 +9,7 @@ import pytest
 
 from secc.ocpp.conversation import DIALECTS
 from secc.ocpp.dialect import EventAnswer, StationLabel, from_iso, to_iso
-from secc.ocpp.rpc import CallFailed, check
-from secc.ocpp.v16 import V16, read_profile, read_transfer
-from secc.ocpp.v201 import V201
-from secc.ocpp.words import (
+from secc.ocpp.model import (
     AuthorizeAnswer,
     BootAnswer,
     CertificateStatus,
@@ -20,7 +17,7 @@ from secc.ocpp.words import (
     ConnectorStatus,
     EventKind,
     IdToken,
-    Purpose,
+    ProfilePurpose,
     Reading,
     Registration,
     SecurityEvent,
@@ -31,6 +28,9 @@ from secc.ocpp.words import (
     TransactionEvent,
     Trigger,
 )
+from secc.ocpp.rpc import CallFailed, check
+from secc.ocpp.v16 import V16, read_profile, read_transfer
+from secc.ocpp.v201 import V201
 from secc.pki.contract import OcspRequestData
 from secc.settings.ocpp import OcppVersion
 from tests.ocpp.support import ALL
@@ -289,7 +289,7 @@ def test_a_profile_of_1_6_is_the_same_as_one_of_2_0_1() -> None:
         },
     }
     profile = read_profile(body, 0)
-    assert profile.purpose is Purpose.STATION_MAX
+    assert profile.purpose is ProfilePurpose.STATION_MAX
     assert profile.weekly
     assert profile.valid_to == AT
     (schedule,) = profile.schedules

@@ -18,10 +18,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
 from secc.errors import LinkError
-from secc.ocpp.double import CsmsDouble
-from secc.ocpp.ecosystem import Accounts, CpoService
+from secc.ocpp.fake.csms import FakeCsms
+from secc.ocpp.fake.services import Accounts, CpoService
+from secc.ocpp.model import CertificateStatus, IdToken, Payload, TokenKind, TokenStatus
 from secc.ocpp.v201 import ocsp_data
-from secc.ocpp.words import CertificateStatus, IdToken, Payload, TokenKind, TokenStatus
 from secc.operator.cpo.app import make_app
 from secc.operator.cpo.service import Service
 from secc.pki.certificates import read_chain
@@ -74,7 +74,7 @@ def test_a_car_from_the_factory_gets_its_contract_from_the_provisioning_service(
 
     async def run() -> Any:
         async with serving(service) as cpo:
-            csms = CsmsDouble(CpoService(cpo))
+            csms = FakeCsms(CpoService(cpo))
             async with line(csms, functools.partial(pnc_config, certificates)) as running:
                 first = await running.charge(wallet)
                 assert first.completed, first.error
@@ -86,7 +86,7 @@ def test_a_car_from_the_factory_gets_its_contract_from_the_provisioning_service(
     second, csms = asyncio.run(run())
     assert wallet.installed == 1
     assert not second.completed
-    assert [booked.token for booked in csms.books.values()] == [EMAID]
+    assert [booked.token for booked in csms.records.transactions.values()] == [EMAID]
 
 
 def test_authorisations_follow_the_register(service: Service) -> None:

@@ -10,8 +10,9 @@ import pytest
 
 from secc.messages.iso2 import EnergyTransferMode
 from secc.ocpp.dialect import from_iso
-from secc.ocpp.double import CsmsDouble, Heard
-from secc.ocpp.words import IdToken, Registration, SecurityEvent, TokenStatus
+from secc.ocpp.fake.csms import FakeCsms
+from secc.ocpp.fake.records import ReceivedMessage
+from secc.ocpp.model import IdToken, Registration, SecurityEvent, TokenStatus
 from secc.settings import OfflinePolicy
 from secc.settings.ocpp import OcppVersion
 from secc.sim import Plan, ScriptedEvcc
@@ -32,8 +33,8 @@ from tests.support.serving import serving
 BOOKED = ("TransactionEvent", "StartTransaction", "MeterValues", "StopTransaction")
 
 
-def events(csms: CsmsDouble) -> list[Heard]:
-    return [one for one in csms.heard if one.action in BOOKED]
+def events(csms: FakeCsms) -> list[ReceivedMessage]:
+    return [one for one in csms.records.messages if one.action in BOOKED]
 
 
 @pytest.mark.parametrize("version", BOTH)
@@ -48,13 +49,13 @@ def test_what_happens_while_the_csms_is_down_arrives_in_order_when_it_is_back(ve
             result = await charging
             assert result.completed, result.error
             await running.until(lambda: running.backend.transactions.open is None)
-            await running.until(lambda: running.backend.talk.idle)
+            await running.until(lambda: running.backend.conversation.queue.idle)
             assert await running.queued() > 0
             await csms.start()
             await running.delivered()
 
     asyncio.run(run())
-    (booked,) = csms.books.values()
+    (booked,) = csms.records.transactions.values()
     assert booked.ended
     assert booked.times == sorted(booked.times)
     if version is OcppVersion.V201:
@@ -74,7 +75,7 @@ def test_a_lost_answer_brings_the_same_message_again_and_it_counts_once(version:
             await running.delivered()
 
     asyncio.run(run())
-    (booked,) = csms.books.values()
+    (booked,) = csms.records.transactions.values()
     assert booked.ended
     assert booked.repeats == 2
     first, second, third = events(csms)[:3]
@@ -96,14 +97,14 @@ def test_a_restart_of_the_csms_in_the_middle_loses_and_doubles_nothing() -> None
             await running.delivered()
 
     asyncio.run(run())
-    (booked,) = csms.books.values()
+    (booked,) = csms.records.transactions.values()
     assert booked.ended
     assert booked.seqs == list(range(len(booked.seqs)))
     assert csms.connections >= 4
 
 
 def test_a_slow_csms_counts_as_away_for_a_contract(certificates: Certificates) -> None:
-    csms = CsmsDouble(accounts())
+    csms = FakeCsms(accounts())
     config = functools.partial(pnc_config, certificates, offline=OfflinePolicy.CHAIN, authorize_timeout=0.1)
 
     async def run() -> None:
@@ -115,7 +116,7 @@ def test_a_slow_csms_counts_as_away_for_a_contract(certificates: Certificates) -
             await running.delivered()
 
     asyncio.run(run())
-    (booked,) = csms.books.values()
+    (booked,) = csms.records.transactions.values()
     assert booked.ended
 
 
@@ -132,7 +133,7 @@ def test_a_silent_csms_is_left_and_found_again() -> None:
             await running.delivered()
 
     asyncio.run(run())
-    (booked,) = csms.books.values()
+    (booked,) = csms.records.transactions.values()
     assert booked.ended
     assert booked.seqs == list(range(len(booked.seqs)))
 
@@ -151,18 +152,18 @@ def test_what_the_csms_does_not_take_is_set_aside_and_kept(fault: str) -> None:
             result = await running.charge()
             assert result.completed, result.error
             await running.delivered()
-            return await running.backend.talk.stored(running.backend.store.aside)
+            return await running.backend.conversation.queue.stored(running.backend.store.aside)
 
     aside = asyncio.run(run())
     assert len(aside) >= 2
     assert '"kind":"Started"' in aside[0][0]
     assert '"kind":"Ended"' in aside[-1][0]
-    assert [one.ended for one in csms.books.values()][-1]
+    assert [one.ended for one in csms.records.transactions.values()][-1]
 
 
 @pytest.mark.parametrize("version", BOTH)
 def test_a_command_that_comes_twice_is_done_once(version: OcppVersion) -> None:
-    csms = CsmsDouble(accounts(), versions=(version,))
+    csms = FakeCsms(accounts(), versions=(version,))
     csms.faults.twice = True
     start = {"remoteStartId": 7, "idToken": {"idToken": "CARD", "type": "Central"}}
     commands: dict[OcppVersion, tuple[str, dict[str, object]]] = {
@@ -175,7 +176,7 @@ def test_a_command_that_comes_twice_is_done_once(version: OcppVersion) -> None:
             answer = await csms.command(STATION, *commands[version])
             assert answer == {"status": "Accepted"}
             await asyncio.sleep(0.05)
-            return len(running.backend.presented)
+            return len(running.backend.tokens.waiting)
 
     assert asyncio.run(run()) == 1
 
@@ -193,11 +194,11 @@ def test_the_clock_of_the_csms_is_followed_where_it_is_wanted(*, follow: bool, s
             return csms.now - 3600.0, running.told
 
     now, told = asyncio.run(run())
-    (booked,) = csms.books.values()
+    (booked,) = csms.records.transactions.values()
     assert booked.times == sorted(booked.times)
     moments = [from_iso(text) for text in booked.times]
     assert all(moment is not None and abs(moment - now - skew) < 30 for moment in moments)
-    assert any("clock of the CSMS is +3600 s" in text for text in told)
+    assert any("clock of the CSMS differs by +3600 s" in text for text in told)
 
 
 def test_nothing_is_told_before_the_csms_has_accepted_the_station() -> None:
@@ -221,7 +222,7 @@ def test_nothing_is_told_before_the_csms_has_accepted_the_station() -> None:
             await running.delivered()
 
     asyncio.run(run())
-    (booked,) = csms.books.values()
+    (booked,) = csms.records.transactions.values()
     assert booked.ended
 
 
@@ -236,14 +237,14 @@ def test_the_queue_survives_a_restart_of_the_station(tmp_path: Path) -> None:
                 result = await running.charge()
                 assert result.completed, result.error
                 await running.until(lambda: running.backend.transactions.open is None)
-                await running.until(lambda: running.backend.talk.idle)
+                await running.until(lambda: running.backend.conversation.queue.idle)
                 assert await running.queued() >= 2
             await csms.start()
             async with station(config) as running:
                 await running.delivered()
 
     asyncio.run(run())
-    (booked,) = csms.books.values()
+    (booked,) = csms.records.transactions.values()
     assert booked.ended
     assert booked.repeats == 0
     assert booked.seqs == list(range(len(booked.seqs)))
@@ -259,7 +260,7 @@ def test_the_queue_survives_a_restart_of_the_station(tmp_path: Path) -> None:
     ],
 )
 def test_a_card_while_the_csms_is_away(listed: TokenStatus | None, charges: bool, *, unknown: bool) -> None:
-    csms = CsmsDouble(accounts())
+    csms = FakeCsms(accounts())
 
     async def run() -> None:
         async with line(csms, offline_unknown=unknown) as running:
@@ -269,8 +270,8 @@ def test_a_card_while_the_csms_is_away(listed: TokenStatus | None, charges: bool
             body = {"versionNumber": 1, "updateType": "Full", "localAuthorizationList": [entry]}
             assert await csms.command(STATION, "SendLocalList", body) == {"status": "Accepted"}
             await csms.stop()
-            await running.until(lambda: not running.backend.talk.online)
-            info = await running.backend.judge(IdToken("card"))
+            await running.until(lambda: not running.backend.conversation.online)
+            info = await running.backend.authorizer.judge(IdToken("card"))
             assert (info.status is TokenStatus.ACCEPTED) is charges
 
     asyncio.run(run())
@@ -284,14 +285,14 @@ def test_an_answer_of_the_csms_is_remembered_for_when_it_is_away(tmp_path: Path)
             config = eim_config(url, store=tmp_path)
             async with station(config) as running:
                 await running.online()
-                info = await running.backend.judge(IdToken("CARD"))
+                info = await running.backend.authorizer.judge(IdToken("CARD"))
                 assert info.status is TokenStatus.ACCEPTED
             await csms.stop()
             async with station(config) as running:
                 await asyncio.sleep(0.05)
-                info = await running.backend.judge(IdToken("CARD"))
+                info = await running.backend.authorizer.judge(IdToken("CARD"))
                 assert info.status is TokenStatus.ACCEPTED
-                info = await running.backend.judge(IdToken("OTHER"))
+                info = await running.backend.authorizer.judge(IdToken("OTHER"))
                 assert info.status is TokenStatus.UNKNOWN
 
     asyncio.run(run())
@@ -299,12 +300,12 @@ def test_an_answer_of_the_csms_is_remembered_for_when_it_is_away(tmp_path: Path)
 
 @pytest.mark.parametrize("version", BOTH)
 def test_a_token_that_is_refused_afterwards_ends_the_charge(version: OcppVersion) -> None:
-    csms = CsmsDouble(accounts(), versions=(version,))
+    csms = FakeCsms(accounts(), versions=(version,))
 
     async def run() -> None:
         async with line(csms, offline_unknown=True) as running:
             await csms.stop()
-            await running.until(lambda: not running.backend.talk.online)
+            await running.until(lambda: not running.backend.conversation.online)
             running.backend.present(IdToken("CARD"))
             charging = asyncio.create_task(running.charge(loops=500))
             await running.until(lambda: running.evse.snapshot().contactor_closed)
@@ -315,7 +316,7 @@ def test_a_token_that_is_refused_afterwards_ends_the_charge(version: OcppVersion
             await running.delivered()
 
     asyncio.run(run())
-    (booked,) = csms.books.values()
+    (booked,) = csms.records.transactions.values()
     assert booked.ended
     assert booked.reason == "DeAuthorized"
 
@@ -347,11 +348,13 @@ def test_a_station_that_is_killed_tells_the_rest_when_it_runs_again(tmp_path: Pa
             before = len(events(csms))
             await csms.start()
             with serving(*arguments):
-                await csms.until(lambda: any(one.ended for one in csms.books.values()), seconds=30)
+                await csms.until(
+                    lambda: any(one.ended for one in csms.records.transactions.values()), seconds=30
+                )
             assert len(events(csms)) > before
 
     asyncio.run(run())
-    (booked,) = csms.books.values()
+    (booked,) = csms.records.transactions.values()
     assert booked.reason == "PowerLoss"
     assert booked.seqs == list(range(len(booked.seqs)))
     assert booked.times == sorted(booked.times)
@@ -363,9 +366,9 @@ def test_an_authorisation_does_not_wait_for_a_slow_answer_to_something_else() ->
     async def run() -> None:
         async with line(csms, authorize_timeout=0.2, offline_unknown=True) as running:
             csms.faults.slow = 1.0
-            other = asyncio.create_task(running.backend.talk.ask(("Heartbeat", {})))
+            other = asyncio.create_task(running.backend.conversation.ask(("Heartbeat", {})))
             await asyncio.sleep(0.05)
-            info = await running.backend.judge(IdToken("CARD"))
+            info = await running.backend.authorizer.judge(IdToken("CARD"))
             assert info.status is TokenStatus.ACCEPTED
             assert not other.done()
             await other
@@ -374,14 +377,14 @@ def test_an_authorisation_does_not_wait_for_a_slow_answer_to_something_else() ->
 
 
 def test_on_a_full_disk_nothing_is_sent_twice_and_the_log_stays_short(tmp_path: Path) -> None:
-    csms = CsmsDouble(accounts())
+    csms = FakeCsms(accounts())
 
     async def run() -> list[str]:
         async with line(csms, functools.partial(eim_config, store=tmp_path, free_token="FREE")) as running:
             store = running.backend.store
             store.database.execute("PRAGMA query_only = ON")
             for number in range(20):
-                running.backend.talk.enqueue([SecurityEvent(f"Event{number}", NOW.timestamp())])
+                running.backend.conversation.queue.enqueue([SecurityEvent(f"Event{number}", NOW.timestamp())])
             await csms.until(lambda: len(kinds()) == 20)
             await running.charge()
             await csms.until(lambda: bool(events(csms)) and events(csms)[-1].payload["eventType"] == "Ended")
@@ -391,10 +394,12 @@ def test_on_a_full_disk_nothing_is_sent_twice_and_the_log_stays_short(tmp_path: 
             return running.told
 
     def kinds() -> list[str]:
-        return [one.payload["type"] for one in csms.heard if one.action == "SecurityEventNotification"]
+        return [
+            one.payload["type"] for one in csms.records.messages if one.action == "SecurityEventNotification"
+        ]
 
     told = asyncio.run(run())
     assert kinds() == [f"Event{number}" for number in range(20)]
-    numbers = [one.payload["seqNo"] for one in csms.heard if one.action == "TransactionEvent"]
+    numbers = [one.payload["seqNo"] for one in csms.records.messages if one.action == "TransactionEvent"]
     assert numbers == list(range(len(numbers)))
     assert len([text for text in told if "in memory only" in text]) == 1

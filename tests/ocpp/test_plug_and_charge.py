@@ -13,8 +13,9 @@ import pytest
 
 from secc import exi
 from secc.messages.iso2 import V2GMessage
-from secc.ocpp.double import CsmsDouble, Heard
-from secc.ocpp.words import CertificateStatus, TokenStatus
+from secc.ocpp.fake.csms import FakeCsms
+from secc.ocpp.fake.records import ReceivedMessage
+from secc.ocpp.model import CertificateStatus, TokenStatus
 from secc.pki.contract import OcspRequestData
 from secc.pki.identifiers import EMAID
 from secc.records import MessageRecord
@@ -26,7 +27,7 @@ from tests.ocpp.support import ALL, BOTH, EMAID_TEXT, Certificates, accounts, li
 
 
 def play(
-    certificates: Certificates, csms: CsmsDouble, *, new: bool = False, **ocpp: object
+    certificates: Certificates, csms: FakeCsms, *, new: bool = False, **ocpp: object
 ) -> tuple[EvResult, list[str]]:
     """One car at one station; the answer of the car, and what the station told."""
     config = functools.partial(pnc_config, certificates)
@@ -40,7 +41,7 @@ def play(
     return asyncio.run(run())
 
 
-def body_of(heard: Heard) -> dict[str, object]:
+def body_of(heard: ReceivedMessage) -> dict[str, object]:
     """The message, also where 1.6 wraps it."""
     body: dict[str, object] = heard.payload
     if heard.action == "DataTransfer":
@@ -48,22 +49,24 @@ def body_of(heard: Heard) -> dict[str, object]:
     return body
 
 
-def named(csms: CsmsDouble, name: str) -> list[dict[str, object]]:
-    return [body_of(one) for one in csms.heard if name in (one.action, one.payload.get("messageId"))]
+def named(csms: FakeCsms, name: str) -> list[dict[str, object]]:
+    return [
+        body_of(one) for one in csms.records.messages if name in (one.action, one.payload.get("messageId"))
+    ]
 
 
 @pytest.mark.parametrize("version", ALL)
 def test_a_car_from_the_factory_gets_a_contract_and_charges(
     certificates: Certificates, version: OcppVersion
 ) -> None:
-    csms = CsmsDouble(accounts(certificates), versions=(version,))
+    csms = FakeCsms(accounts(certificates), versions=(version,))
     result, told = play(certificates, csms, new=True, meter_interval=0.05, versions=ALL)
     assert result.completed, (result.error, told)
     assert "CertificateInstallationReq" in result.requests
     (provisioning,) = named(csms, "Get15118EVCertificate")
     assert provisioning["action"] == "Install"
     assert provisioning["iso15118SchemaVersion"] == "urn:iso:15118:2:2013:MsgDef"
-    (booked,) = csms.books.values()
+    (booked,) = csms.records.transactions.values()
     assert booked.ended
     assert booked.token == EMAID_TEXT
     assert booked.meter_stop is not None
@@ -74,7 +77,7 @@ def test_a_car_from_the_factory_gets_a_contract_and_charges(
 def test_authorize_carries_the_emaid_and_the_hash_data_of_the_chain(
     certificates: Certificates, version: OcppVersion
 ) -> None:
-    csms = CsmsDouble(accounts(certificates), versions=(version,))
+    csms = FakeCsms(accounts(certificates), versions=(version,))
     result, told = play(certificates, csms)
     assert result.completed, (result.error, told)
     (asked,) = named(csms, "Authorize")
@@ -98,34 +101,36 @@ def test_a_certificate_that_the_csms_refuses_is_refused(
 ) -> None:
     known = accounts(certificates)
     known.certificates = status
-    csms = CsmsDouble(known, versions=(version,))
+    csms = FakeCsms(known, versions=(version,))
     result, _ = play(certificates, csms)
     assert not result.completed
-    assert csms.books == {}
+    assert csms.records.transactions == {}
 
 
 @pytest.mark.parametrize("version", BOTH)
 def test_a_blocked_contract_is_refused(certificates: Certificates, version: OcppVersion) -> None:
     blocked = accounts()
     blocked.tokens[EMAID_TEXT] = TokenStatus.BLOCKED
-    csms = CsmsDouble(blocked, versions=(version,))
+    csms = FakeCsms(blocked, versions=(version,))
     result, _ = play(certificates, csms)
     assert not result.completed
-    assert csms.books == {}
+    assert csms.records.transactions == {}
 
 
 def test_a_1_6_system_without_the_extension_gets_the_emaid_as_a_tag(
     certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("secc.ocpp.double_answers.PNC", {})
-    csms = CsmsDouble(accounts(), versions=(OcppVersion.V16,))
+    monkeypatch.setattr("secc.ocpp.fake.answers.PNC", {})
+    csms = FakeCsms(accounts(), versions=(OcppVersion.V16,))
     result, told = play(certificates, csms)
     assert result.completed, (result.error, told)
-    assert [one.payload for one in csms.heard if one.action == "Authorize"] == [{"idTag": EMAID_TEXT}]
+    assert [one.payload for one in csms.records.messages if one.action == "Authorize"] == [
+        {"idTag": EMAID_TEXT}
+    ]
 
 
 def test_without_a_contract_in_the_pool_the_car_is_told_so(certificates: Certificates) -> None:
-    csms = CsmsDouble(accounts())
+    csms = FakeCsms(accounts())
     result, _ = play(certificates, csms, new=True)
     assert "CertificateInstallationRes: FAILED_NoCertificateAvailable" in result.error
 
@@ -134,13 +139,13 @@ def test_without_a_contract_in_the_pool_the_car_is_told_so(certificates: Certifi
 def test_while_the_csms_is_away_the_offline_policy_decides(
     certificates: Certificates, policy: OfflinePolicy, *, charges: bool
 ) -> None:
-    csms = CsmsDouble(accounts())
+    csms = FakeCsms(accounts())
     config = functools.partial(pnc_config, certificates, offline=policy)
 
     async def run() -> EvResult:
         async with line(csms, config) as running:
             await csms.stop()
-            await running.until(lambda: not running.backend.talk.online)
+            await running.until(lambda: not running.backend.conversation.online)
             result = await running.charge(certificates.wallet(contract_days=90))
             await csms.start()
             await running.delivered()
@@ -148,7 +153,7 @@ def test_while_the_csms_is_away_the_offline_policy_decides(
 
     result = asyncio.run(run())
     assert result.completed is charges, result.error
-    booked = list(csms.books.values())
+    booked = list(csms.records.transactions.values())
     assert [one.ended for one in booked] == [True] * charges
     for one in booked:
         assert one.seqs == list(range(len(one.seqs)))
@@ -161,7 +166,7 @@ def test_a_contract_under_an_unknown_root_is_judged_by_the_csms(
 ) -> None:
     known = accounts()
     known.certificates = CertificateStatus.ACCEPTED if vouches else CertificateStatus.CHAIN_ERROR
-    csms = CsmsDouble(known, versions=(version,))
+    csms = FakeCsms(known, versions=(version,))
 
     def config(url: str) -> SeccConfig:
         made = pnc_config(certificates, url)
@@ -183,7 +188,7 @@ def test_a_contract_under_an_unknown_root_is_judged_by_the_csms(
 
 @pytest.mark.parametrize("known", [0, 1], ids=["none", "the Sub-CA only"])
 def test_a_certificate_that_names_no_responder_is_sent_whole(certificates: Certificates, known: int) -> None:
-    csms = CsmsDouble(accounts())
+    csms = FakeCsms(accounts())
     data = OcspRequestData("aa", "bb", "1", "http://ocsp.test.invalid/")
     contract = SimpleNamespace(
         emaid=EMAID.parse(EMAID_TEXT),
@@ -206,7 +211,7 @@ def test_a_certificate_that_names_no_responder_is_sent_whole(certificates: Certi
 def test_a_contract_that_ends_soon_is_renewed_through_the_csms(
     certificates: Certificates, version: OcppVersion
 ) -> None:
-    csms = CsmsDouble(accounts(certificates), versions=(version,))
+    csms = FakeCsms(accounts(certificates), versions=(version,))
     config = functools.partial(pnc_config, certificates)
     wallet = certificates.wallet(contract_days=10)
     before = wallet.chain[0]
@@ -236,7 +241,7 @@ def test_the_request_of_the_car_reaches_the_operator_bit_by_bit(certificates: Ce
 
     known = accounts()
     known.provide = provide
-    csms = CsmsDouble(known)
+    csms = FakeCsms(known)
     config = functools.partial(pnc_config, certificates)
 
     async def run() -> tuple[EvResult, list[V2GMessage]]:

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from secc.ocpp.model import ChargingProfile, Period, ProfileFilter, ProfileKind, ProfilePurpose, Schedule
 from secc.ocpp.profiles import (
     DAY,
     WEEK,
+    LimitStep,
     Running,
-    Step,
     Supply,
     added,
     after_transaction,
@@ -23,7 +24,6 @@ from secc.ocpp.profiles import (
     limit_at,
     offer,
 )
-from secc.ocpp.words import Period, Profile, ProfileFilter, ProfileKind, Purpose, Schedule
 from secc.session.schedules import EnergyNeed
 from secc.settings import EnergyMode
 
@@ -35,7 +35,7 @@ NEED = EnergyNeed(
 )
 
 
-def profile(*limits: tuple[float, float], **changes: Any) -> Profile:
+def profile(*limits: tuple[float, float], **changes: Any) -> ChargingProfile:
     """Relative, in W, for whoever comes."""
     schedule = Schedule(
         unit=changes.pop("unit", "W"),
@@ -46,22 +46,22 @@ def profile(*limits: tuple[float, float], **changes: Any) -> Profile:
     fields: dict[str, Any] = {
         "id": 1,
         "stack": 0,
-        "purpose": Purpose.TX_DEFAULT,
-        "evse": 1 if changes.get("purpose") is Purpose.TX else 0,
+        "purpose": ProfilePurpose.TX_DEFAULT,
+        "evse": 1 if changes.get("purpose") is ProfilePurpose.TX else 0,
         "kind": ProfileKind.RELATIVE,
         "schedules": (schedule,),
         **changes,
     }
-    return Profile(**fields)
+    return ChargingProfile(**fields)
 
 
-def at(*profiles: Profile, time: float = NOW, running: Running | None = RUNNING) -> float | None:
+def at(*profiles: ChargingProfile, time: float = NOW, running: Running | None = RUNNING) -> float | None:
     return limit_at(profiles, SUPPLY, time, running, NOW)
 
 
 def test_without_a_profile_nothing_is_said() -> None:
     assert at() is None
-    assert composite((), SUPPLY, NOW, DAY, RUNNING) == (Step(NOW, None),)
+    assert composite((), SUPPLY, NOW, DAY, RUNNING) == (LimitStep(NOW, None),)
 
 
 def test_the_highest_stack_level_counts() -> None:
@@ -76,32 +76,38 @@ def test_a_higher_level_that_says_nothing_now_leaves_the_word_to_the_lower() -> 
 
 
 def test_a_profile_of_the_transaction_stands_in_for_the_default() -> None:
-    own = profile((0, 9000.0), id=2, purpose=Purpose.TX, transaction="t1")
+    own = profile((0, 9000.0), id=2, purpose=ProfilePurpose.TX, transaction="t1")
     assert at(profile((0, 5000.0)), own) == 9000.0
     assert at(profile((0, 5000.0)), own, running=Running("t2", NOW)) == 5000.0
     assert at(profile((0, 5000.0)), own, running=None) == 5000.0
 
 
 def test_the_limit_of_the_station_caps_everything() -> None:
-    whole = profile((0, 4000.0), id=2, purpose=Purpose.STATION_MAX)
-    outside = profile((0, 3000.0), id=3, purpose=Purpose.EXTERNAL)
+    whole = profile((0, 4000.0), id=2, purpose=ProfilePurpose.STATION_MAX)
+    outside = profile((0, 3000.0), id=3, purpose=ProfilePurpose.EXTERNAL)
     assert at(profile((0, 5000.0)), whole) == 4000.0
     assert at(profile((0, 5000.0)), whole, outside) == 3000.0
 
 
 def test_a_relative_profile_counts_from_the_transaction() -> None:
     steps = profile((0, 5000.0), (200, 3000.0))
-    assert composite((steps,), SUPPLY, NOW, DAY, RUNNING) == (Step(NOW, 5000.0), Step(NOW + 100, 3000.0))
-    assert composite((steps,), SUPPLY, NOW, DAY, None) == (Step(NOW, 5000.0), Step(NOW + 200, 3000.0))
+    assert composite((steps,), SUPPLY, NOW, DAY, RUNNING) == (
+        LimitStep(NOW, 5000.0),
+        LimitStep(NOW + 100, 3000.0),
+    )
+    assert composite((steps,), SUPPLY, NOW, DAY, None) == (
+        LimitStep(NOW, 5000.0),
+        LimitStep(NOW + 200, 3000.0),
+    )
 
 
 def test_an_absolute_profile_counts_from_its_start() -> None:
     steps = profile((0, 5000.0), (60, 3000.0), kind=ProfileKind.ABSOLUTE, start=NOW + 10, duration=120)
     assert composite((steps,), SUPPLY, NOW, DAY, RUNNING) == (
-        Step(NOW, None),
-        Step(NOW + 10, 5000.0),
-        Step(NOW + 70, 3000.0),
-        Step(NOW + 130, None),
+        LimitStep(NOW, None),
+        LimitStep(NOW + 10, 5000.0),
+        LimitStep(NOW + 70, 3000.0),
+        LimitStep(NOW + 130, None),
     )
 
 
@@ -118,9 +124,9 @@ def test_a_recurring_profile_comes_again(*, weekly: bool, every: float) -> None:
 def test_a_profile_is_silent_outside_its_validity() -> None:
     steps = profile((0, 5000.0), valid_from=NOW + 10, valid_to=NOW + 20)
     assert composite((steps,), SUPPLY, NOW, DAY, RUNNING) == (
-        Step(NOW, None),
-        Step(NOW + 10, 5000.0),
-        Step(NOW + 20, None),
+        LimitStep(NOW, None),
+        LimitStep(NOW + 10, 5000.0),
+        LimitStep(NOW + 20, None),
     )
 
 
@@ -157,26 +163,28 @@ def test_a_profile_replaces_the_one_with_its_id_or_in_its_place() -> None:
         (profile(), RUNNING, "no schedule"),
         (profile((10, 1.0)), RUNNING, "the first period does not start at 0"),
         (profile((0, 1.0), kind=ProfileKind.RECURRING), RUNNING, "recurring without a start"),
-        (profile((0, 1.0), purpose=Purpose.TX), None, "no transaction"),
+        (profile((0, 1.0), purpose=ProfilePurpose.TX), None, "no transaction"),
         (
-            profile((0, 1.0), purpose=Purpose.TX, evse=0),
+            profile((0, 1.0), purpose=ProfilePurpose.TX, evse=0),
             RUNNING,
             "a profile for a transaction belongs to an EVSE",
         ),
-        (profile((0, 1.0), purpose=Purpose.TX, transaction="t9"), RUNNING, "another transaction"),
+        (profile((0, 1.0), purpose=ProfilePurpose.TX, transaction="t9"), RUNNING, "another transaction"),
         (
-            profile((0, 1.0), purpose=Purpose.STATION_MAX, evse=1),
+            profile((0, 1.0), purpose=ProfilePurpose.STATION_MAX, evse=1),
             RUNNING,
             "a limit of the station belongs to EVSE 0",
         ),
     ],
 )
-def test_what_contradicts_itself_is_refused(new: Profile, running: Running | None, reason: str) -> None:
+def test_what_contradicts_itself_is_refused(
+    new: ChargingProfile, running: Running | None, reason: str
+) -> None:
     assert added((), new, running) == reason
 
 
 def test_a_profile_of_the_transaction_ends_with_it() -> None:
-    kept = added((profile((0, 1.0)),), profile((0, 2.0), id=2, purpose=Purpose.TX), RUNNING)
+    kept = added((profile((0, 1.0)),), profile((0, 2.0), id=2, purpose=ProfilePurpose.TX), RUNNING)
     assert isinstance(kept, tuple)
     assert [one.id for one in after_transaction(kept)] == [1]
 
@@ -188,16 +196,16 @@ def test_a_profile_of_the_transaction_ends_with_it() -> None:
         (ProfileFilter(id=2), [1, 3, 4]),
         (ProfileFilter(stack=5), [1, 2, 4]),
         (ProfileFilter(evse=1), [1, 3, 4]),
-        (ProfileFilter(purpose=Purpose.TX_DEFAULT), [2, 4]),
-        (ProfileFilter(purpose=Purpose.TX_DEFAULT, stack=5), [1, 2, 4]),
+        (ProfileFilter(purpose=ProfilePurpose.TX_DEFAULT), [2, 4]),
+        (ProfileFilter(purpose=ProfilePurpose.TX_DEFAULT, stack=5), [1, 2, 4]),
     ],
 )
 def test_profiles_are_cleared_by_what_they_are(which: ProfileFilter, left: list[int]) -> None:
     kept = (
         profile((0, 1.0), id=1),
-        profile((0, 1.0), id=2, purpose=Purpose.STATION_MAX, evse=1),
+        profile((0, 1.0), id=2, purpose=ProfilePurpose.STATION_MAX, evse=1),
         profile((0, 1.0), id=3, stack=5),
-        profile((0, 1.0), id=4, purpose=Purpose.EXTERNAL),
+        profile((0, 1.0), id=4, purpose=ProfilePurpose.EXTERNAL),
     )
     assert [one.id for one in cleared(kept, which)] == left
 
@@ -206,7 +214,7 @@ def test_profiles_are_cleared_by_what_they_are(which: ProfileFilter, left: list[
 
 
 def test_an_ev_gets_steps_from_now_capped_by_the_outlet() -> None:
-    steps = (Step(NOW, None), Step(NOW + 600, 40_000.0), Step(NOW + 1200, 3000.0))
+    steps = (LimitStep(NOW, None), LimitStep(NOW + 600, 40_000.0), LimitStep(NOW + 1200, 3000.0))
     (schedule,) = offer(steps, SUPPLY, NEED, DAY).schedules
     assert [(step.start, step.max_power) for step in schedule.steps] == [
         (0, 22_000.0),
@@ -217,13 +225,18 @@ def test_an_ev_gets_steps_from_now_capped_by_the_outlet() -> None:
 
 
 def test_what_does_not_fit_into_the_memory_of_the_ev_becomes_the_lowest_step() -> None:
-    steps = tuple(Step(NOW + 100 * number, watts) for number, watts in enumerate((9e3, 8e3, 2e3, 7e3)))
+    steps = tuple(LimitStep(NOW + 100 * number, watts) for number, watts in enumerate((9e3, 8e3, 2e3, 7e3)))
     (schedule,) = offer(steps, SUPPLY, dataclasses.replace(NEED, max_steps=2), DAY).schedules
     assert [(step.start, step.max_power) for step in schedule.steps] == [(0, 9000.0), (100, 2000.0)]
 
 
 def test_two_changes_within_a_second_become_the_lower_one() -> None:
-    steps = (Step(NOW, 9000.0), Step(NOW + 0.5, 4000.0), Step(NOW + 10.2, 5000.0), Step(NOW + 10.9, 6000.0))
+    steps = (
+        LimitStep(NOW, 9000.0),
+        LimitStep(NOW + 0.5, 4000.0),
+        LimitStep(NOW + 10.2, 5000.0),
+        LimitStep(NOW + 10.9, 6000.0),
+    )
     (schedule,) = offer(steps, SUPPLY, NEED, DAY).schedules
     assert [(step.start, step.max_power) for step in schedule.steps] == [(0, 4000.0), (11, 5000.0)]
 
@@ -234,7 +247,7 @@ PROFILES = st.builds(
     st.tuples(st.integers(1, 90_000), st.floats(0, 50_000)),
     id=st.integers(0, 5),
     stack=st.integers(0, 3),
-    purpose=st.sampled_from(Purpose),
+    purpose=st.sampled_from(ProfilePurpose),
     kind=st.sampled_from(ProfileKind),
     start=st.integers(-100_000, 100_000).map(lambda offset: NOW + offset),
     duration=st.none() | st.integers(1, 100_000),
@@ -245,7 +258,7 @@ PROFILES = st.builds(
 
 @given(st.lists(PROFILES, max_size=5), st.floats(0, DAY - 1))
 def test_the_composite_says_at_each_moment_what_the_profiles_say(
-    profiles: list[Profile], later: float
+    profiles: list[ChargingProfile], later: float
 ) -> None:
     steps = composite(profiles, SUPPLY, NOW, DAY, RUNNING)
     step = [one for one in steps if one.start <= NOW + later][-1]
@@ -253,7 +266,7 @@ def test_the_composite_says_at_each_moment_what_the_profiles_say(
 
 
 @given(st.lists(PROFILES, max_size=5), st.integers(1, 8))
-def test_no_ev_is_ever_offered_more_than_a_profile_allows(profiles: list[Profile], room: int) -> None:
+def test_no_ev_is_ever_offered_more_than_a_profile_allows(profiles: list[ChargingProfile], room: int) -> None:
     steps = composite(profiles, SUPPLY, NOW, DAY, RUNNING)
     (schedule,) = offer(steps, SUPPLY, dataclasses.replace(NEED, max_steps=room), DAY).schedules
     assert len(schedule.steps) <= room
@@ -267,5 +280,5 @@ def test_no_ev_is_ever_offered_more_than_a_profile_allows(profiles: list[Profile
 
 def test_profiles_survive_the_disk() -> None:
     one = profile((0, 1.0), (5, 2.0), valid_from=NOW)
-    again = msgspec.json.decode(msgspec.json.encode((one,)), type=tuple[Profile, ...])
+    again = msgspec.json.decode(msgspec.json.encode((one,)), type=tuple[ChargingProfile, ...])
     assert again == (one,)

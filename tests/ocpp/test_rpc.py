@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from secc.ocpp.link import pause
+from secc.ocpp.model import Payload
 from secc.ocpp.rpc import CallFailed, NoAnswer, Rpc
-from secc.ocpp.words import Payload
 from secc.settings.ocpp import OcppVersion
 
 V201 = OcppVersion.V201

@@ -9,8 +9,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from secc.ocpp.model import ChargingState, EventKind, IdToken, SecurityEvent, TransactionEvent, Trigger
 from secc.ocpp.store import Store
-from secc.ocpp.words import ChargingState, EventKind, IdToken, SecurityEvent, TransactionEvent, Trigger
 
 
 def event(seq: int) -> TransactionEvent:

@@ -6,14 +6,14 @@ import asyncio
 
 import pytest
 
-from secc.ocpp.double import CsmsDouble
+from secc.ocpp.fake.csms import FakeCsms
 from secc.settings.ocpp import OcppVersion
 from tests.ocpp.support import ALL, knowing, line
 
 
 @pytest.mark.parametrize("version", ALL)
 def test_a_session_becomes_a_transaction(version: OcppVersion) -> None:
-    async def run() -> CsmsDouble:
+    async def run() -> FakeCsms:
         csms = knowing("FREE", version=version)
         async with line(csms, free_token="FREE", meter_interval=0.05, versions=(version,)) as running:
             result = await running.charge()
@@ -22,7 +22,7 @@ def test_a_session_becomes_a_transaction(version: OcppVersion) -> None:
         return csms
 
     csms = asyncio.run(run())
-    (booked,) = csms.books.values()
+    (booked,) = csms.records.transactions.values()
     assert booked.ended
     assert booked.reason in ("StoppedByEV", "Local")
     assert booked.repeats == 0

@@ -6,8 +6,7 @@ import dataclasses
 
 import pytest
 
-from secc.ocpp.transactions import Transactions, connector_status, reading_of, state_of, why
-from secc.ocpp.words import (
+from secc.ocpp.model import (
     ChargingState,
     ConnectorStatus,
     EventKind,
@@ -17,6 +16,7 @@ from secc.ocpp.words import (
     TransactionEvent,
     Trigger,
 )
+from secc.ocpp.transactions import Transactions, connector_status, reading_of, state_of, why
 from secc.session.outlet import ControlPilot, EvseFault, EvseSnapshot, MeterReading
 from secc.session.outputs import EndReason, EndSession
 

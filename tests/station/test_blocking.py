@@ -12,7 +12,7 @@ import pytest
 
 import secc
 from secc.messages.iso2 import EnergyTransferMode
-from secc.ocpp.words import IdToken
+from secc.ocpp.model import IdToken
 from secc.settings import EnergyConfig, EnergyMode, SeccConfig
 from secc.sim import Plan, ScriptedEvcc, SimulatedBackend, SimulatedCable, SimulatedDcEvse
 from secc.station.journal import Journal, records

@@ -1,8 +1,8 @@
-"""Remote control of the CSMS double: a few questions over HTTP, on loopback, in JSON.
+"""Remote control of the fake CSMS over HTTP, on loopback, in JSON.
 
-GET  /stations                 who is connected
-GET  /transactions             the books
-GET  /messages                 what has come
+GET  /stations                 connected stations
+GET  /transactions             recorded transactions
+GET  /messages                 received messages
 POST /stations/NAME/ACTION     send a command; the body is its payload
 POST /faults                   {"slow": 2.5, "wrong": true, …}
 """
@@ -18,16 +18,16 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from secc.errors import LinkError
-from secc.ocpp.double import CsmsDouble
-from secc.ocpp.words import Registration
+from secc.ocpp.fake.csms import FakeCsms
+from secc.ocpp.model import Registration
 
 MOST = 1_000_000
-"""Bytes of a body."""
+"""Maximum size of a body in bytes."""
 
 
 @contextlib.asynccontextmanager
-async def controlling(csms: CsmsDouble, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[int]:
-    """While it lasts, the double can be controlled at this port."""
+async def controlling(csms: FakeCsms, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[int]:
+    """Serve the remote control while the block runs; returns the port."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -50,7 +50,7 @@ async def controlling(csms: CsmsDouble, host: str = "127.0.0.1", port: int = 0) 
         await server.wait_closed()
 
 
-async def _exchange(csms: CsmsDouble, reader: asyncio.StreamReader) -> tuple[str, Any]:
+async def _exchange(csms: FakeCsms, reader: asyncio.StreamReader) -> tuple[str, Any]:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     line, *fields = head.split("\r\n")
     method, target, _ = line.split(" ", 2)
@@ -58,36 +58,36 @@ async def _exchange(csms: CsmsDouble, reader: asyncio.StreamReader) -> tuple[str
         (int(one.partition(":")[2]) for one in fields if one.lower().startswith("content-length:")), 0
     )
     if length > MOST:
-        return "413 Content Too Large", {"problem": "too long"}
+        return "413 Content Too Large", {"problem": f"{length} bytes, at most {MOST}"}
     body = await reader.readexactly(length)
     path = [urllib.parse.unquote(part) for part in target.strip("/").split("/")]
     if method == "GET":
-        return _tell(csms, path)
+        return _read(csms, path)
     if method != "POST":
         return "405 Method Not Allowed", {"problem": method}
     try:
         payload = json.loads(body or b"{}")
-        return await _do(csms, path, payload)
+        return await _change(csms, path, payload)
     except (ValueError, TypeError, AttributeError) as error:
         return "400 Bad Request", {"problem": str(error)}
     except LinkError as error:
         return "502 Bad Gateway", {"problem": str(error)}
 
 
-def _tell(csms: CsmsDouble, path: list[str]) -> tuple[str, Any]:
+def _read(csms: FakeCsms, path: list[str]) -> tuple[str, Any]:
     match path:
         case ["stations"]:
             return "200 OK", csms.stations
         case ["transactions"]:
-            return "200 OK", [dataclasses.asdict(one) for one in csms.books.values()]
+            return "200 OK", [dataclasses.asdict(one) for one in csms.records.transactions.values()]
         case ["messages"]:
-            return "200 OK", [dataclasses.asdict(one) for one in csms.heard]
+            return "200 OK", [dataclasses.asdict(one) for one in csms.records.messages]
         case ["faults"]:
             return "200 OK", dataclasses.asdict(csms.faults)
     return "404 Not Found", {"problem": "/".join(path)}
 
 
-async def _do(csms: CsmsDouble, path: list[str], payload: dict[str, Any]) -> tuple[str, Any]:
+async def _change(csms: FakeCsms, path: list[str], payload: dict[str, Any]) -> tuple[str, Any]:
     match path:
         case ["stations", station, action]:
             return "200 OK", await csms.command(station, action, payload)
@@ -95,7 +95,7 @@ async def _do(csms: CsmsDouble, path: list[str], payload: dict[str, Any]) -> tup
             known = {field.name for field in dataclasses.fields(csms.faults)}
             for name, value in payload.items():
                 if name not in known:
-                    raise ValueError(f"{name} is no fault; known: {', '.join(sorted(known))}")
+                    raise ValueError(f"unknown fault {name}, expected one of {', '.join(sorted(known))}")
                 setattr(csms.faults, name, Registration(value) if name == "registration" else value)
             return "200 OK", dataclasses.asdict(csms.faults)
     return "404 Not Found", {"problem": "/".join(path)}

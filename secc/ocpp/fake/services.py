@@ -1,7 +1,7 @@
-"""What stands behind a central system: who may charge, contracts for cars, certificates. For the CSMS double.
+"""Services behind the fake CSMS: who may charge, contracts for cars, certificates.
 
-`Accounts` answers from a list and, for certificates, from the roles of `secc.site` in the same process;
-`CpoService` asks the operator's provisioning service over HTTP (`secc cpo serve`).
+`Accounts` answers from a list and, for certificates, from functions in the same process; `CpoService` asks
+the provisioning service of the operator over HTTP (`secc cpo serve`).
 """
 
 from __future__ import annotations
@@ -22,43 +22,43 @@ from cryptography.x509 import ocsp
 
 from secc.errors import LinkError
 from secc.ocpp.authorising import same
-from secc.ocpp.words import AuthorizeAnswer, CertificateStatus, IdToken, Payload, TokenInfo, TokenStatus
+from secc.ocpp.model import AuthorizeAnswer, CertificateStatus, IdToken, Payload, TokenInfo, TokenStatus
 from secc.pki.certificates import read_certificate
 
 
-class Ecosystem(Protocol):
-    """What the double asks; None means that there is no answer."""
+class CsmsServices(Protocol):
+    """What the fake CSMS asks; None: no answer."""
 
     async def authorize(self, token: IdToken, body: Payload) -> AuthorizeAnswer:
-        """`body` is the whole message, with certificate and hash data."""
+        """Judge a token; `body` is the whole message, with certificate and hash data."""
         ...
 
     async def provision(self, station: str, action: str, exi: bytes) -> bytes | None:
-        """The answer for a car."""
+        """Return the answer for a car in EXI."""
         ...
 
     async def certificate_status(self, data: Payload) -> bytes | None:
-        """An OCSP response for OCSPRequestData."""
+        """Return an OCSP response for OCSPRequestData."""
         ...
 
     async def sign(self, station: str, csr: str, kind: str) -> str | None:
-        """The chain in PEM, leaf first."""
+        """Return the chain in PEM, leaf first."""
         ...
 
 
 @dataclasses.dataclass(slots=True)
 class Accounts:
-    """A list of tokens, and functions for the rest, which may be missing."""
+    """A list of tokens, and optional functions for the other questions."""
 
     tokens: dict[str, TokenStatus] = dataclasses.field(default_factory=dict)
     certificates: CertificateStatus = CertificateStatus.ACCEPTED
-    """What is said about every contract certificate."""
+    """Status of every contract certificate."""
     provide: Callable[[str, bytes], bytes | None] | None = None
-    """(action, request) to answer."""
+    """From (action, request) to the answer."""
     ocsp: Callable[[bytes], bytes | None] | None = None
-    """OCSP request to response, in DER."""
+    """From OCSP request to response, in DER."""
     signer: Callable[[str, str], str | None] | None = None
-    """(request in PEM, kind) to chain in PEM."""
+    """From (request in PEM, kind) to the chain in PEM."""
 
     async def authorize(self, token: IdToken, body: Payload) -> AuthorizeAnswer:
         found = next((status for text, status in self.tokens.items() if same(text, token.text)), None)
@@ -86,24 +86,24 @@ class Accounts:
 
 
 class CpoService:
-    """The provisioning service of `secc cpo serve`, over HTTP. Raises LinkError while it is away.
+    """The provisioning service of `secc cpo serve`, over HTTP. Raises LinkError while it is not reachable.
 
-    The station then gets an error, not a refusal: its offline policy decides.
+    The station then receives an error, not a refusal, and follows its offline policy.
     """
 
     def __init__(
-        self, url: str, *, token: str = "", limit: float = 4.0, others: Ecosystem | None = None
+        self, url: str, *, token: str = "", limit: float = 4.0, others: CsmsServices | None = None
     ) -> None:
-        """`others` decides about tokens that are no contracts; without it they are unknown."""
+        """`others` decides about tokens that are not contracts; without it they are unknown."""
         self._url = url.rstrip("/")
         self._token = token
         self._limit = limit
         self._others = others
 
     async def authorize(self, token: IdToken, body: Payload) -> AuthorizeAnswer:
-        told = await self._ask("/v1/authorizations", {"emaid": token.text})
+        reply = await self._ask("/v1/authorizations", {"emaid": token.text})
         status = {"accepted": TokenStatus.ACCEPTED, "blocked": TokenStatus.BLOCKED}.get(
-            str((told or {}).get("status")), TokenStatus.UNKNOWN
+            str((reply or {}).get("status")), TokenStatus.UNKNOWN
         )
         if status is TokenStatus.UNKNOWN and self._others is not None:
             return await self._others.authorize(token, body)
@@ -113,29 +113,29 @@ class CpoService:
         return AuthorizeAnswer(TokenInfo(status), certificate if shown else None)
 
     async def provision(self, station: str, action: str, exi: bytes) -> bytes | None:
-        told = await self._ask(
+        reply = await self._ask(
             "/v1/provisioning",
             {"action": action, "request": base64.b64encode(exi).decode(), "station": station},
         )
-        if told is None or told.get("status") != "Accepted":
+        if reply is None or reply.get("status") != "Accepted":
             return None
-        return base64.b64decode(told["response"])
+        return base64.b64decode(reply["response"])
 
     async def certificate_status(self, data: Payload) -> bytes | None:
         return await asyncio.to_thread(self._post, "/ocsp", ocsp_request(data), "application/ocsp-request")
 
     async def sign(self, station: str, csr: str, kind: str) -> str | None:
         path = f"/v1/stations/{urllib.parse.quote(station, safe='')}/certificate"
-        told = await self._ask(path, {"request": base64.b64encode(csr.encode()).decode()})
-        if told is None:
+        reply = await self._ask(path, {"request": base64.b64encode(csr.encode()).decode()})
+        if reply is None:
             return None
-        return "".join(read_certificate(base64.b64decode(one)).pem.decode() for one in told["chain"])
+        return "".join(read_certificate(base64.b64decode(one)).pem.decode() for one in reply["chain"])
 
     async def _ask(self, path: str, body: Payload) -> dict[str, Any] | None:
         data = json.dumps(body).encode()
         answer = await asyncio.to_thread(self._post, path, data, "application/json")
-        told = None if answer is None else json.loads(answer)
-        return told if isinstance(told, dict) else None
+        reply = None if answer is None else json.loads(answer)
+        return reply if isinstance(reply, dict) else None
 
     def _post(self, path: str, data: bytes, kind: str) -> bytes | None:
         headers = {"Content-Type": kind}
@@ -156,7 +156,7 @@ class CpoService:
 
 
 def ocsp_request(data: Payload) -> bytes:
-    """OCSPRequestData as a request in DER."""
+    """Return OCSPRequestData as an OCSP request in DER."""
     algorithm = {"SHA256": hashes.SHA256(), "SHA384": hashes.SHA384(), "SHA512": hashes.SHA512()}[
         data["hashAlgorithm"]
     ]

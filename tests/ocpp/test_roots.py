@@ -21,10 +21,10 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import NameOID
 
 from secc.ocpp import v16
-from secc.ocpp.certificates import RootFolder, hash_data, matches
-from secc.ocpp.double import CsmsDouble
+from secc.ocpp.fake.csms import FakeCsms
+from secc.ocpp.model import Payload
+from secc.ocpp.roots import RootFolder, hash_data, matches
 from secc.ocpp.serving import prepared
-from secc.ocpp.words import Payload
 from secc.pki.authority import Authority
 from secc.pki.certificates import read_chain
 from secc.pki.issuing import Order, Revocation, issue
@@ -83,7 +83,7 @@ def test_the_certificate_for_cars_is_renewed_when_the_csms_wants_it(
 ) -> None:
     known = accounts(own)
     known.signer = functools.partial(sign, own)
-    csms = CsmsDouble(known, versions=(version,))
+    csms = FakeCsms(known, versions=(version,))
     trigger: tuple[str, Payload] = ("TriggerMessage", {"requestedMessage": "SignV2GCertificate"})
     if version is V16:
         trigger = v16.transfer(*trigger)
@@ -109,7 +109,7 @@ def test_a_certificate_nobody_has_asked_for_is_rejected_and_reported(
 ) -> None:
     chain = own.pki[Kind.SECC_LEAF].certificate.pem.decode()
     body: Payload = {"certificateChain": chain, "certificateType": "V2GCertificate"}
-    csms = CsmsDouble(accounts(), versions=(version,))
+    csms = FakeCsms(accounts(), versions=(version,))
 
     async def run() -> Payload:
         async with line(csms):
@@ -122,7 +122,7 @@ def test_a_certificate_nobody_has_asked_for_is_rejected_and_reported(
             return answer
 
     assert asyncio.run(run()) == {"status": "Rejected"}
-    (event,) = [one.payload for one in csms.heard if one.action == "SecurityEventNotification"]
+    (event,) = [one.payload for one in csms.records.messages if one.action == "SecurityEventNotification"]
     assert event["type"] == "InvalidChargingStationCertificate"
 
 
@@ -136,12 +136,12 @@ def test_a_leaf_without_its_sub_cas_is_rejected_before_the_files_are_touched(own
         return leaf if next(answers) == "leaf" else whole
 
     known.signer = signer
-    csms = CsmsDouble(known)
+    csms = FakeCsms(known)
 
     async def run() -> None:
         config = functools.partial(pnc_config, own)
         async with line(csms, config) as running:
-            running.backend.signing.wait = 0.2
+            running.backend.certificates.signing.wait = 0.2
             await csms.command(STATION, "TriggerMessage", {"requestedMessage": "SignV2GCertificate"})
             chain = running.config.tls.certificate_chain
             assert chain is not None
@@ -165,7 +165,7 @@ def test_an_installed_root_is_trusted_until_it_is_deleted(
     certificates: Certificates, tmp_path: Path, version: OcppVersion
 ) -> None:
     root = certificates.pki[Kind.MO_ROOT].certificate
-    csms = CsmsDouble(accounts(), versions=(version,))
+    csms = FakeCsms(accounts(), versions=(version,))
 
     async def ask(action: str, body: Payload) -> Payload:
         if version is V201:
@@ -198,7 +198,7 @@ def test_an_installed_root_is_trusted_until_it_is_deleted(
 
 
 def test_the_own_chain_is_listed_with_the_leaf_first(certificates: Certificates) -> None:
-    csms = CsmsDouble(accounts())
+    csms = FakeCsms(accounts())
 
     async def run() -> Payload:
         async with line(csms, functools.partial(pnc_config, certificates)):
@@ -279,7 +279,7 @@ def test_ocsp_responses_for_contracts_come_through_the_csms(
     responder = OcspResponder(authorities)
     known = accounts()
     known.ocsp = lambda request: responder.answer(request, datetime.datetime.now(datetime.UTC))
-    csms = CsmsDouble(known, versions=(version,))
+    csms = FakeCsms(known, versions=(version,))
 
     def config(url: str) -> SeccConfig:
         made = pnc_config(own, url)
@@ -311,7 +311,7 @@ def test_the_staple_of_the_station_comes_through_the_csms(own: Certificates) -> 
         return given[-1]
 
     known.ocsp = answer
-    csms = CsmsDouble(known)
+    csms = FakeCsms(known)
 
     async def run() -> None:
         async with line(csms, functools.partial(pnc_config, own)) as running:
@@ -374,22 +374,22 @@ class Tls:
 @pytest.mark.parametrize(("shown", "comes"), [("open sesame", True), ("wrong", False)])
 def test_profile_1_shows_a_password(tmp_path: Path, shown: str, *, comes: bool) -> None:
     (tmp_path / "password").write_text(shown + "\n")
-    csms = CsmsDouble(accounts(), password="open sesame")
+    csms = FakeCsms(accounts(), password="open sesame")
 
     async def run() -> list[str]:
         config = functools.partial(eim_config, security_profile=1, password_file=tmp_path / "password")
         async with csms.serving() as url, station(config(url)) as running:
-            await running.until(lambda: running.backend.talk.online if comes else running.told)
+            await running.until(lambda: running.backend.conversation.online if comes else running.told)
             return running.told
 
     told = asyncio.run(run())
-    assert bool(csms.heard) is comes
+    assert bool(csms.records.messages) is comes
     assert comes or "401" in told[0]
 
 
 def test_the_csms_changes_the_password(tmp_path: Path) -> None:
     (tmp_path / "password").write_text("open sesame")
-    csms = CsmsDouble(accounts(), password="open sesame")
+    csms = FakeCsms(accounts(), password="open sesame")
 
     async def run() -> None:
         config = functools.partial(eim_config, security_profile=1, password_file=tmp_path / "password")
@@ -415,16 +415,16 @@ def test_profile_2_speaks_over_tls_with_a_server_it_can_check(tmp_path: Path, *,
     tls = Tls(tmp_path)
     (tmp_path / "other").mkdir()
     ca = tmp_path / "ca.pem" if known else Tls(tmp_path / "other").folder / "ca.pem"
-    csms = CsmsDouble(accounts(), password="open sesame", context=tls.server())
+    csms = FakeCsms(accounts(), password="open sesame", context=tls.server())
 
     async def run() -> list[str]:
         config = functools.partial(eim_config, security_profile=2, password_file=tmp_path / "password", ca=ca)
         async with csms.serving() as url, station(config(url)) as running:
-            await running.until(lambda: running.backend.talk.online if known else running.told)
+            await running.until(lambda: running.backend.conversation.online if known else running.told)
             return running.told
 
     told = asyncio.run(run())
-    assert bool(csms.heard) is known
+    assert bool(csms.records.messages) is known
     assert known or "CERTIFICATE_VERIFY_FAILED" in told[0]
 
 
@@ -439,7 +439,7 @@ def test_profile_3_shows_a_certificate_and_renews_it(tmp_path: Path) -> None:
         return tls.certificate("station", request.public_key()).public_bytes(Encoding.PEM).decode()
 
     known.signer = signer
-    csms = CsmsDouble(known, context=tls.server(mutual=True))
+    csms = FakeCsms(known, context=tls.server(mutual=True))
     before = chain.read_bytes()
 
     async def run() -> None:
@@ -487,7 +487,7 @@ def test_a_client_certificate_that_is_not_good_is_rejected_and_the_old_pair_stay
         return made.public_bytes(Encoding.PEM).decode()
 
     known.signer = signer
-    csms = CsmsDouble(known, context=tls.server(mutual=True))
+    csms = FakeCsms(known, context=tls.server(mutual=True))
 
     async def run() -> None:
         config = functools.partial(
@@ -508,7 +508,7 @@ def test_a_client_certificate_that_is_not_good_is_rejected_and_the_old_pair_stay
 
     asyncio.run(run())
     assert (chain.read_bytes(), key.read_bytes()) == before
-    event = next(one.payload for one in csms.heard if one.action == "SecurityEventNotification")
+    event = next(one.payload for one in csms.records.messages if one.action == "SecurityEventNotification")
     assert event["type"] == "InvalidChargingStationCertificate"
     (organization,) = requests[0].subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
     assert organization.value == "secc"

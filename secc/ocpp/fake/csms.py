@@ -1,16 +1,14 @@
-"""A small central system for tests and demonstrations: 2.0.1 and 1.6J, with faults that can be switched on.
+"""A small central system for tests and demonstrations: OCPP 2.1, 2.0.1 and 1.6J, with simulated faults.
 
-It keeps books as a real one has to: an event of a transaction counts once, however often it comes. It is no
-product: no users, no database, no roaming.
+It records transactions like a real one: an event counts once, however often it arrives. It is not a product:
+it has no users, no database and no roaming.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
-import collections
 import contextlib
-import dataclasses
 import hmac
 import json
 import ssl
@@ -26,69 +24,20 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from secc.ocpp.double_answers import ANSWERS
-from secc.ocpp.ecosystem import Accounts, Ecosystem
+from secc.ocpp.fake.answers import ANSWERS
+from secc.ocpp.fake.records import CsmsFaults, CsmsRecords, ReceivedMessage
+from secc.ocpp.fake.services import Accounts, CsmsServices
+from secc.ocpp.model import Payload
 from secc.ocpp.rpc import CallFailed, NoAnswer, Rpc
-from secc.ocpp.words import Payload, Registration
 from secc.settings.ocpp import OcppVersion
 
 
-@dataclasses.dataclass(slots=True)
-class Faults:
-    """What goes wrong on purpose; change it while it runs."""
-
-    slow: float = 0.0
-    """s before every answer."""
-    silent: bool = False
-    """Nothing is answered."""
-    wrong: bool = False
-    """Answers break the schema."""
-    refusing: bool = False
-    """Everything is answered with an error."""
-    twice: bool = False
-    """Every command is sent twice, with the same id."""
-    lost_answers: int = 0
-    """So many answers to transaction events are lost with their connection, after the event was booked."""
-    clock: float = 0.0
-    """s that the clock is ahead."""
-    registration: Registration = Registration.ACCEPTED
-    """Answer to BootNotification."""
-
-
-@dataclasses.dataclass(slots=True)
-class Booked:
-    """A transaction in the books."""
-
-    station: str
-    id: str
-    token: str = ""
-    number: int = 0
-    seqs: list[int] = dataclasses.field(default_factory=list)
-    """Of the events, in the order of their first coming."""
-    meter_start: int | None = None
-    meter_stop: int | None = None
-    reason: str = ""
-    ended: bool = False
-    repeats: int = 0
-    """Events that came again."""
-    times: list[str] = dataclasses.field(default_factory=list)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Heard:
-    """A message of a station."""
-
-    station: str
-    action: str
-    payload: Payload
-
-
-class CsmsDouble:
-    """`async with csms.serving():` while it is up; it may go down and come up again with its books."""
+class FakeCsms:
+    """Runs inside `async with csms.serving():`; it may be stopped and started again with its records."""
 
     def __init__(
         self,
-        ecosystem: Ecosystem | None = None,
+        services: CsmsServices | None = None,
         *,
         versions: Sequence[OcppVersion] = tuple(OcppVersion),
         password: str | None = None,
@@ -96,35 +45,30 @@ class CsmsDouble:
         show: Callable[[str], None] = lambda _line: None,
         heartbeat: int = 300,
     ) -> None:
-        """`password`: what every station has to show; none: anybody may come. `context` for TLS. `show` gets
-        a line for each message."""
-        self.ecosystem: Ecosystem = Accounts() if ecosystem is None else ecosystem
-        self.faults = Faults()
-        self.heard: collections.deque[Heard] = collections.deque(maxlen=10_000)
-        self.books: dict[str, Booked] = {}
-        """By transaction."""
-        self.seen: set[tuple[Any, ...]] = set()
-        """What of each event makes it that event."""
-        self.numbers = 0
+        """`password` is required from every station, if set. `context` is for TLS. `show` receives a line for
+        each message."""
+        self.services: CsmsServices = Accounts() if services is None else services
+        self.faults = CsmsFaults()
+        self.records = CsmsRecords()
         self.heartbeat = heartbeat
         self.port = 0
         self.connections = 0
-        """How often a station has connected."""
+        """Number of connections so far."""
         self._versions = versions
         self.password = password
         self._context = context
         self._show = show
         self.lines: dict[str, tuple[Rpc, ServerConnection]] = {}
-        """Who is connected."""
+        """Connected stations."""
         self._server: Server | None = None
         self._changed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    # --- up and down ---------------------------------------------------------------------------------------
+    # --- start and stop -------------------------------------------------------------------------------------
 
     @contextlib.asynccontextmanager
     async def serving(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
-        """Up; gives the URL for stations."""
+        """Serve while the block runs; returns the URL for stations."""
         await self.start(host, port)
         scheme = "wss" if self._context is not None else "ws"
         try:
@@ -133,7 +77,7 @@ class CsmsDouble:
             await self.stop()
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Listen; 0 takes a free port, and the same one again after a restart."""
+        """Listen; 0 selects a free port, and the same port after a restart."""
         self._server = await serve(
             self._serve,
             host,
@@ -148,7 +92,7 @@ class CsmsDouble:
         self.port = next(iter(self._server.sockets)).getsockname()[1]
 
     async def stop(self) -> None:
-        """Down at once, as by a power cut."""
+        """Stop at once, like a power cut."""
         for task in self._tasks:
             task.cancel()
         for _, connection in self.lines.values():
@@ -162,11 +106,11 @@ class CsmsDouble:
 
     @property
     def stations(self) -> list[str]:
-        """Who is connected."""
+        """Identities of connected stations."""
         return list(self.lines)
 
     async def command(self, station: str, action: str, payload: Payload) -> Payload:
-        """Ask a station; raises NoAnswer or CallFailed."""
+        """Send a call to a station; raises NoAnswer or CallFailed."""
         if station not in self.lines:
             raise NoAnswer(f"{station} is not connected")
         rpc, connection = self.lines[station]
@@ -179,41 +123,27 @@ class CsmsDouble:
         return answer
 
     async def send(self, station: str, text: str) -> None:
-        """Any text, for tests."""
+        """Send any text, for tests."""
         await self.lines[station][1].send(text)
 
     async def until(self, condition: Callable[[], bool], *, seconds: float = 30.0) -> None:
-        """Wait for something that a message brings; raises TimeoutError."""
+        """Wait for a condition, checked after each message; raises TimeoutError."""
         async with asyncio.timeout(seconds):
             while not condition():
                 self._changed.clear()
                 await self._changed.wait()
 
     def actions(self, station: str | None = None) -> list[str]:
-        """What has come, in order."""
-        return [one.action for one in self.heard if station in (None, one.station)]
-
-    # --- books ---------------------------------------------------------------------------------------------
-
-    def book(self, station: str, transaction: str, place: object, at: str) -> Booked | None:
-        """Where to write an event down; None when it is in the books already."""
-        booked = self.books.setdefault(transaction, Booked(station, transaction))
-        if (transaction, place) in self.seen:
-            booked.repeats += 1
-            return None
-        self.seen.add((transaction, place))
-        booked.times.append(at)
-        if isinstance(place, int):
-            booked.seqs.append(place)
-        return booked
+        """Return the received actions, in order."""
+        return self.records.actions(station)
 
     def version_of(self, station: str) -> OcppVersion | None:
-        """What a connected station speaks."""
+        """Return the OCPP version of a connected station."""
         line = self.lines.get(station)
         return None if line is None else line[0].version
 
     def later(self, call: Coroutine[object, object, None]) -> None:
-        """Do it beside everything else."""
+        """Run a call in the background."""
         task = asyncio.get_running_loop().create_task(call)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -244,7 +174,7 @@ class CsmsDouble:
             return await self._answer(station, version, action, payload, connection)
 
         async def send(text: str) -> None:
-            await connection.send(_spoilt(text) if self.faults.wrong else text)
+            await connection.send(_violating(text) if self.faults.wrong else text)
 
         rpc = Rpc(send, version, handle)
         self.lines[station] = rpc, connection
@@ -256,7 +186,7 @@ class CsmsDouble:
         except ConnectionClosed:
             pass
         finally:
-            rpc.close("the station has gone")
+            rpc.close("the station has disconnected")
             if self.lines.get(station, (None,))[0] is rpc:
                 del self.lines[station]
             self._show(f"{station} disconnected")
@@ -272,14 +202,14 @@ class CsmsDouble:
         if faults.slow:
             await asyncio.sleep(faults.slow)
         if faults.refusing:
-            raise CallFailed("InternalError", "told to refuse")
+            raise CallFailed("InternalError", "simulated fault")
         handler = ANSWERS[version].get(action)
         if handler is None:
             raise CallFailed("NotSupported", f"{action} is not supported")
-        self.heard.append(Heard(station, action, payload))
+        self.records.messages.append(ReceivedMessage(station, action, payload))
         answer = await handler(self, station, payload)
         self._changed.set()
-        if faults.lost_answers and action in _BOOKED:
+        if faults.lost_answers and action in _TRANSACTION_ACTIONS:
             faults.lost_answers -= 1
             connection.transport.abort()
             raise CallFailed("InternalError", "lost")
@@ -287,26 +217,26 @@ class CsmsDouble:
 
     @property
     def now(self) -> float:
-        """Unix seconds, by its own clock."""
+        """Unix seconds, by the clock of the fake CSMS."""
         return time.time() + self.faults.clock
 
 
-_BOOKED = ("TransactionEvent", "StartTransaction", "StopTransaction", "MeterValues")
+_TRANSACTION_ACTIONS = ("TransactionEvent", "StartTransaction", "StopTransaction", "MeterValues")
 
 
-def _spoilt(text: str) -> str:
-    """An answer that breaks its schema; calls are left as they are."""
+def _violating(text: str) -> str:
+    """Return an answer that violates its schema; calls are not changed."""
     message = json.loads(text)
     return json.dumps([3, message[1], {"nonsense": [None]}]) if message[0] == 3 else text
 
 
 def station_of(path: str) -> str:
-    """The identity in a URL."""
+    """Return the identity in a URL."""
     return urllib.parse.unquote(path.rstrip("/").rpartition("/")[2])
 
 
 def brief(payload: Payload) -> str:
-    """One line; long texts cut."""
+    """Return a payload as one line, with long texts truncated."""
     return json.dumps(_cut(payload), separators=(", ", ": "), ensure_ascii=False)
 
 

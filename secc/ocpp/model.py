@@ -229,7 +229,7 @@ class SecurityEvent(msgspec.Struct, frozen=True):
 # --- charging profiles -------------------------------------------------------------------------------------
 
 
-class Purpose(enum.StrEnum):
+class ProfilePurpose(enum.StrEnum):
     """What a profile is for."""
 
     EXTERNAL = "ChargingStationExternalConstraints"
@@ -267,12 +267,12 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     duration: float | None = None
 
 
-class Profile(msgspec.Struct, frozen=True, kw_only=True):
+class ChargingProfile(msgspec.Struct, frozen=True, kw_only=True):
     """A charging profile."""
 
     id: int
     stack: int
-    purpose: Purpose
+    purpose: ProfilePurpose
     kind: ProfileKind
     schedules: tuple[Schedule, ...]
     """One to three; the first is the one that limits."""
@@ -291,5 +291,5 @@ class ProfileFilter(msgspec.Struct, frozen=True, kw_only=True):
 
     id: int | None = None
     evse: int | None = None
-    purpose: Purpose | None = None
+    purpose: ProfilePurpose | None = None
     stack: int | None = None

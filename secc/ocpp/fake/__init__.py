@@ -1,0 +1,1 @@
+"""A fake CSMS for tests and demonstrations, with faults that can be switched on."""

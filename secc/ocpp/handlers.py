@@ -1,0 +1,27 @@
+"""The messages of the CSMS: one table of handlers for each version."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from secc.ocpp import handlers16, handlers201
+from secc.ocpp.commands import Commands
+from secc.ocpp.handlers201 import Handler
+from secc.ocpp.model import Payload
+from secc.ocpp.rpc import CallFailed
+from secc.settings.ocpp import OcppVersion
+
+HANDLERS: Mapping[OcppVersion, Mapping[str, Handler]] = {
+    OcppVersion.V21: handlers201.HANDLERS,
+    OcppVersion.V201: handlers201.HANDLERS,
+    OcppVersion.V16: handlers16.HANDLERS,
+}
+
+
+async def handle(commands: Commands, action: str, payload: Payload) -> Payload:
+    """Answer a message in the version of the present connection; raises CallFailed if it is not supported."""
+    handler = HANDLERS[commands.conversation.dialect.version].get(action)
+    if handler is None:
+        raise CallFailed("NotSupported", f"{action} is not supported")
+    answer = handler(commands, payload)
+    return answer if isinstance(answer, dict) else await answer

@@ -1,0 +1,172 @@
+"""The outlet as the CSMS sees it: its transaction, its status, and what is reported about both."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable
+
+from secc.ocpp.attached import AttachedStation
+from secc.ocpp.background import BackgroundTasks
+from secc.ocpp.conversation import CsmsConversation
+from secc.ocpp.dialect import EventAnswer
+from secc.ocpp.limits import ChargingLimits
+from secc.ocpp.model import (
+    ConnectorStatus,
+    IdToken,
+    StopReason,
+    TokenStatus,
+    TransactionEvent,
+    Trigger,
+)
+from secc.ocpp.runtime import RuntimeSettings
+from secc.ocpp.tokens import PresentedToken, PresentedTokens
+from secc.ocpp.transactions import Transactions, connector_status
+from secc.session.outlet import EvseSnapshot
+from secc.session.outputs import EndSession
+
+
+class ReportedOutlet:
+    """Follows one outlet and reports it to the CSMS."""
+
+    def __init__(
+        self,
+        settings: RuntimeSettings,
+        transactions: Transactions,
+        conversation: CsmsConversation,
+        attached: AttachedStation,
+        limits: ChargingLimits,
+        tokens: PresentedTokens,
+        background: BackgroundTasks,
+        report: Callable[[str], None],
+        *,
+        on_reset: Callable[[], None] | None = None,
+    ) -> None:
+        """`on_reset` restarts the program, or whatever a reset means to the integrator."""
+        self.transactions = transactions
+        self.reset_when_idle = False
+        """Reset at the end of the transaction."""
+        self._settings = settings
+        self._conversation = conversation
+        self._attached = attached
+        self._limits = limits
+        self._tokens = tokens
+        self._background = background
+        self._report = report
+        self._on_reset = on_reset
+        self._reported_status: ConnectorStatus | None = None
+
+    # --- transactions --------------------------------------------------------------------------------------
+
+    def recover(self) -> None:
+        """End the transaction that was open when the process stopped."""
+        self.record(self.transactions.recovered(self._conversation.now, offline=True))
+
+    def begin(self, token: IdToken, *, presented: PresentedToken | None = None, group: str = "") -> None:
+        """Begin the transaction of an authorized token; other waiting tokens are dropped."""
+        self._tokens.clear()
+        snapshot = self._attached.snapshot
+        if snapshot is None:
+            return
+        events = self.transactions.authorised(
+            token,
+            str(uuid.uuid4()),
+            snapshot,
+            self._conversation.now,
+            offline=not self._conversation.online,
+            remote_start_id=None if presented is None else presented.remote_start_id,
+            group=group,
+        )
+        if presented is not None and presented.profile is not None:
+            self._limits.add_at_start(presented.profile)
+        self.record(events)
+        self._limits.apply()
+
+    def session_over(self, end: EndSession) -> None:
+        """End the transaction with its session, unless the session is paused."""
+        offline = not self._conversation.online
+        self.record(self.transactions.session_over(end, self._conversation.now, offline=offline))
+
+    def stop(self, trigger: Trigger, reason: StopReason, text: str) -> None:
+        """Stop the running transaction."""
+        self.transactions.stopping(trigger, reason)
+        if self._attached.station is not None:
+            self._attached.station.stop_charging(text)
+
+    def report_transaction(self) -> None:
+        """Send the state of the transaction now."""
+        offline = not self._conversation.online
+        self.record(self.transactions.triggered(self._conversation.now, offline=offline))
+
+    def record(self, events: list[TransactionEvent]) -> None:
+        """Store events together with the transaction that they leave, and send them."""
+        if not events:
+            return
+        over = self.transactions.open is None
+        if over:
+            self._limits.end_transaction()
+        state = {"transaction": self.transactions.open, "profiles": self._limits.profiles}
+        self._conversation.queue.enqueue(events, state)
+        if over and self.reset_when_idle:
+            self.reset("ScheduledReset")
+
+    def event_answered(self, event: TransactionEvent, answer: EventAnswer) -> None:
+        """Withdraw the authorization if the CSMS refuses the token of the running transaction."""
+        if answer.info is None or event.token is None or answer.info.status is TokenStatus.ACCEPTED:
+            return
+        transaction = self.transactions.open
+        if transaction is None or transaction.id != event.transaction:
+            return
+        self._report(f"the CSMS refuses {event.token.text} after the start: {answer.info.status.value}")
+        self.transactions.stopping(Trigger.DEAUTHORIZED, StopReason.DEAUTHORIZED)
+        if self._attached.station is not None:
+            self._attached.station.withdraw_authorization()
+
+    def reset(self, reason: str) -> None:
+        """Restart, or do what `on_reset` does instead, and send BootNotification."""
+        self.reset_when_idle = False
+        if self._on_reset is not None:
+            self._on_reset()
+        self._background.spawn(self._conversation.boot_again(reason))
+
+    # --- observation ---------------------------------------------------------------------------------------
+
+    async def watch(self) -> None:
+        """Observe the outlet periodically, until cancelled."""
+        trouble = ""
+        while True:
+            try:
+                self.observe()
+                trouble = ""
+            except Exception as error:  # the next observation must take place in any case
+                if trouble != (trouble := f"{type(error).__name__}: {error}"):
+                    self._report(f"observation of the outlet: {trouble}")
+            await asyncio.sleep(self._settings.ocpp.look_interval)
+
+    def observe(self) -> None:
+        """Report what has changed, and apply the charging limit of this moment."""
+        snapshot = self._attached.snapshot
+        if snapshot is not None:
+            offline = not self._conversation.online
+            self.record(self.transactions.observe(snapshot, self._conversation.now, offline=offline))
+            self._report_status(snapshot)
+        self._limits.apply()
+
+    def report_status(self) -> None:
+        """Send StatusNotification, changed or not."""
+        self._reported_status = None
+        snapshot = self._attached.snapshot
+        if snapshot is not None:
+            self._report_status(snapshot)
+
+    def _report_status(self, snapshot: EvseSnapshot) -> None:
+        operative = self._settings.operative
+        status = connector_status(snapshot, self.transactions.open, operative=operative)
+        if status is not self._reported_status and self._conversation.online:
+            self._reported_status = status
+            fault = "" if snapshot.fault is None else snapshot.fault.value
+            request = self._conversation.dialect.status(status, self._conversation.now, fault)
+            self._background.spawn(self._send(*request))
+
+    async def _send(self, action: str, payload: dict[str, object]) -> None:
+        await self._conversation.ask_or_report((action, payload))
