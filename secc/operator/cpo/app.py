@@ -71,7 +71,8 @@ def _add_health(app: FastAPI) -> None:
     @app.get("/metrics", tags=["health"], response_class=Response, responses={503: {"model": forms.Problem}})
     def metrics(service: Injected) -> Response:
         """Return the metrics for Prometheus."""
-        return Response(service.metrics.text(service), media_type="text/plain; version=0.0.4")
+        text = service.metrics.text(service.contracts, service.register, service.clock())
+        return Response(text, media_type="text/plain; version=0.0.4")
 
 
 async def _storage(request: Request, error: Exception) -> Response:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import os
-from typing import TYPE_CHECKING
 
 from prometheus_client import (
     CollectorRegistry,
@@ -15,12 +14,11 @@ from prometheus_client import (
     multiprocess,
 )
 
+from secc.operator.cpo.contracts import Contracts
+from secc.operator.cpo.delivery import ContractAnswer
+from secc.operator.cpo.jobs import Renewed
+from secc.operator.cpo.register import CertificateRegister
 from secc.pki.profiles import Kind
-
-if TYPE_CHECKING:
-    from secc.operator.cpo.delivery import ContractAnswer
-    from secc.operator.cpo.jobs import Renewed
-    from secc.operator.cpo.service import Service
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.2)
 LEVELS = (1, 7, 14, 30, 90)
@@ -65,18 +63,16 @@ class CpoMetrics:
         """Count a certificate issued for a station."""
         self._issued.inc()
 
-    def text(self, service: Service) -> bytes:
+    def text(self, contracts: Contracts, register: CertificateRegister, now: datetime.datetime) -> bytes:
         """Return all metrics in the exposition format; raises StorageError without a database."""
         registry = self._registry
-        if (
-            "PROMETHEUS_MULTIPROC_DIR" in os.environ
-        ):  # several workers share one port: set by `secc cpo serve`
+        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # several workers; set by `secc cpo serve`
             registry = CollectorRegistry()
             multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-        return generate_latest(registry) + generate_latest(_ends(service))
+        return generate_latest(registry) + generate_latest(_ends(contracts, register, now))
 
 
-def _ends(service: Service) -> CollectorRegistry:
+def _ends(contracts: Contracts, register: CertificateRegister, now: datetime.datetime) -> CollectorRegistry:
     registry = CollectorRegistry()
     gauge = Gauge(
         "secc_expiring",
@@ -84,9 +80,9 @@ def _ends(service: Service) -> CollectorRegistry:
         ["role", "within"],
         registry=registry,
     )
-    now, begin = service.clock(), service.clock() - datetime.timedelta(days=3650)
+    begin = now - datetime.timedelta(days=3650)
     for level in (0, *LEVELS):
         end = now + datetime.timedelta(days=level)
-        gauge.labels("contract", str(level)).set(service.contracts.count_ending(begin, end))
-        gauge.labels("secc", str(level)).set(service.register.count_ending(Kind.SECC_LEAF, begin, end))
+        gauge.labels("contract", str(level)).set(contracts.count_ending(begin, end))
+        gauge.labels("secc", str(level)).set(register.count_ending(Kind.SECC_LEAF, begin, end))
     return registry
