@@ -50,6 +50,11 @@ class SeccError(Exception):
 class ConfigError(SeccError):
     """The configuration cannot be used; the message says what the operator must change."""
 
+    def __init__(self, message: str, *, setting: str = "") -> None:
+        super().__init__(message)
+        self.setting = setting
+        """Path of the setting, `tls.policy` for example; empty where the error is not about one."""
+
 
 class InUseError(ConfigError):
     """Another station uses the interface or the outlet."""

@@ -2,11 +2,13 @@
 
 import dataclasses
 
+from secc.settings.checks import Settings
+
 __all__ = ["CompatConfig"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class CompatConfig:
+class CompatConfig(Settings, section="compat"):
     """Leniencies towards cars in the field, each visible as a Notice when it is used. `strict()` has none."""
 
     early_session_stop: bool = True

@@ -8,7 +8,7 @@ Values are checked when the object is made: a wrong configuration refuses to sta
 import dataclasses
 import re
 
-from secc.settings.checks import check
+from secc.settings.checks import Settings, check
 from secc.settings.compat import CompatConfig
 from secc.settings.din import DinConfig
 from secc.settings.energy import EnergyConfig
@@ -28,7 +28,7 @@ __all__ = ["SeccConfig"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class SeccConfig:
+class SeccConfig(Settings, section=""):
     """Everything about one outlet."""
 
     evse_id: str = "ZZ*000*E0"
@@ -67,7 +67,7 @@ class SeccConfig:
     ocpp: OcppConfig = OcppConfig()
     """Central system."""
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         check(
             re.fullmatch(r"[A-Za-z0-9*]{7,37}", self.evse_id) is not None, "evse_id", "7..37 of A-Z, 0-9, *"
         )

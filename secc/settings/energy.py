@@ -3,7 +3,7 @@
 import dataclasses
 import enum
 
-from secc.settings.checks import check, check_duration, check_range
+from secc.settings.checks import Settings, check, check_duration, check_range
 
 __all__ = ["AcConfig", "DcConfig", "EnergyConfig", "EnergyMode"]
 
@@ -24,7 +24,7 @@ class EnergyMode(enum.StrEnum):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class AcConfig:
+class AcConfig(Settings, section="energy.ac"):
     """What the outlet can deliver as alternating current."""
 
     nominal_voltage: float = 230.0
@@ -36,7 +36,7 @@ class AcConfig:
     max_discharge_current: float = 0.0
     """A per phase that the outlet can take from the EV, ISO 15118-20; 0: it cannot. See `iso20.discharge`."""
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         check_range(self.nominal_frequency, "energy.ac.nominal_frequency", 16.0, 400.0)
         check_range(self.max_discharge_current, "energy.ac.max_discharge_current", 0.0, 1000.0)
         check_range(self.nominal_voltage, "energy.ac.nominal_voltage", 1.0, 1000.0)
@@ -44,7 +44,7 @@ class AcConfig:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class DcConfig:
+class DcConfig(Settings, section="energy.dc"):
     """What the outlet can deliver as direct current."""
 
     max_voltage: float = 500.0
@@ -82,7 +82,7 @@ class DcConfig:
     reads more current than pre-charge may have; from then on, by which it may be above the highest voltage
     that was read with current. Cars ask for their final voltage from the first demand on."""
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         check_range(self.max_voltage, "energy.dc.max_voltage", 1.0, 2000.0)
         check_range(self.min_voltage, "energy.dc.min_voltage", 0.0, self.max_voltage)
         check_range(self.max_current, "energy.dc.max_current", 0.0, 5000.0)
@@ -105,7 +105,7 @@ class DcConfig:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class EnergyConfig:
+class EnergyConfig(Settings, section="energy"):
     """What is offered to the EV."""
 
     modes: tuple[EnergyMode, ...] = (EnergyMode.AC_THREE_PHASE_CORE, EnergyMode.AC_SINGLE_PHASE_CORE)
@@ -126,7 +126,7 @@ class EnergyConfig:
     meter_age: float = 60.0
     """A reading that says it is older than this does not count; one without a time always does [INV-33]."""
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         check(1 <= len(self.modes) <= 6, "energy.modes", "1 to 6 modes")
         check(len(set(self.modes)) == len(self.modes), "energy.modes", "each mode once")
         check_duration(self.meter_age, "energy.meter_age", at_most=86_400.0)

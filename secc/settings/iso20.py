@@ -5,7 +5,7 @@ import dataclasses
 import enum
 import pathlib
 
-from secc.settings.checks import check, check_duration, check_range
+from secc.settings.checks import Settings, check, check_duration, check_range
 from secc.settings.tls import TlsChain
 
 __all__ = [
@@ -59,7 +59,7 @@ class ToleranceRefused(enum.StrEnum):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Iso20TlsConfig:
+class Iso20TlsConfig(Settings, section="iso20.tls"):
     """The chain a station presents in TLS 1.3, beside the one of `[tls]`; the other keys of `[tls]` hold too.
 
     TLS 1.3 is offered while this chain can be used, at the same port as TLS 1.2. What the EV offers first
@@ -82,7 +82,7 @@ class Iso20TlsConfig:
     """Offer TLS 1.3 only while there is an OCSP response to staple. For public stations: there an EV refuses
     a chain without one [V2G20-2388] and can still charge by ISO 15118-2."""
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         check(
             self.root is not None or not self.chains,
             "iso20.tls.root",
@@ -93,7 +93,7 @@ class Iso20TlsConfig:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Iso20Config:
+class Iso20Config(Settings, section="iso20"):
     """ISO 15118-20. It is spoken over TLS 1.3 with a vehicle certificate only [V2G20-1235] [V2G20-2356]."""
 
     tls: Iso20TlsConfig = Iso20TlsConfig()
@@ -163,7 +163,7 @@ class Iso20Config:
     acknowledge_delay: int = 30
     """AckMaxDelay: seconds in which the EV is to acknowledge changed mobility needs."""
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         check(8192 <= self.max_payload <= 131_072, "iso20.max_payload", "8192..131072 bytes")
         for name, at_most in _DURATIONS.items():
             check_duration(getattr(self, name), f"iso20.{name}", at_most=at_most)

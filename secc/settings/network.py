@@ -2,13 +2,13 @@
 
 import dataclasses
 
-from secc.settings.checks import check
+from secc.settings.checks import Settings, check
 
 __all__ = ["NetworkConfig"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkConfig:
+class NetworkConfig(Settings, section="network"):
     """Sockets and the limits on what a peer may make us hold."""
 
     tcp_port: int = 0
@@ -20,7 +20,7 @@ class NetworkConfig:
     max_pending: int = 8
     """Connections that may wait beside the running session; the oldest silent one gives way."""
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         for name in ("tcp_port", "tls_port"):
             check(0 <= getattr(self, name) <= 65535, f"network.{name}", "0..65535")
         check(64 <= self.max_payload <= 65536, "network.max_payload", "64..65536 bytes")

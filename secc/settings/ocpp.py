@@ -7,7 +7,7 @@ import pathlib
 import re
 import urllib.parse
 
-from secc.errors import ConfigError
+from secc.settings.checks import Settings, check
 
 __all__ = ["OcppConfig", "OcppVersion"]
 
@@ -27,7 +27,7 @@ class OcppVersion(enum.StrEnum):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class OcppConfig:
+class OcppConfig(Settings, section="ocpp"):
     """The central system (CSMS). Without `url` there is none. Needs `pip install secc[ocpp]`."""
 
     url: str = ""
@@ -94,32 +94,36 @@ class OcppConfig:
     follow_clock: bool = True
     """Times told to the CSMS follow its clock when ours differs by more than two seconds."""
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         if self.url:
             self._check_url()
-        _check(re.fullmatch(r"[A-Za-z0-9*_=|@.:+-]{0,48}", self.identity) is not None, "identity", _IDENTITY)
-        _check(0 < len(self.versions) == len(set(self.versions)), "versions", "at least one, each once")
-        _check(0 <= self.security_profile <= 3, "security_profile", "0..3")
-        _check(65_536 <= self.max_message <= 16_777_216, "max_message", "65536..16777216")
-        _check(1 <= self.attempts <= 100, "attempts", "1..100")
-        _check(0 <= self.csr_repeats <= 100, "csr_repeats", "0..100")
+        check(
+            re.fullmatch(r"[A-Za-z0-9*_=|@.:+-]{0,48}", self.identity) is not None, "ocpp.identity", _IDENTITY
+        )
+        check(0 < len(self.versions) == len(set(self.versions)), "ocpp.versions", "at least one, each once")
+        check(0 <= self.security_profile <= 3, "ocpp.security_profile", "0..3")
+        check(65_536 <= self.max_message <= 16_777_216, "ocpp.max_message", "65536..16777216")
+        check(1 <= self.attempts <= 100, "ocpp.attempts", "1..100")
+        check(0 <= self.csr_repeats <= 100, "ocpp.csr_repeats", "0..100")
         for name in ("vendor", "model"):
-            _check(1 <= len(getattr(self, name)) <= 20, name, "1..20 characters")
-        _check(len(self.serial) <= 25, "serial", "at most 25 characters")
+            check(1 <= len(getattr(self, name)) <= 20, f"ocpp.{name}", "1..20 characters")
+        check(len(self.serial) <= 25, "ocpp.serial", "at most 25 characters")
         for name, limit in _DURATIONS.items():
             value = getattr(self, name)
-            _check(math.isfinite(value) and 0.001 <= value <= limit, name, f"0.001 to {limit:g}")
+            check(math.isfinite(value) and 0.001 <= value <= limit, f"ocpp.{name}", f"0.001 to {limit:g}")
 
     def _check_url(self) -> None:
         scheme = urllib.parse.urlsplit(self.url).scheme
         secure = self.security_profile >= 2
-        _check(scheme in ("ws", "wss"), "url", "ws:// or wss://")
-        _check(not secure or scheme == "wss", "url", f"wss:// for security profile {self.security_profile}")
+        check(scheme in ("ws", "wss"), "ocpp.url", "ws:// or wss://")
+        check(
+            not secure or scheme == "wss", "ocpp.url", f"wss:// for security profile {self.security_profile}"
+        )
         if self.security_profile in (1, 2):
-            _check(self.password_file is not None, "password_file", "a file, by the security profile")
+            check(self.password_file is not None, "ocpp.password_file", "a file, by the security profile")
         if self.security_profile == 3:
-            _check(self.client_certificate is not None, "client_certificate", "a file, by profile 3")
-            _check(self.client_key is not None, "client_key", "a file, by profile 3")
+            check(self.client_certificate is not None, "ocpp.client_certificate", "a file, by profile 3")
+            check(self.client_key is not None, "ocpp.client_key", "a file, by profile 3")
 
 
 _IDENTITY = "at most 48 of A-Z, a-z, 0-9 and *-_=|@.:+"
@@ -136,8 +140,3 @@ _DURATIONS = {
     "cache_lifetime": 31_622_400.0,
     "csr_wait": 86_400.0,
 }
-
-
-def _check(condition: bool, name: str, expected: str) -> None:
-    if not condition:
-        raise ConfigError(f"ocpp.{name}: expected {expected}")

@@ -5,7 +5,7 @@ import enum
 import ipaddress
 import pathlib
 
-from secc.settings.checks import check
+from secc.settings.checks import Settings, check
 
 __all__ = ["OperationConfig", "Sync"]
 
@@ -22,7 +22,7 @@ class Sync(enum.StrEnum):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class OperationConfig:
+class OperationConfig(Settings, section="operation"):
     """What a station writes down and tells about itself."""
 
     journal: pathlib.Path | None = None
@@ -38,7 +38,7 @@ class OperationConfig:
     address: str = "127.0.0.1"
     """Address of that port. There is no password: leave it on loopback, or on a network of your own."""
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         check(4096 <= self.journal_size <= 2**31, "operation.journal_size", "4096 or more")
         check(0 <= self.journal_keep <= 100_000, "operation.journal_keep", "0 or more")
         check(0 <= self.port <= 65535, "operation.port", "0..65535")

@@ -5,7 +5,7 @@ import enum
 import pathlib
 import re
 
-from secc.settings.checks import check, check_duration, check_range
+from secc.settings.checks import Settings, check, check_duration, check_range
 
 __all__ = ["ExpiryConfig", "OfflinePolicy", "PncConfig", "RevocationCheck", "SiteConfig", "TariffPolicy"]
 
@@ -43,7 +43,7 @@ class TariffPolicy(enum.StrEnum):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class SiteConfig:
+class SiteConfig(Settings, section="pnc.site"):
     """A site without a network: the station is its own back end, out of one SQLite file (`secc pnc`)."""
 
     store: pathlib.Path | None = None
@@ -73,7 +73,7 @@ class SiteConfig:
     authority_password: pathlib.Path | None = None
     """As `mo_key_password`, for the key in that folder."""
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         check(1 <= self.contract_days <= 3650, "pnc.site.contract_days", "1 to 3650 days")
         issuing = (self.mo_chain, self.mo_key, self.cps_chain, self.cps_key)
         whole = all(issuing) or not any(issuing)
@@ -83,7 +83,7 @@ class SiteConfig:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class PncConfig:
+class PncConfig(Settings, section="pnc"):
     """Plug and Charge. It is offered when `service.payment_options` has Contract, over TLS, while the clock
     is set; roots are in `[trust]`."""
 
@@ -128,7 +128,7 @@ class PncConfig:
     site: SiteConfig = SiteConfig()
     """The station as its own back end."""
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         check_range(self.offline_energy, "pnc.offline_energy", 0.0, 1_000_000.0)
         check_duration(self.offline_memory, "pnc.offline_memory", at_most=31_622_400.0)
         check_duration(self.expiry_warning, "pnc.expiry_warning", at_most=31_622_400.0, at_least=0.0)
@@ -144,7 +144,7 @@ class PncConfig:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class ExpiryConfig:
+class ExpiryConfig(Settings, section="expiry"):
     """What is told about certificates that end soon: the station's own, roots in use, contracts of a site."""
 
     levels: tuple[int, ...] = (30, 14, 7)
@@ -154,7 +154,7 @@ class ExpiryConfig:
     interval: float = 21_600.0
     """Between two looks."""
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         days = all(1 <= level <= 3650 for level in self.levels)
         check(bool(self.levels) and days, "expiry.levels", "days, 1 to 3650")
         check(1 <= self.renew <= 3650, "expiry.renew", "1 to 3650 days")

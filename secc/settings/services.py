@@ -3,7 +3,7 @@
 import dataclasses
 import enum
 
-from secc.settings.checks import check
+from secc.settings.checks import Settings, check
 
 __all__ = [
     "CERTIFICATE_SERVICE",
@@ -40,7 +40,7 @@ class ServiceKind(enum.StrEnum):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceParameter:
+class ServiceParameter(Settings, section="service parameter"):
     """A named value; exactly one of the values is given."""
 
     name: str
@@ -52,7 +52,7 @@ class ServiceParameter:
     flag: bool | None = None
     """True or false."""
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         path = f"service parameter {self.name!r}"
         check(0 < len(self.name) <= 64, path, "a name of 1 to 64 characters")
         given = [value for value in (self.text, self.number, self.flag) if value is not None]
@@ -62,7 +62,7 @@ class ServiceParameter:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceParameterSet:
+class ServiceParameterSet(Settings, section="service parameter set"):
     """One way to use a service: parameters that belong together."""
 
     id: int
@@ -70,13 +70,13 @@ class ServiceParameterSet:
     parameters: tuple[ServiceParameter, ...]
     """1 to 16."""
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         check(1 <= self.id <= 32767, "service parameter set id", "1..32767")
         check(1 <= len(self.parameters) <= 16, f"service parameter set {self.id}", "1 to 16 parameters")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class ValueAddedService:
+class ValueAddedService(Settings, section="service.value_added"):
     """A service beside charging: internet access (3), use-case information (4), or one of your own."""
 
     id: int
@@ -94,7 +94,7 @@ class ValueAddedService:
     parameter_sets: tuple[ServiceParameterSet, ...] = ()
     """What the EV may choose from; none: the service as it is."""
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         path = f"service.value_added {self.id}"
         check(INTERNET_SERVICE <= self.id <= 65535, path, "an id from 3 to 65535")
         check(self.name is None or 0 < len(self.name) <= 32, f"{path}.name", "1 to 32 characters")
@@ -126,7 +126,7 @@ class Payment(enum.StrEnum):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceConfig:
+class ServiceConfig(Settings, section="service"):
     """The charge service."""
 
     payment_options: tuple[Payment, ...] = (Payment.EXTERNAL,)
@@ -136,7 +136,7 @@ class ServiceConfig:
     value_added: tuple[ValueAddedService, ...] = ()
     """Services beside charging, `[[service.value_added]]`, at most seven; a back end may add more."""
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         options = self.payment_options
         check(0 < len(options) == len(set(options)), "service.payment_options", "one or both of the options")
         check_services(self.value_added, "service.value_added")

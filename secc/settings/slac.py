@@ -2,10 +2,9 @@
 
 import dataclasses
 import enum
-import math
 import re
 
-from secc.errors import ConfigError
+from secc.settings.checks import Settings, check, check_range
 
 __all__ = ["Deviation", "Fallback", "KeyResult", "LinkStatus", "SlacConfig", "Validation"]
 
@@ -60,7 +59,7 @@ class Fallback(enum.StrEnum):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class SlacConfig:
+class SlacConfig(Settings, section="slac"):
     """Matching over the powerline, and the control pilot around it."""
 
     enabled: bool = False
@@ -106,15 +105,13 @@ class SlacConfig:
     step_ef: float = 4.0
     """T_step_EF, 4 or more: how long the pilot shows state E or F [V2G3-M07-08]."""
 
-    def __post_init__(self) -> None:
-        _check_range(self.attenuation_offset, "attenuation_offset", 0.0, 100.0)
-        _check_range(self.slac_init, "slac_init", 1.0, 50.0)
-        _check_range(self.link_delay, "link_delay", 0.0, 12.0)
-        _check_range(self.step_ef, "step_ef", 0.001, 60.0)
-        if re.fullmatch(r"([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}", self.modem_mac or "00:00:00:00:00:00") is None:
-            raise ConfigError("slac.modem_mac: expected six bytes as 00:b0:52:00:00:01")
-
-
-def _check_range(value: float, name: str, at_least: float, at_most: float) -> None:
-    if not (math.isfinite(value) and at_least <= value <= at_most):
-        raise ConfigError(f"slac.{name}: expected {at_least:g} to {at_most:g}, found {value:g}")
+    def _check(self) -> None:
+        check_range(self.attenuation_offset, "slac.attenuation_offset", 0.0, 100.0)
+        check_range(self.slac_init, "slac.slac_init", 1.0, 50.0)
+        check_range(self.link_delay, "slac.link_delay", 0.0, 12.0)
+        check_range(self.step_ef, "slac.step_ef", 0.001, 60.0)
+        good = (
+            re.fullmatch(r"([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}", self.modem_mac or "00:00:00:00:00:00")
+            is not None
+        )
+        check(good, "slac.modem_mac", "six bytes as 00:b0:52:00:00:01")

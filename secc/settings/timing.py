@@ -2,13 +2,13 @@
 
 import dataclasses
 
-from secc.settings.checks import check, check_duration
+from secc.settings.checks import Settings, check, check_duration
 
 __all__ = ["TimingConfig"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class TimingConfig:
+class TimingConfig(Settings, section="timing"):
     """The timers of the standard on the station's side, with its values as defaults, and our own bounds."""
 
     communication_setup: float = 18.0
@@ -86,7 +86,7 @@ class TimingConfig:
     controller_call: float = 5.0
     """How long the shell waits for a call of the controller, the cable check excepted."""
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         for field in dataclasses.fields(self):
             at_most = _DURATION_LIMITS.get(field.name, 300.0)
             at_least = 0.0 if field.name in _MAY_BE_ZERO else 0.001

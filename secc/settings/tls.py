@@ -4,7 +4,7 @@ import dataclasses
 import enum
 import pathlib
 
-from secc.settings.checks import check, check_duration
+from secc.settings.checks import Settings, check, check_duration
 
 __all__ = ["ClientAuth", "TlsChain", "TlsConfig", "TlsPolicy"]
 
@@ -28,7 +28,7 @@ class ClientAuth(enum.StrEnum):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class TlsChain:
+class TlsChain(Settings, section="tls.chains"):
     """One more chain, for EVs that trust another V2G root."""
 
     certificate_chain: pathlib.Path
@@ -44,7 +44,7 @@ class TlsChain:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class TlsConfig:
+class TlsConfig(Settings, section="tls"):
     """Transport security; see `secc.sdp` for what each policy announces."""
 
     policy: TlsPolicy = TlsPolicy.OFF
@@ -74,7 +74,7 @@ class TlsConfig:
     key_log: pathlib.Path | None = None
     """Where to write TLS secrets for a packet analyser; never in production."""
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         check_duration(self.handshake_timeout, "tls.handshake_timeout", at_most=10.0)
         check_duration(self.watch_interval, "tls.watch_interval", at_most=3600.0)
         check(self.root is not None or not self.chains, "tls.root", "a file, as there are tls.chains")

@@ -3,11 +3,13 @@
 import dataclasses
 import pathlib
 
+from secc.settings.checks import Settings
+
 __all__ = ["TrustConfig"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class TrustConfig:
+class TrustConfig(Settings, section="trust"):
     """Roots under which certificates of EVs are accepted. Each root only for what it is listed for."""
 
     v2g_roots: tuple[pathlib.Path, ...] = ()

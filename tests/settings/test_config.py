@@ -119,7 +119,10 @@ def test_file_is_read_with_integers_as_seconds_and_paths_relative_to_it(tmp_path
 def test_what_is_wrong_is_refused_by_name(document: dict[str, object], words: str) -> None:
     with pytest.raises(ConfigError) as caught:
         from_dict(document)
-    assert words in str(caught.value)
+    found = str(caught.value)
+    path, _, expected = words.partition(": ")
+    assert found.startswith(path)
+    assert expected in found
 
 
 def test_a_missing_file_is_a_configuration_error(tmp_path: pathlib.Path) -> None:
@@ -175,7 +178,7 @@ def test_a_further_chain_has_to_be_complete() -> None:
     with pytest.raises(ConfigError, match=r"tls\.chains\[0\]\.private_key is missing"):
         from_dict({"tls": {"chains": [{"certificate_chain": "b.pem"}]}})
     chain = {"certificate_chain": "b.pem", "private_key": "b.key", "root": "b_root.pem"}
-    with pytest.raises(ConfigError, match=r"tls\.root: expected a file, as there are tls\.chains"):
+    with pytest.raises(ConfigError, match=r"tls\.root is None, expected a file, as there are tls\.chains"):
         from_dict({"tls": {"chains": [chain]}})
 
 
@@ -193,5 +196,5 @@ def test_iso_15118_20_is_read_from_the_file() -> None:
 
 
 def test_a_payload_limit_of_iso_15118_20_that_is_too_small_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"iso20\.max_payload: expected 8192"):
+    with pytest.raises(ConfigError, match=r"iso20\.max_payload is 100, expected 8192"):
         from_dict({"iso20": {"max_payload": 100}})

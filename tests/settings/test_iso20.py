@@ -33,9 +33,9 @@ def test_the_table_is_read() -> None:
 @pytest.mark.parametrize(
     ("table", "words"),
     [
-        ({"loop_timeout": 0.4}, "iso20.loop_timeout: expected 0.5 to 60, found 0.4"),
-        ({"internet": [5]}, "iso20.internet: expected numbers from 1 to 4"),
-        ({"internet": [1, 1]}, "iso20.internet: expected each number once"),
+        ({"loop_timeout": 0.4}, "iso20.loop_timeout is 0.4, expected 0.5 to 60"),
+        ({"internet": [5]}, r"iso20.internet is \(5,\), expected numbers from 1 to 4"),
+        ({"internet": [1, 1]}, r"iso20.internet is \(1, 1\), expected each number once"),
         ({"authorization_attempts": 0}, "iso20.authorization_attempts"),
         ({"power_tolerance": -1.0}, "iso20.power_tolerance"),
         ({"schedules": 56.0}, "iso20.schedules"),

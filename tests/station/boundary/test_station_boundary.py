@@ -21,7 +21,7 @@ from secc.session.schedules import EnergyNeed, ScheduleOffer
 from secc.settings import EnergyConfig, EnergyMode, SeccConfig
 from secc.settings.services import ValueAddedService
 from secc.station.station import Station
-from tests.station.boundary.test_results import NO_POWER_LIMIT
+from tests.station.boundary.test_results import NO_POWER_LIMIT, forged_service
 from tests.support import requests
 from tests.support.wire import (
     AC_SETUP,
@@ -312,7 +312,7 @@ class Serving(GrantingBackend, OffersServices, ReportsExpiry):
         RuntimeError("down"),
         [ValueAddedService(id=5, name="\ud800")],
         [ValueAddedService(id=5)] * 9,
-        [ValueAddedService(id=5, needs_tls="no")],  # type: ignore[arg-type]
+        [forged_service(needs_tls="no")],
     ],
     ids=range(8),
 )
