@@ -15,7 +15,7 @@ EXTRA = $(PY) -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-cpo cpo-scale cpo-fuzz conformance conformance-peer test check style generated rust coverage docs examples interop scanner oracles fuzz bench bench-write bench-check \
-  differential soak walk mutants mutants-safety memcheck sanitize fuzz-rust fuzz-binding fuzz-slac fuzz-smoke build clean
+  differential soak walk mutants mutants-safety memcheck sanitize wheel-aarch64 wheel-armv7 test-aarch64 sbom fuzz-rust fuzz-binding fuzz-slac fuzz-smoke build clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort | expand -t 12
@@ -193,6 +193,22 @@ differential: setup $(EV_VENV)/.ready  ## 100,000 random messages of each set th
 
 build: setup  ## a wheel, into dist/
 	$(BIN)/maturin build --release --out dist
+
+# The linker comes from PyPI, the Rust library of the target from Debian; nothing is installed on the machine.
+wheel-aarch64 wheel-armv7: wheel-%: setup  ## a wheel for ARM, built here, into build/wheels (Debian, x86-64)
+	$(call EXTRA,release) > $(VENV)/release.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check -r $(VENV)/release.txt
+	$(PY) -m tools.release.cross $*
+
+test-aarch64: setup  ## the tests of the core with the aarch64 wheel under qemu-user (an hour)
+	$(call EXTRA,release) > $(VENV)/release.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check -r $(VENV)/release.txt
+	$(PY) -m tools.release.cross aarch64 --try
+
+sbom: build  ## what an installation consists of, as CycloneDX, into build/sbom
+	$(call EXTRA,release) > $(VENV)/release.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check -r $(VENV)/release.txt
+	$(PY) -m tools.release.sbom $(lastword $(sort $(wildcard dist/*.whl)))
 
 clean:  ## remove what was built; keeps the virtual environments
 	rm -rf build dist site target .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis $(VENV)/.extension

@@ -1,0 +1,1 @@
+"""Wheels for other processors, built and tried on this one."""
