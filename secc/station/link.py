@@ -4,51 +4,25 @@ A link lives through three stages, each with a deadline that no partial input re
 wait for the first byte of a message, the session. Only at that first byte does the owner decide whether this
 link may have the outlet, so a silent connection costs a socket and a task, and no session.
 
-There is one inbox and one loop, and nothing in here knows what a message means. Reading pauses while a chunk
-is being handled: a peer cannot queue more than one chunk. However a session ends, its outlet is made safe
+Nothing in here knows what a message means. Before and after the session one task waits for its next event,
+and reading pauses until a chunk is handled: a peer cannot queue more than one chunk. In the session chunks
+are handled as they come, see `secc.station.conversation`. However a session ends, its outlet is made safe
 before the link is closed.
 """
 
 import asyncio
 import dataclasses
-import enum
 from collections.abc import Callable
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
-from secc.connection import (
-    Close,
-    Connection,
-    ConnectionInput,
-    ConnectionOutput,
-    Data,
-    EndOfStream,
-    Heard,
-    Write,
-)
+from secc.connection import Connection, ConnectionInput
 from secc.errors import LinkError
 from secc.pki.vehicle import VehicleIdentity
-from secc.records import (
-    Direction,
-    LinkEvent,
-    LinkRecord,
-    MessageRecord,
-    NoticeRecord,
-    OutputRecord,
-    Record,
-)
-from secc.session.inputs import LinkLost, Tick
-from secc.session.outlet import EvseFault, EvseSnapshot
-from secc.session.outputs import (
-    CloseContactor,
-    EndSession,
-    Notice,
-    OpenContactor,
-    RenewLease,
-    SetOutput,
-    StartCableCheck,
-)
+from secc.records import LinkEvent, LinkRecord, Record
+from secc.session.outlet import EvseSnapshot
+from secc.session.outputs import EndSession
 from secc.settings.config import SeccConfig
-from secc.station.hardware import watch
+from secc.station.conversation import Chunk, Conversation, HangUp, LinkInput, Plaintext, StreamEnd
 from secc.station.outlet import Outlet
 from secc.tls import TlsEngine
 
@@ -102,7 +76,7 @@ class Link(asyncio.BufferedProtocol):
         self._config = config
         self.setup_deadline = setup_deadline
         self._loop = asyncio.get_running_loop()
-        self._inbox: asyncio.Queue[_Event] = asyncio.Queue()
+        self._inbox: asyncio.Queue[LinkInput] = asyncio.Queue()
         self._buffer = bytearray(_CHUNK)
         self._transport: asyncio.Transport | None = None
         self._task: asyncio.Task[None] | None = None
@@ -110,7 +84,7 @@ class Link(asyncio.BufferedProtocol):
         self._peer_closed = False  # end of stream: nothing more will come
         self._hung_up = False  # by the station
         self._finished = False  # nothing more will be read or written by us
-        self._session: _Session | None = None
+        self._session: Conversation | None = None
 
     @property
     def secure(self) -> bool:
@@ -129,8 +103,8 @@ class Link(asyncio.BufferedProtocol):
 
     def post(self, event: ConnectionInput) -> None:
         """Hand in an input of the session; without a session it is forgotten."""
-        if self._session is not None:
-            self._inbox.put_nowait(event)
+        if self._session is not None and not self._session.over:
+            self._session.post(event)
 
     def withdraw_authorization(self) -> None:
         """The authorization ends, finally [INV-11]."""
@@ -145,7 +119,7 @@ class Link(asyncio.BufferedProtocol):
     def hang_up(self, reason: str) -> None:
         """End the session, if there is one, make the outlet safe, close."""
         self._hung_up = True
-        self._inbox.put_nowait(_Stop(reason))
+        self._stop(reason)
 
     async def shut_down(self, reason: str) -> None:
         """`hang_up`, and wait until nothing is left."""
@@ -170,18 +144,34 @@ class Link(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         self.heard = True
-        self._inbox.put_nowait(_Bytes(bytes(self._buffer[:nbytes]), self._loop.time()))
-        if self._transport is not None and not self._gone:
-            self._transport.pause_reading()
+        if not self._deliver(Chunk(bytes(self._buffer[:nbytes]), self._loop.time())):
+            self.pause()
 
     def eof_received(self) -> bool:
         self._peer_closed = True
-        self._inbox.put_nowait(_Eof.CLOSED)
+        self._deliver(StreamEnd.CLOSED)
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._gone = True
-        self._inbox.put_nowait(_Eof.BROKEN if exc is not None else _Eof.CLOSED)
+        self._deliver(StreamEnd.BROKEN if exc is not None else StreamEnd.CLOSED)
+
+    def _deliver(self, event: LinkInput) -> bool:
+        """To the session, which handles it now, or to the task of the link; True for the session."""
+        session = self._session
+        if session is None or session.over:
+            self._inbox.put_nowait(event)
+            return False
+        session.take(event)
+        return True
+
+    def _stop(self, reason: str) -> None:
+        """End the session, if there is one, or the wait; in the next turn of the loop."""
+        session = self._session
+        if session is None or session.over:
+            self._inbox.put_nowait(HangUp(reason))
+        else:
+            session.post(HangUp(reason))
 
     # --- the life of a link --------------------------------------------------------------------------------
 
@@ -196,7 +186,7 @@ class Link(asyncio.BufferedProtocol):
         finally:
             await self._end()
 
-    async def _first_bytes(self) -> "_Plaintext | None":
+    async def _first_bytes(self) -> Plaintext | None:
         """The first plaintext; before it the handshake, where there is one."""
         handshake_deadline = self._loop.time() + self._config.tls.handshake_timeout
         while not self._finished:
@@ -208,131 +198,44 @@ class Link(asyncio.BufferedProtocol):
                     self._record(LinkEvent.FAILED, "nothing said in the setup time")
                 else:
                     self._record(LinkEvent.TLS_FAILED, "not finished in time")
-            if not isinstance(event, _Bytes):
+            if not isinstance(event, Chunk):
                 return None
-            plaintext = self._decrypt(event)
+            plaintext = self.decrypt(event)
             if self._engine.handshake_done and not done:
                 self._record(LinkEvent.SECURED, self._engine.summary)
             if plaintext.data:
                 return plaintext
         return None
 
-    async def _converse(self, first: "_Plaintext") -> None:
+    async def _converse(self, first: Plaintext) -> None:
         grant = await self._owner.admit(self)
         if grant is None:
             return
-        session = self._session = _Session(grant.connection, grant.outlet, grant.snapshot, grant.observe)
-        session.watch = self._watch(session)
+        session = self._session = Conversation(
+            self, grant.connection, grant.outlet, grant.snapshot, grant.observe
+        )
+        waiting = [self._inbox.get_nowait() for _ in range(self._inbox.qsize())]
+        if waiting:
+            self.resume()
         try:
-            await self._serve(session, [*grant.early, first])
+            close_at = await session.run([*grant.early, first, *waiting])
         finally:
-            await self._release(session)
-
-    async def _serve(self, session: "_Session", first: "list[_Event]") -> None:
-        """The loop: one input in, its outputs done, until the core hangs up."""
-        events: list[_Event | None] = [*first]
-        while session.close_at is None:
-            for item in (item for event in events for item in self._inputs(session, event)):
-                decided = self._loop.time()
-                outputs = session.connection.handle(item, decided)
-                for output in outputs:  # the hardware first, before anything that may take time
-                    if isinstance(output, _HARDWARE):
-                        session.outlet.perform(output, decided)
-                for output in outputs:
-                    if isinstance(output, Write) and session.outlet.off_pending:
-                        # the outlet hears first, then the EV [INV-02]
-                        await session.outlet.off_heard(session.connection.session.answer_by)
-                    self._perform(session, output)
-            if session.close_at is None:
-                events = [await self._next(session.connection.deadline)]
-        await self._release(session)
-        await self._wait_for_the_peer(session.close_at)
-
-    def _inputs(self, session: "_Session", event: "_Event | None") -> list[ConnectionInput]:
-        """What an event of the inbox means to the core; None stands for a deadline."""
-        match event:
-            case None | _Look():
-                session.look_queued = False
-                return session.ticks()
-            case _Bytes():
-                inputs = self._inputs(session, self._decrypt(event))
-                if self._finished:
-                    inputs.append(EndOfStream("TLS closed by the EV or failed"))
-                return inputs
-            case _Plaintext():
-                session.request_at = event.at
-                *passed, _ = session.ticks()
-                return [*passed, Data(event.data, session.seen)] if event.data else [*passed]
-            case _Eof():
-                self._finished = self._finished or self._gone
-                return [EndOfStream(event.value)]
-            case _Stop():
-                return [LinkLost(event.reason)]
-            case _:
-                return [event]
-
-    def _perform(self, session: "_Session", output: ConnectionOutput) -> None:
-        now = self._loop.time()
-        name = session.connection.session.session_id.hex().upper()
-        match output:
-            case Heard():
-                heard = MessageRecord(now, Direction.RECEIVED, output.message, session=name)
-                self._owner.record(heard)
-            case Write():
-                self._send(output.data)
-                waited = now - session.request_at
-                self._owner.record(MessageRecord(now, Direction.SENT, output.message, waited, name))
-            case Close():
-                session.close_at = now + output.after
-            case Notice():
-                self._owner.record(NoticeRecord(now, output, name))
-            case EndSession():
-                session.end = output
-                self._owner.record(OutputRecord(now, output, name))
-            case _:
-                if not isinstance(output, _HARDWARE):
-                    session.outlet.perform(output)
-                self._owner.record(OutputRecord(now, output, name))
-
-    async def _release(self, session: "_Session") -> None:
-        """Once per session: the outlet is made safe, then somebody else may have it."""
-        if not session.released:
-            session.released = True
-            try:
-                await session.outlet.release()
-            finally:
-                if session.watch is not None:
-                    session.watch.cancel()
-                self._owner.session_ended(self, session.end)
+            self._owner.session_ended(self, session.end)
+        for event in session.left():
+            self._inbox.put_nowait(event)
+        await self._wait_for_the_peer(close_at)
 
     async def _wait_for_the_peer(self, close_at: float) -> None:
         """The EV should hang up first [V2G2-025]; what it still sends is thrown away."""
         while not (self._gone or self._peer_closed):
             event = await self._next(close_at)
-            if event is None or isinstance(event, (_Eof, _Stop)):
+            if event is None or isinstance(event, (StreamEnd, HangUp)):
                 return
-            self._resume()
-
-    def _watch(self, session: "_Session") -> asyncio.Task[None]:
-        """Look at the outlet for as long as the session has it."""
-
-        def look(reported: bool) -> None:
-            if session.notices_change() or reported:
-                self._queue_look(session)
-
-        def complain(text: str) -> None:
-            self._record(LinkEvent.COMPLAINT, text)
-
-        return self._loop.create_task(watch(session.outlet.controller, look, complain))
-
-    def _queue_look(self, session: "_Session") -> None:
-        if not session.look_queued:
-            session.look_queued = True
-            self._inbox.put_nowait(_Look())
+            self.resume()
 
     # --- the socket ----------------------------------------------------------------------------------------
 
-    async def _next(self, deadline: float | None) -> "_Event | None":
+    async def _next(self, deadline: float | None) -> LinkInput | None:
         """The next event, or None at the deadline."""
         if not self._inbox.empty():
             return self._inbox.get_nowait()
@@ -342,26 +245,40 @@ class Link(asyncio.BufferedProtocol):
         except TimeoutError:
             return None
 
-    def _decrypt(self, event: "_Bytes") -> "_Plaintext":
-        progress = self._engine.feed(event.data)
+    @property
+    def finished(self) -> bool:
+        """Nothing more will be read or written."""
+        return self._finished
+
+    def decrypt(self, chunk: Chunk) -> Plaintext:
+        """The content of a chunk; what TLS answers is sent."""
+        progress = self._engine.feed(chunk.data)
         self._send_raw(progress.to_send)
         if progress.failure is not None:
             done = self._engine.handshake_done
             self._record(LinkEvent.FAILED if done else LinkEvent.TLS_FAILED, str(progress.failure))
         self._finished = self._finished or progress.closed
-        self._resume()
-        return _Plaintext(progress.plaintext, event.at)
+        if self._session is None:
+            self.resume()
+        return Plaintext(progress.plaintext, chunk.at)
 
-    def _resume(self) -> None:
+    def pause(self) -> None:
+        """Read nothing until `resume`."""
+        if self._transport is not None and not self._gone:
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read again."""
         transport = self._transport
         if transport is not None and not self._gone and not transport.is_closing():
             transport.resume_reading()
 
-    def _send(self, plaintext: bytes) -> None:
+    def send(self, plaintext: bytes) -> None:
+        """Send it, through TLS where there is TLS."""
         try:
             self._send_raw(self._engine.send(plaintext))
         except LinkError as error:
-            self._inbox.put_nowait(_Stop(str(error)))
+            self._stop(str(error))
 
     def _send_raw(self, data: bytes) -> None:
         transport = self._transport
@@ -369,7 +286,7 @@ class Link(asyncio.BufferedProtocol):
             return
         transport.write(data)
         if transport.get_write_buffer_size() > _MAX_UNSENT:
-            self._inbox.put_nowait(_Stop("the EV does not read"))
+            self._stop("the EV does not read")
 
     async def _end(self) -> None:
         """Farewell, end of stream, a short wait for the peer to read it, then nothing is left."""
@@ -378,7 +295,7 @@ class Link(asyncio.BufferedProtocol):
             if transport is not None and not self._gone:
                 self._send_raw(self._engine.close())
                 transport.write_eof()
-                self._resume()
+                self.resume()
                 await self._wait_for_the_peer(self._loop.time() + _LINGER)
         except (OSError, RuntimeError):  # gone in this very moment
             pass
@@ -388,106 +305,18 @@ class Link(asyncio.BufferedProtocol):
             self._record(LinkEvent.CLOSED)
             self._owner.link_closed(self)
 
+    def record(self, record: Record) -> None:
+        """Report what has happened in the session."""
+        self._owner.record(record)
+
+    def complain(self, text: str) -> None:
+        """Report what only a log needs."""
+        self._record(LinkEvent.COMPLAINT, text)
+
     def _record(self, event: LinkEvent, text: str = "") -> None:
         self._owner.record(LinkRecord(self._loop.time(), event, text, self.peer))
 
 
-_HARDWARE = (RenewLease, SetOutput, OpenContactor, CloseContactor, StartCableCheck)
 _CHUNK = 4096
 _MAX_UNSENT = 65536  # several of the largest responses: the peer has stopped reading
 _LINGER = 0.5  # s; without it an answer or an alert can be lost to bytes that cross it
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Bytes:
-    """Bytes of the peer and when they came."""
-
-    data: bytes
-    at: float
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Plaintext:
-    """What the bytes said, after TLS where there is TLS."""
-
-    data: bytes
-    at: float
-
-
-class _Eof(enum.Enum):
-    CLOSED = "closed by the EV"
-    BROKEN = "connection reset"
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Stop:
-    """The station ends the link."""
-
-    reason: str
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Look:
-    """The outlet has changed."""
-
-
-_Event = _Bytes | _Plaintext | _Eof | _Stop | _Look | ConnectionInput
-
-
-@dataclasses.dataclass(slots=True)
-class _Session:
-    """What a link holds while it has the outlet."""
-
-    connection: Connection
-    outlet: Outlet
-    seen: EvseSnapshot
-    observe: Callable[[EvseSnapshot], None]
-    request_at: float = 0.0
-    close_at: float | None = None
-    end: EndSession | None = None
-    released: bool = False
-    look_queued: bool = False
-    changes: list[EvseSnapshot] = dataclasses.field(default_factory=list)
-    """What the watch has seen and the core has not."""
-    watch: asyncio.Task[None] | None = None
-
-    def look(self) -> EvseSnapshot:
-        """The outlet now; a controller that cannot say is a fault of the outlet."""
-        try:
-            self.seen = self.outlet.controller.snapshot()
-        except Exception:
-            self.seen = dataclasses.replace(self.seen, fault=EvseFault.MALFUNCTION, ready=False)
-        self.observe(self.seen)
-        return self.seen
-
-    def notices_change(self) -> bool:
-        """Something that cannot wait for the next message or timer is not as it was: the core gets to know
-        it, also when it has passed by then. A fault register may clear itself when it is read."""
-        before = self.seen
-        changed = _urgent(before) != _urgent(self.look())
-        if changed:
-            self.changes = [*self.changes, self.seen][-_MAX_CHANGES:]
-        return changed
-
-    def ticks(self) -> list[ConnectionInput]:
-        """The outlet now, and before it what it was for a moment since the last look."""
-        now = self.look()
-        passed, self.changes = self.changes, []
-        moments = [dataclasses.replace(now, **_urgent(one)) for one in passed]
-        return [Tick(one) for one in (*moments, now)]
-
-
-def _urgent(snapshot: EvseSnapshot) -> dict[str, Any]:
-    return {name: getattr(snapshot, name) for name in _URGENT}
-
-
-_URGENT = (
-    "control_pilot",
-    "fault",
-    "contactor_closed",
-    "ready",
-    "max_voltage",
-    "max_current",
-    "max_power",
-)
-_MAX_CHANGES = 16  # a look follows each at once; more of them only while the loop stands still

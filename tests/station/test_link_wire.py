@@ -15,7 +15,7 @@ import pytest
 from secc.errors import LinkError
 from secc.records import LinkEvent, LinkRecord, MessageRecord
 from secc.session.inputs import Tick
-from secc.session.outlet import ControlPilot, EvseFault
+from secc.session.outlet import ControlPilot, EvseFault, EvseSnapshot
 from secc.session.outputs import EndReason
 from secc.settings import SeccConfig
 from secc.station.link import Grant, Link
@@ -162,7 +162,7 @@ def test_nothing_is_written_to_a_wire_that_is_gone(why: str) -> None:
         wire.transport.closing = why == "closing"
         before = len(wire.transport.did)
         wire.link._send_raw(b"" if why == "nothing" else b"x")
-        wire.link._resume()
+        wire.link.resume()
         assert [one for one in wire.transport.did[before:] if one == "write"] == []
         assert ("resume" in wire.transport.did[before:]) is (why == "nothing")
         wire.transport.closing = False
@@ -184,7 +184,7 @@ def test_before_there_is_a_wire_nothing_happens() -> None:
         made = config()
         link = Link(Owner(made), PlainEngine(), made, peer="ev", setup_deadline=0.0)
         link._send_raw(b"x")
-        link._resume()
+        link.resume()
         link.abort()
         link.buffer_updated(1)
         await link.shut_down("no task yet")
@@ -441,17 +441,32 @@ def test_what_has_passed_is_handed_in_before_what_is_now() -> None:
     play(scenario)
 
 
+def count_looks(outlet: ReportingOutlet) -> list[EvseSnapshot]:
+    """The snapshots taken from now on."""
+    looks: list[EvseSnapshot] = []
+    take = outlet.snapshot
+
+    def snapshot() -> EvseSnapshot:
+        looks.append(take())
+        return looks[-1]
+
+    outlet.snapshot = snapshot  # type: ignore[method-assign]
+    return looks
+
+
 def test_a_look_waits_once_however_often_something_changes() -> None:
     async def scenario(wire: Wire) -> None:
         await wire.say(frame(OFFER))
         session = wire.link._session
         assert session is not None
-        wire.link._queue_look(session)
-        wire.link._queue_look(session)
-        assert wire.link._inbox.qsize() == 1
-        await asyncio.sleep(0.01)
-        assert not session.look_queued
-        wire.link._queue_look(session)
-        assert session.look_queued
+        looks = count_looks(wire.outlet)
+        session.queue_look()
+        session.queue_look()
+        assert looks == []
+        await asyncio.sleep(0.001)
+        assert len(looks) == 1
+        session.queue_look()
+        await asyncio.sleep(0.001)
+        assert len(looks) == 2
 
     play(scenario)
