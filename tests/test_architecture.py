@@ -119,7 +119,7 @@ THIRD_PARTY = {
     "connection": {"msgspec"},
     "payloads": {"msgspec"},
     "records": {"msgspec"},
-    "pki": {"cryptography"},
+    "pki": {"asn1crypto", "cryptography"},
     "tls": {"OpenSSL", "cryptography"},
     "trace": {"cryptography", "msgspec"},  # captured TLS is opened
 }

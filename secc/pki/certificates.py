@@ -1,11 +1,11 @@
 """X.509 certificates as this library sees them: read once, immutable, judged elsewhere.
 
 Reading asks only whether the bytes are a certificate; whether it is a *good* one is for `profiles` and
-`chains`. All fields are read by our own walker over the DER. `cryptography` loads the public key and checks
-signatures, but it does not read the extensions: one large PKI writes BasicConstraints as `30 03 01 01 00`,
-and a parser that wants DER to the letter then refuses every extension of that certificate. Here that is a
-fact (`explicit_false`) for the profile to judge. Whatever the bytes are, nothing but a CertificateError is
-raised.
+`chains`. asn1crypto reads all fields, by the types of `asn1` and strictly DER. `cryptography` loads the
+public key and checks signatures; it does not read the extensions, because one large PKI writes
+BasicConstraints as `30 03 01 01 00`, and `cryptography` then refuses every extension of that certificate.
+Here that is a fact (`explicit_false`) for the profile to judge. Whatever the bytes are, nothing but a
+CertificateError is raised.
 """
 
 from __future__ import annotations
@@ -17,13 +17,17 @@ import functools
 import hashlib
 import re
 from collections.abc import Sequence
+from typing import Any
 
+from asn1crypto import core
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed448
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
-from secc.pki.der import BIT_STRING, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, Reader, malformed
+from secc.pki import asn1
+from secc.pki.asn1 import malformed
+from secc.pki.extensions import BasicConstraints, Extension, Extensions, read_extensions
 from secc.pki.keys import CURVE_NAMES, EC_PUBLIC_KEY, ED448, KeyType, PublicKey, has_made
 from secc.pki.names import Name, read_name
 from secc.pki.rules import Rule, broken
@@ -32,36 +36,6 @@ SERVER_AUTH = "1.3.6.1.5.5.7.3.1"
 CLIENT_AUTH = "1.3.6.1.5.5.7.3.2"
 OCSP_SIGNING = "1.3.6.1.5.5.7.3.9"
 ANY_EXTENDED_USAGE = "2.5.29.37.0"
-
-KEY_USAGES = (
-    "digital_signature",
-    "non_repudiation",
-    "key_encipherment",
-    "data_encipherment",
-    "key_agreement",
-    "cert_sign",
-    "crl_sign",
-    "encipher_only",
-    "decipher_only",
-)
-"""Names of the bits of KeyUsage, in their order."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Extension:
-    """One extension: whether it must be understood, and its content."""
-
-    oid: str
-    critical: bool
-    value: bytes
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class BasicConstraints:
-    """Whether it is an authority, and how many may stand below it before the leaf."""
-
-    authority: bool
-    path_length: int | None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -90,6 +64,8 @@ class Certificate:
     extensions: tuple[Extension, ...] = dataclasses.field(repr=False)
     duplicate_extensions: tuple[str, ...]
     """Object identifiers that occur more than once."""
+    not_understood: tuple[str, ...]
+    """Object identifiers of critical extensions with a content that is not known here."""
     explicit_false: bool
     """A FALSE is written out where DER leaves it away."""
     basic_constraints: BasicConstraints | None
@@ -191,19 +167,40 @@ def base64_lines(data: bytes) -> bytes:
 
 
 def read_certificate(der: bytes) -> Certificate:
-    """Read one certificate; raises ChainError when the bytes are none."""
+    """Read one certificate; raises ChainError when the bytes are none.
+
+    The last ones are kept: the same authorities come with every car, and reading takes a millisecond.
+    """
+    return _read(bytes(der))
+
+
+@functools.lru_cache(maxsize=64)
+def _read(der: bytes) -> Certificate:
     if not der:
         raise broken(Rule.EMPTY, "", "there is no certificate")
     if len(der) > _MAX_READ:
         raise broken(Rule.TOO_LARGE, "", f"a certificate of {len(der)} bytes")
-    document = Reader(der)
-    outer = document.enter(SEQUENCE)
-    document.finish()
-    tbs = outer.element(SEQUENCE)
-    outer_algorithm = outer.content(SEQUENCE)
-    signature = outer.bit_string()
-    outer.finish()
-    return _read_tbs(der, tbs, outer_algorithm, signature)
+    document = asn1.load(asn1.SignedCertificate, der)
+    tbs, algorithm = document["tbs"], document["algorithm"]
+    key = tbs["key"]
+    found = read_extensions(tbs["extensions"]) if asn1.present(tbs["extensions"]) else Extensions()
+    same = tbs["signature"].dump() == algorithm.dump()
+    return Certificate(
+        der=der,
+        tbs=tbs.dump(),
+        version=tbs["version"].native + 1,
+        serial=tbs["serial"].native,
+        issuer=read_name(tbs["issuer"]),
+        subject=read_name(tbs["subject"]),
+        not_before=_read_time(tbs["validity"]["begin"]),
+        not_after=_read_time(tbs["validity"]["end"]),
+        key_algorithm=key["algorithm"]["algorithm"].dotted,
+        curve=_curve(key["algorithm"]["parameters"]),
+        point=key["key"].native,
+        signature_algorithm=algorithm["algorithm"].dotted if same else "",
+        signature=document["signature"].native,
+        **vars(found),
+    )
 
 
 def read_chain(data: bytes) -> tuple[Certificate, ...]:
@@ -236,214 +233,38 @@ def in_order(certificates: Sequence[Certificate], leaf: Certificate) -> tuple[Ce
     return tuple(chain)
 
 
-_MAX_READ = 16384
-"""Roots and signers of OCSP responses may exceed the 800 bytes of the wire, within reason."""
+_MAX_READ = 4096
+"""Roots and signers of OCSP responses may exceed the limits of the wire, within reason."""
 
 _PKCS7_SIGNED_DATA = bytes.fromhex("06092a864886f70d010702")
 
 
-def _read_tbs(der: bytes, tbs: bytes, outer_algorithm: bytes, signature: bytes) -> Certificate:
-    fields = Reader(tbs).enter(SEQUENCE)
-    version = 1
-    if fields.peek() == 0xA0:
-        wrapped = fields.enter(0xA0)
-        version = wrapped.integer() + 1
-        wrapped.finish()
-    serial = fields.integer()
-    algorithm = fields.content(SEQUENCE)
-    issuer = read_name(fields)
-    validity = fields.enter(SEQUENCE)
-    not_before, not_after = validity.time(), validity.time()
-    validity.finish()
-    subject = read_name(fields)
-    key_algorithm, curve, point = _read_key(fields.enter(SEQUENCE))
-    for unique_id in (0x81, 0x82):
-        if fields.peek() == unique_id:
-            fields.content(unique_id)
-    found = _Extensions()
-    if fields.peek() == 0xA3:
-        wrapped = fields.enter(0xA3)
-        found.read(wrapped.enter(SEQUENCE))
-        wrapped.finish()
-    fields.finish()
-    return Certificate(
-        der=der,
-        tbs=tbs,
-        version=version,
-        serial=serial,
-        issuer=issuer,
-        subject=subject,
-        not_before=not_before,
-        not_after=not_after,
-        key_algorithm=key_algorithm,
-        curve=curve,
-        point=point,
-        signature_algorithm=Reader(algorithm).oid() if algorithm == outer_algorithm else "",
-        signature=signature,
-        **found.as_fields(),  # type: ignore[arg-type]
-    )
-
-
-def _read_key(info: Reader) -> tuple[str, str, bytes]:
-    """Algorithm, named curve and point of a SubjectPublicKeyInfo."""
-    algorithm = info.enter(SEQUENCE)
-    kind = algorithm.oid()
-    curve = ""
-    if algorithm.peek() == OBJECT_IDENTIFIER:
-        curve = algorithm.oid()
-    elif not algorithm.at_end():
-        algorithm.any_element()  # NULL of RSA, explicit parameters: not ours
-    algorithm.finish()
-    point = info.bit_string()
-    info.finish()
-    return kind, curve, point
-
-
-class _Extensions:
-    """Collects the extensions of one certificate."""
-
-    def __init__(self) -> None:
-        self.extensions: list[Extension] = []
-        self.duplicate_extensions: list[str] = []
-        self.explicit_false = False
-        self.basic_constraints: BasicConstraints | None = None
-        self.key_usage: frozenset[str] | None = None
-        self.extended_key_usage: tuple[str, ...] | None = None
-        self.subject_key_id: bytes | None = None
-        self.authority_key_id: bytes | None = None
-        self.ocsp_urls: tuple[str, ...] = ()
-        self.crl_urls: tuple[str, ...] = ()
-
-    def read(self, extensions: Reader) -> None:
-        """All of them; the value of one that occurs again is not looked at."""
-        if extensions.at_end():
-            raise malformed("an empty list of extensions")
-        seen: set[str] = set()
-        while not extensions.at_end():
-            fields = extensions.enter(SEQUENCE)
-            oid = fields.oid()
-            critical = self._default_false(fields)
-            value = fields.content(OCTET_STRING)
-            fields.finish()
-            self.extensions.append(Extension(oid, critical, value))
-            if oid in seen:
-                self.duplicate_extensions.append(oid)
-            elif oid in _READERS:
-                _READERS[oid](self, Reader(value))
-            seen.add(oid)
-
-    def as_fields(self) -> dict[str, object]:
-        """What `Certificate` wants to know."""
-        return {
-            **vars(self),
-            "extensions": tuple(self.extensions),
-            "duplicate_extensions": tuple(self.duplicate_extensions),
-        }
-
-    def read_basic_constraints(self, value: Reader) -> None:
-        fields = value.enter(SEQUENCE)
-        value.finish()
-        authority = self._default_false(fields)
-        path_length = None
-        if not fields.at_end():
-            path_length = fields.integer()
-            if path_length < 0:
-                raise malformed("a negative path length")
-        fields.finish()
-        self.basic_constraints = BasicConstraints(authority, path_length)
-
-    def read_key_usage(self, value: Reader) -> None:
-        content = value.content(BIT_STRING)
-        value.finish()
-        if not 1 <= len(content) <= 3 or content[0] > 7 or (content[0] and len(content) == 1):
-            raise malformed("a key usage that is no bit string")
-        bits = "".join(f"{byte:08b}" for byte in content[1:])
-        if content[0] and "1" in bits[-content[0] :]:
-            raise malformed("a key usage with bits behind its end")
-        named = zip(KEY_USAGES, bits, strict=False)
-        self.key_usage = frozenset(name for name, bit in named if bit == "1")
-
-    def read_extended_key_usage(self, value: Reader) -> None:
-        purposes = value.enter(SEQUENCE)
-        value.finish()
-        found: list[str] = []
-        while not purposes.at_end():
-            found.append(purposes.oid())
-        if not found:
-            raise malformed("an extended key usage without a purpose")
-        self.extended_key_usage = tuple(found)
-
-    def read_subject_key_id(self, value: Reader) -> None:
-        self.subject_key_id = value.content(OCTET_STRING)
-        value.finish()
-
-    def read_authority_key_id(self, value: Reader) -> None:
-        fields = value.enter(SEQUENCE)
-        value.finish()
-        if fields.peek() == 0x80:
-            self.authority_key_id = fields.content(0x80)
-        while not fields.at_end():  # issuer and serial: nobody needs them to find a key
-            fields.any_element()
-
-    def read_authority_information(self, value: Reader) -> None:
-        descriptions = value.enter(SEQUENCE)
-        value.finish()
-        urls: list[str] = []
-        while not descriptions.at_end():
-            description = descriptions.enter(SEQUENCE)
-            method = description.oid()
-            tag, location = description.any_element()
-            description.finish()
-            if method == _OCSP and tag == _URI:
-                urls.append(_url(location))
-        self.ocsp_urls = tuple(urls)
-
-    def read_crl_points(self, value: Reader) -> None:
-        points = value.enter(SEQUENCE)
-        value.finish()
-        urls: list[str] = []
-        while not points.at_end():
-            point = points.enter(SEQUENCE)
-            if point.peek() != 0xA0:
-                continue
-            name = point.enter(0xA0)
-            if name.peek() != 0xA0:
-                continue
-            full = name.enter(0xA0)
-            while not full.at_end():
-                tag, location = full.any_element()
-                if tag == _URI:
-                    urls.append(_url(location))
-        self.crl_urls = tuple(urls)
-
-    def _default_false(self, fields: Reader) -> bool:
-        """BOOLEAN DEFAULT FALSE: absent, TRUE, or the FALSE that should not be there."""
-        if fields.peek() != 0x01:
-            return False
-        value = fields.boolean()
-        self.explicit_false |= not value
-        return value
-
-
-_READERS = {
-    "2.5.29.19": _Extensions.read_basic_constraints,
-    "2.5.29.15": _Extensions.read_key_usage,
-    "2.5.29.37": _Extensions.read_extended_key_usage,
-    "2.5.29.14": _Extensions.read_subject_key_id,
-    "2.5.29.35": _Extensions.read_authority_key_id,
-    "1.3.6.1.5.5.7.1.1": _Extensions.read_authority_information,
-    "2.5.29.31": _Extensions.read_crl_points,
+_TIMES = {
+    "utc": re.compile(rb"(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z"),
+    "general": re.compile(rb"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z"),
 }
 
-_OCSP = "1.3.6.1.5.5.7.48.1"
-_URI = 0x86
 
-
-def _url(location: bytes) -> str:
+def _read_time(time: asn1.Time) -> datetime.datetime:
+    """UTCTime or GeneralizedTime in the form of RFC 5280: to the second, in UTC."""
+    found = _TIMES[time.name].fullmatch(time.contents)
+    if found is None:
+        raise malformed(f"a time that reads {time.contents!r}")
+    year, month, day, hour, minute, second = (int(part) for part in found.groups())
+    if time.name == "utc":
+        year += 1900 if year >= 50 else 2000
     try:
-        return location.decode("ascii")
-    except UnicodeDecodeError as error:
-        raise malformed("an address that is not ASCII") from error
+        return datetime.datetime(year, month, day, hour, minute, second, tzinfo=datetime.UTC)
+    except ValueError as error:
+        raise malformed(f"a time that reads {time.contents!r}") from error
+
+
+def _curve(parameters: Any) -> str:
+    """Object identifier of the named curve; empty for keys of other kinds."""
+    found = parameters.parsed if asn1.present(parameters) else None
+    if not isinstance(found, core.ObjectIdentifier) or found.class_ != 0:
+        return ""
+    return str(found.dotted)
 
 
 def _pem_blocks(data: bytes, label: bytes) -> list[bytes]:

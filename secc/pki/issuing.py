@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID, ObjectIdentifier
 
 from secc.errors import CertificateError
-from secc.pki.certificates import KEY_USAGES, Certificate, read_certificate
+from secc.pki.asn1 import KEY_USAGES
+from secc.pki.certificates import Certificate, read_certificate
 from secc.pki.keys import (
     KeyType,
     PrivateKey,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from secc.pki.der import OBJECT_IDENTIFIER, SEQUENCE, SET, Reader, malformed, oid_text
+from asn1crypto import core
+
+from secc.pki.asn1 import AttributeContent, DistinguishedName
 
 COMMON_NAME = "2.5.4.3"
 COUNTRY = "2.5.4.6"
@@ -50,48 +52,22 @@ class Name:
         return tuple((kind, " ".join(text.split()).casefold()) for kind, text in self.attributes)
 
 
-def read_name(reader: Reader) -> Name:
-    """The name that comes next; raises CertificateError."""
-    der = reader.element(SEQUENCE)
-    attributes: list[tuple[str, str]] = []
-    parts = Reader(der).enter(SEQUENCE)
-    while not parts.at_end():
-        relative = parts.enter(SET)
-        if relative.at_end():
-            raise malformed("an empty part of a name")
-        while not relative.at_end():
-            attribute = relative.enter(SEQUENCE)
-            kind = oid_text(attribute.content(OBJECT_IDENTIFIER))
-            tag, content = attribute.any_element()
-            attribute.finish()
-            attributes.append((kind, _text(tag, content)))
-    return Name(der, tuple(attributes))
+def read_name(name: DistinguishedName) -> Name:
+    """The name that stands in a certificate."""
+    attributes = tuple(
+        (attribute["type"].dotted, _text(attribute["value"])) for relative in name for attribute in relative
+    )
+    return Name(name.dump(), attributes)
 
 
-_ENCODINGS = {
-    0x0C: "utf-8",
-    0x12: "ascii",  # NumericString
-    0x13: "ascii",  # PrintableString
-    0x14: "latin-1",  # TeletexString, as everybody reads it
-    0x16: "ascii",  # IA5String
-    0x1A: "ascii",  # VisibleString
-    0x1C: "utf-32-be",
-    0x1E: "utf-16-be",
-}
-
-
-def _text(tag: int, content: bytes) -> str:
-    encoding = _ENCODINGS.get(tag)
-    if encoding is None:
-        return f"#{tag:02x}{content.hex()}"  # not a text; nothing compares equal to it by accident
-    try:
-        return content.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise malformed("a name whose text does not fit its type") from error
+def _text(value: AttributeContent) -> str:
+    if isinstance(value.chosen, core.AbstractString):
+        return str(value.native)
+    return f"#{value.dump().hex()}"  # not a text; nothing compares equal to it by accident
 
 
 def _printable(text: str) -> str:
-    """No control characters in logs, whoever wrote the certificate."""
+    """No control characters in logs, whatever the certificate holds."""
     return "".join(character if character.isprintable() else "?" for character in text[:80])
 
 

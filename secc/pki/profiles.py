@@ -175,6 +175,9 @@ def _check_extensions(certificate: Certificate, profile: Profile) -> Iterator[_F
         elif profile.only_listed_extensions and extension.oid not in _LISTED:
             text = f"extension {extension.oid} is not listed [V2G20-2686]"
             yield Rule.OTHER_EXTENSION, text, Leniency.OTHER_EXTENSION
+    for oid in certificate.not_understood:
+        text = f"critical extension {oid} has a content that is not known here"
+        yield Rule.CRITICAL_EXTENSION, text, None
     if certificate.explicit_false:
         yield Rule.EXPLICIT_FALSE, "a FALSE that DER leaves away is written out", Leniency.EXPLICIT_FALSE
     for name, oid in (("BasicConstraints", "2.5.29.19"), ("KeyUsage", "2.5.29.15")):
@@ -303,10 +306,10 @@ _PROCESSED = frozenset(
     {
         "2.5.29.14",  # SubjectKeyIdentifier
         "2.5.29.15",  # KeyUsage
-        "2.5.29.17",  # SubjectAlternativeName: read by nobody here, so it cannot mislead
+        "2.5.29.17",  # SubjectAltName: no check uses the names in it
         "2.5.29.19",  # BasicConstraints
         "2.5.29.31",  # CRL distribution points
-        "2.5.29.32",  # certificate policies: none is asked for, so any will do
+        "2.5.29.32",  # certificate policies: none is required, so any will do
         "2.5.29.35",  # AuthorityKeyIdentifier
         "2.5.29.37",  # ExtendedKeyUsage
         "1.3.6.1.5.5.7.1.1",  # authority information

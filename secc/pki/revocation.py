@@ -27,9 +27,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
 from secc.errors import ChainError
+from secc.pki import asn1
 from secc.pki.certificates import Certificate, read_certificate
 from secc.pki.chains import VerifiedChain
-from secc.pki.der import INTEGER, SEQUENCE, Reader
 from secc.pki.keys import ECDSA_HASHES, ED448, has_made
 from secc.pki.names import read_name
 from secc.pki.profiles import Kind, generation_of, require
@@ -399,11 +399,11 @@ def _read_crl(
 
 def _crl_issuer_is(data: bytes, issuer: Certificate) -> bool:
     try:
-        fields = Reader(data).enter(SEQUENCE).enter(SEQUENCE)
-        if fields.peek() == INTEGER:
-            fields.integer()
-        fields.content(SEQUENCE)
-        return read_name(fields).same_as(issuer.subject)
+        name = asn1.RevocationList.load(data, strict=True)["tbs"]["issuer"].dump()
+    except asn1.NOT_ASN1 as error:
+        raise _malformed(f"not a CRL: {error}") from error
+    try:
+        return read_name(asn1.load(asn1.DistinguishedName, name)).same_as(issuer.subject)
     except ChainError as error:
         raise _malformed(f"not a CRL: {error}") from error
 

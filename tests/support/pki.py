@@ -15,7 +15,7 @@ from collections.abc import Callable
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from secc.pki.certificates import KEY_USAGES
+from secc.pki.asn1 import KEY_USAGES
 from secc.pki.issuing import new_key
 from secc.pki.names import COMMON_NAME as CN
 from secc.pki.names import COUNTRY, ORGANIZATION
