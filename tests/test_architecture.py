@@ -121,7 +121,7 @@ THIRD_PARTY = {
     "records": {"msgspec"},
     "pki": {"asn1crypto", "cryptography"},
     "tls": {"OpenSSL", "cryptography"},
-    "trace": {"cryptography", "msgspec"},  # captured TLS is opened
+    "trace": {"cryptography", "dpkt", "msgspec"},  # captures are read, captured TLS is opened
 }
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from secc.cli import misused, refused
 from secc.errors import SeccError
-from secc.slac import captures, picture
+from secc.slac import picture
 from secc.slac.attenuation import mean
 from secc.slac.picture import Measured
 from secc.station.raw_modem import RawModem
+from secc.trace.capture import frames
 
 EXAMPLES = """examples:
   secc slac matching.pcapng                      a capture, pcap or pcapng
@@ -41,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         if arguments.capture is not None:
             data = arguments.capture.read_bytes()
-            found = picture.collect(frame for _, frame in captures.frames(data))
+            found = picture.collect(frame for _, frame in frames(data))
         else:
             found = asyncio.run(_listen(arguments.interface, arguments.seconds))
     except OSError as error:

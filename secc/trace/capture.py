@@ -1,25 +1,28 @@
-"""Reads what tcpdump and Wireshark write, pcap and pcapng: SLAC, SDP, and the V2GTP payloads of TCP.
+"""Read what tcpdump and Wireshark write, pcap and pcapng: SLAC, SDP, and the V2GTP payloads of TCP.
 
 A recording made in the field becomes a chart and a test. TLS is opened with the secrets of a key log;
-without them only the fact is told. Whatever is in the file, nothing but a TraceError is raised, and packets
-that make no sense are skipped.
+without them only the fact is reported. Whatever is in the file, nothing but a TraceError is raised, and
+packets that make no sense are left out. Needs dpkt: `pip install secc[capture]`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import struct
 from collections.abc import Iterable, Iterator
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from secc.errors import FramingError
 from secc.sdp import SDP_PORT, SdpRequest, SdpResponse
-from secc.slac.captures import frames
 from secc.slac.frames import redacted
 from secc.trace.form import TraceError
 from secc.trace.power_line import TracedFrame
 from secc.trace.tls_records import Keys, opened
 from secc.v2gtp import FrameAssembler, PayloadType, V2gtpFrame
+
+if TYPE_CHECKING:
+    from secc.trace.packets import Datagram
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -67,35 +70,42 @@ def is_capture(start: bytes) -> bool:
 _STARTS = (b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\x4d\x3c\xb2\xa1", b"\xa1\xb2\x3c\x4d", b"\n\r\r\n")
 
 
+def frames(data: bytes) -> Iterator[tuple[float, bytes]]:
+    """(seconds, Ethernet frame without tags) in the order of the file; raises TraceError."""
+    return ((packet.at, packet.frame) for packet in _reader().packets(data))
+
+
 def matching(data: bytes) -> tuple[TracedFrame, ...]:
     """The HomePlug frames of a capture, to be shown by `secc.trace.power_line`; raises TraceError.
 
-    The station is whoever answers CM_SLAC_PARM.REQ. Network keys are taken out.
+    The station is whichever answers CM_SLAC_PARM.REQ. Network keys are taken out.
     """
-    found = [(at, packet) for at, packet in _packets(data) if packet[12:14] == _HOMEPLUG]
-    stations = {packet[6:12] for _, packet in found if packet[15:17] == _SLAC_PARM_CNF}
-    return tuple(TracedFrame(at, packet[6:12] in stations, redacted(packet)) for at, packet in found)
+    found = [(at, frame) for at, frame in frames(data) if frame[12:14] == _HOMEPLUG]
+    stations = {frame[6:12] for _, frame in found if frame[15:17] == _SLAC_PARM_CNF}
+    return tuple(TracedFrame(at, frame[6:12] in stations, redacted(frame)) for at, frame in found)
 
 
 def discovery(data: bytes) -> tuple[Discovery, ...]:
     """The requests and answers of discovery in a capture; raises TraceError."""
     found = []
-    for at, packet in _packets(data):
-        kind, source, _, content = _upper(packet)
-        if kind != _UDP or len(content) < 8 or SDP_PORT not in struct.unpack_from(">HH", content):
+    for datagram in _reader().datagrams(data):
+        udp = datagram.content
+        if datagram.protocol != _UDP or SDP_PORT not in (udp.sport, udp.dport):
             continue
-        port = int.from_bytes(content[:2], "big")
         for message in (SdpRequest, SdpResponse):
             with contextlib.suppress(FramingError):
-                found.append(Discovery(at, _text((source, port)), message.parse(content[8:])))
+                source = _text((datagram.source, udp.sport))
+                found.append(Discovery(datagram.at, source, message.parse(udp.data)))
     return tuple(found)
 
 
-def _packets(data: bytes) -> Iterator[tuple[float, bytes]]:
+def _reader() -> ModuleType:
+    """`secc.trace.packets`; raises TraceError where dpkt is missing."""
     try:
-        yield from frames(data)
-    except FramingError as error:
-        raise TraceError(str(error)) from error
+        from secc.trace import packets
+    except ImportError as error:
+        raise TraceError("a capture is read by dpkt: pip install secc[capture]") from error
+    return packets
 
 
 _HOMEPLUG = b"\x88\xe1"
@@ -104,20 +114,20 @@ _TCP, _UDP = 6, 17
 
 
 def conversations(data: bytes, keys: Keys | None = None) -> tuple[Conversation, ...]:
-    """The TCP connections of a capture of Ethernet, in the order of their first bytes; raises TraceError.
+    """The TCP connections of a capture, in the order of their first bytes; raises TraceError.
 
     `keys` open TLS, see `secc.trace.tls_records`.
     """
     found: dict[frozenset[_End], _Pair] = {}
-    for at, packet in _packets(data):
-        segment = _tcp(packet)
-        if segment is not None:
+    for datagram in _reader().datagrams(data):
+        if datagram.protocol == _TCP:
+            segment = _segment(datagram)
             pair = found.setdefault(frozenset((segment.source, segment.target)), _Pair())
-            pair.take(segment, at)
+            pair.take(segment, datagram.at)
     return tuple(pair.conversation(keys or {}) for pair in found.values() if pair.chunks)
 
 
-# --- packets ------------------------------------------------------------------------------------------------
+# --- segments -----------------------------------------------------------------------------------------------
 
 _End = tuple[bytes, int]  # address and port
 
@@ -132,27 +142,10 @@ class _Segment:
     data: bytes
 
 
-def _tcp(packet: bytes) -> _Segment | None:
-    """The TCP segment in an Ethernet frame, over IPv6; None for everything else."""
-    kind, source, target, data = _upper(packet)
-    if kind != _TCP or len(data) < 20:
-        return None
-    from_port, to_port, number = struct.unpack_from(">HHI", data)
-    header = (data[12] >> 4) * 4
-    syn, answers = bool(data[13] & 2), bool(data[13] & 16)
-    return _Segment((source, from_port), (target, to_port), number, syn, answers, data[header:])
-
-
-def _upper(packet: bytes) -> tuple[int, bytes, bytes, bytes]:
-    """Protocol, source, target and content of an IPv6 packet; -1 for everything else."""
-    data = packet[14:]
-    if packet[12:14] != b"\x86\xdd" or len(data) < 40 or data[0] >> 4 != 6:
-        return -1, b"", b"", b""
-    (length,) = struct.unpack_from(">H", data, 4)
-    following, source, target, data = data[6], data[8:24], data[24:40], data[40 : 40 + length]
-    while following in (0, 43, 60) and len(data) >= 8:  # extension headers
-        following, data = data[0], data[8 + data[1] * 8 :]
-    return following, source, target, data
+def _segment(datagram: Datagram) -> _Segment:
+    tcp = datagram.content
+    source, target = (datagram.source, tcp.sport), (datagram.target, tcp.dport)
+    return _Segment(source, target, tcp.seq, bool(tcp.flags & 2), bool(tcp.flags & 16), tcp.data)
 
 
 class _Pair:

@@ -11,7 +11,7 @@ import pytest
 from secc.cli import main, slac
 from secc.slac import messages as m
 from secc.slac.frames import BROADCAST, Frame, encode
-from tests.slac.test_captures import pcap
+from tests.trace.test_packets import pcap
 
 EV = bytes.fromhex("0200000000e1")
 FRAMES = [
