@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from secc.errors import ChainError
-from secc.pki.certificates import KEY_USAGES, Certificate, read_certificate
+from secc.pki.asn1 import KEY_USAGES
+from secc.pki.certificates import Certificate, read_certificate
 from secc.pki.chains import KINDS, ChainPolicy, verify_chain
 from secc.pki.hierarchy import ISSUERS, make_hierarchy, make_iso20_hierarchy
 from secc.pki.issuing import Holder, Order, issue, make_request, read_request
