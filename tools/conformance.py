@@ -21,7 +21,7 @@ from typing import Any
 
 from certs.testpki.make import NOT_AFTER, NOT_BEFORE
 from secc import bench
-from secc.bench import ALL, Case, Need, Outcome, Report, Target, Timers, Verdict, page, reports
+from secc.bench import ALL, BenchReport, BenchVerdict, Case, CaseOutcome, Need, Target, Timers, page, reports
 from secc.bench.pki import CarPki
 from secc.messages import iso2
 from secc.pki.contract import VerifiedContract
@@ -261,22 +261,27 @@ class Merged:
     """One case over all stations it was run against."""
 
     case: Case
-    verdict: Verdict
+    verdict: BenchVerdict
     text: str
     where: tuple[str, ...]
     """Stations that gave this verdict."""
 
 
-def merge(found: Sequence[Report]) -> list[Merged]:
+def merge(found: Sequence[BenchReport]) -> list[Merged]:
     """Failed anywhere is failed; else passed somewhere is passed; else what is left."""
-    by_id: dict[str, list[tuple[str, Outcome]]] = {}
+    by_id: dict[str, list[tuple[str, CaseOutcome]]] = {}
     for report in found:
         for outcome in report.outcomes:
             by_id.setdefault(outcome.case.id, []).append((report.name, outcome))
     merged = []
     for case in ALL:
         outcomes = by_id.get(case.id, [])
-        for verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS, Verdict.NOT_APPLICABLE):
+        for verdict in (
+            BenchVerdict.FAIL,
+            BenchVerdict.INCONCLUSIVE,
+            BenchVerdict.PASS,
+            BenchVerdict.NOT_APPLICABLE,
+        ):
             there = [(name, outcome) for name, outcome in outcomes if outcome.verdict is verdict]
             there.sort(key=lambda one: one[1].reason in _SHAPE)
             if there:
@@ -310,7 +315,7 @@ async def run_setup(
     cases: Sequence[Case] | None = None,
     make: Callable[..., Station] = Station,
     timers: Timers | None = None,
-) -> Report:
+) -> BenchReport:
     """The station up, the bench against it, the station down. `make` may make a broken station."""
     cable, linked = SimulatedCable(), False
     evse = SimulatedDcEvse(cable, isolation_time=0.15) if setup.dc else SimulatedAcEvse(cable)
@@ -343,7 +348,7 @@ async def run_setup(
         return await bench.run(setup.cases() if cases is None else cases, target, name=setup.name)
 
 
-async def run_all(names: Sequence[str]) -> list[Report]:
+async def run_all(names: Sequence[str]) -> list[BenchReport]:
     """At the same time: most of it is waiting."""
     return list(await asyncio.gather(*(run_setup(SETUPS[name]) for name in names)))
 
@@ -361,7 +366,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for report in found:
         print(f"{report.name:22} {reports.headline(report)}  ({report.duration:.0f} s)")
         for outcome in report.outcomes:
-            if outcome.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE):
+            if outcome.verdict in (BenchVerdict.FAIL, BenchVerdict.INCONCLUSIVE):
                 _tell(outcome, verbose=given.verbose)
         if given.html is not None:
             given.html.mkdir(parents=True, exist_ok=True)
@@ -371,8 +376,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.json is not None:
         given.json.parent.mkdir(parents=True, exist_ok=True)
         given.json.write_text(json.dumps([as_dict(one) for one in merged], indent=1) + "\n", encoding="utf-8")
-    passed = sum(one.verdict is Verdict.PASS for one in merged)
-    left = [one for one in merged if one.verdict is Verdict.NOT_APPLICABLE]
+    passed = sum(one.verdict is BenchVerdict.PASS for one in merged)
+    left = [one for one in merged if one.verdict is BenchVerdict.NOT_APPLICABLE]
     print(f"\n{passed} of {len(merged) - len(left)} passed, {len(left)} not applicable anywhere", end="")
     print(f"  ({time.monotonic() - began:.0f} s)")
     for one in left if given.verbose else ():
@@ -380,7 +385,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if passed == len(merged) - len(left) > 0 else 1
 
 
-def _tell(outcome: Outcome, *, verbose: bool) -> None:
+def _tell(outcome: CaseOutcome, *, verbose: bool) -> None:
     print(f"  {outcome.verdict.value:12} {outcome.case.id}  {outcome.reason}")
     for line in reports.log_lines(outcome) if verbose else ():
         print(f"      {line}")

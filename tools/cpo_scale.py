@@ -38,7 +38,7 @@ from secc.operator.cpo.database import bundle, certificate, contract
 from secc.operator.cpo.engine import JobIntervals, Queue
 from secc.operator.cpo.keys import KeyPlace
 from secc.operator.cpo.planning import bucket_of
-from secc.operator.cpo.service import Service
+from secc.operator.cpo.service import OperatorService
 from secc.operator.cpo.settings import CpoSettings, Roots
 from secc.pki.chains import KINDS
 from secc.pki.hierarchy import Hierarchy, make_hierarchy, write_hierarchy
@@ -176,7 +176,7 @@ def emaid_of(number: int) -> str:
 
 def measure(place: Place, url: str, size: int) -> Figures:
     """Load, ask, renew everything with two workers and kill one in the middle, count."""
-    service = Service(place.settings(url))
+    service = OperatorService(place.settings(url))
     asyncio.run(Queue(url, service.jobs).prepare())
     began = time.monotonic()
     load(service, place, size)
@@ -212,7 +212,7 @@ def measure(place: Place, url: str, size: int) -> Figures:
     )
 
 
-def load(service: Service, place: Place, size: int) -> None:
+def load(service: OperatorService, place: Place, size: int) -> None:
     """Rows as they are after a year of service: each contract with a bundle, 1 of 700 due today."""
     now = service.clock()
     first = service.contracts.put(emaid_of(0))
@@ -294,7 +294,7 @@ def copy(connection: Connection, into: str, rows: Iterator[tuple[object, ...]]) 
             stream.write_row(row)
 
 
-def look_up(service: Service, size: int) -> tuple[float, float]:
+def look_up(service: OperatorService, size: int) -> tuple[float, float]:
     """A car's contract and its bundle, at random: median and 99th percentile in milliseconds."""
     chosen = random.Random(size)
     times: list[float] = []
@@ -310,7 +310,7 @@ def look_up(service: Service, size: int) -> tuple[float, float]:
     return statistics.median(times), sorted(times)[int(len(times) * 0.99)]
 
 
-def answers(service: Service, requests: list[bytes], *, rounds: int) -> float:
+def answers(service: OperatorService, requests: list[bytes], *, rounds: int) -> float:
     """Requests of cars from four threads of one process, signature checked; answers per second."""
     questions = requests * rounds
 
@@ -326,7 +326,7 @@ def answers(service: Service, requests: list[bytes], *, rounds: int) -> float:
 # --- the sweep --------------------------------------------------------------------------------------------
 
 
-def sweep(service: Service, place: Place, url: str, size: int) -> tuple[float, int, float]:
+def sweep(service: OperatorService, place: Place, url: str, size: int) -> tuple[float, int, float]:
     """Everything is due; two workers, one killed when a third is done, another takes its place.
 
     Seconds, how many were renewed at the kill, seconds of processor time for each after the first tenth.
@@ -377,7 +377,7 @@ def cpu_of_all(workers: Sequence[SpawnProcess], postmaster: int) -> float:
     return server + sum(cpu_of(worker.pid or 0) for worker in workers)
 
 
-def postmaster_of(service: Service) -> int:
+def postmaster_of(service: OperatorService) -> int:
     """The parent of the process that serves this connection."""
     with service.database.read() as connection:
         backend = int(connection.execute(text("SELECT pg_backend_pid()")).scalar_one())
@@ -386,17 +386,17 @@ def postmaster_of(service: Service) -> int:
 
 def work(settings: CpoSettings) -> None:
     """One worker process."""
-    service = Service(settings)
+    service = OperatorService(settings)
     asyncio.run(Queue(settings.database, service.jobs, PACE, concurrency=1).work())
 
 
-def renewed(service: Service) -> int:
+def renewed(service: OperatorService) -> int:
     """How many certificates have been issued in all."""
     with service.database.read() as connection:
         return int(connection.execute(select(func.sum(contract.c.generation))).scalar_one())
 
 
-def count_faults(service: Service, size: int) -> tuple[int, int]:
+def count_faults(service: OperatorService, size: int) -> tuple[int, int]:
     """Contracts without a bundle of their newest generation; certificates in use beyond one per contract."""
     joined = contract.outerjoin(
         bundle, (bundle.c.key == contract.c.key) & (bundle.c.generation == contract.c.generation)
@@ -422,7 +422,7 @@ def _contract_leaves() -> tuple[Any, ...]:
     return (certificate.c.kind == Kind.CONTRACT_LEAF.value,)
 
 
-def database_size(service: Service) -> float:
+def database_size(service: OperatorService) -> float:
     """Megabytes on the disk."""
     with service.database.read() as connection:
         size = connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one()

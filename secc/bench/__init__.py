@@ -4,12 +4,12 @@ It plays against any station by address and speaks through its own sockets; `sec
 Not to be mistaken for `make bench`, which measures speed.
 """
 
-from secc.bench.case import Case, Need, Outcome
+from secc.bench.case import Case, CaseOutcome, Need
 from secc.bench.cases import ALL
-from secc.bench.runner import Report, run
+from secc.bench.runner import BenchReport, run
 from secc.bench.target import EvData, Facts, Target
 from secc.bench.timers import Timers
-from secc.bench.verdict import Verdict
+from secc.bench.verdict import BenchVerdict
 
 __all__ = [
     "ALL",
@@ -17,10 +17,10 @@ __all__ = [
     "EvData",
     "Facts",
     "Need",
-    "Outcome",
-    "Report",
+    "CaseOutcome",
+    "BenchReport",
     "Target",
     "Timers",
-    "Verdict",
+    "BenchVerdict",
     "run",
 ]

@@ -18,7 +18,7 @@ from secc import exi
 from secc.bench import requests
 from secc.bench.trial import Trial
 from secc.bench.verdict import Failed, Inconclusive
-from secc.bench.wire import Closed, Frame, Silence, Wire
+from secc.bench.wire import Closed, Silence, Wire, WireFrame
 from secc.errors import DecodeError
 from secc.messages import app_protocol, din, iso2
 from secc.messages.iso2 import ChargeProgress, EnergyTransferMode, EVSEProcessing, PaymentOption, ResponseCode
@@ -49,7 +49,7 @@ class Phase(enum.Enum):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Answer:
+class CarAnswer:
     """A response that could be read."""
 
     message: msgspec.Struct
@@ -93,7 +93,7 @@ class Car:
         self.challenge = b""
         self.offered: iso2.ServiceDiscoveryRes | None = None
         self.phase = Phase.HANDSHAKE
-        self.last: Answer | None = None
+        self.last: CarAnswer | None = None
         pki = trial.target.pki
         self.wallet: Wallet | None = pki.wallet() if pki is not None and contract else None
         self._wire: Wire | None = None
@@ -117,10 +117,10 @@ class Car:
         self.trial.note("sent", text, data)
         await self.wire.send(data)
 
-    async def receive(self, limit: float) -> Answer | Silence | Closed:
+    async def receive(self, limit: float) -> CarAnswer | Silence | Closed:
         """What comes back; raises Failed when it is not a message."""
         reply = await self.wire.receive(limit)
-        if not isinstance(reply, Frame):
+        if not isinstance(reply, WireFrame):
             self.trial.note("received", str(reply))
             return reply
         return self._read(reply)
@@ -150,13 +150,13 @@ class Car:
         session_id: bytes | None = None,
         signature: Signature | None = None,
         limit: float | None = None,
-    ) -> Answer | Silence | Closed:
+    ) -> CarAnswer | Silence | Closed:
         """Send a request and see what comes."""
         name = type(body).__name__
         await self.send_raw(self.encode(body, session_id, signature), name)
         return await self.receive(self.limit(body) if limit is None else limit)
 
-    def _read(self, reply: Frame) -> Answer:
+    def _read(self, reply: WireFrame) -> CarAnswer:
         problem = None
         if (reply.version, reply.inverse) != (1, 0xFE):
             problem = f"V2GTP version {reply.version:#04x} {reply.inverse:#04x}"
@@ -173,7 +173,7 @@ class Car:
             self.trial.note("received", problem, reply.data)
             raise Failed(f"expected a well-formed response; got one with {problem}")
         body = message.body if isinstance(message, (iso2.V2GMessage, din.V2GMessage)) else message
-        answer = Answer(message, body, reply.seconds)
+        answer = CarAnswer(message, body, reply.seconds)
         self.trial.note("received", f"{answer} after {1000 * reply.seconds:.0f} ms", reply.data)
         return answer
 
@@ -190,8 +190,8 @@ class Car:
         answer = await self.ask(body, session_id=session_id, signature=signature)
         wanted = codes or (ResponseCode.OK,)
         expected = f"{_pair(body)} {' or '.join(code.value for code in wanted)} in {self.limit(body):g} s"
-        self.trial.check(isinstance(answer, Answer), expected, answer)
-        assert isinstance(answer, Answer)
+        self.trial.check(isinstance(answer, CarAnswer), expected, answer)
+        assert isinstance(answer, CarAnswer)
         self.trial.check(type(answer.body).__name__ == _pair(body), expected, answer)
         self.trial.check(answer.code in [code.value for code in wanted], expected, answer)
         self._check_id(answer)
@@ -213,7 +213,7 @@ class Car:
         """The station hangs up in the time it has for it."""
         limit = self.trial.timers.close
         reply = await self.wire.wait_closed(limit * LATE)
-        self.trial.note("received", str(reply) if not isinstance(reply, Frame) else "a message", b"")
+        self.trial.note("received", str(reply) if not isinstance(reply, WireFrame) else "a message", b"")
         self.trial.check(isinstance(reply, Closed), f"TCP closed by the station within {limit:g} s", reply)
         if reply.seconds > limit:
             self.trial.remark(f"TCP closed after {reply.seconds:.2f} s, by the tester's clock: let pass")
@@ -222,11 +222,11 @@ class Car:
         """No answer for this long; the connection stays."""
         reply = await self.wire.receive(limit)
         text = f"no answer for {limit:g} s, TCP left open"
-        data = reply.data if isinstance(reply, Frame) else b""
+        data = reply.data if isinstance(reply, WireFrame) else b""
         self.trial.note("received", "a message" if data else str(reply), data)
         self.trial.check(isinstance(reply, Silence), text, "a message" if data else reply)
 
-    def _check_id(self, answer: Answer) -> None:
+    def _check_id(self, answer: CarAnswer) -> None:
         """[V2G2-388]: each response carries the assigned SessionID."""
         if self.phase in (Phase.HANDSHAKE, Phase.SETUP):
             return
@@ -273,7 +273,7 @@ class Car:
             Phase.WELDED: self.stop_session,
         }
 
-    async def first_word(self, offer: app_protocol.SupportedAppProtocolReq) -> Answer | Silence | Closed:
+    async def first_word(self, offer: app_protocol.SupportedAppProtocolReq) -> CarAnswer | Silence | Closed:
         """The offer. A station that has not got rid of the EV before may hang up on it: then once more."""
         end = self.trial.now + self.trial.timers.reach
         answer = await self.ask(offer)
@@ -293,7 +293,7 @@ class Car:
 
     async def handshake(self) -> None:
         answer = await self.first_word(requests.offer())
-        good = isinstance(answer, Answer) and answer.code.startswith("OK")
+        good = isinstance(answer, CarAnswer) and answer.code.startswith("OK")
         self.trial.check(good, "supportedAppProtocolRes OK", answer)
         self.begin()
 

@@ -12,7 +12,7 @@ import enum
 from collections.abc import Awaitable, Callable
 
 from secc.bench.trial import Trial
-from secc.bench.verdict import Entry, Verdict
+from secc.bench.verdict import BenchVerdict, FrameRecord
 
 
 class Need(enum.Enum):
@@ -71,14 +71,14 @@ class Case:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class CaseOutcome:
     """One case that was looked at."""
 
     case: Case
-    verdict: Verdict
+    verdict: BenchVerdict
     reason: str = ""
     """Why not passed: for a failed case what came instead."""
     remarks: tuple[str, ...] = ()
     """Worth knowing, without an effect on the verdict."""
     duration: float = 0.0
-    log: tuple[Entry, ...] = ()
+    log: tuple[FrameRecord, ...] = ()

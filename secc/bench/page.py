@@ -5,9 +5,9 @@ from __future__ import annotations
 from html import escape
 
 from secc.bench import reports
-from secc.bench.case import Outcome
-from secc.bench.runner import Report
-from secc.bench.verdict import Verdict
+from secc.bench.case import CaseOutcome
+from secc.bench.runner import BenchReport
+from secc.bench.verdict import BenchVerdict
 
 _STYLE = """
 :root {
@@ -35,14 +35,14 @@ summary { cursor: pointer; } :focus-visible { outline: 3px solid currentColor; o
 """
 
 _SIGNS = {
-    Verdict.PASS: "✓ pass",
-    Verdict.FAIL: "✗ fail",
-    Verdict.INCONCLUSIVE: "? inconclusive",
-    Verdict.NOT_APPLICABLE: "– not applicable",
+    BenchVerdict.PASS: "✓ pass",
+    BenchVerdict.FAIL: "✗ fail",
+    BenchVerdict.INCONCLUSIVE: "? inconclusive",
+    BenchVerdict.NOT_APPLICABLE: "– not applicable",
 }
 
 
-def html(report: Report) -> str:
+def html(report: BenchReport) -> str:
     """The whole page."""
     title = f"Conformance of {report.name or 'a station'}"
     count = reports.headline(report)
@@ -61,22 +61,24 @@ def html(report: Report) -> str:
     return "\n".join(parts)
 
 
-def _conditions(report: Report) -> str:
+def _conditions(report: BenchReport) -> str:
     rows = [line.split(None, 1) for line in reports.station_lines(report)]
     rows.append(["began", f"{report.began:%Y-%m-%d %H:%M:%S} UTC, {report.duration:.0f} s"])
     items = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in rows)
     return f"<dl>{items}</dl>"
 
 
-def _summary(report: Report) -> str:
+def _summary(report: BenchReport) -> str:
     rows = []
     for number, (group, found) in enumerate(reports.by_group(report.outcomes)):
         cells = "".join(
             f'<td class="number">{sum(outcome.verdict is verdict for outcome in found) or ""}</td>'
-            for verdict in Verdict
+            for verdict in BenchVerdict
         )
         rows.append(f'<tr><th scope="row"><a href="#g{number}">{escape(group)}</a></th>{cells}</tr>')
-    heads = "".join(f'<th scope="col" class="number">{escape(_SIGNS[verdict])}</th>' for verdict in Verdict)
+    heads = "".join(
+        f'<th scope="col" class="number">{escape(_SIGNS[verdict])}</th>' for verdict in BenchVerdict
+    )
     return (
         "<table>\n<caption>Cases by group</caption>\n"
         f'<thead><tr><th scope="col">group</th>{heads}</tr></thead>\n'
@@ -84,7 +86,7 @@ def _summary(report: Report) -> str:
     )
 
 
-def _group(number: int, group: str, outcomes: list[Outcome]) -> str:
+def _group(number: int, group: str, outcomes: list[CaseOutcome]) -> str:
     rows = "\n".join(_row(outcome) for outcome in outcomes)
     return (
         f'<h2 id="g{number}">{escape(group)}</h2>\n<table>\n<thead><tr><th scope="col">case</th>'
@@ -93,12 +95,12 @@ def _group(number: int, group: str, outcomes: list[Outcome]) -> str:
     )
 
 
-def _row(outcome: Outcome) -> str:
+def _row(outcome: CaseOutcome) -> str:
     case = outcome.case
     state = outcome.verdict.value.replace(" ", "-")
     lines = [f"<dl><dt>done</dt><dd>{escape(case.title)}</dd><dt>expected</dt><dd>{escape(case.expect)}</dd>"]
     if outcome.reason:
-        name = "reason" if outcome.verdict is Verdict.NOT_APPLICABLE else "seen"
+        name = "reason" if outcome.verdict is BenchVerdict.NOT_APPLICABLE else "seen"
         lines.append(f"<dt>{name}</dt><dd>{escape(outcome.reason)}</dd>")
     lines += [f"<dt>remark</dt><dd>{escape(remark)}</dd>" for remark in outcome.remarks]
     lines.append("</dl>")

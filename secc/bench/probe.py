@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from secc.bench import requests
-from secc.bench.car import Answer, Car, Phase
-from secc.bench.target import Facts, Offer, Target
+from secc.bench.car import Car, CarAnswer, Phase
+from secc.bench.target import DiscoveryOffer, Facts, Target
 from secc.bench.trial import Trial
 from secc.bench.verdict import Failed, Inconclusive
 from secc.messages import iso2
@@ -30,9 +30,9 @@ async def find_out(target: Target) -> Facts:
                 if (found.security is Security.TLS) is not secure:
                     continue
             if secure:
-                tls = Offer()
+                tls = DiscoveryOffer()
             else:
-                plain = Offer()
+                plain = DiscoveryOffer()
             offer, can_update = await _look(car)
             update |= can_update
             if secure:
@@ -58,12 +58,12 @@ def _kinds(target: Target) -> tuple[bool, ...]:
     return (False, True)
 
 
-async def _look(car: Car) -> tuple[Offer, bool]:
+async def _look(car: Car) -> tuple[DiscoveryOffer, bool]:
     await car.reach(Phase.SELECTION)
     offered = car.offered
     assert offered is not None
     services = () if offered.service_list is None else offered.service_list.service
-    offer = Offer(
+    offer = DiscoveryOffer(
         modes=offered.charge_service.supported_energy_transfer_mode.energy_transfer_mode,
         payment=offered.payment_option_list.payment_option,
         services=(1, *(service.service_id for service in services)),
@@ -71,7 +71,7 @@ async def _look(car: Car) -> tuple[Offer, bool]:
     if CERTIFICATE_SERVICE not in offer.services:
         return offer, False
     answer = await car.ask(iso2.ServiceDetailReq(service_id=CERTIFICATE_SERVICE))
-    body = answer.body if isinstance(answer, Answer) else None
+    body = answer.body if isinstance(answer, CarAnswer) else None
     sets = body.service_parameter_list if isinstance(body, iso2.ServiceDetailRes) else None
     return offer, sets is not None and any(one.parameter_set_id == UPDATE for one in sets.parameter_set)
 
@@ -82,7 +82,7 @@ async def _speaks_din(target: Target, *, secure: bool) -> bool:
         car = Car(trial)
         await car.connect()
         answer = await car.first_word(requests.offer((DIN, 2, 0, 1, 1)))
-        return isinstance(answer, Answer) and answer.code.startswith("OK")
+        return isinstance(answer, CarAnswer) and answer.code.startswith("OK")
     except (Inconclusive, Failed):
         return False
     finally:

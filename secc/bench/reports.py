@@ -7,24 +7,24 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
-from secc.bench.case import Case, Outcome
-from secc.bench.runner import Report
+from secc.bench.case import Case, CaseOutcome
+from secc.bench.runner import BenchReport
 from secc.bench.target import Facts
-from secc.bench.verdict import Verdict
+from secc.bench.verdict import BenchVerdict
 
 
-def headline(report: Report) -> str:
+def headline(report: BenchReport) -> str:
     """n of m passed."""
-    counted = [f"{report.count(Verdict.PASS)} of {report.applicable} passed"]
-    for verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_APPLICABLE):
+    counted = [f"{report.count(BenchVerdict.PASS)} of {report.applicable} passed"]
+    for verdict in (BenchVerdict.FAIL, BenchVerdict.INCONCLUSIVE, BenchVerdict.NOT_APPLICABLE):
         number = report.count(verdict)
-        word = "failed" if verdict is Verdict.FAIL else verdict.value
+        word = "failed" if verdict is BenchVerdict.FAIL else verdict.value
         if number:
             counted.append(f"{number} {word}")
     return ", ".join(counted)
 
 
-def station_lines(report: Report) -> list[str]:
+def station_lines(report: BenchReport) -> list[str]:
     """What was tested, and under which conditions."""
     target, facts = report.target, report.facts
     where = (
@@ -40,7 +40,7 @@ def station_lines(report: Report) -> list[str]:
     return lines
 
 
-def timers(report: Report) -> dict[str, tuple[float, float]]:
+def timers(report: BenchReport) -> dict[str, tuple[float, float]]:
     """Timers that differ from the standard, by name: usual and used."""
     return report.target.timers.changed()
 
@@ -58,17 +58,17 @@ def offers(facts: Facts) -> str:
     return " | ".join(parts) or "nothing"
 
 
-def table(report: Report) -> Iterator[str]:
+def table(report: BenchReport) -> Iterator[str]:
     """Passed, applicable and not applicable of each group."""
     width = max((len(outcome.case.group) for outcome in report.outcomes), default=5)
     yield f"{'group':{width}}  passed     of  n/a"
     for group, found in by_group(report.outcomes):
-        applicable = [outcome for outcome in found if outcome.verdict is not Verdict.NOT_APPLICABLE]
-        passed = sum(outcome.verdict is Verdict.PASS for outcome in applicable)
+        applicable = [outcome for outcome in found if outcome.verdict is not BenchVerdict.NOT_APPLICABLE]
+        passed = sum(outcome.verdict is BenchVerdict.PASS for outcome in applicable)
         yield f"{group:{width}}  {passed:6}  {len(applicable):5}  {len(found) - len(applicable):3}"
 
 
-def by_group(outcomes: Sequence[Outcome]) -> list[tuple[str, list[Outcome]]]:
+def by_group(outcomes: Sequence[CaseOutcome]) -> list[tuple[str, list[CaseOutcome]]]:
     """In the order of the cases."""
     return [
         (group, list(found)) for group, found in groupby(outcomes, key=lambda outcome: outcome.case.group)
@@ -84,7 +84,7 @@ def listing(cases: Sequence[Case]) -> Iterator[str]:
             yield f"      {case.title} → {case.expect}"
 
 
-def as_dict(report: Report) -> dict[str, Any]:
+def as_dict(report: BenchReport) -> dict[str, Any]:
     """For `--json`."""
     return {
         "station": report.name,
@@ -94,15 +94,15 @@ def as_dict(report: Report) -> dict[str, Any]:
         "duration": round(report.duration, 3),
         "declared": sorted(report.target.declared),
         "timers": {name: {"standard": a, "used": b} for name, (a, b) in timers(report).items()},
-        "passed": report.count(Verdict.PASS),
-        "failed": report.count(Verdict.FAIL),
-        "inconclusive": report.count(Verdict.INCONCLUSIVE),
-        "not_applicable": report.count(Verdict.NOT_APPLICABLE),
+        "passed": report.count(BenchVerdict.PASS),
+        "failed": report.count(BenchVerdict.FAIL),
+        "inconclusive": report.count(BenchVerdict.INCONCLUSIVE),
+        "not_applicable": report.count(BenchVerdict.NOT_APPLICABLE),
         "cases": [case_dict(outcome) for outcome in report.outcomes],
     }
 
 
-def case_dict(outcome: Outcome) -> dict[str, Any]:
+def case_dict(outcome: CaseOutcome) -> dict[str, Any]:
     """One case."""
     case = outcome.case
     return {
@@ -122,7 +122,7 @@ def case_dict(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def junit(report: Report) -> bytes:
+def junit(report: BenchReport) -> bytes:
     """For build servers: fail is a failure, inconclusive an error, not applicable skipped."""
     root = ElementTree.Element("testsuites", name="secc bench")
     for group, found in by_group(report.outcomes):
@@ -137,7 +137,7 @@ def junit(report: Report) -> bytes:
     return bytes(ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"
 
 
-def log_lines(outcome: Outcome) -> list[str]:
+def log_lines(outcome: CaseOutcome) -> list[str]:
     """What was sent and what came."""
     return [
         f"{entry.at:8.3f} s  {entry.what:8}  {entry.text}" + (f"  {entry.data.hex()}" if entry.data else "")
@@ -145,14 +145,18 @@ def log_lines(outcome: Outcome) -> list[str]:
     ]
 
 
-_JUNIT = {Verdict.FAIL: "failure", Verdict.INCONCLUSIVE: "error", Verdict.NOT_APPLICABLE: "skipped"}
+_JUNIT = {
+    BenchVerdict.FAIL: "failure",
+    BenchVerdict.INCONCLUSIVE: "error",
+    BenchVerdict.NOT_APPLICABLE: "skipped",
+}
 
 
-def _count(outcomes: Sequence[Outcome], verdict: Verdict) -> int:
+def _count(outcomes: Sequence[CaseOutcome], verdict: BenchVerdict) -> int:
     return sum(outcome.verdict is verdict for outcome in outcomes)
 
 
-def _junit_case(suite: ElementTree.Element, outcome: Outcome) -> None:
+def _junit_case(suite: ElementTree.Element, outcome: CaseOutcome) -> None:
     case = outcome.case
     element = ElementTree.SubElement(
         suite, "testcase", name=case.id, classname=case.group, time=f"{outcome.duration:.3f}"

@@ -7,12 +7,12 @@ import dataclasses
 import datetime
 from collections.abc import Callable, Sequence
 
-from secc.bench.case import Case, Need, Outcome
+from secc.bench.case import Case, CaseOutcome, Need
 from secc.bench.probe import find_out
 from secc.bench.selection import missing, runs_over_tls
 from secc.bench.target import Facts, Target
 from secc.bench.trial import Trial
-from secc.bench.verdict import Entry, Failed, Inconclusive, NotApplicable, Verdict
+from secc.bench.verdict import BenchVerdict, Failed, FrameRecord, Inconclusive, NotApplicable
 from secc.errors import SeccError
 
 LIMIT = 45.0
@@ -23,43 +23,43 @@ DEAF_AFTER = 4
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class BenchReport:
     """All cases that were looked at, and what they were run against."""
 
     target: Target
     facts: Facts
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[CaseOutcome, ...]
     began: datetime.datetime
     duration: float
     name: str = ""
     """What the station was called by whoever ran the bench."""
 
-    def count(self, verdict: Verdict) -> int:
+    def count(self, verdict: BenchVerdict) -> int:
         return sum(outcome.verdict is verdict for outcome in self.outcomes)
 
     @property
     def applicable(self) -> int:
         """The m of "n of m passed"."""
-        return len(self.outcomes) - self.count(Verdict.NOT_APPLICABLE)
+        return len(self.outcomes) - self.count(BenchVerdict.NOT_APPLICABLE)
 
     @property
     def good(self) -> bool:
         """All that applies has passed, and something did apply."""
-        return 0 < self.applicable == self.count(Verdict.PASS)
+        return 0 < self.applicable == self.count(BenchVerdict.PASS)
 
 
-Progress = Callable[[int, int, Outcome | Case], None]
+Progress = Callable[[int, int, CaseOutcome | Case], None]
 """Told before each case with the case, and after it with its outcome; number and total."""
 
 
 async def run(
     cases: Sequence[Case], target: Target, *, name: str = "", progress: Progress | None = None
-) -> Report:
+) -> BenchReport:
     """Find out what the station offers, then run each case that applies."""
     began, loop = datetime.datetime.now(datetime.UTC), asyncio.get_running_loop()
     start = loop.time()
     facts = await find_out(target)
-    outcomes: list[Outcome] = []
+    outcomes: list[CaseOutcome] = []
     lost = 0
     for number, case in enumerate(cases, 1):
         if progress is not None:
@@ -67,12 +67,12 @@ async def run(
         outcome = await _run_one(case, target, facts, deaf=lost >= DEAF_AFTER)
         if outcome.reason.startswith(_NOT_FOUND):
             lost += 1
-        elif outcome.verdict is not Verdict.NOT_APPLICABLE and lost < DEAF_AFTER:
+        elif outcome.verdict is not BenchVerdict.NOT_APPLICABLE and lost < DEAF_AFTER:
             lost = 0
         outcomes.append(outcome)
         if progress is not None:
             progress(number, len(cases), outcome)
-    return Report(
+    return BenchReport(
         target=target,
         facts=facts,
         outcomes=tuple(outcomes),
@@ -86,21 +86,21 @@ _FOUND_OUT = (Need.AC, Need.DC, Need.PLAIN, Need.TLS, Need.EXTERNAL)
 _NOT_FOUND = ("no station answered discovery", "no connection to")
 
 
-async def _run_one(case: Case, target: Target, facts: Facts, *, deaf: bool) -> Outcome:
+async def _run_one(case: Case, target: Target, facts: Facts, *, deaf: bool) -> CaseOutcome:
     if (need := missing(case, target, facts)) is not None:
         if not facts.problem or need not in _FOUND_OUT:
-            return Outcome(case=case, verdict=Verdict.NOT_APPLICABLE, reason=need.value)
+            return CaseOutcome(case=case, verdict=BenchVerdict.NOT_APPLICABLE, reason=need.value)
         if case.group != "SDP" or need is not Need.PLAIN:  # a deaf station fails to answer, which says enough
             reason = f"what the station offers could not be found out: {facts.problem}"
-            return Outcome(case=case, verdict=Verdict.INCONCLUSIVE, reason=reason)
+            return CaseOutcome(case=case, verdict=BenchVerdict.INCONCLUSIVE, reason=reason)
     if deaf:
         reason = "not tried: the station was not found any more in the cases before"
-        return Outcome(case=case, verdict=Verdict.INCONCLUSIVE, reason=reason)
+        return CaseOutcome(case=case, verdict=BenchVerdict.INCONCLUSIVE, reason=reason)
     loop = asyncio.get_running_loop()
     began = loop.time()
     trial = Trial(target, facts, tls=runs_over_tls(case, target, facts))
     verdict, reason = await _judge(case, trial, target)
-    return Outcome(
+    return CaseOutcome(
         case=case,
         verdict=verdict,
         reason=reason,
@@ -110,34 +110,34 @@ async def _run_one(case: Case, target: Target, facts: Facts, *, deaf: bool) -> O
     )
 
 
-async def _judge(case: Case, trial: Trial, target: Target) -> tuple[Verdict, str]:
+async def _judge(case: Case, trial: Trial, target: Target) -> tuple[BenchVerdict, str]:
     limit = LIMIT + target.timers.reach + sum(2 * getattr(target.timers, name) for name in case.waits)
     try:
         async with asyncio.timeout(limit):
             await trial.link("up")
             await case.run(trial)
     except Failed as error:
-        return Verdict.FAIL, str(error)
+        return BenchVerdict.FAIL, str(error)
     except Inconclusive as error:
-        return Verdict.INCONCLUSIVE, str(error)
+        return BenchVerdict.INCONCLUSIVE, str(error)
     except NotApplicable as error:
-        return Verdict.NOT_APPLICABLE, str(error)
+        return BenchVerdict.NOT_APPLICABLE, str(error)
     except TimeoutError:
-        return Verdict.INCONCLUSIVE, f"not done after {limit:g} s"
+        return BenchVerdict.INCONCLUSIVE, f"not done after {limit:g} s"
     except (SeccError, OSError) as error:
-        return Verdict.INCONCLUSIVE, f"{type(error).__name__}: {error}"
+        return BenchVerdict.INCONCLUSIVE, f"{type(error).__name__}: {error}"
     finally:
         await trial.clean_up()
-    return Verdict.PASS, ""
+    return BenchVerdict.PASS, ""
 
 
-def _short(log: Sequence[Entry]) -> Sequence[Entry]:
+def _short(log: Sequence[FrameRecord]) -> Sequence[FrameRecord]:
     """Loops leave hundreds of lines; the beginning and the end of them say enough."""
     if len(log) <= _LINES:
         return log
     left = len(log) - _LINES
     half = _LINES // 2
-    return (*log[:half], Entry(log[half].at, "note", f"... {left} more lines ..."), *log[-half:])
+    return (*log[:half], FrameRecord(log[half].at, "note", f"... {left} more lines ..."), *log[-half:])
 
 
 _LINES = 80

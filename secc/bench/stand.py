@@ -10,7 +10,7 @@ from secc.bench.verdict import Inconclusive
 _TIME = 10.0  # s
 
 
-class Command:
+class StationCommand:
     """Runs `pilot-box {state}` with the state in place of the braces, and waits until it is done."""
 
     def __init__(self, command: str, option: str) -> None:

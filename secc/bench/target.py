@@ -75,7 +75,7 @@ class Target:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Offer:
+class DiscoveryOffer:
     """What one connection offers."""
 
     modes: tuple[EnergyTransferMode, ...] = ()
@@ -87,18 +87,18 @@ class Offer:
 class Facts:
     """What was found out about a station."""
 
-    plain: Offer | None = None
+    plain: DiscoveryOffer | None = None
     """None: no plain connection."""
-    tls: Offer | None = None
+    tls: DiscoveryOffer | None = None
     din: bool = False
     problem: str = ""
     """Why nothing could be found out."""
     can_update: bool = False
     """The certificate service has the parameter set for CertificateUpdate."""
 
-    def offer(self, *, tls: bool) -> Offer:
+    def offer(self, *, tls: bool) -> DiscoveryOffer:
         """Of one kind of connection; empty where there is none."""
-        return (self.tls if tls else self.plain) or Offer()
+        return (self.tls if tls else self.plain) or DiscoveryOffer()
 
     @property
     def modes(self) -> tuple[EnergyTransferMode, ...]:

@@ -7,7 +7,7 @@ import contextlib
 import socket
 
 from secc.bench.target import Facts, Target
-from secc.bench.verdict import Entry, Failed, Inconclusive
+from secc.bench.verdict import Failed, FrameRecord, Inconclusive
 from secc.bench.wire import Address, Datagrams, Wire
 from secc.errors import FramingError, LinkError
 from secc.sdp import SdpRequest, SdpResponse, Security
@@ -23,7 +23,7 @@ class Trial:
         self.facts = facts
         self.tls = tls
         self.timers = target.timers
-        self.log: list[Entry] = []
+        self.log: list[FrameRecord] = []
         self.remarks: list[str] = []
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
@@ -39,7 +39,7 @@ class Trial:
 
     def note(self, what: str, text: str, data: bytes = b"") -> None:
         """One more line of the log."""
-        self.log.append(Entry(self.now - self._began, what, text, data))
+        self.log.append(FrameRecord(self.now - self._began, what, text, data))
 
     def remark(self, text: str) -> None:
         """Worth knowing, without an effect on the verdict."""

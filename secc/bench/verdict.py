@@ -6,7 +6,7 @@ import dataclasses
 import enum
 
 
-class Verdict(enum.StrEnum):
+class BenchVerdict(enum.StrEnum):
     """What became of a case."""
 
     PASS = "pass"
@@ -19,7 +19,7 @@ class Verdict(enum.StrEnum):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Entry:
+class FrameRecord:
     """One line of what happened in a case."""
 
     at: float

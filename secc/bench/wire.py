@@ -37,7 +37,7 @@ class Address:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Frame:
+class WireFrame:
     """A whole V2GTP message."""
 
     version: int
@@ -77,7 +77,7 @@ class Closed:
         return f"connection closed after {self.seconds:.2f} s ({self.how})"
 
 
-Reply = Frame | Silence | Closed
+Reply = WireFrame | Silence | Closed
 
 
 class Wire:
@@ -195,7 +195,7 @@ class Wire:
             self._over = "TLS close_notify"
         return True
 
-    def _take(self) -> Frame | None:
+    def _take(self) -> WireFrame | None:
         if len(self._buffer) < HEADER.size:
             return None
         version, inverse, kind, length = HEADER.unpack(self._buffer[: HEADER.size])
@@ -203,7 +203,7 @@ class Wire:
             return None
         payload = self._buffer[HEADER.size : HEADER.size + length]
         self._buffer = self._buffer[HEADER.size + length :]
-        return Frame(version, inverse, kind, payload, self._loop.time() - self._sent)
+        return WireFrame(version, inverse, kind, payload, self._loop.time() - self._sent)
 
 
 class Datagrams:

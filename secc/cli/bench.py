@@ -11,9 +11,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from secc import bench
-from secc.bench import ALL, Case, EvData, Outcome, Report, Target, Timers, Verdict, page, reports
+from secc.bench import (
+    ALL,
+    BenchReport,
+    BenchVerdict,
+    Case,
+    CaseOutcome,
+    EvData,
+    Target,
+    Timers,
+    page,
+    reports,
+)
 from secc.bench.pki import CarPki
-from secc.bench.stand import Command
+from secc.bench.stand import StationCommand
 from secc.bench.target import DECLARATIONS
 from secc.cli import display, misused, output
 from secc.errors import CertificateError
@@ -153,8 +164,8 @@ def _target(arguments: argparse.Namespace) -> Target:
     )
 
 
-def _command(text: str | None, option: str) -> Command | None:
-    return None if text is None else Command(text, option)
+def _command(text: str | None, option: str) -> StationCommand | None:
+    return None if text is None else StationCommand(text, option)
 
 
 def _timers(given: Sequence[str]) -> Timers:
@@ -181,35 +192,35 @@ class _Printer:
         self._style = display.Style()
         self._group = ""
 
-    def progress(self, number: int, total: int, what: Outcome | Case) -> None:
+    def progress(self, number: int, total: int, what: CaseOutcome | Case) -> None:
         if isinstance(what, Case):
             if not self._json and sys.stdout.isatty():
                 self._style.replace(f"{number:4} of {total}  {what.id}")
             return
-        if self._json or (self._quiet and what.verdict in (Verdict.PASS, Verdict.NOT_APPLICABLE)):
+        if self._json or (self._quiet and what.verdict in (BenchVerdict.PASS, BenchVerdict.NOT_APPLICABLE)):
             return
         if what.case.group != self._group:
             self._group = what.case.group
             self._style.line(self._style.bold(self._group))
         text = f"  {self._mark(what.verdict)} {what.case.id}"
-        if what.verdict is Verdict.PASS:
+        if what.verdict is BenchVerdict.PASS:
             text += f"  {what.duration:.1f} s"
         else:
             text += f"  {what.reason}"
         self._style.line(text)
         for remark in what.remarks:
             self._style.line(f"      remark: {remark}")
-        if self._verbose or what.verdict is Verdict.FAIL:
+        if self._verbose or what.verdict is BenchVerdict.FAIL:
             self._details(what)
 
-    def _details(self, what: Outcome) -> None:
+    def _details(self, what: CaseOutcome) -> None:
         self._style.line(f"      done: {what.case.title}")
         self._style.line(f"      expected: {what.case.expect}")
         lines = reports.log_lines(what)
         for line in lines if self._verbose else lines[-4:]:
             self._style.line(f"      {line}")
 
-    def report(self, report: Report) -> None:
+    def report(self, report: BenchReport) -> None:
         if self._json:
             output.say(json.dumps(reports.as_dict(report), indent=1))
             return
@@ -225,12 +236,12 @@ class _Printer:
         paint = self._style.good if report.good else self._style.bad
         self._style.line(f"{paint(count)}  ({report.duration:.0f} s)")
 
-    def _mark(self, verdict: Verdict) -> str:
+    def _mark(self, verdict: BenchVerdict) -> str:
         match verdict:
-            case Verdict.PASS:
+            case BenchVerdict.PASS:
                 return self._style.good("pass")
-            case Verdict.FAIL:
+            case BenchVerdict.FAIL:
                 return self._style.bad("FAIL")
-            case Verdict.INCONCLUSIVE:
+            case BenchVerdict.INCONCLUSIVE:
                 return self._style.bad("inconclusive")
         return "n/a "

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from secc.operator.cpo.engine import Engine
-    from secc.operator.cpo.service import Service
+    from secc.operator.cpo.service import OperatorService
     from secc.operator.cpo.settings import Tls
 
 EXAMPLES = """examples:
@@ -115,22 +115,22 @@ def application() -> FastAPI:
     return _application(service, jobs=_NO_JOBS not in os.environ)
 
 
-def _application(service: Service, *, jobs: bool) -> FastAPI:
+def _application(service: OperatorService, *, jobs: bool) -> FastAPI:
     from secc.operator.cpo.app import make_app
 
     return make_app(service, _engine(service) if jobs and service.settings.jobs else None)
 
 
-def _service(path: Path) -> Service:
+def _service(path: Path) -> OperatorService:
     from secc.operator.cpo import settings
-    from secc.operator.cpo.service import Service
+    from secc.operator.cpo.service import OperatorService
     from secc.operator.opcp.client import OpcpClient
 
     made = settings.load(path)
-    return Service(made, ecosystem=None if made.opcp is None else OpcpClient(made.opcp))
+    return OperatorService(made, ecosystem=None if made.opcp is None else OpcpClient(made.opcp))
 
 
-def _engine(service: Service, at_once: int = 2) -> Engine:
+def _engine(service: OperatorService, at_once: int = 2) -> Engine:
     from secc.operator.cpo.engine import InProcess, Queue
 
     if service.database.is_postgresql:
@@ -297,11 +297,11 @@ def _openapi(arguments: argparse.Namespace) -> int:
     import json
 
     from secc.operator.cpo.app import make_app
-    from secc.operator.cpo.service import Service
+    from secc.operator.cpo.service import OperatorService
     from secc.operator.cpo.settings import CpoSettings
 
     with tempfile.TemporaryDirectory(prefix="secc-cpo-") as folder:
-        service = Service(CpoSettings(database=f"sqlite:///{folder}/cpo.db"))
+        service = OperatorService(CpoSettings(database=f"sqlite:///{folder}/cpo.db"))
         print(json.dumps(make_app(service).openapi(), indent=2))
         service.close()
     return 0

@@ -1,4 +1,4 @@
-"""`secc demo --pnc`: cars that pay with their contract, and a site without a network that gives them one."""
+"""`secc demo --pnc`: cars that pay by contract, and a site without a network that issues the contracts."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ DAY = datetime.timedelta(days=1)
 
 
 def run(arguments: argparse.Namespace, style: display.Style) -> int:
-    """One car without a contract, one whose contract ends in ten days; then what was trusted, and why."""
+    """Run a car without a contract and a car whose contract ends in ten days, then show what was trusted and
+    why."""
     with tempfile.TemporaryDirectory(prefix="secc-demo-") as folder:
         show = Show(Path(folder), arguments, style)
         output.run(show.charge())
@@ -55,7 +56,7 @@ class _Car:
 
 
 class Show:
-    """The parties, what they have, and what is told of them."""
+    """The parties, their certificates, and the output."""
 
     def __init__(self, folder: Path, arguments: argparse.Namespace, style: display.Style) -> None:
         self.arguments, self.style, self.folder = arguments, style, folder
@@ -76,7 +77,7 @@ class Show:
         self._current = self.cars[0]
 
     async def charge(self) -> None:
-        """The station up, each car in turn, the station down."""
+        """Start the station, charge each car in turn, stop the station."""
         cable = SimulatedCable()
         evse = SimulatedAcEvse(cable)
         sdp_port = SDP_PORT if self.arguments.netns else 0
@@ -107,7 +108,7 @@ class Show:
                     self.style.line()
 
     def sum_up(self) -> int:
-        """Response times; each car with the chain that was trusted; receipts; what ends soon."""
+        """Show response times, the trusted chain of each car, receipts, and what ends soon."""
         style = self.style
         rows = display.figures(self.times)
         style.line(style.bold("Response times of the station, both sessions"))
@@ -117,7 +118,7 @@ class Show:
         for car in self.cars:
             self._tell(car)
         receipts = self._store.receipts()
-        style.line(f"{len(receipts)} signed meter receipts kept as evidence")
+        style.line(f"{len(receipts)} signed meter receipts stored as evidence")
         for expiry in RenewalMonitor(self.backend).look(self._now):
             style.line(f"ends soon: {expiry.what} {expiry.identity} on {expiry.not_after:%Y-%m-%d}")
         good = all(car.result.completed for car in self.cars) and all(row.kept for row in rows)
@@ -129,10 +130,10 @@ class Show:
             style.line(f"{car.title}: {style.bad('FAILED')} {car.result.error}")
             return
         contract = granted.contract
-        assert isinstance(contract, VerifiedContract)  # nothing is validated centrally here
+        assert isinstance(contract, VerifiedContract)  # no central validation in this demonstration
         chain = contract.chain
         style.line(f"{car.title}: {style.good('completed')}, {len(car.result.exchanges)} messages")
-        style.line(f"  charged to {granted.contract.emaid} by the word of the {granted.source.value}")
+        style.line(f"  charged to {granted.contract.emaid}, authorized by the {granted.source.value}")
         for certificate, kind in zip(chain.certificates, KINDS[Role.CONTRACT], strict=True):
             style.line(
                 f"  {kind.label:15} {certificate.subject.common_name:20} "
@@ -140,18 +141,18 @@ class Show:
             )
         root, file = chain.anchor.certificate, Path(chain.anchor.source).name
         style.line(f"  {'trusted root':15} {root.subject.common_name:20} from {file}")
-        known = "nothing in it is revoked" if contract.not_revoked else "revocation unknown"
-        style.line(f"  {known}; signed the challenge of the session with its own key")
+        known = "not revoked" if contract.not_revoked else "revocation unknown"
+        style.line(f"  {known}; the key has signed the challenge of the session")
 
     # --- the parties ---------------------------------------------------------------------------------------
 
     def _new_car(self) -> _Car:
-        """A car as it left the factory."""
+        """Return a car as delivered by its manufacturer."""
         wallet = self._wallet(self._identity(Kind.OEM_LEAF), 0)
-        return _Car("A car without a contract: gets one, charges", wallet)
+        return _Car("A car without a contract: receives one, charges", wallet)
 
     def _old_car(self) -> _Car:
-        """Another car; its contract ends in ten days."""
+        """Return another car, whose contract ends in ten days."""
         key = new_key()
         order = Order(
             kind=Kind.OEM_LEAF,
@@ -174,7 +175,7 @@ class Show:
         return Wallet(oem, [self._leaf(Kind.V2G_ROOT)])
 
     def _evidence(self) -> Evidence:
-        """The lists of the three issuers of a contract chain: nothing is revoked."""
+        """Return the CRLs of the three issuers of a contract chain, without entries."""
         kinds = (Kind.MO_SUB_CA_2, Kind.MO_SUB_CA_1, Kind.MO_ROOT)
         now = self._now
         return Evidence(
@@ -205,7 +206,7 @@ class Show:
     def _leaf(self, kind: Kind) -> Certificate:
         return self._pki[kind].certificate
 
-    # --- what happens --------------------------------------------------------------------------------------
+    # --- session events ------------------------------------------------------------------------------------
 
     def see(self, record: Record) -> None:
         match record:

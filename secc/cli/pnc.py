@@ -1,4 +1,4 @@
-"""`secc pnc`: the store of a site without a network: contracts, cars, receipts, what was refused."""
+"""`secc pnc`: manage the store of a site without a network: contracts, cars, receipts, refusals."""
 
 from __future__ import annotations
 
@@ -25,44 +25,46 @@ EXAMPLES = """examples:
   secc pnc add contracts.db DEABC000000001G
   secc pnc import contracts.db car.pem --root oem_root.pem --emaid DEABC000000001G
   secc pnc list contracts.db
-  secc pnc block contracts.db DEABC000000001G       and: activate, cancel (for good)
+  secc pnc block contracts.db DEABC000000001G       also: activate, cancel (permanently)
   secc pnc expiring contracts.db --within 30
-  secc pnc renew station.toml                       make the next contracts now, not at the next look
-  secc pnc receipts contracts.db                    each one verified again
-  secc pnc refusals contracts.db                    what was refused, why, and how often
+  secc pnc renew station.toml                       make the next contracts now
+  secc pnc receipts contracts.db                    verify each one again
+  secc pnc refusals contracts.db                    show refusals, their reasons and counts
 
 `secc serve --store contracts.db` runs a station from it. eMAIDs and PCIDs are personal data.
 """
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Arguments."""
+    """Add the arguments."""
     commands = parser.add_subparsers(metavar="ACTION", title="actions", required=True)
-    _action(commands, "init", "make an empty store", _init)
+    _action(commands, "init", "create an empty store", _init)
     added = _action(commands, "add", "a new contract", _add)
     added.add_argument("emaid", nargs="+", help="eMAID in any spelling")
-    added.add_argument("--from", dest="begins", metavar="DATE", help="valid from then")
-    added.add_argument("--until", metavar="DATE", help="valid until then, whatever its certificates say")
-    imported = _action(commands, "import", "make cars known by their provisioning certificates", _import)
+    added.add_argument("--from", dest="begins", metavar="DATE", help="start of the validity")
+    added.add_argument("--until", metavar="DATE", help="end of the validity, whatever its certificates say")
+    imported = _action(commands, "import", "add cars by their provisioning certificates", _import)
     imported.add_argument("files", nargs="+", type=Path, help="PEM, DER or PKCS#7: leaf and Sub-CAs of a car")
-    imported.add_argument("--root", type=Path, action="append", default=[], help="OEM or V2G root; repeat")
-    imported.add_argument("--emaid", help="the contract that the car gets; of one car only")
-    _listing(_action(commands, "list", "contracts, with car and end", _list))
+    imported.add_argument(
+        "--root", type=Path, action="append", default=[], help="OEM or V2G root; may be repeated"
+    )
+    imported.add_argument("--emaid", help="the contract that the car receives; for one car only")
+    _listing(_action(commands, "list", "list contracts with car and end", _list))
     for name, status in (("block", Status.BLOCKED), ("cancel", Status.CANCELED), ("activate", Status.ACTIVE)):
-        changed = _action(commands, name, f"make a contract {status.value}", _set_status)
+        changed = _action(commands, name, f"set a contract to {status.value}", _set_status)
         changed.add_argument("emaid")
         changed.set_defaults(status=status)
-    ending = _listing(_action(commands, "expiring", "contract certificates that end soon", _expiring))
+    ending = _listing(_action(commands, "expiring", "list contract certificates that end soon", _expiring))
     ending.add_argument("--within", type=int, default=30, metavar="DAYS", help="default: %(default)s")
     renewed = commands.add_parser("renew", help="make the next bundle for each car whose contract ends soon")
-    renewed.add_argument("config", type=Path, help="the station's file, with [pnc.site]")
+    renewed.add_argument("config", type=Path, help="the file of the station, with [pnc.site]")
     renewed.set_defaults(action=_renew)
-    _listing(_action(commands, "receipts", "signed meter receipts, verified again", _receipts))
-    _listing(_action(commands, "refusals", "what was refused, why, and how often", _refusals))
+    _listing(_action(commands, "receipts", "list signed meter receipts and verify them again", _receipts))
+    _listing(_action(commands, "refusals", "list refusals, their reasons and counts", _refusals))
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run one action: 0 done, 1 the answer is no, 2 misused."""
+    """Run one action; returns 0 (done), 1 (refused) or 2 (misused)."""
     action: Callable[[argparse.Namespace], int] = arguments.action
     try:
         return action(arguments)
@@ -73,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
         return refused(f"{error}{rule}")
 
 
-Subparsers = argparse._SubParsersAction  # the only name it has
+Subparsers = argparse._SubParsersAction  # the only name of this action
 
 
 def _action(
@@ -96,16 +98,16 @@ def _listing(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
 def _open(arguments: argparse.Namespace) -> ContractStore:
     path: Path = arguments.store
     if not path.exists():
-        raise UnusableArgument(f"{path} is not there; `secc pnc init {path}` makes one")
+        raise UnusableArgument(f"{path} does not exist; `secc pnc init {path}` creates one")
     return ContractStore(path)
 
 
-# --- what changes it --------------------------------------------------------------------------------------
+# --- actions that change the store ------------------------------------------------------------------------
 
 
 def _init(arguments: argparse.Namespace) -> int:
     if arguments.store.exists():
-        return misused(f"{arguments.store} is there already")
+        return misused(f"{arguments.store} exists already")
     ContractStore(arguments.store).close()
     print(f"{arguments.store}: empty; only you may read it")
     return 0
@@ -121,17 +123,17 @@ def _add(arguments: argparse.Namespace) -> int:
 
 
 def _import(arguments: argparse.Namespace) -> int:
-    """Chains are verified here: later only the leaf is compared."""
+    """Verify the chains here: later only the leaf is compared."""
     if arguments.emaid is not None and len(arguments.files) != 1:
-        raise UnusableArgument("--emaid: for one car, that is one file")
+        raise UnusableArgument("--emaid: expected one file, for one car")
     roots = [one for path in arguments.root for one in read_chain(read_bytes(path))]
     if not roots:
-        raise UnusableArgument("--root: the OEM or V2G root that the car's certificate leads to")
+        raise UnusableArgument("--root: expected the OEM or V2G root of the provisioning certificate")
     anchors = trust([(kind, root) for root in roots for kind in (Kind.OEM_ROOT, Kind.V2G_ROOT)])
     store = _open(arguments)
     contract = None if arguments.emaid is None else store.contract(EMAID.parse(arguments.emaid))
     if arguments.emaid is not None and contract is None:
-        return refused(f"there is no contract {arguments.emaid}; `secc pnc add` makes one")
+        return refused(f"unknown contract {arguments.emaid}; `secc pnc add` creates one")
     now = datetime.datetime.now(datetime.UTC)
     for path in arguments.files:
         found = read_chain(read_bytes(path))
@@ -147,7 +149,7 @@ def _import(arguments: argparse.Namespace) -> int:
 def _leaf(path: Path, found: Sequence[Certificate]) -> Certificate:
     leaves = [one for one in found if one.basic_constraints is None or not one.basic_constraints.authority]
     if len(leaves) != 1:
-        raise UnusableArgument(f"{path}: {len(leaves)} certificates of cars in it, expected one")
+        raise UnusableArgument(f"{path}: {len(leaves)} provisioning certificates, expected one")
     return leaves[0]
 
 
@@ -155,16 +157,16 @@ def _set_status(arguments: argparse.Namespace) -> int:
     store, emaid = _open(arguments), EMAID.parse(arguments.emaid)
     found = store.contract(emaid)
     if found is None:
-        return refused(f"there is no contract {emaid}")
+        return refused(f"unknown contract {emaid}")
     if found.status is Status.CANCELED and arguments.status is not Status.CANCELED:
-        return refused(f"{emaid} is canceled for good")
+        return refused(f"{emaid} is canceled permanently")
     store.set_status(emaid, arguments.status)
     print(f"{found.emaid}: {arguments.status.value}")
     return 0
 
 
 def _renew(arguments: argparse.Namespace) -> int:
-    """One look of the monitor, with the keys that the configuration names."""
+    """Check for expiry once, with the keys that the configuration names."""
     from secc.site import RenewalMonitor, WatchPolicy
 
     settings = configuration.load(arguments.config)
@@ -173,11 +175,11 @@ def _renew(arguments: argparse.Namespace) -> int:
     found = RenewalMonitor(site, policy=policy).look(datetime.datetime.now(datetime.UTC))
     for expiry in found:
         print(expiry)
-    print(f"{len(found)} end soon, {sum(one.prepared for one in found)} are prepared")
+    print(f"{len(found)} end soon, {sum(one.prepared for one in found)} renewed in advance")
     return 1 if any(one.failure for one in found) else 0
 
 
-# --- what shows it ----------------------------------------------------------------------------------------
+# --- actions that show the store --------------------------------------------------------------------------
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -218,14 +220,14 @@ def _expiring(arguments: argparse.Namespace) -> int:
         print(json.dumps(rows, indent=2))
         return 0
     for row in rows:
-        done = "the next one waits for its car" if row["prepared"] else "nothing prepared"
+        done = "the next one waits for the car" if row["prepared"] else "nothing prepared"
         print(f"{row['emaid']} until {str(row['until'])[:10]}, {done}")
     print(f"{len(rows)} end within {arguments.within} days")
     return 0
 
 
 def _receipts(arguments: argparse.Namespace) -> int:
-    """Exit code 1 when one of them does not verify."""
+    """Return exit code 1 when one of them cannot be verified."""
     rows: list[dict[str, Any]] = []
     for one in _open(arguments).receipts():
         try:
@@ -252,7 +254,7 @@ def _receipts(arguments: argparse.Namespace) -> int:
         print(json.dumps(rows, indent=2))
     else:
         for row in rows:
-            verdict = "genuine" if row["genuine"] else f"NOT GENUINE: {row['problem']}"
+            verdict = "genuine" if row["genuine"] else f"NOT VALID: {row['problem']}"
             print(f"{row['at']} {row['evse_id']} {row['emaid']} {row['Wh']} Wh, {verdict}")
         print(f"{len(rows)} receipts")
     return 0 if all(row["genuine"] for row in rows) else 1

@@ -1,9 +1,9 @@
-"""Who may charge: the CSMS, its local list, what it has said before. Pure.
+"""Who may charge, according to the CSMS, the local list and the cache. Pure.
 
-A refusal of the CSMS is final; only when it cannot be reached the list and the cache are asked, and they can
-refuse as well as accept. For a contract both answers of the CSMS count, the token's and the certificate's
-(OCPP C07). What nobody knows is left to the offline policy: `pnc.offline` for contracts, `offline_unknown`
-for cards.
+A refusal of the CSMS is final. The list and the cache are used only when the CSMS cannot be reached, and may
+accept or refuse. For a contract both results of the CSMS count: the status of the token and of the
+certificate (OCPP C07). The offline policy decides about unknown identities: `pnc.offline` for contracts,
+`offline_unknown` for cards.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ from secc.session.contract_events import Verdict
 
 
 def same(one: str, other: str) -> bool:
-    """The same token: for an eMAID hyphens, case and a missing check digit do not count."""
+    """Return whether two texts are the same token.
+
+    In an eMAID hyphens, case and a missing check digit are ignored.
+    """
     try:
         return EMAID.parse(one).matches(EMAID.parse(other))
     except IdentifierError:
@@ -34,7 +37,7 @@ def same(one: str, other: str) -> bool:
 
 
 class Known(msgspec.Struct, frozen=True):
-    """A token with what is known of it, and until when."""
+    """A token, its status, and the end of its validity."""
 
     token: IdToken
     info: TokenInfo
@@ -50,7 +53,8 @@ class Memory:
     cached: dict[str, Known] = dataclasses.field(default_factory=dict)
 
     def update_list(self, version: int, entries: list[ListEntry], *, full: bool) -> bool:
-        """SendLocalList; False when a difference comes for another version than ours or a later one."""
+        """Apply SendLocalList; returns False for a differential update that is not newer than the present
+        version."""
         if not full and version <= self.list_version:
             return False
         if full:
@@ -72,7 +76,7 @@ class Memory:
         self.cached[token.key] = Known(token, info, until)
 
     def recall(self, token: IdToken, now: float, *, use_list: bool, use_cache: bool) -> TokenInfo | None:
-        """What is known without the CSMS: the list first."""
+        """Return what is known without the CSMS; the list has priority."""
         for use, store in ((use_list, self.listed), (use_cache, self.cached)):
             known = store.get(token.key) if use else None
             if known is None or not same(known.token.text, token.text):
@@ -90,14 +94,14 @@ _MOST_CACHED = 1000
 
 
 def verdict(answer: AuthorizeAnswer) -> Verdict:
-    """The word of the CSMS about a contract; a certificate that it does not speak of counts as good."""
+    """Return the verdict of the CSMS on a contract; without a certificate status only the token counts."""
     if answer.certificate is not None and answer.certificate is not CertificateStatus.ACCEPTED:
         return _CERTIFICATES[answer.certificate]
     return token_verdict(answer.info)
 
 
 def token_verdict(info: TokenInfo) -> Verdict:
-    """The word about a token."""
+    """Return the verdict on a token."""
     return _TOKENS.get(info.status, Verdict.BLOCKED)
 
 

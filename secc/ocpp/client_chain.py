@@ -1,8 +1,8 @@
-"""The certificate with which the station shows itself to the CSMS (security profile 3): judging a new one.
+"""The client certificate of the station for the CSMS (security profile 3): verification of a new one.
 
-Its hierarchy belongs to the operator and not to ISO 15118, so none of the profiles of `secc.pki` hold for it;
-RSA is as good as ECDSA here. What must hold is what OCPP asks for (A02.FR.06): valid now, for this station,
-and issued below an authority that the station knows.
+Its hierarchy belongs to the operator and not to ISO 15118, so the profiles of `secc.pki` do not apply; RSA is
+as good as ECDSA. The requirements are those of OCPP (A02.FR.06): valid now, issued for this station, and by
+an authority that the station knows.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _DEEPEST = 5
 
 
 def read_authorities(*sources: bytes) -> tuple[x509.Certificate, ...]:
-    """The authorities among the certificates in PEM files; raises CertificateError."""
+    """Return the authorities among the certificates in PEM files; raises CertificateError."""
     found: list[x509.Certificate] = []
     for source in sources:
         try:
@@ -42,10 +42,11 @@ def verify_client_chain(
     request: x509.CertificateSigningRequest,
     now: datetime.datetime,
 ) -> None:
-    """Raise CertificateError unless the chain, leaf first, may take the place of the present one.
+    """Raise CertificateError unless the chain, leaf first, may replace the present one.
 
-    The leaf has the key and the common name of `request` and is no authority; every certificate is valid at
-    `now`, which needs a time zone; each is issued by the next, and the last one by one of `authorities`.
+    The leaf must have the key and the common name of `request` and must not be an authority. Every
+    certificate must be valid at `now`, which needs a time zone. Each one must be issued by the next, and the
+    last one by one of `authorities`.
     """
     if not authorities:
         raise CertificateError(
@@ -86,7 +87,7 @@ def _check_validity(one: x509.Certificate, now: datetime.datetime) -> None:
 
 
 def _is_authority(one: x509.Certificate) -> bool:
-    """By its basic constraints; a root of version 1 has none, and is one if it has signed itself."""
+    """Decide by the basic constraints; a root of version 1 has none and counts if it is self-signed."""
     try:
         return one.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     except x509.ExtensionNotFound:
@@ -111,9 +112,10 @@ def _name(one: x509.Certificate | x509.CertificateSigningRequest) -> str:
 
 
 class Probation:
-    """A new client certificate proves itself by a connection; until then the pair before it stays beside it.
+    """A new client certificate on probation until a connection succeeds; the previous pair is kept until
+    then.
 
-    Its methods read and write files.
+    The methods read and write files.
     """
 
     def __init__(self, files: CertificateFiles, clock: Callable[[], float] = time.time) -> None:
@@ -123,18 +125,18 @@ class Probation:
         self._refusals = 0
 
     def recover(self) -> None:
-        """At start: finish a replacement that was interrupted. Raises OSError."""
+        """Finish an interrupted replacement at the start. Raises OSError."""
         if self._files.chain.exists():
             self._files.recover()
 
     def succeeded(self) -> None:
-        """The CSMS has accepted a connection with the pair in use: the one before is dropped."""
+        """Delete the previous pair: the CSMS has accepted a connection with the present one."""
         self._refusals = 0
         if self._files.has_old:
             self._files.settle()
 
     def failed(self, error: BaseException) -> str:
-        """A connection has failed. Returns why the pair before came back; empty when it did not."""
+        """Count a failed connection; returns why the previous pair was restored, or an empty text."""
         if not self._files.has_old or not _blames_the_certificate(error):
             return ""
         self._refusals += 1
@@ -149,11 +151,14 @@ class Probation:
         return f"{_PATIENCE} connections with the new client certificate failed: {error}"
 
 
-_PATIENCE = 3  # failed connections before the old pair comes back
+_PATIENCE = 3  # failed connections before the previous pair is restored
 
 
 def _blames_the_certificate(error: BaseException) -> bool:
-    """Whether the server may have refused the certificate; a network that is down says nothing about it."""
+    """Return whether the server may have refused the certificate.
+
+    A network failure is no evidence of that.
+    """
     if isinstance(error, InvalidStatus):
         return error.response.status_code in (401, 403)
     refused = (ssl.SSLError, ConnectionResetError, InvalidMessage, ConfigError)

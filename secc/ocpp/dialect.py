@@ -1,4 +1,4 @@
-"""What a version of OCPP has to be able to say; `v201` and `v16` say it. All of it is pure."""
+"""The messages that a version of OCPP must provide; `v201` and `v16` implement them. Everything is pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Request = tuple[str, Payload]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class StationLabel:
-    """What BootNotification tells."""
+    """Data of BootNotification."""
 
     vendor: str
     model: str
@@ -35,87 +35,90 @@ class StationLabel:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class EventAnswer:
-    """What the answer to an event of a transaction says."""
+    """Content of the answer to a transaction event."""
 
     info: TokenInfo | None = None
     number: int | None = None
-    """The id that a CSMS of 1.6 gives to the transaction."""
+    """The transaction id that a CSMS of 1.6 assigns."""
 
 
 class OcppDialect(Protocol):
-    """How one version says things. `read_…` take answers that the schema has let pass."""
+    """The messages of one version. The `read_…` methods take answers that match the schema."""
 
     version: OcppVersion
 
     def boot(self, label: StationLabel, reason: str) -> Request:
-        """The station is there."""
+        """Return BootNotification."""
         ...
 
     def read_boot(self, answer: Payload) -> BootAnswer:
-        """May it speak?"""
+        """Return the registration status."""
         ...
 
     def read_heartbeat(self, answer: Payload) -> float | None:
-        """The clock of the CSMS."""
+        """Return the time of the CSMS in Unix seconds."""
         ...
 
     def status(self, status: ConnectorStatus, at: float, fault: str) -> Request:
-        """How the connector is."""
+        """Return StatusNotification."""
         ...
 
     def authorize(self, token: IdToken, hashes: tuple[OcspRequestData, ...], pem: str) -> Request:
-        """May this one charge? `hashes` and `pem` belong to a contract."""
+        """Return Authorize; `hashes` and `pem` belong to a contract."""
         ...
 
     def read_authorize(self, answer: Payload) -> AuthorizeAnswer | None:
-        """None: the CSMS does not deal with contracts."""
+        """Return the result; None: the CSMS does not support contracts."""
         ...
 
     def provision(self, action: str, namespace: str, exi: bytes) -> Request:
-        """A car wants a contract."""
+        """Return the request for a contract certificate."""
         ...
 
     def read_provision(self, answer: Payload) -> bytes | None:
-        """EXI, or None where there is none."""
+        """Return the EXI answer, or None."""
         ...
 
     def certificate_status(self, data: OcspRequestData) -> Request:
-        """Is it revoked?"""
+        """Return the question for the revocation status of a certificate."""
         ...
 
     def read_certificate_status(self, answer: Payload) -> bytes | None:
-        """An OCSP response in DER."""
+        """Return the OCSP response in DER, or None."""
         ...
 
     def sign_certificate(self, csr: str, kind: str) -> Request:
-        """Sign this request (PEM) for `V2GCertificate` or `ChargingStationCertificate`."""
+        """Return the request to sign a CSR (PEM) as `V2GCertificate` or `ChargingStationCertificate`."""
         ...
 
     def read_sign_certificate(self, answer: Payload) -> bool:
-        """It will come."""
+        """Return whether the CSMS has accepted the request; the certificate follows later."""
         ...
 
     def event(self, event: TransactionEvent, number: int | None) -> Request | None:
-        """None: this version has no message for it. `number`: see `EventAnswer`."""
+        """Return the message for a transaction event; None: this version has none.
+
+        `number`: see `EventAnswer`.
+        """
         ...
 
     def read_event(self, answer: Payload) -> EventAnswer:
-        """What the CSMS makes of it."""
+        """Return the content of the answer to a transaction event."""
         ...
 
     def security(self, event: SecurityEvent) -> Request:
-        """Something for the security people."""
+        """Return a security event."""
         ...
 
 
 def to_iso(at: float) -> str:
-    """Unix seconds as RFC 3339 with milliseconds, UTC."""
+    """Return Unix seconds as RFC 3339 with milliseconds, in UTC."""
     moment = datetime.datetime.fromtimestamp(at, datetime.UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def from_iso(text: object) -> float | None:
-    """The reverse; None for what is no time. Without a zone it is taken as UTC."""
+    """Return Unix seconds; None for an invalid time. A time without a zone is taken as UTC."""
     if not isinstance(text, str):
         return None
     try:

@@ -1,6 +1,6 @@
-"""What a station and its central system have to say to each other, whatever the version of OCPP.
+"""Data types of the conversation between station and CSMS, independent of the version of OCPP.
 
-Times are Unix seconds by the clock that the CSMS knows; energy is Wh, power W.
+Times are Unix seconds by the clock of the CSMS; energy is in Wh, power in W.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from secc.errors import IdentifierError
 from secc.pki.identifiers import EMAID
 
 Payload = dict[str, Any]
-"""The body of a message, with the names and types of the wire; checked against its schema on both ways."""
+"""The body of a message with the names and types of the wire; checked against its schema in both
+directions."""
 
 
 class TokenKind(enum.StrEnum):
-    """What identifies a person, by the literals of 2.0.1."""
+    """Kinds of identification, with the literals of 2.0.1."""
 
     EMAID = "eMAID"
     CENTRAL = "Central"
@@ -31,21 +32,21 @@ class TokenKind(enum.StrEnum):
 
 
 class IdToken(msgspec.Struct, frozen=True):
-    """Who wants to charge."""
+    """Identification of a user."""
 
     text: str
     kind: TokenKind = TokenKind.ISO14443
 
     @property
     def key(self) -> str:
-        """Equal for spellings of the same token: hyphens of an eMAID and case do not count."""
+        """Equal for different spellings of the same token: hyphens in an eMAID and case are ignored."""
         return comparable(self.text)
 
 
 def comparable(text: str) -> str:
-    """An eMAID without hyphens and its check digit, anything else without case.
+    """Return an eMAID without hyphens and check digit, any other text in folded case.
 
-    Local lists and 1.6 do not say reliably what is an eMAID, so its form decides.
+    Local lists and 1.6 do not reliably mark eMAIDs, so the format decides.
     """
     try:
         return EMAID.parse(text).normal[:14]
@@ -54,7 +55,7 @@ def comparable(text: str) -> str:
 
 
 class TokenStatus(enum.StrEnum):
-    """What the CSMS thinks of a token; only ACCEPTED may charge."""
+    """Status of a token at the CSMS; only ACCEPTED may charge."""
 
     ACCEPTED = "Accepted"
     BLOCKED = "Blocked"
@@ -69,7 +70,7 @@ class TokenStatus(enum.StrEnum):
 
 
 class CertificateStatus(enum.StrEnum):
-    """What the CSMS thinks of a contract certificate."""
+    """Status of a contract certificate at the CSMS."""
 
     ACCEPTED = "Accepted"
     SIGNATURE_ERROR = "SignatureError"
@@ -81,23 +82,23 @@ class CertificateStatus(enum.StrEnum):
 
 
 class TokenInfo(msgspec.Struct, frozen=True):
-    """An answer about a token, as it is kept in list and cache."""
+    """Status of a token, as stored in list and cache."""
 
     status: TokenStatus
     expires: float | None = None
-    """Unix seconds; none: it does not say."""
+    """Unix seconds; None: not specified."""
     group: str = ""
 
 
 class AuthorizeAnswer(msgspec.Struct, frozen=True):
-    """What Authorize brought."""
+    """Result of Authorize."""
 
     info: TokenInfo
     certificate: CertificateStatus | None = None
 
 
 class ListEntry(msgspec.Struct, frozen=True):
-    """One line of the local list; without `info` it is to be deleted."""
+    """One entry of the local list; without `info` the token is deleted from the list."""
 
     token: IdToken
     info: TokenInfo | None = None
@@ -112,17 +113,17 @@ class Registration(enum.StrEnum):
 
 
 class BootAnswer(msgspec.Struct, frozen=True):
-    """What BootNotification brought."""
+    """Result of BootNotification."""
 
     status: Registration
     interval: float
-    """Between heartbeats when accepted, until the next try otherwise; 0: our choice."""
+    """Seconds between heartbeats if accepted, otherwise until the next attempt; 0: the station chooses."""
     now: float | None
-    """Clock of the CSMS; none: unreadable."""
+    """Time of the CSMS; None: unreadable."""
 
 
 class ConnectorStatus(enum.StrEnum):
-    """By the literals of 1.6, which knows more of them."""
+    """Status of the connector with the literals of 1.6, which has more of them."""
 
     AVAILABLE = "Available"
     PREPARING = "Preparing"
@@ -138,7 +139,7 @@ class ConnectorStatus(enum.StrEnum):
 
 
 class EventKind(enum.StrEnum):
-    """Where in its life a transaction is."""
+    """Position of an event in its transaction."""
 
     STARTED = "Started"
     UPDATED = "Updated"
@@ -146,7 +147,7 @@ class EventKind(enum.StrEnum):
 
 
 class Trigger(enum.StrEnum):
-    """Why there is an event."""
+    """Cause of an event."""
 
     AUTHORIZED = "Authorized"
     REMOTE_START = "RemoteStart"
@@ -163,7 +164,7 @@ class Trigger(enum.StrEnum):
 
 
 class ChargingState(enum.StrEnum):
-    """What the outlet does."""
+    """State of the outlet."""
 
     CHARGING = "Charging"
     CONNECTED = "EVConnected"
@@ -173,7 +174,7 @@ class ChargingState(enum.StrEnum):
 
 
 class StopReason(enum.StrEnum):
-    """Why a transaction ended."""
+    """Reason for the end of a transaction."""
 
     STOPPED_BY_EV = "StoppedByEV"
     EV_DISCONNECTED = "EVDisconnected"
@@ -189,37 +190,37 @@ class StopReason(enum.StrEnum):
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """What the meter said."""
+    """A meter reading."""
 
     energy: int
     """Wh."""
     power: float | None = None
-    """W at this moment, where it can be told."""
+    """Present power in W, if known."""
 
 
 class TransactionEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """One event of a transaction; written down before it is sent, and the same whenever it is sent again."""
+    """One event of a transaction; stored before it is sent, and identical in every repetition."""
 
     kind: EventKind
     transaction: str
-    """Our own id of the transaction."""
+    """Id of the transaction, assigned by the station."""
     seq: int
     """Counts the events of a transaction from 0, without gaps."""
     at: float
     trigger: Trigger
     state: ChargingState
     token: IdToken | None = None
-    """Where it is told: at the start, and when it ends."""
+    """Set in the first and last event."""
     reading: Reading | None = None
     meter_start: int | None = None
     offline: bool = False
-    """It happened while the CSMS was away."""
+    """The event happened while the CSMS was not connected."""
     reason: StopReason | None = None
     remote_start_id: int | None = None
 
 
 class SecurityEvent(msgspec.Struct, frozen=True):
-    """Something an operator's security people want to know."""
+    """A security event for the operator."""
 
     kind: str
     at: float
@@ -230,7 +231,7 @@ class SecurityEvent(msgspec.Struct, frozen=True):
 
 
 class ProfilePurpose(enum.StrEnum):
-    """What a profile is for."""
+    """Purpose of a profile."""
 
     EXTERNAL = "ChargingStationExternalConstraints"
     STATION_MAX = "ChargingStationMaxProfile"
@@ -239,7 +240,7 @@ class ProfilePurpose(enum.StrEnum):
 
 
 class ProfileKind(enum.StrEnum):
-    """What its times count from."""
+    """Reference of the times in a profile."""
 
     ABSOLUTE = "Absolute"
     RECURRING = "Recurring"
@@ -247,12 +248,12 @@ class ProfileKind(enum.StrEnum):
 
 
 class Period(msgspec.Struct, frozen=True):
-    """From `start` on, at most `limit`."""
+    """Limit from `start` on."""
 
     start: float
-    """Seconds from the begin of the schedule."""
+    """Seconds from the start of the schedule."""
     limit: float
-    """In the schedule's unit."""
+    """In the unit of the schedule."""
     phases: int | None = None
 
 
@@ -263,7 +264,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     """W or A (per phase)."""
     periods: tuple[Period, ...]
     start: float | None = None
-    """Unix seconds; none: the begin of the transaction."""
+    """Unix seconds; None: the start of the transaction."""
     duration: float | None = None
 
 
@@ -275,19 +276,19 @@ class ChargingProfile(msgspec.Struct, frozen=True, kw_only=True):
     purpose: ProfilePurpose
     kind: ProfileKind
     schedules: tuple[Schedule, ...]
-    """One to three; the first is the one that limits."""
+    """One to three; the first one is used."""
     evse: int = 0
     """0: the whole station."""
     weekly: bool = False
-    """Recurs each week and not each day."""
+    """Recurs weekly instead of daily."""
     valid_from: float | None = None
     valid_to: float | None = None
     transaction: str = ""
-    """The transaction it is for, by our id; empty: whichever runs."""
+    """Id of the transaction that the profile is for; empty: any transaction."""
 
 
 class ProfileFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which profiles to clear; none of the fields: all."""
+    """Selects profiles to clear; without any field all are selected."""
 
     id: int | None = None
     evse: int | None = None

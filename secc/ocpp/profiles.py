@@ -1,8 +1,8 @@
-"""Charging profiles: which are kept, and what they allow when. Pure.
+"""Charging profiles: which ones are stored, and what they allow at which time. Pure.
 
-For each purpose the profile with the highest stack level counts that says something about the moment; a
-TxProfile stands in for a TxDefaultProfile, and the limits of the whole station cap both. All of it becomes
-one list of power steps, from which the schedule for the EV and the limit of this moment are taken.
+For each purpose the profile with the highest stack level that has a limit for the moment applies. A TxProfile
+replaces a TxDefaultProfile, and the limits of the whole station cap both. The result is one list of power
+steps, from which the schedule for the EV and the present limit are taken.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ WEEK = 7 * DAY
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Supply:
-    """How amperes become watts here."""
+    """Conversion of amperes to watts at one outlet."""
 
     voltage: float
-    """V, phase to neutral; for DC of the output."""
+    """Volts, phase to neutral; for DC the output voltage."""
     phases: int
     max_power: float
-    """W that the outlet can deliver."""
+    """Power of the outlet in W."""
 
     def watts(self, period: Period, unit: str) -> float:
-        """The limit of a period."""
+        """Return the limit of a period in W."""
         if unit == "W":
             return max(0.0, period.limit)
         phases = min(period.phases or self.phases, self.phases)
@@ -40,7 +40,7 @@ class Supply:
 
 
 def supply_of(config: SeccConfig) -> Supply:
-    """How many watts an ampere is at this outlet."""
+    """Return the conversion for the configured outlet."""
     energy = config.energy
     if energy.offers_dc:
         return Supply(energy.dc.max_voltage, 1, energy.dc.max_power)
@@ -51,7 +51,7 @@ def supply_of(config: SeccConfig) -> Supply:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Running:
-    """The transaction under way."""
+    """The running transaction."""
 
     id: str
     begun_at: float
@@ -60,7 +60,7 @@ class Running:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LimitStep:
-    """From `start` (Unix seconds) on, at most `watts`; None: no profile says anything."""
+    """Limit from `start` (Unix seconds) on, in W; None: no profile applies."""
 
     start: float
     watts: float | None
@@ -69,7 +69,7 @@ class LimitStep:
 def added(
     profiles: Sequence[ChargingProfile], new: ChargingProfile, running: Running | None
 ) -> tuple[ChargingProfile, ...] | str:
-    """The profiles with a new one, or why it is refused."""
+    """Return the profiles with a new one, or the reason of a refusal."""
     if not new.schedules or any(not schedule.periods for schedule in new.schedules):
         return "no schedule"
     if any(schedule.periods[0].start != 0 for schedule in new.schedules):
@@ -91,19 +91,19 @@ def added(
 
 
 def cleared(profiles: Iterable[ChargingProfile], which: ProfileFilter) -> tuple[ChargingProfile, ...]:
-    """What is left when those that `which` means are gone."""
+    """Return the profiles that `which` does not select."""
     return tuple(one for one in profiles if not _meant(one, which))
 
 
 def after_transaction(profiles: Iterable[ChargingProfile]) -> tuple[ChargingProfile, ...]:
-    """A TxProfile ends with its transaction."""
+    """Return the profiles without TxProfiles, which end with their transaction."""
     return tuple(one for one in profiles if one.purpose is not ProfilePurpose.TX)
 
 
 def limit_at(
     profiles: Iterable[ChargingProfile], supply: Supply, at: float, running: Running | None, now: float
 ) -> float | None:
-    """W that are allowed at a moment; None: no profile says anything."""
+    """Return the power in W allowed at a moment; None: no profile applies."""
     by_purpose: dict[ProfilePurpose, tuple[int, float]] = {}
     for profile in profiles:
         watts = _says(profile, supply, at, running, now)
@@ -118,7 +118,7 @@ def limit_at(
 def composite(
     profiles: Sequence[ChargingProfile], supply: Supply, now: float, horizon: float, running: Running | None
 ) -> tuple[LimitStep, ...]:
-    """What is allowed from now on, for `horizon` seconds: one step at each change."""
+    """Return what is allowed for `horizon` seconds from now, with one step for each change."""
     moments = {now}
     for profile in profiles:
         moments |= {at for at in _changes(profile, now, horizon, running) if now < at < now + horizon}
@@ -131,14 +131,17 @@ def composite(
 
 
 def offer(steps: Sequence[LimitStep], supply: Supply, need: EnergyNeed, horizon: float) -> ScheduleOffer:
-    """The steps as an EV gets them; what does not fit into its memory becomes one last, lowest step."""
+    """Return the steps as an offer for an EV.
+
+    Steps beyond its limit are merged into one last step with the lowest power.
+    """
     now = steps[0].start
     found: list[PowerStep] = []
     for step in steps:
         watts = supply.max_power if step.watts is None else min(step.watts, supply.max_power)
         rises = bool(found) and watts > found[-1].max_power
         start = math.ceil(step.start - now) if rises else math.floor(step.start - now)
-        if found and start <= found[-1].start:  # two changes within a second: the lower one for both
+        if found and start <= found[-1].start:  # two changes within a second: the lower limit for both
             found[-1] = PowerStep(found[-1].start, min(watts, found[-1].max_power))
         else:
             found.append(PowerStep(start, watts))
@@ -154,7 +157,8 @@ def offer(steps: Sequence[LimitStep], supply: Supply, need: EnergyNeed, horizon:
 
 
 def _replaces(new: ChargingProfile, old: ChargingProfile) -> bool:
-    """The same id, or the same place: stack level, purpose, EVSE (and transaction)."""
+    """Return whether the new profile replaces the old: same id, or same stack level, purpose, EVSE and
+    transaction."""
     if new.id == old.id:
         return True
     return (new.stack, new.purpose, new.evse, new.transaction) == (
@@ -171,7 +175,7 @@ def _meant(profile: ChargingProfile, which: ProfileFilter) -> bool:
         and which.id is None
         and which.purpose is not ProfilePurpose.EXTERNAL
     ):
-        return False  # not the CSMS's own
+        return False  # not set by the CSMS
     pairs = (
         (which.id, profile.id),
         (which.evse, profile.evse),
@@ -201,7 +205,7 @@ def _says(
 def _begin(
     profile: ChargingProfile, schedule: Schedule, at: float, running: Running | None, now: float
 ) -> float:
-    """When the schedule in force at that moment began."""
+    """Return the start of the schedule that applies at this moment."""
     transaction = now if running is None else running.begun_at
     if profile.kind is ProfileKind.RELATIVE or schedule.start is None:
         return transaction
@@ -212,7 +216,7 @@ def _begin(
 
 
 def _changes(profile: ChargingProfile, now: float, horizon: float, running: Running | None) -> set[float]:
-    """Every moment at which this profile may say something else."""
+    """Return every moment at which the limit of this profile may change."""
     moments = {at for at in (profile.valid_from, profile.valid_to) if at is not None}
     schedule = profile.schedules[0]
     begins = [_begin(profile, schedule, now, running, now)]

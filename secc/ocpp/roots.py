@@ -1,4 +1,4 @@
-"""The roots that the CSMS installs, as files: one folder for each purpose, one PEM file for each root."""
+"""Roots that the CSMS installs, as files: one folder for each purpose, one PEM file for each root."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ FOLDERS = {
     "ManufacturerRootCertificate": "manufacturer_roots",
 }
 OEM = "OEMRootCertificate"
-"""Known to 2.1 and to some CSMS of 1.6."""
+"""Known in 2.1 and to some CSMS of 1.6."""
 CHAIN = "V2GCertificateChain"
 MOST = 50
-"""Roots of one purpose."""
+"""Maximum number of roots of one purpose."""
 _TRUSTED = {"V2GRootCertificate": Kind.V2G_ROOT, "MORootCertificate": Kind.MO_ROOT}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Installed:
-    """A root, and where it lies."""
+    """An installed root and its file."""
 
     purpose: str
     certificate: Certificate
@@ -41,14 +41,14 @@ class Installed:
 
 
 class RootFolder:
-    """What the CSMS has installed. Every method reads or writes files."""
+    """The installed roots. Every method reads or writes files."""
 
     def __init__(self, folder: Path | None) -> None:
-        """None: nothing can be installed."""
+        """`folder` None: nothing can be installed."""
         self._folder = folder
 
     def folder(self, purpose: str) -> Path | None:
-        """Where the roots of a purpose lie; the folder is made."""
+        """Return the folder for a purpose, and create it."""
         if self._folder is None or purpose not in FOLDERS:
             return None
         path = self._folder / FOLDERS[purpose]
@@ -56,7 +56,8 @@ class RootFolder:
         return path
 
     def install(self, purpose: str, pem: str, now: datetime.datetime) -> str:
-        """Accepted, Rejected (not a root, or not valid at `now`) or Failed (it could not be written)."""
+        """Install a root; returns Accepted, Rejected (not a root, or not valid at `now`) or Failed (not
+        written)."""
         try:
             certificates = read_chain(pem.encode())
             if len(certificates) != 1 or not certificates[0].not_before <= now < certificates[0].not_after:
@@ -75,11 +76,11 @@ class RootFolder:
         return _written(folder / f"{certificates[0].fingerprint[:40]}.pem", certificates[0].pem)
 
     def installed(self, purposes: Sequence[str]) -> list[Installed]:
-        """Those of these purposes; all when none is named."""
+        """Return the roots of these purposes, or all."""
         return [one for one in self._all() if not purposes or one.purpose in purposes]
 
     def delete(self, data: Payload) -> str:
-        """Accepted, NotFound or Failed."""
+        """Delete a root; returns Accepted, NotFound or Failed."""
         for one in self._all():
             if one.path is not None and matches(one.certificate, one.certificate, data):
                 try:
@@ -101,7 +102,7 @@ class RootFolder:
 
 
 def hash_data(certificate: Certificate, issuer: Certificate) -> Payload:
-    """CertificateHashDataType."""
+    """Return CertificateHashDataType."""
     name, key = identifier_hashes(issuer, hashes.SHA256())
     return {
         "hashAlgorithm": "SHA256",
@@ -112,7 +113,7 @@ def hash_data(certificate: Certificate, issuer: Certificate) -> Payload:
 
 
 def matches(certificate: Certificate, issuer: Certificate, data: Payload) -> bool:
-    """It is the one that the hash data name."""
+    """Return whether the hash data identify this certificate."""
     algorithm = {"SHA256": hashes.SHA256(), "SHA384": hashes.SHA384(), "SHA512": hashes.SHA512()}.get(
         data["hashAlgorithm"]
     )
@@ -128,7 +129,7 @@ def matches(certificate: Certificate, issuer: Certificate, data: Payload) -> boo
 
 
 def chain_data(chain: Sequence[Certificate], root: Certificate | None) -> Payload | None:
-    """CertificateHashDataChainType of the station's own V2G chain; the leaf stands first."""
+    """Return CertificateHashDataChainType of the V2G chain of the station, leaf first."""
     issuers = [*chain[1:], *([root] if root is not None else [])]
     rows = [hash_data(one, issuer) for one, issuer in zip(chain, issuers, strict=False)]
     if not rows:
@@ -140,7 +141,7 @@ def chain_data(chain: Sequence[Certificate], root: Certificate | None) -> Payloa
 
 
 def _written(path: Path, content: bytes) -> str:
-    """Whole or not at all, and on the disk."""
+    """Write a file atomically and durably."""
     new = path.with_suffix(".new")
     try:
         with new.open("wb") as file:

@@ -1,8 +1,8 @@
-"""Certificates that the CSMS has signed for us: SignCertificate out, CertificateSigned back, minutes later.
+"""Certificates signed by the CSMS: SignCertificate is sent, CertificateSigned arrives minutes later.
 
-*Accepted* only means that it will come. It is asked for again when it does not, each time after twice the
-wait; what comes is bound to the request by its public key, never by the order of things, and is judged before
-the CSMS gets its answer.
+*Accepted* only means that a certificate will follow. If it does not, the request is repeated, each time after
+twice the wait. A certificate is matched to its request by the public key, not by the order of messages, and
+is verified before the CSMS receives the answer.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from secc.ocpp.rpc import CallFailed, NoAnswer
 from secc.pki.certificates import Certificate, in_order, read_chain
 
 Check = Callable[[tuple[Certificate, ...]], None]
-"""Judges a chain, leaf first; raises CertificateError."""
+"""Verifies a chain, leaf first; raises CertificateError."""
 V2G = "V2GCertificate"
 STATION = "ChargingStationCertificate"
 
@@ -32,19 +32,20 @@ class _Asked:
 
 
 class Signing:
-    """What has been asked for and has not come yet; at most one of each kind."""
+    """Requests without a certificate so far; at most one of each kind."""
 
     def __init__(self, ask: Callable[[str, str], Awaitable[bool]], *, wait: float, repeats: int) -> None:
-        """`ask` sends a request (PEM, kind) and says whether the CSMS has accepted it."""
+        """`ask` sends a request (PEM, kind) and returns whether the CSMS has accepted it."""
         self._ask = ask
         self.wait = wait
         self.repeats = repeats
         self._asked: dict[str, _Asked] = {}
 
     async def sign(self, request: bytes, kind: str, check: Check) -> list[bytes]:
-        """PKCS#10 in DER; the chain in DER, leaf first, without a root. Raises LinkError.
+        """Have a PKCS#10 request (DER) signed; returns the chain in DER, leaf first, without a root. Raises
+        LinkError.
 
-        A chain that `check` refuses is Rejected, and the request stays open for a better one.
+        A chain that `check` refuses is answered with Rejected, and the request stays open.
         """
         csr = x509.load_der_x509_csr(request)
         key = csr.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -77,7 +78,7 @@ class Signing:
         raise LinkError(f"no signed certificate after {self.repeats + 1} requests: {reason}")
 
     def signed(self, pem: str, kind: str | None) -> str:
-        """CertificateSigned: take the chain, or say why not."""
+        """Use a chain from CertificateSigned; returns the reason of a refusal, or an empty text."""
         try:
             found = read_chain(pem.encode())
         except CertificateError as error:

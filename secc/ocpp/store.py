@@ -1,8 +1,8 @@
-"""What must survive a restart: messages that the CSMS has not answered yet, and what it has told us.
+"""Data that must survive a restart: messages without an answer of the CSMS, and settings from the CSMS.
 
-SQLite, synchronous: what `append` has returned from is on the disk, together with the state it belongs to.
-When the disk refuses, the message is kept in memory and `problem` says so: charging never depends on it.
-Every method blocks; threads take turns.
+SQLite, synchronous: when `append` returns, the messages are on the disk together with the state that belongs
+to them. If the disk refuses, they stay in memory and `problem` has the reason: charging never depends on the
+disk. Every method blocks; threads take turns.
 """
 
 from __future__ import annotations
@@ -27,33 +27,33 @@ Event = TransactionEvent | SecurityEvent
 
 @dataclasses.dataclass(slots=True)
 class QueuedMessage:
-    """A message that has to reach the CSMS."""
+    """A message that must reach the CSMS."""
 
     number: int
-    """Its place in the order."""
+    """Position in the queue."""
     message_id: str
-    """The same whenever it is sent."""
+    """The same in every repetition."""
     event: Event
     attempts: int = 0
-    """How often the CSMS has answered it with an error since we began."""
+    """Number of errors from the CSMS since the start of the process."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Finished:
-    """A message that needs no sending any more."""
+    """A message that is not sent any more."""
 
     entry: QueuedMessage
     why: str | None
-    """Why the CSMS does not take it; None: it has answered."""
+    """Reason of the refusal by the CSMS; None: answered."""
 
 
 class Store:
-    """The queue and the memory of one station."""
+    """Queue and stored values of one station."""
 
     def __init__(self, path: Path | None) -> None:
-        """None: in memory only. A file that is no database any more is set aside, and `problem` says so."""
+        """`path` None: in memory only. A damaged file is renamed, and `problem` reports it."""
         self.problem = ""
-        """Why something is not on the disk; empty while all is well."""
+        """Why data is not on the disk; empty if there is no problem."""
         self._unsaved: list[QueuedMessage] = []
         self._finished: dict[str, _Finished] = {}
         self._state: dict[str, object] = {}  # these three wait for the disk
@@ -69,20 +69,20 @@ class Store:
             self.database = _open(path)
 
     def close(self) -> None:
-        """May repeat; waits for what is under way."""
+        """Close the database after running calls; may be repeated."""
         with self._turn:
             self.database.close()
 
     # --- the queue -----------------------------------------------------------------------------------------
 
     def append(self, events: Sequence[Event], state: Mapping[str, object] | None = None) -> None:
-        """Keep these for sending, in this order, and the state they leave behind, all or nothing."""
+        """Store events for sending, in this order, together with the state that they leave."""
         self._unsaved += [QueuedMessage(0, str(uuid.uuid4()), event) for event in events]
         self._state.update(state or {})
         self.flush()
 
     def flush(self) -> None:
-        """Write what the disk did not take before; `problem` says why when it still does not."""
+        """Write what the disk has refused before; `problem` has the reason if it still refuses."""
         try:
             with self._turn, self.database as database:
                 for entry in self._unsaved:
@@ -106,13 +106,13 @@ class Store:
 
     @property
     def dirty(self) -> bool:
-        """Something waits for the disk: call `flush` now and then."""
+        """Some data is not on the disk: call `flush` periodically."""
         return bool(self._unsaved or self._finished or self._state)
 
     def pending(self, most: int = 50) -> list[QueuedMessage]:
-        """What has to be sent, in order; what the disk has not taken is younger than everything on it.
+        """Return the messages to send, in order; those that are not on the disk are the newest.
 
-        What the CSMS has answered is not among it, even if the disk still has it.
+        Answered messages are not included, even if they are still on the disk.
         """
         found: list[QueuedMessage] = []
         with contextlib.suppress(sqlite3.Error), self._turn:
@@ -125,22 +125,25 @@ class Store:
         return [*found, *self._unsaved][:most]
 
     def done(self, entry: QueuedMessage, state: Mapping[str, object] | None = None) -> None:
-        """The CSMS has answered: forget it."""
+        """Remove a message that the CSMS has answered."""
         self._finish(entry, state or {}, None)
 
     def set_aside(self, entry: QueuedMessage, why: str) -> None:
-        """The CSMS does not take it: out of the way, and kept for people to look at."""
+        """Set aside a message that the CSMS refuses; it stays in the file for inspection."""
         self._finish(entry, {}, why)
 
     def _finish(self, entry: QueuedMessage, state: Mapping[str, object], why: str | None) -> None:
-        """Remembered until the disk takes it; a restart before that sends it again, with the same id."""
+        """Remember a finished message until the disk accepts it.
+
+        After a restart before that it is sent again, with the same id.
+        """
         self._unsaved = [one for one in self._unsaved if one.message_id != entry.message_id]
         self._finished[entry.message_id] = _Finished(entry, why)
         self._state.update(state)
         self.flush()
 
     def aside(self) -> list[tuple[str, str]]:
-        """Messages that the CSMS would not take, as JSON, and why."""
+        """Return the refused messages as JSON, with the reasons."""
         with self._turn:
             rows = self.database.execute("SELECT event, why FROM aside ORDER BY rowid").fetchall()
         return [(bytes(event).decode(), why) for event, why in rows]
@@ -152,15 +155,15 @@ class Store:
             gone: int = sum(self.database.execute(there, (name,)).fetchone()[0] for name in self._finished)
         return count + len(self._unsaved) - gone
 
-    # --- the memory ----------------------------------------------------------------------------------------
+    # --- stored values -------------------------------------------------------------------------------------
 
     def put(self, **state: object) -> None:
-        """Remember values, anything that JSON can say; None forgets."""
+        """Store values that JSON can represent; None deletes a value."""
         self._state.update(state)
         self.flush()
 
     def get(self, name: str) -> object:
-        """A value, or None."""
+        """Return a value, or None."""
         if name in self._state:
             return msgspec.json.decode(msgspec.json.encode(self._state[name]))
         with contextlib.suppress(sqlite3.Error, ValueError), self._turn:
@@ -182,7 +185,7 @@ class Store:
 def _open(path: Path | None) -> sqlite3.Connection:
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(OSError):  # SQLite says it better; tokens are personal data
+        with contextlib.suppress(OSError):  # SQLite reports the error; tokens are personal data
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             path.chmod(0o600)
     database = sqlite3.connect(":memory:" if path is None else path, timeout=5.0, check_same_thread=False)

@@ -1,9 +1,9 @@
-"""When a transaction begins, what is told of it, and when it ends. Pure: a fold over what is seen.
+"""Start, events and end of a transaction. Pure: a fold over observations.
 
-A transaction begins with an authorisation and ends with the session, with the cable, or when it is stopped.
-A paused session keeps it open: it ends when the EV is unplugged, or another identity is authorised. After a
-restart of the process the output is off, so what was open then ends with the last reading that was written
-down.
+A transaction starts with an authorisation and ends with the session, when the cable is unplugged, or when it
+is stopped. A paused session keeps it open: it ends when the EV is unplugged or another identity is
+authorised. After a restart of the process the output is off, so an open transaction ends with the last stored
+reading.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from secc.session.outlet import ControlPilot, EvseFault, EvseSnapshot
 from secc.session.outputs import EndReason, EndSession
 
 FLOWING = 0.5
-"""A; below that a DC output counts as idle."""
+"""Amperes; below this current a DC output counts as idle."""
 
 
 class OpenTransaction(msgspec.Struct, frozen=True, kw_only=True):
-    """A transaction under way, as it is written down."""
+    """The running transaction, as it is stored."""
 
     id: str
     token: IdToken
@@ -37,26 +37,26 @@ class OpenTransaction(msgspec.Struct, frozen=True, kw_only=True):
     meter_start: int | None
     reading: Reading | None
     told_at: float
-    """When the last event was."""
+    """Time of the last event."""
     state: ChargingState
     remote_start_id: int | None = None
     group: str = ""
     charged: bool = False
     """Energy has flowed."""
     stop: tuple[Trigger, StopReason] | None = None
-    """It has been asked to end, by whom."""
+    """Trigger and reason of a requested stop."""
 
 
 class Transactions:
-    """What runs at one outlet; at most one."""
+    """The transaction of one outlet; at most one."""
 
     def __init__(self, *, interval: float, open_: OpenTransaction | None = None) -> None:
-        """`interval` in seconds between meter values; `open_` was under way when the process ended."""
+        """`interval` in seconds between meter values; `open_` was running when the process stopped."""
         self.interval = interval
         self.open = open_
 
     def recovered(self, now: float, *, offline: bool) -> list[TransactionEvent]:
-        """After a restart: end what was open."""
+        """End the open transaction after a restart."""
         if self.open is None:
             return []
         return self._end(Trigger.ABNORMAL, StopReason.POWER_LOSS, max(now, self.open.told_at), offline)
@@ -72,7 +72,8 @@ class Transactions:
         remote_start_id: int | None = None,
         group: str = "",
     ) -> list[TransactionEvent]:
-        """Somebody may charge: a new transaction with this id, unless a paused one goes on."""
+        """Start a transaction with this id for an authorised token, unless a paused one of the same token
+        continues."""
         events: list[TransactionEvent] = []
         if self.open is not None:
             if self.open.token.key == token.key and self.open.stop is None:
@@ -95,11 +96,11 @@ class Transactions:
         return [*events, self._event(EventKind.STARTED, trigger, now, offline)]
 
     def observe(self, snapshot: EvseSnapshot, now: float, *, offline: bool) -> list[TransactionEvent]:
-        """The outlet now."""
+        """Observe the outlet."""
         transaction = self.open
         if transaction is None:
             return []
-        now = max(now, transaction.told_at)  # a clock that was set back must not put events before others
+        now = max(now, transaction.told_at)  # a clock that was set back must not change the order of events
         reading = reading_of(snapshot) or transaction.reading
         state = state_of(snapshot, transaction)
         charged = transaction.charged or state is ChargingState.CHARGING
@@ -114,7 +115,7 @@ class Transactions:
         return []
 
     def triggered(self, now: float, *, offline: bool) -> list[TransactionEvent]:
-        """The CSMS wants to hear of it now."""
+        """Report the transaction at the request of the CSMS."""
         if self.open is None:
             return []
         return [
@@ -122,12 +123,12 @@ class Transactions:
         ]
 
     def stopping(self, trigger: Trigger, reason: StopReason) -> None:
-        """Somebody has asked for the end: its reason goes into the last event."""
+        """Note a requested stop; its reason appears in the last event."""
         if self.open is not None and self.open.stop is None:
             self.open = msgspec.structs.replace(self.open, stop=(trigger, reason))
 
     def session_over(self, end: EndSession, now: float, *, offline: bool) -> list[TransactionEvent]:
-        """The session has ended; a paused one leaves its transaction open."""
+        """End the transaction with its session; a paused session leaves it open."""
         if self.open is None:
             return []
         now = max(now, self.open.told_at)
@@ -174,7 +175,7 @@ class Transactions:
 
 
 def reading_of(snapshot: EvseSnapshot) -> Reading | None:
-    """None while the meter is silent: an old reading never passes for a new one [INV-33]."""
+    """Return the reading; None without one: an old reading is never reported as new [INV-33]."""
     if snapshot.meter is None:
         return None
     power = snapshot.present_voltage * snapshot.present_current
@@ -182,7 +183,7 @@ def reading_of(snapshot: EvseSnapshot) -> Reading | None:
 
 
 def state_of(snapshot: EvseSnapshot, transaction: OpenTransaction | None) -> ChargingState:
-    """What the outlet does, in the words of OCPP."""
+    """Return the state of the outlet in terms of OCPP."""
     pilot = snapshot.control_pilot
     if not pilot.connected:
         return ChargingState.IDLE
@@ -196,7 +197,7 @@ def state_of(snapshot: EvseSnapshot, transaction: OpenTransaction | None) -> Cha
 def connector_status(
     snapshot: EvseSnapshot, transaction: OpenTransaction | None, *, operative: bool
 ) -> ConnectorStatus:
-    """For StatusNotification."""
+    """Return the status for StatusNotification."""
     if snapshot.fault is not None or snapshot.control_pilot in (ControlPilot.E, ControlPilot.F):
         return ConnectorStatus.FAULTED
     if not snapshot.control_pilot.connected:
@@ -215,7 +216,7 @@ def connector_status(
 
 
 def why(end: EndSession) -> tuple[Trigger, StopReason]:
-    """The end of a session in the words of OCPP."""
+    """Return trigger and reason for the end of a session in terms of OCPP."""
     match end.fault:
         case EvseFault.EMERGENCY_STOP:
             return Trigger.ABNORMAL, StopReason.EMERGENCY_STOP

@@ -1,8 +1,8 @@
-"""How OCPP 1.6J says things, with the Plug and Charge extension of the Open Charge Alliance.
+"""Messages of OCPP 1.6J with the Plug and Charge extension of the Open Charge Alliance.
 
-The extension wraps bodies like those of 2.0.1, as text, into DataTransfer of the vendor
-`org.openchargealliance.iso15118pnc`. A transaction is known to the CSMS by a number that only its answer to
-StartTransaction brings; an eMAID appears there as idTag. Pure.
+The extension sends bodies like those of 2.0.1, as text, in DataTransfer of the vendor
+`org.openchargealliance.iso15118pnc`. The CSMS identifies a transaction by a number that it returns in the
+answer to StartTransaction; an eMAID is sent there as idTag. Pure.
 """
 
 from __future__ import annotations
@@ -127,22 +127,22 @@ class V16:
 
 
 V201_SECURITY = v201.V201()
-"""The security extension of 1.6 took its message from 2.0.1."""
+"""The security extension of 1.6 uses the message of 2.0.1."""
 
 
 # --- DataTransfer ------------------------------------------------------------------------------------------
 
 
 def transfer(message: str, body: Payload) -> Request:
-    """A message of the extension."""
+    """Return a message of the extension."""
     data = json.dumps(body, separators=(",", ":"))
     return "DataTransfer", {"vendorId": VENDOR, "messageId": message, "data": data}
 
 
 def read_transfer(answer: Payload) -> dict[str, Any] | None:
-    """The body in an answer; None when the CSMS has refused, does not know the extension, or talks nonsense.
+    """Return the body of an answer; None if it was refused, the extension is unknown, or the body is invalid.
 
-    The schema of 1.6 cannot look into it, so every reader of the body has to expect anything.
+    The schema of 1.6 does not cover the body, so its readers must accept any content.
     """
     if answer.get("status") != "Accepted":
         return None
@@ -154,7 +154,7 @@ def read_transfer(answer: Payload) -> dict[str, Any] | None:
 
 
 def read_tag_info(body: Payload) -> TokenInfo:
-    """IdTagInfo."""
+    """Read IdTagInfo."""
     return TokenInfo(
         TokenStatus(body["status"]),
         from_iso(body.get("expiryDate")),
@@ -163,7 +163,7 @@ def read_tag_info(body: Payload) -> TokenInfo:
 
 
 def tag(token: IdToken) -> str:
-    """At most 20 characters: enough for an eMAID, with or without its hyphens."""
+    """Return at most 20 characters: enough for an eMAID, with or without hyphens."""
     return token.text if len(token.text) <= 20 else token.text.replace("-", "")[:20]
 
 
@@ -171,7 +171,7 @@ def tag(token: IdToken) -> str:
 
 
 def _start(event: TransactionEvent) -> Payload:
-    assert event.token is not None  # told with every start
+    assert event.token is not None  # set in the first event
     return {
         "connectorId": 1,
         "idTag": tag(event.token),
@@ -227,7 +227,7 @@ _REASONS: dict[StopReason | None, str] = {
 
 
 def read_profile(body: Payload, connector: int, transaction: str = "") -> ChargingProfile:
-    """csChargingProfiles; raises ValueError for what contradicts itself."""
+    """Read csChargingProfiles; raises ValueError for contradictory values."""
     schedule = body["chargingSchedule"]
     return ChargingProfile(
         id=body["chargingProfileId"],
@@ -254,5 +254,5 @@ def read_profile(body: Payload, connector: int, transaction: str = "") -> Chargi
 
 
 def purpose_of(text: str) -> ProfilePurpose:
-    """1.6 has another name for one of them."""
+    """Return the purpose; one of them has another name in 1.6."""
     return ProfilePurpose.STATION_MAX if text == "ChargePointMaxProfile" else ProfilePurpose(text)

@@ -1,6 +1,6 @@
-"""How OCPP 2.0.1 says things: outgoing messages, their answers, and the parts that both ways share.
+"""Messages of OCPP 2.0.1: requests, their answers, and parts used in both directions.
 
-A station has one EVSE with one connector here, both number 1. Pure.
+A station has one EVSE with one connector, both with number 1. Pure.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class V201:
 
 
 class V21(V201):
-    """OCPP 2.1, as far as 2.0.1 goes: what is sent is the same, the schemas are its own."""
+    """OCPP 2.1 with the functions of 2.0.1: the messages are the same, the schemas are those of 2.1."""
 
     version = OcppVersion.V21
 
@@ -111,11 +111,11 @@ _STATUS = {
 }
 
 
-# --- what 1.6 shares, in its DataTransfer -------------------------------------------------------------------
+# --- bodies that 1.6 sends in DataTransfer ------------------------------------------------------------------
 
 
 def authorize_body(token: IdToken, hashes: tuple[OcspRequestData, ...], pem: str) -> Payload:
-    """Authorize: with hash data where there are some, with the chain where it is handed in."""
+    """Return Authorize, with hash data and chain if they are given."""
     body: Payload = {"idToken": id_token(token)}
     if hashes:
         body["iso15118CertificateHashData"] = [ocsp_data(data) for data in hashes[:4]]
@@ -125,7 +125,7 @@ def authorize_body(token: IdToken, hashes: tuple[OcspRequestData, ...], pem: str
 
 
 def read_authorize_body(answer: Payload) -> AuthorizeAnswer:
-    """Its answer."""
+    """Read the answer to Authorize."""
     certificate = answer.get("certificateStatus")
     return AuthorizeAnswer(
         read_token_info(answer["idTokenInfo"]),
@@ -134,7 +134,7 @@ def read_authorize_body(answer: Payload) -> AuthorizeAnswer:
 
 
 def provision_body(action: str, namespace: str, exi: bytes) -> Payload:
-    """Get15118EVCertificate: the car's message as it came."""
+    """Return Get15118EVCertificate with the unchanged message of the car."""
     return {
         "iso15118SchemaVersion": namespace,
         "action": action,
@@ -143,17 +143,17 @@ def provision_body(action: str, namespace: str, exi: bytes) -> Payload:
 
 
 def read_provision_body(answer: Payload) -> bytes | None:
-    """The answer for the car, untouched."""
+    """Return the unchanged answer for the car, or None."""
     return _from_base64(answer.get("exiResponse", "")) if answer["status"] == "Accepted" else None
 
 
 def read_certificate_status_body(answer: Payload) -> bytes | None:
-    """An OCSP response in DER, or None."""
+    """Return an OCSP response in DER, or None."""
     return _from_base64(answer.get("ocspResult", "")) if answer["status"] == "Accepted" else None
 
 
 def ocsp_data(data: OcspRequestData) -> Payload:
-    """OCSPRequestData."""
+    """Return OCSPRequestData."""
     return {
         "hashAlgorithm": data.hash_algorithm,
         "issuerNameHash": data.issuer_name_hash,
@@ -164,25 +164,25 @@ def ocsp_data(data: OcspRequestData) -> Payload:
 
 
 def id_token(token: IdToken) -> Payload:
-    """IdTokenType."""
+    """Return IdTokenType."""
     return {"idToken": token.text, "type": token.kind.value}
 
 
 def read_id_token(body: Payload) -> IdToken:
-    """The reverse; 2.1 has more kinds than we know, and lets others be made up."""
+    """Read IdTokenType; unknown kinds, which 2.1 allows, are read as Central."""
     known = body["type"] in TokenKind.__members__.values()
     return IdToken(body["idToken"], TokenKind(body["type"]) if known else TokenKind.CENTRAL)
 
 
 def read_token_info(body: Payload) -> TokenInfo:
-    """IdTokenInfoType."""
+    """Read IdTokenInfoType."""
     group = body.get("groupIdToken") or {}
     expires = from_iso(body.get("cacheExpiryDateTime"))
     return TokenInfo(TokenStatus(body["status"]), expires, group.get("idToken", ""))
 
 
 def read_profile(body: Payload, evse: int) -> ChargingProfile:
-    """ChargingProfileType; raises ValueError for what is not supported: 2.1 has kinds of its own."""
+    """Read ChargingProfileType; raises ValueError for the kinds of 2.1 that are not supported."""
     if any(
         "limit" not in period for one in body["chargingSchedule"] for period in one["chargingSchedulePeriod"]
     ):
@@ -215,7 +215,7 @@ def _read_schedule(body: Payload) -> Schedule:
 
 
 def _from_base64(text: str) -> bytes | None:
-    """None for what is none, so that a faulty answer is no answer."""
+    """Decode base64; None for invalid data, so that an invalid answer counts as no answer."""
     try:
         return base64.b64decode("".join(text.split()), validate=True) or None
     except (binascii.Error, ValueError):
@@ -249,7 +249,7 @@ def _event_body(event: TransactionEvent) -> Payload:
 
 
 def sampled_values(event: TransactionEvent) -> list[Payload]:
-    """What the meter said, with the place in the transaction."""
+    """Return the meter values, with the position in the transaction."""
     if event.reading is None:
         return []
     context = context_of(event)
@@ -268,7 +268,7 @@ def sampled_values(event: TransactionEvent) -> list[Payload]:
 
 
 def context_of(event: TransactionEvent) -> str:
-    """ReadingContextEnumType."""
+    """Return ReadingContextEnumType."""
     match event.kind:
         case EventKind.STARTED:
             return "Transaction.Begin"

@@ -1,4 +1,4 @@
-"""The settings of the line to the central system: `[ocpp]` in the station's file."""
+"""Settings of the connection to the central system: `[ocpp]` in the file of the station."""
 
 import dataclasses
 import enum
@@ -13,86 +13,89 @@ __all__ = ["OcppConfig", "OcppVersion"]
 
 
 class OcppVersion(enum.StrEnum):
-    """Versions of OCPP, by their names."""
+    """Versions of OCPP."""
 
     V21 = "2.1"
-    """With what 2.0.1 has too, no more."""
+    """With the functions of 2.0.1 only."""
     V201 = "2.0.1"
     V16 = "1.6"
 
     @property
     def subprotocol(self) -> str:
-        """As WebSocket negotiates it."""
+        """Name in the WebSocket negotiation."""
         return f"ocpp{self.value}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class OcppConfig(Settings, section="ocpp"):
-    """The central system (CSMS). Without `url` there is none. Needs `pip install secc[ocpp]`."""
+    """The central system (CSMS); not used without `url`. Needs `pip install secc[ocpp]`."""
 
     url: str = ""
-    """`ws://` or `wss://`, without the station's identity, which is added as the last part of the path."""
+    """`ws://` or `wss://`, without the identity of the station, which is added as the last part of the
+    path."""
     identity: str = ""
     """Name of the station at the CSMS; empty: the EVSEID, with `-` for `*`."""
     versions: tuple[OcppVersion, ...] = (OcppVersion.V201, OcppVersion.V16)
-    """Offered in this order; the CSMS chooses one. `2.1` can be put before them."""
+    """Offered in this order; the CSMS selects one. `2.1` can be added at the front."""
     security_profile: int = 1
-    """0 nothing (laboratory only), 1 password, 2 password over TLS, 3 TLS with a certificate of our own."""
+    """0 none (laboratory only), 1 password, 2 password over TLS, 3 TLS with a client certificate."""
     password_file: pathlib.Path | None = None
     """File with the password, for profiles 1 and 2."""
     ca: pathlib.Path | None = None
-    """PEM of the roots the CSMS is checked with; none: those of the system."""
+    """PEM of the roots for the certificate of the CSMS; none: the roots of the system."""
     client_certificate: pathlib.Path | None = None
-    """PEM chain of the station's own certificate, for profile 3; replaced when the CSMS renews it."""
+    """PEM chain of the client certificate, for profile 3; replaced when the CSMS renews it."""
     client_key: pathlib.Path | None = None
     """PEM of its key."""
     store: pathlib.Path | None = None
     """Folder for queue, local list, profiles and installed roots; none: nothing survives a restart."""
     vendor: str = "secc"
-    """As told in BootNotification, at most 20 characters for 1.6."""
+    """Vendor in BootNotification, at most 20 characters for 1.6."""
     model: str = "station"
-    """As above."""
+    """Model in BootNotification, at most 20 characters for 1.6."""
     serial: str = ""
-    """Serial number, empty: none told."""
+    """Serial number in BootNotification; empty: not sent."""
     connect_timeout: float = 10.0
-    """For TCP, TLS and the WebSocket handshake together."""
+    """Limit for TCP, TLS and WebSocket handshake together."""
     call_timeout: float = 30.0
-    """How long an answer of the CSMS is waited for; then the connection counts as dead and is renewed."""
+    """Limit for an answer of the CSMS; then the connection is closed and opened again."""
     authorize_timeout: float = 10.0
-    """How long an authorisation waits for the CSMS; then list, cache and the offline policy decide."""
+    """Limit for an authorisation by the CSMS; then list, cache and the offline policy decide."""
     reconnect_first: float = 1.0
-    """Pause before the first try to connect again; doubled each time, with jitter of half its length."""
+    """Pause before the first attempt to reconnect; doubled each time, with jitter of half its length."""
     reconnect_longest: float = 120.0
-    """The longest such pause."""
+    """Longest pause between attempts."""
     ping_interval: float = 30.0
-    """WebSocket ping; an answer that stays away this long ends the connection."""
+    """Interval of WebSocket pings; without an answer within this time the connection is closed."""
     max_message: int = 262_144
-    """Bytes of one message of the CSMS, at least 65536."""
+    """Maximum size of a message of the CSMS in bytes, at least 65536."""
     meter_interval: float = 60.0
     """Between two meter values in a transaction."""
     look_interval: float = 1.0
-    """How often the outlet is looked at for what the CSMS has to know."""
+    """Interval at which the outlet is observed for changes to report."""
     local_list: bool = True
-    """Keep and use the list that the CSMS sends."""
+    """Store and use the list that the CSMS sends."""
     cache: bool = True
-    """Remember answers of the CSMS, for times when it is away."""
+    """Store answers of the CSMS, for use while it is not connected."""
     cache_lifetime: float = 604_800.0
-    """How long an answer is remembered that does not say itself."""
+    """Lifetime of a stored answer that does not specify one."""
     offline_unknown: bool = False
-    """While the CSMS is away: accept cards that neither list nor cache know. Contracts are judged by
-    `pnc.offline`."""
+    """While the CSMS is not connected: accept cards that are neither in the list nor in the cache. Contracts
+    follow `pnc.offline`."""
     free_token: str = ""
-    """Token for everybody who comes without a contract; empty: cards and remote starts only."""
+    """Token for sessions without a contract; empty: only cards and remote starts."""
     csr_wait: float = 60.0
-    """CertSigningWaitMinimum: after SignCertificate until it is asked again, doubled each time."""
+    """CertSigningWaitMinimum: from SignCertificate until it is repeated, doubled each time."""
     csr_repeats: int = 3
     """CertSigningRepeatTimes."""
     attempts: int = 5
-    """How often a transaction message is sent that the CSMS answers with an error; then it is set aside."""
+    """Number of attempts for a transaction message that the CSMS answers with an error; then it is set
+    aside."""
     attempt_interval: float = 60.0
     """Pause after the first such error, twice as long after the second, and so on; the queue waits."""
     follow_clock: bool = True
-    """Times told to the CSMS follow its clock when ours differs by more than two seconds."""
+    """Messages use the clock of the CSMS when it differs from the clock of the station by more than two
+    seconds."""
 
     def _check(self) -> None:
         if self.url:

@@ -1,7 +1,7 @@
-"""The other half of Plug and Charge: what stands behind a station, for tests and for small operators.
+"""Plug and Charge behind a station, for tests and for small operators.
 
-Issue contracts and provisioning answers (`issuing`), keep them (`store`), run a site without a network
-(`local`), renew in time (`renewal`), all of it as the configuration says (`site`).
+`issuing` issues contracts and provisioning answers, `store` stores them, `local` runs a site without a
+network, `renewal` renews in time, and `site` builds all of it from the configuration.
 """
 
 from secc.pki.expiry import Expiry
@@ -9,12 +9,12 @@ from secc.site.issuing import Bundle, ContractIssuer, IssuedContract, Provisioni
 from secc.site.local import LocalBackend
 from secc.site.renewal import RenewalMonitor, WatchPolicy
 from secc.site.site import SigningSite, Site, open_site
-from secc.site.store import Car, Contract, ContractStore, Event, Status, StoredReceipt
+from secc.site.store import ContractStore, Event, SiteCar, SiteContract, Status, StoredReceipt
 
 __all__ = [
     "Bundle",
-    "Car",
-    "Contract",
+    "SiteCar",
+    "SiteContract",
     "ContractIssuer",
     "ContractStore",
     "Event",

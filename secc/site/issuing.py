@@ -1,7 +1,8 @@
-"""The roles behind a provisioning answer: a mobility operator (MO) that issues contracts, and a certificate
-provisioning service (CPS) that encrypts the key for one car and signs the four parts.
+"""The roles behind a provisioning answer.
 
-Keys of contracts exist in clear only between `issue` and `bundle`: nothing here keeps them.
+A mobility operator (MO) issues contracts, and a certificate provisioning service (CPS) encrypts the key for
+one car and signs the four parts of the answer. Contract keys exist in clear only between `issue` and
+`bundle`; they are never stored.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from secc.pki.xmldsig import sign
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class IssuedContract:
-    """A contract certificate with its chain and, for the moment, its key."""
+    """A contract certificate with its chain and, temporarily, its key."""
 
     chain: tuple[Certificate, ...]
     """Leaf first, without the root."""
@@ -40,12 +41,12 @@ class IssuedContract:
 
     @property
     def emaid(self) -> EMAID:
-        """Who pays."""
+        """The eMAID of the contract."""
         return EMAID.parse(self.leaf.subject.common_name)
 
 
 class ContractIssuer:
-    """The MO: issues contract certificates below its Sub-CA 2."""
+    """Mobility operator: issues contract certificates below its Sub-CA 2."""
 
     def __init__(
         self,
@@ -58,7 +59,7 @@ class ContractIssuer:
         random_bytes: Callable[[int], bytes] = os.urandom,
         make_key: Callable[[], ec.EllipticCurvePrivateKey] = new_key,
     ) -> None:
-        """`above`: the authorities between this one and the root, the nearest first."""
+        """`above`: the authorities between this one and the root, starting with its issuer."""
         self.authority = authority
         self._above = tuple(above)
         self._organization = organization or authority.certificate.subject.common_name
@@ -75,12 +76,12 @@ class ContractIssuer:
         not_after: datetime.datetime | None = None,
         latest: datetime.datetime | None = None,
     ) -> IssuedContract:
-        """A new contract certificate with a new key; raises CertificateError for an eMAID that is none.
+        """Return a new contract certificate with a new key; raises CertificateError for an invalid eMAID.
 
-        It ends with `not_after` instead of the usual validity, and never after `latest`.
+        It ends at `not_after` instead of after the usual validity, and never after `latest`.
         """
         key = self._make_key()
-        begin = (now - datetime.timedelta(hours=1)).replace(microsecond=0)  # clocks of cars are poor
+        begin = (now - datetime.timedelta(hours=1)).replace(microsecond=0)  # clocks of cars are inaccurate
         end = not_after or begin + self._validity
         order = Order(
             kind=Kind.CONTRACT_LEAF,
@@ -98,16 +99,16 @@ class ContractIssuer:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Bundle:
-    """A signed answer, ready for a car: the whole V2G_Message as EXI."""
+    """A signed answer for a car: the complete V2G_Message as EXI."""
 
     payload: bytes = dataclasses.field(repr=False)
     emaid: EMAID
     not_after: datetime.datetime
-    """Of the contract in it."""
+    """The eMAID of the contract in the bundle."""
 
 
 class ProvisioningService:
-    """The CPS: wraps and signs."""
+    """Certificate provisioning service: encrypts and signs."""
 
     def __init__(
         self,
@@ -116,13 +117,14 @@ class ProvisioningService:
         *,
         random_bytes: Callable[[int], bytes] = os.urandom,
     ) -> None:
-        """`signer`: the CPS leaf; `above`: its Sub-CAs, the nearest first, without the root."""
+        """`signer`: the CPS leaf; `above`: its Sub-CAs, starting with its issuer, without the root."""
         self.signer = signer
         self._above = tuple(above)
         self._random_bytes = random_bytes
 
     def bundle(self, action: Action, contract: IssuedContract, receiver: ec.EllipticCurvePublicKey) -> Bundle:
-        """The answer for the car with this key: OEM provisioning key, or the old contract's at an update."""
+        """Return the answer for the car with this key: the OEM provisioning key, or the old contract key at
+        an update."""
         delivered = encrypt_key(contract.key, receiver, random_bytes=self._random_bytes)
         kind = iso2.CertificateInstallationRes if action is Action.INSTALL else iso2.CertificateUpdateRes
         body: Response = kind(
@@ -143,7 +145,7 @@ class ProvisioningService:
 
 
 def chain_message(chain: Sequence[Certificate], id_: str | None = None) -> iso2.CertificateChain:
-    """A chain as the messages carry it: leaf, then Sub-CA 2 and Sub-CA 1."""
+    """Return a chain as it appears in the messages: leaf, Sub-CA 2, Sub-CA 1."""
     subs = tuple(certificate.der for certificate in chain[1:])
     return iso2.CertificateChain(
         id=id_,

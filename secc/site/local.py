@@ -1,8 +1,8 @@
-"""A back end in the station's own process: one site that runs without any network.
+"""A back end in the process of the station: one site without a network.
 
-It authorises contracts from the store, makes and renews them for the cars it knows, and keeps receipts and
-the reason of every refusal. Its issuer and its provisioning service hold real keys: this machine is then an
-authority.
+It authorises contracts from the store, issues and renews them for the known cars, and records receipts and
+the reason of every refusal. Its issuer and its provisioning service hold real keys, so this machine is a
+certificate authority.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from secc.session.contract_events import (
 )
 from secc.session.schedules import EnergyNeed, ScheduleOffer
 from secc.site.issuing import ContractIssuer, ProvisioningService
-from secc.site.store import Contract, ContractStore, Event, Status, StoredReceipt
+from secc.site.store import ContractStore, Event, SiteContract, Status, StoredReceipt
 
 RELAY_WINDOW = datetime.timedelta(minutes=10)
-"""A contract that is accepted at two outlets within this time is reported as a possible relay."""
+"""A contract that is accepted at two outlets within this time is reported as a possible relay attack."""
 
 
-_MAX_SEEN = 10_000  # contracts that are remembered for it
+_MAX_SEEN = 10_000  # number of contracts that are remembered for this check
 
 
 def utc_now() -> datetime.datetime:
@@ -41,7 +41,8 @@ def utc_now() -> datetime.datetime:
 
 
 class LocalBackend(Backend, ContractBackend, ProvisioningBackend, RevocationBackend, RecordsContracts):
-    """`Backend`, `ContractBackend`, `ProvisioningBackend`, `RevocationBackend` and `RecordsContracts` in one.
+    """Implements `Backend`, `ContractBackend`, `ProvisioningBackend`, `RevocationBackend` and
+    `RecordsContracts`.
 
     Several stations of a site may share it.
     """
@@ -56,8 +57,10 @@ class LocalBackend(Backend, ContractBackend, ProvisioningBackend, RevocationBack
         allow_external: bool = False,
         clock: Callable[[], datetime.datetime] = utc_now,
     ) -> None:
-        """Without `issuer` and `service` no car gets a contract. `evidence`: OCSP responses and CRLs at hand;
-        `allow_external`: whether anybody may charge who comes without a contract."""
+        """Without `issuer` and `service` no car receives a contract.
+
+        `evidence` returns OCSP responses and CRLs; `allow_external` allows charging without a contract.
+        """
         self.store = store
         self._issuer = issuer
         self._service = service
@@ -67,15 +70,15 @@ class LocalBackend(Backend, ContractBackend, ProvisioningBackend, RevocationBack
         self._seen: dict[str, tuple[str, datetime.datetime]] = {}
 
     async def authorize_external(self, evse_id: str) -> bool:
-        """As configured."""
+        """Return the configured decision."""
         return self._allow_external
 
     async def schedules(self, evse_id: str, need: EnergyNeed) -> ScheduleOffer | None:
-        """The outlet's own limit."""
+        """Return None: the limit of the outlet applies."""
         return None
 
     async def authorize_contract(self, evse_id: str, contract: VerifiedContract) -> Verdict:
-        """By status and validity in the store."""
+        """Judge a contract by status and validity in the store."""
         found = await asyncio.to_thread(self.store.contract, contract.emaid)
         if found is None:
             return Verdict.UNKNOWN
@@ -89,21 +92,21 @@ class LocalBackend(Backend, ContractBackend, ProvisioningBackend, RevocationBack
         return Verdict.ACCEPTED
 
     async def provision(self, request: ProvisioningRequest) -> ProvisioningAnswer:
-        """Issue, encrypt and sign for a known car, or hand out what was made in advance."""
+        """Issue, encrypt and sign for a known car, or return a bundle that was made in advance."""
         return await asyncio.to_thread(self.provision_now, request)
 
     async def revocation(self, contract: PresentedContract) -> Evidence:
-        """What is at hand; it may have to be read from a disk."""
+        """Return the available evidence; it may be read from a disk."""
         return await asyncio.to_thread(self._evidence)
 
     async def record_contract(self, evse_id: str, record: ContractRecord) -> None:
-        """Into the store."""
+        """Record a decision in the store."""
         await asyncio.to_thread(self._record, evse_id, record)
 
-    # --- what threads do -----------------------------------------------------------------------------------
+    # --- blocking parts ------------------------------------------------------------------------------------
 
     def provision_now(self, request: ProvisioningRequest) -> ProvisioningAnswer:
-        """The same, blocking."""
+        """Blocking part of `provision`."""
         now = self._clock()
         emaid = request.emaid if request.action is Action.UPDATE else self._emaid_of(request)
         if emaid is None or self._issuer is None or self._service is None:
@@ -125,9 +128,9 @@ class LocalBackend(Backend, ContractBackend, ProvisioningBackend, RevocationBack
         return ProvisioningAnswer(payload)
 
     def prepare(self, emaid: EMAID) -> None:
-        """Make the next bundle for the car of a contract, so that it is there when the car asks.
+        """Make the next bundle for the car of a contract in advance.
 
-        Raises CertificateError saying why it cannot be made; nothing has changed then.
+        Raises CertificateError with the reason if it cannot be made; nothing has changed then.
         """
         contract = self.store.contract(emaid)
         if contract is None or contract.status is not Status.ACTIVE or contract.ended(self._clock()):
@@ -136,13 +139,13 @@ class LocalBackend(Backend, ContractBackend, ProvisioningBackend, RevocationBack
         if contract.pcid is None or car is None:
             raise CertificateError("no car is known for the contract", rule="no_car")
         if self._issuer is None or self._service is None:
-            raise CertificateError("no issuer is at hand", rule="no_issuer")
+            raise CertificateError("no issuer is configured", rule="no_issuer")
         issued = self._issuer.issue(contract.emaid.text, self._clock(), latest=contract.ends)
         bundle = self._service.bundle(Action.INSTALL, issued, car.public_key)
         self.store.keep_bundle(contract.pcid, bundle.payload, issued.leaf)
 
-    def _look_ahead(self, contract: Contract) -> None:
-        """The car has just been told that its contract ends soon: the next one is there when it asks."""
+    def _look_ahead(self, contract: SiteContract) -> None:
+        """Make the next bundle for a car that has been informed that its contract ends soon."""
         if contract.pcid is None or self.store.has_bundle(contract.pcid, self._clock()):
             return
         try:
@@ -150,21 +153,27 @@ class LocalBackend(Backend, ContractBackend, ProvisioningBackend, RevocationBack
         except CertificateError as error:
             self._event("renewal failed", str(contract.emaid), rule=error.rule, text=str(error))
         else:
-            text = "waits for the car's next installation"
+            text = "waits for the next installation by the car"
             self._event("renewed", str(contract.emaid), rule="prepared", text=text)
 
     def _emaid_of(self, request: ProvisioningRequest) -> EMAID | None:
-        """The contract for a car, if it is the very certificate we know: a name alone proves nothing."""
+        """Return the contract of a car if its certificate is the known one: the name alone proves nothing."""
         if request.pcid is None:
             return None
         known, contract = self.store.car(request.pcid), self.store.contract_of(request.pcid)
         if known is not None and known != request.leaf:
-            self._event("suspicious", str(request.pcid), rule="other_certificate", text="not the one we know")
+            self._event(
+                "suspicious",
+                str(request.pcid),
+                rule="other_certificate",
+                text="differs from the known provisioning certificate",
+            )
             return None
         return contract.emaid if known is not None and contract is not None else None
 
     async def _watch_for_relay(self, evse_id: str, contract: VerifiedContract) -> None:
-        """The signed challenge names no station, so a relay cannot be refused; it can be made visible."""
+        """Report a possible relay attack: the signed challenge names no station, so a relay can only be made
+        visible."""
         now = self._clock()
         before = self._seen.get(contract.fingerprint)
         self._seen[contract.fingerprint] = (evse_id, now)

@@ -1,9 +1,9 @@
-"""What expires when, and what is done about it before it does.
+"""Upcoming expiry, and renewal before it.
 
-Pure but for the store: `look` takes the time. Contracts are renewed in advance: a new bundle is made for the
-car and waits for its next installation; a car that asks for an update gets one of its own. Certificates of
-stations are watched here and renewed by `secc.station.renewal`. What failed is told with its reason, at every
-look. A running station looks by itself: `secc.station.expiry`.
+Pure except for the store: `look` takes the time. Contracts are renewed in advance: a new bundle is made for
+the car and waits for its next installation; a car that requests an update receives a separate one.
+Certificates of stations are monitored here and renewed by `secc.station.renewal`. Each failure is reported
+with its reason at every look. A running station looks periodically: `secc.station.expiry`.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from secc.errors import SeccError
 from secc.pki.certificates import Certificate
 from secc.pki.expiry import Expiry, level
 from secc.site.local import LocalBackend
-from secc.site.store import Contract, Event, Status
+from secc.site.store import Event, SiteContract, Status
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class WatchPolicy:
-    """When to tell and when to act."""
+    """When to report and when to renew."""
 
     levels: tuple[int, ...] = (30, 14, 7)
-    """Days before the end at which it is told."""
+    """Days before the end at which it is reported."""
     renew: int = 30
     """Days before the end at which a new bundle is made."""
 
 
 class RenewalMonitor:
-    """Looks over all contracts of a site, and the certificates of its stations."""
+    """Checks all contracts of a site and the certificates of its stations."""
 
     def __init__(
         self,
@@ -39,13 +39,13 @@ class RenewalMonitor:
         stations: Sequence[Certificate] = (),
         policy: WatchPolicy | None = None,
     ) -> None:
-        """`stations`: the leaves in use."""
+        """`stations` returns the leaves in use."""
         self._backend = backend
         self._stations = tuple(stations)
         self._policy = policy or WatchPolicy()
 
     def look(self, now: datetime.datetime) -> tuple[Expiry, ...]:
-        """Renew what is due; tell everything that ends within the widest level, the first at the front."""
+        """Renew what is due; returns everything that ends within the widest level, earliest first."""
         store = self._backend.store
         found: list[Expiry] = []
         for certificate in store.certificates():
@@ -65,11 +65,11 @@ class RenewalMonitor:
                 found.append(Expiry("station", str(leaf), leaf.not_after, reached))
         return tuple(sorted(found, key=lambda one: one.not_after))
 
-    def _renew(self, contract: Contract, end: datetime.datetime, now: datetime.datetime) -> str:
-        """Make the next bundle where it is due; why that failed."""
+    def _renew(self, contract: SiteContract, end: datetime.datetime, now: datetime.datetime) -> str:
+        """Make the next bundle if it is due; returns the reason of a failure."""
         store, emaid = self._backend.store, str(contract.emaid)
         if contract.ends is not None and contract.ends <= end:
-            return ""  # it ends with its certificate: nothing to renew
+            return ""  # the contract ends with its certificate: nothing to renew
         if end - now > datetime.timedelta(days=self._policy.renew):
             return ""
         if contract.pcid is not None and store.has_bundle(contract.pcid, now):
@@ -79,5 +79,7 @@ class RenewalMonitor:
         except SeccError as error:
             store.add_event(Event(now, "renewal failed", emaid, "", getattr(error, "rule", ""), str(error)))
             return str(error)
-        store.add_event(Event(now, "renewed", emaid, "", "prepared", "waits for the car's next installation"))
+        store.add_event(
+            Event(now, "renewed", emaid, "", "prepared", "waits for the next installation by the car")
+        )
         return ""

@@ -1,6 +1,6 @@
-"""The back end of a site without a network, as `[pnc.site]` says: store, issuer, signer, revocation lists.
+"""The back end of a site without a network, from `[pnc.site]`: store, issuer, signer, revocation lists.
 
-Opened by `secc serve` when a store is configured; a program of your own calls `open_site`.
+`secc serve` opens it when a store is configured; other programs call `open_site`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from secc.site.store import ContractStore
 
 
 class Site(LocalBackend, ReportsExpiry):
-    """A `LocalBackend` that also says what ends soon, and renews it."""
+    """A `LocalBackend` that reports what ends soon, and renews it."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Site(LocalBackend, ReportsExpiry):
         watch: WatchPolicy | None = None,
         clock: Callable[[], datetime.datetime] = utc_now,
     ) -> None:
-        """As `LocalBackend`; `watch` says when contracts are told of and renewed."""
+        """See `LocalBackend`; `watch` reports and renews contracts."""
         super().__init__(
             store,
             issuer=issuer,
@@ -54,17 +54,17 @@ class Site(LocalBackend, ReportsExpiry):
         self._monitor = RenewalMonitor(self, policy=watch)
 
     async def expiring(self, now: datetime.datetime) -> Sequence[Expiry]:
-        """Contracts that end soon; a new bundle has been made for each car where that was due."""
+        """Return contracts that end soon, after making a new bundle for each car where it is due."""
         return await asyncio.to_thread(self._monitor.look, now)
 
 
 class SigningSite(Site, CertificateSigner):
-    """A `Site` that holds the CPO Sub-CA as well and renews the station's own certificate."""
+    """A `Site` that also has the CPO Sub-CA and renews the certificate of the station."""
 
     authority: Authority
 
     async def sign_certificate(self, request: bytes) -> list[bytes]:
-        """Issue an SECC leaf for a request; raises CertificateError where that breaks the profile."""
+        """Issue an SECC leaf for a request; raises CertificateError if it would violate the profile."""
         return await asyncio.to_thread(self._sign, request)
 
     def _sign(self, request: bytes) -> list[bytes]:
@@ -78,10 +78,10 @@ def open_site(
     *,
     clock: Callable[[], datetime.datetime] = utc_now,
 ) -> Site:
-    """Everything that `[pnc.site]` names; raises ConfigError, which names the file."""
+    """Open everything that `[pnc.site]` names; raises ConfigError, which names the file."""
     expiry = expiry or ExpiryConfig()
     if config.store is None or not config.store.exists():
-        raise ConfigError(f"pnc.site.store: {config.store} is not there; `secc pnc init` makes one")
+        raise ConfigError(f"pnc.site.store: {config.store} does not exist; `secc pnc init` creates one")
     issuer, service = _issuer(config), _service(config)
     kind = Site if config.authority is None else SigningSite
     try:
@@ -104,7 +104,7 @@ def open_site(
 
 
 class RevocationLists:
-    """Revocation lists in files; each is read again when it has changed. Call it for what they say now."""
+    """Revocation lists in files, each read again after a change. Call it for the present evidence."""
 
     def __init__(self, files: Sequence[Path]) -> None:
         """Raises ConfigError when a file cannot be read; later its last content is used."""
@@ -118,7 +118,7 @@ class RevocationLists:
                 if found != seen:
                     self._read[path], self._seen[path] = _crl(path), found
             except (OSError, ConfigError):
-                continue  # being replaced, or broken: the old one ends by itself
+                continue  # being replaced, or damaged: the previous list expires
         return Evidence(crls=tuple(self._read.values()))
 
 
@@ -137,7 +137,7 @@ def _service(config: SiteConfig) -> ProvisioningService | None:
 
 
 def _identity(chain: Path, key: Path, password: Path | None) -> tuple[Identity, tuple[Certificate, ...]]:
-    """The certificate in `chain` that belongs to the key, and those above it, without the root."""
+    """Return the certificate in `chain` that belongs to the key, and those above it, without the root."""
     try:
         private = read_key(_bytes(key), _password(password))
         found = read_chain(_bytes(chain))

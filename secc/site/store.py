@@ -1,8 +1,8 @@
-"""Contracts, cars, certificates and what happened with them, in one SQLite file.
+"""Contracts, cars, certificates and events in one SQLite file.
 
-For a single site or a laboratory: one writer, write-ahead log, every change on the disk before it is told.
-No private key is ever in it. eMAID and PCID are personal data: the file is its owner's alone. What happened
-is kept up to a number, the oldest goes first; how often it happened is counted beside that, for ever.
+For a single site or a laboratory: one writer, a write-ahead log, and every change on the disk before the call
+returns. Private keys are never stored. eMAID and PCID are personal data: only the owner may read the file. A
+limited number of events is kept, oldest dropped first; their counts are kept permanently.
 """
 
 from __future__ import annotations
@@ -26,62 +26,62 @@ from secc.pki.rules import Rule
 
 
 class Status(enum.StrEnum):
-    """What may be done with a contract."""
+    """Status of a contract."""
 
     ACTIVE = "active"
     BLOCKED = "blocked"
-    """For now."""
+    """Temporarily."""
     CANCELED = "canceled"
-    """For good."""
+    """Permanently."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Contract:
+class SiteContract:
     """One contract."""
 
     emaid: EMAID
     status: Status
     pcid: PCID | None
-    """The car that it is delivered to."""
+    """The car that the contract is delivered to."""
     begins: datetime.datetime | None = None
-    """Valid from then; None: from the beginning."""
+    """Valid from this time; None: from the beginning."""
     ends: datetime.datetime | None = None
-    """Valid until then, whatever its certificates say; None: without an end."""
+    """Valid until this time, whatever its certificates say; None: without an end."""
 
     def begun(self, now: datetime.datetime) -> bool:
-        """Its time has come."""
+        """Return whether the validity has started."""
         return self.begins is None or self.begins <= now
 
     def ended(self, now: datetime.datetime) -> bool:
-        """Its time is over."""
+        """Return whether the validity has ended."""
         return self.ends is not None and self.ends <= now
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Car:
-    """A car that is known by its provisioning certificate."""
+class SiteCar:
+    """A car, identified by its provisioning certificate."""
 
     pcid: PCID
     certificate: Certificate
     emaid: EMAID | None
-    """The contract that it gets."""
+    """The contract that the car receives."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Delivered:
-    """A contract certificate that was issued."""
+    """An issued contract certificate."""
 
     emaid: EMAID
     fingerprint: str
     not_before: datetime.datetime
     not_after: datetime.datetime
     replaced: bool
-    """A newer one has been issued since."""
+    """A newer certificate has been issued since."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened: a grant, a refusal, a renewal, a suspicion."""
+    """An event: a grant, a refusal, a renewal, a suspicion."""
 
     at: datetime.datetime
     kind: str
@@ -94,35 +94,35 @@ class Event:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class StoredReceipt:
-    """A meter reading signed by the owner of a contract: what can be verified again by anybody."""
+    """A meter reading signed with the contract key; the signature can be verified again."""
 
     at: datetime.datetime
     emaid: str
     evse_id: str
     session_id: bytes
     energy: int | None
-    """Wh on the meter."""
+    """Meter reading in Wh."""
     fragment: bytes
-    """MeteringReceiptReq as EXI fragment: its SHA-256 stands in `signed_info`."""
+    """MeteringReceiptReq as EXI fragment; `signed_info` has its SHA-256."""
     signed_info: bytes
-    """The octets under the signature."""
+    """The signed octets."""
     signature: bytes
     """r and s."""
     certificate: bytes
     """The contract certificate, DER."""
 
     def verify(self) -> None:
-        """The certificate's key has signed this very receipt. Raises SignatureError."""
+        """Check that the key of the certificate has signed this receipt. Raises SignatureError."""
         verify_evidence(self.fragment, self.signed_info, self.signature, read_certificate(self.certificate))
 
 
 class ContractStore:
-    """The store of one site. Thread-safe; calls take microseconds, writes the time of a disk."""
+    """The store of one site. Thread-safe; reads take microseconds, writes wait for the disk."""
 
     def __init__(self, path: Path | str = ":memory:", *, max_events: int = 100_000) -> None:
-        """Opens or makes the file; raises CertificateError when it cannot be used or is a newer version's.
+        """Open or create the file; raises CertificateError for an unusable file or one of a newer version.
 
-        `max_events` are kept of what happened.
+        `max_events` limits the number of stored events.
         """
         self._lock = threading.Lock()
         self._max_events = max_events
@@ -132,26 +132,28 @@ class ContractStore:
             raise CertificateError(f"{path}: {error}", rule=Rule.MALFORMED) from error
 
     def _open(self, path: Path | str) -> None:
-        if path != ":memory:":  # nobody else reads it, nor the files SQLite makes beside it
+        if path != ":memory:":  # only the owner may read it, and the files that SQLite creates beside it
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         self._db = sqlite3.connect(str(path), check_same_thread=False, isolation_level=None)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
         if version > _VERSION:
-            raise CertificateError(f"{path} has version {version}, known is {_VERSION}", rule=Rule.MALFORMED)
+            raise CertificateError(
+                f"{path} has version {version}, expected at most {_VERSION}", rule=Rule.MALFORMED
+            )
         with self._write() as db:
             for statement in _SCHEMA:
                 db.execute(statement)
-            if version == 1:  # it had no tally
+            if version == 1:  # version without the table `tally`
                 db.execute("INSERT INTO tally SELECT kind, rule, count(*) FROM event GROUP BY kind, rule")
-            if version in (1, 2):  # contracts had no validity of their own
+            if version in (1, 2):  # version without the validity of contracts
                 for column in ("begins", "ends"):
                     db.execute(f"ALTER TABLE contract ADD COLUMN {column} TEXT")
             db.execute(f"PRAGMA user_version={_VERSION}")
 
     def close(self) -> None:
-        """Nothing may be called after it."""
+        """Close the store; it must not be used afterwards."""
         with self._lock:
             self._db.close()
 
@@ -164,75 +166,75 @@ class ContractStore:
         status: Status = Status.ACTIVE,
         begins: datetime.datetime | None = None,
         ends: datetime.datetime | None = None,
-    ) -> Contract:
-        """A new contract; raises IdentifierError, or CertificateError when there is one already."""
+    ) -> SiteContract:
+        """Add a contract; raises IdentifierError, or CertificateError if it exists already."""
         parsed = EMAID.parse(emaid)
         if self.contract(parsed) is not None:
-            raise CertificateError(f"there is a contract {parsed} already", rule="duplicate_contract")
+            raise CertificateError(f"contract {parsed} exists already", rule="duplicate_contract")
         with self._write() as db:
             row = (_key(parsed), emaid, status.value, _text(begins), _text(ends))
             db.execute("INSERT INTO contract VALUES (?, ?, ?, NULL, ?, ?)", row)
-        return Contract(parsed, status, None, begins, ends)
+        return SiteContract(parsed, status, None, begins, ends)
 
     def set_end(self, emaid: EMAID, ends: datetime.datetime | None) -> None:
-        """Let a contract end then, or never; raises KeyError for an unknown one."""
+        """Set the end of a contract, or None for no end; raises KeyError for an unknown contract."""
         self._change("UPDATE contract SET ends = ? WHERE key = ?", _text(ends), emaid)
 
     def set_status(self, emaid: EMAID, status: Status) -> None:
-        """Block, cancel or reactivate a contract; raises KeyError for an unknown one."""
+        """Block, cancel or activate a contract; raises KeyError for an unknown contract."""
         self._change("UPDATE contract SET status = ? WHERE key = ?", status.value, emaid)
 
-    def contract(self, emaid: EMAID) -> Contract | None:
-        """By its identifier in any spelling."""
+    def contract(self, emaid: EMAID) -> SiteContract | None:
+        """Return a contract; any spelling of the eMAID is accepted."""
         rows = self._rows(f"{_CONTRACTS} WHERE key = ?", _key(emaid))
         return next((_contract(row) for row in rows), None)
 
-    def contracts(self) -> tuple[Contract, ...]:
-        """All of them."""
+    def contracts(self) -> tuple[SiteContract, ...]:
+        """Return all contracts."""
         return tuple(_contract(row) for row in self._rows(_CONTRACTS))
 
     def add_car(self, oem_leaf: Certificate, emaid: EMAID) -> None:
-        """Deliver this contract to this car. The chain of the certificate has to be verified before.
+        """Deliver a contract to a car, whose certificate chain must have been verified.
 
-        A car has one contract, and a contract one car: earlier ties are cut.
+        A car has one contract, and a contract one car; earlier assignments are removed.
         """
         pcid = PCID.parse(oem_leaf.subject.common_name)
         with self._write() as db:
             db.execute("UPDATE contract SET pcid = NULL WHERE pcid = ?", (pcid.normal,))
-            db.execute("DELETE FROM bundle WHERE pcid = ?", (pcid.normal,))  # perhaps another contract's
+            db.execute("DELETE FROM bundle WHERE pcid = ?", (pcid.normal,))  # possibly of another contract
             db.execute("UPDATE contract SET pcid = ? WHERE key = ?", (pcid.normal, _key(emaid)))
             db.execute("INSERT OR REPLACE INTO car VALUES (?, ?)", (pcid.normal, oem_leaf.der))
 
     def know_car(self, oem_leaf: Certificate) -> None:
-        """The same for a car that has no contract yet, or keeps the one it has."""
+        """Add a car without assigning a contract; an existing assignment is kept."""
         pcid = PCID.parse(oem_leaf.subject.common_name)
         with self._write() as db:
             db.execute("INSERT OR REPLACE INTO car VALUES (?, ?)", (pcid.normal, oem_leaf.der))
 
     def car(self, pcid: PCID) -> Certificate | None:
-        """The provisioning certificate of a known car."""
+        """Return the provisioning certificate of a known car."""
         rows = self._rows("SELECT certificate FROM car WHERE pcid = ?", pcid.normal)
         return next((read_certificate(row[0]) for row in rows), None)
 
-    def cars(self) -> tuple[Car, ...]:
-        """All that are known, each with its contract."""
+    def cars(self) -> tuple[SiteCar, ...]:
+        """Return all known cars, each with its contract."""
         rows = self._rows(
             "SELECT car.pcid, certificate, emaid FROM car LEFT JOIN contract ON contract.pcid = car.pcid"
         )
         return tuple(
-            Car(PCID.parse(pcid), read_certificate(der), None if emaid is None else EMAID.parse(emaid))
+            SiteCar(PCID.parse(pcid), read_certificate(der), None if emaid is None else EMAID.parse(emaid))
             for pcid, der, emaid in rows
         )
 
-    def contract_of(self, pcid: PCID) -> Contract | None:
-        """What a car gets."""
+    def contract_of(self, pcid: PCID) -> SiteContract | None:
+        """Return the contract of a car."""
         rows = self._rows(f"{_CONTRACTS} WHERE pcid = ?", pcid.normal)
         return next((_contract(row) for row in rows), None)
 
     # --- certificates --------------------------------------------------------------------------------------
 
     def add_certificate(self, leaf: Certificate) -> None:
-        """A contract certificate was issued; earlier ones of the same contract count as replaced."""
+        """Record an issued contract certificate; earlier ones of the contract are marked as replaced."""
         key = _key(EMAID.parse(leaf.subject.common_name))
         times = (leaf.not_before.isoformat(), leaf.not_after.isoformat())
         with self._write() as db:
@@ -242,7 +244,7 @@ class ContractStore:
             )
 
     def certificates(self, *, ending_by: datetime.datetime | None = None) -> tuple[Delivered, ...]:
-        """Certificates in use, those that end first at the front."""
+        """Return certificates in use, earliest end first."""
         query = (
             "SELECT c.emaid, d.fingerprint, d.not_before, d.not_after, d.replaced FROM certificate d "
             "JOIN contract c ON c.key = d.key WHERE d.replaced = 0 ORDER BY d.not_after"
@@ -250,15 +252,18 @@ class ContractStore:
         found = (_delivered(row) for row in self._rows(query))
         return tuple(one for one in found if ending_by is None or one.not_after <= ending_by)
 
-    # --- bundles made before a car asks --------------------------------------------------------------------
+    # --- bundles made in advance ---------------------------------------------------------------------------
 
     def keep_bundle(self, pcid: PCID, payload: bytes, leaf: Certificate) -> None:
-        """For the car's next installation; `leaf` is the contract certificate in it."""
+        """Store a bundle for the next installation by the car; `leaf` is the contract certificate in it."""
         with self._write() as db:
             db.execute("INSERT OR REPLACE INTO bundle VALUES (?, ?, ?)", (pcid.normal, payload, leaf.der))
 
     def take_bundle(self, pcid: PCID, now: datetime.datetime) -> tuple[bytes, Certificate] | None:
-        """The bundle that was made in advance, once; None when there is none that is still good."""
+        """Return and remove the bundle that was made in advance.
+
+        None if there is none that is still valid.
+        """
         with self._write() as db:
             found = db.execute("SELECT payload, leaf FROM bundle WHERE pcid = ?", (pcid.normal,)).fetchone()
             db.execute("DELETE FROM bundle WHERE pcid = ?", (pcid.normal,))
@@ -268,14 +273,14 @@ class ContractStore:
         return (found[0], leaf) if leaf.not_after > now else None
 
     def has_bundle(self, pcid: PCID, now: datetime.datetime | None = None) -> bool:
-        """One waits for the car; with `now`: one whose contract has not ended."""
+        """Return whether a bundle is waiting for the car; with `now`: one whose contract has not ended."""
         rows = self._rows("SELECT leaf FROM bundle WHERE pcid = ?", pcid.normal)
         return any(now is None or read_certificate(row[0]).not_after > now for row in rows)
 
-    # --- what happened -------------------------------------------------------------------------------------
+    # --- events --------------------------------------------------------------------------------------------
 
     def add_event(self, event: Event) -> None:
-        """Append."""
+        """Add an event."""
         with self._write() as db:
             at = event.at.isoformat()
             row = (at, event.kind, event.identity, event.evse_id, event.rule, event.text)
@@ -287,25 +292,25 @@ class ContractStore:
             db.execute(oldest, (self._max_events,))
 
     def events(self, kind: str | None = None) -> tuple[Event, ...]:
-        """In the order they came."""
+        """Return the events in order."""
         rows = self._rows("SELECT at, kind, identity, evse_id, rule, text FROM event ORDER BY rowid")
         made = (Event(datetime.datetime.fromisoformat(row[0]), *row[1:]) for row in rows)
         return tuple(event for event in made if kind in (None, event.kind))
 
     def counts(self) -> dict[tuple[str, str], int]:
-        """How often what happened since the store was made: (kind, rule)."""
+        """Return the number of events since the creation of the store, by (kind, rule)."""
         rows = self._rows("SELECT kind, rule, times FROM tally")
         return {(kind, rule): count for kind, rule, count in rows}
 
     def add_receipt(self, receipt: StoredReceipt) -> None:
-        """Append."""
+        """Add a receipt."""
         with self._write() as db:
             values = [getattr(receipt, field.name) for field in dataclasses.fields(receipt)]
             values[0] = receipt.at.isoformat()
             db.execute("INSERT INTO receipt VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
 
     def receipts(self) -> tuple[StoredReceipt, ...]:
-        """In the order they came."""
+        """Return the receipts in order."""
         rows = self._rows("SELECT * FROM receipt ORDER BY rowid")
         return tuple(StoredReceipt(datetime.datetime.fromisoformat(row[0]), *row[1:]) for row in rows)
 
@@ -351,14 +356,14 @@ _SCHEMA = (
 
 
 def _key(emaid: EMAID) -> str:
-    """Fourteen characters: spellings and check digits make no other contract."""
+    """Return the first fourteen characters: spelling and check digit do not distinguish contracts."""
     return emaid.normal[:14]
 
 
-def _contract(row: tuple[Any, ...]) -> Contract:
+def _contract(row: tuple[Any, ...]) -> SiteContract:
     emaid, status, pcid, begins, ends = row
     car = None if pcid is None else PCID.parse(pcid)
-    return Contract(EMAID.parse(emaid), Status(status), car, _time(begins), _time(ends))
+    return SiteContract(EMAID.parse(emaid), Status(status), car, _time(begins), _time(ends))
 
 
 def _text(time: datetime.datetime | None) -> str | None:

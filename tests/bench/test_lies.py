@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from secc import bench, exi
-from secc.bench import ALL, Report, Target, Timers, Verdict
+from secc.bench import ALL, BenchReport, BenchVerdict, Target, Timers
 from secc.errors import DecodeError
 from secc.messages import app_protocol, iso2
 from secc.messages.iso2 import ResponseCode
@@ -176,7 +176,7 @@ LIES: list[tuple[Lie, str]] = [
 ]
 
 
-async def examine(lie: Lie | None, case: str) -> Report:
+async def examine(lie: Lie | None, case: str) -> BenchReport:
     """A DC station, the go-between, the bench."""
     setup = SETUPS["DC"]
     cable = SimulatedCable()
@@ -201,25 +201,25 @@ async def examine(lie: Lie | None, case: str) -> Report:
 
 
 @pytest.fixture(scope="module")
-def reports() -> dict[str, Report]:
+def reports() -> dict[str, BenchReport]:
     """All at the same time: most of it is waiting."""
 
-    async def everything() -> list[Report]:
+    async def everything() -> list[BenchReport]:
         return await asyncio.gather(*(examine(lie, case) for lie, case in LIES))
 
     return {lie.title: report for (lie, _), report in zip(LIES, asyncio.run(everything()), strict=True)}
 
 
 @pytest.mark.parametrize(("lie", "case"), LIES, ids=[lie.title for lie, _ in LIES])
-def test_a_station_that_is_wrong_fails(reports: dict[str, Report], lie: Lie, case: str) -> None:
+def test_a_station_that_is_wrong_fails(reports: dict[str, BenchReport], lie: Lie, case: str) -> None:
     report = reports[lie.title]
     outcome = report.outcomes[0]
     assert outcome.case.id.endswith(case)
-    assert (outcome.verdict, report.good) == (Verdict.FAIL, False), outcome.reason
+    assert (outcome.verdict, report.good) == (BenchVerdict.FAIL, False), outcome.reason
 
 
 def test_the_same_station_passes_when_nobody_lies() -> None:
-    async def everything() -> list[Report]:
+    async def everything() -> list[BenchReport]:
         return await asyncio.gather(*(examine(None, case) for case in sorted({case for _, case in LIES})))
 
     for report in asyncio.run(everything()):

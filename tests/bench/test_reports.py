@@ -9,11 +9,23 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from secc.bench import ALL, Case, Facts, Need, Outcome, Report, Target, Timers, Verdict, page, reports
+from secc.bench import (
+    ALL,
+    BenchReport,
+    BenchVerdict,
+    Case,
+    CaseOutcome,
+    Facts,
+    Need,
+    Target,
+    Timers,
+    page,
+    reports,
+)
 from secc.bench.cases.build import GROUPS
 from secc.bench.selection import missing
 from secc.bench.trial import Trial
-from secc.bench.verdict import Entry
+from secc.bench.verdict import FrameRecord
 
 
 async def nothing(_: Trial) -> None: ...
@@ -23,18 +35,22 @@ def case(name: str, group: str = "SDP") -> Case:
     return Case(id=name, group=group, title="a <b> & c", expect="something", run=nothing, ids="V2G2-144")
 
 
-def report(*verdicts: Verdict, timers: Timers | None = None) -> Report:
-    reasons = {Verdict.PASS: "", Verdict.FAIL: "expected 1; got \x00<2>", Verdict.NOT_APPLICABLE: "no"}
-    log = (Entry(0.25, "sent", "SDP request", b"\x01\xfe"), Entry(0.5, "received", "nothing"))
-    return Report(
+def report(*verdicts: BenchVerdict, timers: Timers | None = None) -> BenchReport:
+    reasons = {
+        BenchVerdict.PASS: "",
+        BenchVerdict.FAIL: "expected 1; got \x00<2>",
+        BenchVerdict.NOT_APPLICABLE: "no",
+    }
+    log = (FrameRecord(0.25, "sent", "SDP request", b"\x01\xfe"), FrameRecord(0.5, "received", "nothing"))
+    return BenchReport(
         target=Target(interface="eth7", timers=timers or Timers(), declared=frozenset({"meter"})),
         facts=Facts(problem="it is silent"),
         outcomes=tuple(
-            Outcome(
+            CaseOutcome(
                 case=case(f"TC_{number}", "SDP" if number < 2 else "TLS"),
                 verdict=verdict,
                 reason=reasons.get(verdict, "lost"),
-                remarks=("odd",) if verdict is Verdict.PASS else (),
+                remarks=("odd",) if verdict is BenchVerdict.PASS else (),
                 duration=0.5,
                 log=log,
             )
@@ -46,30 +62,30 @@ def report(*verdicts: Verdict, timers: Timers | None = None) -> Report:
     )
 
 
-MIXED = report(Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_APPLICABLE)
+MIXED = report(BenchVerdict.PASS, BenchVerdict.FAIL, BenchVerdict.INCONCLUSIVE, BenchVerdict.NOT_APPLICABLE)
 
 
 def test_the_headline_counts_what_applies() -> None:
     assert reports.headline(MIXED) == "1 of 3 passed, 1 failed, 1 inconclusive, 1 not applicable"
-    assert reports.headline(report(Verdict.PASS)) == "1 of 1 passed"
+    assert reports.headline(report(BenchVerdict.PASS)) == "1 of 1 passed"
 
 
 @pytest.mark.parametrize(
     ("verdicts", "good"),
     [
-        ((Verdict.PASS, Verdict.NOT_APPLICABLE), True),
-        ((Verdict.PASS, Verdict.FAIL), False),
-        ((Verdict.PASS, Verdict.INCONCLUSIVE), False),
-        ((Verdict.NOT_APPLICABLE,), False),
+        ((BenchVerdict.PASS, BenchVerdict.NOT_APPLICABLE), True),
+        ((BenchVerdict.PASS, BenchVerdict.FAIL), False),
+        ((BenchVerdict.PASS, BenchVerdict.INCONCLUSIVE), False),
+        ((BenchVerdict.NOT_APPLICABLE,), False),
         ((), False),
     ],
 )
-def test_only_passes_are_good_and_nothing_is_not(verdicts: tuple[Verdict, ...], good: bool) -> None:
+def test_only_passes_are_good_and_nothing_is_not(verdicts: tuple[BenchVerdict, ...], good: bool) -> None:
     assert report(*verdicts).good is good
 
 
 def test_a_timer_that_differs_from_the_standard_is_told() -> None:
-    lines = reports.station_lines(report(Verdict.PASS, timers=Timers(sequence=2.0)))
+    lines = reports.station_lines(report(BenchVerdict.PASS, timers=Timers(sequence=2.0)))
     assert (
         "timers      sequence 2 s (standard: 60 s): their lawful values are not proved by this run" in lines
     )

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from secc.bench import Case, Need, Report, Target, Timers, Verdict, run, runner
+from secc.bench import BenchReport, BenchVerdict, Case, Need, Target, Timers, run, runner
 from secc.bench.pki import CarPki
-from secc.bench.stand import Command
+from secc.bench.stand import StationCommand
 from secc.bench.trial import Trial
 from secc.bench.verdict import Failed, Inconclusive, NotApplicable
 from secc.errors import CertificateError
@@ -45,22 +45,22 @@ async def talkative(trial: Trial) -> None:
         trial.note("note", f"line {number}")
 
 
-def examined(*cases: Case) -> Report:
+def examined(*cases: Case) -> BenchReport:
     return asyncio.run(run(cases, NOBODY))
 
 
 @pytest.mark.parametrize(
     ("work", "verdict", "reason"),
     [
-        (good, Verdict.PASS, ""),
-        (raising(Failed("expected 1; got 2")), Verdict.FAIL, "expected 1; got 2"),
-        (raising(Inconclusive("not there")), Verdict.INCONCLUSIVE, "not there"),
-        (raising(NotApplicable("no such thing")), Verdict.NOT_APPLICABLE, "no such thing"),
-        (raising(OSError("gone")), Verdict.INCONCLUSIVE, "OSError: gone"),
+        (good, BenchVerdict.PASS, ""),
+        (raising(Failed("expected 1; got 2")), BenchVerdict.FAIL, "expected 1; got 2"),
+        (raising(Inconclusive("not there")), BenchVerdict.INCONCLUSIVE, "not there"),
+        (raising(NotApplicable("no such thing")), BenchVerdict.NOT_APPLICABLE, "no such thing"),
+        (raising(OSError("gone")), BenchVerdict.INCONCLUSIVE, "OSError: gone"),
     ],
 )
 def test_what_a_case_raises_becomes_its_verdict(
-    work: Callable[[Trial], Awaitable[None]], verdict: Verdict, reason: str
+    work: Callable[[Trial], Awaitable[None]], verdict: BenchVerdict, reason: str
 ) -> None:
     outcome = examined(case("one", work)).outcomes[0]
     assert (outcome.verdict, outcome.reason) == (verdict, reason)
@@ -73,9 +73,9 @@ def test_a_remark_stands_once() -> None:
 def test_a_case_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "LIMIT", 0.05)
     outcome = examined(case("one", endless), case("two", good)).outcomes
-    assert outcome[0].verdict is Verdict.INCONCLUSIVE
+    assert outcome[0].verdict is BenchVerdict.INCONCLUSIVE
     assert outcome[0].reason.startswith("not done after")
-    assert outcome[1].verdict is Verdict.PASS
+    assert outcome[1].verdict is BenchVerdict.PASS
 
 
 def test_a_long_log_keeps_its_beginning_and_its_end() -> None:
@@ -95,9 +95,9 @@ def test_a_station_that_is_not_found_is_not_looked_for_for_ever() -> None:
 
 def test_what_could_not_be_found_out_makes_nothing_inapplicable() -> None:
     outcomes = examined(case("dc", good, Need.DC), case("pilot", good, Need.PILOT)).outcomes
-    assert outcomes[0].verdict is Verdict.INCONCLUSIVE
+    assert outcomes[0].verdict is BenchVerdict.INCONCLUSIVE
     assert "no connection to" in outcomes[0].reason
-    assert (outcomes[1].verdict, outcomes[1].reason) == (Verdict.NOT_APPLICABLE, Need.PILOT.value)
+    assert (outcomes[1].verdict, outcomes[1].reason) == (BenchVerdict.NOT_APPLICABLE, Need.PILOT.value)
 
 
 # --- the test stand ----------------------------------------------------------------------------------------
@@ -106,7 +106,7 @@ def test_what_could_not_be_found_out_makes_nothing_inapplicable() -> None:
 def test_a_command_gets_the_state(tmp_path: Path) -> None:
     file = tmp_path / "state"
     script = f"import sys; open({str(file)!r}, 'w').write(sys.argv[1])"
-    asyncio.run(Command(f'{sys.executable} -c "{script}" {{state}}', "--pilot-command")("C"))
+    asyncio.run(StationCommand(f'{sys.executable} -c "{script}" {{state}}', "--pilot-command")("C"))
     assert file.read_text() == "C"
 
 
@@ -115,12 +115,12 @@ def test_a_command_gets_the_state(tmp_path: Path) -> None:
 )
 def test_a_command_that_fails_says_nothing_about_the_station(command: str, said: str) -> None:
     with pytest.raises(Inconclusive, match=said):
-        asyncio.run(Command(command, "--pilot-command")("B"))
+        asyncio.run(StationCommand(command, "--pilot-command")("B"))
 
 
 def test_a_command_without_a_place_for_the_state_is_refused() -> None:
     with pytest.raises(ValueError, match="--link-command box"):
-        Command("box", "--link-command")
+        StationCommand("box", "--link-command")
 
 
 # --- certificates ------------------------------------------------------------------------------------------

@@ -48,7 +48,7 @@ def shown(capsys: pytest.CaptureFixture[str]) -> object:
 
 def test_a_store_is_made_once_and_is_its_owners(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert pnc(folder, "init") == 2
-    assert "is there already" in capsys.readouterr().err
+    assert "exists already" in capsys.readouterr().err
     pnc(folder, "add", E)
     files = sorted(folder.glob("site.db*"))
     assert [stat.S_IMODE(path.stat().st_mode) for path in files] == [0o600] * len(files)
@@ -106,7 +106,7 @@ def test_a_car_without_a_contract_is_known(folder: Path, capsys: pytest.CaptureF
         (["oem_chain.pem"], 2, "--root"),
         (["oem_chain.pem", "--root", "mo_root.pem"], 1, "no_anchor"),
         (["contract_chain.pem", "--root", "mo_root.pem"], 1, ""),
-        (["oem_root.pem", "--root", "oem_root.pem"], 2, "0 certificates of cars"),
+        (["oem_root.pem", "--root", "oem_root.pem"], 2, "0 provisioning certificates"),
         (["oem_chain.pem", "--root", "oem_root.pem", "--emaid", "DEABC000000009"], 1, "secc pnc add"),
         (["oem_chain.pem", "oem_leaf.pem", "--root", "oem_root.pem", "--emaid", E], 2, "one file"),
     ],
@@ -135,7 +135,7 @@ def test_a_contract_is_blocked_activated_and_canceled_for_good(
         assert found is not None
         assert found.status is status
     assert pnc(folder, "activate", E) == 1
-    assert "for good" in capsys.readouterr().err
+    assert "permanently" in capsys.readouterr().err
     assert pnc(folder, "block", "DEABC000000009") == 1
     assert pnc(folder, "add", E) == 1
     assert pnc(folder, "add", "nobody") == 1

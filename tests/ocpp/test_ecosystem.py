@@ -23,7 +23,7 @@ from secc.ocpp.fake.services import Accounts, CpoService
 from secc.ocpp.model import CertificateStatus, IdToken, Payload, TokenKind, TokenStatus
 from secc.ocpp.v201 import ocsp_data
 from secc.operator.cpo.app import make_app
-from secc.operator.cpo.service import Service
+from secc.operator.cpo.service import OperatorService
 from secc.pki.certificates import read_chain
 from secc.pki.contract import OcspRequestData
 from secc.pki.hierarchy import write_hierarchy
@@ -45,12 +45,12 @@ def wall_clock() -> datetime.datetime:
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Service:
-    return with_car(Service(settings(tmp_path), clock=wall_clock))
+def service(tmp_path: Path) -> OperatorService:
+    return with_car(OperatorService(settings(tmp_path), clock=wall_clock))
 
 
 @contextlib.asynccontextmanager
-async def serving(service: Service) -> AsyncIterator[str]:
+async def serving(service: OperatorService) -> AsyncIterator[str]:
     """The real service on a real port."""
     config = uvicorn.Config(make_app(service), host="127.0.0.1", port=0, log_level="error", lifespan="off")
     server = uvicorn.Server(config)
@@ -66,7 +66,7 @@ async def serving(service: Service) -> AsyncIterator[str]:
 
 
 def test_a_car_from_the_factory_gets_its_contract_from_the_provisioning_service(
-    service: Service, tmp_path: Path
+    service: OperatorService, tmp_path: Path
 ) -> None:
     write_hierarchy(hierarchy(), tmp_path / "pki", NOW)
     certificates = Certificates(hierarchy(), tmp_path / "pki")
@@ -89,7 +89,7 @@ def test_a_car_from_the_factory_gets_its_contract_from_the_provisioning_service(
     assert [booked.token for booked in csms.records.transactions.values()] == [EMAID]
 
 
-def test_authorisations_follow_the_register(service: Service) -> None:
+def test_authorisations_follow_the_register(service: OperatorService) -> None:
     async def run() -> None:
         async with serving(service) as cpo:
             others = Accounts({"CARD": TokenStatus.ACCEPTED})
@@ -105,7 +105,7 @@ def test_authorisations_follow_the_register(service: Service) -> None:
     asyncio.run(run())
 
 
-def test_certificates_for_stations_and_ocsp_responses_come_from_the_service(service: Service) -> None:
+def test_certificates_for_stations_and_ocsp_responses_come_from_the_service(service: OperatorService) -> None:
     key = new_key()
     request = make_request(key, Kind.SECC_LEAF, common_name=STATION, organization="Test only", country="DE")
     pem = x509.load_der_x509_csr(request).public_bytes(Encoding.PEM).decode()
@@ -141,7 +141,7 @@ def test_a_service_that_is_away_is_an_error_and_no_refusal() -> None:
     asyncio.run(run())
 
 
-def test_a_question_that_the_service_refuses_has_no_answer(service: Service) -> None:
+def test_a_question_that_the_service_refuses_has_no_answer(service: OperatorService) -> None:
     async def run() -> None:
         async with serving(service) as cpo:
             csms = CpoService(cpo)

@@ -5,39 +5,41 @@ from __future__ import annotations
 import dataclasses
 import datetime
 
-from secc.bench import ALL, Facts, Need, Outcome, Report, Target, Verdict
+from secc.bench import ALL, BenchReport, BenchVerdict, CaseOutcome, Facts, Need, Target
 from tools.conformance import SETUPS, merge
 from tools.conformance_page import differences, reasons, short, table
 
 FIRST, SECOND, THIRD, FOURTH = ALL[:4]
 
 
-def report(name: str, *outcomes: Outcome) -> Report:
+def report(name: str, *outcomes: CaseOutcome) -> BenchReport:
     began = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
-    return Report(target=Target(), facts=Facts(), outcomes=outcomes, began=began, duration=1.0, name=name)
+    return BenchReport(
+        target=Target(), facts=Facts(), outcomes=outcomes, began=began, duration=1.0, name=name
+    )
 
 
 def test_failed_anywhere_is_failed_and_passed_somewhere_is_passed() -> None:
     one = report(
         "one",
-        Outcome(case=FIRST, verdict=Verdict.PASS),
-        Outcome(case=SECOND, verdict=Verdict.NOT_APPLICABLE, reason=Need.DC.value),
-        Outcome(case=THIRD, verdict=Verdict.NOT_APPLICABLE, reason=Need.AC.value),
-        Outcome(case=FOURTH, verdict=Verdict.PASS),
+        CaseOutcome(case=FIRST, verdict=BenchVerdict.PASS),
+        CaseOutcome(case=SECOND, verdict=BenchVerdict.NOT_APPLICABLE, reason=Need.DC.value),
+        CaseOutcome(case=THIRD, verdict=BenchVerdict.NOT_APPLICABLE, reason=Need.AC.value),
+        CaseOutcome(case=FOURTH, verdict=BenchVerdict.PASS),
     )
     other = report(
         "other",
-        Outcome(case=FIRST, verdict=Verdict.FAIL, reason="expected 1; got 2"),
-        Outcome(case=SECOND, verdict=Verdict.PASS),
-        Outcome(case=THIRD, verdict=Verdict.NOT_APPLICABLE, reason=Need.WAKE.value),
-        Outcome(case=FOURTH, verdict=Verdict.INCONCLUSIVE, reason="lost"),
+        CaseOutcome(case=FIRST, verdict=BenchVerdict.FAIL, reason="expected 1; got 2"),
+        CaseOutcome(case=SECOND, verdict=BenchVerdict.PASS),
+        CaseOutcome(case=THIRD, verdict=BenchVerdict.NOT_APPLICABLE, reason=Need.WAKE.value),
+        CaseOutcome(case=FOURTH, verdict=BenchVerdict.INCONCLUSIVE, reason="lost"),
     )
     merged = {entry.case.id: entry for entry in merge([one, other])}
-    assert merged[FIRST.id].verdict is Verdict.FAIL
+    assert merged[FIRST.id].verdict is BenchVerdict.FAIL
     assert merged[FIRST.id].where == ("other",)
-    assert merged[SECOND.id].verdict is Verdict.PASS
+    assert merged[SECOND.id].verdict is BenchVerdict.PASS
     assert merged[THIRD.id].text == Need.WAKE.value
-    assert merged[FOURTH.id].verdict is Verdict.INCONCLUSIVE
+    assert merged[FOURTH.id].verdict is BenchVerdict.INCONCLUSIVE
 
 
 def test_every_case_of_the_list_is_run_against_one_of_the_stations() -> None:

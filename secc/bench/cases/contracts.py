@@ -10,7 +10,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from secc.bench.car import Answer, Car, Phase
+from secc.bench.car import Car, CarAnswer, Phase
 from secc.bench.case import Case, Need
 from secc.bench.cases.build import Run, car, case
 from secc.bench.cases.order import receipt_due
@@ -268,7 +268,7 @@ def _nobody_answers(before: int = 0) -> Run:
         wallet = ev.need_wallet()
         body = wallet.authorization(ev.challenge)
         answer = await ev.ask(body, signature=wallet.sign(body))
-        ongoing = isinstance(answer, Answer) and answer.body.evse_processing is EVSEProcessing.ONGOING
+        ongoing = isinstance(answer, CarAnswer) and answer.body.evse_processing is EVSEProcessing.ONGOING
         trial.check(ongoing, "AuthorizationRes OK Ongoing", answer)
         await waits_then_ends(ev, EVSEProcessing.ONGOING, trial.timers.station_ongoing)
 

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from secc.bench import requests
-from secc.bench.car import PACE, Answer, Car
+from secc.bench.car import PACE, Car, CarAnswer
 from secc.bench.case import Case, Need
 from secc.bench.cases.build import Run, own
 from secc.bench.cases.order import stays_silent
@@ -37,7 +37,7 @@ class DinCar(Car):
         """A connection on which DIN SPEC 70121 is spoken."""
         await self.connect()
         answer = await self.first_word(requests.offer((DIN, 2, 0, 1, 1)))
-        if not isinstance(answer, Answer) or not answer.code.startswith("OK"):
+        if not isinstance(answer, CarAnswer) or not answer.code.startswith("OK"):
             raise Inconclusive(f"on the way: {answer}")
         self.begin()
 
@@ -180,8 +180,8 @@ def _ranked(first: str, second: str) -> Run:
         ev = DinCar(trial)
         await ev.connect()
         answer = await ev.first_word(requests.offer((second, 2, 0, 7, 2), (first, 2, 0, 9, 1)))
-        good = isinstance(answer, Answer) and answer.code.startswith("OK") and answer.body.schema_id == 9
-        got = answer.body.schema_id if isinstance(answer, Answer) else answer
+        good = isinstance(answer, CarAnswer) and answer.code.startswith("OK") and answer.body.schema_id == 9
+        got = answer.body.schema_id if isinstance(answer, CarAnswer) else answer
         trial.check(good, "OK and SchemaID 9, ranked first", got)
 
     return run

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from secc.bench import requests
-from secc.bench.car import Answer, Car, Phase
+from secc.bench.car import Car, CarAnswer, Phase
 from secc.bench.case import Case, Need
 from secc.bench.cases.build import Run, car, case, never
 from secc.bench.cases.discovery import renew_link, wait_for_setup_timeout
@@ -33,9 +33,9 @@ def _offer(*entries: tuple[str, int, int, int, int], schema_id: int | None, code
         await ev.connect()
         answer = await ev.first_word(requests.offer(*entries))
         trial.check(
-            isinstance(answer, Answer) and answer.code in [code.value for code in codes], expected, answer
+            isinstance(answer, CarAnswer) and answer.code in [code.value for code in codes], expected, answer
         )
-        assert isinstance(answer, Answer)
+        assert isinstance(answer, CarAnswer)
         if schema_id is None:
             await ev.closed()
         else:

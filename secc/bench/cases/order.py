@@ -13,21 +13,21 @@ from secc.bench.case import Case, Need
 from secc.bench.cases.build import Run, car, case
 from secc.bench.trial import Trial
 from secc.bench.verdict import Failed, Inconclusive
-from secc.bench.wire import Closed, Frame
+from secc.bench.wire import Closed, WireFrame
 from secc.messages import iso2
 from secc.messages.iso2 import ChargeProgress, PaymentOption, ResponseCode
 from secc.messages.xmldsig import Signature
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Due:
+class OwedRequest:
     """The request that is due at a point."""
 
     body: iso2.BodyElement
     signature: Signature | None = None
 
 
-Ready = Callable[[Car], Awaitable[Due]]
+Ready = Callable[[Car], Awaitable[OwedRequest]]
 """Lawful steps to the point; gives the request that is due there."""
 
 
@@ -37,17 +37,17 @@ Ready = Callable[[Car], Awaitable[Due]]
 def at(phase: Phase, request: Callable[[Car], iso2.BodyElement]) -> Ready:
     """Straight on."""
 
-    async def ready(ev: Car) -> Due:
+    async def ready(ev: Car) -> OwedRequest:
         await ev.reach(phase)
-        return Due(request(ev))
+        return OwedRequest(request(ev))
 
     return ready
 
 
-async def _after_service_detail(ev: Car) -> Due:
+async def _after_service_detail(ev: Car) -> OwedRequest:
     """One exchange of details first, where there is a service to ask about."""
     await ev.reach(Phase.SELECTION)
-    return Due(iso2.ServiceDetailReq(service_id=offered_service(ev)))
+    return OwedRequest(iso2.ServiceDetailReq(service_id=offered_service(ev)))
 
 
 def offered_service(ev: Car) -> int:
@@ -59,29 +59,29 @@ def offered_service(ev: Car) -> int:
 
 
 def _certificate(parameter_set: int) -> Ready:
-    async def ready(ev: Car) -> Due:
+    async def ready(ev: Car) -> OwedRequest:
         await ev.reach(Phase.SELECTION)
         await ev.select((1, None), (2, parameter_set))
         wallet = ev.need_wallet()
         body = wallet.installation() if parameter_set == 1 else wallet.update()
-        return Due(body, wallet.sign(body))
+        return OwedRequest(body, wallet.sign(body))
 
     return ready
 
 
-async def _payment_details(ev: Car) -> Due:
+async def _payment_details(ev: Car) -> OwedRequest:
     await ev.reach(Phase.CONTRACT)
-    return Due(ev.need_wallet().payment_details())
+    return OwedRequest(ev.need_wallet().payment_details())
 
 
-async def _signed_authorization(ev: Car) -> Due:
+async def _signed_authorization(ev: Car) -> OwedRequest:
     await ev.reach(Phase.AUTHORIZATION)
     wallet = ev.need_wallet()
     body = wallet.authorization(ev.challenge)
-    return Due(body, wallet.sign(body))
+    return OwedRequest(body, wallet.sign(body))
 
 
-async def receipt_due(ev: Car) -> Due:
+async def receipt_due(ev: Car) -> OwedRequest:
     """A loop message whose answer asks for a receipt."""
     await ev.reach(Phase.FIRST_LOOP)
     wallet = ev.need_wallet()
@@ -89,14 +89,14 @@ async def receipt_due(ev: Car) -> Due:
         answer = await ev.expect(ev.loop_request)
         if answer.receipt_required:
             body = wallet.receipt(ev.session_id, ev.schedule_id, answer.meter_info)
-            return Due(body, wallet.sign(body))
+            return OwedRequest(body, wallet.sign(body))
     raise Inconclusive(f"no receipt was asked for in {_LOOPS} messages of the loop")
 
 
-async def _welded(ev: Car) -> Due:
+async def _welded(ev: Car) -> OwedRequest:
     await ev.reach(Phase.STOPPED)
     await ev.weld()
-    return Due(requests.session_stop())
+    return OwedRequest(requests.session_stop())
 
 
 def _delivery(progress: ChargeProgress) -> Callable[[Car], iso2.PowerDeliveryReq]:
@@ -115,7 +115,7 @@ _LOOPS = 30
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
+class OrderPoint:
     """A point of a session, and the numbers of its cases; 0: there is none."""
 
     kind: str
@@ -152,10 +152,10 @@ _WELDING = (*_EIM,)
 
 def _point(
     kind: str, group: str, due: str, ready: Ready, numbers: str, *needs: Need, pnc: bool = False
-) -> Point:
+) -> OrderPoint:
     """`numbers`: of the cases for a request not due, an unknown session and silence; - for none."""
     sequence, unknown, silence = (0 if one == "-" else int(one) for one in numbers.split())
-    return Point(
+    return OrderPoint(
         kind=kind,
         group=group,
         due=due,
@@ -209,7 +209,7 @@ POINTS = (
 # --- the three cases ---------------------------------------------------------------------------------------
 
 
-async def go(trial: Trial, point: Point) -> tuple[Car, Due]:
+async def go(trial: Trial, point: OrderPoint) -> tuple[Car, OwedRequest]:
     """A car at the point. What goes wrong on the way says nothing about the point."""
     ev = car(trial, point.kind, contract=point.contract)
     try:
@@ -218,7 +218,7 @@ async def go(trial: Trial, point: Point) -> tuple[Car, Due]:
         raise Inconclusive(f"on the way to {point.due}: {failure}") from None
 
 
-def _not_due(point: Point) -> Run:
+def _not_due(point: OrderPoint) -> Run:
     """ServiceDiscoveryReq, or AuthorizationReq where that one is due itself."""
     own_turn = point.group == "ServiceDiscovery"
     body: Any = iso2.AuthorizationReq() if own_turn else iso2.ServiceDiscoveryReq()
@@ -235,7 +235,7 @@ def _not_due(point: Point) -> Run:
     return run
 
 
-def _unknown(point: Point) -> Run:
+def _unknown(point: OrderPoint) -> Run:
     async def run(trial: Trial) -> None:
         ev, due = await go(trial, point)
         wrong = ev.session_id[:-1] + bytes([ev.session_id[-1] ^ 0x01])
@@ -249,7 +249,7 @@ def _unknown(point: Point) -> Run:
     return run
 
 
-def _silence(point: Point) -> Run:
+def _silence(point: OrderPoint) -> Run:
     async def run(trial: Trial) -> None:
         ev, _ = await go(trial, point)
         await stays_silent(ev, earliest=trial.timers.sequence)
@@ -267,7 +267,7 @@ async def stays_silent(ev: Car, *, earliest: float, latest: float | None = None)
     expected = (
         f"TCP closed by the station after {earliest:g} to {latest + trial.timers.close:g} s without a word"
     )
-    trial.check(not isinstance(reply, Frame), expected, "a message")
+    trial.check(not isinstance(reply, WireFrame), expected, "a message")
     trial.note("received", str(reply))
     trial.check(isinstance(reply, Closed), expected, reply)
     trial.check(reply.seconds >= earliest * _EARLY, expected, reply)

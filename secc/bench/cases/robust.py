@@ -11,11 +11,11 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from secc.bench import requests
-from secc.bench.car import LATE, Answer, Car, Phase
+from secc.bench.car import LATE, Car, CarAnswer, Phase
 from secc.bench.case import Case, Need
 from secc.bench.cases.build import Run, car, own
 from secc.bench.trial import Trial
-from secc.bench.wire import HEADER, Closed, Frame, Wire
+from secc.bench.wire import HEADER, Closed, Wire, WireFrame
 from secc.errors import LinkError
 from secc.messages import iso2
 from secc.messages.iso2 import ResponseCode
@@ -52,9 +52,9 @@ def _never_answered(data: bytes, text: str, *, closed: bool = True) -> Deed:
         timers = ev.trial.timers
         limit = timers.close * LATE if closed else min(timers.message, timers.sequence / 2)
         reply = await ev.wire.wait_closed(limit)
-        seen = reply.data if isinstance(reply, Frame) else b""
+        seen = reply.data if isinstance(reply, WireFrame) else b""
         ev.trial.note("received", "a message" if seen else str(reply), seen)
-        ev.trial.check(not isinstance(reply, Frame), "no answer", seen.hex())
+        ev.trial.check(not isinstance(reply, WireFrame), "no answer", seen.hex())
         if closed:
             ev.trial.check(isinstance(reply, Closed), f"TCP closed within {limit:g} s", reply)
 
@@ -64,7 +64,7 @@ def _never_answered(data: bytes, text: str, *, closed: bool = True) -> Deed:
 async def _second_handshake(ev: Car) -> None:
     """Never a second agreement; FAILED_SequenceError has no place in its response."""
     reply = await ev.ask(requests.offer())
-    accepted = isinstance(reply, Answer) and reply.code.startswith("OK")
+    accepted = isinstance(reply, CarAnswer) and reply.code.startswith("OK")
     ev.trial.check(not accepted, "no second agreement", reply)
     if not isinstance(reply, Closed):
         await ev.closed()
@@ -83,7 +83,7 @@ async def _response_as_request(ev: Car) -> None:
             ),
         ),
     ))  # fmt: skip
-    good = isinstance(reply, Answer) and reply.code.startswith("OK")
+    good = isinstance(reply, CarAnswer) and reply.code.startswith("OK")
     ev.trial.check(not good, "no positive answer", reply)
     if not isinstance(reply, Closed):
         await ev.closed()
@@ -98,7 +98,7 @@ async def _byte_by_byte(trial: Trial) -> None:
         await asyncio.sleep(0)
     trial.note("sent", "SessionSetupReq, byte by byte")
     answer = await ev.receive(trial.timers.message)
-    good = isinstance(answer, Answer) and answer.code == ResponseCode.OK_NEW_SESSION_ESTABLISHED.value
+    good = isinstance(answer, CarAnswer) and answer.code == ResponseCode.OK_NEW_SESSION_ESTABLISHED.value
     trial.check(good, "SessionSetupRes OK_NewSessionEstablished", answer)
 
 
@@ -150,7 +150,7 @@ async def _too_high_voltage(trial: Trial) -> None:
     )
     for _ in range(5):
         answer = await ev.ask(request)
-        if not isinstance(answer, Answer) or answer.code != "OK":
+        if not isinstance(answer, CarAnswer) or answer.code != "OK":
             return  # refused is as good as limited
         voltage = plain(answer.body.evse_present_voltage)
         trial.check(voltage <= limit * 1.02, f"at most {limit:g} V", f"{voltage:g} V")

@@ -14,7 +14,7 @@ from secc.bench.case import Case, Need
 from secc.bench.cases import discovery
 from secc.bench.cases.build import own
 from secc.bench.trial import Trial
-from secc.bench.wire import Closed, Frame, Silence
+from secc.bench.wire import Closed, Silence, WireFrame
 from secc.tls import OpenSslEngine
 
 GROUP = "TLS"
@@ -56,7 +56,7 @@ async def _refused(trial: Trial, hello: bytes, what: str) -> None:
     await wire.send_below(hello)
     reply = await wire.wait_closed(trial.timers.close * LATE)
     begun = wire.received
-    trial.note("received", str(reply) if not isinstance(reply, Frame) else "bytes", begun)
+    trial.note("received", str(reply) if not isinstance(reply, WireFrame) else "bytes", begun)
     trial.check(not begun or begun[0] == _ALERT, "an alert", f"{begun[:16].hex()}")
     trial.check(isinstance(reply, Closed), f"TCP closed within {trial.timers.close:g} s", reply)
     if not begun:
@@ -79,8 +79,8 @@ async def _plain_on_tls(trial: Trial) -> None:
     trial.note("sent", "supportedAppProtocolReq without TLS", data)
     await wire.send_below(data)
     reply = await wire.wait_closed(trial.timers.close * LATE)
-    trial.note("received", str(reply) if not isinstance(reply, Frame) else "a message", wire.received)
-    trial.check(not isinstance(reply, Frame), "no V2GTP message", "one")
+    trial.note("received", str(reply) if not isinstance(reply, WireFrame) else "a message", wire.received)
+    trial.check(not isinstance(reply, WireFrame), "no V2GTP message", "one")
     trial.check(not isinstance(reply, Silence), f"TCP closed within {trial.timers.close:g} s", reply)
     await Car(trial).reach(Phase.SELECTION)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from secc.bench import requests
-from secc.bench.car import Answer, Car, Phase
+from secc.bench.car import Car, CarAnswer, Phase
 from secc.bench.case import Case, Need
 from secc.bench.cases.build import Run, car, case, never
 from secc.bench.trial import Trial
@@ -109,7 +109,7 @@ def _select(option: PaymentOption, *services: tuple[int, int | None], detail: bo
         if detail and ev.offered is not None and ev.offered.service_list is not None:
             service = ev.offered.service_list.service[0].service_id
             answer = await ev.ask(iso2.ServiceDetailReq(service_id=service))
-            if not isinstance(answer, Answer) or answer.code != ResponseCode.OK.value:
+            if not isinstance(answer, CarAnswer) or answer.code != ResponseCode.OK.value:
                 raise Inconclusive(f"the ServiceDetailReq before it: {answer}")
         await ev.expect(requests.selection(option, *services))
 
@@ -151,14 +151,16 @@ async def waits_then_ends(ev: Car, processing: EVSEProcessing, limit: float) -> 
     end = began + limit + trial.timers.close
     while trial.now < end:
         answer = await ev.ask(iso2.AuthorizationReq())
-        if isinstance(answer, Closed) or (isinstance(answer, Answer) and answer.code == "FAILED"):
+        if isinstance(answer, Closed) or (isinstance(answer, CarAnswer) and answer.code == "FAILED"):
             early = trial.now - began
             trial.check(early >= limit * 0.9, f"the end after {limit:g} s", f"{answer} after {early:.1f} s")
-            if isinstance(answer, Answer):
+            if isinstance(answer, CarAnswer):
                 await ev.closed()
             return
         good = (
-            isinstance(answer, Answer) and answer.code == "OK" and answer.body.evse_processing is processing
+            isinstance(answer, CarAnswer)
+            and answer.code == "OK"
+            and answer.body.evse_processing is processing
         )
         trial.check(good, f"AuthorizationRes OK {processing.value}", answer)
         await asyncio.sleep(_POLL)

@@ -14,7 +14,7 @@ from secc.operator.cpo.access import Caller, needs
 from secc.operator.cpo.contracts import ContractRecord
 from secc.operator.cpo.register import Issued
 from secc.operator.cpo.routes import REFUSALS, UNPROCESSABLE, Injected
-from secc.operator.cpo.service import Service
+from secc.operator.cpo.service import OperatorService
 from secc.operator.cpo.settings import Access
 from secc.operator.opcp.port import EcosystemError
 from secc.pki.certificates import Certificate, read_certificate
@@ -202,7 +202,7 @@ def audit_log(
 # --- parts ------------------------------------------------------------------------------------------------
 
 
-def _note(service: Service, caller: Caller, what: str, subject: str, detail: str) -> None:
+def _note(service: OperatorService, caller: Caller, what: str, subject: str, detail: str) -> None:
     service.journal.note(caller.name, what, subject, detail, service.clock())
 
 

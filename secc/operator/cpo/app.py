@@ -16,7 +16,7 @@ from secc.operator.cpo import admin, forms, pages, routes
 from secc.operator.cpo.database import StorageError
 from secc.operator.cpo.engine import Engine
 from secc.operator.cpo.routes import Injected
-from secc.operator.cpo.service import Service
+from secc.operator.cpo.service import OperatorService
 
 MAX_BODY = 65536
 """Bytes; much more than the largest request of a car in base64."""
@@ -24,7 +24,7 @@ MAX_BODY = 65536
 ROUTERS = (routes.router, admin.router, pages.router)
 
 
-def make_app(service: Service, engine: Engine | None = None) -> FastAPI:
+def make_app(service: OperatorService, engine: Engine | None = None) -> FastAPI:
     """Return the application of a service; `engine` runs its jobs meanwhile."""
 
     @contextlib.asynccontextmanager

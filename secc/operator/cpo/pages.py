@@ -19,7 +19,7 @@ from secc.operator.cpo.access import Caller, page_visitor
 from secc.operator.cpo.database import StorageError
 from secc.operator.cpo.register import Issued
 from secc.operator.cpo.routes import Injected
-from secc.operator.cpo.service import Service
+from secc.operator.cpo.service import OperatorService
 from secc.pki.profiles import Kind
 
 router = APIRouter(include_in_schema=False)
@@ -135,7 +135,7 @@ def style() -> Response:
     )
 
 
-def problem_page(service: Service, path: str, error: StorageError) -> Response:
+def problem_page(service: OperatorService, path: str, error: StorageError) -> Response:
     """Page while the database is not available."""
     return _rendered(service, path, "problem.html", 503, error=str(error))
 
@@ -157,15 +157,15 @@ def _ends(what: str, count: Any, now: datetime.datetime) -> list[Figure]:
     ]
 
 
-def _far(service: Service) -> datetime.datetime:
+def _far(service: OperatorService) -> datetime.datetime:
     return service.clock() + datetime.timedelta(days=3650)
 
 
-def _page(request: Request, service: Service, template: str, **values: object) -> Response:
+def _page(request: Request, service: OperatorService, template: str, **values: object) -> Response:
     return _rendered(service, request.url.path, template, 200, **values)
 
 
-def _rendered(service: Service, path: str, template: str, status: int, **values: object) -> Response:
+def _rendered(service: OperatorService, path: str, template: str, status: int, **values: object) -> Response:
     text = _ENVIRONMENT.get_template(template).render(
         pages=PAGES, path=path, operator=service.settings.operator, now=service.clock(), **values
     )

@@ -18,7 +18,7 @@ from secc.operator.cpo.access import Caller, needs
 from secc.operator.cpo.delivery import ContractAnswer
 from secc.operator.cpo.journal import RefusalRecord, SessionRecord
 from secc.operator.cpo.leaves import LeafIssuer
-from secc.operator.cpo.service import Service
+from secc.operator.cpo.service import OperatorService
 from secc.operator.cpo.settings import Access
 from secc.pki.certificates import Certificate
 from secc.pki.identifiers import EMAID
@@ -27,13 +27,13 @@ from secc.pki.provisioning import Action
 from secc.site.store import Status
 
 
-def service_of(request: Request) -> Service:
+def service_of(request: Request) -> OperatorService:
     """Return the service of a request."""
-    service: Service = request.app.state.service
+    service: OperatorService = request.app.state.service
     return service
 
 
-Injected = Annotated[Service, Depends(service_of)]
+Injected = Annotated[OperatorService, Depends(service_of)]
 Station = Annotated[Caller, needs(Access.STATION)]
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
@@ -156,7 +156,7 @@ def ca_certificates(service: Injected) -> Response:
     return _pkcs7(_leaf_issuer(service).chain)
 
 
-async def _enroll(request: Request, service: Service, caller: Caller) -> Response:
+async def _enroll(request: Request, service: OperatorService, caller: Caller) -> Response:
     body = await request.body()
 
     def work() -> Response:
@@ -207,7 +207,7 @@ def crl(fingerprint: Annotated[forms.Fingerprint, Path()], service: Injected) ->
 _SCHEMA = "urn:iso:15118:2:2013:MsgDef"
 
 
-def _issue(service: Service, caller: Caller, request: bytes, station: str) -> tuple[Certificate, ...]:
+def _issue(service: OperatorService, caller: Caller, request: bytes, station: str) -> tuple[Certificate, ...]:
     asked, issuer = read_request(request), _leaf_issuer(service)
     owner = station or issuer.station_of(asked)
     with service.database.write():
@@ -218,7 +218,7 @@ def _issue(service: Service, caller: Caller, request: bytes, station: str) -> tu
     return chain
 
 
-def _leaf_issuer(service: Service) -> LeafIssuer:
+def _leaf_issuer(service: OperatorService) -> LeafIssuer:
     if service.leaves is None:
         raise CertificateError("this service has no authority for stations", rule="no_authority")
     return service.leaves
@@ -233,7 +233,7 @@ def _pkcs7(chain: tuple[Certificate, ...]) -> Response:
     )
 
 
-def _record(service: Service, station: str, action: Action, answer: ContractAnswer) -> None:
+def _record(service: OperatorService, station: str, action: Action, answer: ContractAnswer) -> None:
     now = service.clock()
     if answer.refusal is not None:
         record = RefusalRecord(

@@ -35,7 +35,7 @@ def utc_now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)
 
 
-class Service:
+class OperatorService:
     """The service as one worker sees it.
 
     All lasting state is in the database, so there may be many workers.

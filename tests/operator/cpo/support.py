@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 
 from secc.operator.cpo.app import make_app
 from secc.operator.cpo.keys import KeyPlace
-from secc.operator.cpo.service import Service
+from secc.operator.cpo.service import OperatorService
 from secc.operator.cpo.settings import CpoSettings, Roots, StationNames
 from secc.operator.opcp.port import Ecosystem
 from secc.pki.chains import KINDS
@@ -72,18 +72,18 @@ def settings(folder: Path, **changes: Any) -> CpoSettings:
 
 def make_service(
     folder: Path, clock: Clock | None = None, ecosystem: Ecosystem | None = None, **changes: Any
-) -> Service:
-    return Service(settings(folder, **changes), clock=clock or Clock(), ecosystem=ecosystem)
+) -> OperatorService:
+    return OperatorService(settings(folder, **changes), clock=clock or Clock(), ecosystem=ecosystem)
 
 
-def with_car(service: Service, emaid: str = EMAID) -> Service:
+def with_car(service: OperatorService, emaid: str = EMAID) -> OperatorService:
     """The usual car gets the usual contract."""
     service.contracts.put(emaid)
     service.contracts.put_car(identity(Kind.OEM_LEAF).certificate, emaid)
     return service
 
 
-def client_of(service: Service) -> TestClient:
+def client_of(service: OperatorService) -> TestClient:
     return TestClient(make_app(service), base_url="http://127.0.0.1")
 
 

@@ -15,7 +15,7 @@ from cryptography.x509 import ReasonFlags
 from secc import exi
 from secc.messages import iso2
 from secc.operator.cpo.delivery import ContractAnswer
-from secc.operator.cpo.service import Service
+from secc.operator.cpo.service import OperatorService
 from secc.operator.opcp.port import EcosystemError, NotFoundThere, PoolRoot, PoolVehicle
 from secc.pki.certificates import Certificate, read_certificate
 from secc.pki.delivery import DeliveredKey, decrypt_key
@@ -55,11 +55,11 @@ def update(contract: Identity | None = None) -> bytes:
     return encoded(body, owner.sign(body))
 
 
-def installed(service: Service) -> ContractAnswer:
+def installed(service: OperatorService) -> ContractAnswer:
     return service.delivery.answer(installation(), Action.INSTALL)
 
 
-def updated(service: Service, request: bytes | None = None) -> ContractAnswer:
+def updated(service: OperatorService, request: bytes | None = None) -> ContractAnswer:
     return service.delivery.answer(request or update(), Action.UPDATE)
 
 
@@ -235,7 +235,7 @@ def test_an_update_with_a_revoked_certificate_is_refused(tmp_path: Path) -> None
     service.close()
 
 
-def _contract(service: Service) -> Any:
+def _contract(service: OperatorService) -> Any:
     contract, _ = service.contracts.of_car(PCID.parse("ZZZTESTCAR0000001"))
     return contract
 
@@ -381,7 +381,7 @@ def test_contracts_are_renewed_by_the_ecosystem_where_it_is_told_to(tmp_path: Pa
 
 
 def test_settings_without_a_database_file_begin_with_one(tmp_path: Path) -> None:
-    service = Service(settings(tmp_path), clock=Clock())
+    service = OperatorService(settings(tmp_path), clock=Clock())
     assert service.database.ready()
     assert isinstance(body_of(installed(with_car(service)).payload), iso2.CertificateInstallationRes)
     service.close()

@@ -15,7 +15,7 @@ from secc.operator.cpo.contracts import due_query
 from secc.operator.cpo.database import bundle, car, certificate, contract
 from secc.operator.cpo.engine import InProcess, JobIntervals, Queue
 from secc.operator.cpo.planning import bucket_of
-from secc.operator.cpo.service import Service
+from secc.operator.cpo.service import OperatorService
 from secc.pki.profiles import Kind
 from tests.operator.cpo.support import Clock, make_service, settings
 from tests.support.contracts import DAY, NOW, identity
@@ -23,7 +23,7 @@ from tests.support.contracts import DAY, NOW, identity
 QUICK = JobIntervals(sweep=0.2, seal=60.0, roots=60.0, heartbeat=0.3, lost=1.5)
 
 
-def fill(service: Service, count: int) -> None:
+def fill(service: OperatorService, count: int) -> None:
     """Contracts that are due, each with a car; the cars share one provisioning certificate."""
     leaf = identity(Kind.OEM_LEAF).certificate
     keys = [f"DEABC{number:09d}" for number in range(count)]
@@ -53,7 +53,7 @@ def fill(service: Service, count: int) -> None:
         )
 
 
-def totals(service: Service) -> tuple[int, int, int, int]:
+def totals(service: OperatorService) -> tuple[int, int, int, int]:
     """Contracts of generation 2, bundles, certificates, different owners of certificates."""
     with service.database.read() as connection:
 
@@ -139,7 +139,7 @@ def test_two_queues_share_the_work(tmp_path: Path, postgres_url: str) -> None:
 
 def work_for_ever(folder: Path, url: str) -> None:
     """A worker process; slow, so that it is killed in the middle of something."""
-    service = Service(settings(folder, database=url), clock=Clock())
+    service = OperatorService(settings(folder, database=url), clock=Clock())
     made = service.delivery.make
 
     def slowly(*arguments: object) -> object:
@@ -174,7 +174,7 @@ def test_of_two_workers_one_is_killed_and_nothing_is_lost_or_double(
     service.close()
 
 
-def wait_for(service: Service, count: int) -> None:
+def wait_for(service: OperatorService, count: int) -> None:
     for _ in range(400):
         if totals(service)[0] >= count:
             return

@@ -26,7 +26,7 @@ from secc.errors import ConfigError
 from secc.operator.cpo.access import new_token
 from secc.operator.cpo.database import Database, StorageError
 from secc.operator.cpo.engine import Queue
-from secc.operator.cpo.service import Service
+from secc.operator.cpo.service import OperatorService
 from secc.operator.cpo.settings import CpoSettings, Roots, Tls, Token, check, load
 from secc.pki.identifiers import EMAID as Emaid
 from tests.operator.cpo.support import EMAID, ask, client_of, installation, make_service, with_car
@@ -284,7 +284,7 @@ def test_other_hosts_need_tokens_and_tls(tmp_path: Path) -> None:
 def test_a_root_that_is_not_there_is_named(tmp_path: Path) -> None:
     settings = CpoSettings(database=f"sqlite:///{tmp_path}/x.db", roots=Roots(v2g=(tmp_path / "none.pem",)))
     with pytest.raises(ConfigError, match=r"none\.pem"):
-        Service(settings)
+        OperatorService(settings)
 
 
 def test_a_station_loads_none_of_this() -> None:

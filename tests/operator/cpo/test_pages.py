@@ -22,7 +22,7 @@ from secc.operator.cpo.access import new_token
 from secc.operator.cpo.app import make_app
 from secc.operator.cpo.journal import RefusalRecord, SessionRecord
 from secc.operator.cpo.pages import PAGES
-from secc.operator.cpo.service import Service
+from secc.operator.cpo.service import OperatorService
 from secc.operator.cpo.settings import Access, Token
 from secc.pki.issuing import make_request, new_key, read_request
 from secc.pki.profiles import Kind
@@ -35,7 +35,7 @@ BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 DRIVER = shutil.which("chromedriver")
 
 
-def furnished(folder: Path, clock: Clock | None = None, **changes: Any) -> Service:
+def furnished(folder: Path, clock: Clock | None = None, **changes: Any) -> OperatorService:
     """A week in the life of an operator."""
     service = with_car(make_service(folder, clock, **changes))
     service.contracts.put("DEABC000000002X", Status.BLOCKED)
