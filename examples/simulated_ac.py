@@ -19,7 +19,7 @@ async def main() -> None:
     cable = SimulatedCable()
     outlet = SimulatedAcEvse(cable)
     config = SeccConfig(evse_id="ZZ*000*E1", interface="lo")
-    async with Station(config, outlet, SimulatedBackend(delay=0.2), on_event=show, sdp_port=PORT):
+    async with Station(config, outlet, SimulatedBackend(delay=0.2), reporter=show, sdp_port=PORT):
         plan = Plan(mode=EnergyTransferMode.AC_THREE_PHASE_CORE, loops=10)
         car = ScriptedEvcc(plan, cable=cable, interface="lo", sdp_port=PORT)
         result = await car.charge()

@@ -17,6 +17,7 @@ from secc.pki.contract import Evidence, ForwardedContract, PresentedContract, Ve
 from secc.pki.expiry import Expiry
 from secc.pki.provisioning import ProvisioningAnswer, ProvisioningRequest
 from secc.pki.revocation import Question
+from secc.records import Record
 from secc.session.contract_events import ContractRecord, Verdict
 from secc.session.outlet import EvseSnapshot, IsolationLevel
 from secc.session.schedules import EnergyNeed, ScheduleOffer
@@ -154,6 +155,14 @@ class ReportsChanges(Protocol):
         One caller at a time. It may be cancelled while it waits; a change in that moment belongs to the next
         call.
         """
+        ...
+
+
+class Reporter(Protocol):
+    """Gets a record for each thing that happens in a station: a function is enough, `records.append` too."""
+
+    def __call__(self, record: Record, /) -> None:
+        """Called in the thread of the event loop; return at once. An exception is logged."""
         ...
 
 

@@ -47,7 +47,7 @@ ROOMS: dict[str, set[str]] = {
     "connection": {*GROUND, "messages", "payloads", "sap", "v2gtp", *SESSIONS},
     # The control pilot joins matching and session: it knows the states of the pilot and why a session ended.
     "pilot": {*GROUND, "session", "slac"},
-    "ports": {*GROUND, "messages", "pilot", "pki", "session"},
+    "ports": {*GROUND, "messages", "pilot", "pki", "records", "session"},
     # What a station reports, as values: written by the shell, read by back ends and tests.
     "records": {"messages", "pilot", "pki", "session", "slac"},
     # A trace is read and replayed without waiting; the file and the times are handed in.

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 import secc.cli.serve  # noqa: F401
 from secc.session.outlet import ControlPilot, EvseSnapshot, IsolationLevel
 from secc.settings import EnergyConfig, EnergyMode, SeccConfig
-from secc.station.link import Grant, Link
 from secc.station.station import Station
 
 if TYPE_CHECKING:
@@ -165,11 +164,8 @@ class Backend:
 class WatchedStation(Station):
     """Shows the core of its session."""
 
-    core: Connection | None = None
-
-    async def admit(self, link: Link) -> Grant | None:
-        """As a station does."""
-        grant = await super().admit(link)
-        if grant is not None:
-            self.core = grant.connection
-        return grant
+    @property
+    def core(self) -> Connection | None:
+        """The core of the session in progress."""
+        active = self._sessions.active
+        return None if active is None else active.connection

@@ -56,7 +56,7 @@ async def charge(seconds: float) -> tuple[float, float, str]:
         if isinstance(record, OutputRecord) and isinstance(record.output, EndSession):
             ends.append(f"{record.output.reason.value} {record.output.detail}".strip())
 
-    async with Station(config, evse, SimulatedBackend(), on_event=note, sdp_port=0) as station:
+    async with Station(config, evse, SimulatedBackend(), reporter=note, sdp_port=0) as station:
         plan = Plan(mode=EnergyTransferMode.DC_EXTENDED, loops=round(seconds / _PACE), pace=_PACE)
         car = ScriptedEvcc(plan, cable=cable, sdp_port=station.sdp_port or 0)
         result = await car.charge()

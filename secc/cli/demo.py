@@ -140,7 +140,7 @@ class _Show:
         self._begun = asyncio.get_running_loop().time()
         sdp_port = SDP_PORT if self._arguments.netns else 0
         backend = SimulatedBackend(delay=0.2)
-        station = Station(config, self._evse, backend, on_event=self._see, sdp_port=sdp_port)
+        station = Station(config, self._evse, backend, reporter=self._see, sdp_port=sdp_port)
         self._station = station
         async with station:
             ev = ScriptedEvcc(

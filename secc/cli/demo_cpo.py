@@ -168,10 +168,10 @@ class _Show:
         backend = OcppBackend(config)
 
         def see(record: Any) -> None:
-            backend.on_event(record)
+            backend.follow(record)
             self._see(record)
 
-        station = Station(config, evse, backend, on_event=see, sdp_port=0)
+        station = Station(config, evse, backend, reporter=see, sdp_port=0)
         async with connected(backend, station, evse), station:
             await backend.conversation.until_online(10.0)
             yield station, cable, evse

@@ -100,9 +100,9 @@ class _Show:
             backend = OcppBackend(config, report=lambda text: self._tell(f"station: {text}"))
 
             def see(record: Record) -> None:
-                backend.on_event(record)
+                backend.follow(record)
 
-            station = Station(config, evse, backend, on_event=see, sdp_port=0)
+            station = Station(config, evse, backend, reporter=see, sdp_port=0)
             async with connected(backend, station, evse), station:
                 await backend.conversation.until_online(10.0)
                 driving = asyncio.create_task(self._drive(station, cable))

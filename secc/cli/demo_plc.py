@@ -123,13 +123,13 @@ class _PlcShow(demo_pnc.Show):
             self.config(), slac=SlacConfig(enabled=True), interface=netns.STATION_END
         )
 
-        def on_event(record: Record) -> None:
+        def report(record: Record) -> None:
             auto(record)
             self.see(record)
             if isinstance(record, PlcRecord) and not self.arguments.quiet:
                 self.style.line(f"{record.at - self.begun:7.3f} {as_text(record)}")
 
-        station = PlcStation(config, evse, self.backend, on_event=on_event)
+        station = PlcStation(config, evse, self.backend, reporter=report)
         self.begun = asyncio.get_running_loop().time()
         async with BridgedPowerLine(MODEMS), station:
             cable.plug_in()

@@ -81,7 +81,7 @@ class Show:
         cable = SimulatedCable()
         evse = SimulatedAcEvse(cable)
         sdp_port = SDP_PORT if self.arguments.netns else 0
-        station = Station(self.config(), evse, self.backend, on_event=self.see, sdp_port=sdp_port)
+        station = Station(self.config(), evse, self.backend, reporter=self.see, sdp_port=sdp_port)
         self.begun = asyncio.get_running_loop().time()
         async with station:
             for car in self.cars:

@@ -8,7 +8,6 @@ import contextlib
 import dataclasses
 import importlib.metadata
 import signal
-import socket
 import sys
 import time
 from collections.abc import Callable
@@ -24,7 +23,7 @@ from secc.records.text import as_json, as_text, said_as_json
 from secc.sdp import SDP_PORT
 from secc.settings.config import SeccConfig
 from secc.settings.energy import EnergyMode
-from secc.station.interface import find_link_local
+from secc.station.interface import find_link_local, require_interface
 from secc.station.log import detached_logging
 from secc.station.monitor import Monitor
 from secc.station.outflow import Report
@@ -83,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
         return misused("--sim and --controller exclude each other")
     try:
         settings = _settings(arguments)
-        _check_interface(settings.interface)
+        require_interface(settings.interface)
         with Claim(settings, arguments.sdp_port) as claim:  # before hardware, stores and journal are touched
             controller, watcher = _outlet(arguments, settings)
             if settings.ocpp.url:
@@ -121,7 +120,7 @@ async def _serve(
 
     watchers = [watcher] if watcher is not None else []
 
-    def on_event(record: Record) -> None:
+    def report(record: Record) -> None:
         for one in watchers:
             one(record)
         printer.record(record)
@@ -133,7 +132,7 @@ async def _serve(
             settings,
             controller,
             backend,
-            on_event=on_event,
+            reporter=report,
             sdp_port=arguments.sdp_port,
             recorder=recorder,
             journal=operating.journal(settings.operation, printer.say, files),
@@ -145,7 +144,7 @@ async def _serve(
         monitor, count = operating.monitor(station, settings.operation, metrics=wanted)
         watchers += [count] if count is not None else []
         if settings.ocpp.url:
-            watchers.append(cast(Any, backend).on_event)
+            watchers.append(cast(Any, backend).follow)
             await _run_with_csms(station, settings, stop, printer, controller, backend, monitor)
         else:
             await _run(station, settings, stop, printer, monitor)
@@ -215,12 +214,6 @@ _MODES = {
     "ac": (EnergyMode.AC_THREE_PHASE_CORE, EnergyMode.AC_SINGLE_PHASE_CORE),
     "dc": (EnergyMode.DC_EXTENDED, EnergyMode.DC_CORE),
 }
-
-
-def _check_interface(name: str) -> None:
-    known = [interface for _, interface in socket.if_nameindex()]
-    if name not in known:
-        raise ConfigError(f"there is no interface {name}; here are: {', '.join(known)}")
 
 
 def _outlet(arguments: argparse.Namespace, settings: SeccConfig) -> tuple[EvseController, Watcher | None]:

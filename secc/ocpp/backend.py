@@ -166,8 +166,8 @@ class OcppBackend(
             finally:
                 self.store.close()
 
-    def on_event(self, record: Record) -> None:
-        """Follow the events of the station; pass it to `Station(on_event=…)`."""
+    def follow(self, record: Record) -> None:
+        """Follow the records of the station; pass it to `Station(reporter=…)`."""
         if not isinstance(record, OutputRecord):
             return
         match record.output:

@@ -88,6 +88,8 @@ class LinkRecord:
     event: LinkEvent
     text: str = ""
     peer: str = ""
+    session: str = ""
+    """SessionID in hexadecimal of the session in progress; empty without one and for other peers."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
-"""What ends soon, told in time: the station's own certificates, roots it trusts, contracts of its back end.
+"""Certificates that end soon: of the station, of roots it trusts, contracts of its back end.
 
-One look at start and one each `expiry.interval`. A line is told when something comes near, comes nearer, has
-ended, was prepared or could not be renewed, and not again until that changes; `found` has everything.
+Looks at start and each `expiry.interval`. A certificate is reported when a level of `expiry.levels` is
+reached, when it has ended, was renewed or could not be renewed, and not again until that changes; `found` has
+all of them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from secc.records import LinkEvent
 from secc.settings.config import SeccConfig
 from secc.station.boundary.backend import checked_backend
 from secc.station.contracts import ContractDesk
-from secc.station.tls import Tell, TlsKeeper
+from secc.station.reporting import ReportLink
+from secc.station.tls import TlsKeeper
 from secc.tls.credentials import common_name
 
 
@@ -31,7 +33,7 @@ class ExpiryWatch:
         tls: TlsKeeper,
         desk: ContractDesk,
         *,
-        tell: Tell,
+        report: ReportLink,
         clock: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
     ) -> None:
         """`backend` may be able to say what ends soon (`secc.ports.ReportsExpiry`)."""
@@ -39,9 +41,9 @@ class ExpiryWatch:
         self._backend = checked_backend(backend)
         self._tls = tls
         self._desk = desk
-        self._tell = tell
+        self._report = report
         self._clock = clock
-        self._told: dict[tuple[str, str, datetime.datetime], Expiry] = {}
+        self._reported: dict[tuple[str, str, datetime.datetime], Expiry] = {}
         self.found: tuple[Expiry, ...] = ()
         """What the last look has shown, the first end at the front."""
 
@@ -60,10 +62,10 @@ class ExpiryWatch:
         once = {(one.what, one.identity, one.not_after): one for one in found}  # chains share authorities
         self.found = tuple(sorted(once.values(), key=lambda one: one.not_after))
         for key, one in once.items():
-            if self._told.get(key) != one:
+            if self._reported.get(key) != one:
                 left = f", {max((one.not_after - now).days, 0)} days left" if one.level else ""
-                self._tell(LinkEvent.EXPIRY, f"{one}{left}")
-        self._told = once
+                self._report(LinkEvent.EXPIRY, f"{one}{left}")
+        self._reported = once
 
     def _own(self, now: datetime.datetime) -> Iterator[Expiry]:
         for what, name, end in self._ends():
@@ -89,7 +91,7 @@ class ExpiryWatch:
                 return list(await backend.expiring(now))
         except Exception as error:
             what = f"expiring: {type(error).__name__}: {error}".removesuffix(": ")
-            self._tell(LinkEvent.COMPLAINT, str(error) if isinstance(error, IntegrationError) else what)
+            self._report(LinkEvent.COMPLAINT, str(error) if isinstance(error, IntegrationError) else what)
             return [one for one in self.found if one.what == "contract"]
 
 

@@ -13,6 +13,7 @@ from secc.settings.config import SeccConfig
 from secc.station.actuator import Actuator
 from secc.station.boundary.controller import CheckedController
 from secc.station.lag import LoopLag
+from secc.station.reporting import ReportLink
 
 
 class Hardware:
@@ -24,13 +25,13 @@ class Hardware:
         config: SeccConfig,
         *,
         observe: Callable[[EvseSnapshot], None],
-        tell: Callable[[LinkEvent, str], None],
+        report: ReportLink,
     ) -> None:
-        """`observe` gets each snapshot between two sessions; `tell` what a log needs to know."""
+        """`observe` gets each snapshot between two sessions."""
         timing = config.timing
         self._controller = controller
         self._observe = observe
-        self._tell = tell
+        self._report = report
         self._said_too = ""
         self._watch: asyncio.Task[None] | None = None
         self._making_safe: asyncio.Task[None] | None = None
@@ -43,7 +44,7 @@ class Hardware:
             trip=self._trip,
             discharge=controller.discharge,
         )
-        self.lag = LoopLag(timing.lease - timing.lease_renewal, functools.partial(tell, LinkEvent.SLOW))
+        self.lag = LoopLag(timing.lease - timing.lease_renewal, functools.partial(report, LinkEvent.SLOW))
 
     @property
     def problem(self) -> str:
@@ -107,7 +108,7 @@ class Hardware:
             self._idle.observe(snapshot, asyncio.get_running_loop().time())
 
     def _complain(self, text: str) -> None:
-        self._tell(LinkEvent.COMPLAINT, text)
+        self._report(LinkEvent.COMPLAINT, text)
 
     def _trip(self, fault: EvseFault, why: str) -> None:
         """The outlet cannot be trusted to be off, whether there is a session or not."""
@@ -121,7 +122,7 @@ class Hardware:
         before = self.latch.reason
         change()
         if self.latch.reason and self.latch.reason != before:
-            self._tell(LinkEvent.BLOCKED, self.latch.reason)
+            self._report(LinkEvent.BLOCKED, self.latch.reason)
 
 
 async def watch(

@@ -2,8 +2,11 @@
 
 import dataclasses
 import ipaddress
+import socket
 from ipaddress import IPv6Address
 from pathlib import Path
+
+from secc.errors import ConfigError
 
 INET6_TABLE = Path("/proc/net/if_inet6")
 
@@ -38,6 +41,13 @@ def find_link_local(interface: str, *, table: Path = INET6_TABLE) -> LinkLocal |
         if address == _LOOPBACK:
             return LinkLocal(interface, address, 0)
     return None
+
+
+def require_interface(name: str) -> None:
+    """Raises ConfigError when the machine has no such interface."""
+    known = [found for _, found in socket.if_nameindex()]
+    if name not in known:
+        raise ConfigError(f"interface: there is no {name}; found {', '.join(known)}", setting="interface")
 
 
 _LOOPBACK = ipaddress.IPv6Address("::1")

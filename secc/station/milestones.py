@@ -1,7 +1,7 @@
 """What happened to a car, in few words: started, authorised, charging, limits, meter, ended.
 
-A station tells everything, message by message; a display or a back office wants less. Put `Milestones`
-between: `Station(..., on_event=Milestones(tell).record)`. Volts, amperes, watts, watt-hours.
+A station reports everything, message by message; a display or a back office needs less. Put `Milestones`
+between: `Station(..., reporter=Milestones(show))`. Volts, amperes, watts, watt-hours.
 """
 
 from __future__ import annotations
@@ -81,17 +81,17 @@ class SessionEnded(Milestone):
 
 
 class Milestones:
-    """Condenses the records of one station; hand each to `record`."""
+    """Condenses the records of one station; a `Reporter`."""
 
-    def __init__(self, tell: Callable[[Milestone], None]) -> None:
-        """`tell` is called from the event loop and has to return at once."""
-        self._tell = tell
+    def __init__(self, show: Callable[[Milestone], None]) -> None:
+        """`show` is called in the event loop and must return at once."""
+        self._show = show
         self._request: Any = None
         self._limits: tuple[float | None, ...] | None = None
         self._energy: int | None = None
         self._begun = self._authorised = self._charging = False
 
-    def record(self, record: Record) -> None:
+    def __call__(self, record: Record) -> None:
         """Look at one record."""
         match record:
             case MessageRecord(direction=Direction.RECEIVED):
@@ -101,7 +101,7 @@ class Milestones:
             case OutputRecord(output=EndSession() as end):
                 if self._begun:
                     known: dict[str, Any] = {"at": record.at, "session": record.session}
-                    self._tell(SessionEnded(**known, reason=end.reason, detail=end.detail, energy=end.energy))
+                    self._show(SessionEnded(**known, reason=end.reason, detail=end.detail, energy=end.energy))
                 self._request = self._limits = self._energy = None
                 self._begun = self._authorised = self._charging = False
 
@@ -114,11 +114,11 @@ class Milestones:
             case "SessionSetupRes":
                 self._begun = True
                 evcc_id = getattr(self._request, "evcc_id", b"").hex().upper()
-                self._tell(SessionStarted(**known, evcc_id=evcc_id, resumed=code == "OK_OldSessionJoined"))
+                self._show(SessionStarted(**known, evcc_id=evcc_id, resumed=code == "OK_OldSessionJoined"))
             case "AuthorizationRes" | "ContractAuthenticationRes":
                 if str(body.evse_processing) == "Finished" and not self._authorised:
                     self._authorised = True
-                    self._tell(Authorised(**known))
+                    self._show(Authorised(**known))
             case "PowerDeliveryRes":
                 self._switched(known)
             case "ChargingStatusRes" | "CurrentDemandRes":
@@ -129,9 +129,9 @@ class Milestones:
         progress = getattr(self._request, "charge_progress", None)
         wanted = getattr(self._request, "ready_to_charge_state", str(progress) == "Start")
         if wanted and not self._charging:
-            self._tell(ChargingStarted(**known))
+            self._show(ChargingStarted(**known))
         elif not wanted and self._charging:
-            self._tell(ChargingStopped(**known))
+            self._show(ChargingStopped(**known))
         self._charging = bool(wanted)
 
     def _charged(self, known: dict[str, Any], body: Any) -> None:
@@ -141,12 +141,12 @@ class Milestones:
             limits = (current, None, None)
         if limits != self._limits:
             self._limits = limits
-            self._tell(LimitsChanged(**known, current=limits[0], voltage=limits[1], power=limits[2]))
+            self._show(LimitsChanged(**known, current=limits[0], voltage=limits[1], power=limits[2]))
         meter = getattr(body, "meter_info", None)
         reading = None if meter is None else meter.meter_reading
         if reading is not None and reading != self._energy:
             self._energy = reading
-            self._tell(MeterRead(**known, energy=reading))
+            self._show(MeterRead(**known, energy=reading))
 
 
 def _body(message: msgspec.Struct) -> Any:

@@ -21,6 +21,7 @@ from secc.ports import (
     EvseController,
     OcspSource,
     PlcModem,
+    Reporter,
 )
 from secc.records import LinkEvent, LinkRecord, OutputRecord, PlcRecord, Record
 from secc.sdp import SDP_PORT
@@ -34,6 +35,7 @@ from secc.station.boundary.calls import what
 from secc.station.boundary.controller import checked_controller
 from secc.station.boundary.modem import checked_modem
 from secc.station.journal import Journal
+from secc.station.log import LogReporter
 from secc.station.ownership import Claim
 from secc.station.power_line import PowerLineLog
 from secc.station.raw_modem import RawModem
@@ -52,7 +54,7 @@ class PlcStation:
         backend: Backend,
         *,
         modem: PlcModem | None = None,
-        on_event: Callable[[Record], None] | None = None,
+        reporter: Reporter | None = None,
         sdp_port: int = SDP_PORT,
         random_bytes: Callable[[int], bytes] = os.urandom,
         ocsp: OcspSource | None = None,
@@ -77,7 +79,8 @@ class PlcStation:
         self._config = config
         self._controller = controller
         self._log = PowerLineLog(recorder)
-        self._on_event = on_event
+        self._default_log = LogReporter() if reporter is None else None
+        self._reporter: Reporter = reporter or self._default_log or LogReporter()
         self._random_bytes = random_bytes
         self._modem = checked_modem(modem if modem is not None else RawModem(config.interface))
         self._matching: Matching | None = None
@@ -100,7 +103,7 @@ class PlcStation:
             config,
             controller,
             backend,
-            on_event=self._record,
+            reporter=self._observe,
             sdp_port=sdp_port,
             random_bytes=random_bytes,
             ocsp=ocsp,
@@ -133,6 +136,8 @@ class PlcStation:
         self._to_matching(slac.LeaveLink("the station stops"))
         self._modem.close()
         self._drive(pilot.STEADY)
+        if self._default_log is not None:
+            self._default_log.close()
 
     # --- for the owner -------------------------------------------------------------------------------------
 
@@ -171,7 +176,7 @@ class PlcStation:
                 self._modem.close()
                 self._to_matching(slac.ModemLost(str(error)))
                 if complained != (complained := str(error)):
-                    self._tell(LinkEvent.DEAF, complained)
+                    self._event(LinkEvent.DEAF, complained)
             self._reopen.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(patience):
@@ -203,7 +208,7 @@ class PlcStation:
                 trouble = ""
             except Exception as error:  # a controller that fails must not end the watching
                 if trouble != (trouble := f"{type(error).__name__}: {error}"):
-                    self._tell(LinkEvent.COMPLAINT, f"control pilot: {trouble}")
+                    self._event(LinkEvent.COMPLAINT, f"control pilot: {trouble}")
             matching = self._matching
             dues = [self._sequence.deadline, None if matching is None else matching.deadline]
             wait = min([_PILOT_POLL, *(due - loop.time() for due in dues if due is not None)])
@@ -318,7 +323,7 @@ class PlcStation:
         try:
             self._pilot_driver.drive_pilot(signal)
         except Exception as error:
-            self._tell(LinkEvent.COMPLAINT, f"drive_pilot: {what(error)}")
+            self._event(LinkEvent.COMPLAINT, f"drive_pilot: {what(error)}")
 
     def _charge_basically(self, allowed: bool) -> None:
         """Allow or withdraw basic charging, where the controller can do it."""
@@ -328,7 +333,7 @@ class PlcStation:
             basic.basic_charging(allowed)
         except Exception as error:
             why = f"basic_charging: {what(error)}"
-            self._tell(LinkEvent.COMPLAINT, why)
+            self._event(LinkEvent.COMPLAINT, why)
             if not allowed:  # the outlet may still be on
                 self.station.distrust(why)
 
@@ -345,7 +350,7 @@ class PlcStation:
         try:
             (sleeper.sleep if asleep else sleeper.wake)()
         except Exception as error:
-            self._tell(LinkEvent.COMPLAINT, f"modem: {what(error)}")
+            self._event(LinkEvent.COMPLAINT, f"modem: {what(error)}")
         if not asleep:
             self._reopen.set()  # now, not when patience is over
 
@@ -355,11 +360,10 @@ class PlcStation:
         except LinkError:
             self._modem.close()  # the reader finds out and opens it again
 
-    # --- what the station tells ----------------------------------------------------------------------------
+    # --- what the station reports --------------------------------------------------------------------------
 
-    def _record(self, record: Record) -> None:
-        """A session that is over gives up the link, but after its connection: the farewell comes first
-        [V2G-DC-940]."""
+    def _observe(self, record: Record) -> None:
+        """A session that is over leaves the link, after its connection is closed [V2G-DC-940]."""
         loop = asyncio.get_running_loop()
         match record:
             case OutputRecord(output=EndSession() as end):
@@ -369,15 +373,14 @@ class PlcStation:
                 loop.call_soon(self._session_over)
             case LinkRecord(event=LinkEvent.SETUP_EXPIRED):
                 loop.call_soon(self._to_sequence, pilot.SetupOver())
-        if self._on_event is not None:
-            self._on_event(record)
+        self._reporter(record)
 
     def _session_over(self) -> None:
         end, self._end = self._end, None
         if end is not None:
             self._to_sequence(pilot.SessionOver(end.reason, end.established))
 
-    def _tell(self, event: LinkEvent, text: str) -> None:
+    def _event(self, event: LinkEvent, text: str) -> None:
         self._report(LinkRecord(asyncio.get_running_loop().time(), event, text))
 
     def _report(self, record: Record) -> None:

@@ -39,7 +39,8 @@ from secc.records import LinkEvent
 from secc.settings.config import SeccConfig
 from secc.settings.tls import TlsPolicy
 from secc.station.boundary.backend import CheckedBackend
-from secc.station.tls import Tell, TlsKeeper, load_trust
+from secc.station.reporting import ReportLink
+from secc.station.tls import TlsKeeper, load_trust
 
 Clock = Callable[[], datetime.datetime]
 
@@ -132,7 +133,7 @@ class CertificateFiles:
 
 
 def renewal_for(
-    config: SeccConfig, backend: CheckedBackend, tell: Tell, keeper: TlsKeeper | None = None
+    config: SeccConfig, backend: CheckedBackend, report: ReportLink, keeper: TlsKeeper | None = None
 ) -> LeafRenewal | None:
     """What keeps the certificate of this station alive; None where TLS is off or `backend` is no signer.
 
@@ -149,11 +150,11 @@ def renewal_for(
     except (CertificateError, OSError) as error:
         raise ConfigError(f"renewal of the station's certificate: {error}") from error
 
-    def report(told: Report) -> None:
-        tell(LinkEvent.TLS_RENEWED if told.renewed else LinkEvent.TLS_ALARM, told.text)
+    def outcome(told: Report) -> None:
+        report(LinkEvent.TLS_RENEWED if told.renewed else LinkEvent.TLS_ALARM, told.text)
 
     files = CertificateFiles(tls.certificate_chain, tls.private_key, password)
-    made = LeafRenewal(files, backend.signer, store, wanted=backend.renewal, report=report)
+    made = LeafRenewal(files, backend.signer, store, wanted=backend.renewal, report=outcome)
     if keeper is not None:
         keeper.watchers.append(made.handshake)
     return made

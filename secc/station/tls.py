@@ -24,10 +24,9 @@ from secc.settings.config import SeccConfig
 from secc.settings.tls import ClientAuth, TlsPolicy
 from secc.settings.trust import TrustConfig
 from secc.station.ocsp import HttpFetcher
+from secc.station.reporting import ReportLink
 from secc.tls import ClientPolicy, Clock, CredentialFiles, Credentials, TlsContext, TlsEngine, utc_now
 from secc.tls.credentials import load_staple
-
-Tell = Callable[[LinkEvent, str], None]
 
 
 def load_context(config: SeccConfig, clock: Clock = utc_now) -> TlsContext | None:
@@ -67,7 +66,7 @@ class TlsKeeper:
         self,
         config: SeccConfig,
         *,
-        tell: Tell,
+        report: ReportLink,
         ocsp: OcspSource | None = None,
         clock: Clock = utc_now,
     ) -> None:
@@ -76,7 +75,7 @@ class TlsKeeper:
         Without `ocsp` the responder itself is asked, if the configuration says so.
         """
         self._config = config
-        self._tell = tell
+        self._report = report
         if ocsp is None and config.tls.ocsp_fetch:
             ocsp = HttpFetcher(allow_private=config.tls.ocsp_private_network)
         self._ocsp = ocsp
@@ -143,7 +142,7 @@ class TlsKeeper:
         try:
             context = await asyncio.to_thread(load_context, self._config, self._clock)
         except ConfigError as error:
-            self._tell(LinkEvent.TLS_ALARM, f"new TLS files not taken, the old ones stay: {error}")
+            self._report(LinkEvent.TLS_ALARM, f"new TLS files not taken, the old ones stay: {error}")
         else:
             self._take(context)
 
@@ -159,7 +158,7 @@ class TlsKeeper:
             + (", with OCSP response" if one.staple.staple else "")
             for one in context.credentials
         )
-        self._tell(LinkEvent.TLS_RENEWED, titles)
+        self._report(LinkEvent.TLS_RENEWED, titles)
 
     def _handshake(self, credentials: Credentials, failure: str) -> None:
         for watcher in self.watchers:
@@ -221,7 +220,7 @@ class TlsKeeper:
             self._alarmed.discard(key)
         elif key not in self._alarmed:
             self._alarmed.add(key)
-            self._tell(LinkEvent.TLS_ALARM, f"{credentials.title}: {text}")
+            self._report(LinkEvent.TLS_ALARM, f"{credentials.title}: {text}")
 
     def _trouble(self, credentials: Credentials) -> str:
         now, holder = self._clock(), credentials.staple

@@ -64,7 +64,7 @@ async def drive(recording: Recording) -> tuple[list[str | None], list[EndSession
         if isinstance(record, OutputRecord) and isinstance(record.output, EndSession):
             ends.append(record.output)
 
-    station = Station(config, outlet, backend, on_event=note, sdp_port=0, random_bytes=os.urandom)
+    station = Station(config, outlet, backend, reporter=note, sdp_port=0, random_bytes=os.urandom)
     codes: list[str | None] = []
     async with station:
         assert station.endpoint is not None

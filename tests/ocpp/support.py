@@ -207,11 +207,11 @@ async def station(config: SeccConfig, **named: Any) -> AsyncIterator[Running]:
     cable = SimulatedCable()
     evse = SimulatedAcEvse(cable)
 
-    def on_event(record: Record) -> None:
+    def report(record: Record) -> None:
         records.append(record)
-        backend.on_event(record)
+        backend.follow(record)
 
-    made = Station(config, evse, backend, on_event=on_event, sdp_port=0, ocsp=backend)
+    made = Station(config, evse, backend, reporter=report, sdp_port=0, ocsp=backend)
     limits: list[float | None] = [None]
     limit_power = made.limit_power
 

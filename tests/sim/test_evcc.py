@@ -101,12 +101,12 @@ def on_bench(
         records: list[Record] = []
         pilot = AutoPilot(cable)
 
-        def on_event(record: Record) -> None:
+        def report(record: Record) -> None:
             records.append(record)
             if auto_pilot:
                 pilot(record)
 
-        async with Station(config, evse, granting, on_event=on_event, sdp_port=0) as station:
+        async with Station(config, evse, granting, reporter=report, sdp_port=0) as station:
             granting.on_withdraw = station.withdraw_authorization
             return await scenario(Bench(station, evse, cable, granting, records))
 

@@ -29,7 +29,7 @@ def test_who_the_car_proved_to_be_in_tls_reaches_its_session(tmp_path: Path) -> 
             with_contract = TlsContext.for_client(files.root, certificate=car_files)
             car = await Car.connect(bed.tls_port, with_contract)
             await to_session(car)
-            active = bed.station._active
+            active = bed.station._sessions.active
             assert active is not None
             assert active.connection is not None
             vehicle = active.connection.session.vehicle

@@ -91,13 +91,13 @@ def on_bench(
         records: list[Record] = []
         follows = AutoPilot(cable)
 
-        def on_event(record: Record) -> None:
+        def report(record: Record) -> None:
             records.append(record)
             if pilot:
                 follows(record)
 
         backend = SimulatedBackend(delay=0.05)
-        async with Station(config, evse, backend, on_event=on_event, sdp_port=0) as station:
+        async with Station(config, evse, backend, reporter=report, sdp_port=0) as station:
             await scenario(Bench(station, evse, cable, records))
 
     asyncio.run(run())

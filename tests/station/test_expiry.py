@@ -56,14 +56,14 @@ class Scene:
         self.now = BEGIN + DAY
         self.told: list[str] = []
         self.backend = Contracts()
-        keeper = TlsKeeper(made, tell=lambda _event, _text: None, clock=lambda: self.now)
+        keeper = TlsKeeper(made, report=lambda _event, _text: None, clock=lambda: self.now)
         self.desk = ContractDesk(PNC_AC, self.backend, complain=self.told.append)
         self.watch = ExpiryWatch(
             made,
             self.backend,
             keeper,
             self.desk,
-            tell=lambda _event, text: self.told.append(text),
+            report=lambda _event, text: self.told.append(text),
             clock=lambda: self.now,
         )
 

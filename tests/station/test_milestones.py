@@ -32,7 +32,7 @@ def test_a_session_over_the_network_in_few_words() -> None:
             await finish(car, bed.outlet)
             await bed.until_idle()
             for record in bed.records:
-                milestones.record(record)
+                milestones(record)
         return told
 
     told = asyncio.run(scenario())
@@ -59,12 +59,12 @@ def milestones_of(bench: Bench) -> list[Milestone]:
     milestones = Milestones(told.append)
     for at, event, outputs in bench.trace:
         if (message := getattr(event, "message", None)) is not None:
-            milestones.record(MessageRecord(at, Direction.RECEIVED, message))
+            milestones(MessageRecord(at, Direction.RECEIVED, message))
         for output in outputs:
             if isinstance(output, Send):
-                milestones.record(MessageRecord(at, Direction.SENT, output.message, 0.0, "AB"))
+                milestones(MessageRecord(at, Direction.SENT, output.message, 0.0, "AB"))
             elif isinstance(output, EndSession):
-                milestones.record(OutputRecord(at, output, "AB"))
+                milestones(OutputRecord(at, output, "AB"))
     return told
 
 
@@ -87,7 +87,7 @@ def test_limits_and_readings_are_told_when_they_change() -> None:
 
 def test_an_end_before_the_session_has_begun_is_none() -> None:
     told: list[Milestone] = []
-    Milestones(told.append).record(OutputRecord(0.0, EndSession(reason=EndReason.LINK_LOST), ""))
+    Milestones(told.append)(OutputRecord(0.0, EndSession(reason=EndReason.LINK_LOST), ""))
     assert told == []
 
 
@@ -96,7 +96,7 @@ def test_a_refusal_is_no_milestone() -> None:
     header = iso2.MessageHeader(session_id=bytes(8))
     body = iso2.SessionSetupRes(response_code=iso2.ResponseCode.FAILED, evse_id="ZZ*000*E0")
     message = iso2.V2GMessage(header=header, body=body)
-    Milestones(told.append).record(MessageRecord(0.0, Direction.SENT, message, 0.0, "AB"))
+    Milestones(told.append)(MessageRecord(0.0, Direction.SENT, message, 0.0, "AB"))
     assert told == []
 
 
@@ -113,6 +113,6 @@ def test_din_starts_and_stops_by_a_truth_value() -> None:
                 evse_notification=din.EVSENotification.NONE,
             ),
         )
-        milestones.record(MessageRecord(0.0, Direction.RECEIVED, request))
-        milestones.record(MessageRecord(0.1, Direction.SENT, answer, 0.1, "AB"))
+        milestones(MessageRecord(0.0, Direction.RECEIVED, request))
+        milestones(MessageRecord(0.1, Direction.SENT, answer, 0.1, "AB"))
     assert [type(one) for one in told] == [ChargingStarted, ChargingStopped]

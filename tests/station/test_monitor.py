@@ -84,7 +84,7 @@ def test_a_responder_that_fails_is_no_health() -> None:
 
 def test_a_listener_that_cannot_be_opened_is_no_health() -> None:
     async def scenario(bed: Bed, monitor: Monitor) -> None:
-        bed.station._close_endpoint("no port")
+        bed.station._supervision.close("no port")
         status, found = await health(monitor)
         assert (status, found["troubles"]) == (503, ["no port"])
 
@@ -115,7 +115,7 @@ def test_a_session_is_health_and_readiness_both() -> None:
 
 def test_a_station_that_waits_for_a_data_link_is_well_but_not_ready() -> None:
     async def scenario(bed: Bed, monitor: Monitor) -> None:
-        bed.station._close_endpoint("no data link")
+        bed.station._supervision.close("no data link")
         assert (await health(monitor))[0] == 200
         status, found = await health(monitor, "/ready")
         assert (status, found["reason"]) == (503, "no data link")

@@ -121,7 +121,7 @@ async def _no_interface() -> None:
     world = World()
     modem = RawModem("nosuch0")
     station = PlcStation(
-        world.config, world.evse, SimulatedBackend(), modem=modem, on_event=world.records.append, sdp_port=0
+        world.config, world.evse, SimulatedBackend(), modem=modem, reporter=world.records.append, sdp_port=0
     )
     async with station:
         await asyncio.sleep(0.05)

@@ -152,10 +152,10 @@ def hold_up(bed: Bed, kind: type) -> None:
     def slow(record: Record) -> None:
         inner(record)
         if isinstance(record, OutputRecord) and isinstance(record.output, kind):
-            bed.station._on_event = inner
+            bed.station._reports._reporter = inner
             time.sleep(0.6)
 
-    bed.station._on_event = slow
+    bed.station._reports._reporter = slow
 
 
 @pytest.mark.inv("INV-31")

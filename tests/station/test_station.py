@@ -28,7 +28,7 @@ from secc.settings.slac import SlacConfig
 from secc.station import link as link_module
 from secc.station import listener as listener_module
 from secc.station import recording as recording_module
-from secc.station import station as station_module
+from secc.station import supervision
 from secc.station.interface import LinkLocal
 from secc.station.station import Station
 from secc.tls import TlsContext
@@ -174,7 +174,7 @@ def test_a_car_that_paused_joins_its_session_again_until_it_is_unplugged() -> No
             await bed.until_idle()
 
             bed.outlet.pilot = ControlPilot.A
-            bed.station._observe(bed.outlet.snapshot())
+            bed.station._sessions.observe(bed.outlet.snapshot())
             third = await Car.connect(bed.plain_port)
             third.session_id = first.session_id
             await third.handshake()
@@ -491,7 +491,7 @@ def test_a_power_limit_holds_for_later_sessions() -> None:
             bed.station.limit_power(3000.0)
             car = await Car.connect(bed.plain_port)
             await to_session(car)
-            core = next(iter(bed.station._links)).connection
+            core = next(iter(bed.station._sessions.links)).connection
             assert core is not None
             assert core.session.external_limit == 3000.0
             bed.station.limit_power(None)
@@ -829,7 +829,7 @@ def test_a_callback_that_raises_does_no_harm() -> None:
 
     async def scenario() -> None:
         outlet = RecordingOutlet()
-        async with Station(config(), outlet, GrantingBackend(), on_event=angry, sdp_port=0) as station:
+        async with Station(config(), outlet, GrantingBackend(), reporter=angry, sdp_port=0) as station:
             assert station.endpoint is not None
             car = await Car.connect(station.endpoint.plain_port or 0)
             await to_charge_loop(car, outlet)
@@ -866,8 +866,8 @@ def test_a_car_that_does_not_read_is_dropped(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.threat("SDP-11")
 def test_a_station_waits_for_its_address_and_follows_it(monkeypatch: pytest.MonkeyPatch) -> None:
     found: list[LinkLocal | None] = [None]
-    monkeypatch.setattr(station_module, "find_link_local", lambda _name: found[0])
-    monkeypatch.setattr(station_module, "_SUPERVISION", 0.01)
+    monkeypatch.setattr(supervision, "find_link_local", lambda _name: found[0])
+    monkeypatch.setattr(supervision, "_INTERVAL", 0.01)
 
     async def scenario() -> None:
         async with running() as bed:
@@ -891,7 +891,7 @@ def test_a_station_waits_for_its_address_and_follows_it(monkeypatch: pytest.Monk
 def test_with_slac_the_station_serves_only_between_link_up_and_the_setup_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(station_module, "_SUPERVISION", 0.01)
+    monkeypatch.setattr(supervision, "_INTERVAL", 0.01)
 
     async def scenario() -> None:
         made = dataclasses.replace(config(communication_setup=0.3), slac=SlacConfig(enabled=True))
@@ -931,7 +931,7 @@ def test_with_slac_a_session_needs_a_new_match_after_the_last_one() -> None:
 
 
 def test_a_port_that_is_taken_is_told_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(station_module, "_SUPERVISION", 0.01)
+    monkeypatch.setattr(supervision, "_INTERVAL", 0.01)
 
     async def scenario() -> None:
         with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as taken:
@@ -961,12 +961,12 @@ def test_notices_of_the_session_are_passed_on() -> None:
 
 
 def test_a_rival_that_answers_discovery_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(station_module, "_SUPERVISION", 0.01)
+    monkeypatch.setattr(supervision, "_INTERVAL", 0.01)
     rival = SdpResponse(LOOPBACK, 50000, Security.NONE).to_bytes()
 
     async def scenario() -> None:
         async with running() as bed:
-            bed.station._responder.handle(rival, Source(IPv6Address("fe80::bad"), 15118, 3), 0.0)
+            bed.station._discovery._responder.handle(rival, Source(IPv6Address("fe80::bad"), 15118, 3), 0.0)
             await eventually(lambda: len(bed.events(LinkEvent.SUSPICIOUS)) == 1)
 
     play(scenario)

@@ -60,7 +60,7 @@ def test_another_thread_is_refused_and_shown_the_way(name: str) -> None:
                 await asyncio.to_thread(getattr(bed.station, name), *CALLS[name])
             assert str(caught.value).startswith(f"{name}: it was called in the thread 'asyncio_")
             assert str(caught.value).endswith(f"; use station.threadsafe.{name}")
-            assert bed.station._power_limit is None
+            assert bed.station._sessions.power_limit is None
             assert bed.station.health.serving
 
     asyncio.run(scenario())
@@ -91,7 +91,7 @@ def test_a_limit_from_a_thread_holds_at_once_although_the_loop_has_nothing_to_do
             for thread in threads:
                 await asyncio.to_thread(thread.join)
             await asyncio.wrap_future(bed.station.threadsafe.limit_power(3000.0))
-            core = next(iter(bed.station._links)).connection
+            core = next(iter(bed.station._sessions.links)).connection
             assert await car.ask(requests.charging_status()) == "OK"
             assert core is not None
             assert core.session.external_limit == 3000.0
@@ -129,7 +129,7 @@ def test_in_the_thread_of_the_loop_the_answer_is_there_at_once() -> None:
         async with running() as bed:
             answer = bed.station.threadsafe.limit_power(4000)
             assert answer.done()
-            assert bed.station._power_limit == 4000.0
+            assert bed.station._sessions.power_limit == 4000.0
 
     asyncio.run(scenario())
 
@@ -148,7 +148,7 @@ def test_an_answer_that_is_cancelled_in_time_is_not_carried_out() -> None:
             thread.join()  # the loop stands still meanwhile
             assert given.result() is True
             await asyncio.sleep(0)
-            assert bed.station._power_limit is None
+            assert bed.station._sessions.power_limit is None
 
     asyncio.run(scenario())
 
@@ -158,7 +158,7 @@ def test_a_station_that_does_not_run_takes_nothing_from_other_threads() -> None:
     with pytest.raises(IntegrationError, match="limit_power: the station does not run"):
         station.threadsafe.limit_power(5000.0)
     station.limit_power(5000.0)  # before the start there is no loop to disturb
-    assert station._power_limit == 5000.0
+    assert station._sessions.power_limit == 5000.0
 
 
 def test_a_loop_that_is_closed_takes_nothing() -> None:
@@ -175,7 +175,7 @@ def test_a_loop_that_is_closed_takes_nothing() -> None:
     loop.run_until_complete(asyncio.wait(tasks))
     with concurrent.futures.ThreadPoolExecutor() as pool:
         station._discovery.close()
-        station._endpoints.close()
+        station._supervision.close("stopped")
         loop.close()
         with pytest.raises(IntegrationError, match="the event loop is closed"):
             pool.submit(station.threadsafe.renegotiate).result(5.0)

@@ -84,7 +84,7 @@ def bench(
 
     made = Bench.__new__(Bench)
     made.now, made.told, made.folder = NOW, [], folder
-    made.keeper = TlsKeeper(SeccConfig(tls=tls), tell=tell, ocsp=source, clock=lambda: made.now)
+    made.keeper = TlsKeeper(SeccConfig(tls=tls), report=tell, ocsp=source, clock=lambda: made.now)
     return made
 
 
@@ -370,7 +370,7 @@ def test_more_chains_come_from_the_configuration(tmp_path: Path) -> None:
         root=first.root,
         chains=(TlsChain(certificate_chain=second.chain, private_key=second.key, root=second.root),),
     )
-    keeper = TlsKeeper(SeccConfig(tls=tls), tell=lambda event, text: None, clock=lambda: NOW)
+    keeper = TlsKeeper(SeccConfig(tls=tls), report=lambda event, text: None, clock=lambda: NOW)
     assert keeper.context is not None
     assert [one.title for one in keeper.context.credentials] == [
         "DEABCSONE under V2G Root A",
@@ -388,9 +388,9 @@ def test_client_certificates_need_roots(tmp_path: Path) -> None:
         client_auth=ClientAuth.REQUIRE,
     )
     with pytest.raises(ConfigError, match="client_auth is require: trust has no"):
-        TlsKeeper(SeccConfig(tls=tls), tell=lambda event, text: None)
+        TlsKeeper(SeccConfig(tls=tls), report=lambda event, text: None)
     trusting = SeccConfig(tls=tls, trust=TrustConfig(v2g_roots=(files.root,)))
-    TlsKeeper(trusting, tell=lambda event, text: None)
+    TlsKeeper(trusting, report=lambda event, text: None)
 
 
 def test_a_root_that_is_none_is_named(tmp_path: Path) -> None:
@@ -404,7 +404,7 @@ def test_a_root_that_is_none_is_named(tmp_path: Path) -> None:
 
 def test_without_tls_there_is_nothing_to_keep() -> None:
     async def scenario() -> None:
-        keeper = TlsKeeper(SeccConfig(), tell=lambda event, text: None)
+        keeper = TlsKeeper(SeccConfig(), report=lambda event, text: None)
         await keeper.run()
         keeper.renew()
         assert (keeper.context, keeper.problem) == (None, "")

@@ -60,7 +60,7 @@ class World:
             self.evse,
             SimulatedBackend(),
             modem=self.station_plc,
-            on_event=self.records.append,
+            reporter=self.records.append,
             sdp_port=0,
             recorder=None if write is None else Recorder(write, self.config, now=self.line.clock(), wall=0.0),
         )

@@ -111,7 +111,7 @@ class Site:
             config,
             evse,
             self.other_backend or self.backend,
-            on_event=self.records.append,
+            reporter=self.records.append,
             sdp_port=0,
             journal=self.journal,
             recorder=recorder,

@@ -161,7 +161,7 @@ class Bed:
         await eventually(lambda: self.outlet.calls[-len(calls) :] == list(calls))
 
     async def until_idle(self) -> None:
-        await eventually(lambda: not self.station.health.in_session and not self.station._links)
+        await eventually(lambda: not self.station.health.in_session and not self.station._sessions.links)
 
 
 @contextlib.asynccontextmanager
@@ -182,7 +182,7 @@ async def running(
         made or config(),
         controller or outlet,
         backend,
-        on_event=records.append,
+        reporter=records.append,
         sdp_port=0,
         journal=journal,
     )

@@ -66,7 +66,7 @@ class Lab:
 
     def until_idle(self) -> None:
         """Every slot is free again."""
-        self.until(lambda: not self.station._links)
+        self.until(lambda: not self.station._sessions.links)
 
 
 @contextlib.contextmanager
@@ -99,8 +99,8 @@ def serving(
         trust=TrustConfig(v2g_roots=(files.root,)),
     )
     records: list[Record] = []
-    station = Station(config, RecordingOutlet(), GrantingBackend(), on_event=records.append, sdp_port=0)
-    station._chatter = Everything()  # every record counts here
+    station = Station(config, RecordingOutlet(), GrantingBackend(), reporter=records.append, sdp_port=0)
+    station._reports._chatter = Everything()  # every record counts here
     with _running(station):
         yield Lab(station, records, folder, root, files)
 

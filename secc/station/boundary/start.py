@@ -37,14 +37,14 @@ def check_discharge(config: SeccConfig, controller: CheckedController) -> None:
         )
 
 
-def check_arguments(config: object, on_event: object, random_bytes: object, sdp_port: object) -> None:
+def check_arguments(config: object, reporter: object, random_bytes: object, sdp_port: object) -> None:
     """Raises ConfigError for an argument of `Station` that is of another type than declared."""
     if not isinstance(config, SeccConfig):
         raise ConfigError(f"config is an object of {type(config).__name__}, expected a SeccConfig")
-    for name, call in (("on_event", on_event), ("random_bytes", random_bytes)):
-        if call is None and name == "on_event":
+    for name, call in (("reporter", reporter), ("random_bytes", random_bytes)):
+        if call is None and name == "reporter":
             continue
-        misfit = misfit_of(call, Method(name, False, ("value",)))
+        misfit = misfit_of(call, Method(name, False, ("record",) if name == "reporter" else ("size",)))
         if misfit:
             raise ConfigError(f"{name} is {misfit}, expected a function of one argument that is not async")
     if isinstance(sdp_port, bool) or not isinstance(sdp_port, int) or not 0 <= sdp_port <= 65_535:

@@ -43,7 +43,7 @@ def play(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 def limit_of(bed: Bed) -> object:
-    core = next(iter(bed.station._links)).connection
+    core = next(iter(bed.station._sessions.links)).connection
     assert core is not None
     return core.session.external_limit
 
@@ -98,7 +98,7 @@ def test_a_refused_call_names_itself_and_changes_nothing_in_this_session_or_the_
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"sdp_port": "15118"}, {"sdp_port": True}, {"sdp_port": 70_000}, {"on_event": 5}]
+    "arguments", [{"sdp_port": "15118"}, {"sdp_port": True}, {"sdp_port": 70_000}, {"reporter": 5}]
 )
 def test_an_argument_of_another_type_is_refused_when_the_station_is_made(arguments: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=next(iter(arguments))):
@@ -106,10 +106,10 @@ def test_an_argument_of_another_type_is_refused_when_the_station_is_made(argumen
 
 
 def test_a_callback_that_would_have_to_be_awaited_is_refused() -> None:
-    async def on_event(record: object) -> None: ...
+    async def report(record: object) -> None: ...
 
-    with pytest.raises(ConfigError, match=r"^on_event is async def on_event\(record"):
-        Station(config(), RecordingOutlet(), GrantingBackend(), on_event=on_event)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r"^reporter is async def reporter\(record"):
+        Station(config(), RecordingOutlet(), GrantingBackend(), reporter=report)  # type: ignore[arg-type]
 
 
 def test_a_configuration_of_another_type_is_refused() -> None:
@@ -125,7 +125,7 @@ def test_a_source_of_random_bytes_that_fails_is_replaced_and_complained_of() -> 
             config(),
             outlet,
             GrantingBackend(),
-            on_event=records.append,
+            reporter=records.append,
             sdp_port=0,
             random_bytes=lambda size: b"four",
         )

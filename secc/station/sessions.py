@@ -1,0 +1,214 @@
+"""The outlet and its sessions: which connection has it, and what a session begins with and leaves behind.
+
+The first connection on which a message begins gets the outlet; at most one session is in progress. Fault
+latch, paused session, power limit and recent SessionIDs outlive a session and are kept here or in `hardware`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import contextlib
+import dataclasses
+from collections.abc import Callable
+
+from secc.connection import ConnectionInput
+from secc.records import LinkEvent, Record
+from secc.session.inputs import PowerLimited
+from secc.session.outlet import EvseSnapshot
+from secc.session.outputs import EndSession
+from secc.session.pause import PauseMemory
+from secc.session.states import Stage
+from secc.settings.config import SeccConfig
+from secc.station.admission import Admission
+from secc.station.boundary.backend import CheckedBackend
+from secc.station.boundary.controller import CheckedController
+from secc.station.contracts import ContractDesk
+from secc.station.hardware import Hardware
+from secc.station.link import Grant, Link
+from secc.station.outlet import Outlet
+from secc.station.recording import SessionRecording
+from secc.station.reporting import Reports
+from secc.station.services import ServiceDesk
+from secc.tls import TlsEngine
+from secc.trace.recorder import Beginning
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SessionParts:
+    """The parts of a station that a session is made of."""
+
+    config: SeccConfig
+    controller: CheckedController
+    backend: CheckedBackend
+    hardware: Hardware
+    contracts: ContractDesk
+    services: ServiceDesk
+    recording: SessionRecording
+    random_bytes: Callable[[int], bytes]
+    reports: Reports
+    engine: Callable[[bool], TlsEngine]
+    """Makes the TLS engine of a connection: True with TLS, False plain."""
+
+
+class Sessions:
+    """One per station, the owner of its links (`LinkOwner`)."""
+
+    def __init__(self, parts: SessionParts, *, setup_begins: Callable[[], float], freed: Callable[[], None]):
+        """`setup_begins`: loop time at which the setup time of a new connection begins. `freed` is called
+        when a session has ended and the outlet is safe."""
+        self._parts = parts
+        self._config = parts.config
+        self._hardware = parts.hardware
+        self._setup_begins = setup_begins
+        self._freed = freed
+        self._pauses = PauseMemory(parts.config.timing.pause)
+        self._recent_ids: collections.deque[bytes] = collections.deque(maxlen=1000)
+        self._generation = 0
+        self.power_limit: float | None = None
+        """W; None for no limit."""
+        self.active: Link | None = None
+        """The link that has the outlet."""
+        self.admission = Admission(
+            parts.config.network.max_pending, self._make_link, lambda: self.active, parts.reports.link
+        )
+        """The connections of the station."""
+        self._free = asyncio.Event()
+        self._free.set()
+
+    @property
+    def links(self) -> list[Link]:
+        """Every connection, in the order in which they came."""
+        return self.admission.links
+
+    @property
+    def state(self) -> Stage | None:
+        """State of the session in progress; None without one."""
+        core = self.active.connection if self.active is not None else None
+        return core.session.state if core is not None else None
+
+    @property
+    def generation(self) -> int:
+        """Number of the last session that began."""
+        return self._generation
+
+    def post(self, event: ConnectionInput) -> None:
+        """Pass an input to the session in progress, if there is one."""
+        if self.active is not None:
+            self.active.post(event)
+
+    def limit_power(self, max_power: float | None) -> None:
+        """Limit the session in progress and later ones; None lifts the limit."""
+        self.power_limit = max_power
+        self.post(PowerLimited(max_power))
+
+    def withdraw_authorization(self) -> None:
+        """End the authorization of the session in progress."""
+        if self.active is not None:
+            self.active.withdraw_authorization()
+
+    def drop(self, reason: str) -> None:
+        """End every connection; a session ends in order."""
+        for link in list(self.links):
+            link.hang_up(reason)
+
+    def observe(self, snapshot: EvseSnapshot) -> None:
+        """Look at a snapshot for what outlives a session: fault latch, paused session, journal."""
+        self._hardware.observed(snapshot)
+        self._pauses.observe(snapshot)
+        self._parts.recording.observe(snapshot)
+
+    # --- what links need (LinkOwner) -----------------------------------------------------------------------
+
+    async def admit(self, link: Link) -> Grant | None:
+        """The first to send a message gets the outlet; a session that is about to end is waited for."""
+        if self.active is not None and self.active.ending:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._config.timing.controller_call):
+                    await self._free.wait()
+        problem = self._hardware.problem or self._unreadable()
+        if self.active is not None or link not in self.links or problem:
+            self._parts.reports.link(LinkEvent.REFUSED, problem or "the outlet is taken", link.peer)
+            return None
+        self.active = link
+        self._free.clear()
+        for other in self.links:
+            if other is not link and other.connection is None:
+                other.abort()
+        return self._begin(link)
+
+    def session_ended(self, link: Link, end: EndSession | None) -> None:
+        """The outlet is safe: free it for the next session."""
+        if end is not None:
+            self._hardware.session_ended(end)
+            self._pauses.session_ended(end, asyncio.get_running_loop().time())
+            self._recent_ids.append(end.session_id)
+        if self.active is link:
+            self._parts.recording.end(self._generation, end)
+            self.active = None
+            self._free.set()
+            self._hardware.leave()
+            self._freed()
+
+    def link_closed(self, link: Link) -> None:
+        """Forget it."""
+        self.admission.forget(link)
+        if self.active is link:  # its session could not even begin
+            self.session_ended(link, None)
+        if self.active is None:
+            self._parts.reports.end()
+
+    def record(self, record: Record) -> None:
+        """Report it."""
+        self._parts.reports.record(record)
+
+    # --- a new session -------------------------------------------------------------------------------------
+
+    def _make_link(self, address: str, secure: bool) -> Link:
+        due = self._setup_begins() + self._config.timing.communication_setup
+        engine = self._parts.engine(secure)
+        return Link(self, engine, self._config, peer=address, setup_deadline=due)
+
+    def _unreadable(self) -> str:
+        """Why the outlet cannot be read now; empty when it can."""
+        with contextlib.suppress(Exception):
+            self.observe(self._parts.controller.snapshot())
+        return self._parts.controller.problem
+
+    def _begin(self, link: Link) -> Grant:
+        parts = self._parts
+        self._generation += 1
+        self._hardware.take()
+        snapshot = parts.controller.snapshot()
+        self.observe(snapshot)
+        beginning = self._beginning(link, snapshot)
+        connection = parts.recording.begin(beginning, parts.config, parts.random_bytes, link.peer)
+        parts.reports.begin(connection.session.session_id.hex().upper(), link.peer)
+        outlet = Outlet(
+            parts.config,
+            parts.controller,
+            parts.backend,
+            report=link.post,
+            complain=parts.reports.complaint,
+            desk=parts.contracts,
+            actuator=self._hardware.actuator,
+            services=parts.services,
+        )
+        early = () if self.power_limit is None else (PowerLimited(self.power_limit),)
+        return Grant(connection, outlet, snapshot, self.observe, early)
+
+    def _beginning(self, link: Link, snapshot: EvseSnapshot) -> Beginning:
+        now = asyncio.get_running_loop().time()
+        return Beginning(
+            snapshot=snapshot,
+            now=link.setup_deadline - self._config.timing.communication_setup,  # when the link came up
+            generation=self._generation,
+            tls=link.secure,
+            vehicle=link.vehicle,
+            contracts=self._parts.contracts.terms(now),
+            recent_ids=self._recent_ids,
+            blocked=self._hardware.latch.blocked,
+            paused=self._pauses.paused(now),
+            services=self._parts.services.offered(),
+            max_payload=self._config.network.max_payload,
+        )
