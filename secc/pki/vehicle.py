@@ -18,6 +18,7 @@ from secc.errors import ChainError
 from secc.pki.certificates import Certificate
 from secc.pki.chains import ChainPolicy, VerifiedChain, verify_chain
 from secc.pki.identifiers import EMAID
+from secc.pki.kinds import Generation
 from secc.pki.trust import Role, TrustStore
 
 
@@ -89,6 +90,33 @@ def identify(
             raise as_contract from None
         emaid = None
     return _identity(verified, emaid)
+
+
+def identify_vehicle(
+    chain: Sequence[bytes | Certificate],
+    trust: TrustStore,
+    now: datetime.datetime,
+    *,
+    laboratory: bool = False,
+) -> VehicleIdentity:
+    """Judge a client's chain by ISO 15118-20, leaf first: a vehicle certificate under an OEM or V2G root
+    [V2G20-2331]. A contract, a provisioning certificate [V2G20-2342] or a station's leaf is none.
+
+    `laboratory` takes keys of ISO 15118-2 as well, and a provisioning certificate, which then stays one: its
+    `is_vehicle` is false. Raises ChainError.
+    """
+    generation = Generation.LAB if laboratory else Generation.ISO20
+    policy = ChainPolicy(generation=generation)
+    try:
+        verified = verify_chain(chain, Role.VEHICLE, trust, now, policy)
+    except ChainError as as_vehicle:
+        if not laboratory:
+            raise
+        try:
+            verified = verify_chain(chain, Role.OEM, trust, now, policy)
+        except ChainError:
+            raise as_vehicle from None
+    return _identity(verified)
 
 
 _SEAL = object()

@@ -1,15 +1,16 @@
-"""TLS of ISO 15118-2, without sockets: bytes in, bytes out.
+"""TLS of ISO 15118-2 and ISO 15118-20, without sockets: bytes in, bytes out.
 
 `TlsContext` holds certificates and settings, its `engine()` serves one connection, `PlainEngine` stands in
 where there is no TLS.
 """
 
 from secc.tls.clock import Clock, utc_now
-from secc.tls.context import ClientPolicy, TlsContext
+from secc.tls.context import TlsContext
 from secc.tls.credentials import CredentialFiles, Credentials
 from secc.tls.engine import OpenSslEngine, PlainEngine, TlsEngine, TlsProgress
 from secc.tls.hello import Authority, ClientHello, IdentifierType
 from secc.tls.peers import verify_station_chain
+from secc.tls.serving import ClientPolicy, Iso20Policy
 from secc.tls.staples import Staple
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "CredentialFiles",
     "Credentials",
     "ClientPolicy",
+    "Iso20Policy",
     # one connection
     "TlsEngine",
     "OpenSslEngine",

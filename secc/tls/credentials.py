@@ -14,12 +14,14 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed448
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from cryptography.x509.oid import NameOID
 
 from secc.errors import ConfigError
 from secc.pki.certificates import read_certificate
+from secc.pki.keys import KeyType, PrivateKey, key_type
+from secc.pki.kinds import Generation, Kind, profile_of
 from secc.pki.revocation import Question
 from secc.tls.hello import Authority, IdentifierType
 from secc.tls.staples import StapleHolder
@@ -54,7 +56,7 @@ class Credentials:
     files: CredentialFiles
     chain: tuple[x509.Certificate, ...]
     """What is sent: leaf first, without the V2G root."""
-    key: ec.EllipticCurvePrivateKey | None = dataclasses.field(repr=False)
+    key: PrivateKey | None = dataclasses.field(repr=False)
     """None when it lies in a token and never leaves it: OpenSSL finds it by the file."""
     root: x509.Certificate | None
     staple: StapleHolder
@@ -69,6 +71,11 @@ class Credentials:
     def expires(self) -> datetime.datetime:
         """When the first of the certificates ends."""
         return min(one.not_valid_after_utc for one in self.chain)
+
+    @property
+    def begins(self) -> datetime.datetime:
+        """When the last of the certificates begins to be valid."""
+        return max(one.not_valid_before_utc for one in self.chain)
 
     @property
     def fingerprint(self) -> str:
@@ -104,11 +111,13 @@ class Credentials:
         return Question(leaf, above, leaf.ocsp_urls, leaf.crl_urls)
 
 
-def load_credentials(files: CredentialFiles, at: datetime.datetime) -> Credentials:
+def load_credentials(
+    files: CredentialFiles, at: datetime.datetime, generation: Generation = Generation.ISO2
+) -> Credentials:
     """Read and check; raises ConfigError, which names the file. `at` is now, with a time zone.
 
     An OCSP response that cannot be used is no error: the chain is served without it, and `staple.problem` is
-    the reason.
+    the reason. A chain of ISO 15118-20 outside its validity is none either: a station still has TLS 1.2.
     """
     sent = read_certificates(files.chain)
     root = read_certificates(files.root)[0] if files.root is not None else None
@@ -117,10 +126,12 @@ def load_credentials(files: CredentialFiles, at: datetime.datetime) -> Credentia
         root = own_root
     elif len(chain) == 1 and _issued_by(chain[0], root):
         chain = [*chain, root]  # private environment: the root is sent [V2G2-872]
-    key = _read_key(files.key, files.password)
+    key = _read_key(files.key, files.password, generation)
     if key is not None and key.public_key() != chain[0].public_key():
         raise ConfigError(f"{files.key}: the key does not belong to the leaf in {files.chain}")
-    _check_own_chain(chain, files.chain, at)
+    _check_own_chain(chain, files.chain, generation)
+    if generation is Generation.ISO2:
+        _check_own_validity(chain, files.chain, at)
     if root is not None and chain[-1] != root and not _issued_by(chain[-1], root):
         raise ConfigError(f"{files.root}: did not issue {name(chain[-1])}, the last one in {files.chain}")
     made = Credentials(files=files, chain=tuple(chain), key=key, root=root, staple=StapleHolder())
@@ -142,6 +153,17 @@ def load_staple(credentials: Credentials, at: datetime.datetime) -> None:
     if question is None:
         raise ConfigError(f"{path}: the issuer of the leaf is not known, so it cannot be checked")
     credentials.staple.offer_file(path, read(path), question, at)
+
+
+def choose_named(chains: Sequence[Credentials], roots: Sequence[Authority]) -> Credentials | None:
+    """Which chain an EV of ISO 15118-20 gets; `chains` begins with the default one.
+
+    The first root in the EV's order that a chain leads to [V2G20-1007]; None when no chain fits
+    [V2G20-2379]. An EV that names none gets the default chain [V2G20-2378].
+    """
+    if not roots:
+        return next(iter(chains), None)
+    return next((one for root in roots for one in chains if one.answers_to(root)), None)
 
 
 def choose(chains: Sequence[Credentials], wanted: Sequence[Authority], at: datetime.datetime) -> Credentials:
@@ -196,10 +218,8 @@ def domains(certificate: x509.Certificate) -> list[str | bytes]:
 
 _TOKEN_KEY = b"-----BEGIN PKCS#11 PROVIDER URI-----"
 
-_MAX_DER = 800  # [V2G2-010]
 
-
-def _read_key(path: Path, password_file: Path | None) -> ec.EllipticCurvePrivateKey | None:
+def _read_key(path: Path, password_file: Path | None, generation: Generation) -> PrivateKey | None:
     if _TOKEN_KEY in read(path):
         return None
     password = read(password_file).strip() if password_file else None
@@ -210,9 +230,11 @@ def _read_key(path: Path, password_file: Path | None) -> ec.EllipticCurvePrivate
     except ValueError as error:
         what = "not a PEM file with a private key" + (", or the password is wrong" if password else "")
         raise ConfigError(f"{path}: {what}") from error
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise ConfigError(f"{path}: not an elliptic-curve key [V2G2-006]")
-    return key
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return key
+    if isinstance(key, ed448.Ed448PrivateKey) and generation is not Generation.ISO2:
+        return key
+    raise ConfigError(f"{path}: not an elliptic-curve key [V2G2-006]")
 
 
 def _split_root(sent: list[x509.Certificate]) -> tuple[list[x509.Certificate], x509.Certificate | None]:
@@ -222,24 +244,37 @@ def _split_root(sent: list[x509.Certificate]) -> tuple[list[x509.Certificate], x
     return (sent[:-1] if len(sent) > 2 else sent), sent[-1]
 
 
-def _check_own_chain(chain: Sequence[x509.Certificate], path: Path, at: datetime.datetime) -> None:
+def _check_own_chain(chain: Sequence[x509.Certificate], path: Path, generation: Generation) -> None:
     if "CPO" not in domains(chain[0]):
         raise ConfigError(f"{path}: the leaf {name(chain[0])} does not say DC=CPO; is it first in the file?")
+    profile = profile_of(Kind.SECC_LEAF, generation)
+    iso2 = generation is Generation.ISO2
+    keys = "secp256r1 [V2G2-007]" if iso2 else "secp521r1 or Ed448 [V2G20-2674]"
     for number, certificate in enumerate(chain):
         where = f"{path}: {name(certificate)}"
         key = certificate.public_key()
-        if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-            raise ConfigError(f"{where}: the key is not on secp256r1 [V2G2-007]")
-        if (size := len(certificate.public_bytes(Encoding.DER))) > _MAX_DER:
-            raise ConfigError(f"{where}: {size} bytes, at most 800 are allowed [V2G2-010]")
-        if at < certificate.not_valid_before_utc:
-            raise ConfigError(f"{where}: not valid before {certificate.not_valid_before_utc:%Y-%m-%d %H:%M}Z")
-        if at > certificate.not_valid_after_utc:
-            raise ConfigError(f"{where}: expired on {certificate.not_valid_after_utc:%Y-%m-%d %H:%M}Z")
+        if _type_of(key) not in profile.keys:
+            raise ConfigError(f"{where}: the key is not on {keys}")
+        size, largest = len(certificate.public_bytes(Encoding.DER)), profile.largest
+        if largest is not None and size > largest:
+            raise ConfigError(f"{where}: {size} bytes, at most {largest} are allowed [V2G2-010]")
         if number and not _issued_by(chain[number - 1], certificate):
             raise ConfigError(
                 f"{where}: did not issue {name(chain[number - 1])}, the one before it in the file"
             )
+
+
+def _type_of(key: object) -> KeyType | None:
+    return key_type(key) if isinstance(key, (ec.EllipticCurvePublicKey, ed448.Ed448PublicKey)) else None
+
+
+def _check_own_validity(chain: Sequence[x509.Certificate], path: Path, at: datetime.datetime) -> None:
+    for certificate in chain:
+        where = f"{path}: {name(certificate)}"
+        if at < certificate.not_valid_before_utc:
+            raise ConfigError(f"{where}: not valid before {certificate.not_valid_before_utc:%Y-%m-%d %H:%M}Z")
+        if at > certificate.not_valid_after_utc:
+            raise ConfigError(f"{where}: expired on {certificate.not_valid_after_utc:%Y-%m-%d %H:%M}Z")
 
 
 def _issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:

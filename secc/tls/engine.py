@@ -4,31 +4,30 @@ OpenSSL is driven through memory buffers. Compared with the TLS of asyncio this 
 per connection, and the alert after a failed handshake is handed over so that it can be sent. The OpenSSL
 object is made when there is something for it to do, not when a connection is accepted.
 
-Peers' certificates are judged by our own rules, from within OpenSSL's verification callback: early enough
-that a refusal is a fatal alert of the handshake. OpenSSL's own opinion is not asked: its purpose check
-refuses roots that are in use, and it knows nothing of roles.
+Which profile a station speaks on a connection is chosen from the ClientHello; the engine checks after the
+handshake that it was this one. Peers' certificates are judged by `secc.tls.verdict`.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Protocol
 
 from cryptography import x509
-from OpenSSL import SSL, crypto
+from OpenSSL import SSL
 
 from secc.errors import CertificateError, LinkError
+from secc.pki.transport import TlsVersion
 from secc.pki.vehicle import VehicleIdentity
 from secc.tls.hello import ClientHello, HelloReader, Peek
+from secc.tls.verdict import Judge, Verdict
 
 MAX_HANDSHAKE = 32768
-"""Bytes of an EV's handshake at most; a hello of 16 KiB and five certificates of 800 bytes stay below.
+"""Bytes of an EV's handshake at most; a hello of 16 KiB and five certificates of 800 bytes, or four of 1,600,
+stay below.
 
 OpenSSL alone would take in 100 KiB of certificates for each of the connections that wait."""
-
-Judge = Callable[[Sequence[bytes]], VehicleIdentity | None]
-"""Takes the peer's chain in DER, leaf first; raises CertificateError to refuse it."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -55,6 +54,16 @@ class TlsEngine(Protocol):
     @property
     def handshake_done(self) -> bool:
         """Whether application data can be sent."""
+        ...
+
+    @property
+    def slow(self) -> bool:
+        """The next bytes may cost milliseconds of computing: feed them in a thread."""
+        ...
+
+    @property
+    def version(self) -> TlsVersion | None:
+        """What the handshake has agreed on; None before its end and without TLS."""
         ...
 
     @property
@@ -91,6 +100,8 @@ class PlainEngine:
 
     secure = False
     handshake_done = True
+    slow = False
+    version: TlsVersion | None = None
     vehicle: VehicleIdentity | None = None
     summary = ""
 
@@ -111,15 +122,29 @@ class PlainEngine:
         return b""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Offer:
-    """What a station chose to present to an EV."""
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TlsOffer:
+    """What a station chose to present to an EV, and what it asks of it."""
 
     context: SSL.Context
-    title: str
+    version: TlsVersion | None = None
+    """The version that the handshake must agree on; None for any that the context allows."""
+    title: str = ""
     """For the record: which chain, whether with a staple."""
+    judge: Judge | None = None
+    """Gets the peer's chain during the handshake; when it refuses, the handshake fails."""
+    tolerant: bool = False
+    """The handshake goes on without an identity when `judge` refuses."""
+    hint: str = ""
+    """Added to the reason when the handshake fails: why something better was not offered."""
+    refusal: str = ""
+    """Why there is nothing to present to this EV: it is answered with handshake_failure."""
     report: Callable[[str], None] = lambda _failure: None
-    """Hears once how the handshake ended: empty, or why it failed."""
+    """Called once at the end of the handshake: empty, or why it failed."""
+
+
+Choose = Callable[[ClientHello | None], TlsOffer]
+"""Chooses by what the EV says first; None when that cannot be read."""
 
 
 class OpenSslEngine:
@@ -127,25 +152,14 @@ class OpenSslEngine:
 
     secure = True
 
-    def __init__(
-        self,
-        context: SSL.Context | Callable[[ClientHello | None], Offer],
-        *,
-        server: bool,
-        judge: Judge | None = None,
-        tolerant: bool = False,
-    ) -> None:
-        """`context` may be a function that chooses one by what the EV says first, None if unreadable.
-
-        `judge` gets the peer's chain during the handshake. When it refuses a chain the handshake fails; a
-        `tolerant` engine goes on without an identity instead.
-        """
-        self._context = context
+    def __init__(self, offer: TlsOffer | Choose, *, server: bool, slow: bool = False) -> None:
+        """A server's `offer` is a function that chooses one. `slow`: its handshakes may be of TLS 1.3."""
+        self._choose = None if isinstance(offer, TlsOffer) else offer
+        self._offer: TlsOffer | None = offer if isinstance(offer, TlsOffer) else None
         self._server = server
-        self._verdict = _Verdict(judge, tolerant=tolerant)
-        self._hello = HelloReader() if callable(context) else None
-        self._title = ""
-        self._report: Callable[[str], None] = lambda _failure: None
+        self._slow = slow
+        self._verdict = Verdict()
+        self._hello = HelloReader()
         self._offered = ""
         self._connection: SSL.Connection | None = None
         self._done = False
@@ -158,16 +172,36 @@ class OpenSslEngine:
         return self._done
 
     @property
+    def slow(self) -> bool:
+        """TLS 1.3 of ISO 15118-20 computes on P-521 until its handshake is done."""
+        if self._done or self._dead or not self._slow:
+            return False
+        return self._offer is None or self._offer.version is TlsVersion.TLS_1_3
+
+    @property
+    def version(self) -> TlsVersion | None:
+        """What the handshake has agreed on."""
+        connection = self._connection
+        if connection is None or not self._done:
+            return None
+        return _VERSIONS.get(connection.get_protocol_version())
+
+    @property
     def vehicle(self) -> VehicleIdentity | None:
         """Who the EV has proved to be, after the handshake."""
         return self._verdict.identity if self._done else None
 
     @property
     def summary(self) -> str:
-        """Which chain was presented, and whose certificate came back."""
-        if not self._done:
+        """Which chain was presented, and whose certificate came back; in TLS 1.3 what was agreed on as
+        well."""
+        connection = self._connection
+        if not self._done or connection is None or self._offer is None:
             return ""
-        parts = [self._title]
+        parts = [self._offer.title]
+        if self.version is TlsVersion.TLS_1_3:
+            names = self.version, connection.get_cipher_name(), connection.get_group_name()
+            parts.insert(0, " ".join(str(name) for name in names if name))
         if self._verdict.identity is not None:
             parts.append(f"client certificate of {self._verdict.identity}")
         elif self._verdict.error is not None:
@@ -194,15 +228,18 @@ class OpenSslEngine:
         if self._server and not self._done:
             self._unfinished += len(data)
             if self._unfinished > MAX_HANDSHAKE:
-                self._dead = True
-                error = LinkError(f"TLS handshake failed: more than {MAX_HANDSHAKE} bytes, far too many")
-                return TlsProgress(to_send=_HANDSHAKE_FAILURE, closed=True, failure=error)
+                return self._refuse(f"more than {MAX_HANDSHAKE} bytes, far too many")
         if self._connection is None:
             held = self._hold_back(data)
             if held is None:
                 return TlsProgress()
             data = held
-        return self._feed(self._open(), data)
+        offer = self._offer
+        assert offer is not None  # chosen as soon as nothing is held back
+        if offer.refusal:
+            offer.report(offer.refusal)
+            return self._refuse(offer.refusal)
+        return self._feed(self._open(offer), data)
 
     def send(self, plaintext: bytes) -> bytes:
         """Encrypt; raises LinkError before the handshake and after the end."""
@@ -231,30 +268,34 @@ class OpenSslEngine:
         return self._drain(connection)
 
     def _hold_back(self, data: bytes) -> bytes | None:
-        """Until the ClientHello is complete and a context is chosen: None. Then all bytes so far."""
-        if self._hello is None or not callable(self._context):
+        """Until the ClientHello is complete and an offer is chosen: None. Then all bytes so far."""
+        if self._choose is None:
             return data
         peeked = self._hello.feed(data)
         if peeked is Peek.MORE:
             return None
         hello = peeked if isinstance(peeked, ClientHello) else None
-        offer = self._context(hello)
-        self._context, self._title, self._report = offer.context, offer.title, offer.report
+        self._offer, self._choose = self._choose(hello), None
         if hello is not None:
             self._offered = " ".join(f"{suite:04X}" for suite in hello.suites[:16])
-        held, self._hello = bytes(self._hello.raw), None
-        return held
+        return bytes(self._hello.raw)
 
-    def _open(self) -> SSL.Connection:
+    def _open(self, offer: TlsOffer) -> SSL.Connection:
         if self._connection is None:
-            assert isinstance(self._context, SSL.Context)
-            self._connection = SSL.Connection(self._context, None)
+            self._verdict = Verdict(offer.judge, tolerant=offer.tolerant)
+            self._connection = SSL.Connection(offer.context, None)
             self._connection.set_app_data(self._verdict)
             if self._server:
                 self._connection.set_accept_state()
             else:
                 self._connection.set_connect_state()
         return self._connection
+
+    def _refuse(self, reason: str) -> TlsProgress:
+        """Before OpenSSL has seen anything: the alert is plain."""
+        self._dead = True
+        error = LinkError(f"TLS handshake failed: {reason}")
+        return TlsProgress(to_send=_HANDSHAKE_FAILURE, closed=True, failure=error)
 
     def _feed(self, connection: SSL.Connection, data: bytes) -> TlsProgress:
         plaintext = bytearray()
@@ -271,7 +312,7 @@ class OpenSslEngine:
             pass
         except SSL.ZeroReturnError:
             closed = True
-        except (SSL.Error, CertificateError) as error:
+        except (SSL.Error, CertificateError, LinkError) as error:
             failure = self._failure(error)
         self._dead = closed or failure is not None
         return TlsProgress(bytes(plaintext), self._drain(connection), self._dead, failure)
@@ -279,6 +320,10 @@ class OpenSslEngine:
     def _handshake(self, connection: SSL.Connection) -> None:
         connection.do_handshake()
         self._verdict.require()
+        offer, agreed = self._offer, _VERSIONS.get(connection.get_protocol_version())
+        if offer is not None and offer.version is not None and agreed is not offer.version:
+            # Two readers of one hello, ours and OpenSSL's, did not see the same versions in it.
+            raise LinkError(f"{agreed} was agreed on where {offer.version} was chosen")
         self._done = True
         self._report("")
 
@@ -288,11 +333,17 @@ class OpenSslEngine:
         text = _reason(cause)
         if text == "no shared cipher" and self._offered:
             text += f"; the EV offers {self._offered}"
+        if not self._done and self._offer is not None and self._offer.hint:
+            text += f"; {self._offer.hint}"
         if not self._done:
             self._report(text)
         failure = LinkError(f"TLS {stage} failed: {text}")
         failure.__cause__ = cause
         return failure
+
+    def _report(self, failure: str) -> None:
+        if self._offer is not None:
+            self._offer.report(failure)
 
     @staticmethod
     def _drain(connection: SSL.Connection) -> bytes:
@@ -304,65 +355,7 @@ class OpenSslEngine:
             return bytes(out)
 
 
-def judge_in_callback(
-    connection: SSL.Connection, certificate: crypto.X509, error: int, depth: int, ok: int
-) -> bool:
-    """OpenSSL's verification callback: collects the chain and lets the engine's judge decide about it.
-
-    OpenSSL knows no root and no CRL here, so it complains about each certificate, first about the topmost;
-    what it finds wrong is let pass. As soon as all are known the judge is asked: from within a complaint, as
-    the alert after a refusal is made of the complaint (`unknown_ca`; without one it would be
-    `internal_error`). Should the order of complaints ever change, the last call, for the leaf and without a
-    complaint, still asks the judge.
-    """
-    verdict = connection.get_app_data()
-    assert isinstance(verdict, _Verdict)
-    der = crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
-    return verdict.see(der, depth, complaint=not ok)
-
-
-def complain_about_all(context: SSL.Context) -> None:
-    """Makes OpenSSL call `judge_in_callback` with a complaint about every certificate of a chain."""
-    flags = crypto.X509StoreFlags
-    context.get_cert_store().set_flags(flags.CRL_CHECK | flags.CRL_CHECK_ALL)  # type: ignore[union-attr]
-
-
-class _Verdict:
-    """What is known about the peer's certificates on one connection."""
-
-    __slots__ = ("_chain", "_judge", "_tolerant", "_top", "error", "given", "identity")
-
-    def __init__(self, judge: Judge | None, *, tolerant: bool) -> None:
-        self._judge = judge
-        self._tolerant = tolerant
-        self._chain: dict[int, bytes] = {}
-        self._top: int | None = None
-        self.given = False
-        self.error: CertificateError | None = None
-        self.identity: VehicleIdentity | None = None
-
-    def see(self, der: bytes, depth: int, *, complaint: bool) -> bool:
-        self._chain[depth] = der
-        if self._top is None and complaint:
-            self._top = depth
-        known = complaint and self._top is not None and len(self._chain) == self._top + 1
-        last = not complaint and depth == 0
-        if self.given or not (known or last):
-            return self.error is None or self._tolerant
-        self.given = True
-        try:
-            if self._judge is not None:
-                self.identity = self._judge([self._chain[at] for at in sorted(self._chain)])
-        except CertificateError as error:
-            self.error = error
-            return self._tolerant
-        return True
-
-    def require(self) -> None:
-        """Where a chain has to be judged, one has been; otherwise raises CertificateError."""
-        if self._judge is not None and not self.given and not self._tolerant:
-            self._judge([])
-
+_VERSIONS = {SSL.TLS1_2_VERSION: TlsVersion.TLS_1_2, SSL.TLS1_3_VERSION: TlsVersion.TLS_1_3}
 
 _HANDSHAKE_FAILURE = bytes.fromhex("15030300020228")  # the alert, as long as nothing is encrypted
 

@@ -1,9 +1,10 @@
-"""The EV's ClientHello, read before OpenSSL sees it, to know which roots the EV trusts.
+"""The EV's ClientHello, read before OpenSSL sees it: the versions it offers and the roots it trusts.
 
-OpenSSL offers no way to act on `trusted_ca_keys` (RFC 6066), so the first flight is held back until a whole
-ClientHello is there, read here, and then handed over unchanged. Reading is lenient and decides nothing about
-the handshake: what cannot be read goes to OpenSSL as it is, which refuses it with the proper alert or, when
-only our reading was too narrow, goes on with the default chain.
+One listener serves TLS 1.2 and TLS 1.3 with different certificates, and OpenSSL offers no way to act on
+`trusted_ca_keys` (RFC 6066), so the first flight is held back until a whole ClientHello is there, read
+here, and then handed over unchanged. Reading is lenient and decides nothing about the handshake: what
+cannot be read goes to OpenSSL as it is, which refuses it with the proper alert or, when only our reading
+was too narrow, goes on with TLS 1.2 and the default chain.
 
 Lists that are malformed occur in the field: a car in service leaves out the outer length. As much of a list
 as can be read is used; a broken one never fails a handshake.
@@ -51,6 +52,23 @@ class ClientHello:
     def authorities(self) -> tuple[Authority, ...]:
         """Roots the EV trusts, in its order; empty without the extension and when nothing can be read."""
         return read_authorities(self.extensions.get(_TRUSTED_CA_KEYS, b""))
+
+    @property
+    def offers_tls13(self) -> bool:
+        """TLS 1.3 is in `supported_versions` [V2G20-2365]; the version field of the hello says nothing."""
+        return _TLS_1_3 in _numbers(self.extensions.get(_SUPPORTED_VERSIONS, b""), 1)
+
+    @property
+    def offers_tls12(self) -> bool:
+        """TLS 1.2 as well: by the same extension, or because there is none."""
+        versions = self.extensions.get(_SUPPORTED_VERSIONS)
+        return versions is None or _TLS_1_2 in _numbers(versions, 1)
+
+    @property
+    def named_roots(self) -> tuple[Authority, ...]:
+        """Roots the EV names for TLS 1.3, by their distinguished names [V2G20-1006]; empty without the
+        extension `certificate_authorities` and when nothing can be read."""
+        return read_distinguished_names(self.extensions.get(_CERTIFICATE_AUTHORITIES, b""))
 
     @property
     def names_authorities(self) -> bool:
@@ -152,6 +170,31 @@ def read_authorities(body: bytes) -> tuple[Authority, ...]:
     return max(with_length, without, key=lambda found: sum(1 + len(one.value) for one in found))
 
 
+def read_distinguished_names(body: bytes) -> tuple[Authority, ...]:
+    """The entries of `certificate_authorities` (RFC 8446, 4.2.4), as many as can be read; never raises."""
+    found: list[Authority] = []
+    names = _Fields(body[2:])
+    try:
+        while not names.at_end:
+            found.append(Authority(IdentifierType.X509_NAME, names.vector(2)))
+    except ValueError:
+        pass
+    return tuple(found)
+
+
+def _numbers(body: bytes, prefix: int) -> tuple[int, ...]:
+    """A list of 16-bit numbers after a length of `prefix` bytes; empty when it is malformed."""
+    try:
+        fields = _Fields(body)
+        listed = _Fields(fields.vector(prefix))
+        found: list[int] = []
+        while not listed.at_end:
+            found.append(listed.number(2))
+    except ValueError:
+        return ()
+    return tuple(found) if fields.at_end else ()
+
+
 _HANDSHAKE = 22
 _CLIENT_HELLO = 1
 _RECORD_HEADER = 5
@@ -161,6 +204,11 @@ _MAX_RECORD = 16384
 _TRUSTED_CA_KEYS = 3
 _STATUS_REQUEST = 5
 _STATUS_REQUEST_V2 = 17
+_SUPPORTED_VERSIONS = 43
+_CERTIFICATE_AUTHORITIES = 47
+
+_TLS_1_2 = 0x0303
+_TLS_1_3 = 0x0304
 
 _SHA1 = 20
 

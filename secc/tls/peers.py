@@ -12,17 +12,26 @@ from cryptography.exceptions import InvalidSignature
 from secc.errors import ChainError
 from secc.pki.chains import ChainPolicy
 from secc.pki.trust import TrustStore
-from secc.pki.vehicle import VehicleIdentity, identify
+from secc.pki.vehicle import VehicleIdentity, identify, identify_vehicle
 from secc.tls.clock import Clock
 from secc.tls.credentials import domains, name
-from secc.tls.engine import Judge
+from secc.tls.verdict import Judge
 
 
-def vehicle_judge(trust: TrustStore, clock: Clock, policy: ChainPolicy | None = None) -> Judge:
-    """The station's: a contract or provisioning chain under the roots of `trust`."""
+def contract_judge(trust: TrustStore, clock: Clock, policy: ChainPolicy | None = None) -> Judge:
+    """The station's in TLS 1.2: a contract or provisioning chain under the roots of `trust`."""
 
     def judge(chain: Sequence[bytes]) -> VehicleIdentity:
         return identify(chain, trust, clock(), policy)
+
+    return judge
+
+
+def vehicle_judge(trust: TrustStore, clock: Clock, *, laboratory: bool = False) -> Judge:
+    """The station's in TLS 1.3: a vehicle chain under the OEM and V2G roots of `trust` [V2G20-2400]."""
+
+    def judge(chain: Sequence[bytes]) -> VehicleIdentity:
+        return identify_vehicle(chain, trust, clock(), laboratory=laboratory)
 
     return judge
 

@@ -21,6 +21,7 @@ from OpenSSL import SSL
 from certs.testpki import make
 from secc.errors import ChainError, ConfigError, LinkError
 from secc.tls import OpenSslEngine, PlainEngine, TlsContext, TlsEngine, TlsProgress, verify_station_chain
+from secc.tls.engine import TlsOffer
 from tests.support.client_hello import (
     ECDH_ECDSA_AES_128_CBC_SHA256,
     ECDHE_ECDSA_AES_128_CBC_SHA256,
@@ -240,7 +241,7 @@ def test_an_oversize_record_ends_in_an_alert(station: TlsContext, car: TlsContex
 def test_renegotiation_is_refused(station: TlsContext) -> None:
     permissive = SSL.Context(SSL.TLS_METHOD)
     permissive.set_max_proto_version(SSL.TLS1_2_VERSION)
-    server, client = station.engine(), OpenSslEngine(permissive, server=False)
+    server, client = station.engine(), OpenSslEngine(TlsOffer(context=permissive), server=False)
     shake(server, client)
     inner = client._connection
     assert inner is not None
