@@ -23,7 +23,7 @@ class Bench:
         self.sequence = PilotSequence(config, dc=dc, max_current=32.0)
         if plugged:
             self.see(ControlPilot.B)
-            self.put(p.MatchingTold(ready=True))
+            self.put(p.MatchingChanged(ready=True))
             self.told.clear()
 
     def put(self, event: p.Input) -> None:
@@ -48,7 +48,7 @@ class Bench:
         return [s.drive.value if s.drive is not Drive.PWM else f"{s.duty * 100:.0f} %" for s in signals]
 
     def connect(self) -> None:
-        self.put(p.MatchingTold(ready=True, running=True))
+        self.put(p.MatchingChanged(ready=True, running=True))
         self.put(p.LinkUp())
         self.take()
 
@@ -57,7 +57,7 @@ def test_the_oscillator_starts_only_when_the_modem_has_its_key() -> None:
     bench = Bench(plugged=False)
     bench.see(ControlPilot.B)
     assert bench.shown() == ["X1"]
-    bench.put(p.MatchingTold(ready=True))
+    bench.put(p.MatchingChanged(ready=True))
     assert bench.take() == [p.Show(p.PilotSignal(Drive.PWM, 0.05)), p.Expect(digital=True)]
 
 
@@ -82,7 +82,7 @@ def test_a_link_that_is_told_again_while_basic_charging_begins_reaches_the_stati
 def test_an_ac_ev_that_does_not_begin_is_woken_twice_and_then_charged_basically() -> None:
     bench = Bench()
     for _ in range(3):
-        bench.put(p.NobodyBegan())
+        bench.put(p.InitTimeout())
         bench.wait(3.9)
         assert bench.sequence.state is PilotState.STEP_EF
         bench.wait(0.2)
@@ -106,15 +106,15 @@ def charging_basically() -> Bench:
 
 def test_a_lower_limit_shows_at_once_in_the_nominal_duty_cycle() -> None:
     bench = charging_basically()
-    bench.put(p.LimitTold(16.0))
+    bench.put(p.LimitChanged(16.0))
     assert bench.take() == [p.Show(p.PilotSignal(Drive.PWM, nominal_duty(16.0)))]
 
 
 def test_a_higher_limit_waits_until_the_ev_has_followed_the_last_change() -> None:
     bench = charging_basically()
-    bench.put(p.LimitTold(10.0))
-    bench.put(p.LimitTold(16.0))
-    bench.put(p.LimitTold(20.0))
+    bench.put(p.LimitChanged(10.0))
+    bench.put(p.LimitChanged(16.0))
+    bench.put(p.LimitChanged(20.0))
     assert bench.shown() == ["17 %"]
     bench.wait(4.9)
     assert bench.shown() == []
@@ -124,13 +124,13 @@ def test_a_higher_limit_waits_until_the_ev_has_followed_the_last_change() -> Non
 
 def test_less_than_six_amperes_stops_the_ev_by_x1_before_the_outlet_switches_off() -> None:
     bench = charging_basically()
-    bench.put(p.LimitTold(5.9))
+    bench.put(p.LimitChanged(5.9))
     assert bench.take() == [p.Show(p.STEADY)]
     bench.wait(2.9)
     assert bench.take() == []
     bench.wait(0.2)
     assert bench.take() == [p.BasicCharging(allowed=False)]
-    bench.put(p.LimitTold(8.0))
+    bench.put(p.LimitChanged(8.0))
     assert bench.take() == [
         p.Show(p.PilotSignal(Drive.PWM, nominal_duty(8.0))),
         p.BasicCharging(allowed=True),
@@ -140,9 +140,9 @@ def test_less_than_six_amperes_stops_the_ev_by_x1_before_the_outlet_switches_off
 @pytest.mark.req("V2G3-M07-33")
 def test_a_limit_that_comes_back_soon_switches_nothing_off_and_keeps_x1_for_three_seconds() -> None:
     bench = charging_basically()
-    bench.put(p.LimitTold(0.0))
+    bench.put(p.LimitChanged(0.0))
     bench.wait(1.0)
-    bench.put(p.LimitTold(32.0))
+    bench.put(p.LimitChanged(32.0))
     bench.wait(1.9)
     assert bench.take() == [p.Show(p.STEADY)]
     bench.wait(0.2)
@@ -151,26 +151,26 @@ def test_a_limit_that_comes_back_soon_switches_nothing_off_and_keeps_x1_for_thre
 
 def test_an_outlet_without_current_begins_basic_charging_when_there_is_some() -> None:
     bench = Bench(plugged=False, nominal_first=True)
-    bench.put(p.LimitTold(0.0))
+    bench.put(p.LimitChanged(0.0))
     bench.see(ControlPilot.B)
-    bench.put(p.MatchingTold(ready=True))
+    bench.put(p.MatchingChanged(ready=True))
     assert bench.sequence.state is PilotState.BASIC
     assert [output for output in bench.take() if isinstance(output, p.BasicCharging)] == []
     bench.wait(10.0)
-    bench.put(p.LimitTold(16.0))
+    bench.put(p.LimitChanged(16.0))
     assert bench.take()[-1] == p.BasicCharging(allowed=True)
 
 
 def test_a_limit_changes_nothing_at_five_percent() -> None:
     bench = Bench()
-    bench.put(p.LimitTold(10.0))
+    bench.put(p.LimitChanged(10.0))
     assert bench.take() == []
 
 
 def test_a_dc_ev_that_does_not_begin_gets_nothing() -> None:
     bench = Bench(dc=True)
     for _ in range(3):
-        bench.put(p.NobodyBegan())
+        bench.put(p.InitTimeout())
         bench.wait(4.1)
     assert bench.sequence.state is PilotState.FINISHED
     assert bench.sequence.signal.drive is Drive.STEADY
@@ -179,7 +179,7 @@ def test_a_dc_ev_that_does_not_begin_gets_nothing() -> None:
 def test_without_fallback_an_ac_ev_gets_nothing_either() -> None:
     bench = Bench(fallback=Fallback.NONE)
     for _ in range(3):
-        bench.put(p.NobodyBegan())
+        bench.put(p.InitTimeout())
         bench.wait(4.1)
     assert bench.sequence.state is PilotState.FINISHED
 
@@ -206,7 +206,7 @@ def test_an_error_may_be_answered_without_touching_the_pilot() -> None:
     bench.connect()
     bench.put(p.LinkDown("lost"))
     assert bench.shown() == []
-    bench.put(p.MatchingTold(ready=True))
+    bench.put(p.MatchingChanged(ready=True))
     assert bench.take() == [p.Expect(digital=True)]
 
 
@@ -321,7 +321,7 @@ def test_an_ev_that_does_not_wake_is_followed_by_the_error_routine() -> None:
 @pytest.mark.parametrize(("running", "shown"), [(False, ["E/F", "X1", "53 %"]), (True, ["X1", "53 %"])])
 def test_the_way_to_the_nominal_duty_cycle_depends_on_the_matching(running: bool, shown: list[str]) -> None:
     bench = Bench()
-    bench.put(p.MatchingTold(ready=True, running=running))
+    bench.put(p.MatchingChanged(ready=True, running=running))
     bench.put(p.BasicWanted())
     bench.wait(5.0)
     assert bench.shown() == shown
@@ -349,7 +349,7 @@ def test_unplugging_and_pilot_errors_end_everything(pilot: ControlPilot) -> None
 
 def test_our_own_step_to_f_is_no_error_of_the_cable() -> None:
     bench = Bench()
-    bench.put(p.NobodyBegan())
+    bench.put(p.InitTimeout())
     bench.see(ControlPilot.F)
     bench.wait(4.1)
     bench.see(ControlPilot.F)
@@ -376,10 +376,10 @@ def test_the_duty_cycle_says_the_current(amperes: float, duty: float) -> None:
 
 EVENTS: tuple[p.Input, ...] = (
     *(p.PilotSeen(pilot) for pilot in ControlPilot),
-    p.MatchingTold(ready=True),
-    p.MatchingTold(ready=True, running=True),
-    p.MatchingTold(ready=False),
-    p.NobodyBegan(),
+    p.MatchingChanged(ready=True),
+    p.MatchingChanged(ready=True, running=True),
+    p.MatchingChanged(ready=False),
+    p.InitTimeout(),
     p.LinkUp(),
     p.LinkDown("lost"),
     p.LinkDown("wanted", failed=False),
@@ -387,9 +387,9 @@ EVENTS: tuple[p.Input, ...] = (
     p.SetupOver(),
     p.WakeUp(),
     p.BasicWanted(),
-    p.LimitTold(0.0),
-    p.LimitTold(16.0),
-    p.LimitTold(32.0),
+    p.LimitChanged(0.0),
+    p.LimitChanged(16.0),
+    p.LimitChanged(32.0),
     p.Tick(),
 )
 
@@ -407,7 +407,7 @@ def test_random_histories_keep_the_promises_of_the_pilot(
     for event, seconds in history:
         bench.wait(seconds)
         bench.put(event)
-        limit = event.current if isinstance(event, p.LimitTold) else limit
+        limit = event.current if isinstance(event, p.LimitChanged) else limit
         for output in bench.take():
             if isinstance(output, p.StationLink):
                 assert output.up is not link

@@ -1,4 +1,4 @@
-"""What goes into the sequence of the control pilot, and what comes out of it."""
+"""Inputs and outputs of the sequence of the control pilot."""
 
 import dataclasses
 
@@ -9,24 +9,24 @@ from secc.session.outputs import EndReason
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PilotSeen:
-    """The state as it is measured; may be told again and again."""
+    """The measured state; may be repeated."""
 
     pilot: ControlPilot
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class MatchingTold:
-    """The matching has changed its state."""
+class MatchingChanged:
+    """The matching changed its state."""
 
     ready: bool
     """The modem has its key."""
     running: bool = False
-    """An EV is being measured, or matched."""
+    """An EV is being measured or is matched."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class NobodyBegan:
-    """TT_EVSE_SLAC_init is over."""
+class InitTimeout:
+    """TT_EVSE_SLAC_init has expired: no EV has started matching."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class LinkDown:
 
     reason: str
     failed: bool = True
-    """False: it was wanted."""
+    """False: the end of the link was requested."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -49,48 +49,48 @@ class SessionOver:
 
     reason: EndReason
     spoken: bool = True
-    """The EV had got as far as a session; its refusal is no reason for charging without one."""
+    """The EV had established a session; its refusal does not permit charging without one."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SetupOver:
-    """The communication setup time is over without a session [V2G2-723]."""
+    """The communication setup time expired without a session [V2G2-723]."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class WakeUp:
-    """The station wants the paused, or finished, EV to come back."""
+    """The station wakes the paused or finished EV."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class BasicWanted:
-    """AC: authorized without a message (EIM), offer the nominal duty cycle now [V2G3-M06-08]."""
+    """AC: authorized without messages (EIM); offer the nominal duty cycle now [V2G3-M06-08]."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class LimitTold:
-    """AC: what may flow has changed, by the back end, the site or the outlet itself."""
+class LimitChanged:
+    """AC: back end, site or outlet changed the current limit."""
 
     current: float
-    """A per phase; below 6 A, which no duty cycle can say, nothing may flow."""
+    """A per phase; below 6 A, the least that a duty cycle can express, no current may flow."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Tick:
-    """The deadline has come."""
+    """The deadline has passed."""
 
 
 Input = (
     PilotSeen
-    | MatchingTold
-    | NobodyBegan
+    | MatchingChanged
+    | InitTimeout
     | LinkUp
     | LinkDown
     | SessionOver
     | SetupOver
     | WakeUp
     | BasicWanted
-    | LimitTold
+    | LimitChanged
     | Tick
 )
 
@@ -104,7 +104,7 @@ class Show:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Expect:
-    """To the matching: EVs may begin."""
+    """To the matching: EVs may start."""
 
     digital: bool
 
@@ -133,7 +133,7 @@ class Resume:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class StationLink:
-    """To the station: `link_up` or `link_down`."""
+    """To the station: call `link_up` or `link_down`."""
 
     up: bool
     reason: str = ""
@@ -141,7 +141,7 @@ class StationLink:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class BasicCharging:
-    """To the outlet: charging by IEC 61851 alone is allowed by the pilot, or not any more."""
+    """To the outlet: the pilot permits charging by IEC 61851 alone, or no longer does."""
 
     allowed: bool
 

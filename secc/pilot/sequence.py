@@ -1,18 +1,17 @@
-"""What the control pilot shows, from plugging in to unplugging: a pure machine around matching and session.
+"""The signal of the control pilot from plugging in to unplugging: a pure machine around matching and session.
 
     A ──► PREPARING ──► OFFERING (5 %) ──► CONNECTED ──► FINISHED        EV terminates
            (X1, until     │  ▲               │   │ ▲
             the modem     │  │ E/F           │   ▼ │                     EV pauses: X1; either side wakes: 5 %
             has its key)  │  └─ X1 ◄── error ┘  PAUSED, WAKING
-                          └──► BASIC (nominal duty cycle, AC only)       nobody speaks
+                          └──► BASIC (nominal duty cycle, AC only)       no communication
 
-X1 is the oscillator off, 5 % means "digital communication wanted", 10 % and more allows basic charging by IEC
-61851. State A, E or F ends everything from anywhere. The machine never closes a contactor: in BASIC it tells
-that charging without a message is allowed by the pilot, and the outlet's own logic does it, or does not.
+In X1 the oscillator is off; 5 % requests digital communication; 10 % and more permits basic charging by IEC
+61851. State A, E or F ends everything from any state. The machine never closes a contactor: in BASIC it
+reports that the pilot permits charging without messages, and the logic of the outlet decides.
 
-Which way to another duty cycle: with matching running or done through X1, otherwise through E/F [V2G3-M06-05]
-[V2G3-M06-06]. With a nominal duty cycle an error of the communication interrupts nothing [V2G3-M07-10]
-[V2G3-M07-12].
+The duty cycle changes through X1 during or after matching, otherwise through E/F [V2G3-M06-05]
+[V2G3-M06-06]. At a nominal duty cycle a communication error interrupts nothing [V2G3-M07-10] [V2G3-M07-12].
 """
 
 import enum
@@ -23,13 +22,13 @@ from secc.pilot.events import (
     BasicWanted,
     Expect,
     GiveUp,
+    InitTimeout,
     Input,
     Leave,
-    LimitTold,
+    LimitChanged,
     LinkDown,
     LinkUp,
-    MatchingTold,
-    NobodyBegan,
+    MatchingChanged,
     Output,
     Pause,
     PilotSeen,
@@ -49,28 +48,28 @@ from secc.slac import timing
 
 
 class PilotState(enum.Enum):
-    """Where the sequence stands."""
+    """State of the sequence."""
 
     UNPLUGGED = "nothing plugged in"
     PREPARING = "plugged in, the modem has no key yet"
     OFFERING = "5 %, waiting for a link"
     CONNECTED = "5 %, link up"
-    STEP_X1 = "X1 on the way to something else"
-    STEP_EF = "E/F on the way to something else"
+    STEP_X1 = "X1 before the next signal"
+    STEP_EF = "E/F before the next signal"
     PAUSED = "session paused"
     WAKING = "5 %, waiting for the link of the paused session"
     BASIC = "nominal duty cycle"
-    FINISHED = "done, waiting for the plug to be pulled"
+    FINISHED = "finished, waiting until the plug is pulled"
     FAULT = "the pilot shows an error of the cable"
 
 
-_LASTING = 60.0  # s of link after which an error is a new story
-_SETTLING = 1.0  # s in which a pilot just released from E/F may still be measured as such
-_CALM = 5.0  # s: the EV gets this time to follow a duty cycle before a higher one is shown
+_LASTING = 60.0  # s of link after which errors are counted from zero
+_SETTLING = 1.0  # s after E/F in which the measurement may still show it
+_CALM = 5.0  # s for the EV to follow a duty cycle before a higher one
 
 
 class PilotSequence:
-    """One connector's sequence; inputs and the time go in, orders come out."""
+    """The sequence of one connector: inputs and the time go in, orders come out."""
 
     def __init__(self, config: SlacConfig, *, dc: bool, max_current: float = 32.0) -> None:
         """`dc`: no basic charging. `max_current`: A per phase that the nominal duty cycle offers."""
@@ -104,11 +103,11 @@ class PilotSequence:
 
     @property
     def signal(self) -> PilotSignal:
-        """What the pilot shows."""
+        """The current signal."""
         return self._signal if self._signal is not None else STEADY
 
     def handle(self, event: Input, now: float) -> tuple[Output, ...]:
-        """One input; `now` is monotonic seconds."""
+        """Process one input and return the outputs; `now` is monotonic seconds."""
         self._now = now
         self._outputs = []
         if self._signal is None:
@@ -119,11 +118,11 @@ class PilotSequence:
         match event:
             case PilotSeen(pilot):
                 self._pilot_seen(pilot)
-            case MatchingTold(ready, running):
+            case MatchingChanged(ready, running):
                 self._ready, self._running = ready, running
                 self._prepared()
-            case NobodyBegan():
-                self._nobody_began()
+            case InitTimeout():
+                self._no_ev_started()
             case LinkUp():
                 self._link_up()
             case LinkDown(reason, failed):
@@ -136,7 +135,7 @@ class PilotSequence:
                 self._wake()
             case BasicWanted():
                 self._basic_wanted()
-            case LimitTold(current):
+            case LimitChanged(current):
                 self._current = current
                 self._follow_limit()
             case Tick():
@@ -148,7 +147,7 @@ class PilotSequence:
     def _pilot_seen(self, pilot: ControlPilot) -> None:
         broken = pilot in (ControlPilot.E, ControlPilot.F)
         if broken and (self.state is PilotState.STEP_EF or self._now < self._blind_until):
-            return  # it is us
+            return  # the station drives it
         before, self._pilot = self._pilot, pilot
         if pilot is before:
             return
@@ -163,7 +162,7 @@ class PilotSequence:
             self.state = away
 
     def _toggled(self, wants_energy: bool) -> None:
-        """The EV wakes us by a toggle B, C, B; a bounce shorter than a phase of one does not."""
+        """Wake on a toggle B, C, B of the EV; ignore a bounce shorter than a phase."""
         if wants_energy:
             self._toggle_at = self._now
             self._later(self._now + timing.DEBOUNCE, self._wake)
@@ -180,7 +179,7 @@ class PilotSequence:
         self._show(STEADY)
 
     def _prepared(self) -> None:
-        """The key first, then the oscillator: some cars ask 100 ms after it appears."""
+        """Start the oscillator after the key is set: some cars send a request 100 ms after it starts."""
         if self._ready and self.state is PilotState.PREPARING:
             self._offer()
         elif self._ready and self.state is PilotState.BASIC and not self._running:
@@ -198,8 +197,8 @@ class PilotSequence:
 
     # --- basic charging ------------------------------------------------------------------------------------
 
-    def _nobody_began(self) -> None:
-        """Wake the EV by E/F, C_sequ_retry times, then do without [V2G3-M06-05] [V2G3-M06-07]."""
+    def _no_ev_started(self) -> None:
+        """Wake the EV with E/F, C_sequ_retry times, then continue without [V2G3-M06-05] [V2G3-M06-07]."""
         if self.state is not PilotState.OFFERING:
             return
         self._silences += 1
@@ -229,16 +228,16 @@ class PilotSequence:
 
     def _begin_basic(self) -> None:
         self.state = PilotState.BASIC
-        self._hold_until = self._now  # the way here took its time
+        self._hold_until = self._now  # the step to this state was long enough
         self._follow_limit()
         if self._ready and not self._running:
             self._outputs.append(Expect(digital=False))
 
     def _follow_limit(self) -> None:
-        """Less is shown at once, more not sooner than `_CALM` after the last change.
+        """Show a lower limit at once, a higher one at the earliest `_CALM` after the last change.
 
-        Nothing at all is X1, from which the EV has T_step_X1 to stop by itself before the outlet switches
-        off; and X1 lasts that long before the oscillator runs again [V2G3-M07-33].
+        No current at all is X1: the EV has T_step_X1 to stop before the outlet switches off, and X1 lasts at
+        least as long before the oscillator runs again [V2G3-M07-33].
         """
         if self.state is not PilotState.BASIC:
             return
@@ -270,7 +269,7 @@ class PilotSequence:
         elif self.state not in (PilotState.BASIC, PilotState.STEP_X1):
             return
         self._silences = 0
-        if self._link_since is None:  # it may be told again
+        if self._link_since is None:  # it may be repeated
             self._link_since = self._now
             self._outputs.append(StationLink(up=True))
 
@@ -304,7 +303,7 @@ class PilotSequence:
             self._error(reason.value)  # [V2G2-727]
 
     def _wake(self) -> None:
-        """The oscillator runs again [V2G3-M07-24], once it was off for long enough [V2G3-M07-33]."""
+        """Start the oscillator again [V2G3-M07-24] after its shortest pause [V2G3-M07-33]."""
         if self.state not in (PilotState.PAUSED, PilotState.FINISHED):
             return
         due = self._shown_at + timing.T_STEP_X1
@@ -320,7 +319,7 @@ class PilotSequence:
             self._offer()
 
     def _error(self, reason: str, *, leave: bool = True) -> None:
-        """D-LINK_ERROR: X1, E/F, X1, and all over again, C_conn_max_match times [V2G3-M07-05]."""
+        """D-LINK_ERROR: show X1, E/F, X1 and start again, C_conn_max_match times [V2G3-M07-05]."""
         if self._link_since is not None and self._now >= self._link_since + _LASTING:
             self._errors = 0
         had_link = self._link_since is not None
@@ -349,7 +348,7 @@ class PilotSequence:
         self._later(self._now + timing.T_STEP_X1, after)
 
     def _step_ef(self, after: Callable[[], None]) -> None:
-        """At least T_step_EF [V2G3-M06-09] [V2G3-M07-08]."""
+        """Show E/F for at least T_step_EF [V2G3-M06-09] [V2G3-M07-08]."""
 
         def release() -> None:
             self._blind_until = self._now + _SETTLING

@@ -1,14 +1,14 @@
-"""What an outlet shows on the control pilot."""
+"""Signals of an outlet on the control pilot."""
 
 import dataclasses
 import enum
 
 DIGITAL = 0.05
-"""Duty cycle that asks for digital communication."""
+"""Duty cycle that requests digital communication."""
 
 
 class Drive(enum.Enum):
-    """What the oscillator does."""
+    """Drive of the oscillator."""
 
     STEADY = "X1"
     """Off: +12, +9 or +6 V."""
@@ -19,21 +19,21 @@ class Drive(enum.Enum):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PilotSignal:
-    """What the outlet has to show."""
+    """The signal that the outlet must drive."""
 
     drive: Drive
     duty: float = 1.0
-    """With PWM: 0.05 or nominal."""
+    """Duty cycle with PWM: 0.05 or nominal."""
 
 
 STEADY = PilotSignal(Drive.STEADY)
-"""Nothing is offered."""
+"""Oscillator off: no offer."""
 ERROR = PilotSignal(Drive.ERROR)
 LEAST_CURRENT = 6.0
-"""A per phase; a duty cycle cannot say less."""
+"""A per phase; the least that a duty cycle can express."""
 
 
 def nominal_duty(current: float) -> float:
-    """The duty cycle of IEC 61851-1 that offers this many A per phase; it can say 6 to 80 A."""
+    """Return the duty cycle of IEC 61851-1 for a current in A per phase, 6 to 80 A."""
     amperes = min(max(current, LEAST_CURRENT), 80.0)
     return (amperes / 0.6 if amperes <= 51.0 else amperes / 2.5 + 64.0) / 100.0

@@ -1,4 +1,4 @@
-"""The settings of matching and control pilot: `[slac]` in the station's file."""
+"""Settings of matching and control pilot: `[slac]` in the station's file."""
 
 import dataclasses
 import enum
@@ -10,12 +10,12 @@ __all__ = ["Deviation", "Fallback", "KeyResult", "LinkStatus", "SlacConfig", "Va
 
 
 class Deviation(enum.StrEnum):
-    """What test tools and some cars do otherwise than the standard; refused unless the settings name it."""
+    """Deviations of test tools and some cars from the standard; refused unless the settings name them."""
 
     IDENTIFIERS = "identifiers"
     """An identifier of EV or station that is not zero, in CM_ATTEN_CHAR.RSP or CM_SLAC_MATCH.REQ."""
     GROUP = "group"
-    """CM_SLAC_MATCH.REQ sent to everybody; the address of the station in it has to be ours all the same."""
+    """CM_SLAC_MATCH.REQ sent to the broadcast address; it must still contain the address of this station."""
 
 
 class KeyResult(enum.StrEnum):
@@ -30,28 +30,28 @@ class KeyResult(enum.StrEnum):
 
 
 class LinkStatus(enum.StrEnum):
-    """What the station makes of a modem's silence when it asks for the link."""
+    """Meaning of a missing answer to a link status request."""
 
     AUTO = "auto"
-    """A modem that has never answered counts as one that cannot: the link is assumed, and not watched."""
+    """A modem that has never answered is treated as unable to: the link is assumed and not watched."""
     OFF = "off"
     """The modem is not asked; the link is assumed after `link_delay`."""
     REQUIRED = "required"
-    """Without an answer there is no link, and five answers in a row that stay away end it."""
+    """The link needs an answer; five missing answers in a row end it."""
 
 
 class Validation(enum.StrEnum):
-    """What an EV hears that wants to prove itself by toggling the control pilot."""
+    """Answer to an EV that requests validation by toggling the control pilot."""
 
     OFF = "off"
-    """Not supported: it goes on without."""
+    """Not supported: the EV continues without validation."""
     NOT_REQUIRED = "not required"
     ON = "on"
-    """Toggles are counted; the outlet has to report the pilot within 100 ms."""
+    """Toggles are counted; the outlet must report the pilot within 100 ms."""
 
 
 class Fallback(enum.StrEnum):
-    """What an AC outlet does with an EV that does not speak."""
+    """Reaction of an AC outlet to an EV without communication."""
 
     BASIC = "basic"
     """Nominal duty cycle: charging by IEC 61851 alone."""
@@ -60,50 +60,49 @@ class Fallback(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SlacConfig(Settings, section="slac"):
-    """Matching over the powerline, and the control pilot around it."""
+    """Matching over the power line, and the control pilot."""
 
     enabled: bool = False
-    """False: another process matches, or there is no powerline (Ethernet, Wi-Fi, tests)."""
+    """False: another process does the matching, or there is no power line (Ethernet, Wi-Fi, tests)."""
     modem_mac: str = ""
-    """Address of the own modem; empty: whoever confirms the key first."""
+    """Address of the station's modem; empty: the first modem that confirms the key."""
     set_key_result: KeyResult = KeyResult.VENDOR
     """`vendor`, `any`, `1` or `0`: which result of CM_SET_KEY.CNF is success."""
     link_status: LinkStatus = LinkStatus.AUTO
-    """`auto`, `off` or `required`: whether the modem is asked for its link, and what its silence means. Many
-    modems do not know the question."""
+    """`auto`, `off` or `required`: whether the modem is asked for its link, and what a missing answer means.
+    Many modems do not support the request."""
     slac_init: float = 40.0
     """TT_EVSE_SLAC_init, 20 to 50: from 5 % duty cycle to the first CM_SLAC_PARM.REQ."""
     attenuation_offset: float = 0.0
-    """dB of the station's own receive path, taken off the measured profile."""
+    """dB of the station's receive path, subtracted from the measured profile."""
     validation: Validation = Validation.OFF
-    """`off`, `not required` or `on`: counting toggles of the control pilot (BCB)."""
+    """`off`, `not required` or `on`: count toggles of the control pilot (BCB)."""
     link_delay: float = 0.2
-    """From CM_SLAC_MATCH.CNF to the link, with a modem that cannot be asked."""
+    """Time from CM_SLAC_MATCH.CNF to the assumed link, for a modem that cannot be asked."""
     amplitude_map: bool = False
-    """Send an amplitude map of our own before the link is reported; an EV that does not confirm it fails."""
+    """Send an amplitude map before the link is reported; an EV that does not confirm it fails."""
     accept_amplitude_map: bool = True
-    """Confirm the amplitude map of an EV, twice per link at most; false refuses."""
+    """Confirm the amplitude map of an EV, at most twice per link; false refuses it."""
     apply_amplitude_map: bool = False
-    """Hand the map of an EV to the own modem (CM_AMP_MAP.REQ); the EV is told what the modem says. False: it
-    is confirmed and reported, and applying it is the integrator's affair."""
+    """Pass the map of an EV to the modem (CM_AMP_MAP.REQ) and answer the EV with its result. False: the map
+    is confirmed and reported, and you apply it."""
     verify_network: bool = False
-    """Ask a Qualcomm modem each second which network it is in, and leave when it is another one: somebody on
-    the power line has given it a key."""
+    """Ask a Qualcomm modem each second for its network, and leave if it is another one: a device on the power
+    line has set its key."""
     sleep_on_pause: bool = False
-    """Put the own modem to sleep while a session is paused, if its driver can; after that it gets its key
-    again."""
+    """Let the modem sleep while a session is paused, if its driver can; its key is set again after that."""
     tolerate: tuple[Deviation, ...] = ()
-    """Deviations of cars and test tools to put up with: `identifiers` (not zero), `group` (the request for
-    the key sent to everybody)."""
+    """Deviations of cars and test tools to accept: `identifiers` (not zero), `group` (the request for the key
+    sent to the broadcast address)."""
     nominal_first: bool = False
-    """AC: begin with the nominal duty cycle, basic charging allowed, and match whenever the EV begins."""
+    """AC: start with the nominal duty cycle, permit basic charging, and match when the EV starts."""
     fallback: Fallback = Fallback.BASIC
-    """AC: `basic` charging or `none` for an EV that does not speak; DC has no fallback."""
+    """AC: `basic` charging or `none` for an EV without communication; DC has no fallback."""
     rearm_instead_of_error: bool = False
-    """After an error stay at 5 % and match again, without the step to state E or F: some cars do not survive
-    it, but the standard asks for it [V2G3-M07-05]."""
+    """After an error stay at 5 % and match again without the step to state E or F, which some cars do not
+    tolerate although the standard requires it [V2G3-M07-05]."""
     step_ef: float = 4.0
-    """T_step_EF, 4 or more: how long the pilot shows state E or F [V2G3-M07-08]."""
+    """T_step_EF, 4 or more: duration of state E or F [V2G3-M07-08]."""
 
     def _check(self) -> None:
         check_range(self.attenuation_offset, "slac.attenuation_offset", 0.0, 100.0)

@@ -1,13 +1,13 @@
-"""The attenuation profile: averaging it, and figures about it. Values are dB, one byte per carrier group."""
+"""The attenuation profile and its average. Values are dB, one byte per carrier group."""
 
 import math
 from collections.abc import Sequence
 
 
 def average(profiles: Sequence[bytes], offset: float = 0.0) -> bytes:
-    """Mean per group over the profiles, rounded down [V2G3-A09-20], less `offset` dB of the own receive path.
+    """Mean per group, rounded down [V2G3-A09-20], less `offset` dB of the station's receive path.
 
-    The profiles are equally long; at least one.
+    The profiles have equal lengths; there is at least one.
     """
     count = len(profiles)
     return bytes(
@@ -16,14 +16,13 @@ def average(profiles: Sequence[bytes], offset: float = 0.0) -> bytes:
 
 
 def padded(profile: bytes, groups: int) -> bytes:
-    """The profile with its mean in the groups that the modem has not measured.
+    """Fill the groups that the modem has not measured with the mean of the others.
 
-    An EV that averages over all `groups` then sees what was measured; zeros would make this the best station
-    of all.
+    An EV averages over all `groups`. Zeros would make this station look like the best one.
     """
     return profile.ljust(groups, bytes([round(mean(profile))]))
 
 
 def mean(profile: bytes) -> float:
-    """Mean over the groups: the figure by which an EV compares stations. 0 for an empty profile."""
+    """Mean over the groups, the value by which an EV compares stations; 0 for an empty profile."""
     return sum(profile) / len(profile) if profile else 0.0

@@ -1,6 +1,6 @@
-"""What the matching knows and what its handlers may do: keys, timers, runs of EVs, frames, news.
+"""State of the matching and the operations of its handlers: keys, timers, runs of EVs, frames, outputs.
 
-`secc.slac.matching.Matching` adds the dispatch of inputs; the handlers see only this part.
+`secc.slac.matching.Matching` adds the dispatch of inputs, which the handlers do not see.
 """
 
 from collections import Counter
@@ -17,7 +17,7 @@ from secc.slac.vendor import Vendor
 
 
 class MatchingContext:
-    """The state of one connector's matching, with the verbs of its handlers."""
+    """State of the matching of one connector."""
 
     def __init__(self, config: SlacConfig, *, evse_mac: bytes, random_bytes: Callable[[int], bytes]) -> None:
         """`evse_mac`: address of the interface. `random_bytes`: a cryptographic source, for keys."""
@@ -41,7 +41,7 @@ class MatchingContext:
         self.key_result: int | None = None
         """Result byte with which the modem confirmed the key in use."""
         self.answers_link = self.link_unwatched = False
-        """Whether the modem has ever answered the question for its link; that it does not was reported."""
+        """Whether the modem has ever answered a link status request, and whether silence was reported."""
         self.amp_map_tries = 0
         self.amp_maps = 0
         self.map_asked: AmpMapReq | None = None
@@ -55,60 +55,60 @@ class MatchingContext:
 
     @property
     def key(self) -> NetworkKey:
-        """The key of the logical network as it is now. Never logged [INV-25]."""
+        """The current key of the logical network. Never logged [INV-25]."""
         return self._key
 
     @property
     def vendor(self) -> Vendor | None:
-        """Whose messages the modem of the station understands."""
+        """Maker whose messages the station's modem understands."""
         return self.modem.vendor
 
     @property
     def asks_link(self) -> bool:
-        """The modem may know the question for its link."""
+        """Whether the modem is asked for its link status."""
         return self.vendor is not None and self.config.link_status is not LinkStatus.OFF
 
     def renew_key(self) -> None:
-        """A new one for the next network."""
+        """Make a new key for the next network."""
         self._key = NetworkKey.fresh(self._random_bytes)
         self.key_given = False
         self.amp_maps = 0
         self.map_asked = None
 
     def emit(self, output: Output) -> None:
-        """Add to what `handle` returns."""
+        """Add an output of the current `handle` call."""
         self.outputs.append(output)
 
     def send(self, destination: bytes, message: Message) -> bytes:
-        """Send a message; returns the frame, for repetitions."""
+        """Send a message and return the frame, for repetitions."""
         data = encode(Frame(destination, self.evse_mac, message))
         self.send_again(data)
         return data
 
     def send_again(self, data: bytes) -> None:
-        """Send a frame as it was."""
+        """Send the same frame again."""
         self.emit(SendFrame(data))
 
     def start_timer(self, timer: Timer, seconds: float) -> None:
-        """Start it; one that runs starts again."""
+        """Start or restart a timer."""
         self.timers[timer] = self.now + seconds
 
     def stop_timers(self, *timers: Timer) -> None:
-        """Those that run."""
+        """Stop these timers; timers that do not run are ignored."""
         for timer in timers:
             self.timers.pop(timer, None)
 
     def ignore(self, verdict: Verdict) -> State:
-        """Count it; nothing has happened."""
+        """Count the verdict and keep the state."""
         self.verdicts[verdict] += 1
         return self.state
 
     def is_modem(self, address: bytes) -> bool:
-        """Whether a frame from this address can be of the modem of the station; true while none is known."""
+        """Whether this address can be that of the station's modem; true while no modem is known."""
         return self.modem.mac in (b"", address) and self._configured_modem in (b"", address)
 
     def learn_modem(self, address: bytes) -> bool:
-        """It confirmed our key, so it is ours; False when settings or an earlier answer disagree."""
+        """Store the address of the modem that confirmed the key; False if another one is set or known."""
         if not self.is_modem(address):
             return False
         if self.modem.mac != address:
@@ -121,19 +121,19 @@ class MatchingContext:
         return bytes.fromhex(self.config.modem_mac.replace(":", ""))
 
     def drop(self, run: Run, outcome: Outcome) -> None:
-        """The run is over."""
+        """End a run and report it."""
         del self.runs[run.ev_mac]
         self._report(run, outcome)
 
     def forget_runs(self) -> None:
-        """All of them, and the winner."""
+        """End all runs and forget the matched EV."""
         for run in list(self.runs.values()):
             self.drop(run, Outcome.CANCELLED)
         self.pending.clear()
         self.winner = None
 
     def win(self, run: Run) -> None:
-        """This EV has the key; the others are done."""
+        """End all runs: this EV receives the key."""
         self.drop(run, Outcome.MATCHED)
         for other in list(self.runs.values()):
             self.drop(other, Outcome.OTHER_MATCHED)
@@ -142,7 +142,7 @@ class MatchingContext:
         self.key_given = True
 
     def link_ready(self) -> State:
-        """D-LINK_READY; from now on the link is watched."""
+        """Report D-LINK_READY and start watching the link."""
         winner = self.winner
         assert winner is not None
         self.emit(LinkReady(winner.ev_mac, winner.run_id, self._key.nid))

@@ -1,4 +1,4 @@
-"""What goes into the matching and what comes out. Addresses and run ids are bytes, times seconds."""
+"""Inputs and outputs of the matching. Addresses and run ids are bytes, times are seconds."""
 
 import dataclasses
 import enum
@@ -9,44 +9,44 @@ from secc.slac.vendor import Vendor
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ModemOpened:
-    """Frames can be sent and received: at start, and again after the interface was gone."""
+    """The modem can send and receive frames: at start, and after an interface comes back."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ModemLost:
-    """The interface is gone."""
+    """The interface has disappeared."""
 
     reason: str = "interface lost"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class FrameReceived:
-    """An Ethernet frame came in."""
+    """An Ethernet frame was received."""
 
     data: bytes = dataclasses.field(repr=False)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Tick:
-    """The deadline has come."""
+    """The deadline has passed."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class VehicleConnected:
-    """The control pilot is in B, C or D and the oscillator runs; EVs may begin [V2G3-M06-11]."""
+    """The control pilot is in B, C or D and the oscillator runs; EVs may start [V2G3-M06-11]."""
 
     expect_request: bool = True
-    """At 5 % duty cycle: tell when no EV begins within TT_EVSE_SLAC_init."""
+    """At 5 % duty cycle: report `NoRequest` when no EV starts within TT_EVSE_SLAC_init."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class VehicleGone:
-    """The control pilot is in A, E or F: everything is given up at once."""
+    """The control pilot is in A, E or F: all runs end at once."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PilotMoved:
-    """The control pilot went from B to C or D, or back: the signal of a validation."""
+    """The control pilot changed between B and C or D: the signal of a validation."""
 
     ready: bool
     """True: C or D."""
@@ -61,12 +61,12 @@ class LeaveLink:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PauseLink:
-    """D-LINK_PAUSE: keep the key, the modems may sleep."""
+    """D-LINK_PAUSE: keep the key; the modems may sleep."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ResumeLink:
-    """The paused session goes on: the link should come back without matching."""
+    """The paused session continues: the link must return without a new matching."""
 
 
 Input = (
@@ -92,24 +92,24 @@ class SendFrame:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class StateChanged:
-    """For displays."""
+    """The state of the matching changed."""
 
     state: State
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Armed:
-    """The modem has its key: the oscillator may be switched on, EVs will be answered."""
+    """The modem has its key: switch the oscillator on; EVs are answered from now on."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ModemSilent:
-    """The modem does not confirm its key; the station goes on trying."""
+    """The modem does not confirm its key; the station keeps trying."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class KeyRefused:
-    """The modem does not take its key; the station goes on trying, and answers no EV."""
+    """The modem refuses its key; the station keeps trying and answers no EV."""
 
     result: int
     """As in CM_SET_KEY.CNF; see `slac.set_key_result`."""
@@ -117,12 +117,12 @@ class KeyRefused:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LinkUnwatched:
-    """The modem does not answer the question for its link: the link is assumed, its loss goes unnoticed."""
+    """The modem does not answer link status requests: the link is assumed, and a loss stays undetected."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ModemFound:
-    """The own modem has told something about itself."""
+    """The station's modem has reported its identity."""
 
     mac: bytes
     vendor: Vendor | None = None
@@ -132,7 +132,7 @@ class ModemFound:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class NoRequest:
-    """No EV began within TT_EVSE_SLAC_init; none is answered until the next `VehicleConnected`."""
+    """No EV started within TT_EVSE_SLAC_init; none is answered until the next `VehicleConnected`."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -146,72 +146,72 @@ class LinkReady:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LinkGone:
-    """D-LINK_READY(no link): the link is lost, or did not come [V2G3-M09-18]."""
+    """D-LINK_READY(no link): the link is lost or was not established [V2G3-M09-18]."""
 
     reason: str
     failed: bool
-    """True: nobody wanted it, the error routine of the control pilot is due."""
+    """True: the loss was not requested; run the error routine of the control pilot."""
 
 
 class Outcome(enum.Enum):
-    """What became of one run."""
+    """Result of one run."""
 
     MATCHED = "matched"
-    RESTARTED = "begun anew by the EV"
+    RESTARTED = "restarted by the EV"
     NO_PROFILE = "the modem delivered no measurement"
     NO_RESPONSE = "CM_ATTEN_CHAR.RSP missing"
-    NO_MATCH = "no CM_SLAC_MATCH.REQ; it may have chosen another station"
+    NO_MATCH = "no CM_SLAC_MATCH.REQ; the EV may have chosen another station"
     VALIDATION_FAILED = "validation not finished by the EV"
     OTHER_MATCHED = "another EV was matched"
-    EVICTED = "given up for a newcomer: too many at once"
+    EVICTED = "replaced by a newer run: too many at once"
     CANCELLED = "cancelled"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class RunReport:
-    """One run is over; for the log and for commissioning. No key in it."""
+    """A run has ended; for the log and for commissioning. Contains no key."""
 
     ev_mac: bytes
     run_id: bytes
     outcome: Outcome
     sounds: int
-    """Sounds heard."""
+    """Sounds received."""
     profiles: int
-    """Measurements of the own modem that were averaged."""
+    """Measurements of the modem in the average."""
     profile: bytes
-    """The average, dB per carrier group; empty when it did not come to that."""
+    """The average, dB per carrier group; empty if there is none."""
     duration: float
     """Seconds from the first CM_START_ATTEN_CHAR.IND."""
     sounding: float | None = None
-    """Seconds of them until CM_ATTEN_CHAR.IND."""
+    """Seconds from there to CM_ATTEN_CHAR.IND."""
     toggles: int | None = None
     """Toggles counted in a validation."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class AmplitudeMapReceived:
-    """The EV has asked for less transmit power, carrier by carrier."""
+    """The EV requests less transmit power, per carrier."""
 
     carriers: int
     data: bytes
     """4 bits per carrier: attenuation step."""
     accepted: bool
-    """What the EV was told."""
+    """The answer that the EV received."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SleepModem:
-    """The session is paused: the own modem may be put to sleep."""
+    """The session is paused: the station's modem may sleep."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class WakeModem:
-    """It is needed again."""
+    """The modem is needed again."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Suspicious:
-    """Something on the power line contradicts itself: worth a security event."""
+    """Frames contradict each other: report a security event."""
 
     text: str
 
@@ -236,11 +236,11 @@ Output = (
 
 
 class Verdict(enum.Enum):
-    """What became of a frame; the matching counts them."""
+    """Result for one received frame; the matching counts them."""
 
     ACCEPTED = "accepted"
     NOT_FOR_US = "destination is another station"
-    BAD_SOURCE = "source is a group, nobody, or ourselves"
+    BAD_SOURCE = "source is a group address, zero, or this station"
     MALFORMED = "malformed"
     NO_RULE = "not expected in this state"
     CONTRADICTION = "contents do not fit sender or run"

@@ -1,14 +1,13 @@
-"""HomePlug management frames as bytes: strict, flat, microseconds per frame.
+"""HomePlug management frames as bytes, parsed strictly.
 
     0        6        12       14   15       17   18     17 or 19
     | dest   | source | 0x88E1 | V  | MMTYPE | FMI FMSN | layout of the message, then padding
                         big          little    absent when V = 0
                         endian       endian
 
-`decode` gives a `Frame` or raises FramingError, whatever the bytes. A frame shorter than its layout is
-refused; bytes after it (padding, a frame check sequence, arrays longer than used) are kept in
-`Frame.trailing`, so that `encode` gives back what came in, byte for byte. SLAC messages are never fragmented:
-a fragment is refused.
+`decode` returns a `Frame` or raises FramingError. It refuses a frame shorter than its layout and a fragment
+(SLAC messages are never fragmented). Bytes after the message (padding, a frame check sequence, arrays longer
+than used) are kept in `Frame.trailing`, so `encode` reproduces the received bytes.
 """
 
 import dataclasses
@@ -22,16 +21,16 @@ from secc.slac.messages import BROADCAST, Message
 from secc.slac.vendor import VendorMessage
 
 ETHERTYPE = 0x88E1
-"""HomePlug AV."""
+"""EtherType of HomePlug AV."""
 LOCAL_MODEM = bytes.fromhex("00b052000001")
-"""Every modem listens to this address on its host side."""
+"""Address on which every modem listens on its host side."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class OtherMessage(Message):
-    """A message this library does not know: kept as it is, never acted upon."""
+    """An unknown message: kept unchanged and ignored."""
 
-    mmtype: int  # type: ignore[misc]  # here it belongs to the object
+    mmtype: int  # type: ignore[misc]  # an attribute of the object here
     mmv: int  # type: ignore[misc]
     data: bytes = b""
 
@@ -47,13 +46,13 @@ class Frame:
     source: bytes
     message: Message
     trailing: bytes | None = None
-    """What followed the message on the wire; None pads to the shortest Ethernet frame."""
+    """Bytes after the message on the wire; None pads to the shortest Ethernet frame."""
     mmv: int | None = None
-    """The version byte where it is not the usual one of the message."""
+    """The version byte if it differs from the usual version of the message."""
 
 
 def encode(frame: Frame) -> bytes:
-    """The Ethernet frame, without frame check sequence."""
+    """Return the Ethernet frame without its check sequence."""
     message = frame.message
     mmv = message.mmv if frame.mmv is None else frame.mmv
     head = _HEAD.pack(frame.destination, frame.source, ETHERTYPE, mmv) + message.mmtype.to_bytes(2, "little")
@@ -63,12 +62,12 @@ def encode(frame: Frame) -> bytes:
 
 
 def decode(data: bytes, tolerate: Collection[Deviation] = ()) -> Frame:
-    """Read a frame; FramingError when it is malformed, or longer than any honest one of its type.
+    """Parse a frame. Raises FramingError if it is malformed or too long for its type.
 
-    `tolerate`: deviations that are no reason to refuse it.
+    `tolerate`: deviations to accept.
     """
     if len(data) < _HEAD.size + 2:
-        raise FramingError(f"{len(data)} bytes are no HomePlug frame")
+        raise FramingError(f"{len(data)} bytes are too short for a HomePlug frame")
     destination, source, ethertype, mmv = _HEAD.unpack_from(data)
     if ethertype != ETHERTYPE:
         raise FramingError(f"EtherType {ethertype:#06x}, expected {ETHERTYPE:#06x}")
@@ -80,7 +79,7 @@ def decode(data: bytes, tolerate: Collection[Deviation] = ()) -> Frame:
     if mmv not in (kind.mmv, kind.also_mmv):
         raise FramingError(f"{kind.__name__} with version {mmv}, expected {kind.mmv}")
     if kind.unicast and destination[0] & 1 and not _may_go_to_all(kind, tolerate):
-        raise FramingError(f"{kind.__name__} sent to a group")
+        raise FramingError(f"{kind.__name__} sent to a group address")
     message, used = kind.parse(body)
     if message.deviation is not None and message.deviation not in tolerate:
         raise FramingError(f"{kind.__name__}: deviates in its {message.deviation}")
@@ -90,7 +89,7 @@ def decode(data: bytes, tolerate: Collection[Deviation] = ()) -> Frame:
 
 
 def redacted(data: bytes) -> bytes:
-    """The frame with its network key blanked, for traces [INV-25]; other frames as they are."""
+    """Return the frame with its network key blanked, for traces [INV-25]; other frames unchanged."""
     size = 16
     at = _KEYS.get(data[15:17]) if data[12:14] == b"\x88\xe1" else None
     return data if at is None else data[:at] + bytes(len(data[at : at + size])) + data[at + size :]
@@ -105,7 +104,7 @@ def _body(data: bytes, mmv: int) -> bytes:
     if mmv > 2:
         raise FramingError(f"version {mmv}")
     if len(data) < 19:
-        raise FramingError(f"{len(data)} bytes are no HomePlug frame")
+        raise FramingError(f"{len(data)} bytes are too short for a HomePlug frame")
     if data[17] != 0:
         raise FramingError("a fragment")
     if data[18] != 0:
@@ -119,7 +118,7 @@ def _may_go_to_all(kind: type[Message], tolerate: Collection[Deviation]) -> bool
 
 _HEAD = struct.Struct(">6s6sHB")
 SHORTEST = 60
-"""An Ethernet frame without its check sequence."""
+"""Length of the shortest Ethernet frame without its check sequence."""
 
 _ALL: tuple[type[Message], ...] = (
     messages.SetKeyReq,

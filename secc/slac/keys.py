@@ -7,20 +7,20 @@ from collections.abc import Callable
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class NetworkKey:
-    """One logical network: what the modems on both sides have to share. The NMK is a secret [INV-25]."""
+    """Key and identifier of one logical network, shared by both modems. The NMK is a secret [INV-25]."""
 
     nid: bytes
     nmk: bytes = dataclasses.field(repr=False)
 
     @classmethod
     def fresh(cls, random_bytes: Callable[[int], bytes]) -> "NetworkKey":
-        """A new one; `random_bytes` has to be a cryptographic source."""
+        """Make a new key; `random_bytes` must be a cryptographic source."""
         nmk = random_bytes(16)
         return cls(nid_of(nmk), nmk)
 
 
 def nid_of(nmk: bytes) -> bytes:
-    """7 bytes: five rounds of SHA-256, cut to 52 bits, security level 0 [V2G3-A09-93]."""
+    """Return the NID of a key: five rounds of SHA-256, cut to 52 bits, security level 0 [V2G3-A09-93]."""
     digest = nmk
     for _ in range(5):
         digest = hashlib.sha256(digest).digest()
@@ -28,7 +28,7 @@ def nid_of(nmk: bytes) -> bytes:
 
 
 def nmk_of(password: str) -> bytes:
-    """The key that HomePlug tools make of a network password; matching never uses one."""
+    """Return the key that HomePlug tools derive from a network password; matching never uses passwords."""
     digest = hashlib.sha256(password.encode() + _SALT).digest()
     for _ in range(999):
         digest = hashlib.sha256(digest).digest()

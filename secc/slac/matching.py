@@ -1,12 +1,12 @@
-"""The EVSE side of SLAC as a pure machine: inputs and the time go in, frames and news come out.
+"""The EVSE side of SLAC as a pure machine: inputs and the time go in, frames and reports come out.
 
     DOWN ── modem opened ──► KEYING ── CM_SET_KEY.CNF ──► UNMATCHED ◄──► MATCHING ── CM_SLAC_MATCH.REQ ──►
         JOINING ──► (AMPLITUDE_MAP) ──► MATCHED ◄──► PAUSED, RESUMING          every way out leads to KEYING
 
-Everything heard on the power line may be forged. What holds all the same: nobody is told a key who has not
-been measured here; the key goes to the address that was measured and to no other; each network has a key of
-its own, made when the one before is left; everything that is remembered is bounded; control pilot A, E or F
-ends everything at once. What may happen when stands in `secc.slac.table`.
+Every frame from the power line may be forged. These rules always hold: only an EV that this station has
+measured receives a key; the key goes to the measured address only; each network has a new key, made when the
+previous network is left; all stored data is bounded; control pilot A, E or F ends all runs at once.
+`secc.slac.table` lists what is permitted in which state.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from secc.slac.table import EXPIRY, TABLE
 
 
 class Matching(MatchingContext):
-    """One connector's matching; `handle` never raises for what comes from the power line."""
+    """The matching of one connector. `handle` never raises because of a frame from the power line."""
 
     @property
     def deadline(self) -> float | None:
@@ -30,11 +30,11 @@ class Matching(MatchingContext):
 
     @property
     def counts(self) -> Mapping[Verdict, int]:
-        """Frames by what became of them."""
+        """Number of frames for each verdict."""
         return self.verdicts
 
     def handle(self, event: Input, now: float) -> tuple[Output, ...]:
-        """One input; `now` is monotonic seconds."""
+        """Process one input and return the outputs; `now` is monotonic seconds."""
         self.now = now
         self.outputs = []
         before = self.state
@@ -54,7 +54,7 @@ class Matching(MatchingContext):
 
     def _expire(self) -> None:
         for timer in [timer for timer, due in self.timers.items() if due <= self.now]:
-            if timer in self.timers:  # an earlier one may have stopped it
+            if timer in self.timers:  # an earlier expiry may have stopped it
                 del self.timers[timer]
                 self._dispatch(timer, timer)
         for run in [run for run in self.runs.values() if run.deadline <= self.now]:

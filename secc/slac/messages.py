@@ -1,9 +1,9 @@
-"""The management messages (MMEs) of HomePlug Green PHY that ISO 15118-3 uses: what lies behind the header.
+"""The management messages (MMEs) of HomePlug Green PHY that ISO 15118-3 uses, without the header.
 
-Fields that have one lawful value (application and security type, response type, the zero identifiers) are
-checked while a message is read, so no object of a message with a wrong one exists. What only a running
-matching can know (run, addresses) is checked there. Numbers are integers, addresses, run ids and keys are
-bytes, times are as on the wire (100 ms steps). The header and the dispatch are in `secc.slac.frames`.
+Fields with a single valid value (application and security type, response type, the zero identifiers) are
+checked during parsing, so an object with an invalid value cannot exist. Run ids and addresses are checked by
+the matching, which knows them. Numbers are integers; addresses, run ids and keys are bytes; times are in
+100 ms steps as on the wire. `secc.slac.frames` handles the header and the dispatch.
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ from secc.errors import FramingError
 from secc.settings.slac import Deviation
 
 BROADCAST = b"\xff" * 6
-"""Everybody on the power line."""
+"""Destination address of frames to all stations."""
 GROUPS = 58
 """Carrier groups of an attenuation profile."""
 
@@ -22,27 +22,27 @@ _ZEROS_17 = bytes(17)
 
 
 class Message:
-    """One management message; the base of all of them."""
+    """Base class of the management messages."""
 
     __slots__ = ()
     mmtype: ClassVar[int]
     mmv: ClassVar[int] = 1
     also_mmv: ClassVar[int | None] = None
-    """Another version in which it is sent."""
+    """Another MME version in use for this message."""
     longest_tail: ClassVar[int] = 256
-    """Bytes that may follow it: some stations send arrays for 255 groups."""
+    """Bytes that may follow the message: some stations send arrays for 255 groups."""
     unicast: ClassVar[bool] = False
-    """Refused when it was sent to everybody."""
+    """Refused when sent to the broadcast address."""
     layout: ClassVar[struct.Struct]
 
     @property
     def deviation(self) -> Deviation | None:
-        """How it deviates, when it can be read all the same."""
+        """How the message deviates from the standard, if it does and can still be parsed."""
         return None
 
     @classmethod
     def parse(cls, payload: bytes) -> tuple[Self, int]:
-        """Message and the number of bytes it took; FramingError when they are not such a message."""
+        """Return the message and the number of bytes it takes. Raises FramingError."""
         if len(payload) < cls.layout.size:
             raise FramingError(f"{cls.__name__}: {len(payload)} bytes, expected {cls.layout.size}")
         return cls._read(cls.layout.unpack_from(payload)), cls.layout.size
@@ -67,7 +67,7 @@ def _expect_types(cls: type[Message], application: object, security: object) -> 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SetKeyReq(Message):
-    """CM_SET_KEY.REQ: the host tells its own modem the key of the logical network."""
+    """CM_SET_KEY.REQ: the host sets the key of the logical network in its modem."""
 
     mmtype = 0x6008
     layout = struct.Struct("<B4s4sBHBB7sB16s")
@@ -93,13 +93,13 @@ class SetKeyReq(Message):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SetKeyCnf(Message):
-    """CM_SET_KEY.CNF: the modem has taken the key, or not."""
+    """CM_SET_KEY.CNF: the modem accepted or refused the key."""
 
     mmtype = 0x6009
     unicast = True
     layout = struct.Struct("<B4s4sBHBB")
     result: int
-    """0 or 1; the editions of HomePlug differ on which of them is success, modems in the field say 1."""
+    """0 or 1. Editions of HomePlug differ on which value means success; modems in the field send 1."""
     my_nonce: bytes = bytes(4)
     your_nonce: bytes = bytes(4)
     pid: int = 4
@@ -114,7 +114,7 @@ class SetKeyCnf(Message):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SlacParmReq(Message):
-    """CM_SLAC_PARM.REQ: an EV looks for stations."""
+    """CM_SLAC_PARM.REQ: an EV searches for stations."""
 
     mmtype = 0x6064
     layout = struct.Struct("<BB8s")
@@ -132,7 +132,7 @@ class SlacParmReq(Message):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SlacParmCnf(Message):
-    """CM_SLAC_PARM.CNF: how this station wants the sounding to be done."""
+    """CM_SLAC_PARM.CNF: parameters of the sounding."""
 
     mmtype = 0x6065
     unicast = True
@@ -160,7 +160,7 @@ class SlacParmCnf(Message):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class StartAttenCharInd(Message):
-    """CM_START_ATTEN_CHAR.IND: sounds are about to come."""
+    """CM_START_ATTEN_CHAR.IND: sounds follow."""
 
     mmtype = 0x606A
     layout = struct.Struct("<BBBBB6s8s")
@@ -184,7 +184,7 @@ class StartAttenCharInd(Message):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class MnbcSoundInd(Message):
-    """CM_MNBC_SOUND.IND: one sound, to be measured by every modem that hears it."""
+    """CM_MNBC_SOUND.IND: one sound, measured by every modem that receives it."""
 
     mmtype = 0x6076
     layout = struct.Struct("<BB17sB8s8s16s")
@@ -192,7 +192,7 @@ class MnbcSoundInd(Message):
     remaining: int
     random: bytes = bytes(16)
     sender_id: bytes = _ZEROS_17
-    """Not looked at: test tools write what they like."""
+    """Ignored: test tools send arbitrary values."""
     reserved: bytes = bytes(8)
 
     @classmethod
@@ -207,7 +207,7 @@ class MnbcSoundInd(Message):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class AttenProfileInd(Message):
-    """CM_ATTEN_PROFILE.IND: the own modem tells what it measured of one sound."""
+    """CM_ATTEN_PROFILE.IND: the station's modem reports its measurement of one sound."""
 
     mmtype = 0x6086
     layout = struct.Struct("<6sBB")
@@ -232,7 +232,7 @@ class AttenProfileInd(Message):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class AttenCharInd(Message):
-    """CM_ATTEN_CHAR.IND: the average that this station measured."""
+    """CM_ATTEN_CHAR.IND: the average measured by this station."""
 
     mmtype = 0x606E
     unicast = True
@@ -262,7 +262,7 @@ class AttenCharInd(Message):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class AttenCharRsp(Message):
-    """CM_ATTEN_CHAR.RSP: the EV has got the average."""
+    """CM_ATTEN_CHAR.RSP: the EV confirms the average."""
 
     mmtype = 0x606F
     unicast = True
@@ -292,7 +292,7 @@ class AttenCharRsp(Message):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ValidateReq(Message):
-    """CM_VALIDATE.REQ: the EV wants to show by its control pilot that it is the one on this cable."""
+    """CM_VALIDATE.REQ: the EV asks to prove with its control pilot that it is on this cable."""
 
     mmtype = 0x6078
     unicast = True
@@ -308,7 +308,7 @@ class ValidateReq(Message):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ValidateCnf(Message):
-    """CM_VALIDATE.CNF: what the station says to that."""
+    """CM_VALIDATE.CNF: answer of the station."""
 
     mmtype = 0x6079
     unicast = True
@@ -329,7 +329,7 @@ class ValidateCnf(Message):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SlacMatchReq(Message):
-    """CM_SLAC_MATCH.REQ: the EV has chosen this station and asks for the key."""
+    """CM_SLAC_MATCH.REQ: the EV chooses this station and requests the key."""
 
     mmtype = 0x607C
     unicast = True
@@ -360,7 +360,7 @@ class SlacMatchReq(Message):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SlacMatchCnf(Message):
-    """CM_SLAC_MATCH.CNF: the key of the logical network. Never to be logged."""
+    """CM_SLAC_MATCH.CNF: the key of the logical network. Must never be logged."""
 
     mmtype = 0x607D
     unicast = True
@@ -371,7 +371,7 @@ class SlacMatchCnf(Message):
     nid: bytes
     nmk: bytes = dataclasses.field(repr=False)
     pev_id: bytes = _ZEROS_17
-    """Of the request."""
+    """As in the request."""
     evse_id: bytes = _ZEROS_17
 
     @property
@@ -395,10 +395,10 @@ class SlacMatchCnf(Message):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class AmpMapReq(Message):
-    """CM_AMP_MAP.REQ: limit the transmit power carrier by carrier."""
+    """CM_AMP_MAP.REQ: limit the transmit power per carrier."""
 
     mmtype = 0x601C
-    also_mmv = 2  # HomePlug AV2 moved it there; both are in use
+    also_mmv = 2  # the version of HomePlug AV2; both are in use
     unicast = True
     layout = struct.Struct("<H")
     carriers: int
@@ -406,7 +406,7 @@ class AmpMapReq(Message):
     """4 bits per carrier: attenuation step."""
 
     CARRIERS: ClassVar[int] = 917
-    """Of HomePlug Green PHY as ISO 15118 uses it."""
+    """Carriers of HomePlug Green PHY in ISO 15118."""
 
     @classmethod
     def without_limit(cls) -> Self:
@@ -429,7 +429,7 @@ class AmpMapReq(Message):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class AmpMapCnf(Message):
-    """CM_AMP_MAP.CNF."""
+    """CM_AMP_MAP.CNF: answer to a power limit."""
 
     mmtype = 0x601D
     also_mmv = 2

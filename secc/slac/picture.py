@@ -1,4 +1,4 @@
-"""What a modem has measured, as a picture: 58 carrier groups from 1.8 to 28 MHz, dB downwards is worse."""
+"""Pictures of a measurement: 58 carrier groups from 1.8 to 28 MHz; longer bars mean more attenuation."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -12,13 +12,13 @@ from secc.slac.frames import decode
 
 @dataclasses.dataclass(slots=True)
 class Measured:
-    """One EV as this side of the power line heard it."""
+    """Measurements of one EV."""
 
     ev_mac: bytes
     profiles: list[bytes] = dataclasses.field(default_factory=list)
-    """Of the own modem, one per sound."""
+    """Profiles from the local modem, one per sound."""
     told: dict[bytes, bytes] = dataclasses.field(default_factory=dict)
-    """What each station told the EV, by its address."""
+    """Average that each station sent to the EV, by address of the station."""
 
     @property
     def profile(self) -> bytes:
@@ -28,7 +28,7 @@ class Measured:
 
 
 def collect(frames: Iterable[bytes]) -> dict[bytes, Measured]:
-    """By the EV's address, from the frames of a capture or a live interface; other frames are passed over."""
+    """Return the measurements in the frames of a capture or a live interface, by address of the EV."""
     found: dict[bytes, Measured] = {}
     for data in frames:
         add(found, data)
@@ -36,7 +36,7 @@ def collect(frames: Iterable[bytes]) -> dict[bytes, Measured]:
 
 
 def add(found: dict[bytes, Measured], data: bytes) -> bool:
-    """One more frame; whether it told something new."""
+    """Add a frame; return whether it holds a measurement."""
     try:
         frame = decode(data)
     except FramingError:
@@ -52,7 +52,7 @@ def add(found: dict[bytes, Measured], data: bytes) -> bool:
 
 
 def bars(profile: bytes, *, height: int = 10, at_most: int = 60) -> list[str]:
-    """Lines of text, one column per group, the attenuation hanging down from the top."""
+    """Return lines of text with one column per group; attenuation grows downwards from the top."""
     lines = []
     for row in range(height):
         low, step = at_most * row / height, at_most / height
@@ -67,7 +67,7 @@ def _cell(part: float) -> str:
 
 
 def svg(measured: Iterable[tuple[str, bytes]]) -> str:
-    """A drawing of profiles with their names, one curve each."""
+    """Return an SVG drawing with one named curve per profile."""
     curves, names = [], []
     for i, (name, profile) in enumerate(measured):
         colour = _COLOURS[i % len(_COLOURS)]

@@ -1,8 +1,8 @@
-"""What the station remembers of EVs: those that have just asked, and those that are being measured.
+"""Stored data about EVs: recent requests, and runs of the EVs that are being measured.
 
-Both tables are bounded, whatever is heard. Asking costs an entry of 400 ms among 256. A run exists from the
-first CM_START_ATTEN_CHAR.IND of an EV that has asked, one per EV address, eight in all; when all are taken,
-one that has been sounding for a while without a single measurement gives way, and nobody else does.
+Both tables are bounded. A request occupies one of 256 entries for 400 ms. A run starts with the first
+CM_START_ATTEN_CHAR.IND of an EV that has sent a request; there is one run per EV address and eight in all.
+When all eight are in use, a new run replaces only a run that has been sounding without any measurement.
 """
 
 import dataclasses
@@ -12,14 +12,14 @@ from secc.slac import timing
 from secc.slac.messages import SlacMatchReq
 from secc.slac.states import RunState
 
-MAX_RUNS = 8  # the standard asks for five at the same time, C_EVSE_match_parallel
+MAX_RUNS = 8  # the standard requires five at the same time, C_EVSE_match_parallel
 MAX_PENDING = 256
-UNHEARD = 0.25  # an honest EV has had its first sound measured by then
+UNHEARD = 0.25  # s; the first sound of a real EV has been measured by then
 
 
 @dataclasses.dataclass(slots=True)
 class Run:
-    """One EV from its first CM_START_ATTEN_CHAR.IND on."""
+    """The run of one EV, from its first CM_START_ATTEN_CHAR.IND."""
 
     ev_mac: bytes
     run_id: bytes
@@ -29,14 +29,14 @@ class Run:
     state: RunState = RunState.SOUNDING
     profiles: list[bytes] = dataclasses.field(default_factory=list)
     surplus: int = 0
-    """Measurements that came for sounds nobody heard."""
+    """Measurements without a received sound."""
     sounds: int = 0
     retries: int = 0
     profile: bytes = b""
-    """The average, once it is told."""
+    """The average, once it has been sent."""
     sounded: float | None = None
     window: float = 0.0
-    """When the counting of toggles began."""
+    """Start of the window in which toggles are counted."""
     edges: list[tuple[float, bool]] = dataclasses.field(default_factory=list)
     toggles: int | None = None
     request: SlacMatchReq | None = None
@@ -44,12 +44,12 @@ class Run:
 
     @property
     def validating(self) -> bool:
-        """A validation is going on."""
+        """Whether a validation is in progress."""
         return self.state in (RunState.WAIT_STEP_2, RunState.COUNTING)
 
 
 class Pending:
-    """EVs that were answered and may begin their sounding."""
+    """EVs that received CM_SLAC_PARM.CNF and may start sounding."""
 
     def __init__(self) -> None:
         self._asked: OrderedDict[tuple[bytes, bytes], float] = OrderedDict()
@@ -58,31 +58,31 @@ class Pending:
         return len(self._asked)
 
     def add(self, ev_mac: bytes, run_id: bytes, now: float) -> None:
-        """It was answered now; the oldest one is forgotten when there are too many."""
+        """Store an answered request; the oldest entry is dropped when the table is full."""
         self._asked.pop((ev_mac, run_id), None)
         self._asked[ev_mac, run_id] = now
         while len(self._asked) > MAX_PENDING:
             self._asked.popitem(last=False)
 
     def take(self, ev_mac: bytes, run_id: bytes, now: float) -> bool:
-        """Whether it was answered within TT_match_sequence; the entry is used up."""
+        """Remove the entry; return whether it was answered within TT_match_sequence."""
         asked = self._asked.pop((ev_mac, run_id), None)
         return asked is not None and now <= asked + timing.TT_MATCH_SEQUENCE
 
     def clear(self) -> None:
-        """Forget all of them."""
+        """Remove all entries."""
         self._asked.clear()
 
 
 class RateLimit:
-    """Token buckets: per EV and for the interface. Addresses can be invented, so only the latest are kept."""
+    """Token buckets per EV and for the interface. Addresses can be forged, so only the latest are kept."""
 
     def __init__(self) -> None:
         self._interface = (float(_INTERFACE_RATE), 0.0)
         self._evs: OrderedDict[bytes, tuple[float, float]] = OrderedDict()
 
     def admit(self, ev_mac: bytes, now: float) -> bool:
-        """Whether this EV may be answered now."""
+        """Return whether to answer this EV now."""
         tokens, at = self._evs.pop(ev_mac, (_EV_RATE, now))
         tokens = min(_EV_RATE, tokens + (now - at) * _EV_RATE)
         may = tokens >= 1.0
@@ -98,5 +98,5 @@ class RateLimit:
         return may
 
 
-_EV_RATE = 10.0  # per second; an honest EV asks three times in 600 ms
+_EV_RATE = 10.0  # per second; a real EV sends three requests in 600 ms
 _INTERFACE_RATE = 500.0  # per second: an entry of `Pending` still outlives its 400 ms

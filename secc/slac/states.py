@@ -1,38 +1,38 @@
-"""The states and timers of the matching on the side of the station."""
+"""States and timers of the matching on the side of the station."""
 
 import enum
 
 
 class State(enum.Enum):
-    """Where the station's matching stands."""
+    """State of the station's matching."""
 
     DOWN = "no modem"
-    KEYING = "setting the key of the own modem"
-    """Nothing is answered; the modem has not confirmed its key yet."""
+    KEYING = "setting the key of the modem"
+    """The modem has not confirmed its key yet; no EV is answered."""
     UNMATCHED = "unmatched"
     """Ready for an EV."""
     MATCHING = "matching"
-    """At least one EV is being measured or has been."""
+    """At least one EV is being or has been measured."""
     JOINING = "waiting for the link"
     """An EV has the key; the modems are associating."""
     AMPLITUDE_MAP = "exchanging the amplitude map"
     MATCHED = "matched"
-    """The link is there."""
+    """The link is up."""
     PAUSED = "paused"
     """The EV sleeps; the key is kept."""
     RESUMING = "waiting for the link of a paused session"
 
 
 LISTENING = frozenset({State.UNMATCHED, State.MATCHING})
-"""EVs may begin."""
+"""States in which EVs may start."""
 NETWORKED = frozenset({State.JOINING, State.AMPLITUDE_MAP, State.MATCHED, State.PAUSED, State.RESUMING})
-"""An EV has been given the key."""
+"""States in which an EV has received the key."""
 UP = frozenset(set(State) - {State.DOWN})
-"""There is a modem."""
+"""States with a modem."""
 
 
 class RunState(enum.Enum):
-    """Where the run of one EV stands."""
+    """State of the run of one EV."""
 
     SOUNDING = "sounding"
     WAIT_RSP = "waiting for CM_ATTEN_CHAR.RSP"
@@ -42,13 +42,13 @@ class RunState(enum.Enum):
 
 
 class Timer(enum.Enum):
-    """Timers of the station; each run has one deadline of its own besides."""
+    """Timers of the station; each run has one more deadline."""
 
     SET_KEY = "CM_SET_KEY.CNF is due"
     SLAC_INIT = "TT_EVSE_SLAC_init"
     JOIN = "TT_match_join"
-    LINK_POLL = "ask the modem for its link"
-    LINK_DELAY = "the link counts as up, nobody can be asked"
+    LINK_POLL = "link status request is due"
+    LINK_DELAY = "link is assumed, the modem reports none"
     AMP_MAP = "TT_amp_map_exchange"
-    MODEM_MAP = "the own modem's CM_AMP_MAP.CNF is due"
+    MODEM_MAP = "CM_AMP_MAP.CNF of the modem is due"
     RESUME = "T_conn_resume"

@@ -1,8 +1,8 @@
-"""Every (state, input) that is legal in the matching. What has no row is ignored and counted.
+"""Every permitted (state, input) of the matching. An input without a row is ignored and counted.
 
-RULES are the states of the station. The run of an EV has a state of its own besides; what its deadline means
-is in EXPIRY, and which of its messages count in which state is the first thing that the handlers look at. A
-frame is always bound to the run of its sender: no message of one EV can move the run of another.
+RULES covers the states of the station. The run of each EV has another state: EXPIRY maps its deadline to a
+handler, and the handlers first check which messages the state of the run permits. A frame affects only the
+run of its sender.
 """
 
 import dataclasses
@@ -21,11 +21,11 @@ Handler = Callable[[Any, Any], State]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class On:
-    """In these states this input runs this handler and leads to one of these states."""
+    """In `states`, the input `key` runs `handler` and leads to one of the states `next`."""
 
     states: Collection[State]
     key: type | Timer
-    """An input, a message, or a timer that is over."""
+    """An input, a message, or an expired timer."""
     handler: Handler
     next: Collection[State]
     ids: str = ""
@@ -38,7 +38,7 @@ _MAPPING = frozenset({S.JOINING, S.AMPLITUDE_MAP, S.MATCHED})
 _ASLEEP = frozenset({S.PAUSED, S.RESUMING})
 
 RULES = (
-    # --- the own modem ---
+    # --- the modem ---
     On(set(S), e.ModemOpened, modem.opened, _LEFT | _ASLEEP),
     On(UP, e.ModemLost, modem.lost, {S.DOWN} | _ASLEEP),
     On({S.KEYING, S.RESUMING}, m.SetKeyCnf, modem.key_confirmed, {S.KEYING, S.UNMATCHED, S.RESUMING}),
@@ -50,7 +50,7 @@ RULES = (
     On(set(S), e.VehicleConnected, vehicle.connected, _STAY, "V2G3-M06-11"),
     On(set(S), e.VehicleGone, vehicle.gone, {S.DOWN, S.KEYING, S.UNMATCHED}),
     On(set(S), e.PilotMoved, match.pilot_moved, _STAY),
-    On(LISTENING | {S.KEYING}, Timer.SLAC_INIT, vehicle.nobody_began, LISTENING | {S.KEYING}, "V2G3-M06-07"),
+    On(LISTENING | {S.KEYING}, Timer.SLAC_INIT, vehicle.no_request, LISTENING | {S.KEYING}, "V2G3-M06-07"),
     # --- the runs of EVs ---
     On(
         LISTENING | {S.JOINING},
@@ -74,9 +74,9 @@ RULES = (
     # --- the link ---
     On({S.JOINING, S.RESUMING}, Timer.LINK_DELAY, modem.link_assumed, {S.MATCHED, S.AMPLITUDE_MAP}),
     On({S.JOINING, S.RESUMING, S.MATCHED}, Timer.LINK_POLL, modem.ask_link, NETWORKED | _LEFT),
-    On({S.JOINING, S.RESUMING, S.MATCHED}, vendor.LinkStatusCnf, modem.link_told, NETWORKED | _LEFT),
-    On({S.JOINING, S.RESUMING, S.MATCHED}, vendor.LumissilLinkCnf, modem.link_told, NETWORKED | _LEFT),
-    On({S.MATCHED}, vendor.NetworkInfoCnf, modem.network_told, {S.MATCHED} | _LEFT),
+    On({S.JOINING, S.RESUMING, S.MATCHED}, vendor.LinkStatusCnf, modem.link_reported, NETWORKED | _LEFT),
+    On({S.JOINING, S.RESUMING, S.MATCHED}, vendor.LumissilLinkCnf, modem.link_reported, NETWORKED | _LEFT),
+    On({S.MATCHED}, vendor.NetworkInfoCnf, modem.network_reported, {S.MATCHED} | _LEFT),
     On({S.JOINING}, Timer.JOIN, modem.join_late, _LEFT),
     On({S.RESUMING}, Timer.RESUME, modem.join_late, _LEFT, "V2G3-M07-26"),
     On(_MAPPING, m.AmpMapReq, power.map_requested, _MAPPING),
@@ -89,13 +89,13 @@ RULES = (
 )
 
 TABLE: dict[tuple[State, type | Timer], On] = {(state, row.key): row for row in RULES for state in row.states}
-"""The same, to look up."""
+"""The rules by state and input."""
 
 EXPIRY: dict[RunState, Callable[[Any, Run], None]] = {
     RunState.SOUNDING: sounding.sounding_over,  # TT_EVSE_match_MNBC [V2G3-A09-43]
     RunState.WAIT_RSP: sounding.response_late,  # TT_match_response [V2G3-A09-46]
     RunState.WAIT_MATCH: match.match_late,  # TT_EVSE_match_session
     RunState.WAIT_STEP_2: match.step_2_late,  # TT_match_sequence
-    RunState.COUNTING: match.counting_over,  # the window that the EV has named
+    RunState.COUNTING: match.counting_over,  # the window that the EV named
 }
-"""What the deadline of a run means."""
+"""Handler for the deadline of a run, by state of the run."""

@@ -1,7 +1,7 @@
-"""Messages that modem makers have added: who are you, which firmware, is the link up.
+"""Messages specific to modem makers: identity, firmware version and link status.
 
-Matching works with none of them; they add link detection and names. Qualcomm (QCA7000 family) and Lumissil
-(CG5317 family). A message with another maker's identifier (OUI) in it is not read.
+Matching does not depend on them; they add link detection and names. Supported are Qualcomm (QCA7000 family)
+and Lumissil (CG5317 family). Messages with the identifier (OUI) of another maker are ignored.
 """
 
 import dataclasses
@@ -18,14 +18,14 @@ LUMISSIL_OUI = bytes.fromhex("0016e8")
 
 
 class Vendor(enum.StrEnum):
-    """Makers of modems whose messages are known here."""
+    """Supported makers of modems."""
 
     QUALCOMM = "qualcomm"
     LUMISSIL = "lumissil"
 
 
 class VendorMessage(Message):
-    """A message that begins with the identifier of a maker."""
+    """A message that starts with the identifier of a maker."""
 
     __slots__ = ()
     oui: ClassVar[bytes] = QUALCOMM_OUI
@@ -33,12 +33,12 @@ class VendorMessage(Message):
 
     @classmethod
     def matches(cls, body: bytes, mmv: int) -> bool:
-        """Whether this is the maker's message at all."""
+        """Whether version and identifier are those of the maker."""
         return mmv in (cls.mmv, cls.also_mmv) and body[:3] == cls.oui
 
 
 class _Plain(VendorMessage):
-    """Nothing but the identifier."""
+    """A message with only the identifier."""
 
     __slots__ = ()
     layout = struct.Struct("<3s")
@@ -53,19 +53,19 @@ class _Plain(VendorMessage):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LinkStatusReq(_Plain):
-    """VS_PL_LINK_STATUS.REQ."""
+    """VS_PL_LINK_STATUS.REQ: request the link status."""
 
     mmtype = 0xA0B8
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LinkStatusCnf(VendorMessage):
-    """VS_PL_LINK_STATUS.CNF."""
+    """VS_PL_LINK_STATUS.CNF: the link status."""
 
     mmtype = 0xA0B9
     layout = struct.Struct("<3sBB")
     status: int
-    """0: the answer is good."""
+    """0: the answer is valid."""
     link: int
     """1: another station is associated."""
 
@@ -80,7 +80,7 @@ class LinkStatusCnf(VendorMessage):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SoftwareVersionReq(_Plain):
-    """VS_SW_VER.REQ."""
+    """VS_SW_VER.REQ: request the name of the firmware."""
 
     mmtype = 0xA000
 
@@ -94,7 +94,7 @@ class SoftwareVersionCnf(VendorMessage):
     status: int
     device: int
     version: bytes
-    """Text as it came."""
+    """Text as received."""
 
     @classmethod
     def parse(cls, payload: bytes) -> tuple[Self, int]:
@@ -108,7 +108,7 @@ class SoftwareVersionCnf(VendorMessage):
 
     @property
     def text(self) -> str:
-        """For people."""
+        """The version as printable text."""
         return _printable(self.version)
 
     def payload(self) -> bytes:
@@ -117,7 +117,7 @@ class SoftwareVersionCnf(VendorMessage):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class OperationAttributesReq(VendorMessage):
-    """VS_OP_ATTR.REQ: which modem are you."""
+    """VS_OP_ATTR.REQ: request names of hardware and firmware."""
 
     mmtype = 0xA068
     layout = struct.Struct("<3sIB")
@@ -135,9 +135,9 @@ class OperationAttributesReq(VendorMessage):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class OperationAttributesCnf(VendorMessage):
-    """VS_OP_ATTR.CNF: names of hardware and firmware, the rest of the report as it came.
+    """VS_OP_ATTR.CNF: names of hardware and firmware; the rest of the report is kept as received.
 
-    A QCA7000 reports 118 bytes and fills the frame with zeros, more than a kilobyte of them.
+    A QCA7000 reports 118 bytes and pads the frame with more than a kilobyte of zeros.
     """
 
     mmtype = 0xA069
@@ -161,7 +161,7 @@ class OperationAttributesCnf(VendorMessage):
 
     @property
     def hardware(self) -> str:
-        """The name of the chip, printable; empty when it is not reported."""
+        """The printable name of the chip; empty if not reported."""
         return _printable(self.data[:_NAME]) if self.report == 0 else ""
 
     def payload(self) -> bytes:
@@ -173,14 +173,14 @@ _NAME = 16  # bytes of a name in the report
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RestartReq(_Plain):
-    """VS_RS_DEV.REQ."""
+    """VS_RS_DEV.REQ: restart the modem."""
 
     mmtype = 0xA01C
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Network:
-    """One logical network that a modem is in."""
+    """A logical network of which the modem is a member."""
 
     nid: bytes
     tei: int
@@ -193,7 +193,7 @@ class Network:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class NetworkInfoReq(_Plain):
-    """VS_NW_INFO.REQ."""
+    """VS_NW_INFO.REQ: request the networks of the modem."""
 
     mmtype = 0xA038
     mmv = 1
@@ -201,7 +201,7 @@ class NetworkInfoReq(_Plain):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class NetworkInfoCnf(VendorMessage):
-    """VS_NW_INFO.CNF: the networks the modem is in, and who else is."""
+    """VS_NW_INFO.CNF: the networks of the modem and their members."""
 
     mmtype = 0xA039
     mmv = 1
@@ -222,7 +222,7 @@ class NetworkInfoCnf(VendorMessage):
 
     @classmethod
     def of(cls, nid: bytes, coordinator: bytes, stations: Sequence[bytes]) -> Self:
-        """What a modem says that is alone, or in one network with these."""
+        """Answer of a modem without a network, or in one network with these stations."""
         if not stations:
             return cls(0, 0, b"\0\0")
         network = _NETWORK.pack(nid, 1, 2, coordinator, len(stations))
@@ -230,7 +230,7 @@ class NetworkInfoCnf(VendorMessage):
 
     @property
     def networks(self) -> tuple[Network, ...]:
-        """As far as the bytes go."""
+        """The complete entries in the data."""
         found, at = [], 2
         for _ in range(self.data[1] if len(self.data) > 1 else 0):
             if at + _NETWORK.size > len(self.data):
@@ -250,7 +250,7 @@ _NETWORK = struct.Struct("<7s2xxB4xB6s4xB5x")
 
 
 class _Lumissil(VendorMessage):
-    """Identifier, then a header: version, request id, otherwise reserved."""
+    """Identifier, then a header with version and request id; the rest is reserved."""
 
     __slots__ = ()
     oui = LUMISSIL_OUI
@@ -276,35 +276,35 @@ class _LumissilReq(_Lumissil):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LumissilResetReq(_LumissilReq):
-    """NSCM_RESET.REQ; it has no answer."""
+    """NSCM_RESET.REQ: restart the modem; there is no answer."""
 
     mmtype = 0xAC70
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LumissilVersionReq(_LumissilReq):
-    """NSCM_GET_VERSION.REQ."""
+    """NSCM_GET_VERSION.REQ: request the version."""
 
     mmtype = 0xAC6C
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LumissilVersionCnf(_LumissilReq):
-    """NSCM_GET_VERSION.CNF; the numbers in it are left alone."""
+    """NSCM_GET_VERSION.CNF: the version; its numbers are not interpreted."""
 
     mmtype = 0xAC6D
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LumissilLinkReq(_LumissilReq):
-    """NSCM_GET_D_LINK_STATUS.REQ."""
+    """NSCM_GET_D_LINK_STATUS.REQ: request the link status."""
 
     mmtype = 0xAC9C
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LumissilLinkCnf(_Lumissil):
-    """NSCM_GET_D_LINK_STATUS.CNF."""
+    """NSCM_GET_D_LINK_STATUS.CNF: the link status."""
 
     mmtype = 0xAC9D
     layout = struct.Struct("<3sH4sB12sB")
@@ -345,4 +345,4 @@ KINDS: tuple[type[VendorMessage], ...] = (
     LumissilLinkReq,
     LumissilLinkCnf,
 )
-"""Everything above."""
+"""All messages of this module."""

@@ -239,7 +239,7 @@ class PlcStation:
             limit = min(limit, momentary) if math.isfinite(momentary) else 0.0
         if limit != self._current:
             self._current = limit
-            self._to_sequence(pilot.LimitTold(limit))
+            self._to_sequence(pilot.LimitChanged(limit))
 
     # --- between the machines ------------------------------------------------------------------------------
 
@@ -287,9 +287,9 @@ class PlcStation:
                 return
             case slac.StateChanged(state):
                 running = state is State.MATCHING or state in NETWORKED
-                self._to_sequence(pilot.MatchingTold(state in LISTENING or state in NETWORKED, running))
+                self._to_sequence(pilot.MatchingChanged(state in LISTENING or state in NETWORKED, running))
             case slac.NoRequest():
-                self._to_sequence(pilot.NobodyBegan())
+                self._to_sequence(pilot.InitTimeout())
             case slac.SleepModem() | slac.WakeModem():
                 self._put_to_sleep(isinstance(output, slac.SleepModem))
             case slac.LinkReady():

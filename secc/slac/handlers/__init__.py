@@ -1,1 +1,1 @@
-"""What to do, one module per phase; which of it is allowed when stands in `secc.slac.table`."""
+"""Handlers of the matching, one module per phase; `secc.slac.table` lists when each is permitted."""

@@ -1,4 +1,4 @@
-"""Validation, and the hand-over of the key."""
+"""Validation, and handing over the key."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from secc.slac.messages import ValidateCnf
 from secc.slac.runs import Run
 from secc.slac.states import RunState, State, Timer
 
-READY = 1  # the only result an EV goes on with
+READY = 1  # the only result with which an EV continues
 
 
 def validation_requested(matching: MatchingContext, frame: Frame) -> State:
-    """Step 1 asks whether, step 2 for how long; the message names no run, so the address has to do."""
+    """Answer step 1 or start step 2 of a validation; the source address selects the run."""
     message = frame.message
     assert isinstance(message, m.ValidateReq)
     run = matching.runs.get(frame.source)
@@ -58,7 +58,7 @@ def _answer_step_1(matching: MatchingContext, run: Run) -> None:
 
 
 def step_2_late(matching: MatchingContext, run: Run) -> None:
-    """Say once more that we are ready, C_EV_match_retry times."""
+    """Repeat READY, up to C_EV_match_retry times."""
     if run.retries >= timing.C_EV_MATCH_RETRY:
         matching.drop(run, Outcome.VALIDATION_FAILED)
         return
@@ -68,7 +68,7 @@ def step_2_late(matching: MatchingContext, run: Run) -> None:
 
 
 def pilot_moved(matching: MatchingContext, event: PilotMoved) -> State:
-    """A phase of a toggle. While a validation runs, C is a signal and no wish for energy."""
+    """Store a phase of a toggle. During a validation, state C is a signal and does not request energy."""
     matching.pilot_ready = event.ready
     for run in matching.runs.values():
         if run.state is RunState.COUNTING and len(run.edges) < _MAX_EDGES:
@@ -80,14 +80,14 @@ _MAX_EDGES = 64
 
 
 def counting_over(matching: MatchingContext, run: Run) -> None:
-    """Tell how many toggles there were; whether that is right the EV decides."""
+    """Report the number of toggles; the EV decides whether it is correct."""
     run.toggles = _toggles(run.edges, matching.now)
     matching.send(run.ev_mac, ValidateCnf(0, run.toggles, ValidateCnf.SUCCESS))
     _validation_over(matching, run)
 
 
 def _toggles(edges: list[tuple[float, bool]], end: float) -> int:
-    """Phases of C between two phases of B, short ones left out."""
+    """Number of C phases between two B phases, without short phases."""
     phases: list[bool] = []
     ends = [at for at, _ in edges[1:]] + [end]
     for (at, ready), until in zip(edges, ends, strict=True):
@@ -105,14 +105,14 @@ def _validation_over(matching: MatchingContext, run: Run) -> None:
 
 
 def match_late(matching: MatchingContext, run: Run) -> None:
-    """The normal end of a run whose EV has chosen another station."""
+    """End a run whose EV has chosen another station."""
     matching.drop(run, Outcome.NO_MATCH)
 
 
 def match_requested(matching: MatchingContext, frame: Frame) -> State:
-    """The first valid one wins and gets the key; repeated, it gets the same answer for TT_match_join.
+    """Give the key to the first EV with a valid request; repeat the answer for TT_match_join.
 
-    Also when the link is there: it may only be assumed, with an EV that has not heard the answer.
+    This holds after the link is up too: the link may be assumed while the EV has not received the answer.
     """
     message = frame.message
     assert isinstance(message, m.SlacMatchReq)

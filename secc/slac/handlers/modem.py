@@ -1,4 +1,4 @@
-"""The own modem: which one it is, its key, its link."""
+"""The station's modem: its identity, its key, its link."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from secc.slac.vendor import Vendor
 KEY_TRIES = 4
 KEY_TIME = 0.75  # s until the key is sent again
 SLOW_KEY_TIME = 5.0  # s, once the modem is known to be silent
-JOIN_POLL = 0.25  # s between questions while the link is waited for
-LINK_POLL = 1.0  # s between questions while it is there: a change shows within TT_link_status_response, 5 s
-LINK_LOST_AFTER = 3  # "no link" in a row: single ones happen while modems adapt their rates
-LINK_SILENT_AFTER = 5  # questions in a row without an answer
+JOIN_POLL = 0.25  # s between requests until the link is up
+LINK_POLL = 1.0  # s between requests after that: a change shows within TT_link_status_response, 5 s
+LINK_LOST_AFTER = 3  # consecutive "no link" answers: single ones occur while modems adapt their rates
+LINK_SILENT_AFTER = 5  # consecutive requests without an answer
 
 
 def opened(matching: MatchingContext, event: ModemOpened) -> State:
-    """Ask who is there, and give it a key; one that has slept gets the key it had."""
+    """Request the identity of the modem and set its key; a modem that has slept keeps its key."""
     if matching.asleep:
         if matching.state is State.RESUMING:
             _send_key(matching)
@@ -58,10 +58,10 @@ def _ask_names(matching: MatchingContext) -> None:
 
 
 def lost(matching: MatchingContext, event: ModemLost) -> State:
-    """Nothing can be sent any more; one that sleeps, or is about to wake, may take its interface with it."""
+    """End everything. The interface of a sleeping or waking modem may disappear without consequence."""
     if matching.asleep:
         return matching.state
-    _tell_link_gone(matching, event.reason, failed=True)
+    _report_link_gone(matching, event.reason, failed=True)
     matching.forget_runs()
     matching.stop_timers(*Timer)
     matching.renew_key()
@@ -70,8 +70,8 @@ def lost(matching: MatchingContext, event: ModemLost) -> State:
 
 
 def leave(matching: MatchingContext, reason: str, *, failed: bool) -> State:
-    """Leaving a logical network means a new random key in the own modem [V2G3-A09-121]."""
-    _tell_link_gone(matching, reason, failed=failed)
+    """Leave the logical network: set a new random key in the modem [V2G3-A09-121]."""
+    _report_link_gone(matching, reason, failed=failed)
     matching.forget_runs()
     matching.stop_timers(*Timer)
     if matching.asleep:
@@ -80,7 +80,7 @@ def leave(matching: MatchingContext, reason: str, *, failed: bool) -> State:
     if matching.map_applied:
         matching.map_applied = False
         matching.send(LOCAL_MODEM, m.AmpMapReq.without_limit())
-    matching.expecting = matching.waiting_for_request = False  # until the control pilot invites again
+    matching.expecting = matching.waiting_for_request = False  # until the next `VehicleConnected`
     matching.renew_key()
     matching.key_tries, matching.key_result = 0, None
     _send_key(matching)
@@ -88,12 +88,12 @@ def leave(matching: MatchingContext, reason: str, *, failed: bool) -> State:
 
 
 def leave_link(matching: MatchingContext, event: LeaveLink) -> State:
-    """D-LINK_TERMINATE or D-LINK_ERROR."""
+    """Leave on D-LINK_TERMINATE or D-LINK_ERROR."""
     return leave(matching, event.reason, failed=False)
 
 
 def pause(matching: MatchingContext, event: PauseLink) -> State:
-    """Keep everything, stop looking: a sleeping modem gives no answers."""
+    """Keep key and state, and stop asking for the link: a sleeping modem does not answer."""
     matching.stop_timers(Timer.LINK_POLL, Timer.LINK_DELAY)
     if matching.config.sleep_on_pause:
         matching.asleep = True
@@ -102,9 +102,9 @@ def pause(matching: MatchingContext, event: PauseLink) -> State:
 
 
 def resume(matching: MatchingContext, event: ResumeLink) -> State:
-    """The link has to be back within T_conn_resume, without matching.
+    """Wait for the link, which must be back within T_conn_resume without matching.
 
-    A modem that has slept is told the same key again: it may have forgotten it.
+    A modem that has slept receives the same key again: it may have lost it.
     """
     matching.start_timer(Timer.RESUME, timing.T_CONN_RESUME)
     if matching.asleep:
@@ -117,7 +117,7 @@ def resume(matching: MatchingContext, event: ResumeLink) -> State:
 
 
 def key_confirmed(matching: MatchingContext, frame: Frame) -> State:
-    """The modem has the key, by the meaning of the result byte that is configured."""
+    """Judge the result byte by the configured meaning and continue if the modem has the key."""
     assert isinstance(frame.message, m.SetKeyCnf)
     result = frame.message.result
     if frame.message.your_nonce != _NONCE or not matching.is_modem(frame.source):
@@ -146,7 +146,7 @@ def _is_success(matching: MatchingContext, result: int) -> bool:
 
 
 def key_late(matching: MatchingContext, timer: Timer) -> State:
-    """Once more; a modem that applies a key may be silent for seconds."""
+    """Send the key again; a modem that applies a key may not answer for seconds."""
     if matching.key_tries == KEY_TRIES:
         matching.emit(ModemSilent())
     _send_key(matching)
@@ -161,16 +161,16 @@ def _send_key(matching: MatchingContext) -> None:
     matching.start_timer(Timer.SET_KEY, SLOW_KEY_TIME if slow else KEY_TIME)
 
 
-def _tell_link_gone(matching: MatchingContext, reason: str, *, failed: bool) -> None:
+def _report_link_gone(matching: MatchingContext, reason: str, *, failed: bool) -> None:
     if matching.state in NETWORKED:
         matching.emit(LinkGone(reason, failed))
 
 
-# --- who it is ----------------------------------------------------------------------------------------------
+# --- identity ---------------------------------------------------------------------------------------------
 
 
 def introduced(matching: MatchingContext, frame: Frame) -> State:
-    """An answer to one of the questions of `opened`."""
+    """Store what the modem reports about itself after `opened`."""
     known = matching.modem
     match frame.message:
         case vendor.OperationAttributesCnf(cookie=cookie) as answer if cookie == _COOKIE:
@@ -193,7 +193,7 @@ def introduced(matching: MatchingContext, frame: Frame) -> State:
 
 
 def _still_keyed(matching: MatchingContext) -> bool:
-    """What was a success with an unknown modem may be a refusal now that its maker is known."""
+    """Judge the stored result again: its meaning may change when the maker becomes known."""
     result = matching.key_result
     return result is None or matching.asleep or _is_success(matching, result)
 
@@ -202,7 +202,7 @@ def _still_keyed(matching: MatchingContext) -> bool:
 
 
 def watch_link(matching: MatchingContext) -> None:
-    """Ask the modem from now on; one that cannot be asked has its link after a fixed time."""
+    """Start asking the modem for its link; if it cannot be asked, assume the link after a fixed time."""
     matching.silences = matching.negatives = 0
     if not matching.asks_link or matching.link_unwatched:
         matching.start_timer(Timer.LINK_DELAY, matching.config.link_delay)
@@ -211,12 +211,12 @@ def watch_link(matching: MatchingContext) -> None:
 
 
 def ask_link(matching: MatchingContext, timer: Timer) -> State:
-    """Is another station associated?"""
+    """Ask the modem whether another station is associated."""
     matching.silences += 1
     if matching.silences > LINK_SILENT_AFTER:
         if matching.config.link_status is LinkStatus.REQUIRED:
             if matching.state is State.MATCHED:
-                return leave(matching, "the modem does not answer any more", failed=True)
+                return leave(matching, "the modem no longer answers", failed=True)
         elif not matching.answers_link and matching.state is not State.MATCHED:
             return _link_unwatched(matching)
     if matching.vendor is Vendor.LUMISSIL:
@@ -230,7 +230,7 @@ def ask_link(matching: MatchingContext, timer: Timer) -> State:
 
 
 def _link_unwatched(matching: MatchingContext) -> State:
-    """The modem does not know the question, as many do not: go on as with one that cannot be asked."""
+    """Assume the link: the modem does not support the request, as many do not."""
     matching.stop_timers(Timer.LINK_POLL)
     if not matching.link_unwatched:
         matching.link_unwatched = True
@@ -238,8 +238,8 @@ def _link_unwatched(matching: MatchingContext) -> State:
     return joined(matching)
 
 
-def link_told(matching: MatchingContext, frame: Frame) -> State:
-    """The modem's answer; what it means depends on what is waited for."""
+def link_reported(matching: MatchingContext, frame: Frame) -> State:
+    """Process the link status from the modem."""
     message = frame.message
     assert isinstance(message, (vendor.LinkStatusCnf, vendor.LumissilLinkCnf))
     if not matching.is_modem(frame.source):
@@ -254,25 +254,25 @@ def link_told(matching: MatchingContext, frame: Frame) -> State:
     return matching.state
 
 
-def network_told(matching: MatchingContext, frame: Frame) -> State:
-    """Which networks the modem is in; none at all is for `link_told` to judge."""
+def network_reported(matching: MatchingContext, frame: Frame) -> State:
+    """Check the networks of the modem; `link_reported` handles a modem without a network."""
     assert isinstance(frame.message, vendor.NetworkInfoCnf)
     networks = frame.message.networks
     if not matching.is_modem(frame.source) or not matching.config.verify_network:
         return matching.ignore(Verdict.CONTRADICTION)
     if not networks or any(network.nid == matching.key.nid for network in networks):
         return matching.state
-    matching.emit(Suspicious("the own modem is in another network: somebody has given it a key"))
+    matching.emit(Suspicious("the modem is in another network: another device set its key"))
     return leave(matching, "the modem is in another network", failed=True)
 
 
 def link_assumed(matching: MatchingContext, timer: Timer) -> State:
-    """Nobody can be asked."""
+    """Assume the link of a modem that cannot be asked."""
     return joined(matching)
 
 
 def joined(matching: MatchingContext) -> State:
-    """Both modems are in the same network."""
+    """Continue with both modems in the same network."""
     matching.stop_timers(Timer.JOIN, Timer.RESUME)
     if matching.config.amplitude_map and matching.state is State.JOINING:
         matching.amp_map_tries = 0
@@ -282,9 +282,9 @@ def joined(matching: MatchingContext) -> State:
 
 
 def join_late(matching: MatchingContext, timer: Timer) -> State:
-    """TT_match_join or T_conn_resume is over."""
+    """Leave: TT_match_join or T_conn_resume has expired."""
     return leave(matching, f"no link within {timer.value}", failed=True)
 
 
 _COOKIE = 0x5EC0
-_NONCE = bytes(4)  # some modems answer to nothing else
+_NONCE = bytes(4)  # some modems answer to no other value

@@ -1,4 +1,4 @@
-"""The amplitude map: with how much power the modems on both sides may transmit, carrier by carrier."""
+"""The amplitude map: transmit power of both modems per carrier."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ACCEPTED, REFUSED = 0, 1
 
 
 def map_requested(matching: MatchingContext, frame: Frame) -> State:
-    """Twice per link at most: asking for more and more attenuation is an attack."""
+    """Answer a map of the EV, at most twice per link: repeated requests may be an attack."""
     message = frame.message
     assert isinstance(message, m.AmpMapReq)
     winner = matching.winner
@@ -33,25 +33,25 @@ def map_requested(matching: MatchingContext, frame: Frame) -> State:
 
 
 _MAX_AMP_MAPS = 2
-_MODEM_TIME = 0.15  # s: the EV waits 0.2 s for our answer, TT_amp_map_exchange
+_MODEM_TIME = 0.15  # s; the EV waits 0.2 s for the answer, TT_amp_map_exchange
 
 
 def map_confirmed(matching: MatchingContext, frame: Frame) -> State:
-    """Of the EV about our map, or of the own modem about the EV's."""
+    """Confirmation of the station's map by the EV, or of the EV's map by the modem."""
     assert isinstance(frame.message, m.AmpMapCnf)
     if matching.map_asked is not None and matching.is_modem(frame.source):
         return _applied(matching, frame.message.result)
     winner = matching.winner
     if winner is None or frame.source != winner.ev_mac or matching.state is not State.AMPLITUDE_MAP:
         return matching.ignore(Verdict.CONTRADICTION)
-    if frame.message.result != ACCEPTED:  # ignored, the request is repeated [V2G3-A09-114]
+    if frame.message.result != ACCEPTED:  # ignored; the request is repeated [V2G3-A09-114]
         return matching.ignore(Verdict.CONTRADICTION)
     matching.stop_timers(Timer.AMP_MAP)
     return matching.link_ready()
 
 
 def modem_silent(matching: MatchingContext, timer: Timer) -> State:
-    """The EV waits no longer: what the own modem has not confirmed is refused."""
+    """Refuse the EV's map: the modem has not confirmed it in time."""
     return _applied(matching, REFUSED)
 
 
@@ -72,7 +72,7 @@ def _answer(matching: MatchingContext, asked: m.AmpMapReq, result: int) -> None:
 
 
 def send_map(matching: MatchingContext, timer: Timer) -> State:
-    """Ask the EV for no attenuation at all, at most three times."""
+    """Request zero attenuation from the EV, at most three times."""
     if matching.amp_map_tries > timing.C_EV_MATCH_RETRY:
         return leave(matching, "CM_AMP_MAP.CNF missing", failed=True)
     matching.amp_map_tries += 1

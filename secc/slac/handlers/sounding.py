@@ -1,4 +1,4 @@
-"""From the first request of an EV to the average it is told."""
+"""From the first request of an EV to the average that it receives."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from secc.slac.states import LISTENING, RunState, State, Timer
 
 
 def parameters_requested(matching: MatchingContext, frame: Frame) -> State:
-    """Answer, and remember for a moment that it was answered; begin anew when the EV does [V2G3-A09-16]."""
+    """Answer and store the request; restart when the EV restarts [V2G3-A09-16]."""
     assert isinstance(frame.message, m.SlacParmReq)
     ev_mac, run_id = frame.source, frame.message.run_id
     winner = matching.winner
@@ -21,12 +21,12 @@ def parameters_requested(matching: MatchingContext, frame: Frame) -> State:
         return matching.ignore(Verdict.NO_RULE)
     if not matching.rate.admit(ev_mac, matching.now):
         return matching.ignore(Verdict.RATE)
-    if winner is not None:  # it has not got the key, or cannot use it
+    if winner is not None:  # it has not received the key, or cannot use it
         matching.winner = None
         matching.stop_timers(Timer.JOIN, Timer.LINK_POLL, Timer.LINK_DELAY)
     elif (run := matching.runs.get(ev_mac)) is not None:
-        if matching.now < run.began + UNHEARD:  # an honest EV waits for its average first
-            matching.emit(Suspicious(f"{ev_mac.hex(':')} begins anew in the middle of its sounds"))
+        if matching.now < run.began + UNHEARD:  # a real EV waits for its average first
+            matching.emit(Suspicious(f"{ev_mac.hex(':')} restarts in the middle of its sounds"))
         matching.drop(run, Outcome.RESTARTED)
     matching.pending.add(ev_mac, run_id, matching.now)
     matching.send(ev_mac, m.SlacParmCnf(run_id, ev_mac))
@@ -36,7 +36,7 @@ def parameters_requested(matching: MatchingContext, frame: Frame) -> State:
 
 
 def sounding_started(matching: MatchingContext, frame: Frame) -> State:
-    """The first of three makes the run; the others belong to it."""
+    """Start a run with the first of three CM_START_ATTEN_CHAR.IND; the others belong to it."""
     message = frame.message
     assert isinstance(message, m.StartAttenCharInd)
     if message.forwarding_station != frame.source:
@@ -52,7 +52,8 @@ def sounding_started(matching: MatchingContext, frame: Frame) -> State:
         frame.source,
         message.run_id,
         began=matching.now,
-        deadline=matching.now + timing.TT_EVSE_MATCH_MNBC,  # ours, not the one the EV writes
+        deadline=matching.now
+        + timing.TT_EVSE_MATCH_MNBC,  # the value of the standard, not the one in the message
         expected=min(message.sounds, timing.C_EV_MATCH_MNBC),
     )
     return State.MATCHING
@@ -61,7 +62,7 @@ def sounding_started(matching: MatchingContext, frame: Frame) -> State:
 def _make_room(matching: MatchingContext) -> bool:
     if len(matching.runs) < MAX_RUNS:
         return True
-    for run in matching.runs.values():  # in the order of their coming
+    for run in matching.runs.values():  # oldest first
         if run.state is RunState.SOUNDING and not run.profiles and matching.now >= run.began + UNHEARD:
             matching.drop(run, Outcome.EVICTED)
             return True
@@ -69,7 +70,7 @@ def _make_room(matching: MatchingContext) -> bool:
 
 
 def sound_heard(matching: MatchingContext, frame: Frame) -> State:
-    """For the statistics: what counts is what the modem measured."""
+    """Count a sound, for statistics; only the measurements of the modem decide."""
     assert isinstance(frame.message, m.MnbcSoundInd)
     run = matching.runs.get(frame.source)
     if run is None or run.run_id != frame.message.run_id or run.state is not RunState.SOUNDING:
@@ -79,7 +80,7 @@ def sound_heard(matching: MatchingContext, frame: Frame) -> State:
 
 
 def profile_measured(matching: MatchingContext, frame: Frame) -> State:
-    """One sound, measured by the own modem."""
+    """Store the measurement of one sound by the station's modem."""
     message = frame.message
     assert isinstance(message, m.AttenProfileInd)
     run = matching.runs.get(message.pev_mac)
@@ -96,22 +97,22 @@ def profile_measured(matching: MatchingContext, frame: Frame) -> State:
         return matching.ignore(Verdict.CONTRADICTION)
     run.profiles.append(message.profile)
     if len(run.profiles) >= run.expected:
-        _tell_average(matching, run)
+        _answer_average(matching, run)
     return matching.state
 
 
-_TOLERANCE = 2  # sounds that the modem measured and the host has not seen
+_TOLERANCE = 2  # sounds that the modem measured and the host did not receive
 
 
 def sounding_over(matching: MatchingContext, run: Run) -> None:
-    """TT_EVSE_match_MNBC: average what there is [V2G3-A09-19] [V2G3-A09-43]."""
+    """TT_EVSE_match_MNBC: send the average of the measurements so far [V2G3-A09-19] [V2G3-A09-43]."""
     if run.profiles:
-        _tell_average(matching, run)
-    else:  # nothing is invented: a made-up value looks like the best station of all
+        _answer_average(matching, run)
+    else:  # no invented value: it would look like the best station
         matching.drop(run, Outcome.NO_PROFILE)
 
 
-def _tell_average(matching: MatchingContext, run: Run) -> None:
+def _answer_average(matching: MatchingContext, run: Run) -> None:
     run.profile = average(run.profiles, matching.config.attenuation_offset)
     run.sounded = matching.now
     _send_average(matching, run)
@@ -126,7 +127,7 @@ def _send_average(matching: MatchingContext, run: Run) -> None:
 
 
 def response_late(matching: MatchingContext, run: Run) -> None:
-    """Tell it again, C_EV_match_retry times [V2G3-A09-46]."""
+    """Repeat the average, up to C_EV_match_retry times [V2G3-A09-46]."""
     if run.retries >= timing.C_EV_MATCH_RETRY:
         matching.drop(run, Outcome.NO_RESPONSE)
     else:
@@ -135,14 +136,14 @@ def response_late(matching: MatchingContext, run: Run) -> None:
 
 
 def average_acknowledged(matching: MatchingContext, frame: Frame) -> State:
-    """CM_ATTEN_CHAR.RSP; any deviation is ignored and the repetitions go on [V2G3-A09-47]."""
+    """CM_ATTEN_CHAR.RSP; a deviating message is ignored and the repetitions continue [V2G3-A09-47]."""
     message = frame.message
     assert isinstance(message, m.AttenCharRsp)
     run = matching.runs.get(frame.source)
     if run is None or run.run_id != message.run_id or message.source_address != frame.source:
         return matching.ignore(Verdict.CONTRADICTION)
     if run.state is RunState.SOUNDING:
-        matching.emit(Suspicious(f"{run.ev_mac.hex(':')} acknowledges what it was not told"))
+        matching.emit(Suspicious(f"{run.ev_mac.hex(':')} acknowledges an average that was not sent"))
     if run.state is not RunState.WAIT_RSP:
         return matching.ignore(Verdict.NO_RULE)
     run.state = RunState.WAIT_MATCH

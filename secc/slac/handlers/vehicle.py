@@ -1,4 +1,4 @@
-"""The control pilot, as far as matching is concerned."""
+"""Events of the control pilot."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from secc.slac.states import LISTENING, NETWORKED, State, Timer
 
 
 def connected(matching: MatchingContext, event: VehicleConnected) -> State:
-    """From now on EVs are answered [V2G3-M06-07] [V2G3-M06-11]."""
+    """Start answering EVs [V2G3-M06-07] [V2G3-M06-11]."""
     matching.connected = matching.expecting = True
     matching.waiting_for_request = event.expect_request
     if event.expect_request and matching.state not in NETWORKED:
@@ -20,7 +20,7 @@ def connected(matching: MatchingContext, event: VehicleConnected) -> State:
 
 
 def gone(matching: MatchingContext, event: VehicleGone) -> State:
-    """Everything is given up at once; no frame follows but the new key for the own modem."""
+    """End all runs at once; only the new key for the modem is still sent."""
     matching.connected = matching.expecting = matching.waiting_for_request = matching.pilot_ready = False
     matching.stop_timers(Timer.SLAC_INIT)
     matching.forget_runs()
@@ -29,8 +29,8 @@ def gone(matching: MatchingContext, event: VehicleGone) -> State:
     return State.UNMATCHED if matching.state in LISTENING else matching.state
 
 
-def nobody_began(matching: MatchingContext, timer: Timer) -> State:
-    """TT_EVSE_SLAC_init: no answers any more until the control pilot has had its sequence."""
+def no_request(matching: MatchingContext, timer: Timer) -> State:
+    """TT_EVSE_SLAC_init: stop answering until the sequence of the control pilot is complete."""
     if matching.runs:
         matching.start_timer(Timer.SLAC_INIT, matching.config.slac_init)
     else:
