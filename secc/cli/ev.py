@@ -7,7 +7,7 @@ import dataclasses
 import json
 from pathlib import Path
 
-from secc.cli import display, misused, output, refused
+from secc.cli import display, ev_iso20, misused, output, refused
 from secc.cli.streams import from_hex
 from secc.cli.wallets import keep_contract, open_wallet
 from secc.errors import CertificateError, LinkError
@@ -16,7 +16,8 @@ from secc.messages.iso2 import ChargingSession, EnergyTransferMode
 from secc.records.text import detail_of, milliseconds, name_of
 from secc.sdp import SDP_PORT
 from secc.settings.protocols import ProtocolName
-from secc.sim import EvResult, Exchange, Misbehaviour, Plan, ScriptedEvcc, SlacEv, Vehicle
+from secc.sim import EvResult, Exchange, Misbehaviour, Plan, ScriptedEvcc, SlacEv, Vehicle, Wallet
+from secc.sim.iso20 import Iso20Misbehaviour, Iso20Plan
 from secc.station.raw_modem import RawModem
 
 EXAMPLES = """examples:
@@ -24,6 +25,8 @@ EXAMPLES = """examples:
   secc ev --interface eth1 --ac --tls --roots v2g_root.pem
   secc ev --interface lo --dc                     a station on this machine, on loopback
   secc ev --interface eth1 --protocol din70121    a car that speaks DIN SPEC 70121 only
+  secc ev --interface eth1 --protocol iso20 --service DC_BPT --dynamic
+  secc ev --interface eth1 --protocol iso20 --service AC --renegotiate-at 5
   secc ev --host fe80::1%eth1 --port 54321 --ac   without SDP
   secc ev --interface lo --ac --tls --wallet lab  pay by contract; a car without one installs one
   secc ev --interface lo --ac --tls --wallet lab --contract lab/contract_chain.pem
@@ -45,9 +48,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--protocol",
-        choices=[ProtocolName.ISO15118_2.value, ProtocolName.DIN70121.value],
+        choices=[*(name.value for name in ProtocolName), *_SHORT],
         default=ProtocolName.ISO15118_2.value,
-        help="what the EV speaks (default: iso15118-2); din70121 is DC without TLS",
+        help="what the EV speaks (default: iso15118-2); din70121 is DC without TLS; iso20 is iso15118-20",
     )
     parser.add_argument(
         "--tls", action=argparse.BooleanOptionalAction, default=False, help="ask for TLS, take nothing less"
@@ -68,35 +71,56 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--contract", type=Path, metavar="FILE", help="PEM of another contract chain; its key lies beside it"
     )
     parser.add_argument(
-        "--misbehave", type=Misbehaviour, metavar="HOW", help=f"one of: {', '.join(Misbehaviour)}"
+        "--misbehave",
+        metavar="HOW",
+        help=f"with --wallet one of: {', '.join(Misbehaviour)}; "
+        f"in iso20 one of: {', '.join(Iso20Misbehaviour)}",
     )
     parser.add_argument("--patience", type=float, default=1.0, help="factor on the EV's message timeouts")
     parser.add_argument("--json", action="store_true", help="one JSON object per exchange, then the result")
     parser.add_argument("--quiet", "-q", action="store_true", help="only the result")
+    ev_iso20.configure(parser)
+
+
+_SHORT = {"iso20": ProtocolName.ISO15118_20, "iso2": ProtocolName.ISO15118_2, "din": ProtocolName.DIN70121}
+"""Shorter names of the protocols."""
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Charge once."""
-    if (arguments.host is None) != (arguments.port is None):
-        return misused("--host and --port belong together")
-    beyond = arguments.ac or arguments.tls or arguments.pause or arguments.wallet is not None
-    if arguments.protocol == ProtocolName.DIN70121 and beyond:
-        return misused("din70121 is DC without TLS, contract and pause")
     if not 0.0 <= arguments.soc <= 100.0:
         return misused(f"--soc {arguments.soc:g}: expected 0 to 100")
+    if (arguments.host is None) != (arguments.port is None):
+        return misused("--host and --port belong together")
+    protocol = _SHORT.get(arguments.protocol) or ProtocolName(arguments.protocol)
+    if protocol is ProtocolName.ISO15118_20:
+        if problem := ev_iso20.refusal(arguments):
+            return misused(problem)
+        return _run(arguments, ev_iso20.plan(arguments), None)
+    beyond = arguments.ac or arguments.tls or arguments.pause or arguments.wallet is not None
+    if protocol is ProtocolName.DIN70121 and beyond:
+        return misused("din70121 is DC without TLS, contract and pause")
     if arguments.wallet is None and (arguments.contract or arguments.misbehave):
         return misused("--contract and --misbehave need a --wallet")
     try:
         wallet = None if arguments.wallet is None else open_wallet(arguments.wallet, arguments.contract)
     except CertificateError as error:
         return misused(str(error))
-    if wallet is not None:
-        wallet.misbehaviour = arguments.misbehave
+    if wallet is not None and arguments.misbehave is not None:
+        if arguments.misbehave not in list(Misbehaviour):
+            return misused(f"--misbehave with --wallet is one of: {', '.join(Misbehaviour)}")
+        wallet.misbehaviour = Misbehaviour(arguments.misbehave)
+    plan = dataclasses.replace(_plan(arguments, protocol), wallet=wallet)
+    return _run(arguments, plan, wallet)
+
+
+def _run(arguments: argparse.Namespace, plan: Plan | Iso20Plan, wallet: Wallet | None) -> int:
+    """Charge by a plan."""
     style = display.Style()
     printer = _Printer(style, as_json=arguments.json, quiet=arguments.quiet)
     vehicle = Vehicle(soc=arguments.soc / 100.0, full_soc=max(0.8, arguments.soc / 100.0 + 0.05))
     ev = ScriptedEvcc(
-        dataclasses.replace(_plan(arguments), wallet=wallet),
+        plan,
         vehicle=vehicle,
         interface=arguments.interface,
         tls=arguments.tls,
@@ -125,7 +149,7 @@ async def _charge(ev: ScriptedEvcc, arguments: argparse.Namespace) -> EvResult:
     return await ev.charge()
 
 
-def _plan(arguments: argparse.Namespace) -> Plan:
+def _plan(arguments: argparse.Namespace, protocol: ProtocolName) -> Plan:
     mode = EnergyTransferMode.DC_EXTENDED
     if arguments.mode is not None:
         mode = EnergyTransferMode(arguments.mode)
@@ -135,7 +159,7 @@ def _plan(arguments: argparse.Namespace) -> Plan:
     if loops is None and arguments.energy is None:
         loops = 20
     return Plan(
-        protocol=ProtocolName(arguments.protocol),
+        protocol=protocol,
         mode=mode,
         loops=loops,
         energy=arguments.energy,
@@ -188,12 +212,15 @@ class _Printer:
         how = "TLS" if result.tls else "plain"
         if result.completed:
             verdict = style.good("charged")
+            back = f", {result.discharged:.2f} Wh back" if result.discharged else ""
             style.line(
-                f"{verdict}  {result.energy:.2f} Wh in {result.duration:.1f} s, {how}, {result.peer}, "
+                f"{verdict}  {result.energy:.2f} Wh{back} in {result.duration:.1f} s, {how}, {result.peer}, "
                 f"now {vehicle.soc * 100:.1f} %"
             )
         else:
             style.line(f"{style.bad('failed')}  {result.error or 'the session is not complete'}")
+        for note in result.notes:
+            style.line(f"note    {note}")
 
 
 def _as_dict(exchange: Exchange) -> dict[str, object]:
@@ -214,6 +241,8 @@ def _summary(result: EvResult, vehicle: Vehicle) -> dict[str, object]:
         "peer": result.peer,
         "session_id": result.session_id.hex().upper(),
         "energy": round(result.energy, 3),
+        "discharged": round(result.discharged, 3),
+        "notes": result.notes,
         "duration": round(result.duration, 3),
         "soc": round(vehicle.soc, 4),
         "messages": len(result.exchanges),

@@ -13,25 +13,38 @@ import socket
 import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
-from secc import exi
 from secc.errors import LinkError, SeccError
-from secc.messages import din, iso2
-from secc.messages.app_protocol import SupportedAppProtocolReq
+from secc.messages import din, iso2, iso20_ac, iso20_common, iso20_dc
 from secc.sdp import SDP_PORT, Security
 from secc.session.outlet import ControlPilot
 from secc.settings.protocols import ProtocolName
 from secc.sim.cable import SimulatedCable
 from secc.sim.din_script import DinScript
-from secc.sim.moves import Answer, Ask, Connect, Draw, EvGivesUp, Move, SendRaw, ShowPilot, Vanish, Wait
+from secc.sim.documents import Documents, Iso20Documents, OlderDocuments
+from secc.sim.iso20.plan import Iso20Plan
+from secc.sim.iso20.script import Iso20Script
+from secc.sim.moves import (
+    Answer,
+    Ask,
+    Connect,
+    Draw,
+    EvGivesUp,
+    Move,
+    Script,
+    SendRaw,
+    ShowPilot,
+    Vanish,
+    Wait,
+)
 from secc.sim.script import EvScript, Plan
 from secc.sim.sdp_client import discover
 from secc.sim.vehicle import Vehicle
 from secc.tls import PlainEngine, TlsContext, TlsEngine
-from secc.v2gtp import ISO20_TYPES, FrameAssembler, V2gtpFrame, frame
+from secc.v2gtp import ISO20_TYPES, FrameAssembler, V2gtpFrame
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -54,6 +67,8 @@ class EvResult:
     exchanges: list[Exchange] = dataclasses.field(default_factory=list)
     error: str = ""
     """Why it gave up; empty when the session went to its planned end."""
+    notes: list[str] = dataclasses.field(default_factory=list)
+    """ISO 15118-20: what was odd, and each WARNING."""
     vanished: bool = False
     """It was gone on purpose."""
     tls: bool = False
@@ -61,7 +76,9 @@ class EvResult:
     """Address and port of the station."""
     session_id: bytes = b""
     energy: float = 0.0
-    """Wh taken, by the EV's own measurement."""
+    """Wh taken, by the measurement of the EV."""
+    discharged: float = 0.0
+    """Wh given back, as above."""
     duration: float = 0.0
     """Seconds from discovery to the end."""
 
@@ -72,7 +89,7 @@ class EvResult:
             not self.error
             and not self.vanished
             and bool(self.exchanges)
-            and isinstance(self.exchanges[-1].response, iso2.SessionStopRes | din.SessionStopRes)
+            and isinstance(self.exchanges[-1].response, _STOP)
         )
 
     @property
@@ -86,7 +103,7 @@ class ScriptedEvcc:
 
     def __init__(
         self,
-        plan: Plan | None = None,
+        plan: Plan | Iso20Plan | None = None,
         *,
         vehicle: Vehicle | None = None,
         cable: SimulatedCable | None = None,
@@ -119,6 +136,7 @@ class ScriptedEvcc:
         self._result = EvResult()
         self._begun = 0.0
         self._session_id = self.plan.session_id
+        self._documents: Documents = OlderDocuments()
 
     async def charge(self) -> EvResult:
         """Find the station, run the script, hang up."""
@@ -136,6 +154,7 @@ class ScriptedEvcc:
                     self._cable.set_pilot(ControlPilot.B)
         result.session_id = self._session_id
         result.energy = self.vehicle.received
+        result.discharged = self.vehicle.given
         result.duration = asyncio.get_running_loop().time() - self._begun
         return result
 
@@ -177,8 +196,7 @@ class ScriptedEvcc:
         return wire
 
     async def _run(self, wire: _Wire) -> None:
-        din_only = self.plan.protocol is ProtocolName.DIN70121
-        script = (DinScript if din_only else EvScript)(self.plan, self.vehicle).run()
+        script = self._script()
         loop = asyncio.get_running_loop()
         answer = Answer(loop.time())
         try:
@@ -190,6 +208,16 @@ class ScriptedEvcc:
         except StopIteration:
             return
         self._result.vanished = True
+
+    def _script(self) -> Script:
+        """What the EV does, and the form of its messages, by the plan."""
+        plan = self.plan
+        if isinstance(plan, Iso20Plan):
+            self._documents = Iso20Documents("iso20-dc" if plan.service.dc else "iso20-ac")
+            return Iso20Script(plan, self.vehicle, self._result.notes).run()
+        self._documents = OlderDocuments()
+        din_only = plan.protocol is ProtocolName.DIN70121
+        return (DinScript if din_only else EvScript)(plan, self.vehicle).run()
 
     async def _do(self, move: Move, wire: _Wire) -> msgspec.Struct | None:
         match move:
@@ -209,22 +237,18 @@ class ScriptedEvcc:
 
     async def _ask(self, move: Ask, wire: _Wire) -> msgspec.Struct:
         loop = asyncio.get_running_loop()
-        session_id = self._session_id if move.session_id is None else move.session_id
-        codec, document = _document(move, session_id)
-        payload = codec.encode(document)
+        data = self._documents.encode(move, self._session_id, loop.time())
         sent = loop.time()
         limit = message_timeout(type(move.request)) * self._patience
         try:
             async with asyncio.timeout(limit):
-                await wire.send(frame(payload))
-                message: Any = codec.decode((await wire.receive()).payload)
+                await wire.send(data)
+                message: Any = self._documents.decode(await wire.receive(), loop.time())
         except TimeoutError:
             raise EvGivesUp(f"{type(move.request).__name__}: no response in {limit:g} s") from None
-        body = message
-        if isinstance(message, iso2.V2GMessage | din.V2GMessage):
-            body = message.body
-            if isinstance(body, iso2.SessionSetupRes | din.SessionSetupRes):
-                self._session_id = message.header.session_id
+        body = getattr(message, "body", message)
+        if isinstance(body, _SETUP):
+            self._session_id = message.header.session_id
         exchange = Exchange(sent - self._begun, move.request, body, loop.time() - sent)
         self._result.exchanges.append(exchange)
         if self._on_exchange is not None:
@@ -232,16 +256,8 @@ class ScriptedEvcc:
         return message if isinstance(message, msgspec.Struct) else body
 
 
-def _document(move: Ask, session_id: bytes) -> tuple[exi.Codec, msgspec.Struct]:
-    """What is sent for a request, and its codec: the class of the request says which protocol it is."""
-    request = move.request
-    if isinstance(request, SupportedAppProtocolReq):
-        return exi.APP_PROTOCOL, request
-    if type(request) in din.PAIRS:
-        head = din.MessageHeader(session_id=session_id, signature=move.signature)
-        return exi.codec("din"), din.V2GMessage(header=head, body=cast("din.BodyElement", request))
-    header = iso2.MessageHeader(session_id=session_id, signature=move.signature)
-    return exi.ISO2, iso2.V2GMessage(header=header, body=cast("iso2.BodyElement", request))
+_SETUP = (iso2.SessionSetupRes, din.SessionSetupRes, iso20_common.SessionSetupRes)
+_STOP = (iso2.SessionStopRes, din.SessionStopRes, iso20_common.SessionStopRes)
 
 
 def _split_scope(host: str, interface: str) -> tuple[str, int]:
@@ -258,17 +274,22 @@ def _split_scope(host: str, interface: str) -> tuple[str, int]:
 def message_timeout(request: type) -> float:
     """How long an EV waits for the response, in seconds: V2G_EVCC_Msg_Timeout. DIN SPEC 70121 has no message
     that takes longer than the others."""
+    if request in _LOOPS:
+        return 0.5
     if request in (iso2.CurrentDemandReq, din.CurrentDemandReq):
         return 0.25
     return 5.0 if request in _SLOW else 2.0
 
 
+_LOOPS = (iso20_ac.ACChargeLoopReq, iso20_dc.DCChargeLoopReq)  # [V2G20-1499] [V2G20-1501]
 _SLOW = (
     iso2.ServiceDetailReq,
     iso2.PaymentDetailsReq,
     iso2.CertificateInstallationReq,
     iso2.CertificateUpdateReq,
     iso2.PowerDeliveryReq,
+    iso20_common.ServiceDetailReq,
+    iso20_common.CertificateInstallationReq,
 )
 
 

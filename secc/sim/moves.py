@@ -7,13 +7,13 @@ from collections.abc import Generator
 
 import msgspec
 
-from secc.messages import din, iso2
-from secc.messages.app_protocol import SupportedAppProtocolReq
 from secc.messages.xmldsig import Signature
 from secc.session.outlet import ControlPilot
 from secc.sim.physics import Load
 
-Request = iso2.BodyElement | din.BodyElement | SupportedAppProtocolReq
+Request = msgspec.Struct
+"""The body of a message of ISO 15118-2 or DIN SPEC 70121, a whole message of ISO 15118-20, or the
+handshake."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -25,6 +25,8 @@ class Ask:
     """Another SessionID than the assigned one, to misbehave."""
     signature: Signature | None = None
     """For the header."""
+    payload_type: int | None = None
+    """Another payload type than the usual one: a side stream, or to misbehave."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

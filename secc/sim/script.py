@@ -29,9 +29,9 @@ from secc.settings.protocols import ProtocolName
 from secc.sim import pnc_script
 from secc.sim.asking import F, R
 from secc.sim.cable import plain
+from secc.sim.exchanges import Exchanges
 from secc.sim.moves import (
     Answer,
-    Ask,
     Connect,
     Draw,
     EvGivesUp,
@@ -39,7 +39,6 @@ from secc.sim.moves import (
     Request,
     Script,
     ShowPilot,
-    Wait,
 )
 from secc.sim.vehicle import Vehicle
 from secc.sim.wallet import Wallet
@@ -97,15 +96,15 @@ class Plan:
         return 3 if self.mode is EnergyTransferMode.AC_THREE_PHASE_CORE else 1
 
 
-class EvScript:
+class EvScript(Exchanges):
     """One charging session of one vehicle, in ISO 15118-2; the one in DIN SPEC 70121 is `DinScript`."""
 
     NAMESPACE = "urn:iso:15118:2:2013:MsgDef"
 
     def __init__(self, plan: Plan, vehicle: Vehicle) -> None:
         """`vehicle` is charged by running the script."""
+        super().__init__(plan, vehicle)
         self.plan = plan
-        self.vehicle = vehicle
         self.schedule_id = 1
         self.offer: iso2.SAScheduleList | None = None
         self.voltage = 0.0
@@ -115,10 +114,6 @@ class EvScript:
         """In the header of the last response."""
         self.stop_ordered = False
         """The station wants the charge to end."""
-        self.now = 0.0
-        self._asked: dict[type, int] = {}
-        self.measured_at: float | None = None
-        self._power = 0.0
 
     def run(self) -> Script:
         """The session; raises EvGivesUp when it cannot go on."""
@@ -141,7 +136,7 @@ class EvScript:
             schema_id=1,
             priority=1,
         )
-        answer = yield from self._exchange(SupportedAppProtocolReq(app_protocol=(offer,)))
+        answer = yield from self.exchange(SupportedAppProtocolReq(app_protocol=(offer,)))
         if not isinstance(answer, SupportedAppProtocolRes) or answer.schema_id != 1:
             raise EvGivesUp(f"no common protocol: {answer}")
 
@@ -329,12 +324,6 @@ class EvScript:
             or (plan.energy is not None and self.vehicle.received >= plan.energy)
         )
 
-    def measure(self, power: float) -> None:
-        """Energy since the last response, at the power seen then and now."""
-        if self.measured_at is not None:
-            self.vehicle.take((self._power + power) / 2, self.now - self.measured_at)
-        self.measured_at, self._power = self.now, power
-
     def _dc_status(self) -> iso2.DCEVStatus:
         return iso2.DCEVStatus(
             ev_ready=True, ev_error_code=DCEVErrorCode.NO_ERROR, ev_ress_soc=self.vehicle.percent
@@ -382,10 +371,6 @@ class EvScript:
         if stop_told(response):
             raise StationStops
 
-    def check_time(self, begun: float, limit: float, request: Request) -> None:
-        if self.now - begun > limit:
-            raise EvGivesUp(f"{type(request).__name__}: not finished after {limit:g} s")
-
     def ask(
         self,
         request: Request,
@@ -395,7 +380,7 @@ class EvScript:
         signature: Signature | None = None,
     ) -> Generator[Move, Answer, R]:
         """One exchange with a positive answer of the right class, or the end."""
-        message = yield from self._exchange(request, paced=paced, signature=signature)
+        message = yield from self.exchange(request, paced=paced, signature=signature)
         if isinstance(message, iso2.V2GMessage | din.V2GMessage):
             self.session_id, self.signature = message.header.session_id, message.header.signature
         body = message.body if isinstance(message, iso2.V2GMessage | din.V2GMessage) else message
@@ -405,23 +390,6 @@ class EvScript:
         if code.value.startswith("FAILED"):
             raise EvGivesUp(f"{type(body).__name__}: {code.value}")
         return body
-
-    def _exchange(
-        self, request: Request, *, paced: bool = False, signature: Signature | None = None
-    ) -> Generator[Move, Answer, object]:
-        """Send and receive; waiting before it, and misbehaviour instead of it, by the plan."""
-        kind = type(request)
-        number = self._asked.get(kind, 0)
-        self._asked[kind] = number + 1
-        pause = self.plan.pace if paced and number else self.plan.think
-        if number == 0:
-            pause = self.plan.waits.get(kind, pause)
-        if pause > 0.0:
-            yield Wait(pause)
-        move = self.plan.tamper(request, number) if self.plan.tamper is not None else None
-        answer = yield move if move is not None else Ask(request, signature=signature)
-        self.now = answer.now
-        return answer.message
 
 
 def stop_told(response: object) -> bool:

@@ -17,6 +17,8 @@ class Vehicle:
     """State of charge, 0..1."""
     full_soc: float = 0.8
     """Where it stops by itself."""
+    min_soc: float = 0.2
+    """Below it the EV does not discharge; the least charge its driver wants."""
     empty_voltage: float = 330.0
     """V without current at 0 %."""
     full_voltage: float = 410.0
@@ -25,10 +27,16 @@ class Vehicle:
     """Ohm."""
     max_voltage: float = 420.0
     """V that it allows while charging."""
+    min_voltage: float = 300.0
+    """V below which the battery is not discharged."""
     max_current: float = 120.0
     """A, DC."""
     max_power: float = 48_000.0
     """W, DC."""
+    max_discharge_current: float = 60.0
+    """A, DC, back to the station."""
+    max_discharge_power: float = 20_000.0
+    """W, DC, as above."""
     ac_current: float = 16.0
     """A per phase that the on-board charger takes at most."""
     ac_min_current: float = 6.0
@@ -54,6 +62,14 @@ class Vehicle:
         to_limit = (self.max_voltage - self.open_voltage) / self.resistance
         by_power = self.max_power / max(self.open_voltage, 1.0)
         return round(max(0.0, min(self.max_current, by_power, to_limit)), 1)
+
+    @property
+    def discharge_current(self) -> float:
+        """A that it can give back now, DC; 0 near the least charge."""
+        if self.soc <= self.min_soc:
+            return 0.0
+        by_power = self.max_discharge_power / max(self.open_voltage, 1.0)
+        return round(min(self.max_discharge_current, by_power), 1)
 
     @property
     def full(self) -> bool:

@@ -27,7 +27,7 @@ def script(**plan: object) -> Generator[Move, Answer, None]:
 def test_its_handshake_offers_din_and_nothing_else() -> None:
     move = next(script())
     assert isinstance(move, Ask)
-    namespaces = [entry.protocol_namespace for entry in move.request.app_protocol]  # type: ignore[union-attr]
+    namespaces = [entry.protocol_namespace for entry in move.request.app_protocol]  # type: ignore[attr-defined]
     assert namespaces == ["urn:din:70121:2012:MsgDef"]
 
 

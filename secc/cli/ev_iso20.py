@@ -1,0 +1,69 @@
+"""`secc ev --protocol iso20`: the arguments that only ISO 15118-20 has, and the plan they make."""
+
+from __future__ import annotations
+
+import argparse
+
+from secc.messages.iso20_common import ChargingSession
+from secc.sim.iso20 import ControlMode, EnergyService, Iso20Misbehaviour, Iso20Plan, misbehaving
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Arguments."""
+    group = parser.add_argument_group("ISO 15118-20")
+    group.add_argument(
+        "--service", choices=[service.name for service in EnergyService], help="default: DC, with --ac AC"
+    )
+    group.add_argument(
+        "--dynamic", action="store_true", help="the station sets the power (default: a schedule)"
+    )
+    group.add_argument("--mobility-needs", type=int, choices=(1, 2), default=1, help="MobilityNeedsMode (1)")
+    group.add_argument("--phases", type=int, choices=(1, 3), default=3, help="of the on-board charger (3)")
+    group.add_argument("--discharge-at", type=int, metavar="N", help="offer to discharge from loop N on")
+    group.add_argument("--negative-limits", action="store_true", help="write discharge limits below zero")
+    group.add_argument("--renegotiate-at", type=int, metavar="N", help="ask for a new schedule after N loops")
+    group.add_argument("--main-stream", action="store_true", help="renegotiate there, not on the side stream")
+    group.add_argument(
+        "--renegotiate-service", action="store_true", help="charge, choose the service again, charge"
+    )
+    group.add_argument("--standby-at", type=int, metavar="N", help="ask for standby after N loops")
+
+
+def refusal(arguments: argparse.Namespace) -> str:
+    """Why these arguments make no plan; empty when they do."""
+    if arguments.mode is not None:
+        return "--mode is of ISO 15118-2; --service is of ISO 15118-20"
+    if arguments.wallet is not None:
+        return "iso20 without --wallet: this EV pays by external identification there"
+    if arguments.mobility_needs == 2 and not arguments.dynamic:
+        return "--mobility-needs 2 needs --dynamic"
+    if arguments.session_id and len(arguments.session_id) not in (1, 8):
+        return "--session-id: 16 hexadecimal digits in ISO 15118-20"
+    known = [one.value for one in Iso20Misbehaviour]
+    if arguments.misbehave is not None and arguments.misbehave not in known:
+        return f"--misbehave in ISO 15118-20 is one of: {', '.join(known)}"
+    return ""
+
+
+def plan(arguments: argparse.Namespace) -> Iso20Plan:
+    """What the EV is to do."""
+    service = arguments.service or ("AC" if arguments.ac else "DC")
+    how = arguments.misbehave
+    return Iso20Plan(
+        service=EnergyService[service],
+        control=ControlMode.DYNAMIC if arguments.dynamic else ControlMode.SCHEDULED,
+        mobility_needs=arguments.mobility_needs,
+        phases=arguments.phases,
+        loops=20 if arguments.loops is None and arguments.energy is None else arguments.loops,
+        energy=arguments.energy,
+        discharge_at=arguments.discharge_at,
+        negative_limits=arguments.negative_limits,
+        pace=arguments.pace,
+        end=ChargingSession.PAUSE if arguments.pause else ChargingSession.TERMINATE,
+        session_id=arguments.session_id.rjust(8, b"\0"),
+        renegotiate_at=arguments.renegotiate_at,
+        side_stream=not arguments.main_stream,
+        renegotiate_service=arguments.renegotiate_service,
+        standby_at=arguments.standby_at,
+        tamper=None if how is None else misbehaving(Iso20Misbehaviour(how)),
+    )

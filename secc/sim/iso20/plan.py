@@ -1,0 +1,97 @@
+"""What a simulated EV wants of a session in ISO 15118-20."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Callable, Mapping
+
+from secc.messages.iso20_common import ChargingSession
+from secc.sim.moves import Move, Request
+
+
+class EnergyService(enum.IntEnum):
+    """ServiceID of the energy transfer services that this EV knows."""
+
+    AC = 1
+    DC = 2
+    AC_BPT = 5
+    DC_BPT = 6
+    MCS = 8
+    MCS_BPT = 9
+
+    @property
+    def dc(self) -> bool:
+        """It uses the messages of the DC set."""
+        return self not in (EnergyService.AC, EnergyService.AC_BPT)
+
+    @property
+    def bidirectional(self) -> bool:
+        """Power may flow back to the station."""
+        return self in (EnergyService.AC_BPT, EnergyService.DC_BPT, EnergyService.MCS_BPT)
+
+
+class ControlMode(enum.IntEnum):
+    """Who decides about the power, by the values of the parameter ControlMode."""
+
+    SCHEDULED = 1
+    """The EV follows a schedule of the station."""
+    DYNAMIC = 2
+    """The station sets the power with each answer of the loop."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Iso20Plan:
+    """What the EV wants of its session."""
+
+    service: EnergyService = EnergyService.DC
+    control: ControlMode = ControlMode.SCHEDULED
+    mobility_needs: int = 1
+    """MobilityNeedsMode: 1, the EV names its needs; 2, the station may, in Dynamic mode only."""
+    phases: int = 3
+    """AC: phases of the on-board charger."""
+    loops: int | None = 20
+    """Messages of the charge loop; None: until `energy` or the battery is full."""
+    energy: float | None = None
+    """Wh to take; None: no such limit."""
+    discharge_at: int | None = None
+    """Scheduled and bidirectional: from this message of the charge loop on the EV offers to discharge."""
+    negative_limits: bool = False
+    """Discharge limits are written below zero, as the text has it; stations mirror what they read."""
+    pace: float = 0.1
+    """Seconds between a response and the next request in the loops (charging, Ongoing, pre-charge)."""
+    think: float = 0.0
+    """The same elsewhere."""
+    waits: Mapping[type, float] = dataclasses.field(default_factory=dict)
+    """Seconds before the first request of a class, for cars that take their time."""
+    end: ChargingSession = ChargingSession.TERMINATE
+    """How the session is ended; `Pause` keeps it for later."""
+    session_id: bytes = bytes(8)
+    """SessionID of the first request: that of a paused session to join it again."""
+    evcc_id: str = "ZZZVSECCSIMULATEDEV01"
+    """EVCCID, in TLS the common name of the vehicle certificate."""
+    departure: int = 3600
+    """Seconds until it has to leave."""
+    points: int = 1024
+    """MaximumSupportingPoints of a schedule."""
+    confirms_tolerance: bool = True
+    """Scheduled: accept the power tolerance of the schedule; one station demands the element in any case."""
+    authorization_tries: int = 1
+    """How often it asks for authorization after a warning."""
+    renegotiate_at: int | None = None
+    """Ask for a new schedule after so many messages of the charge loop."""
+    side_stream: bool = True
+    """Negotiate it beside the charge loop, in payload type 0x8101; otherwise on the main stream."""
+    renegotiate_service: bool = False
+    """Charge twice: the second time after a renegotiation of the service."""
+    standby_at: int | None = None
+    """Ask for standby after so many messages of the charge loop."""
+    ongoing_starts: int = 0
+    """PowerDeliveryReq(Start) with EVProcessing Ongoing before the one that counts."""
+    finishes_pre_charge: bool = True
+    """Send the PreChargeReq with EVProcessing Finished; many EVs leave it out."""
+    welding_detection: bool = True
+    """DC: look for welded contactors at the end, as the text demands."""
+    tamper: Callable[[Request, int], Move | None] | None = None
+    """Misbehave: asked before each request, with the number of earlier ones of its class; a move that is
+    returned takes the place of the request, None leaves it."""

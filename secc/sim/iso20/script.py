@@ -1,0 +1,300 @@
+"""What a simulated EV says and does in ISO 15118-20, without a socket: a generator of moves.
+
+`Iso20Script.run` is the whole behaviour in the order of the messages. Power, voltage and the messages of the
+energy sets are in `secc.sim.iso20.energy`; whoever drives the script stamps the headers with the time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator
+from typing import Any
+
+from secc.messages import iso20_common as common
+from secc.messages.app_protocol import AppProtocol, SupportedAppProtocolReq, SupportedAppProtocolRes
+from secc.messages.iso20_common import ChargeProgress, ChargingSession, EvseNotification, Processing
+from secc.sim.iso20.energy import AcEnergy, DcEnergy, Energy
+from secc.sim.iso20.exchanges import Iso20Exchanges
+from secc.sim.iso20.numbers import number, rational
+from secc.sim.iso20.plan import ControlMode, Iso20Plan
+from secc.sim.moves import Answer, EvGivesUp, Move, Script, Wait
+from secc.sim.vehicle import Vehicle
+from secc.v2gtp import PayloadType
+
+
+class Iso20Script(Iso20Exchanges):
+    """One charging session of one vehicle."""
+
+    def __init__(self, plan: Iso20Plan, vehicle: Vehicle, notes: list[str] | None = None) -> None:
+        """`vehicle` is charged, or discharged, by running the script; `notes` gets what was odd."""
+        super().__init__(plan, vehicle, notes)
+        self.energy: Energy = (DcEnergy if plan.service.dc else AcEnergy)(self)
+        self.joined = False
+        """The session continues a paused one."""
+        self.end = plan.end
+        self.stop_ordered = False
+        """The station wants the charge to end."""
+        self._anchor = 0
+        self._service_again = plan.renegotiate_service
+        self._leaves_loop = False
+        self._renegotiating = False
+
+    # --- the session ---------------------------------------------------------------------------------------
+
+    def run(self) -> Script:
+        """The session; raises EvGivesUp when it cannot go on."""
+        yield from self.handshake()
+        yield from self._set_up()
+        with contextlib.suppress(Leaves):
+            if not self.joined:
+                yield from self._authorize()
+                yield from self._choose_service()
+            yield from self._charge()
+            while self._service_again and not self.stop_ordered:
+                self._service_again = False
+                yield from self._stop_session(ChargingSession.SERVICE_RENEGOTIATION)
+                yield from self._choose_service()
+                yield from self._charge()
+        yield from self._stop_session(self.end)
+
+    def handshake(self) -> Script:
+        """One entry for the energy family of the service [V2G20-167]."""
+        offer = AppProtocol(
+            protocol_namespace=self.energy.namespace,
+            version_number_major=1,
+            version_number_minor=0,
+            schema_id=1,
+            priority=1,
+        )
+        answer = yield from self.exchange(SupportedAppProtocolReq(app_protocol=(offer,)))
+        if not isinstance(answer, SupportedAppProtocolRes) or answer.schema_id != 1:
+            raise EvGivesUp(f"no common protocol: {answer}")
+
+    def _set_up(self) -> Script:
+        request = common.SessionSetupReq(header=self.header, evcc_id=self.plan.evcc_id)
+        response = yield from self.ask(request, common.SessionSetupRes)
+        self.session_id = response.header.session_id
+        self.joined = response.response_code is common.ResponseCode.OK_OLD_SESSION_JOINED
+        if self.joined and self.session_id != self.plan.session_id:
+            raise EvGivesUp("another session than the paused one was joined")
+        self.begun = self.now
+
+    def _authorize(self) -> Script:
+        setup = yield from self.ask(
+            common.AuthorizationSetupReq(header=self.header), common.AuthorizationSetupRes
+        )
+        if common.Authorization.EIM not in setup.authorization_services:
+            raise EvGivesUp("external identification is not offered")
+        request = common.AuthorizationReq(
+            header=self.header,
+            selected_authorization_service=common.Authorization.EIM,
+            eim_a_req_authorization_mode=common.EIMAReqAuthorizationMode(),
+        )
+        for _ in range(self.plan.authorization_tries):
+            answer = yield from self.until_finished(request, common.AuthorizationRes)
+            if answer.response_code.value.startswith("OK"):
+                return
+        self.notes.append("not authorized")
+        raise Leaves
+
+    def _choose_service(self) -> Script:
+        """Services, the parameter sets of the wanted one, and the choice."""
+        service = self.plan.service
+        offered = yield from self.ask(
+            common.ServiceDiscoveryReq(header=self.header), common.ServiceDiscoveryRes
+        )
+        if service not in [one.service_id for one in offered.energy_transfer_service_list.service]:
+            raise EvGivesUp(f"service {service.name} is not offered")
+        detail = yield from self.ask(
+            common.ServiceDetailReq(header=self.header, service_id=service), common.ServiceDetailRes
+        )
+        chosen = self._parameter_set(detail.service_parameter_list.parameter_set)
+        selected = common.SelectedService(service_id=service, parameter_set_id=chosen)
+        request = common.ServiceSelectionReq(header=self.header, selected_energy_transfer_service=selected)
+        yield from self.ask(request, common.ServiceSelectionRes)
+
+    def _parameter_set(self, sets: tuple[common.ParameterSet, ...]) -> int:
+        """The first set with the wanted control mode and mobility needs."""
+        wanted = {"ControlMode": self.plan.control, "MobilityNeedsMode": self.plan.mobility_needs}
+        for one in sets:
+            values = {parameter.name: parameter.int_value for parameter in one.parameter}
+            if all(values.get(name) == value for name, value in wanted.items()):
+                return one.parameter_set_id
+        raise EvGivesUp(f"no parameter set with {wanted}")
+
+    # --- charging ------------------------------------------------------------------------------------------
+
+    def _charge(self) -> Script:
+        """From the parameters to the open contactor."""
+        yield from self.ask(self.energy.parameters(), self.energy.discovery)
+        yield from self._schedules()
+        yield from self.energy.prepare()
+        for _ in range(self.plan.ongoing_starts):
+            yield from self._deliver(ChargeProgress.START, processing=Processing.ONGOING)
+        yield from self._deliver(ChargeProgress.START)
+        yield from self._loop()
+        yield from self._deliver(ChargeProgress.STOP)
+        yield from self.energy.finish()
+
+    def _schedules(self, stream: int | None = None) -> Script:
+        """Needs out, schedules in: both control modes have this exchange."""
+        mode: dict[str, Any]
+        if self.plan.control is ControlMode.DYNAMIC:
+            needs = self.energy.energies() | (
+                self.energy.v2x_energies() if self.plan.service.bidirectional else {}
+            )
+            dynamic = common.DynamicSEReqControlMode(departure_time=self.time_left, **needs)
+            mode = {"dynamic_se_req_control_mode": dynamic}
+        else:
+            scheduled = common.ScheduledSEReqControlMode(
+                departure_time=self.time_left, **self.energy.energies()
+            )
+            mode = {"scheduled_se_req_control_mode": scheduled}
+        request = common.ScheduleExchangeReq(
+            header=self.header, maximum_supporting_points=self.plan.points, **mode
+        )
+        answer = yield from self.until_finished(request, common.ScheduleExchangeRes, stream=stream)
+        self._anchor = answer.header.time_stamp
+        offer = answer.scheduled_se_res_control_mode
+        if self.plan.control is ControlMode.SCHEDULED:
+            if offer is None:
+                raise EvGivesUp("finished without schedules")
+            self.schedule = offer.schedule_tuple[0]
+        elif answer.dynamic_se_res_control_mode is None:
+            raise EvGivesUp("finished without the control mode that was asked for")
+        if answer.go_to_pause:
+            self.end = ChargingSession.PAUSE
+            raise Leaves
+
+    def _deliver(
+        self,
+        progress: ChargeProgress,
+        *,
+        processing: Processing = Processing.FINISHED,
+        stream: int | None = None,
+    ) -> Generator[Move, Answer, common.PowerDeliveryRes]:
+        request = common.PowerDeliveryReq(
+            header=self.header,
+            ev_processing=processing,
+            charge_progress=progress,
+            ev_power_profile=self._profile(),
+        )
+        answer = yield from self.ask(request, common.PowerDeliveryRes, stream=stream)
+        if progress is ChargeProgress.STOP:
+            self.measured_at = None
+        elif progress is ChargeProgress.START:
+            self.measured_at = self.now
+        return answer
+
+    def _profile(self) -> common.EVPowerProfile:
+        """Scheduled: what the schedule allows, up to the EV's limit. Dynamic: a forecast."""
+        most = self.vehicle.max_power
+        entries: tuple[common.PowerScheduleEntry, ...]
+        if self.schedule is None:
+            entries = (common.PowerScheduleEntry(duration=self.plan.departure, power=rational(most)),)
+            return common.EVPowerProfile(
+                time_anchor=self._anchor,
+                dynamic_ev_ppt_control_mode=common.DynamicEVPPTControlMode(),
+                ev_power_profile_entries=common.EVPowerProfileEntryList(ev_power_profile_entry=entries),
+            )
+        offered = self.schedule.charging_schedule.power_schedule
+        entries = tuple(
+            common.PowerScheduleEntry(duration=one.duration, power=rational(min(number(one.power), most)))
+            for one in offered.power_schedule_entries.power_schedule_entry
+        )
+        return common.EVPowerProfile(
+            time_anchor=offered.time_anchor,
+            scheduled_ev_ppt_control_mode=common.ScheduledEVPPTControlMode(
+                selected_schedule_tuple_id=self.schedule.schedule_tuple_id,
+                power_tolerance_acceptance=_CONFIRMED if self.plan.confirms_tolerance else None,
+            ),
+            ev_power_profile_entries=common.EVPowerProfileEntryList(ev_power_profile_entry=entries),
+        )
+
+    def _loop(self) -> Script:
+        loops = 0
+        while not self.enough(loops):
+            yield from self._one_loop(loops)
+            loops += 1
+            if loops == self.plan.standby_at:
+                yield from self._stand_by()
+            if loops == self.plan.renegotiate_at:
+                yield from self._renegotiate(loops)
+
+    def _one_loop(self, loops: int) -> Script:
+        response: Any = yield from self.ask(self.energy.request(loops), self.energy.loop, paced=True)
+        yield from self.energy.follow(response)
+        if response.evse_status is not None:
+            yield from self._heed(response.evse_status.evse_notification, loops)
+
+    def _heed(self, notification: EvseNotification, loops: int) -> Script:
+        """Do what the station asks for."""
+        match notification:
+            case EvseNotification.TERMINATE:
+                self.stop_ordered = True
+            case EvseNotification.PAUSE:
+                self.stop_ordered, self.end = True, ChargingSession.PAUSE
+            case EvseNotification.SERVICE_RENEGOTIATION:
+                self._service_again = self._leaves_loop = True
+            case EvseNotification.SCHEDULE_RENEGOTIATION if not self._renegotiating:
+                yield from self._renegotiate(loops)
+            case _:
+                pass
+
+    def _renegotiate(self, loops: int) -> Script:
+        """A new schedule while power flows."""
+        self._renegotiating = True
+        if self.plan.side_stream:
+            yield from self._renegotiate_beside(loops)
+        else:
+            yield from self._deliver(ChargeProgress.SCHEDULE_RENEGOTIATION)
+            yield from self._schedules()
+            yield from self._deliver(ChargeProgress.START)
+        self._renegotiating = False
+
+    def _renegotiate_beside(self, loops: int) -> Script:
+        """On the side stream, with the charge loop going on between its messages [V2G20-1045]."""
+        stream = PayloadType.ISO20_SCHEDULE
+        yield from self.ask(self.energy.parameters(), self.energy.discovery, stream=stream)
+        yield from self._one_loop(loops)
+        yield from self._schedules(stream)
+        yield from self._one_loop(loops)
+        measured = self.measured_at
+        yield from self._deliver(ChargeProgress.SCHEDULE_RENEGOTIATION, stream=stream)
+        self.measured_at = measured
+
+    def _stand_by(self) -> Script:
+        """Standby for a moment; a station that does not allow it warns and goes on."""
+        answer = yield from self._deliver(ChargeProgress.STANDBY)
+        if answer.response_code.value.startswith("OK"):
+            yield Wait(self.plan.pace)
+            yield from self._deliver(ChargeProgress.START)
+
+    def enough(self, loops: int) -> bool:
+        """The charge loop is over."""
+        plan, vehicle = self.plan, self.vehicle
+        if self._leaves_loop:
+            self._leaves_loop = False
+            return True
+        return (
+            self.stop_ordered
+            or (vehicle.full and not plan.service.bidirectional)
+            or (plan.loops is not None and loops >= plan.loops)
+            or (plan.energy is not None and vehicle.received >= plan.energy)
+        )
+
+    def _stop_session(self, how: ChargingSession) -> Script:
+        request = common.SessionStopReq(
+            header=self.header,
+            charging_session=how,
+            ev_termination_code="0",
+            ev_termination_explanation="done",
+        )
+        yield from self.ask(request, common.SessionStopRes)
+
+
+_CONFIRMED = common.PowerToleranceAcceptance.POWER_TOLERANCE_CONFIRMED
+
+
+class Leaves(Exception):
+    """The EV ends the session in order, before or without energy."""
