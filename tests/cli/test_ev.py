@@ -67,3 +67,33 @@ def test_a_session_as_json_by_a_process_of_its_own() -> None:
     assert exchanges[-1]["response"] == "SessionStopRes"
     assert result["completed"] is True
     assert result["messages"] == len(exchanges)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--mode", "DC_core"], "--service is of ISO 15118-20"),
+        (["--wallet", "lab"], "iso20 without --wallet"),
+        (["--mobility-needs", "2"], "--mobility-needs 2 needs --dynamic"),
+        (["--session-id", "1234"], "16 hexadecimal digits"),
+        (["--misbehave", "wrong-car"], "--misbehave in ISO 15118-20 is one of: wrong-session-id"),
+    ],
+)
+def test_what_iso_15118_20_does_not_have_is_misuse(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["ev", "--protocol", "iso20", *arguments]) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_a_misbehaviour_of_a_wallet_is_checked(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ev", "--misbehave", "wrong-set"]) == 2
+    assert "need a --wallet" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("protocol", ["iso20", "iso15118-20"])
+def test_a_station_without_iso_15118_20_is_a_no(protocol: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with serving("--sim", "dc") as (_, port):
+        arguments = ["--host", "::1", "--port", str(port), "--protocol", protocol, "--service", "DC_BPT"]
+        assert main(["ev", *arguments, *QUICK]) == 1
+    assert "no common protocol" in capsys.readouterr().out
