@@ -1,7 +1,7 @@
-"""The conformance bench: an EV that tests stations, with the cases of ISO 15118-4 as far as they are known.
+"""The conformance bench: an EV that tests stations with the cases of ISO 15118-4, as far as they are public.
 
-It plays against any station by address and speaks through its own sockets; `secc bench` is its command line.
-Not to be mistaken for `make bench`, which measures speed.
+It tests any station by its address, through real sockets; `secc bench` is its command line. It is unrelated
+to `make bench`, which measures speed.
 """
 
 from secc.bench.case import Case, CaseOutcome, Need

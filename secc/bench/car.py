@@ -1,7 +1,7 @@
-"""The tester's EV: goes to the point that a case is about by lawful steps, and there does what the case says.
+"""The EV of the tester: goes to the point that a case tests by valid steps, and executes the case there.
 
-`reach` walks; what goes wrong on the way makes a case inconclusive. `ask`, `expect` and `refused` are for the
-point itself; what goes wrong there is a failure of the station.
+`reach` walks to the point; a problem on the way makes a case inconclusive. `ask`, `expect` and `refused` are
+for the point itself; a problem there is a failure of the station.
 """
 
 from __future__ import annotations
@@ -50,16 +50,16 @@ class Phase(enum.Enum):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CarAnswer:
-    """A response that could be read."""
+    """A response that could be decoded."""
 
     message: msgspec.Struct
     body: Any
-    """iso2.V2GMessage: its body; else the message."""
+    """iso2.V2GMessage: its body; otherwise the message."""
     seconds: float
 
     @property
     def session_id(self) -> bytes:
-        """Of the header."""
+        """SessionID of the header."""
         envelopes = (iso2.V2GMessage, din.V2GMessage)
         return self.message.header.session_id if isinstance(self.message, envelopes) else b""
 
@@ -80,7 +80,7 @@ class Car:
     """Schema of its messages after the handshake."""
 
     def __init__(self, trial: Trial, *, dc: bool = False, contract: bool = False) -> None:
-        """`dc`: charges DC. `contract`: pays by contract, from the wallet of the tester."""
+        """`dc`: charges with DC. `contract`: pays by contract, from the wallet of the tester."""
         self.trial = trial
         self.dc = dc
         self.contract = contract
@@ -89,7 +89,7 @@ class Car:
         self.schedules: tuple[iso2.SAScheduleTuple, ...] = ()
         self.schedule_id = 1
         self.negotiated = 0.0
-        """When the schedules came."""
+        """Monotonic time at which the schedules arrived."""
         self.challenge = b""
         self.offered: iso2.ServiceDiscoveryRes | None = None
         self.phase = Phase.HANDSHAKE
@@ -108,17 +108,17 @@ class Car:
         return self._wire
 
     async def connect(self) -> None:
-        """A new connection; the station waits for the handshake there."""
+        """Open a new connection, on which the station waits for the handshake."""
         self._wire = await self.trial.connect()
         self.phase = Phase.HANDSHAKE
 
     async def send_raw(self, data: bytes, text: str) -> None:
-        """Any bytes."""
+        """Send any bytes."""
         self.trial.note("sent", text, data)
         await self.wire.send(data)
 
     async def receive(self, limit: float) -> CarAnswer | Silence | Closed:
-        """What comes back; raises Failed when it is not a message."""
+        """Receive a message; raises Failed for anything else."""
         reply = await self.wire.receive(limit)
         if not isinstance(reply, WireFrame):
             self.trial.note("received", str(reply))
@@ -126,7 +126,7 @@ class Car:
         return self._read(reply)
 
     def encode(self, body: msgspec.Struct, session_id: bytes | None, signature: Signature | None) -> bytes:
-        """The V2GTP frame of a request."""
+        """Return the V2GTP frame of a request."""
         if isinstance(body, app_protocol.SupportedAppProtocolReq):
             return frame(exi.APP_PROTOCOL.encode(body))
         names = din if self.dialect == "din" else iso2
@@ -137,7 +137,7 @@ class Car:
         return frame(exi.codec(self.dialect).encode(message))
 
     def limit(self, body: msgspec.Struct) -> float:
-        """How long the tester waits for the response to this request."""
+        """Return how long the tester waits for the response to this request."""
         timers = self.trial.timers
         if isinstance(body, iso2.CurrentDemandReq):
             return timers.current_demand
@@ -151,7 +151,7 @@ class Car:
         signature: Signature | None = None,
         limit: float | None = None,
     ) -> CarAnswer | Silence | Closed:
-        """Send a request and see what comes."""
+        """Send a request and return the reply."""
         name = type(body).__name__
         await self.send_raw(self.encode(body, session_id, signature), name)
         return await self.receive(self.limit(body) if limit is None else limit)
@@ -177,7 +177,7 @@ class Car:
         self.trial.note("received", f"{answer} after {1000 * reply.seconds:.0f} ms", reply.data)
         return answer
 
-    # --- the point that is tested --------------------------------------------------------------------------
+    # --- the tested point ----------------------------------------------------------------------------------
 
     async def expect(
         self,
@@ -186,7 +186,7 @@ class Car:
         session_id: bytes | None = None,
         signature: Signature | None = None,
     ) -> Any:
-        """The paired response with one of the codes, in time; its body. Raises Failed."""
+        """Expect the paired response with one of the codes in time; returns its body. Raises Failed."""
         answer = await self.ask(body, session_id=session_id, signature=signature)
         wanted = codes or (ResponseCode.OK,)
         expected = f"{_pair(body)} {' or '.join(code.value for code in wanted)} in {self.limit(body):g} s"
@@ -205,21 +205,21 @@ class Car:
         session_id: bytes | None = None,
         signature: Signature | None = None,
     ) -> None:
-        """The paired response with one of the codes, then the end of TCP."""
+        """Expect the paired response with one of the codes, then the end of TCP."""
         await self.expect(body, *codes, session_id=session_id, signature=signature)
         await self.closed()
 
     async def closed(self) -> None:
-        """The station hangs up in the time it has for it."""
+        """Expect the station to close the connection in time."""
         limit = self.trial.timers.close
         reply = await self.wire.wait_closed(limit * LATE)
         self.trial.note("received", str(reply) if not isinstance(reply, WireFrame) else "a message", b"")
         self.trial.check(isinstance(reply, Closed), f"TCP closed by the station within {limit:g} s", reply)
         if reply.seconds > limit:
-            self.trial.remark(f"TCP closed after {reply.seconds:.2f} s, by the tester's clock: let pass")
+            self.trial.remark(f"TCP closed after {reply.seconds:.2f} s by the clock of the tester: tolerated")
 
     async def ignored(self, limit: float) -> None:
-        """No answer for this long; the connection stays."""
+        """Expect no answer for this time and an open connection."""
         reply = await self.wire.receive(limit)
         text = f"no answer for {limit:g} s, TCP left open"
         data = reply.data if isinstance(reply, WireFrame) else b""
@@ -227,7 +227,7 @@ class Car:
         self.trial.check(isinstance(reply, Silence), text, "a message" if data else reply)
 
     def _check_id(self, answer: CarAnswer) -> None:
-        """[V2G2-388]: each response carries the assigned SessionID."""
+        """Check that the response has the assigned SessionID [V2G2-388]."""
         if self.phase in (Phase.HANDSHAKE, Phase.SETUP):
             return
         self.trial.check(
@@ -236,16 +236,16 @@ class Car:
             answer.session_id.hex().upper(),
         )
 
-    # --- the way there -------------------------------------------------------------------------------------
+    # --- the way to the point ------------------------------------------------------------------------------
 
     async def reach(self, phase: Phase) -> None:
-        """By lawful steps; raises Inconclusive when the station does not go along."""
+        """Walk by valid steps; raises Inconclusive when the station does not follow."""
         if self._wire is None:
             await self.connect()
         while self.phase is not phase:
             step = self._steps.get(self.phase)
             if step is None:
-                raise Inconclusive(f"there is no way from {self.phase.value} to {phase.value}")
+                raise Inconclusive(f"no path from {self.phase.value} to {phase.value}")
             before = self.phase
             try:
                 await step()
@@ -274,7 +274,8 @@ class Car:
         }
 
     async def first_word(self, offer: app_protocol.SupportedAppProtocolReq) -> CarAnswer | Silence | Closed:
-        """The offer. A station that has not got rid of the EV before may hang up on it: then once more."""
+        """Send the offer; repeat it once, as a station that still has the previous EV may close the
+        connection."""
         end = self.trial.now + self.trial.timers.reach
         answer = await self.ask(offer)
         while isinstance(answer, Closed) and self.trial.now < end:
@@ -284,11 +285,11 @@ class Car:
         return answer
 
     def begin(self) -> None:
-        """The protocol is agreed on: SessionSetupReq is due."""
+        """Continue after the protocol has been negotiated: SessionSetupReq is due."""
         self.phase = Phase.SETUP
 
     def assigned(self, session_id: bytes) -> None:
-        """SessionSetupRes has come with this SessionID."""
+        """Continue after a SessionSetupRes with this SessionID."""
         self.session_id, self.phase = session_id, Phase.DISCOVERY
 
     async def handshake(self) -> None:
@@ -334,7 +335,7 @@ class Car:
         self.phase = Phase.PARAMETERS
 
     async def negotiate(self, **deviation: Any) -> iso2.ChargeParameterDiscoveryRes:
-        """Charge parameters out, schedules in."""
+        """Send the charge parameters and receive the schedules."""
         request = requests.parameters(self.ev, self.mode, **deviation)
         answer = await self.until_finished(request, self.trial.timers.ongoing)
         schedules = answer.sa_schedules
@@ -352,7 +353,7 @@ class Car:
         self.phase = Phase.PRE_CHARGE
 
     async def pre_charge(self) -> None:
-        """Until the voltage of the station is that of the battery."""
+        """Repeat until the voltage of the station is that of the battery."""
         end = self.trial.now + self.trial.timers.pre_charge
         while True:
             answer = await self.expect(requests.pre_charge(self.ev))
@@ -375,11 +376,11 @@ class Car:
 
     @property
     def loop_request(self) -> iso2.ChargingStatusReq | iso2.CurrentDemandReq:
-        """Of the charge loop."""
+        """The request of the charge loop."""
         return requests.current_demand(self.ev) if self.dc else iso2.ChargingStatusReq()
 
     async def loop(self) -> Any:
-        """One message of the charge loop, and the receipt where one is asked for."""
+        """Send one message of the charge loop, and a receipt if one is requested."""
         answer = await self.expect(self.loop_request)
         if answer.receipt_required and self.contract:
             wallet = self.need_wallet()
@@ -394,13 +395,13 @@ class Car:
         self.phase = Phase.STOPPED
 
     async def weld(self) -> Any:
-        """One welding detection."""
+        """Send one welding detection."""
         answer = await self.expect(requests.welding_detection())
         self.phase = Phase.WELDED
         return answer
 
     async def pause(self) -> None:
-        """Charge, stop, end with Pause; raises Inconclusive."""
+        """Charge, stop and pause; raises Inconclusive."""
         await self.reach(Phase.STOPPED)
         try:
             await self.stop_session(iso2.ChargingSession.PAUSE)
@@ -409,7 +410,7 @@ class Car:
             raise Inconclusive(f"pausing: {failure}") from None
 
     async def wake(self) -> None:
-        """A pilot toggle B C B where the tester has the pilot, a new connection up to SessionSetupReq."""
+        """Toggle the pilot B C B if the tester controls it, and go to SessionSetupReq on a new connection."""
         for state in ("C", "B"):
             await self.trial.pilot(state)
             await asyncio.sleep(_TOGGLE if self.trial.target.pilot is not None else 0.0)
@@ -417,7 +418,7 @@ class Car:
         await self.reach(Phase.SETUP)
 
     async def renegotiate(self) -> None:
-        """From the charge loop back to the parameters."""
+        """Return from the charge loop to the parameters."""
         await self.reach(Phase.LOOP)
         await self.expect(requests.delivery(ChargeProgress.RENEGOTIATE, self.schedule_id, dc=self.dc))
         self.phase = Phase.PARAMETERS
@@ -430,7 +431,7 @@ class Car:
 
     @property
     def mode(self) -> EnergyTransferMode:
-        """The first offered mode of this car's kind."""
+        """Return the first offered mode of the kind of this car."""
         kind = "DC" if self.dc else "AC"
         offer = self.trial.facts.offer(tls=self.trial.tls)
         for mode in (*offer.modes, *self.trial.facts.modes):
@@ -439,13 +440,13 @@ class Car:
         return EnergyTransferMode.DC_EXTENDED if self.dc else EnergyTransferMode.AC_THREE_PHASE_CORE
 
     def need_wallet(self) -> Wallet:
-        """The wallet; raises Inconclusive without."""
+        """Return the wallet; raises Inconclusive without one."""
         if self.wallet is None:
             raise Inconclusive("no contract was given to the tester")
         return self.wallet
 
     async def until_finished(self, body: msgspec.Struct, limit: float) -> Any:
-        """Repeat while the answer says Ongoing, for at most `limit` seconds since the first one."""
+        """Repeat while the answer is Ongoing, for at most `limit` seconds since the first one."""
         end = self.trial.now + limit
         while True:
             answer = await self.expect(body)
@@ -465,7 +466,7 @@ PACE = 0.1
 
 _CLOSE_ENOUGH = 15.0  # V
 LATE = 1.1
-"""A station that waits for exactly the time it has for closing is seen a little later by the tester."""
+"""Tolerance: the tester sees a station that closes exactly at its limit a little later."""
 
 _TOGGLE = 0.3  # s
 _SLOW = (

@@ -1,8 +1,8 @@
-"""Test cases, and the outcome of one.
+"""Test cases and their outcomes.
 
-A case is data: an id, what is done, what must come back, what station and tester need for it, and one
-function that does it. The function gets a `Trial`, returns when all was as expected, and raises one of the
-exceptions of `verdict` when not.
+A case is data: an id, an action, an expectation, requirements for station and tester, and one function that
+runs it. The function receives a `Trial`, returns when all expectations are met, and otherwise raises one of
+the exceptions of `verdict`.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from secc.bench.verdict import BenchVerdict, FrameRecord
 
 
 class Need(enum.Enum):
-    """What a case needs; the value is the reason given where it is missing."""
+    """Requirement of a case; the value is the reason that is reported when it is missing."""
 
     AC = "the station offers no AC mode"
     DC = "the station offers no DC mode"
-    SDP = "discovery is left out: an address was given"
-    PLAIN = "the station gives no plain connection"
-    TLS = "the station gives no TLS connection"
+    SDP = "discovery is not used: an address was given"
+    PLAIN = "the station offers no plain connection"
+    TLS = "the station offers no TLS connection"
     NO_TLS = "the station has TLS"
     EXTERNAL = "the station does not offer ExternalPayment on this connection"
     NO_CONTRACT = "the station offers Contract on this connection"
@@ -34,11 +34,11 @@ class Need(enum.Enum):
     CERTIFICATE_UPDATE = "the station does not offer CertificateUpdate"
     INTERNET = "the station does not offer the Internet service"
     VALUE_ADDED = "the station offers no value-added service"
-    PILOT = "the tester has no hold of the control pilot (--pilot-command)"
-    LINK = "the tester cannot set up the data link and take it down (--link-command)"
+    PILOT = "the tester cannot control the pilot (--pilot-command)"
+    LINK = "the tester cannot connect and disconnect the data link (--link-command)"
     BASIC = "the tester cannot disturb the basic signalling in this way"
     WAKE = "the tester cannot make the station wake the EV (B1/B2)"
-    NO_GRANT = "needs a station where nobody authorises (--declare no-grant)"
+    NO_GRANT = "needs a station without authorisation (--declare no-grant)"
     SLOW_BACKEND = "needs a station whose back end does not answer (--declare silent-back-end)"
     SLOW_SCHEDULES = "not declared: Ongoing in ChargeParameterDiscovery (--declare schedules-ongoing)"
     METER = "the station declares no meter (--declare meter)"
@@ -46,9 +46,9 @@ class Need(enum.Enum):
     RECEIPT = "the station declares no metering receipts (--declare receipt)"
     TARIFF = "the station declares no SalesTariff (--declare tariff)"
     PAUSE = "the station declares no pausing"
-    DIN = "the station does not speak DIN SPEC 70121"
+    DIN = "the station does not support DIN SPEC 70121"
     LONG = "waits for long timers; left out without --long"
-    ENDURANCE = "an endurance run of the authors, not of the standard"
+    ENDURANCE = "an endurance test that is not in the standard"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,28 +57,28 @@ class Case:
 
     id: str
     group: str
-    """What it is listed under."""
+    """Heading in lists."""
     title: str
-    """What is done to the station."""
+    """Action of the tester."""
     expect: str
-    """What has to come back."""
+    """Expected reaction of the station."""
     run: Callable[[Trial], Awaitable[None]]
     ids: str = ""
-    """Requirements of the standard, with spaces between."""
+    """Requirements of the standard, separated by spaces."""
     needs: frozenset[Need] = frozenset()
     waits: tuple[str, ...] = ()
-    """Timers of the station that run out in it, by their names in `Timers`."""
+    """Timers of the station that expire during the case, by their names in `Timers`."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class CaseOutcome:
-    """One case that was looked at."""
+    """The result of one case."""
 
     case: Case
     verdict: BenchVerdict
     reason: str = ""
-    """Why not passed: for a failed case what came instead."""
+    """Reason for a verdict other than passed: for a failed case, the actual reaction."""
     remarks: tuple[str, ...] = ()
-    """Worth knowing, without an effect on the verdict."""
+    """Remarks without an effect on the verdict."""
     duration: float = 0.0
     log: tuple[FrameRecord, ...] = ()

@@ -1,4 +1,4 @@
-"""Certificates that are wrong in one way each, made with the keys of a test hierarchy."""
+"""Certificates with one defect each, made with the keys of a test hierarchy."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _DAY = datetime.timedelta(days=1)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Forger:
-    """Reissues the certificates of a hierarchy with something changed; keys stay unless they are new."""
+    """Reissues the certificates of a hierarchy with a change; keys are kept unless they are new."""
 
     pki: CarPki
 
@@ -43,7 +43,7 @@ class Forger:
         more: tuple[tuple[ObjectIdentifier, str], ...] = (),
         domain: str | None = None,
     ) -> Identity:
-        """The certificate of this kind again, by its lawful issuer. `more` goes into the subject."""
+        """Reissue the certificate of this kind from its valid issuer. `more` is added to the subject."""
         base, issuer = self._identity(kind), self._identity(ISSUER[kind])
         old = base.certificate.to_cryptography()
         subject = _subject(old.subject, common_name, more, domain)
@@ -66,12 +66,12 @@ class Forger:
         return Identity(read_certificate(made.public_bytes(Encoding.DER)), base.key)
 
     def foreign(self) -> Hierarchy:
-        """Another hierarchy with the same names, which nobody knows."""
+        """Return another hierarchy with the same names, which is not trusted."""
         now = datetime.datetime.now(datetime.UTC)
         return make_hierarchy(not_before=now - _DAY, random_bytes=os.urandom(16))
 
     def contract_chain(self, **changed: Certificate) -> tuple[Certificate, ...]:
-        """Leaf, sub-CA 2, sub-CA 1, some of them replaced: `leaf`, `sub_ca_2`, `sub_ca_1`."""
+        """Return leaf, sub-CA 2, sub-CA 1, some of them replaced: `leaf`, `sub_ca_2`, `sub_ca_1`."""
         usual = {
             "leaf": self.pki.certificates[Kind.CONTRACT_LEAF],
             "sub_ca_2": self.pki.certificates[Kind.MO_SUB_CA_2],
@@ -87,7 +87,7 @@ class Forger:
 
 
 def other_key() -> ec.EllipticCurvePrivateKey:
-    """A key that belongs to nobody."""
+    """Return a key that belongs to no certificate."""
     return new_key()
 
 

@@ -1,4 +1,5 @@
-"""The report as one HTML page: no script, nothing fetched, readable without colours or by a screen reader."""
+"""The report as one HTML page: without scripts and external resources, readable without colours or by a
+screen reader."""
 
 from __future__ import annotations
 
@@ -43,7 +44,7 @@ _SIGNS = {
 
 
 def html(report: BenchReport) -> str:
-    """The whole page."""
+    """Return the whole page."""
     title = f"Conformance of {report.name or 'a station'}"
     count = reports.headline(report)
     state = "pass" if report.good else "fail"
@@ -90,7 +91,7 @@ def _group(number: int, group: str, outcomes: list[CaseOutcome]) -> str:
     rows = "\n".join(_row(outcome) for outcome in outcomes)
     return (
         f'<h2 id="g{number}">{escape(group)}</h2>\n<table>\n<thead><tr><th scope="col">case</th>'
-        '<th scope="col">verdict</th><th scope="col">what was done and seen</th></tr></thead>\n'
+        '<th scope="col">verdict</th><th scope="col">action and reaction</th></tr></thead>\n'
         f"<tbody>\n{rows}\n</tbody>\n</table>"
     )
 

@@ -1,4 +1,4 @@
-"""Certificates and keys of the tester's car, from a folder as `secc pki new` writes it."""
+"""Certificates and keys of the car, from a folder in the format of `secc pki new`."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _OEM = (Kind.OEM_LEAF, Kind.OEM_SUB_CA_2, Kind.OEM_SUB_CA_1)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CarPki:
-    """What the car has, and with the keys of the authorities, what can be made wrong."""
+    """Certificates of the car, and with the keys of the authorities, defective ones."""
 
     identities: Mapping[Kind, Identity]
     certificates: Mapping[Kind, Certificate]
 
     @classmethod
     def read(cls, folder: Path) -> CarPki:
-        """Raises CertificateError when the car's own things are not there."""
+        """Raises CertificateError when a certificate or key of the car is missing."""
         identities, certificates = {}, {}
         for kind in Kind:
             path = folder / f"{kind.value}.pem"
@@ -45,12 +45,12 @@ class CarPki:
 
     @property
     def can_issue(self) -> bool:
-        """The keys of the authorities are there."""
+        """The keys of the authorities are available."""
         wanted = (Kind.MO_SUB_CA_1, Kind.MO_SUB_CA_2, Kind.MO_ROOT, Kind.OEM_SUB_CA_2)
         return all(kind in self.identities for kind in wanted)
 
     def wallet(self) -> Wallet:
-        """A car with its contract."""
+        """Return a car with its contract."""
         return Wallet(
             oem=self.identities[Kind.OEM_LEAF],
             roots=(self.certificates[Kind.V2G_ROOT],),

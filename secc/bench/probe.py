@@ -1,4 +1,4 @@
-"""Finding out what a station offers, before the first case: discovery, handshake, services."""
+"""Exploration of a station before the first case: discovery, handshake, services."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DIN = "urn:din:70121:2012:MsgDef"
 
 
 async def find_out(target: Target) -> Facts:
-    """Plain and TLS, as far as each is to be had; never raises for what a station does."""
+    """Explore plain and TLS connections, as far as available; never raises because of the station."""
     problems: list[str] = []
     plain = tls = None
     update = din = False

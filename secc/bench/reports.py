@@ -1,4 +1,4 @@
-"""What a run has found, for people and programs: lines of text, JSON, JUnit. The page is in `page`."""
+"""Results of a run as text, JSON and JUnit. `page` makes the HTML page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from secc.bench.verdict import BenchVerdict
 
 
 def headline(report: BenchReport) -> str:
-    """n of m passed."""
+    """Return "n of m passed"."""
     counted = [f"{report.count(BenchVerdict.PASS)} of {report.applicable} passed"]
     for verdict in (BenchVerdict.FAIL, BenchVerdict.INCONCLUSIVE, BenchVerdict.NOT_APPLICABLE):
         number = report.count(verdict)
@@ -25,7 +25,7 @@ def headline(report: BenchReport) -> str:
 
 
 def station_lines(report: BenchReport) -> list[str]:
-    """What was tested, and under which conditions."""
+    """Return what was tested, and the conditions."""
     target, facts = report.target, report.facts
     where = (
         f"[{target.host}]:{target.port}" if target.host is not None else f"discovery on {target.interface}"
@@ -36,17 +36,17 @@ def station_lines(report: BenchReport) -> list[str]:
         lines.append(f"declared    {', '.join(sorted(target.declared))}")
     changed = [f"{name} {new:g} s (standard: {usual:g} s)" for name, (usual, new) in timers(report).items()]
     if changed:
-        lines.append(f"timers      {', '.join(changed)}: their lawful values are not proved by this run")
+        lines.append(f"timers      {', '.join(changed)}: their standard values are not tested by this run")
     return lines
 
 
 def timers(report: BenchReport) -> dict[str, tuple[float, float]]:
-    """Timers that differ from the standard, by name: usual and used."""
+    """Return timers that differ from the standard, by name: standard and used value."""
     return report.target.timers.changed()
 
 
 def offers(facts: Facts) -> str:
-    """What was found out, in a line."""
+    """Return what was found out about the station, in one line."""
     parts = []
     for name, offer in (("plain", facts.plain), ("TLS", facts.tls)):
         if offer is not None:
@@ -59,7 +59,7 @@ def offers(facts: Facts) -> str:
 
 
 def table(report: BenchReport) -> Iterator[str]:
-    """Passed, applicable and not applicable of each group."""
+    """Return passed, applicable and not applicable cases of each group."""
     width = max((len(outcome.case.group) for outcome in report.outcomes), default=5)
     yield f"{'group':{width}}  passed     of  n/a"
     for group, found in by_group(report.outcomes):
@@ -69,14 +69,14 @@ def table(report: BenchReport) -> Iterator[str]:
 
 
 def by_group(outcomes: Sequence[CaseOutcome]) -> list[tuple[str, list[CaseOutcome]]]:
-    """In the order of the cases."""
+    """Return one line for each case, in order."""
     return [
         (group, list(found)) for group, found in groupby(outcomes, key=lambda outcome: outcome.case.group)
     ]
 
 
 def listing(cases: Sequence[Case]) -> Iterator[str]:
-    """Every case: id, what is done, what has to come."""
+    """Return all cases: id, action, expectation."""
     for group, found in groupby(cases, key=lambda case: case.group):
         yield f"\n{group}"
         for case in found:
@@ -85,7 +85,7 @@ def listing(cases: Sequence[Case]) -> Iterator[str]:
 
 
 def as_dict(report: BenchReport) -> dict[str, Any]:
-    """For `--json`."""
+    """Return the report for `--json`."""
     return {
         "station": report.name,
         "offers": offers(report.facts),
@@ -103,7 +103,7 @@ def as_dict(report: BenchReport) -> dict[str, Any]:
 
 
 def case_dict(outcome: CaseOutcome) -> dict[str, Any]:
-    """One case."""
+    """Return one case."""
     case = outcome.case
     return {
         "id": case.id,
@@ -123,7 +123,8 @@ def case_dict(outcome: CaseOutcome) -> dict[str, Any]:
 
 
 def junit(report: BenchReport) -> bytes:
-    """For build servers: fail is a failure, inconclusive an error, not applicable skipped."""
+    """Return the report for build servers: fail is a failure, inconclusive an error, not applicable
+    skipped."""
     root = ElementTree.Element("testsuites", name="secc bench")
     for group, found in by_group(report.outcomes):
         suite = ElementTree.SubElement(root, "testsuite", name=group, tests=str(len(found)))
@@ -138,7 +139,7 @@ def junit(report: BenchReport) -> bytes:
 
 
 def log_lines(outcome: CaseOutcome) -> list[str]:
-    """What was sent and what came."""
+    """Return the log of a case."""
     return [
         f"{entry.at:8.3f} s  {entry.what:8}  {entry.text}" + (f"  {entry.data.hex()}" if entry.data else "")
         for entry in outcome.log
@@ -168,7 +169,7 @@ def _junit_case(suite: ElementTree.Element, outcome: CaseOutcome) -> None:
 
 
 def _printable(text: str) -> str:
-    """XML has no place for most control characters."""
+    """Remove control characters that XML does not allow."""
     return "".join(
         char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in text
     )

@@ -1,4 +1,4 @@
-"""Requests of the tester's EV, each lawful unless an argument makes it otherwise."""
+"""Requests of the EV, each valid unless an argument changes it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ISO2 = "urn:iso:15118:2:2013:MsgDef"
 def offer(
     *entries: tuple[str, int, int, int, int],
 ) -> SupportedAppProtocolReq:
-    """Entries of namespace, major, minor, SchemaID, priority; without: ISO 15118-2 alone."""
+    """Entries of namespace, major, minor, SchemaID, priority; default: only ISO 15118-2."""
     return SupportedAppProtocolReq(
         app_protocol=tuple(
             AppProtocol(
@@ -34,7 +34,7 @@ def session_setup(ev: EvData) -> iso2.SessionSetupReq:
 
 
 def selection(option: PaymentOption, *services: tuple[int, int | None]) -> iso2.PaymentServiceSelectionReq:
-    """Services with their parameter set; without any: the charge service."""
+    """Services with their parameter sets; default: the charge service."""
     return iso2.PaymentServiceSelectionReq(
         selected_payment_option=option,
         selected_service_list=iso2.SelectedServiceList(
@@ -55,7 +55,7 @@ def parameters(
     max_current: float | None = None,
     dc: bool | None = None,
 ) -> iso2.ChargeParameterDiscoveryReq:
-    """`dc`: parameters of the other kind than the mode's."""
+    """`dc`: parameters of this kind, whatever the mode."""
     is_dc = mode.value.startswith("DC") if dc is None else dc
     return iso2.ChargeParameterDiscoveryReq(
         max_entries_sa_schedule_tuple=entries,
@@ -111,7 +111,7 @@ def delivery(
 
 
 def profile(schedule: iso2.SAScheduleTuple, *, factor: float = 1.0) -> iso2.ChargingProfile:
-    """What the schedule allows, times a factor."""
+    """Return a profile with the power of the schedule times a factor."""
     entries = schedule.p_max_schedule.p_max_schedule_entry[:24]
     return iso2.ChargingProfile(
         profile_entry=tuple(

@@ -1,4 +1,4 @@
-"""Running cases one after the other; each within a limit of its own, so that nothing can hang."""
+"""Runs cases one after the other; each within a time limit, so that none can block the run."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from secc.bench.verdict import BenchVerdict, Failed, FrameRecord, Inconclusive, 
 from secc.errors import SeccError
 
 LIMIT = 45.0
-"""Seconds that a case may last beyond the timers it waits for."""
+"""Seconds that a case may take in addition to the timers it waits for."""
 
-DEAF_AFTER = 4
-"""Cases in a row that did not find the station, before the others are no longer tried."""
+UNREACHABLE_AFTER = 4
+"""After this number of consecutive cases without the station, the remaining cases are not tried."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class BenchReport:
-    """All cases that were looked at, and what they were run against."""
+    """All results and the target of a run."""
 
     target: Target
     facts: Facts
@@ -32,30 +32,30 @@ class BenchReport:
     began: datetime.datetime
     duration: float
     name: str = ""
-    """What the station was called by whoever ran the bench."""
+    """Name of the station, as given by the user."""
 
     def count(self, verdict: BenchVerdict) -> int:
         return sum(outcome.verdict is verdict for outcome in self.outcomes)
 
     @property
     def applicable(self) -> int:
-        """The m of "n of m passed"."""
+        """Number of applicable cases."""
         return len(self.outcomes) - self.count(BenchVerdict.NOT_APPLICABLE)
 
     @property
     def good(self) -> bool:
-        """All that applies has passed, and something did apply."""
+        """All applicable cases have passed, and there was at least one."""
         return 0 < self.applicable == self.count(BenchVerdict.PASS)
 
 
 Progress = Callable[[int, int, CaseOutcome | Case], None]
-"""Told before each case with the case, and after it with its outcome; number and total."""
+"""Called before each case with the case, and after it with its outcome; number and total."""
 
 
 async def run(
     cases: Sequence[Case], target: Target, *, name: str = "", progress: Progress | None = None
 ) -> BenchReport:
-    """Find out what the station offers, then run each case that applies."""
+    """Explore the station, then run each applicable case."""
     began, loop = datetime.datetime.now(datetime.UTC), asyncio.get_running_loop()
     start = loop.time()
     facts = await find_out(target)
@@ -64,10 +64,10 @@ async def run(
     for number, case in enumerate(cases, 1):
         if progress is not None:
             progress(number, len(cases), case)
-        outcome = await _run_one(case, target, facts, deaf=lost >= DEAF_AFTER)
+        outcome = await _run_one(case, target, facts, unreachable=lost >= UNREACHABLE_AFTER)
         if outcome.reason.startswith(_NOT_FOUND):
             lost += 1
-        elif outcome.verdict is not BenchVerdict.NOT_APPLICABLE and lost < DEAF_AFTER:
+        elif outcome.verdict is not BenchVerdict.NOT_APPLICABLE and lost < UNREACHABLE_AFTER:
             lost = 0
         outcomes.append(outcome)
         if progress is not None:
@@ -86,15 +86,15 @@ _FOUND_OUT = (Need.AC, Need.DC, Need.PLAIN, Need.TLS, Need.EXTERNAL)
 _NOT_FOUND = ("no station answered discovery", "no connection to")
 
 
-async def _run_one(case: Case, target: Target, facts: Facts, *, deaf: bool) -> CaseOutcome:
+async def _run_one(case: Case, target: Target, facts: Facts, *, unreachable: bool) -> CaseOutcome:
     if (need := missing(case, target, facts)) is not None:
         if not facts.problem or need not in _FOUND_OUT:
             return CaseOutcome(case=case, verdict=BenchVerdict.NOT_APPLICABLE, reason=need.value)
-        if case.group != "SDP" or need is not Need.PLAIN:  # a deaf station fails to answer, which says enough
-            reason = f"what the station offers could not be found out: {facts.problem}"
+        if case.group != "SDP" or need is not Need.PLAIN:  # for SDP, silence is a result
+            reason = f"the offer of the station could not be determined: {facts.problem}"
             return CaseOutcome(case=case, verdict=BenchVerdict.INCONCLUSIVE, reason=reason)
-    if deaf:
-        reason = "not tried: the station was not found any more in the cases before"
+    if unreachable:
+        reason = "not tried: the station did not answer in the previous cases"
         return CaseOutcome(case=case, verdict=BenchVerdict.INCONCLUSIVE, reason=reason)
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -123,7 +123,7 @@ async def _judge(case: Case, trial: Trial, target: Target) -> tuple[BenchVerdict
     except NotApplicable as error:
         return BenchVerdict.NOT_APPLICABLE, str(error)
     except TimeoutError:
-        return BenchVerdict.INCONCLUSIVE, f"not done after {limit:g} s"
+        return BenchVerdict.INCONCLUSIVE, f"not finished after {limit:g} s"
     except (SeccError, OSError) as error:
         return BenchVerdict.INCONCLUSIVE, f"{type(error).__name__}: {error}"
     finally:
@@ -132,7 +132,7 @@ async def _judge(case: Case, trial: Trial, target: Target) -> tuple[BenchVerdict
 
 
 def _short(log: Sequence[FrameRecord]) -> Sequence[FrameRecord]:
-    """Loops leave hundreds of lines; the beginning and the end of them say enough."""
+    """Shorten long logs: loops write hundreds of lines, of which the first and last ones are kept."""
     if len(log) <= _LINES:
         return log
     left = len(log) - _LINES

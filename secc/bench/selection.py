@@ -1,4 +1,4 @@
-"""Which cases apply to a station, and over which kind of connection."""
+"""Selection of the applicable cases, and of the kind of connection."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from secc.messages.iso2 import PaymentOption
 
 
 def missing(case: Case, target: Target, facts: Facts) -> Need | None:
-    """The first need that is not met; None: the case applies."""
+    """Return the first requirement that is not met; None: the case applies."""
     met = _met(case, target, facts)
     return next((need for need in Need if need in case.needs and not met.get(need, True)), None)
 
 
 def runs_over_tls(case: Case, target: Target, facts: Facts) -> bool:
-    """Which connection a case gets."""
+    """Return the kind of connection of a case."""
     if Need.TLS in case.needs or Need.CONTRACT in case.needs:
         return True
     if Need.PLAIN in case.needs:

@@ -1,4 +1,4 @@
-"""Commands that move the test stand: control pilot, data link."""
+"""Commands that control the test stand: control pilot, data link."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ _TIME = 10.0  # s
 
 
 class StationCommand:
-    """Runs `pilot-box {state}` with the state in place of the braces, and waits until it is done."""
+    """Runs a command such as `pilot-box {state}` with the state in place of the braces, and waits for its
+    end."""
 
     def __init__(self, command: str, option: str) -> None:
-        """Raises ValueError when there is no place for the state, or when quotes do not match."""
+        """Raises ValueError without a placeholder for the state, or for unbalanced quotes."""
         if "{state}" not in command:
             raise ValueError(f"{option} {command}: {{state}} is missing")
         self._words = shlex.split(command)
@@ -31,6 +32,6 @@ class StationCommand:
         except TimeoutError:
             process.kill()
             await process.wait()
-            raise Inconclusive(f"{words[0]}: not done in {_TIME:g} s") from None
+            raise Inconclusive(f"{words[0]}: not finished in {_TIME:g} s") from None
         if code:
             raise Inconclusive(f"{words[0]}: exit code {code}")

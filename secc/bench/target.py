@@ -1,4 +1,4 @@
-"""What the tester is told about a station, and what it finds out by itself before the first case."""
+"""Facts about a station: declared by the operator, or found out before the first case."""
 
 from __future__ import annotations
 
@@ -12,71 +12,71 @@ from secc.messages.iso2 import EnergyTransferMode, PaymentOption
 from secc.sdp import SDP_PORT
 
 Switch = Callable[[str], Awaitable[None]]
-"""Moves something of the test stand into a state."""
+"""Sets a part of the test stand to a state."""
 
 DECLARATIONS = {
-    "no-grant": "nobody authorises at this station",
-    "silent-back-end": "its back end never answers about contracts",
-    "schedules-ongoing": "ChargeParameterDiscoveryRes says Ongoing before it has schedules",
-    "cable-check-ongoing": "CableCheckRes says Ongoing before it is finished",
-    "meter": "it sends MeterInfo",
-    "receipt": "it asks for metering receipts when paid by contract",
-    "tariff": "it sends SalesTariff",
+    "no-grant": "sessions are never authorised",
+    "silent-back-end": "the back end never answers about contracts",
+    "schedules-ongoing": "ChargeParameterDiscoveryRes is Ongoing before it has schedules",
+    "cable-check-ongoing": "CableCheckRes is Ongoing before it is finished",
+    "meter": "the station sends MeterInfo",
+    "receipt": "the station requests metering receipts when paid by contract",
+    "tariff": "the station sends SalesTariff",
     "no-pause": "sessions cannot be paused and resumed",
-    "no-welding-detection": "it does not take WeldingDetectionReq",
+    "no-welding-detection": "the station does not accept WeldingDetectionReq",
 }
-"""What an operator may declare about a station: the statement that a conformance test begins with."""
+"""Declarations of an operator about a station, with which a conformance test starts."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class EvData:
-    """What the tester's EV says about itself. Small values: the far end may be a real power stage."""
+    """Parameters of the EV. The values are small, as the station may have a real power stage."""
 
     voltage: float = 350.0
-    """V, DC: of the battery."""
+    """Volts, DC: of the battery."""
     max_voltage: float = 410.0
-    """V, DC."""
+    """Volts, DC."""
     current: float = 10.0
-    """A, DC: asked for in the loop."""
+    """Amperes, DC: requested in the loop."""
     max_current: float = 60.0
-    """A, DC."""
+    """Amperes, DC."""
     ac_current: float = 16.0
-    """A per phase."""
+    """Amperes per phase, AC."""
     energy: float = 10_000.0
     """Wh."""
     departure: int = 7200
-    """s, where a case has DepartureTime."""
+    """Seconds, in cases with DepartureTime."""
     evcc_id: bytes = bytes.fromhex("02005E1000BE")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Where the station is, and what was declared about it."""
+    """Address of the station, and what was declared about it."""
 
     interface: str = "lo"
     host: str | None = None
-    """With `port`: no discovery."""
+    """With `port`, discovery is not used."""
     port: int | None = None
     sdp_port: int = SDP_PORT
     tls: bool = False
-    """Cases that need neither run over TLS, also where plain is to be had."""
+    """Cases that work with both use TLS, also if a plain connection is available."""
     roots: Path | None = None
     """PEM of V2G roots; None: any certificate of the station is accepted."""
     timers: Timers = Timers()  # noqa: RUF009 - frozen
     ev: EvData = EvData()
     declared: frozenset[str] = frozenset()
     pilot: Switch | None = None
-    """Puts the control pilot into state A, B, C, D or E; None: the station follows what the EV says."""
+    """Sets the control pilot to state A, B, C, D or E; None: the station follows the messages of the EV."""
     link: Switch | None = None
-    """Sets the data link `up` or `down`, as matching over the power line does; None: it is always there."""
+    """Sets the data link `up` or `down`, as matching over the power line does; None: it is always up."""
     pki: CarPki | None = None
     long: bool = False
-    """Wait for timers of more than `selection.LONG_WAIT` seconds."""
+    """Also wait for timers of more than `selection.LONG_WAIT` seconds."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class DiscoveryOffer:
-    """What one connection offers."""
+    """Offer on one connection."""
 
     modes: tuple[EnergyTransferMode, ...] = ()
     payment: tuple[PaymentOption, ...] = ()
@@ -85,23 +85,23 @@ class DiscoveryOffer:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Facts:
-    """What was found out about a station."""
+    """Facts that were found out about a station."""
 
     plain: DiscoveryOffer | None = None
     """None: no plain connection."""
     tls: DiscoveryOffer | None = None
     din: bool = False
     problem: str = ""
-    """Why nothing could be found out."""
+    """Reason why nothing could be found out."""
     can_update: bool = False
     """The certificate service has the parameter set for CertificateUpdate."""
 
     def offer(self, *, tls: bool) -> DiscoveryOffer:
-        """Of one kind of connection; empty where there is none."""
+        """Offer on one kind of connection; empty if it is not available."""
         return (self.tls if tls else self.plain) or DiscoveryOffer()
 
     @property
     def modes(self) -> tuple[EnergyTransferMode, ...]:
-        """Over any connection."""
+        """Offered on any connection."""
         offers = [offer for offer in (self.plain, self.tls) if offer is not None]
         return tuple(dict.fromkeys(mode for offer in offers for mode in offer.modes))

@@ -1,4 +1,4 @@
-"""The timers of a test: patience of the tester, and what the station declares as its timers."""
+"""Timers of a test: patience of the tester, and declared timers of the station."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Timers:
-    """Seconds. The tester's patience, and what the station declares as its own timers."""
+    """Seconds: the patience of the tester, and the declared timers of the station."""
 
     message: float = 2.0
     """For most responses."""
@@ -32,10 +32,10 @@ class Timers:
     station_ongoing: float = 55.0
     """V2G_SECC_Ongoing_Performance_Time of the station."""
     reach: float = 10.0
-    """How long a station is looked for between two cases."""
+    """How long the tester looks for a station between two cases."""
 
     def changed(self) -> dict[str, tuple[float, float]]:
-        """Name to the standard's value and the one in use, where they differ."""
+        """Return the standard and the used value of each timer that differs."""
         found = {}
         for field in dataclasses.fields(self):
             value, usual = getattr(self, field.name), field.default

@@ -1,4 +1,4 @@
-"""One case being run: its log, its checks, its connections."""
+"""One running case: its log, its checks, its connections."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from secc.tls import TlsContext
 
 
 class Trial:
-    """What a case is given to work with."""
+    """What a case works with."""
 
     def __init__(self, target: Target, facts: Facts, *, tls: bool) -> None:
-        """`tls`: the kind of connection this case gets."""
+        """`tls`: the kind of connection of this case."""
         self.target = target
         self.facts = facts
         self.tls = tls
@@ -30,31 +30,31 @@ class Trial:
         self._wires: list[Wire] = []
         self._pilot_moved = False
         self.connected_to: Address | None = None
-        """The last one."""
+        """The last connection."""
 
     @property
     def now(self) -> float:
-        """Monotonic seconds."""
+        """Monotonic time in seconds."""
         return self._loop.time()
 
     def note(self, what: str, text: str, data: bytes = b"") -> None:
-        """One more line of the log."""
+        """Add a line to the log."""
         self.log.append(FrameRecord(self.now - self._began, what, text, data))
 
     def remark(self, text: str) -> None:
-        """Worth knowing, without an effect on the verdict."""
+        """Add a remark without an effect on the verdict."""
         if text not in self.remarks:
             self.remarks.append(text)
 
     def check(self, condition: bool, expected: str, got: object) -> None:
-        """Raise Failed unless."""
+        """Raise Failed unless the condition holds."""
         if not condition:
             raise Failed(f"expected {expected}; got {got}")
 
     # --- discovery -----------------------------------------------------------------------------------------
 
     async def datagram(self, data: bytes, text: str, *, limit: float | None = None) -> bytes | None:
-        """Send one datagram to the discovery of the station; what comes back, or None."""
+        """Send one datagram to the discovery of the station; returns the answer, or None."""
         with Datagrams(self.target.interface, port=self.target.sdp_port) as udp:
             self.note("sent", text, data)
             await udp.send(data)
@@ -63,7 +63,10 @@ class Trial:
         return answer
 
     async def discover(self, security: Security, *, limit: float | None = None) -> SdpResponse:
-        """Ask like an EV, each 250 ms, for as long as `limit`; raises Inconclusive when nobody answers."""
+        """Send requests like an EV, every 250 ms, for at most `limit` seconds.
+
+        Raises Inconclusive without an answer.
+        """
         limit = self.timers.reach if limit is None else limit
         end = self.now + limit
         with Datagrams(self.target.interface, port=self.target.sdp_port) as udp:
@@ -83,17 +86,20 @@ class Trial:
     # --- connections ---------------------------------------------------------------------------------------
 
     async def address(self) -> Address:
-        """Where to connect for this case, by discovery unless an address was given."""
+        """Return the address for this case, by discovery unless an address was given."""
         target = self.target
         if target.host is not None and target.port is not None:
             return address_of(target.host, target.port, target.interface)
         found = await self.discover(Security.TLS if self.tls else Security.NONE)
         if (found.security is Security.TLS) is not self.tls:
-            raise Inconclusive(f"the station announces {found.security.name} now")
+            raise Inconclusive(f"the station now offers {found.security.name}")
         return scoped(found, target.interface)
 
     async def connect(self, *, tls: TlsContext | None = None) -> Wire:
-        """A connection of the kind of this case. A port that is just being closed is looked for again."""
+        """Open a connection of the kind of this case.
+
+        Discovery is repeated for a port that is just being closed.
+        """
         end = self.now + self.timers.reach
         context = tls
         if context is None and self.tls:
@@ -113,7 +119,7 @@ class Trial:
             return wire
 
     async def connect_below(self) -> Wire:
-        """The same without TLS, whatever the station wants there: raises Inconclusive."""
+        """Open a connection without TLS, whatever the station requires there; raises Inconclusive."""
         to = await self.address()
         try:
             wire = await Wire.open(to, tls=None)
@@ -124,19 +130,19 @@ class Trial:
         return wire
 
     async def pilot(self, state: str) -> None:
-        """Move the control pilot, where the tester has a hold of it."""
+        """Set the control pilot, if the tester controls it."""
         if self.target.pilot is not None:
             self.note("pilot", state)
             self._pilot_moved = state != "B"
             await self.target.pilot(state)
 
     async def link(self, state: str) -> None:
-        """Set the data link up or take it down."""
+        """Connect or disconnect the data link."""
         if self.target.link is not None:
             await self.target.link(state)
 
     async def clean_up(self) -> None:
-        """Pilot B, every connection closed."""
+        """Set pilot B and close every connection."""
         with contextlib.suppress(OSError, Inconclusive):
             if self._pilot_moved:
                 await self.pilot("B")
@@ -145,12 +151,12 @@ class Trial:
 
 
 def scoped(found: SdpResponse, interface: str) -> Address:
-    """What discovery has said, as an address to connect to."""
+    """Return the address of a discovery response."""
     return address_of(str(found.address), found.port, interface)
 
 
 def address_of(host: str, port: int, interface: str) -> Address:
-    """`fe80::1%eth1`; without a % a link-local address is on the interface."""
+    """Parse `fe80::1%eth1`; a link-local address without % is on the interface of the target."""
     plain, _, name = host.partition("%")
     if not name and not plain.casefold().startswith("fe80:"):
         return Address(plain, port)

@@ -1,4 +1,4 @@
-"""What can become of a test case, and the lines of its log."""
+"""Verdicts of test cases, and the lines of their logs."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ import enum
 
 
 class BenchVerdict(enum.StrEnum):
-    """What became of a case."""
+    """Result of a case."""
 
     PASS = "pass"
     FAIL = "fail"
-    """The station did something else than what is expected."""
+    """The station did something else than expected."""
     INCONCLUSIVE = "inconclusive"
-    """The point that is tested was not reached; nothing is said about it."""
+    """The tested point was not reached; there is no result for it."""
     NOT_APPLICABLE = "not applicable"
-    """The station does not offer it, or the tester was not given what it needs; the reason says which."""
+    """The station does not offer it, or the tester does not have what it needs; the reason names it."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class FrameRecord:
-    """One line of what happened in a case."""
+    """One line in the log of a case."""
 
     at: float
-    """Seconds since its beginning."""
+    """Seconds since the start of the case."""
     what: str
     """sent, received, pilot or note."""
     text: str
     data: bytes = b""
-    """On the wire, after TLS."""
+    """The bytes after TLS."""
 
 
 class Failed(Exception):
@@ -36,8 +36,8 @@ class Failed(Exception):
 
 
 class Inconclusive(Exception):
-    """The point that is tested was not reached."""
+    """The tested point was not reached."""
 
 
 class NotApplicable(Exception):
-    """It has turned out on the way that there is nothing to test."""
+    """During the case it turned out that there is nothing to test."""

@@ -1,6 +1,6 @@
-"""The tester's sockets: any bytes can be sent, nothing that comes back is ignored or repaired.
+"""Sockets of the tester: any bytes can be sent, and no received bytes are ignored or repaired.
 
-Unlike the EV of `secc.sim` this end reads V2GTP headers itself and reports what is wrong with them.
+Unlike the EV of `secc.sim`, this side reads V2GTP headers itself and reports what is wrong with them.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from secc.tls import PlainEngine, TlsContext, TlsEngine
 HEADER = struct.Struct(">BBHI")
 _KEPT = 64
 LARGEST = 1 << 20
-"""Bytes of a payload that the tester is willing to take."""
+"""Maximum accepted payload in bytes."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Address:
-    """Where a station listens."""
+    """Address of a station."""
 
     host: str
     port: int
@@ -38,28 +38,28 @@ class Address:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class WireFrame:
-    """A whole V2GTP message."""
+    """A complete V2GTP message."""
 
     version: int
     inverse: int
     kind: int
     payload: bytes
     seconds: float
-    """From the last sending to the last byte."""
+    """Seconds from the last sending to the last byte."""
 
     @property
     def data(self) -> bytes:
-        """As it came."""
+        """The received bytes."""
         return HEADER.pack(self.version, self.inverse, self.kind, len(self.payload)) + self.payload
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Silence:
-    """Nothing came, or not all of a message."""
+    """No message, or an incomplete one."""
 
     seconds: float
     began: bytes = b""
-    """What there was of it."""
+    """The bytes that were received."""
 
     def __str__(self) -> str:
         part = f", only {self.began.hex()}" if self.began else ""
@@ -68,7 +68,7 @@ class Silence:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Closed:
-    """The station has hung up."""
+    """The station has closed the connection."""
 
     seconds: float
     how: str
@@ -81,7 +81,7 @@ Reply = WireFrame | Silence | Closed
 
 
 class Wire:
-    """One TCP connection, through an engine that is TLS or nothing."""
+    """One TCP connection, with or without TLS."""
 
     def __init__(self, connected: socket.socket, engine: TlsEngine) -> None:
         self._socket = connected
@@ -90,12 +90,12 @@ class Wire:
         self._buffer = b""
         self._over: str | None = None
         self.received = b""
-        """The first bytes that came, as they were on the wire."""
+        """The first received bytes before TLS."""
         self._sent = self._loop.time()
 
     @classmethod
     async def open(cls, to: Address, *, tls: TlsContext | None, limit: float = 5.0) -> Wire:
-        """Connect, and shake hands where there is TLS; raises LinkError."""
+        """Connect, and make the TLS handshake if there is TLS; raises LinkError."""
         connected = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
         try:
             connected.setblocking(False)
@@ -128,18 +128,18 @@ class Wire:
             self._buffer += progress.plaintext
 
     async def send(self, data: bytes) -> None:
-        """These bytes as they are, inside TLS where there is TLS."""
+        """Send these bytes unchanged, inside TLS if there is TLS."""
         await self.send_below(self.engine.send(data))
 
     async def send_below(self, data: bytes) -> None:
-        """The same below TLS."""
+        """Send these bytes below TLS."""
         self._sent = self._loop.time()
         if data:
-            with contextlib.suppress(ConnectionError):  # a station that has hung up is seen when reading
+            with contextlib.suppress(ConnectionError):  # reading shows that the connection is closed
                 await self._loop.sock_sendall(self._socket, data)
 
     async def receive(self, limit: float) -> Reply:
-        """The next message, silence for `limit` seconds since the last sending, or the end."""
+        """Return the next message, silence for `limit` seconds since the last sending, or the end."""
         end = self._sent + limit
         while True:
             if (frame := self._take()) is not None:
@@ -150,7 +150,7 @@ class Wire:
                 return Silence(self._loop.time() - self._sent, self._buffer)
 
     async def wait_closed(self, limit: float) -> Reply:
-        """The end within `limit` seconds from now; a message that comes instead is returned."""
+        """Return the end within `limit` seconds from now, or a message that arrives instead."""
         began = self._loop.time()
         while True:
             if (frame := self._take()) is not None:
@@ -161,7 +161,7 @@ class Wire:
                 return Silence(self._loop.time() - began, self._buffer)
 
     def close(self, *, reset: bool = False) -> None:
-        """Hang up, or be gone with RST."""
+        """Close the connection, in order or with RST."""
         if reset:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         elif self._over is None:
@@ -171,7 +171,7 @@ class Wire:
         self._socket.close()
 
     async def _read(self, end: float) -> bool:
-        """More bytes; False when the time is over."""
+        """Read more bytes; returns False after the time limit."""
         try:
             async with asyncio.timeout_at(end):
                 data = await self._loop.sock_recv(self._socket, 65536)
@@ -233,12 +233,12 @@ class Datagrams:
         self._socket.close()
 
     async def send(self, data: bytes) -> None:
-        """One datagram to all nodes."""
-        with contextlib.suppress(ConnectionError):  # loopback reports the closed port of an earlier one
+        """Send one datagram to all nodes."""
+        with contextlib.suppress(ConnectionError):  # loopback reports the closed port of an earlier datagram
             await asyncio.get_running_loop().sock_sendto(self._socket, data, self._to)
 
     async def receive(self, limit: float) -> bytes | None:
-        """The next datagram of a station; None: nothing in `limit` seconds."""
+        """Return the next datagram of a station; None: none within `limit` seconds."""
         loop = asyncio.get_running_loop()
         end = loop.time() + limit
         while loop.time() < end:
@@ -247,7 +247,7 @@ class Datagrams:
                     data, _ = await loop.sock_recvfrom(self._socket, 65536)
             except TimeoutError:
                 return None
-            except OSError:  # a closed port on loopback is reported here
+            except OSError:  # loopback reports a closed port here
                 await asyncio.sleep(min(0.05, max(0.0, end - loop.time())))
                 continue
             return data
@@ -255,7 +255,7 @@ class Datagrams:
 
 
 def _bind(connection: socket.socket, address: IPv6Address, scope: int) -> None:
-    """A port of the dynamic range, as EVs have to use [V2G2-077]."""
+    """Return a port of the dynamic range, as EVs must use [V2G2-077]."""
     for port in random.sample(range(49152, 65536), 20):
         with contextlib.suppress(OSError):
             connection.bind((str(address), port, 0, scope))

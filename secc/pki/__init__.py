@@ -1,6 +1,6 @@
 """Certificates of the V2G PKI: identifiers, profiles, path validation, revocation, issuing, renewal.
 
-Everything that decides is a pure function; time is a value. See docs/explanation/pki.md.
+All decisions are pure functions; time is a value. See docs/explanation/pki.md.
 """
 
 from secc.pki.certificates import Certificate, read_certificate, read_chain

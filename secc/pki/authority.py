@@ -1,10 +1,10 @@
-"""Operating a certificate authority from a folder: issue, renew, revoke, publish.
+"""A certificate authority in a folder: issue, renew, revoke, publish.
 
     <kind>.pem  <kind>_key.pem  <kind>_chain.pem      the authority: certificate, key, chain to (not with)
-    the root register.jsonl                                    everything it has issued and revoked
+    the root register.jsonl                                    all issued and revoked certificates
 
-For the CPO Sub-CA 2 of an operator, whose answer from a real V2G root has been imported, and for the test
-hierarchy. The key may be encrypted; for a key in hardware there is no room here.
+For the CPO Sub-CA 2 of an operator, with a certificate from a real V2G root, and for the test hierarchy. The
+key may be encrypted; keys in hardware are not supported here.
 """
 
 from __future__ import annotations
@@ -36,45 +36,46 @@ from secc.pki.rules import Rule, broken
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class IssuingPolicy:
-    """How an authority issues."""
+    """How an authority issues certificates."""
 
     ocsp_url: str = ""
     crl_url: str = ""
     validity: datetime.timedelta | None = None
-    """None for that of the profile."""
+    """Validity; None: that of the profile."""
     server_purpose: bool = True
-    """Write serverAuth into SECC leaves: harmless, and some clients want it."""
+    """Write serverAuth into SECC leaves: not required, but some clients expect it."""
     backdate: datetime.timedelta = datetime.timedelta(hours=1)
-    """How far before now a certificate begins: the clocks of cars are poor."""
+    """Start of the validity before the time of issue, as clocks of cars are inaccurate."""
     random_bytes: Callable[[int], bytes] = os.urandom
-    """Where serial numbers come from."""
+    """Source of serial numbers."""
 
 
 class Authority:
-    """One authority in a folder; opens its register."""
+    """An authority in a folder, with its register."""
 
     def __init__(self, folder: Path, kind: Kind, *, password: bytes | None = None) -> None:
-        """Raises CertificateError when a file is missing or unreadable, or the key is another one's."""
+        """Raises CertificateError when a file is missing or unreadable, or the key does not match."""
         self.folder = folder
         self.kind = kind
         self.register = Register(folder / REGISTER)
         certificate = _read_one(folder / f"{kind.value}.pem")
         self.generation = generation_of(certificate)
-        """Of ISO 15118-2 or -20, by the type of its key; it issues for the same one."""
+        """Generation of the authority, by the type of its key; it issues for the same generation."""
         require(certificate, kind, FIELD, self.generation)
         key = read_private_key(_read(folder / f"{kind.value}_key.pem"), password)
         if key.public_key() != certificate.key:
-            raise broken(Rule.NOT_OUR_KEY, str(certificate), f"the key in {folder} does not belong to it")
+            raise broken(Rule.NOT_OUR_KEY, str(certificate), f"does not match the key in {folder}")
         self.identity = Holder(certificate, key)
 
     @property
     def certificate(self) -> Certificate:
-        """Its own certificate."""
+        """The certificate of the authority."""
         return self.identity.certificate
 
     @property
     def chain(self) -> tuple[Certificate, ...]:
-        """What follows a leaf in the chain it issues: itself, then those above it, without the root."""
+        """The certificates after a leaf in an issued chain: the authority, then those above it, without the
+        root."""
         path = self.folder / f"{self.kind.value}_chain.pem"
         above = read_chain(_read(path)) if path.exists() else self._neighbours()
         return in_order(above, self.certificate)
@@ -82,31 +83,34 @@ class Authority:
     def issue(
         self, request: SigningRequest, kind: Kind, now: datetime.datetime, policy: IssuingPolicy
     ) -> Certificate:
-        """A certificate for a request; recorded before it is returned.
+        """Issue a certificate for a request; it is recorded before it is returned.
 
-        The common name is the request's; organization and country are ours, the role is `kind`'s. Raises
-        CertificateError when the result would break its profile.
+        The common name is taken from the request, organization and country from the authority, the role from
+        `kind`. Raises CertificateError when the result would violate its profile.
         """
         return self._issue(request.public_key, request.common_name, request.organization, kind, now, policy)
 
     def renew(self, entry: Entry, now: datetime.datetime, policy: IssuingPolicy) -> Certificate:
-        """A certificate like one in the register, for the same key, from now on."""
+        """Issue a certificate like one in the register, for the same key, valid from now."""
         old = entry.certificate
         organization = "".join(old.subject.all_of(ORGANIZATION)[:1])
         return self._issue(old.key, old.subject.common_name, organization, entry.kind, now, policy)
 
     def expiring(self, within: datetime.timedelta, now: datetime.datetime) -> tuple[Entry, ...]:
-        """What it has issued, is in use, and ends within this time."""
+        """Return issued certificates that are in use and end within this time."""
         return self.register.expiring(self.certificate, now + within)
 
     def revoke(self, revocation: Revocation) -> None:
-        """Record it; it is public with the next CRL and OCSP answer. Raises CertificateError."""
+        """Record a revocation; the next CRL and OCSP answer publish it. Raises CertificateError."""
         with self.register.lock() as register:
             register.revoke(self.certificate, revocation)
             self.register = register
 
     def crl(self, now: datetime.datetime, validity: datetime.timedelta) -> bytes:
-        """A CRL in DER of everything revoked and not expired; its number is the time, so that it grows."""
+        """Return a CRL in DER of everything that is revoked and not expired.
+
+        Its number is the time, so that it grows.
+        """
         certificates = {entry.certificate.serial: entry.certificate for entry in self.register}
         revoked = [
             one
@@ -147,7 +151,7 @@ class Authority:
             server_purpose=policy.server_purpose and "leaf" in kind.value and "secc" in kind.value,
         )
         if self.certificate.not_after <= begin:
-            raise broken(Rule.CA_EXPIRED, str(own), "the authority itself has expired")
+            raise broken(Rule.CA_EXPIRED, str(own), "the authority has expired")
         certificate = issue(order, key, self.identity)
         with self.register.lock() as register:
             register.add(certificate, kind, self.certificate, now)
@@ -155,7 +159,7 @@ class Authority:
         return certificate
 
     def _neighbours(self) -> Sequence[Certificate]:
-        """The certificates of the folder, for a hierarchy that was made at once."""
+        """Return the certificates of the folder, for a hierarchy that was created at once."""
         found: list[Certificate] = []
         for path in sorted(self.folder.glob("*_ca_?.pem")):
             found += read_chain(_read(path))
@@ -163,7 +167,7 @@ class Authority:
 
 
 def authorities(folder: Path, *, password: bytes | None = None) -> list[Authority]:
-    """Every authority of a folder whose key is there, roots included."""
+    """Return every authority of a folder whose key is present, including roots."""
     kinds = (kind for kind in Kind if kind.is_authority)
     return [
         Authority(folder, kind, password=password)

@@ -1,11 +1,10 @@
-"""X.509 certificates as this library sees them: read once, immutable, judged elsewhere.
+"""X.509 certificates: read once, immutable, judged by other modules.
 
-Reading asks only whether the bytes are a certificate; whether it is a *good* one is for `profiles` and
-`chains`. asn1crypto reads all fields, by the types of `asn1` and strictly DER. `cryptography` loads the
+Reading checks only whether the bytes are a certificate; `profiles` and `chains` decide whether it is
+acceptable. asn1crypto reads all fields with the types of `asn1`, as strict DER. `cryptography` loads the
 public key and checks signatures; it does not read the extensions, because one large PKI writes
-BasicConstraints as `30 03 01 01 00`, and `cryptography` then refuses every extension of that certificate.
-Here that is a fact (`explicit_false`) for the profile to judge. Whatever the bytes are, nothing but a
-CertificateError is raised.
+BasicConstraints as `30 03 01 01 00`, and `cryptography` then rejects every extension of that certificate.
+Here this is a fact (`explicit_false`) that the profile judges. Invalid bytes raise only CertificateError.
 """
 
 from __future__ import annotations
@@ -40,37 +39,37 @@ ANY_EXTENDED_USAGE = "2.5.29.37.0"
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Certificate:
-    """A certificate that could be read. Made by `read_certificate`; equal when the bytes are."""
+    """A certificate, made by `read_certificate`; equal if the bytes are equal."""
 
     der: bytes = dataclasses.field(repr=False)
     tbs: bytes = dataclasses.field(repr=False)
-    """What is signed."""
+    """The signed part."""
     version: int
-    """1, 2 or 3."""
+    """Version: 1, 2 or 3."""
     serial: int
     issuer: Name
     subject: Name
     not_before: datetime.datetime
     not_after: datetime.datetime
     key_algorithm: str
-    """Object identifier of the public key's algorithm."""
+    """Object identifier of the algorithm of the public key."""
     curve: str
-    """Object identifier of the named curve; empty where there is none."""
+    """Object identifier of the named curve; empty if there is none."""
     point: bytes = dataclasses.field(repr=False)
-    """The public key itself, as in the certificate; its SHA-1 identifies the issuer in OCSP."""
+    """The public key as in the certificate; its SHA-1 identifies the issuer in OCSP."""
     signature_algorithm: str
-    """Object identifier; empty when the inner and the outer one differ."""
+    """Object identifier; empty if the inner and the outer one differ."""
     signature: bytes = dataclasses.field(repr=False)
     extensions: tuple[Extension, ...] = dataclasses.field(repr=False)
     duplicate_extensions: tuple[str, ...]
     """Object identifiers that occur more than once."""
     not_understood: tuple[str, ...]
-    """Object identifiers of critical extensions with a content that is not known here."""
+    """Object identifiers of critical extensions with unknown content."""
     explicit_false: bool
-    """A FALSE is written out where DER leaves it away."""
+    """A FALSE is written out where DER requires its omission."""
     basic_constraints: BasicConstraints | None
     key_usage: frozenset[str] | None
-    """Of KEY_USAGES; None without the extension."""
+    """Subset of KEY_USAGES; None without the extension."""
     extended_key_usage: tuple[str, ...] | None
     subject_key_id: bytes | None
     authority_key_id: bytes | None
@@ -93,7 +92,7 @@ class Certificate:
 
     @property
     def self_issued(self) -> bool:
-        """Subject and issuer have the same name: a root, or made to look like one."""
+        """Subject and issuer have the same name, as in a root."""
         return self.subject.same_as(self.issuer)
 
     def extension(self, oid: str) -> Extension | None:
@@ -102,14 +101,17 @@ class Certificate:
 
     @property
     def key_type(self) -> KeyType | None:
-        """The type of the public key by its identifiers; None for one that neither generation uses."""
+        """The type of the public key by its identifiers; None for a type of neither generation."""
         if self.key_algorithm == ED448:
             return KeyType.ED448
         return CURVE_NAMES.get(self.curve) if self.key_algorithm == EC_PUBLIC_KEY else None
 
     @functools.cached_property
     def key(self) -> PublicKey:
-        """The public key, of any type in use; raises ChainError for others and for a point off its curve."""
+        """The public key, of any type in use.
+
+        Raises ChainError for others and for a point that is not on the curve.
+        """
         if self.key_type is KeyType.ED448:
             return self._ed448_key()
         if self.key_type is KeyType.SECP521R1:
@@ -118,9 +120,9 @@ class Certificate:
 
     @functools.cached_property
     def public_key(self) -> ec.EllipticCurvePublicKey:
-        """The key of ISO 15118-2, on secp256r1; raises ChainError for any other and for a point not on it."""
+        """The key of ISO 15118-2, on secp256r1; raises ChainError for any other key or an invalid point."""
         if self.key_algorithm != EC_PUBLIC_KEY:
-            raise broken(Rule.KEY_ALGORITHM, str(self), f"the key is no EC key ({self.key_algorithm})")
+            raise broken(Rule.KEY_ALGORITHM, str(self), f"the key is not an EC key ({self.key_algorithm})")
         if self.key_type is not KeyType.SECP256R1:
             raise broken(Rule.CURVE, str(self), f"the key is not on secp256r1 ({self.curve or 'no name'})")
         return self._ec_key(ec.SECP256R1(), 65)
@@ -137,12 +139,13 @@ class Certificate:
         try:
             return ed448.Ed448PublicKey.from_public_bytes(self.point)
         except ValueError as error:
-            raise broken(Rule.POINT, str(self), "the key is not one of Ed448") from error
+            raise broken(Rule.POINT, str(self), "the key is not an Ed448 key") from error
 
     def has_signed(self, certificate: Certificate) -> bool:
-        """Whether this one's key made the signature of the other, with the algorithm of its type.
+        """Return whether the key of this certificate has signed the other one, with the algorithm of its
+        type.
 
-        Names do not matter here. Raises ChainError when the key is of no type in use.
+        Names are not compared. Raises ChainError for a key of a type that is not in use.
         """
         key = self.key
         if self.key_type is None or certificate.signature_algorithm != self.key_type.signature_algorithm:
@@ -150,26 +153,26 @@ class Certificate:
         return has_made(key, certificate.signature_algorithm, certificate.signature, certificate.tbs)
 
     def to_cryptography(self) -> x509.Certificate:
-        """The same for other libraries; some certificates raise ValueError or InvalidVersion."""
+        """Convert for other libraries; some certificates raise ValueError or InvalidVersion."""
         return x509.load_der_x509_certificate(self.der)
 
     @property
     def pem(self) -> bytes:
-        """PEM, with the line length everybody uses."""
+        """PEM with lines of 64 characters."""
         text = base64_lines(self.der)
         return b"-----BEGIN CERTIFICATE-----\n" + text + b"-----END CERTIFICATE-----\n"
 
 
 def base64_lines(data: bytes) -> bytes:
-    """Base64 in lines of 64 characters."""
+    """Return base64 in lines of 64 characters."""
     text = base64.b64encode(data)
     return b"".join(text[start : start + 64] + b"\n" for start in range(0, len(text), 64))
 
 
 def read_certificate(der: bytes) -> Certificate:
-    """Read one certificate; raises ChainError when the bytes are none.
+    """Read one certificate; raises ChainError if the bytes are not a certificate.
 
-    The last ones are kept: the same authorities come with every car, and reading takes a millisecond.
+    Recent results are cached: the same authorities appear with every car, and reading takes a millisecond.
     """
     return _read(bytes(der))
 
@@ -177,9 +180,9 @@ def read_certificate(der: bytes) -> Certificate:
 @functools.lru_cache(maxsize=64)
 def _read(der: bytes) -> Certificate:
     if not der:
-        raise broken(Rule.EMPTY, "", "there is no certificate")
+        raise broken(Rule.EMPTY, "", "no certificate")
     if len(der) > _MAX_READ:
-        raise broken(Rule.TOO_LARGE, "", f"a certificate of {len(der)} bytes")
+        raise broken(Rule.TOO_LARGE, "", f"certificate of {len(der)} bytes")
     document = asn1.load(asn1.SignedCertificate, der)
     tbs, algorithm = document["tbs"], document["algorithm"]
     key = tbs["key"]
@@ -204,9 +207,9 @@ def _read(der: bytes) -> Certificate:
 
 
 def read_chain(data: bytes) -> tuple[Certificate, ...]:
-    """All certificates of a file: PEM with any number of them, PKCS#7 certs-only, or one in DER.
+    """Return all certificates of a file: PEM with any number of them, PKCS#7 certs-only, or one in DER.
 
-    In the order of the file, nothing dropped. Raises CertificateError when there is none.
+    They are returned in the order of the file, complete. Raises CertificateError without a certificate.
     """
     if b"-----BEGIN PKCS7-----" in data or b"-----BEGIN CMS-----" in data:
         return _read_pkcs7(_pem_blocks(data.replace(b" CMS-", b" PKCS7-"), b"PKCS7")[0])
@@ -219,9 +222,10 @@ def read_chain(data: bytes) -> tuple[Certificate, ...]:
 
 
 def in_order(certificates: Sequence[Certificate], leaf: Certificate) -> tuple[Certificate, ...]:
-    """The way from `leaf` up among certificates in any order, by name and signature; a root is left out.
+    """Return the path from `leaf` upwards among certificates in any order, by name and signature, without a
+    root.
 
-    For files that lose the order (PKCS#7 answers). What comes over the wire has to be in order.
+    For files without an order (PKCS#7 answers). Chains from the wire must be in order.
     """
     chain = [leaf]
     rest = [one for one in dict.fromkeys(certificates) if one != leaf and not one.self_issued]
@@ -234,7 +238,7 @@ def in_order(certificates: Sequence[Certificate], leaf: Certificate) -> tuple[Ce
 
 
 _MAX_READ = 4096
-"""Roots and signers of OCSP responses may exceed the limits of the wire, within reason."""
+"""Roots and signers of OCSP responses may exceed the limits of the wire, up to this size."""
 
 _PKCS7_SIGNED_DATA = bytes.fromhex("06092a864886f70d010702")
 
@@ -246,21 +250,21 @@ _TIMES = {
 
 
 def _read_time(time: asn1.Time) -> datetime.datetime:
-    """UTCTime or GeneralizedTime in the form of RFC 5280: to the second, in UTC."""
+    """Return UTCTime or GeneralizedTime in the format of RFC 5280: to the second, in UTC."""
     found = _TIMES[time.name].fullmatch(time.contents)
     if found is None:
-        raise malformed(f"a time that reads {time.contents!r}")
+        raise malformed(f"invalid time {time.contents!r}")
     year, month, day, hour, minute, second = (int(part) for part in found.groups())
     if time.name == "utc":
         year += 1900 if year >= 50 else 2000
     try:
         return datetime.datetime(year, month, day, hour, minute, second, tzinfo=datetime.UTC)
     except ValueError as error:
-        raise malformed(f"a time that reads {time.contents!r}") from error
+        raise malformed(f"invalid time {time.contents!r}") from error
 
 
 def _curve(parameters: Any) -> str:
-    """Object identifier of the named curve; empty for keys of other kinds."""
+    """Return the object identifier of the named curve; empty for keys of other kinds."""
     found = parameters.parsed if asn1.present(parameters) else None
     if not isinstance(found, core.ObjectIdentifier) or found.class_ != 0:
         return ""
@@ -271,17 +275,17 @@ def _pem_blocks(data: bytes, label: bytes) -> list[bytes]:
     pattern = rb"-----BEGIN %b-----([A-Za-z0-9+/=\s]*)-----END %b-----" % (label, label)
     blocks = re.findall(pattern, data)
     if not blocks:
-        raise malformed(f"a PEM file without a {label.decode()}")
+        raise malformed(f"PEM file without a {label.decode()}")
     try:
         return [base64.b64decode(block) for block in blocks]
     except ValueError as error:
-        raise malformed("a PEM block that is not Base64") from error
+        raise malformed("PEM block is not base64") from error
 
 
 def _read_pkcs7(data: bytes) -> tuple[Certificate, ...]:
-    """Certificates of a certs-only PKCS#7: a set, so in no order worth anything."""
+    """Return the certificates of a certs-only PKCS#7, which is a set and has no meaningful order."""
     try:
         found = pkcs7.load_der_pkcs7_certificates(data)
     except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
-        raise malformed("a PKCS#7 file without certificates") from error
+        raise malformed("PKCS#7 file without certificates") from error
     return tuple(read_certificate(one.public_bytes(Encoding.DER)) for one in found)

@@ -1,20 +1,20 @@
-"""Is this chain good? Path validation for the fixed topologies of ISO 15118-2.
+"""Path validation for the fixed topologies of ISO 15118.
 
     leaf, Sub-CA 2, Sub-CA 1  ──►  root of a kind that the role accepts
 
-The paths are short and the profile is narrow, so this is a walk and not a search: each certificate is
-issued by the next one in the list, until an anchor has issued one. General validators refuse what is in
-service (an explicit FALSE, an odd key purpose on a root) and accept what is forbidden (P-384, three Sub-
-CAs, a station's leaf as a contract); they are the oracles of the tests. RFC 5280 [V2G2-885] is kept in what
-it demands: names, key identifiers, signatures, path lengths, key usage, critical extensions, validity of
-every certificate.
+The paths are short and the profile is narrow, so validation is a walk and not a search: each certificate is
+issued by the next one in the list, until an anchor has issued one. General validators reject certificates in
+service (an explicit FALSE, an unusual key purpose in a root) and accept what the standard forbids (P-384,
+three Sub-CAs, the leaf of a station as a contract); they are the oracles of the tests. The requirements of
+RFC 5280 [V2G2-885] are met: names, key identifiers, signatures, path lengths, key usage, critical extensions,
+validity of every certificate.
 
-Order of the checks, and so which error is reported when several apply: sizes and form, algorithms and
+The order of the checks decides which of several errors is reported: sizes and encoding, algorithms and
 profile of the authorities, order and names, role of the leaf, anchor and signatures, path length, validity.
-Revocation is asked afterwards and elsewhere (`revocation`): addresses in a certificate are followed only
-when it is genuine.
+Revocation is checked afterwards by another module (`revocation`): addresses in a certificate are used only
+when the certificate is genuine.
 
-Time is a value. The answer is a `VerifiedChain`, which nothing but this module can make, or a ChainError.
+Time is a value. The result is a `VerifiedChain`, which only this module can make, or a ChainError.
 """
 
 from __future__ import annotations
@@ -38,35 +38,35 @@ KINDS: dict[Role, tuple[Kind, Kind, Kind]] = {
     Role.OEM: (Kind.OEM_LEAF, Kind.OEM_SUB_CA_2, Kind.OEM_SUB_CA_1),
     Role.VEHICLE: (Kind.VEHICLE_LEAF, Kind.VEHICLE_SUB_CA_2, Kind.VEHICLE_SUB_CA_1),
 }
-"""What stands where in the chain of a role, leaf first."""
+"""Kinds of certificates in the chain of a role, leaf first."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ChainPolicy:
-    """What may be decided differently by operators."""
+    """Decisions that an operator may change."""
 
     generation: Generation = Generation.ISO2
     """Which profiles hold. A chain never mixes keys of both generations, whatever is tolerated."""
     leniencies: frozenset[Leniency] = FIELD
-    """Deviations that are tolerated; `profiles.STRICT` for none."""
+    """Tolerated deviations; `profiles.STRICT` for none."""
     skew: datetime.timedelta = datetime.timedelta(seconds=60)
-    """By how much clocks may differ, at both ends of a validity."""
+    """Tolerated difference of clocks, at both ends of a validity."""
     cross_certificates: int = 0
-    """How many authorities beyond two may be on the path: a cross certificate on top of it."""
+    """How many authorities beyond two may be on the path, for a cross certificate at its top."""
     earliest: datetime.datetime = datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)
-    """A clock before this is not set."""
+    """A clock before this time counts as not set."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Path:
-    """What has been verified, with or without an anchor; only this module has the seal."""
+    """A verified path, with or without an anchor; only this module has the seal."""
 
     role: Role
     leaf: Certificate
     authorities: tuple[Certificate, ...]
-    """The intermediate authorities of the path, from the leaf's issuer up."""
+    """The intermediate authorities of the path, starting with the issuer of the leaf."""
     tolerated: tuple[Finding, ...]
-    """What is not as it should be and was let pass by a leniency."""
+    """Deviations that were tolerated by a leniency."""
     checked_at: datetime.datetime
     seal: dataclasses.InitVar[object]
 
@@ -76,42 +76,42 @@ class _Path:
 
     @property
     def certificates(self) -> tuple[Certificate, ...]:
-        """Leaf first, without the root."""
+        """The certificates, leaf first, without the root."""
         return (self.leaf, *self.authorities)
 
     @property
     def emaid(self) -> EMAID:
-        """Who pays, by the certificate [V2G2-108]; raises IdentifierError for other roles."""
+        """The eMAID in the certificate [V2G2-108]; raises IdentifierError for other roles."""
         return EMAID.parse(self.leaf.subject.common_name)
 
     @property
     def pcid(self) -> PCID:
-        """Which car, by the certificate [V2G2-933]; raises IdentifierError for other roles."""
+        """The PCID in the certificate [V2G2-933]; raises IdentifierError for other roles."""
         return PCID.parse(self.leaf.subject.common_name)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class VerifiedChain(_Path):
-    """Proof that a chain reaches an accepted root and keeps every rule; made by `verify_chain` only."""
+    """Proof that a chain reaches an accepted root and follows every rule; made only by `verify_chain`."""
 
     anchor: Anchor
 
     @property
     def expires(self) -> datetime.datetime:
-        """When the first certificate of the path ends, the root included."""
+        """The earliest end of the certificates on the path, including the root."""
         return min(one.not_after for one in (*self.certificates, self.anchor.certificate))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class UnanchoredChain(_Path):
-    """A chain that is consistent in itself, under a root that is not known here; no reason to grant anything.
+    """A chain that is consistent but has an unknown root; it does not authorize anything.
 
-    It is for a back end that has been configured to judge in our place.
+    It is for a back end that is configured to validate chains instead of the station.
     """
 
     @property
     def expires(self) -> datetime.datetime:
-        """When the first certificate of the path ends."""
+        """The earliest end of the certificates on the path."""
         return min(one.not_after for one in self.certificates)
 
 
@@ -122,10 +122,10 @@ def verify_chain(
     now: datetime.datetime,
     policy: ChainPolicy | None = None,
 ) -> VerifiedChain:
-    """Verify a chain in the order it was received, leaf first, against the roots that the role accepts.
+    """Verify a chain as received, leaf first, against the roots that the role accepts.
 
-    `now` needs a time zone. Raises ChainError: `rule` says which rule, `certificate` which certificate,
-    `response_code` what the car is told (see `rules.response_code`). A root that was sent along is dropped.
+    `now` needs a time zone. Raises ChainError: `rule` is the violated rule, `certificate` the certificate,
+    `response_code` the code for the car (see `rules.response_code`). A root in the chain is dropped.
     """
     anchors = trust.for_role(role)
     validation = _Validation(chain, role, now, policy or ChainPolicy(), anchors)
@@ -146,14 +146,14 @@ def verify_without_anchor(
     now: datetime.datetime,
     policy: ChainPolicy | None = None,
 ) -> UnanchoredChain:
-    """The same as far as it goes without the root: the last certificate's signature is not checked."""
+    """Verify a chain except for the root: the signature of the last certificate is not checked."""
     validation = _Validation(chain, role, now, policy or ChainPolicy())
     validation.check_certificates()
     depth = len(validation.certificates)
     for issued, issuer in itertools.pairwise(validation.certificates):
         _check_issued(issued, issuer, validation.who(issued))
     if depth == 1:
-        raise broken(Rule.NO_ANCHOR, validation.who(validation.certificates[0]), "no issuer was sent along")
+        raise broken(Rule.NO_ANCHOR, validation.who(validation.certificates[0]), "no issuer of the leaf")
     validation.check_path(depth)
     validation.check_validity(depth, None)
     leaf, *authorities = validation.certificates
@@ -167,9 +167,9 @@ def check_authority_chain(
     now: datetime.datetime,
     policy: ChainPolicy | None = None,
 ) -> None:
-    """The same rules for the chain of an authority that is to issue leaves: itself first, without the root.
+    """Verify the chain of an authority that issues leaves: the authority first, without the root.
 
-    For the answer of a root to our own request. Raises ChainError.
+    For the answer of a root to a request of an operator. Raises ChainError.
     """
     policy = policy or ChainPolicy()
     kinds = next(kinds for kinds in KINDS.values() if kind in kinds)
@@ -186,12 +186,12 @@ def check_authority_chain(
 
 _SEAL = object()
 
-_MAX_SENT = 5  # one leaf and four others, as many as a message holds
+_MAX_SENT = 5  # one leaf and four others, the maximum of a message
 _MAX_AUTHORITIES = 2  # [V2G2-009]
 
 
 class _Validation:
-    """One validation: certificates, and what was let pass on the way."""
+    """State of one validation: the certificates and the tolerated deviations."""
 
     def __init__(
         self,
@@ -206,24 +206,25 @@ class _Validation:
         if now.tzinfo is None:
             raise ValueError("now needs a time zone")
         if now < policy.earliest:
-            raise broken(Rule.CLOCK, "", f"our clock says {now:%Y-%m-%d}: it is not set")
+            raise broken(Rule.CLOCK, "", f"the clock is not set: {now:%Y-%m-%d}")
         self.role = role
         self.now = now
         self.policy = policy
         self.tolerated: list[Finding] = []
         self.anchors = anchors
-        self.first = first  # which place of the topology the first certificate has: 0 for a leaf
+        self.first = first  # index of the first certificate in the topology: 0 for a leaf
         self.certificates = _read(chain)
 
     def who(self, certificate: Certificate) -> str:
-        """How messages name a certificate of this chain."""
+        """Return the name of a certificate for error texts."""
         return describe(certificate, self._kind(self.certificates.index(certificate)))
 
     def check_certificates(self) -> None:
-        """Order and names, then each one by its profile: authorities first, the leaf and its role last."""
+        """Check order and names, then each certificate by its profile: authorities first, the leaf and its
+        role last."""
         certificates = self.certificates
         if certificates[0].self_issued:
-            raise broken(Rule.SELF_SIGNED, self.who(certificates[0]), "issued by itself")
+            raise broken(Rule.SELF_SIGNED, self.who(certificates[0]), "the leaf is self-issued")
         for issued, issuer in itertools.pairwise(certificates):
             if not issuer.subject.same_as(issued.issuer):
                 text = f"the next certificate is {issuer}, expected its issuer {issued.issuer}"
@@ -234,9 +235,9 @@ class _Validation:
             self.tolerated += found
 
     def find_anchor(self) -> tuple[Anchor, int]:
-        """The first certificate from the leaf up that an anchor has issued, verifying the way to it.
+        """Return the first certificate from the leaf up that an anchor has issued, verifying the path to it.
 
-        Every anchor with the name is tried: a root may have rolled its key and kept its name [V2G2-878].
+        Every anchor with the name is tried: a root may have replaced its key and kept its name [V2G2-878].
         """
         for depth, certificate in enumerate(self.certificates, 1):
             candidates = self._candidates(certificate)
@@ -246,13 +247,13 @@ class _Validation:
             if depth < len(self.certificates):
                 _check_issued(certificate, self.certificates[depth], self.who(certificate))
             elif candidates:
-                text = f"not signed by {candidates[0].certificate}, though issued in its name"
+                text = f"not signed by {candidates[0].certificate}, which it names as its issuer"
                 raise broken(Rule.SIGNATURE, self.who(certificate), text)
         top = self.certificates[-1]
-        raise broken(Rule.NO_ANCHOR, self.who(top), f"its issuer {top.issuer} is no accepted root")
+        raise broken(Rule.NO_ANCHOR, self.who(top), f"its issuer {top.issuer} is not an accepted root")
 
     def check_path(self, depth: int) -> None:
-        """Not too deep, and within the path length of each authority."""
+        """Check the depth and the path length of each authority."""
         allowed = _MAX_AUTHORITIES + self.policy.cross_certificates
         authorities = depth if self.first else depth - 1
         if authorities > allowed:
@@ -287,7 +288,7 @@ class _Validation:
             self.tolerated.append(Finding(rule, self.who(issued), text, Leniency.OUTLIVES_ISSUER))
 
     def check_validity(self, depth: int, root: Certificate | None) -> None:
-        """All of them now, give or take the skew; the leaf first."""
+        """Check the validity of all certificates, with the tolerated skew; the leaf first."""
         for position, certificate in enumerate(self.certificates[:depth]):
             expired, early = (
                 (Rule.LEAF_EXPIRED, Rule.LEAF_NOT_YET_VALID)
@@ -299,14 +300,17 @@ class _Validation:
             self._check_validity(root, f"root {root}", Rule.ROOT_EXPIRED, Rule.ROOT_NOT_YET_VALID)
 
     def _check_validity(self, certificate: Certificate, who: str, expired: Rule, early: Rule) -> None:
-        # No arithmetic on the certificate's side: years 1 and 9999 occur.
+        # No arithmetic on the dates of the certificate: years 1 and 9999 occur.
         if self.now - self.policy.skew > certificate.not_after:
             raise broken(expired, who, f"expired on {certificate.not_after:%Y-%m-%d %H:%M}Z")
         if self.now + self.policy.skew < certificate.not_before:
             raise broken(early, who, f"not valid before {certificate.not_before:%Y-%m-%d %H:%M}Z")
 
     def _check_path_length(self, authority: Certificate, position: int) -> None:
-        """The first `position` certificates stand below it; the leaf and self-issued ones do not count."""
+        """Check the path length for the first `position` certificates.
+
+        The leaf and self-issued ones do not count.
+        """
         constraints = authority.basic_constraints
         limit = constraints.path_length if constraints else None
         below = sum(not one.self_issued for one in self.certificates[0 if self.first else 1 : position])
@@ -315,7 +319,10 @@ class _Validation:
             raise broken(Rule.PATH_LENGTH, str(authority), text)
 
     def _candidates(self, certificate: Certificate) -> list[Anchor]:
-        """Anchors with the issuer's name; best those with the key it names, and valid ones before others."""
+        """Return the anchors with the name of the issuer.
+
+        Matching key identifiers and valid anchors first.
+        """
 
         def rank(anchor: Anchor) -> tuple[bool, bool]:
             root = anchor.certificate
@@ -335,9 +342,9 @@ class _Validation:
 
 
 def _read(chain: Sequence[bytes | Certificate]) -> tuple[Certificate, ...]:
-    """Read, count, drop a root that was sent along."""
+    """Read the certificates, check their number, and drop a root."""
     if not chain:
-        raise broken(Rule.EMPTY, "", "there is no certificate")
+        raise broken(Rule.EMPTY, "", "no certificate")
     if len(chain) > _MAX_SENT:
         raise broken(Rule.TOO_MANY, "", f"{len(chain)} certificates, at most {_MAX_SENT}")
     read: list[Certificate] = []
@@ -347,16 +354,19 @@ def _read(chain: Sequence[bytes | Certificate]) -> tuple[Certificate, ...]:
         except ChainError as error:
             which = "leaf" if position == 0 else f"certificate {position + 1} of the chain"
             raise broken(Rule(error.rule), which, str(error)) from error
-    # A root that rolled its key may send a link certificate: self-issued, but signed with the old key.
+    # A root that replaced its key may send a link certificate: self-issued, but signed with the old key.
     if len(read) > 1 and read[-1].self_issued and read[-1].has_signed(read[-1]):
         read.pop()
     if len(set(read)) != len(read):
-        raise broken(Rule.DUPLICATE, "", "a certificate occurs twice")
+        raise broken(Rule.DUPLICATE, "", "duplicate certificate")
     return tuple(read)
 
 
 def _keys_agree(issued: Certificate, issuer: Certificate) -> bool:
-    """Key identifiers are compared as they are, never recomputed: several ways to make them are in use."""
+    """Check key identifiers and signature.
+
+    Identifiers are compared and never recomputed, as several methods are in use.
+    """
     return None in (issued.authority_key_id, issuer.subject_key_id) or (
         issued.authority_key_id == issuer.subject_key_id
     )
@@ -364,6 +374,6 @@ def _keys_agree(issued: Certificate, issuer: Certificate) -> bool:
 
 def _check_issued(issued: Certificate, issuer: Certificate, who: str) -> None:
     if not _keys_agree(issued, issuer):
-        raise broken(Rule.ISSUER_KEY, who, f"names another key than that of its issuer {issuer}")
+        raise broken(Rule.ISSUER_KEY, who, f"AuthorityKeyIdentifier differs from the key of {issuer}")
     if not issuer.has_signed(issued):
         raise broken(Rule.SIGNATURE, who, f"not signed by {issuer}")

@@ -1,10 +1,10 @@
-"""Who pays by contract, and the proof of it.
+"""Contracts and the proof of their possession.
 
-Two steps, two types. `present` judges what PaymentDetailsReq shows: a chain under an accepted root, and an
-eMAID that is the certificate's. Whoever has seen a contract can show it, so a `PresentedContract` is no
-reason to ask anybody for energy. `verify` judges AuthorizationReq: the key of that certificate has signed
-this body, and in it stands the challenge of this session. Only then there is a `VerifiedContract`, which
-nothing but this module can make; a back end takes nothing else [INV-09] [INV-24].
+There are two steps with two types. `present` judges PaymentDetailsReq: a chain under an accepted root, with
+the right eMAID. A contract is public, so a `PresentedContract` authorizes nothing. `verify` judges
+AuthorizationReq: the key of that certificate has signed the body, which contains the challenge of this
+session. The result is a `VerifiedContract`, which only this module can make; a back end accepts nothing else
+[INV-09] [INV-24].
 """
 
 from __future__ import annotations
@@ -43,23 +43,23 @@ from secc.pki.xmldsig import verify as verify_signature
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ContractPolicy:
-    """What operators may decide differently about contracts."""
+    """Decisions about contracts that an operator may change."""
 
     chain: ChainPolicy = dataclasses.field(default_factory=ChainPolicy)
     """How chains are judged."""
     revocation: RevocationPolicy = dataclasses.field(default_factory=RevocationPolicy)
-    """What is made of OCSP responses and CRLs, and of their absence."""
+    """How OCSP responses and CRLs, or their absence, are judged."""
     warn_before: datetime.timedelta = datetime.timedelta(days=21)
-    """The EV is told that the contract ends soon, this long before [V2G2-690]."""
+    """The EV is informed that the contract ends soon, this long before its end [V2G2-690]."""
     providers: frozenset[str] = frozenset()
-    """Country and provider, `DEABC` for example, of the operators that are accepted; empty: all."""
+    """Country and provider of accepted operators, for example `DEABC`; empty: all."""
     compat: frozenset[Compat] = STRICT
-    """Deviations of signatures that are let pass."""
+    """Tolerated deviations of signatures."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Evidence:
-    """What was collected about revocation; genuine or not is judged here, not where it was fetched."""
+    """Collected revocation data; it is judged here and not where it was fetched."""
 
     ocsp: tuple[bytes, ...] = ()
     """OCSP responses, DER."""
@@ -69,7 +69,7 @@ class Evidence:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class OcspRequestData:
-    """How OCPP names a certificate to ask about; hexadecimal, lower case."""
+    """Identification of a certificate in OCPP; hexadecimal, lower case."""
 
     issuer_name_hash: str
     issuer_key_hash: str
@@ -80,11 +80,11 @@ class OcspRequestData:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Contract:
-    """A chain, and who pays by it; only this module has the seal."""
+    """A chain and its eMAID; only this module has the seal."""
 
     chain: VerifiedChain | UnanchoredChain
     emaid: EMAID
-    """The certificate's, never the one the EV wrote [INV-24]."""
+    """The eMAID of the certificate, never the one that the EV sends [INV-24]."""
     expires_soon: bool
     seal: dataclasses.InitVar[object]
 
@@ -105,11 +105,11 @@ class _Contract:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PresentedContract(_Contract):
-    """A contract whose chain is good; nobody has proved to own it yet. Made by `present` only."""
+    """A contract whose chain is valid; its possession is not proved yet. Made only by `present`."""
 
     chain: VerifiedChain
     revocation: ChainStatus | None
-    """What is known about revocation; None: not looked at yet."""
+    """Revocation status; None: not checked yet."""
 
     @property
     def not_revoked(self) -> bool:
@@ -128,17 +128,17 @@ class PresentedContract(_Contract):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class VerifiedContract(PresentedContract):
-    """Proof that the EV owns the contract, in this session. Made by `verify` only."""
+    """Proof that the EV has the key of the contract, in this session. Made only by `verify`."""
 
     proof: VerifiedSignature
-    """The signature over AuthorizationReq with the challenge."""
+    """The signature of AuthorizationReq with the challenge."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class UnanchoredContract(_Contract):
-    """A contract under a root that is not known here: its chain is consistent in itself, no more.
+    """A contract under an unknown root: its chain is consistent, no more.
 
-    For a back end that judges in our place. Made by `present_without_anchor` only.
+    For a back end that validates chains instead of the station. Made only by `present_without_anchor`.
     """
 
     chain: UnanchoredChain
@@ -146,20 +146,23 @@ class UnanchoredContract(_Contract):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ForwardedContract(UnanchoredContract):
-    """And the EV has its key; only a back end that validates chains gets it. Made by `verify_forwarded`."""
+    """A forwarded contract whose key the EV has; only a back end that validates chains receives it.
+
+    Made by `verify_forwarded`.
+    """
 
     proof: VerifiedSignature
-    """The signature over AuthorizationReq with the challenge."""
+    """The signature of AuthorizationReq with the challenge."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class VerifiedReceipt:
-    """A meter reading that the owner of the contract has signed: the evidence to keep. Made here only."""
+    """A meter reading signed with the contract key: the evidence to store. Made only here."""
 
     contract: VerifiedContract | ForwardedContract
     request: iso2.MeteringReceiptReq
     proof: VerifiedSignature
-    """The octets that are signed, with the signature."""
+    """The signed octets, with the signature."""
     seal: dataclasses.InitVar[object]
 
     def __post_init__(self, seal: object) -> None:
@@ -174,7 +177,7 @@ def present(
     now: datetime.datetime,
     policy: ContractPolicy | None = None,
 ) -> PresentedContract:
-    """Judge what PaymentDetailsReq shows. Raises CertificateError; `response_code` is what the EV is told."""
+    """Judge PaymentDetailsReq. Raises CertificateError with the `response_code` for the EV."""
     policy = policy or ContractPolicy()
     verified = verify_chain(certificates_of(chain), Role.CONTRACT, trust, now, policy.chain)
     soon = _check_shown(verified, emaid, now, policy)
@@ -184,7 +187,7 @@ def present(
 def present_without_anchor(
     chain: iso2.CertificateChain, emaid: str, now: datetime.datetime, policy: ContractPolicy | None = None
 ) -> UnanchoredContract:
-    """The same for a chain whose root is not known here; everything but the root is judged."""
+    """Judge PaymentDetailsReq for a chain with an unknown root; everything but the root is checked."""
     policy = policy or ContractPolicy()
     found = verify_without_anchor(certificates_of(chain), Role.CONTRACT, now, policy.chain)
     return UnanchoredContract(found, found.emaid, _check_shown(found, emaid, now, policy), seal=_SEAL)
@@ -196,7 +199,7 @@ def weigh(
     now: datetime.datetime,
     policy: ContractPolicy | None = None,
 ) -> PresentedContract:
-    """The same contract, with what is known about revocation. Raises ChainError as the policy demands."""
+    """Return the contract with its revocation status. Raises ChainError as the policy demands."""
     policy = policy or ContractPolicy()
     status = check_revocation(
         contract.chain, now, ocsp_responses=evidence.ocsp, crls=evidence.crls, policy=policy.revocation
@@ -214,9 +217,9 @@ def verify(
     now: datetime.datetime,
     policy: ContractPolicy | None = None,
 ) -> VerifiedContract:
-    """Judge AuthorizationReq: the signature first, then the challenge [V2G2-475], then the clock once more.
+    """Judge AuthorizationReq: first the signature, then the challenge [V2G2-475], then the validity again.
 
-    Raises CertificateError; `response_code` is what the EV is told.
+    Raises CertificateError with the `response_code` for the EV.
     """
     proof = _prove(contract, request, signature, challenge, now, policy or ContractPolicy())
     return VerifiedContract(
@@ -238,7 +241,7 @@ def verify_forwarded(
     now: datetime.datetime,
     policy: ContractPolicy | None = None,
 ) -> ForwardedContract:
-    """The same for a contract whose root is not known here."""
+    """Judge AuthorizationReq for a contract with an unknown root."""
     proof = _prove(contract, request, signature, challenge, now, policy or ContractPolicy())
     soon = contract.expires_soon
     return ForwardedContract(contract.chain, contract.emaid, soon, seal=_SEAL, proof=proof)
@@ -251,9 +254,10 @@ def verify_receipt(
     *,
     compat: frozenset[Compat] = STRICT,
 ) -> VerifiedReceipt:
-    """The signature under a receipt, with the session's contract key [V2G2-903]. Raises SignatureError.
+    """Verify the signature of a receipt with the contract key of the session [V2G2-903]. Raises
+    SignatureError.
 
-    Whether the values are those that were sent is the caller's to compare.
+    The caller must compare the values with those that were sent.
     """
     element = Element("MeteringReceiptReq", request)
     proof = verify_signature(signature, (element,), contract.chain.leaf.public_key, compat=compat)
@@ -261,9 +265,9 @@ def verify_receipt(
 
 
 def verify_evidence(fragment: bytes, signed_info: bytes, signature: bytes, leaf: Certificate) -> None:
-    """Look again at a receipt that was kept, in octets of `VerifiedReceipt.proof`. Raises SignatureError.
+    """Verify a stored receipt again, in the octets of `VerifiedReceipt.proof`. Raises SignatureError.
 
-    The digest of the fragment has to stand in SignedInfo, and `leaf` to have signed SignedInfo.
+    SignedInfo must contain the digest of the fragment, and `leaf` must have signed SignedInfo.
     """
     try:
         element, info = exi.XMLDSIG.decode_fragment(signed_info)
@@ -271,18 +275,18 @@ def verify_evidence(fragment: bytes, signed_info: bytes, signature: bytes, leaf:
         raise SignatureError(f"SignedInfo cannot be read: {error}", rule="malformed") from error
     digest = hashlib.sha256(fragment).digest()
     if element != "SignedInfo" or [one.digest_value for one in info.reference] != [digest]:
-        raise SignatureError("the receipt is not what was signed", rule="digest")
+        raise SignatureError("the receipt differs from what was signed", rule="digest")
     if len(signature) != 64:
-        raise SignatureError(f"a signature of {len(signature)} bytes", rule="signature_value")
+        raise SignatureError(f"signature of {len(signature)} bytes", rule="signature_value")
     der = encode_dss_signature(int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big"))
     try:
         leaf.public_key.verify(der, signed_info, ec.ECDSA(hashes.SHA256()))
     except InvalidSignature as error:
-        raise SignatureError("not signed by the contract", rule="signature") from error
+        raise SignatureError("not signed with the contract key", rule="signature") from error
 
 
 def certificates_of(chain: iso2.CertificateChain) -> tuple[bytes, ...]:
-    """The certificates of a message, leaf first, as they were received."""
+    """Return the certificates of a message as received, leaf first."""
     subs: Sequence[bytes] = () if chain.sub_certificates is None else chain.sub_certificates.certificate
     return (chain.certificate, *subs)
 
@@ -293,12 +297,12 @@ _SEAL = object()
 def _check_shown(
     chain: VerifiedChain | UnanchoredChain, emaid: str, now: datetime.datetime, policy: ContractPolicy
 ) -> bool:
-    """The eMAID is the certificate's, its operator accepted; whether it ends soon."""
+    """Check eMAID and provider; returns whether the contract ends soon."""
     own = chain.emaid
     if not _parse(emaid).matches(own):
-        raise _not_allowed("emaid_mismatch", f"the EV says {emaid}, the certificate {own}")
+        raise _not_allowed("emaid_mismatch", f"the EV sends {emaid}, the certificate has {own}")
     if policy.providers and own.normal[:5] not in policy.providers:
-        raise _not_allowed("provider", f"provider {own.normal[:5]} is not accepted here")
+        raise _not_allowed("provider", f"provider {own.normal[:5]} is not accepted")
     return chain.leaf.not_after - now <= policy.warn_before
 
 
@@ -320,7 +324,7 @@ def _prove(
             response_code="FAILED_ChallengeInvalid",
         )
     if now - policy.chain.skew > contract.chain.expires:
-        raise broken(Rule.LEAF_EXPIRED, str(contract.chain.leaf), "it has ended meanwhile")
+        raise broken(Rule.LEAF_EXPIRED, str(contract.chain.leaf), "expired during the session")
     return proof
 
 

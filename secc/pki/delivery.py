@@ -1,9 +1,9 @@
-"""How a contract's private key travels to the car: ECDH, concatenation KDF, AES-128-CBC [V2G2-814].
+"""Delivery of the private contract key to the car: ECDH, concatenation KDF, AES-128-CBC [V2G2-814].
 
-The sender makes a fresh key pair for each delivery. Both sides agree on a point; the KDF makes 16 bytes of
-its x-coordinate; AES-CBC without padding encrypts the 32 bytes of the private scalar. That has no integrity
-of its own: the signature of the CPS over the parts of the message has. Receiver is the OEM provisioning key
-at an installation [V2G2-820], the current contract key at an update [V2G2-821].
+The sender makes a new key pair for each delivery. Both sides agree on a point; the KDF derives 16 bytes from
+its x-coordinate; AES-CBC without padding encrypts the 32 bytes of the private scalar. This has no integrity
+protection; the signature of the CPS over the parts of the message provides it. The receiver key is the OEM
+provisioning key at an installation [V2G2-820] and the present contract key at an update [V2G2-821].
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from secc.errors import CertificateError
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class DeliveredKey:
-    """A private key under way."""
+    """An encrypted private key."""
 
     encrypted: bytes = dataclasses.field(repr=False)
     """ContractSignatureEncryptedPrivateKey: 16 bytes of IV, 32 of key."""
     dh_public_key: bytes = dataclasses.field(repr=False)
-    """DHpublickey: the sender's fresh point, uncompressed, 65 bytes."""
+    """DHpublickey: the new point of the sender, uncompressed, 65 bytes."""
 
 
 def encrypt_key(
@@ -38,7 +38,10 @@ def encrypt_key(
     random_bytes: Callable[[int], bytes] = os.urandom,
     ephemeral: ec.EllipticCurvePrivateKey | None = None,
 ) -> DeliveredKey:
-    """Encrypt a contract key for one car. `ephemeral` is for known answers only: reuse breaks the secrecy."""
+    """Encrypt a contract key for one car.
+
+    `ephemeral` is for known-answer tests only: reuse breaks the secrecy.
+    """
     fresh = ephemeral or ec.generate_private_key(ec.SECP256R1())
     key = derive_key(fresh.exchange(ec.ECDH(), receiver))
     iv = random_bytes(_IV)
@@ -52,7 +55,7 @@ def encrypt_key(
 def decrypt_key(
     delivered: DeliveredKey, receiver: ec.EllipticCurvePrivateKey, contract: ec.EllipticCurvePublicKey
 ) -> ec.EllipticCurvePrivateKey:
-    """The car's side: decrypt, and check that it is the key of the contract certificate [V2G2-823].
+    """Decrypt as the car does, and check that the key belongs to the contract certificate [V2G2-823].
 
     Raises CertificateError.
     """
@@ -71,7 +74,7 @@ def decrypt_key(
 
 
 def check_delivery(delivered: DeliveredKey) -> None:
-    """What can be seen without the receiver's key: lengths, and the point on the curve."""
+    """Check what is visible without the receiver key: lengths, and the point on the curve."""
     if len(delivered.encrypted) != _IV + _SCALAR:
         text = f"the encrypted key has {len(delivered.encrypted)} bytes, expected 48"
         raise _wrong("length", text)
@@ -79,7 +82,7 @@ def check_delivery(delivered: DeliveredKey) -> None:
 
 
 def read_point(data: bytes) -> ec.EllipticCurvePublicKey:
-    """An uncompressed point on secp256r1; raises CertificateError."""
+    """Read an uncompressed point on secp256r1; raises CertificateError."""
     if len(data) != 65 or data[0] != 4:
         raise _wrong("point", "DHpublickey is not an uncompressed point of 65 bytes")
     try:
@@ -89,7 +92,7 @@ def read_point(data: bytes) -> ec.EllipticCurvePublicKey:
 
 
 def derive_key(shared: bytes) -> bytes:
-    """16 bytes from the agreed x-coordinate; algorithm 01, party U, party V (NIST SP 800-56A)."""
+    """Derive 16 bytes from the agreed x-coordinate; algorithm 01, party U, party V (NIST SP 800-56A)."""
     return ConcatKDFHash(hashes.SHA256(), length=16, otherinfo=b"\x01UV").derive(shared)
 
 

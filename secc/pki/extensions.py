@@ -1,4 +1,4 @@
-"""What the extensions of a certificate mean."""
+"""Meaning of the extensions of a certificate."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OCSP_METHOD, ISSUERS_METHOD = "1.3.6.1.5.5.7.48.1", "1.3.6.1.5.5.7.48.2"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Extension:
-    """One extension: whether it must be understood, and its content."""
+    """One extension: whether it is critical, and its content."""
 
     oid: str
     critical: bool
@@ -23,7 +23,8 @@ class Extension:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class BasicConstraints:
-    """Whether it is an authority, and how many may stand below it before the leaf."""
+    """Whether the certificate is an authority, and how many authorities may follow below it before the
+    leaf."""
 
     authority: bool
     path_length: int | None
@@ -47,7 +48,7 @@ class Extensions:
 
 
 def read_extensions(found: asn1.ExtensionList) -> Extensions:
-    """What they say; of one that occurs twice, the first counts. Raises ChainError."""
+    """Read the extensions; the first of a repeated extension counts. Raises ChainError."""
     extensions: list[Extension] = []
     values: dict[str, Any] = {}
     duplicates: list[str] = []
@@ -97,13 +98,13 @@ _KNOWN = frozenset(
         asn1.AUTHORITY_INFORMATION,
     }
 )
-"""Whose values have a type."""
+"""Extensions with a typed value."""
 
 
 def _constraints(value: Any) -> BasicConstraints:
     path_length = value["path_length"].native
     if path_length is not None and path_length < 0:
-        raise malformed("a negative path length")
+        raise malformed("negative path length")
     return BasicConstraints(bool(value["authority"].native), path_length)
 
 
@@ -122,16 +123,16 @@ def _crl_urls(points: Any) -> Iterator[str]:
 def _check_addresses(names: Any) -> None:
     for name in names:
         if name.name == "ip" and len(name.native) not in (4, 16):
-            raise malformed(f"an IP address of {len(name.native)} bytes")
+            raise malformed(f"IP address of {len(name.native)} bytes")
 
 
 # --- critical extensions ------------------------------------------------------------------------------------
 
 
 def _is_understood(oid: str, value: Any) -> bool:
-    """Whether nothing in the value of a critical extension is unknown here (RFC 5280, 4.2).
+    """Return whether all parts of a critical extension are known here (RFC 5280, 4.2).
 
-    Extensions that are not known at all are up to the profile.
+    Unknown extensions are left to the profile.
     """
     judge = _CRITICAL.get(oid)
     return judge is None or judge(value)
@@ -142,7 +143,7 @@ def _names_understood(names: Any) -> bool:
 
 
 def _policies_understood(policies: Any) -> bool:
-    """No policy is asked for, so any will do; a qualifier of an unknown kind may restrict it."""
+    """No policy is required, so any is accepted; a qualifier of an unknown kind may restrict it."""
     known = (asn1.CPS_QUALIFIER, asn1.NOTICE_QUALIFIER)
     lists = [policy["qualifiers"] for policy in policies if asn1.present(policy["qualifiers"])]
     return all(qualifier["kind"].dotted in known for qualifiers in lists for qualifier in qualifiers)
@@ -154,7 +155,7 @@ def _information_understood(descriptions: Any) -> bool:
 
 
 def _points_understood(points: Any) -> bool:
-    """Whole lists of the issuer itself; lists by reason and indirect ones are not known here."""
+    """Accept complete lists of the issuer; lists by reason and indirect lists are not supported."""
     return all(
         asn1.present(point["name"])
         and point["name"].name == "full"

@@ -1,7 +1,7 @@
 """A complete test hierarchy of one generation: every tree, from the roots to the leaves, with all keys.
 
-From a seed it is made again byte for byte. Whoever knows the seed knows the keys: for tests and
-demonstrations, never for production.
+A seed makes it reproducible byte for byte. Everyone with the seed has the keys: for tests and demonstrations,
+never for production.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ ISSUERS: dict[Kind, Kind] = {
     Kind.VEHICLE_LEAF: Kind.VEHICLE_SUB_CA_2,
     Kind.PRIVATE_SECC_LEAF: Kind.PRIVATE_ROOT,
 }
-"""Who issues whom in the usual topology; roots sign themselves."""
+"""Issuers in the usual topology; roots sign themselves."""
 
 CHAIN_NAMES: dict[Role, str] = {role: role.value for role in KINDS}
-"""File name of a role's chain, without its ending: `secc_chain.pem` and so on."""
+"""File name of the chain of a role, without extension: `secc_chain.pem` and so on."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
-    """Common names of the leaves, and the organization of everything."""
+    """Common names of the leaves, and the organization of all certificates."""
 
     organization: str = "Test only"
     country: str = "DE"
@@ -56,10 +56,10 @@ class Names:
     pcid: str = "ZZZTESTCAR0000001"
     evccid: str = "ZZZVTESTCAR00000001X"
     suffix: str = "Test"
-    """Ends the names of all authorities."""
+    """Suffix of the names of all authorities."""
 
     def common_name(self, kind: Kind) -> str:
-        """Of a certificate of this kind."""
+        """Return the common name of a certificate of this kind."""
         leaves = {
             Kind.SECC_LEAF: self.secc_id,
             Kind.PRIVATE_SECC_LEAF: self.secc_id,
@@ -80,7 +80,7 @@ Hierarchy = Mapping[Kind, Identity]
 """One identity of each kind, of ISO 15118-2."""
 
 TEST_RESPONDER = "http://ocsp.test.invalid:8080/"
-"""Address of an OCSP responder that is not there."""
+"""Address of a nonexistent OCSP responder."""
 
 
 def make_hierarchy(
@@ -92,10 +92,10 @@ def make_hierarchy(
     ocsp_url: str = TEST_RESPONDER,
     random_bytes: bytes = b"",
 ) -> Hierarchy:
-    """All trees of ISO 15118-2. Without `not_after` each certificate lives as long as its profile says.
+    """Make all trees of ISO 15118-2. Without `not_after` each certificate has the validity of its profile.
 
-    With a `seed` keys, serials and signatures follow from it; without one keys are new, and serials follow
-    from `random_bytes` (at least 16).
+    With a `seed`, keys, serial numbers and signatures follow from it; without one, keys are new and serial
+    numbers follow from `random_bytes` (at least 16).
     """
     given = _Given(Generation.ISO2, not_before, not_after, seed, names or Names(), ocsp_url, random_bytes)
     made: dict[Kind, Identity] = {}
@@ -115,7 +115,7 @@ def make_iso20_hierarchy(
     ocsp_url: str = TEST_RESPONDER,
     random_bytes: bytes = b"",
 ) -> Mapping[Kind, Holder]:
-    """The same for ISO 15118-20, with vehicle certificates. All keys are of one type."""
+    """Make all trees of ISO 15118-20, with vehicle certificates. All keys have one type."""
     given = _Given(Generation.ISO20, not_before, not_after, seed, names or Names(), ocsp_url, random_bytes)
     made: dict[Kind, Holder] = {}
     for kind in _kinds(Generation.ISO20):
@@ -126,7 +126,7 @@ def make_iso20_hierarchy(
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Given:
-    """What one run of a hierarchy is made from."""
+    """Input of one hierarchy."""
 
     generation: Generation
     not_before: datetime.datetime
@@ -159,22 +159,23 @@ class _Given:
 
 
 def _kinds(generation: Generation) -> Iterator[Kind]:
-    """All kinds of a generation, issuers first."""
+    """Return all kinds of a generation, issuers first."""
     return (kind for kind in (*sorted(ROOT_KINDS), *ISSUERS) if kind in PROFILES[generation])
 
 
 def chain_kinds(role: Role) -> tuple[Kind, ...]:
-    """Leaf, Sub-CA 2, Sub-CA 1."""
+    """Return leaf, Sub-CA 2, Sub-CA 1."""
     return KINDS[role]
 
 
 def chain_pem(hierarchy: Mapping[Kind, Holder], role: Role) -> bytes:
-    """What is shown: leaf first, the root left out."""
+    """Return the chain as presented: leaf first, without the root."""
     return b"".join(hierarchy[kind].certificate.pem for kind in KINDS[role])
 
 
 def hierarchy_files(hierarchy: Mapping[Kind, Holder]) -> dict[str, bytes]:
-    """All files of a hierarchy by name: a certificate and a key per kind, and a chain per role."""
+    """Return all files of a hierarchy by name: a certificate and a key for each kind, and a chain for each
+    role."""
     files: dict[str, bytes] = {}
     for kind, identity in hierarchy.items():
         files[f"{kind.value}.pem"] = identity.certificate.pem
@@ -185,7 +186,7 @@ def hierarchy_files(hierarchy: Mapping[Kind, Holder]) -> dict[str, bytes]:
 
 
 def write_hierarchy(hierarchy: Mapping[Kind, Holder], folder: Path, at: datetime.datetime) -> None:
-    """Write everything into a folder, with a register of what was issued; replaces what is there."""
+    """Write everything into a folder, with a register of the issued certificates; replaces existing files."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in hierarchy_files(hierarchy).items():
         path = folder / name
@@ -199,14 +200,14 @@ def write_hierarchy(hierarchy: Mapping[Kind, Holder], folder: Path, at: datetime
 
 
 ISO20_FOLDER = "iso20"
-"""Name of the folder for the hierarchy of ISO 15118-20 inside that of ISO 15118-2; the files are the same."""
+"""Name of the folder for the hierarchy of ISO 15118-20 inside that of ISO 15118-2, with the same files."""
 
 REGISTER = "register.jsonl"
 """Name of the register in a folder of authorities."""
 
 
 def summary(*hierarchies: Mapping[Kind, Holder]) -> str:
-    """What there is, as JSON: kind, key, subject, validity; no private keys."""
+    """Return an overview as JSON: kind, key, subject, validity; no private keys."""
     rows = [
         {
             "kind": kind.value,

@@ -1,8 +1,8 @@
-"""Making keys, requests, certificates and revocation lists, by the rows of `kinds.PROFILES`.
+"""Creation of keys, requests, certificates and revocation lists, from the rows of `kinds.PROFILES`.
 
-What is issued is read back and has to pass its own profile to the letter; only the length of its validity
-is the caller's affair. Time, serial numbers and keys come in as values, so a hierarchy can be made again
-byte for byte.
+An issued certificate is read back and must match its profile exactly, except for the length of its validity,
+which the caller chooses. Time, serial numbers and keys are values, so a hierarchy is reproducible byte for
+byte.
 """
 
 from __future__ import annotations
@@ -51,30 +51,30 @@ class Holder:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Identity(Holder):
-    """A certificate and its key on a curve, as all of ISO 15118-2 have."""
+    """A certificate and its key on the curve of ISO 15118-2."""
 
     key: ec.EllipticCurvePrivateKey = dataclasses.field(repr=False)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What to issue."""
+    """The content of a certificate to issue."""
 
     kind: Kind
     generation: Generation = Generation.ISO2
     common_name: str
     organization: str
     country: str
-    """Two letters; left out where the profile has no country."""
+    """Two letters; omitted if the profile has no country."""
     serial: int
     not_before: datetime.datetime
     not_after: datetime.datetime | None = None
-    """None for the validity of the profile."""
+    """None: the validity of the profile."""
     ocsp_url: str = ""
-    """Needed where the profile wants a revocation pointer, unless there is a CRL address."""
+    """Required if the profile needs a revocation pointer and there is no CRL address."""
     crl_url: str = ""
     server_purpose: bool = False
-    """Write ExtendedKeyUsage serverAuth into a SECC leaf: some authorities and clients want it."""
+    """Write ExtendedKeyUsage serverAuth into an SECC leaf: some authorities and clients require it."""
 
 
 def issue(
@@ -84,10 +84,11 @@ def issue(
     *,
     reproducible: bool = False,
 ) -> Certificate:
-    """One certificate. `issuer` holds the authority's certificate and key; for a root it is the root's key.
+    """Issue one certificate. `issuer` has certificate and key of the authority; for a root it is the key of
+    the root.
 
     `reproducible`: the same input gives the same bytes (RFC 6979; `cryptography` 45 or newer). Raises
-    CertificateError when the result would break its profile, an eMAID that is none for example.
+    CertificateError when the result would violate its profile, for example an invalid eMAID.
     """
     profile = profile_of(order.kind, order.generation)
     key = issuer.key if isinstance(issuer, Holder) else issuer
@@ -112,24 +113,24 @@ def issue(
 
 
 def new_key(seed: bytes | None = None) -> ec.EllipticCurvePrivateKey:
-    """A key on secp256r1 [V2G2-007]; with a seed always the same one, which is for tests only."""
+    """Return a key on secp256r1 [V2G2-007]; with a seed always the same one, for tests only."""
     key = new_private_key(KeyType.SECP256R1, seed)
-    assert isinstance(key, ec.EllipticCurvePrivateKey)  # by the type that was asked for
+    assert isinstance(key, ec.EllipticCurvePrivateKey)  # the requested type
     return key
 
 
 def serial_from(random_bytes: bytes) -> int:
-    """A serial number from 16 random bytes: positive, at most 16 bytes, never 0."""
+    """Return a serial number from 16 random bytes: positive, at most 16 bytes, never 0."""
     return int.from_bytes(random_bytes[:16], "big") >> 1 | 1 << 126
 
 
 def key_pem(key: PrivateKey, password: bytes | None = None) -> bytes:
-    """The private key as PEM, PKCS#8, encrypted where there is a password."""
+    """Return the private key as PEM, PKCS#8, encrypted if there is a password."""
     return write_private_key(key, password)
 
 
 def read_key(pem: bytes, password: bytes | None = None) -> ec.EllipticCurvePrivateKey:
-    """A private key on secp256r1 from PEM; raises CertificateError for anything else."""
+    """Read a private key on secp256r1 from PEM; raises CertificateError for anything else."""
     key = read_private_key(pem, password)
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key_type(key) is not KeyType.SECP256R1:
         raise CertificateError("the private key is not on secp256r1 [V2G2-007]", rule=Rule.CURVE)
@@ -141,7 +142,7 @@ def read_key(pem: bytes, password: bytes | None = None) -> ec.EllipticCurvePriva
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SigningRequest:
-    """A PKCS#10 request that is signed by the key in it; made by `read_request`."""
+    """A PKCS#10 request, signed with its key; made by `read_request`."""
 
     der: bytes = dataclasses.field(repr=False)
     common_name: str
@@ -150,7 +151,7 @@ class SigningRequest:
 
     @property
     def generation(self) -> Generation:
-        """Which generation it asks a certificate of, by the type of its key."""
+        """The generation of the requested certificate, by the type of its key."""
         iso2 = key_type(self.public_key) is KeyType.SECP256R1
         return Generation.ISO2 if iso2 else Generation.ISO20
 
@@ -158,9 +159,9 @@ class SigningRequest:
 def make_request(
     key: PrivateKey, kind: Kind, *, common_name: str, organization: str, country: str = ""
 ) -> bytes:
-    """A PKCS#10 request in DER for a certificate of a kind; the subject is as its profile wants it.
+    """Return a PKCS#10 request in DER for a certificate of a kind, with a subject that matches the profile.
 
-    The extensions are the issuer's affair, but basic constraints and key usage say what is wanted.
+    The issuer chooses the extensions, but basic constraints and key usage state what is requested.
     """
     generation = Generation.ISO2 if key_type(key) is KeyType.SECP256R1 else Generation.ISO20
     profile = profile_of(kind, generation)
@@ -192,7 +193,7 @@ def read_request(data: bytes) -> SigningRequest:
     except (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature, x509.InvalidVersion) as error:
         raise broken(Rule.REQUEST, "", f"not a certificate request: {error}") from error
     if not isinstance(key, (ec.EllipticCurvePublicKey, ed448.Ed448PublicKey)) or key_type(key) is None:
-        raise broken(Rule.CURVE, "", f"the key in the request is none of {', '.join(KeyType)}")
+        raise broken(Rule.CURVE, "", f"unsupported key in the request, expected one of {', '.join(KeyType)}")
     if not own_signature:
         raise broken(Rule.REQUEST, "", "the request is not signed by the key in it")
     if len(names) != 1:
@@ -202,7 +203,7 @@ def read_request(data: bytes) -> SigningRequest:
 
 
 def request_pem(der: bytes) -> bytes:
-    """A request as PEM."""
+    """Return a request as PEM."""
     return x509.load_der_x509_csr(der).public_bytes(Encoding.PEM)
 
 
@@ -227,7 +228,7 @@ def make_crl(
     next_update: datetime.datetime,
     reproducible: bool = False,
 ) -> bytes:
-    """A complete CRL in DER, signed by the authority itself."""
+    """Return a complete CRL in DER, signed by the authority."""
     builder = (
         x509.CertificateRevocationListBuilder()
         .issuer_name(authority.certificate.to_cryptography().subject)
@@ -264,7 +265,7 @@ def _name(order: Order, profile: Profile) -> x509.Name:
 
 
 def _not_after(order: Order, profile: Profile, issuer: Holder | PrivateKey) -> datetime.datetime:
-    """Never after the issuer's own end: nobody could verify it then."""
+    """Return the end, never after the end of the issuer: it could not be verified then."""
     wanted = order.not_after or order.not_before + profile.validity
     return min(wanted, issuer.certificate.not_after) if isinstance(issuer, Holder) else wanted
 
@@ -280,7 +281,7 @@ def _extensions(
     written = profile.must_have_purpose or profile.issued_with_purpose or order.server_purpose
     purposes = sorted(profile.purposes) if written else []
     if purposes:
-        critical = order.kind is Kind.VEHICLE_LEAF  # as Amendment 1 asks
+        critical = order.kind is Kind.VEHICLE_LEAF  # required by Amendment 1
         yield x509.ExtendedKeyUsage([ObjectIdentifier(purpose) for purpose in purposes]), critical
     if order.kind is Kind.OCSP_SIGNER:
         yield x509.OCSPNoCheck(), False
@@ -298,7 +299,7 @@ def _extensions(
 
 
 def _authority_key(issuer: Certificate) -> x509.AuthorityKeyIdentifier:
-    """The identifier as the issuer's certificate has it, however it was made."""
+    """Return the key identifier as in the certificate of the issuer, however it was computed."""
     return x509.AuthorityKeyIdentifier(issuer.subject_key_id, None, None)
 
 

@@ -1,8 +1,8 @@
-"""Keys of both generations: their types, making, reading, writing, and what is signed how.
+"""Keys of both generations: types, creation, reading, writing, and signature algorithms.
 
-ISO 15118-2 knows secp256r1 with ECDSA and SHA-256 [V2G2-006] [V2G2-007]. ISO 15118-20 knows secp521r1 with
-ECDSA and SHA-512, and Ed448 [V2G20-2674]. The type of a key fixes how it signs, so a certificate names its
-algorithm twice, and the two have to agree.
+ISO 15118-2 has secp256r1 with ECDSA and SHA-256 [V2G2-006] [V2G2-007]. ISO 15118-20 has secp521r1 with ECDSA
+and SHA-512, and Ed448 [V2G20-2674]. The type of a key determines its signature algorithm; a certificate names
+the algorithm twice, and both must agree.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ EC_PUBLIC_KEY = "1.2.840.10045.2.1"
 
 
 class KeyType(enum.StrEnum):
-    """The types of key in use, by the names OpenSSL and `secc pki` know them by."""
+    """The types of keys in use, with their names in OpenSSL and `secc pki`."""
 
     SECP256R1 = "secp256r1"
     SECP521R1 = "secp521r1"
@@ -44,19 +44,19 @@ class KeyType(enum.StrEnum):
 
     @property
     def signature_algorithm(self) -> str:
-        """Object identifier of what such a key signs certificates with."""
+        """Object identifier of the algorithm with which such a key signs certificates."""
         return _SIGNATURES[self]
 
 
 def key_type(key: PublicKey | PrivateKey) -> KeyType | None:
-    """The type of a key; None for a curve that neither generation uses."""
+    """Return the type of a key; None for a curve of neither generation."""
     if isinstance(key, (ed448.Ed448PublicKey, ed448.Ed448PrivateKey)):
         return KeyType.ED448
     return next((one for one, curve in _CURVES.items() if isinstance(key.curve, curve)), None)
 
 
 def new_private_key(wanted: KeyType, seed: bytes | None = None) -> PrivateKey:
-    """A new key; with a seed always the same one, which is for tests only."""
+    """Return a new key; with a seed always the same one, for tests only."""
     if wanted is KeyType.ED448:
         if seed is None:
             return ed448.Ed448PrivateKey.generate()
@@ -72,7 +72,7 @@ def new_private_key(wanted: KeyType, seed: bytes | None = None) -> PrivateKey:
 
 
 def write_private_key(key: PrivateKey, password: bytes | None = None) -> bytes:
-    """The private key as PEM, PKCS#8, encrypted where there is a password."""
+    """Return the private key as PEM, PKCS#8, encrypted if there is a password."""
     encryption: KeySerializationEncryption = NoEncryption()
     if password:
         encryption = BestAvailableEncryption(password)
@@ -80,36 +80,40 @@ def write_private_key(key: PrivateKey, password: bytes | None = None) -> bytes:
 
 
 def read_private_key(pem: bytes, password: bytes | None = None) -> PrivateKey:
-    """A private key of any type in use, from PEM; raises CertificateError for anything else."""
+    """Read a private key of any type in use from PEM; raises CertificateError for anything else."""
     try:
         key = load_pem_private_key(pem, password)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        text = "not a PEM private key, or the password is missing, wrong or not needed"
+        text = "not a PEM private key, or the password is missing, wrong or superfluous"
         raise CertificateError(text, rule=Rule.MALFORMED) from error
     if not isinstance(key, (ec.EllipticCurvePrivateKey, ed448.Ed448PrivateKey)) or key_type(key) is None:
         names = ", ".join(KeyType)
-        raise CertificateError(f"the private key is none of {names}", rule=Rule.CURVE)
+        raise CertificateError(f"unsupported private key, expected one of {names}", rule=Rule.CURVE)
     return key
 
 
 def signing_hash(key: PrivateKey) -> hashes.SHA256 | hashes.SHA512 | None:
-    """What `cryptography` wants to know to sign with this key: SHA-256, SHA-512, or nothing for Ed448."""
+    """Return the hash for a signature with this key in `cryptography`: SHA-256, SHA-512, or None for
+    Ed448."""
     if isinstance(key, ed448.Ed448PrivateKey):
         return None
     return hashes.SHA512() if key_type(key) is KeyType.SECP521R1 else hashes.SHA256()
 
 
 def signing_options(key: PrivateKey, *, reproducible: bool) -> dict[str, Any]:
-    """An argument for deterministic ECDSA (RFC 6979), only where it is wanted; Ed448 always is."""
+    """Return the argument for deterministic ECDSA (RFC 6979), only if requested.
+
+    Ed448 is always deterministic.
+    """
     wanted = reproducible and isinstance(key, ec.EllipticCurvePrivateKey)
     return {"ecdsa_deterministic": True} if wanted else {}
 
 
 def has_made(key: PublicKey, algorithm: str, signature: bytes, data: bytes) -> bool:
-    """Whether this key made the signature, with an algorithm (object identifier) that such a key may use.
+    """Return whether this key made the signature, with an algorithm (object identifier) that it may use.
 
-    A curve may be combined with another hash of SHA-2: responders do that. What a *certificate* may name is
-    narrower, see `KeyType.signature_algorithm`.
+    A curve may be combined with another SHA-2 hash, as responders do. A *certificate* is more restricted, see
+    `KeyType.signature_algorithm`.
     """
     try:
         if isinstance(key, ed448.Ed448PublicKey):

@@ -1,7 +1,7 @@
-"""Every certificate of ISO 15118 and what it looks like: one table for both generations.
+"""Descriptions of all certificates of ISO 15118: one table for both generations.
 
-A row says what a certificate of a kind looks like when *we* issue it; `profiles.check` compares others with
-it. The generations differ in keys, size and a few bits of usage, not in their trees: ISO 15118-2 has P-256
+A row describes a certificate of a kind as it is issued here; `profiles.check` compares other certificates
+with it. The generations differ in keys, size and some usage bits, not in their trees: ISO 15118-2 has P-256
 and 800 bytes, ISO 15118-20 has P-521 or Ed448 and 1,600 bytes, and a vehicle certificate for TLS.
 """
 
@@ -21,16 +21,16 @@ __all__ = ["PROFILES", "Generation", "Kind", "Profile", "profile_of"]
 
 
 class Generation(enum.StrEnum):
-    """Which edition of the standard a certificate belongs to."""
+    """Edition of the standard that a certificate belongs to."""
 
     ISO2 = "iso15118-2"
     ISO20 = "iso15118-20"
     LAB = "lab"
-    """The rows of ISO 15118-20 with any key in use: for test EVs that have nothing better than P-256."""
+    """The rows of ISO 15118-20 with any key type in use: for test EVs that have only P-256."""
 
 
 class Kind(enum.StrEnum):
-    """Every certificate the standards know."""
+    """Every kind of certificate in the standards."""
 
     V2G_ROOT = "v2g_root"
     CPO_SUB_CA_1 = "cpo_sub_ca_1"
@@ -56,62 +56,62 @@ class Kind(enum.StrEnum):
 
     @property
     def label(self) -> str:
-        """For messages."""
+        """Title for error texts."""
         return _LABELS[self]
 
     @property
     def is_authority(self) -> bool:
-        """A root or a Sub-CA."""
+        """Return whether it is a root or a Sub-CA."""
         return self.value.endswith("_root") or "_sub_ca_" in self.value
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """One row: what a certificate of a kind looks like."""
+    """One row: the description of one kind of certificate."""
 
     authority: bool = False
     root: bool = False
     path_length: int | None = None
     keys: frozenset[KeyType] = frozenset({KeyType.SECP256R1})
-    """The types its public key may have, and the key that signs it."""
+    """Allowed types of its public key and of the key that signs it."""
     key_usage: frozenset[str]
     """As issued."""
     needs: frozenset[str]
-    """Bits without which the role cannot be played."""
+    """Bits that the role requires."""
     purposes: frozenset[str] = frozenset()
-    """Extended key usages of which one is wanted where the extension is present."""
+    """Extended key usages of which one is required if the extension is present."""
     must_have_purpose: bool = False
     issued_with_purpose: bool = False
-    """`purposes` are written into it, though certificates without them are accepted."""
+    """`purposes` are written when issuing, though certificates without them are accepted."""
     domain: str | None = None
     """Domain component as issued."""
     domain_is_role: bool = False
-    """The domain component has to be there: it alone makes the role."""
+    """The domain component is required, because it alone defines the role."""
     domain_is_ending: bool = False
-    """The domain component ends with `domain`; without it, name and purpose have to make the role."""
+    """The domain component ends with `domain`; without it, name and purpose must define the role."""
     foreign_domains: frozenset[str] = frozenset()
-    """Domain components that make another role of it."""
+    """Domain components that would define another role."""
     subject: tuple[str, ...] = (ORGANIZATION, COUNTRY)
     """Attributes beside the common name."""
     nothing_else: bool = False
     """The subject has no attribute beyond common name, `subject` and one domain component."""
     no_country: bool = False
-    """A country in the subject is wrong, not only superfluous."""
+    """A country in the subject is an error, not only superfluous."""
     name_form: Callable[[str], object] | None = None
     """Parses the common name; raises IdentifierError."""
     revocation_pointer: bool = True
     largest: int | None = 800
-    """Bytes of DER for what crosses the wire in a message [V2G2-010]; None for what does not."""
+    """Maximum size in bytes of DER for certificates that are sent in messages [V2G2-010]; None for others."""
     only_listed_extensions: bool = False
     """Extensions beyond those of the profile are not accepted [V2G20-2686]."""
     within_issuer: bool = False
-    """Its validity lies inside its issuer's [V2G20-3000] (Amendment 1)."""
+    """Its validity is within the validity of its issuer [V2G20-3000] (Amendment 1)."""
     validity: datetime.timedelta
-    """As issued, and the guidance at the same time."""
+    """As issued; also the guidance."""
 
 
 def profile_of(kind: Kind, generation: Generation = Generation.ISO2) -> Profile:
-    """The row of a kind; ValueError for a kind that the generation does not know."""
+    """Return the row of a kind; raises ValueError for a kind that the generation does not have."""
     found = PROFILES[generation].get(kind)
     if found is None:
         raise ValueError(f"{generation} has no {kind.label}")
@@ -199,7 +199,7 @@ _ISO2: dict[Kind, Profile] = {
         subject=(ORGANIZATION,),
         name_form=PCID.parse,
         revocation_pointer=False,
-        validity=20 * _YEAR,  # the life of the car
+        validity=20 * _YEAR,  # the lifetime of the car
     ),
     Kind.PRIVATE_ROOT: _root(None),
     Kind.PRIVATE_SECC_LEAF: Profile(
@@ -226,7 +226,7 @@ _ISO2: dict[Kind, Profile] = {
 
 
 def _of_iso20(profile: Profile, keys: frozenset[KeyType]) -> Profile:
-    """The same row with keys, size and general rules of ISO 15118-20 [V2G20-2674] [V2G20-2686]."""
+    """Return the row with keys, size and general rules of ISO 15118-20 [V2G20-2674] [V2G20-2686]."""
     return dataclasses.replace(
         profile,
         keys=keys,
@@ -236,7 +236,7 @@ def _of_iso20(profile: Profile, keys: frozenset[KeyType]) -> Profile:
     )
 
 
-# Leaves of ISO 15118-20 sign and do nothing else; TLS leaves say what for.
+# Leaves of ISO 15118-20 only sign; TLS leaves state their purpose.
 _CHANGED: dict[Kind, Profile] = {
     Kind.SECC_LEAF: dataclasses.replace(_ISO2[Kind.SECC_LEAF], key_usage=_SIGNS, issued_with_purpose=True),
     Kind.PRIVATE_SECC_LEAF: dataclasses.replace(
@@ -259,7 +259,7 @@ _CHANGED: dict[Kind, Profile] = {
         subject=(ORGANIZATION,),
         nothing_else=True,
         name_form=EVCCID.parse,
-        validity=20 * _YEAR,  # the life of the car
+        validity=20 * _YEAR,  # the lifetime of the car
     ),
 }
 

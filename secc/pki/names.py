@@ -1,4 +1,4 @@
-"""Distinguished names: read, compared, written as text."""
+"""Distinguished names: reading, comparison, text."""
 
 from __future__ import annotations
 
@@ -16,36 +16,37 @@ DOMAIN_COMPONENT = "0.9.2342.19200300.100.1.25"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Name:
-    """A distinguished name as it stands in a certificate."""
+    """A distinguished name in a certificate."""
 
     der: bytes
-    """The encoding, tag included; two names with the same encoding are equal."""
+    """The encoding with its tag; two names with the same encoding are equal."""
     attributes: tuple[tuple[str, str], ...]
-    """(object identifier, text) from the first to the last."""
+    """(object identifier, text), in order."""
 
     def all_of(self, oid: str) -> tuple[str, ...]:
-        """Every value of one attribute type."""
+        """Return every value of one attribute type."""
         return tuple(text for kind, text in self.attributes if kind == oid)
 
     @property
     def common_name(self) -> str:
-        """The first common name; empty where there is none."""
+        """The first common name; empty if there is none."""
         return next(iter(self.all_of(COMMON_NAME)), "")
 
     @property
     def domain_components(self) -> tuple[str, ...]:
-        """DC attributes: they name the role of a certificate."""
+        """DC attributes, which name the role of a certificate."""
         return self.all_of(DOMAIN_COMPONENT)
 
     def same_as(self, other: Name) -> bool:
-        """Equal by encoding, or by the folding of RFC 5280: string type, case and inner spaces set aside.
+        """Compare by encoding, or with the folding of RFC 5280, which ignores string type, case and inner
+        spaces.
 
-        A name only proposes an issuer; its key decides.
+        A name only suggests an issuer; the key decides.
         """
         return self.der == other.der or (bool(self.attributes) and self._folded() == other._folded())
 
     def __str__(self) -> str:
-        """Like `CN=…, O=…, C=…, DC=…`, in the order of the certificate."""
+        """Text like `CN=…, O=…, C=…, DC=…`, in the order of the certificate."""
         return ", ".join(f"{_SHORT.get(kind, kind)}={_printable(text)}" for kind, text in self.attributes)
 
     def _folded(self) -> tuple[tuple[str, str], ...]:
@@ -53,7 +54,7 @@ class Name:
 
 
 def read_name(name: DistinguishedName) -> Name:
-    """The name that stands in a certificate."""
+    """Read a name of a certificate."""
     attributes = tuple(
         (attribute["type"].dotted, _text(attribute["value"])) for relative in name for attribute in relative
     )
@@ -63,11 +64,11 @@ def read_name(name: DistinguishedName) -> Name:
 def _text(value: AttributeContent) -> str:
     if isinstance(value.chosen, core.AbstractString):
         return str(value.native)
-    return f"#{value.dump().hex()}"  # not a text; nothing compares equal to it by accident
+    return f"#{value.dump().hex()}"  # not a text; it must not compare equal to one by accident
 
 
 def _printable(text: str) -> str:
-    """No control characters in logs, whatever the certificate holds."""
+    """Escape control characters, so that certificates cannot write them to logs."""
     return "".join(character if character.isprintable() else "?" for character in text[:80])
 
 

@@ -1,9 +1,9 @@
-"""Does a certificate keep the profile of its kind? [V2G2-884]
+"""Checks whether a certificate follows the profile of its kind [V2G2-884].
 
-`check` compares a certificate with its row in `kinds.PROFILES` and returns a `Finding` for each rule it
-breaks. What real certificates are known to get wrong has a `Leniency`, named and switchable: its finding is
-tolerated where the leniency is on, and stays visible. What decides who is who (authority or leaf, key usage
-needed for the role, a foreign domain component, algorithms and curves) has none.
+`check` compares a certificate with its row in `kinds.PROFILES` and returns a `Finding` for each violated
+rule. Known deviations of certificates in service have a named `Leniency` that can be enabled: the finding is
+then tolerated and stays visible. Rules that determine the role (authority or leaf, required key usage, a
+foreign domain component, algorithms and curves) have none.
 """
 
 from __future__ import annotations
@@ -37,52 +37,53 @@ __all__ = [
 
 
 class Leniency(enum.StrEnum):
-    """A deviation of certificates in service that can be tolerated, one switch each."""
+    """A deviation of certificates in service that can be tolerated; each can be enabled separately."""
 
     EXPLICIT_FALSE = "explicit_false"
-    """BasicConstraints written as `30 03 01 01 00`: not DER, and on every leaf of one large PKI."""
+    """BasicConstraints written as `30 03 01 01 00`: not DER, and in every leaf of one large PKI."""
     NO_BASIC_CONSTRAINTS = "no_basic_constraints"
     """A leaf without BasicConstraints: contracts of 2021 and 2022, provisioning certificates."""
     NO_KEY_USAGE = "no_key_usage"
-    """A leaf without KeyUsage: the same ones."""
+    """A leaf without KeyUsage: the same certificates."""
     OTHER_KEY_USAGE = "other_key_usage"
-    """More or fewer bits than listed, as long as those the role needs are there."""
+    """More or fewer bits than listed, if the bits that the role needs are present."""
     NOT_CRITICAL = "not_critical"
     """BasicConstraints or KeyUsage not marked critical."""
     ROOT_KEY_PURPOSE = "root_key_purpose"
-    """ExtendedKeyUsage on a root, OCSPSigning for example; OpenSSL refuses every chain below it."""
+    """ExtendedKeyUsage in a root, for example OCSPSigning; OpenSSL rejects every chain below it."""
     OTHER_SUBJECT = "other_subject"
-    """Attributes missing (O, C) where the profile has them, or a domain component on a CA that differs."""
+    """Missing attributes (O, C) of the profile, or another domain component in a CA."""
     NO_DOMAIN_COMPONENT = "no_domain_component"
     """A provisioning certificate without DC=OEM."""
     CONTRACT_COUNTRY = "contract_country"
-    """A country in a contract certificate; conformance tests want it refused, issuers write it."""
+    """A country in a contract certificate; conformance tests require its refusal, issuers write it."""
     NO_REVOCATION_POINTER = "no_revocation_pointer"
-    """Neither OCSP nor CRL address: some contracts. Nothing can be asked then."""
+    """Neither an OCSP nor a CRL address: some contracts. Their status cannot be checked."""
     NO_KEY_IDENTIFIERS = "no_key_identifiers"
     """No SubjectKeyIdentifier or AuthorityKeyIdentifier."""
     OTHER_PATH_LENGTH = "other_path_length"
-    """A path length that is not the listed one. RFC 5280 is still applied to what it says."""
+    """A path length other than the listed one. Its value is still enforced by RFC 5280."""
     LONG_VALIDITY = "long_validity"
-    """Longer than the guidance: two to ten times is usual."""
+    """Longer than the guidance: two to ten times as long is common."""
     OTHER_EXTENSION = "other_extension"
     """ISO 15118-20: an extension that the profile does not list; never one that is critical and unknown."""
     OUTLIVES_ISSUER = "outlives_issuer"
-    """ISO 15118-20, Amendment 1: valid before or after its issuer is."""
+    """ISO 15118-20, Amendment 1: valid before or after the validity of its issuer."""
     OTHER_EVCCID = "other_evccid"
-    """ISO 15118-20: a vehicle's common name is no EVCCID; its domain component or purpose makes the role."""
+    """ISO 15118-20: the common name of a vehicle is not an EVCCID; domain component or purpose define the
+    role."""
 
 
 STRICT: frozenset[Leniency] = frozenset()
-"""By the letter: for what we issue, and for conformance tests."""
+"""Exactly as specified: for issuing, and for conformance tests."""
 
 FIELD = frozenset(Leniency)
-"""What is in service passes: the default for what others show."""
+"""Tolerates what is in service: the default for certificates of others."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Finding:
-    """A rule that a certificate breaks."""
+    """A violated rule."""
 
     rule: Rule
     certificate: str
@@ -90,13 +91,13 @@ class Finding:
     text: str
     """What was found and what was expected."""
     leniency: Leniency | None = None
-    """The switch that tolerates it; None: never."""
+    """The leniency that tolerates it; None: never tolerated."""
 
 
 def check(
     certificate: Certificate, kind: Kind, generation: Generation = Generation.ISO2
 ) -> tuple[Finding, ...]:
-    """Everything in which a certificate differs from its profile, grave or not, in a fixed order."""
+    """Return every difference between a certificate and its profile, in a fixed order."""
     profile = profile_of(kind, generation)
     who = describe(certificate, kind)
     return tuple(
@@ -112,7 +113,7 @@ def require(
     leniencies: frozenset[Leniency] = FIELD,
     generation: Generation = Generation.ISO2,
 ) -> tuple[Finding, ...]:
-    """Raise ChainError for the first finding that no leniency covers; return those that are tolerated."""
+    """Raise ChainError for the first finding without a leniency; returns the tolerated ones."""
     findings = check(certificate, kind, generation)
     for finding in findings:
         if finding.leniency not in leniencies:
@@ -121,12 +122,13 @@ def require(
 
 
 def describe(certificate: Certificate, kind: Kind) -> str:
-    """How messages name a certificate: its kind and its common name, which for a contract is a person's."""
+    """Return a name for error texts: the kind and the common name, which for a contract identifies a
+    person."""
     return f"{kind.label} {certificate.subject.common_name or certificate.subject!s}".strip()
 
 
 def generation_of(certificate: Certificate) -> Generation:
-    """Which generation a certificate can belong to, by the type of its key."""
+    """Return the generation of a certificate, by the type of its key."""
     iso20 = certificate.key_type in (KeyType.SECP521R1, KeyType.ED448)
     return Generation.ISO20 if iso20 else Generation.ISO2
 
@@ -143,7 +145,7 @@ def _check_form(certificate: Certificate, profile: Profile) -> Iterator[_Fact]:
     if certificate.serial <= 0 or certificate.serial.bit_length() > 160:
         yield Rule.SERIAL, "the serial number is not positive with at most 20 bytes", None
     if certificate.not_before > certificate.not_after:
-        yield Rule.VALIDITY_ORDER, "it ends before it begins", None
+        yield Rule.VALIDITY_ORDER, "the end of validity is before the start", None
     elif certificate.not_after - certificate.not_before > profile.validity:
         days = (certificate.not_after - certificate.not_before).days
         text = f"valid for {days} days, guidance {profile.validity.days}"
@@ -171,15 +173,15 @@ def _check_extensions(certificate: Certificate, profile: Profile) -> Iterator[_F
         yield Rule.DUPLICATE_EXTENSION, f"extension {oid} twice", None
     for extension in certificate.extensions:
         if extension.critical and extension.oid not in _PROCESSED:
-            yield Rule.CRITICAL_EXTENSION, f"critical extension {extension.oid} is not known here", None
+            yield Rule.CRITICAL_EXTENSION, f"unknown critical extension {extension.oid}", None
         elif profile.only_listed_extensions and extension.oid not in _LISTED:
             text = f"extension {extension.oid} is not listed [V2G20-2686]"
             yield Rule.OTHER_EXTENSION, text, Leniency.OTHER_EXTENSION
     for oid in certificate.not_understood:
-        text = f"critical extension {oid} has a content that is not known here"
+        text = f"critical extension {oid} has unknown content"
         yield Rule.CRITICAL_EXTENSION, text, None
     if certificate.explicit_false:
-        yield Rule.EXPLICIT_FALSE, "a FALSE that DER leaves away is written out", Leniency.EXPLICIT_FALSE
+        yield Rule.EXPLICIT_FALSE, "FALSE is written out, expected omission in DER", Leniency.EXPLICIT_FALSE
     for name, oid in (("BasicConstraints", "2.5.29.19"), ("KeyUsage", "2.5.29.15")):
         found = certificate.extension(oid)
         if found is not None and not found.critical:
@@ -204,22 +206,22 @@ def _check_constraints(certificate: Certificate, profile: Profile) -> Iterator[_
     elif constraints is None:
         yield Rule.BASIC_CONSTRAINTS, "no BasicConstraints", Leniency.NO_BASIC_CONSTRAINTS
     elif constraints.authority:
-        yield Rule.IS_A_CA, "an authority, expected a leaf", None
+        yield Rule.IS_A_CA, "is an authority, expected a leaf", None
     elif constraints.path_length is not None:
-        text = "a path length without being an authority"
+        text = "path length without being an authority"
         yield Rule.PATH_LENGTH_PROFILE, text, Leniency.OTHER_PATH_LENGTH
 
 
 def _check_key_usage(certificate: Certificate, profile: Profile) -> Iterator[_Fact]:
     usage = certificate.key_usage
     if usage is None:
-        # An intermediate authority may sign because it says so; a root is trusted by hand.
+        # An intermediate authority may sign because of this bit; a root is trusted explicitly.
         leniency = None if profile.authority and not profile.root else Leniency.NO_KEY_USAGE
         yield Rule.KEY_USAGE_MISSING, "no KeyUsage", leniency
     elif not profile.needs <= usage:
         yield Rule.KEY_USAGE, f"KeyUsage lacks {_list(profile.needs - usage)}", None
     elif not profile.authority and "cert_sign" in usage:
-        yield Rule.KEY_USAGE, "a leaf that may sign certificates", None
+        yield Rule.KEY_USAGE, "the leaf may sign certificates", None
     elif usage != profile.key_usage:
         text = f"KeyUsage is {_list(usage)}, expected {_list(profile.key_usage)}"
         yield Rule.KEY_USAGE_PROFILE, text, Leniency.OTHER_KEY_USAGE
@@ -228,10 +230,10 @@ def _check_key_usage(certificate: Certificate, profile: Profile) -> Iterator[_Fa
         if profile.must_have_purpose:
             yield Rule.EXTENDED_KEY_USAGE, "no ExtendedKeyUsage", None
     elif profile.root:
-        text = f"a root with ExtendedKeyUsage {_list(purposes)}"
+        text = f"root with ExtendedKeyUsage {_list(purposes)}"
         yield Rule.EXTENDED_KEY_USAGE, text, Leniency.ROOT_KEY_PURPOSE
     elif profile.must_have_purpose or ANY_EXTENDED_USAGE not in purposes:
-        # A Sub-CA may narrow the purposes of what it signs, so it is bound to those any leaf may have.
+        # A Sub-CA may restrict the purposes of what it signs, so it may have the purposes of any leaf.
         allowed = _ANY_LEAF_PURPOSE if profile.authority else profile.purposes
         if not allowed & set(purposes):
             yield Rule.EXTENDED_KEY_USAGE, f"ExtendedKeyUsage {_list(purposes)} does not allow the role", None
@@ -252,15 +254,15 @@ def _check_subject(certificate: Certificate, profile: Profile) -> Iterator[_Fact
         if oid in profile.subject and not subject.all_of(oid):
             yield Rule.SUBJECT, f"no {name} in the subject", Leniency.OTHER_SUBJECT
     if profile.no_country and subject.all_of(COUNTRY):
-        yield Rule.FORBIDDEN_COUNTRY, "a country in a contract", Leniency.CONTRACT_COUNTRY
+        yield Rule.FORBIDDEN_COUNTRY, "country in a contract certificate", Leniency.CONTRACT_COUNTRY
     listed = {COMMON_NAME, DOMAIN_COMPONENT, *profile.subject}
     if profile.nothing_else and (others := [oid for oid, _ in subject.attributes if oid not in listed]):
-        text = f"the subject has {', '.join(others)} beside what is listed [V2G20-2598]"
+        text = f"the subject has {', '.join(others)} in addition to the listed attributes [V2G20-2598]"
         yield Rule.SUBJECT, text, Leniency.OTHER_SUBJECT
 
 
 def _other_sign_of_role(certificate: Certificate, profile: Profile) -> Leniency | None:
-    """A name that is not of the role's form passes where domain component or purpose make the role."""
+    """Accept a name in another format if domain component or purpose define the role."""
     if not profile.domain_is_ending:
         return None
     purpose = bool(profile.purposes & set(certificate.extended_key_usage or ()))
@@ -272,7 +274,10 @@ def _has_ending(certificate: Certificate, profile: Profile) -> bool:
 
 
 def _check_domain(certificate: Certificate, profile: Profile) -> Iterator[_Fact]:
-    """The domain component makes the role of what we present; elsewhere only a foreign one is wrong."""
+    """Check the domain component: required in certificates of the station.
+
+    Elsewhere only a foreign one is an error.
+    """
     found = certificate.subject.domain_components
     text = f"DC is {_list(found) or 'missing'}, expected {profile.domain or 'none'} [V2G2-925]"
     if profile.authority:
@@ -283,7 +288,8 @@ def _check_domain(certificate: Certificate, profile: Profile) -> Iterator[_Fact]
         yield Rule.DOMAIN_COMPONENT, text, None
     elif profile.domain_is_ending:
         if not _has_ending(certificate, profile):
-            # Without DC the key usage tells: a provisioning certificate agrees on keys, a vehicle does not.
+            # Without DC the key usage decides: a provisioning certificate has key agreement, a vehicle
+            # certificate has not.
             agrees = "key_agreement" in (certificate.key_usage or ())
             yield Rule.DOMAIN_COMPONENT, text, None if agrees else Leniency.NO_DOMAIN_COMPONENT
     elif profile.domain and profile.domain not in found:
@@ -309,7 +315,7 @@ _PROCESSED = frozenset(
         "2.5.29.17",  # SubjectAltName: no check uses the names in it
         "2.5.29.19",  # BasicConstraints
         "2.5.29.31",  # CRL distribution points
-        "2.5.29.32",  # certificate policies: none is required, so any will do
+        "2.5.29.32",  # certificate policies: none is required, so any is accepted
         "2.5.29.35",  # AuthorityKeyIdentifier
         "2.5.29.37",  # ExtendedKeyUsage
         "1.3.6.1.5.5.7.1.1",  # authority information
@@ -318,7 +324,7 @@ _PROCESSED = frozenset(
 )
 
 _LISTED = _PROCESSED - {"2.5.29.17"}
-"""What the profiles of ISO 15118-20 list, as far as public sources tell: no alternative names."""
+"""Extensions in the profiles of ISO 15118-20, as far as public sources show: no alternative names."""
 
 
 def _list(names: frozenset[str] | tuple[str, ...]) -> str:

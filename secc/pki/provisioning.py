@@ -1,9 +1,9 @@
-"""A car asks for a contract: its request verified, the answer verified, and put into the session unchanged.
+"""Provisioning of a contract: the request is verified, the answer is verified and forwarded unchanged.
 
-The station stands in the middle. It can verify the request's signature, not the chain of the OEM: only the
-leaf is sent. It verifies the whole answer, which somebody else has signed, perhaps days before: the CPS signs
-four parts of the body, and those bits must not change. So the answer is never encoded anew; the SessionID in
-its header is replaced in place, which moves everything behind it by whole bytes (`splice`).
+The station is an intermediary. It can verify the signature of the request, but not the chain of the OEM: only
+the leaf is sent. It verifies the complete answer, which another party has signed, possibly days before: the
+CPS signs four parts of the body, and their bits must not change. Therefore the answer is never re-encoded;
+the SessionID in its header is replaced in place, which moves the rest by whole bytes (`splice`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Response = iso2.CertificateInstallationRes | iso2.CertificateUpdateRes
 
 
 class Action(enum.StrEnum):
-    """What the car wants."""
+    """Action that the car requests."""
 
     INSTALL = "Install"
     UPDATE = "Update"
@@ -40,21 +40,21 @@ class Action(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ProvisioningRequest:
-    """A request whose signature is verified; made by `verify_request` only."""
+    """A request with a verified signature; made only by `verify_request`."""
 
     action: Action
     payload: bytes = dataclasses.field(repr=False)
-    """The whole V2G_Message as it was received, EXI."""
+    """The complete V2G_Message as received, in EXI."""
     leaf: Certificate
-    """The OEM provisioning certificate, or the contract to be renewed."""
+    """The OEM provisioning certificate, or the contract to renew."""
     pcid: PCID | None
-    """Which car; None at an update."""
+    """The car; None at an update."""
     emaid: EMAID | None
-    """Which contract; None at an installation."""
+    """The contract; None at an installation."""
     chain: VerifiedChain | None
-    """The contract's chain at an update; that of an OEM is not sent."""
+    """The chain of the contract at an update; an OEM chain is not sent."""
     roots: tuple[tuple[str, int], ...]
-    """Issuer and serial number of the roots that the car has, as it names them."""
+    """Issuer and serial number of the roots in the car, as the car names them."""
     proof: VerifiedSignature
     seal: dataclasses.InitVar[object]
 
@@ -64,15 +64,15 @@ class ProvisioningRequest:
 
     @property
     def key(self) -> str:
-        """Equal for requests that the same bundle answers: certificate, roots, kind."""
+        """Equal for requests that have the same answer: certificate, roots, action."""
         text = repr((self.action.value, self.leaf.fingerprint, sorted(self.roots)))
         return hashlib.sha256(text.encode()).hexdigest()
 
     def names(self, root: Certificate) -> bool:
-        """Whether the car has named this root among those it trusts.
+        """Return whether the car has named this root as trusted.
 
-        By serial number and common name: how a whole name is written is fixed nowhere, and cars differ in
-        order, spaces and letters.
+        Compares serial number and common name: the text format of a complete name is not specified, and cars
+        differ in order, spaces and letters.
         """
         wanted = f"cn={root.subject.common_name}".casefold()
         parts = [(serial, name.casefold().split(",")) for name, serial in self.roots]
@@ -80,44 +80,44 @@ class ProvisioningRequest:
 
 
 class Refusal(enum.StrEnum):
-    """Why there is no bundle; the value goes into records."""
+    """Reason for a missing bundle; the value is written to records."""
 
     UNKNOWN = "unknown car or contract"
     CANCELED = "contract canceled"
     REVOKED = "certificate revoked"
     UNREACHABLE = "back end not reachable"
     LATE = "no answer in time"
-    FAULTY = "the back end's answer is faulty"
-    NOT_OFFERED = "not offered here"
-    TOO_OFTEN = "asked for too often"
+    FAULTY = "the answer of the back end is not valid"
+    NOT_OFFERED = "not offered"
+    TOO_OFTEN = "requested too often"
 
 
 REFUSAL_CODES = {
     Refusal.CANCELED: "FAILED_ContractCanceled",
     Refusal.REVOKED: "FAILED_CertificateRevoked",
 }
-"""What the car is told; for the others FAILED_NoCertificateAvailable."""
+"""Response codes for the car; other refusals use FAILED_NoCertificateAvailable."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ProvisioningAnswer:
-    """What a back end says: a whole V2G_Message as EXI, or why there is none."""
+    """Answer of a back end: a complete V2G_Message as EXI, or the reason why there is none."""
 
     payload: bytes = dataclasses.field(default=b"", repr=False)
     refusal: Refusal | None = None
     retry_counter: int | None = None
-    """With a refused update: 0 means not before the next charging [V2G2-696] [V2G2-928]."""
+    """With a refused update: 0 means not before the next charging session [V2G2-696] [V2G2-928]."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class VerifiedBundle:
-    """An answer that may go to the car; made by `verify_response` only."""
+    """An answer that may be sent to the car; made only by `verify_response`."""
 
     payload: bytes = dataclasses.field(repr=False)
     message: iso2.V2GMessage = dataclasses.field(repr=False)
     cps: VerifiedChain
     contract: VerifiedChain | UnanchoredChain
-    """A mobility operator's root need not be known to the station: the CPS vouches for it."""
+    """The root of a mobility operator may be unknown to the station: the CPS vouches for it."""
     proof: VerifiedSignature
     seal: dataclasses.InitVar[object]
 
@@ -127,7 +127,7 @@ class VerifiedBundle:
 
     @property
     def emaid(self) -> EMAID:
-        """Of the delivered contract."""
+        """The eMAID of the delivered contract."""
         return self.contract.emaid
 
 
@@ -142,7 +142,7 @@ def verify_request(
     now: datetime.datetime,
     policy: ContractPolicy | None = None,
 ) -> ProvisioningRequest:
-    """Judge a request. Raises CertificateError; `response_code` is what the car is told."""
+    """Verify a request. Raises CertificateError with the `response_code` for the car."""
     policy = policy or ContractPolicy()
     if isinstance(request, iso2.CertificateInstallationReq):
         leaf, chain = _oem_leaf(request, now, policy), None
@@ -168,12 +168,12 @@ def verify_request(
 def _oem_leaf(
     request: iso2.CertificateInstallationReq, now: datetime.datetime, policy: ContractPolicy
 ) -> Certificate:
-    """The certificate alone: readable, in date, a provisioning certificate."""
+    """Check the certificate alone: readable, valid now, a provisioning certificate."""
     try:
         leaf = read_certificate(request.oem_provisioning_cert)
         who = describe(leaf, Kind.OEM_LEAF)
         if now < policy.chain.earliest:
-            raise broken(Rule.CLOCK, "", f"our clock says {now:%Y-%m-%d}: it is not set")
+            raise broken(Rule.CLOCK, "", f"the clock is not set: {now:%Y-%m-%d}")
         if now - policy.chain.skew > leaf.not_after:
             raise broken(Rule.LEAF_EXPIRED, who, f"expired on {leaf.not_after:%Y-%m-%d}")
         if now + policy.chain.skew < leaf.not_before:
@@ -188,7 +188,7 @@ def _oem_leaf(
 def _current_contract(
     request: iso2.CertificateUpdateReq, trust: TrustStore, now: datetime.datetime, policy: ContractPolicy
 ) -> VerifiedChain:
-    """The contract to be renewed: its chain is whole, and it has not ended."""
+    """Check the contract to renew: its chain is complete, and it has not expired."""
     shown = certificates_of(request.contract_signature_cert_chain)
     try:
         chain = verify_chain(shown, Role.CONTRACT, trust, now, policy.chain)
@@ -201,7 +201,7 @@ def _current_contract(
         same = False
     if not same:
         raise IdentifierError(
-            f"the EV says {request.emaid}, the certificate {chain.emaid}",
+            f"the EV sends {request.emaid}, the certificate has {chain.emaid}",
             certificate="contract leaf",
             rule="emaid_mismatch",
             response_code="FAILED_NoCertificateAvailable",
@@ -229,12 +229,15 @@ def verify_response(
     now: datetime.datetime,
     policy: ContractPolicy | None = None,
 ) -> VerifiedBundle:
-    """Judge a back end's answer before the car gets it. Raises CertificateError: our problem, not a car's."""
+    """Verify the answer of a back end before it is sent.
+
+    Raises CertificateError, which is not an error of the car.
+    """
     policy = policy or ContractPolicy()
     message, body = read_response(payload, request.action)
     contract = _delivered_contract(body, trust, now, policy)
     if request.emaid is not None and not request.emaid.matches(contract.emaid):
-        raise _faulty("another_contract", f"a bundle for {contract.emaid}, asked for {request.emaid}")
+        raise _faulty("another_contract", f"bundle for {contract.emaid}, expected {request.emaid}")
     return _verify_bundle(payload, message, body, contract, trust, now, policy)
 
 
@@ -245,7 +248,7 @@ def verify_bundle(
     now: datetime.datetime,
     policy: ContractPolicy | None = None,
 ) -> VerifiedBundle:
-    """The same without a request at hand: what a car or the bundle's maker checks [V2G2-891] [V2G2-894]."""
+    """Verify an answer without its request, as a car or its maker does [V2G2-891] [V2G2-894]."""
     policy = policy or ContractPolicy()
     message, body = read_response(payload, action)
     contract = _delivered_contract(body, trust, now, policy)
@@ -253,10 +256,13 @@ def verify_bundle(
 
 
 def read_response(payload: bytes, action: Action) -> tuple[iso2.V2GMessage, Response]:
-    """An answer of the right kind that is no refusal; nothing in it is verified. Raises CertificateError."""
+    """Decode an answer of the right kind that is no refusal; its content is not verified.
+
+    Raises CertificateError.
+    """
     wanted = iso2.CertificateInstallationRes if action is Action.INSTALL else iso2.CertificateUpdateRes
     if len(payload) > _MAX_BUNDLE:
-        raise _faulty("too_large", f"an answer of {len(payload)} bytes, at most {_MAX_BUNDLE}")
+        raise _faulty("too_large", f"answer of {len(payload)} bytes, at most {_MAX_BUNDLE}")
     splice(payload, bytes(8))
     try:
         message: Any = exi.ISO2.decode(payload)
@@ -272,18 +278,18 @@ def read_response(payload: bytes, action: Action) -> tuple[iso2.V2GMessage, Resp
 
 
 def splice(payload: bytes, session_id: bytes) -> bytes:
-    """The same message with another SessionID; all bits behind it stay as they are.
+    """Replace the SessionID in a message; all bits after it are unchanged.
 
     In every ISO 15118-2 message the length of the SessionID starts at bit 18 and its bytes at bit 26. Raises
-    CertificateError when this is no such message.
+    CertificateError for any other data.
     """
     if payload[:2] != _LEAD or len(payload) < 4 or int.from_bytes(payload[2:3], "big") >> 6:
-        raise _faulty("not_a_message", "the answer does not begin like a V2G_Message")
+        raise _faulty("not_a_message", "the answer does not start like a V2G_Message")
     bits, total = int.from_bytes(payload, "big"), 8 * len(payload)
     size = (bits >> (total - 26)) & 0xFF
     behind = total - 26 - 8 * size
     if not 1 <= size <= 8 or behind < 0 or not 1 <= len(session_id) <= 8:
-        raise _faulty("not_a_message", f"a SessionID of {size} bytes")
+        raise _faulty("not_a_message", f"SessionID of {size} bytes")
     tail = bits & ((1 << behind) - 1)
     head = bits >> (total - 18)
     new = ((head << 8 | len(session_id)) << 8 * len(session_id)) | int.from_bytes(session_id, "big")
@@ -319,7 +325,7 @@ def _verify_bundle(
     cps = verify_chain(chain, Role.CPS, trust, now, policy.chain)
     encrypted = body.contract_signature_encrypted_private_key.value
     check_delivery(DeliveredKey(encrypted, body.dh_public_key.value))
-    # The signature covers the value of the eMAID either way, and some cars share the error.
+    # The signature covers the value of the eMAID in both cases, and some cars have the same error.
     compat = policy.compat | {Compat.PLAIN_EMAID}
     proof = verify(message.header.signature, signed_parts(body), cps.leaf.public_key, compat=compat)
     return VerifiedBundle(payload, message, cps, contract, proof, seal=_SEAL)

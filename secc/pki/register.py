@@ -1,8 +1,8 @@
-"""What an authority has issued and revoked: one JSON line per event, only ever appended.
+"""Register of issued and revoked certificates: one JSON line for each event, only appended.
 
-A line is on the disk before a certificate is handed out, so nothing exists that the register does not know,
-and no serial number is used twice. Readable with any text tool, comparable with `diff`; made for an
-operator's own Sub-CA with some hundred thousand leaves, not for a public authority.
+A line is on the disk before the certificate is delivered, so the register knows every certificate and no
+serial number is used twice. It can be read with any text tool and compared with `diff`. It is made for the
+Sub-CA of an operator with some hundred thousand leaves, not for a public authority.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ class Entry:
 
 
 class Register:
-    """The register of one folder; the file is read when it is opened. To write, use `lock`."""
+    """The register of one folder; the file is read when it is opened. Use `lock` for writing."""
 
     def __init__(self, path: Path) -> None:
-        """Raises CertificateError when a line cannot be read: a register with holes is worth nothing."""
+        """Raises CertificateError for an unreadable line: an incomplete register must not be used."""
         self.path = path
         self._entries: dict[tuple[str, int], Entry] = {}
         self._newest: dict[tuple[str, bytes], tuple[str, int]] = {}  # by issuer and subject
         data = path.read_bytes() if path.exists() else b""
-        # A line without its end was cut off by a crash, before anybody got the certificate.
+        # A line without its end was cut off by a crash, before the certificate was delivered.
         self._size = data.rfind(b"\n") + 1
         lines = data[: self._size].decode(errors="replace").splitlines()
         for number, line in enumerate(lines, 1):
@@ -62,16 +62,16 @@ class Register:
         return iter(list(self._entries.values()))
 
     def find(self, issuer: Certificate, serial: int) -> Entry | None:
-        """What is known about a serial number of an issuer."""
+        """Return the entry for a serial number of an issuer."""
         return self._entries.get((issuer.fingerprint, serial))
 
     def revoked(self, issuer: Certificate) -> tuple[Revocation, ...]:
-        """Everything the issuer has revoked, in the order of issue."""
+        """Return everything that the issuer has revoked, in the order of issue."""
         mine = (entry for entry in self if entry.issuer == issuer.fingerprint)
         return tuple(entry.revocation for entry in mine if entry.revocation is not None)
 
     def expiring(self, issuer: Certificate, by: datetime.datetime) -> tuple[Entry, ...]:
-        """Certificates of the issuer in use that end until then: not revoked, not replaced."""
+        """Return certificates of the issuer in use that end until then: not revoked, not replaced."""
         return tuple(
             entry
             for entry in self
@@ -82,9 +82,9 @@ class Register:
         )
 
     def add(self, certificate: Certificate, kind: Kind, issuer: Certificate, at: datetime.datetime) -> None:
-        """Record a certificate, before anybody gets it; raises CertificateError for a serial used before."""
+        """Record a certificate before it is delivered; raises CertificateError for a serial number in use."""
         if self.find(issuer, certificate.serial) is not None:
-            raise CertificateError(f"serial {certificate.serial:x} has been used", rule=Rule.SERIAL)
+            raise CertificateError(f"serial {certificate.serial:x} is in use already", rule=Rule.SERIAL)
         self._append(
             {
                 "event": "issued",
@@ -99,7 +99,10 @@ class Register:
         )
 
     def revoke(self, issuer: Certificate, revocation: Revocation) -> None:
-        """Record a revocation; final. Raises CertificateError for an unknown or already revoked serial."""
+        """Record a revocation, which is final.
+
+        Raises CertificateError for an unknown or revoked serial number.
+        """
         entry = self.find(issuer, revocation.serial)
         if entry is None or entry.revocation is not None:
             state = "unknown here" if entry is None else "revoked already"
@@ -116,7 +119,7 @@ class Register:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[Register]:
-        """Only one process at a time; inside, the file has been read anew."""
+        """Context for one process at a time; inside, the file has been read again."""
         with self.path.open("ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield Register(self.path)

@@ -1,13 +1,13 @@
-"""When the station renews its own certificate, and what has to be true before the new one replaces the old.
+"""Renewal of the certificate of the station, and the conditions for replacing the old one.
 
-Pure: time is a value, the signing authority is somewhere else. One `Renewal` watches one certificate:
+Pure: time is a value, the signing authority is outside. One `Renewal` monitors one certificate:
 
     WATCHING ──due──► WAITING for the authority ──chain verified──► WATCHING the new one
-                          │ refused, late, or not good
-                          └──► back to WATCHING the old one, tried again later; reported each time
+                          │ refused, late, or not valid
+                          └──► back to WATCHING the old one, tried again later; each failure is reported
 
-A new key is made for every attempt, and it never leaves this object before the chain for it has been
-verified. Whatever fails, the old key and certificate stay as they are.
+A new key is made for every attempt, and it leaves this object only after its chain has been verified. After
+any failure the old key and certificate remain in use.
 """
 
 from __future__ import annotations
@@ -30,52 +30,54 @@ from secc.pki.trust import Role, TrustStore
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class RenewalPolicy:
-    """When to ask, and how patiently."""
+    """When to request, and how long to wait."""
 
     life_part: float = 2 / 3
-    """Renew when this part of the life is over …"""
+    """Renew when this fraction of the validity has passed …"""
     before_end: datetime.timedelta = datetime.timedelta(days=30)
-    """… or this long before the end, whichever comes later: long-lived ones are not renewed early."""
+    """… or this long before the end, whichever is later: certificates with a long validity are not renewed
+    early."""
     patience: datetime.timedelta = datetime.timedelta(hours=1)
-    """How long one request may wait for its answer."""
+    """How long a request may wait for its answer."""
     retry: datetime.timedelta = datetime.timedelta(minutes=15)
     """From a failure to the next attempt; doubled with each failure."""
     longest_retry: datetime.timedelta = datetime.timedelta(hours=12)
-    """The doubling ends here. Near the end of the life it is cut to a tenth of the time that is left."""
+    """Maximum of the doubled interval. Near the end of the validity it is reduced to a tenth of the remaining
+    time."""
     jitter: float = 0.0
-    """0 to 1: the part of the last tenth before the due time by which this station asks earlier, so that a
-    batch that was issued on one day does not come back on one day."""
+    """0 to 1: the fraction of the last tenth before the due time by which this station requests earlier, so
+    that certificates issued on one day are not renewed on one day."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Tick:
-    """Look at the time."""
+    """Check the time."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Answered:
-    """The authority has answered: the new leaf, then the authorities above it, each in DER."""
+    """The answer of the authority: the new leaf, then the authorities above it, each in DER."""
 
     chain: tuple[bytes, ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Refused:
-    """The authority said no, or could not be reached."""
+    """The authority has refused, or cannot be reached."""
 
     reason: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class AskForCertificate:
-    """Give this request (PKCS#10, DER) to the signing authority."""
+    """Send this request (PKCS#10, DER) to the signing authority."""
 
     request: bytes
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Install:
-    """Put these files in the place of the old ones; the chain has been verified with this key."""
+    """Replace the files with these; the chain has been verified with this key."""
 
     chain_pem: bytes
     key_pem: bytes = dataclasses.field(repr=False)
@@ -84,12 +86,12 @@ class Install:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Report:
-    """Something for the operator: a renewal, a failure, an end that comes near."""
+    """A message for the operator: a renewal, a failure, an approaching end."""
 
     renewed: bool
     text: str
     not_after: datetime.datetime
-    """Of the certificate in use."""
+    """End of the certificate in use."""
 
 
 RenewalInput = Tick | Answered | Refused
@@ -97,7 +99,7 @@ RenewalOutput = AskForCertificate | Install | Report
 
 
 class Renewal:
-    """Watches the certificate of one station."""
+    """Monitors the certificate of one station."""
 
     def __init__(
         self,
@@ -108,7 +110,7 @@ class Renewal:
         chain_policy: ChainPolicy | None = None,
         make_key: Callable[[], ec.EllipticCurvePrivateKey] = new_key,
     ) -> None:
-        """`trust` holds the V2G roots (or private roots) under which the new chain has to hang."""
+        """`trust` has the V2G roots (or private roots) for the new chain."""
         self.certificate = certificate
         """The leaf in use."""
         self._trust = trust
@@ -126,46 +128,46 @@ class Renewal:
 
     @property
     def waiting(self) -> bool:
-        """An answer of the authority is awaited."""
+        """A request is waiting for the answer of the authority."""
         return self._key is not None
 
     def hasten(self, now: datetime.datetime) -> None:
-        """Somebody wants a new certificate now; the next Tick asks for one."""
+        """Request a new certificate at the next Tick."""
         if not self.waiting:
             self._deadline = min(self._deadline, now)
 
     def handle(self, event: RenewalInput, now: datetime.datetime) -> tuple[RenewalOutput, ...]:
-        """Take one input; what to do then, in order."""
+        """Process one input; returns actions in order."""
         if isinstance(event, Tick):
             if now < self._deadline:
                 return ()
             return self._failed("no answer in time", now) if self.waiting else self._ask(now)
         if not self.waiting:
-            return ()  # an answer nobody waits for any more
+            return ()  # an answer without a waiting request
         if isinstance(event, Refused):
             return self._failed(event.reason, now)
         try:
             return self._accept(event.chain, now)
         except CertificateError as error:
-            return self._failed(f"the new chain is not good: {error}", now)
+            return self._failed(f"the new chain is not valid: {error}", now)
 
     def install_failed(self, reason: str, now: datetime.datetime) -> tuple[RenewalOutput, ...]:
-        """The files could not be replaced: the old ones are still there."""
+        """The files could not be replaced: the old ones are still in use."""
         return self._failed(reason, now)
 
     def installed(self, install: Install) -> tuple[RenewalOutput, ...]:
-        """The files have been replaced: watch the new certificate from now on."""
+        """The files have been replaced: monitor the new certificate from now on."""
         self.certificate = install.chain.leaf
         self._failures = 0
         self._deadline = due(self.certificate, self._policy)
         end = self.certificate.not_after
-        return (Report(True, f"renewed, good until {end:%Y-%m-%d %H:%M}Z", end),)
+        return (Report(True, f"renewed, valid until {end:%Y-%m-%d %H:%M}Z", end),)
 
     def went_back(self, old: Certificate, why: str, now: datetime.datetime) -> tuple[RenewalOutput, ...]:
-        """The certificate before this one is in use again: begin anew, after a while."""
+        """The previous certificate is in use again: start again after a pause."""
         self.certificate = old
         self._key = None
-        return self._failed(f"{why}; the one before is in use again", now)
+        return self._failed(f"{why}; the previous certificate is in use again", now)
 
     def _ask(self, now: datetime.datetime) -> tuple[RenewalOutput, ...]:
         self._key = self._make_key()
@@ -193,7 +195,7 @@ class Renewal:
         self._key = None
         pause = min(self._policy.retry * 2 ** min(self._failures, 16), self._policy.longest_retry)
         end = self.certificate.not_after
-        if end > now:  # the nearer the end, the more often
+        if end > now:  # the nearer the end, the shorter the interval
             pause = min(pause, max((end - now) / 10, self._policy.retry))
         self._failures += 1
         self._deadline = now + pause
@@ -203,7 +205,7 @@ class Renewal:
 
 
 def due(certificate: Certificate, policy: RenewalPolicy) -> datetime.datetime:
-    """When to ask for the next one."""
+    """Return when to request the next certificate."""
     begin, end = certificate.not_before, certificate.not_after
     life = end - begin
     by_part = begin + life * policy.life_part
@@ -219,16 +221,16 @@ def verify_renewed(
     now: datetime.datetime,
     policy: ChainPolicy | None = None,
 ) -> VerifiedChain:
-    """A new chain is good when it is valid now, for our new key and name, and ends later than the old one.
+    """Check that a new chain is valid now, for the new key and the name, and ends later than the old one.
 
     Raises ChainError.
     """
     verified = verify_chain(chain, Role.SECC, trust, now, policy)
     if verified.leaf.public_key != key:
-        raise broken(Rule.NOT_OUR_KEY, str(verified.leaf), "not for the key in our request")
+        raise broken(Rule.NOT_OUR_KEY, str(verified.leaf), "not for the key in the request")
     if verified.leaf.subject.common_name != old.subject.common_name:
-        text = f"another common name than {old.subject.common_name!r}"
+        text = f"common name differs from {old.subject.common_name!r}"
         raise broken(Rule.COMMON_NAME, str(verified.leaf), text)
     if verified.leaf.not_after <= old.not_after:
-        raise broken(Rule.LEAF_EXPIRED, str(verified.leaf), "it ends before the one in use")
+        raise broken(Rule.LEAF_EXPIRED, str(verified.leaf), "ends before the certificate in use")
     return verified

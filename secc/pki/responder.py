@@ -1,4 +1,4 @@
-"""Answering OCSP requests from a register: request in, response out; no sockets."""
+"""Answers to OCSP requests from a register: request in, response out; no sockets."""
 
 from __future__ import annotations
 
@@ -18,43 +18,43 @@ from secc.pki.revocation import identifier_hashes
 
 
 class Entry(Protocol):
-    """A certificate that was issued, as far as it matters here."""
+    """An issued certificate, as far as OCSP needs it."""
 
     @property
     def revocation(self) -> Revocation | None:
-        """None while it is good."""
+        """None while it is valid."""
         ...
 
 
 class Register(Protocol):
-    """What knows about issued certificates: a file, or a database."""
+    """A source of issued certificates: a file or a database."""
 
     def find(self, issuer: Certificate, serial: int) -> Entry | None:
-        """None for a serial that was never issued."""
+        """Return the entry; None for a serial number that was never issued."""
         ...
 
 
 class Authority(Protocol):
-    """An authority to answer for; `secc.pki.authority.Authority` is one."""
+    """An authority to answer for; implemented by `secc.pki.authority.Authority`."""
 
     @property
     def certificate(self) -> Certificate:
-        """Its own certificate."""
+        """The certificate of the authority."""
         ...
 
     @property
     def identity(self) -> Holder:
-        """The same with its key."""
+        """The certificate with its key."""
         ...
 
     @property
     def register(self) -> Register:
-        """What it has issued."""
+        """The issued certificates."""
         ...
 
 
 class OcspResponder:
-    """Answers for some authorities, each response signed with the issuing authority's own key."""
+    """Answers for some authorities; each response is signed with the key of the issuing authority."""
 
     def __init__(
         self, authorities: Sequence[Authority], *, validity: datetime.timedelta = datetime.timedelta(days=1)
@@ -64,9 +64,9 @@ class OcspResponder:
         self._validity = validity
 
     def answer(self, request: bytes, now: datetime.datetime) -> bytes:
-        """The response (DER): good, revoked, or unknown for a serial that was never issued.
+        """Return the response (DER): good, revoked, or unknown for a serial number that was never issued.
 
-        Never raises for what a peer sends: what is no request, and requests about other issuers, get an error
+        Never raises for a request of a peer: invalid requests and requests about other issuers get an error
         response.
         """
         try:

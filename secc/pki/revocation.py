@@ -1,13 +1,14 @@
-"""Is it revoked? OCSP responses and CRLs: what to ask, and what an answer is worth.
+"""Revocation by OCSP responses and CRLs: what to ask, and how to judge an answer.
 
-Nothing here opens a connection. `questions(chain)` says what to ask where; somebody fetches the answers, by
-the port `secc.ports.OcspSource`, or brings them from elsewhere (stapled, from the back end);
-`check_revocation` weighs them. An answer counts only when it speaks of this certificate, is signed by the
-issuer or by a responder that the issuer appointed, and is neither stale nor from the future. Everything
-else is *unknown*, never *good*.
+This module opens no connections. `questions(chain)` returns what to ask and where; the caller fetches the
+answers, by the port `secc.ports.OcspSource`, or gets them elsewhere (stapled, from the back end);
+`check_revocation` judges them. An answer counts only if it is about this certificate, is signed by the issuer
+or by a responder that the issuer has authorized, and is neither stale nor from the future. Everything else is
+*unknown*, never *good*.
 
-Addresses stand in certificates that anybody may have made: `questions` takes a VerifiedChain, so that they
-are followed only after the signatures, and `address_is_acceptable` refuses what leads into our own network.
+Addresses are part of certificates that anyone may have made. Therefore `questions` takes a VerifiedChain, so
+that they are used only after the signatures, and `address_is_acceptable` refuses addresses in the local
+network.
 """
 
 from __future__ import annotations
@@ -37,18 +38,18 @@ from secc.pki.rules import Rule, broken
 
 
 class RevocationMode(enum.Enum):
-    """What to do when nobody can say."""
+    """What to do when the status is unknown."""
 
     REQUIRE = "require"
     """Unknown is refused."""
     PREFER = "prefer"
-    """Unknown is accepted and marked."""
+    """Unknown is accepted and noted."""
     OFF = "off"
-    """Nobody is asked."""
+    """No status is requested."""
 
 
 class RevocationStatus(enum.Enum):
-    """What is known about one certificate, or a whole chain."""
+    """Status of one certificate, or of a chain."""
 
     GOOD = "good"
     REVOKED = "revoked"
@@ -61,16 +62,16 @@ class RevocationPolicy:
 
     mode: RevocationMode = RevocationMode.REQUIRE
     skew: datetime.timedelta = datetime.timedelta(seconds=60)
-    """By how much the clocks of responder and station may differ."""
+    """Tolerated difference between the clocks of responder and station."""
     oldest: datetime.timedelta = datetime.timedelta(hours=24)
-    """Age limit of an answer that does not say when the next one comes."""
+    """Maximum age of an answer without nextUpdate."""
     longest: datetime.timedelta = datetime.timedelta(days=7)
-    """How long any answer may be used, whatever it says about the next one."""
+    """Maximum time of use of any answer, whatever its nextUpdate."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Question:
-    """What to ask about one certificate."""
+    """The question about one certificate."""
 
     certificate: Certificate
     issuer: Certificate
@@ -78,7 +79,7 @@ class Question:
     crl_urls: tuple[str, ...]
 
     def ocsp_request(self, *, sha1: bool = True, nonce: bytes | None = None) -> bytes:
-        """A request in DER. Some responders know only SHA-1 identifiers, OCPP only SHA-256."""
+        """Return a request in DER. Some responders know only SHA-1 identifiers, OCPP only SHA-256."""
         algorithm: hashes.HashAlgorithm = hashes.SHA1() if sha1 else hashes.SHA256()
         name_hash, key_hash = identifier_hashes(self.issuer, algorithm)
         builder = ocsp.OCSPRequestBuilder().add_certificate_by_hash(
@@ -91,38 +92,38 @@ class Question:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Answer:
-    """A genuine statement about one certificate; made by `read_ocsp` and `read_crl`."""
+    """A genuine answer about one certificate; made by `read_ocsp` and `read_crl`."""
 
     status: RevocationStatus
-    """GOOD, REVOKED, or UNKNOWN when the responder does not know the certificate."""
+    """GOOD, REVOKED, or UNKNOWN if the responder does not know the certificate."""
     this_update: datetime.datetime
     usable_until: datetime.datetime
-    """By its nextUpdate and our limits."""
+    """By its nextUpdate and the limits of the policy."""
     revoked_at: datetime.datetime | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ChainStatus:
-    """What is known about a chain: an answer per certificate, leaf first; None where there is none."""
+    """Status of a chain: an answer for each certificate, leaf first; None if there is none."""
 
     answers: tuple[Answer | None, ...]
     complaints: tuple[str, ...]
-    """Why answers were not accepted, and what had none; for the log."""
+    """Reasons for rejected and missing answers; for the log."""
 
     @property
     def status(self) -> RevocationStatus:
-        """GOOD when every certificate is; a revoked one has raised before."""
+        """GOOD if every certificate is; a revoked one has raised an error."""
         good = all(answer is not None and answer.status is RevocationStatus.GOOD for answer in self.answers)
         return RevocationStatus.GOOD if good else RevocationStatus.UNKNOWN
 
     @property
     def usable_until(self) -> datetime.datetime | None:
-        """When the first answer has to be renewed."""
+        """When the first answer must be renewed."""
         return min((answer.usable_until for answer in self.answers if answer is not None), default=None)
 
 
 def questions(chain: VerifiedChain) -> tuple[Question, ...]:
-    """One for each certificate below the root, leaf first."""
+    """Return one question for each certificate below the root, leaf first."""
     issuers = (*chain.authorities, chain.anchor.certificate)
     return tuple(
         Question(certificate, issuer, certificate.ocsp_urls, certificate.crl_urls)
@@ -138,16 +139,16 @@ def check_revocation(
     crls: Iterable[bytes] = (),
     policy: RevocationPolicy | None = None,
 ) -> ChainStatus:
-    """Weigh everything that is known about a chain.
+    """Judge all evidence about a chain.
 
-    Raises ChainError: LEAF_REVOKED or CA_REVOKED when a genuine answer says so, in every mode but OFF;
-    REVOCATION_UNKNOWN in mode REQUIRE when a certificate has no usable answer. Under a private root nothing
-    is asked [V2G2-868].
+    Raises ChainError: LEAF_REVOKED or CA_REVOKED for a genuine answer, in every mode but OFF;
+    REVOCATION_UNKNOWN in mode REQUIRE when a certificate has no usable answer. Nothing is checked under a
+    private root [V2G2-868].
     """
     policy = policy or RevocationPolicy()
     private = Kind.PRIVATE_ROOT in chain.anchor.kinds
     if policy.mode is RevocationMode.OFF or private:
-        return ChainStatus((), ("not asked: private root" if private else "not asked",))
+        return ChainStatus((), ("not checked: private root" if private else "not asked",))
     ocsp_responses, crls = tuple(ocsp_responses), tuple(crls)
     answers: list[Answer | None] = []
     complaints: list[str] = []
@@ -175,7 +176,10 @@ def read_ocsp(
     nonce: bytes | None = None,
     policy: RevocationPolicy | None = None,
 ) -> Answer:
-    """What a response says about a certificate; raises ChainError (EVIDENCE_…) when it is worth nothing."""
+    """Return the answer of a response about a certificate.
+
+    Raises ChainError (EVIDENCE_…) if it is not usable.
+    """
     policy = policy or RevocationPolicy()
     try:
         return _read_ocsp(response, certificate, issuer, now, nonce, policy)
@@ -191,7 +195,10 @@ def read_crl(
     *,
     policy: RevocationPolicy | None = None,
 ) -> Answer:
-    """What a complete CRL says about a certificate; raises ChainError (EVIDENCE_…) when that is nothing."""
+    """Return the answer of a complete CRL about a certificate.
+
+    Raises ChainError (EVIDENCE_…) if it is not usable.
+    """
     policy = policy or RevocationPolicy()
     try:
         return _read_crl(crl, certificate, issuer, now, policy)
@@ -200,7 +207,7 @@ def read_crl(
 
 
 def identifier_hashes(issuer: Certificate, algorithm: hashes.HashAlgorithm) -> tuple[bytes, bytes]:
-    """Hashes of the issuer's name and key, by which OCSP and OCPP identify it."""
+    """Return the hashes of name and key of the issuer, which identify it in OCSP and OCPP."""
     return (
         hashlib.new(algorithm.name, issuer.subject.der, usedforsecurity=False).digest(),
         hashlib.new(algorithm.name, issuer.point, usedforsecurity=False).digest(),
@@ -208,9 +215,10 @@ def identifier_hashes(issuer: Certificate, algorithm: hashes.HashAlgorithm) -> t
 
 
 def address_is_acceptable(url: str, *, allow_private: bool = False) -> bool:
-    """Whether a URL of a certificate may be fetched: http or https, and no address of our own network.
+    """Return whether a URL of a certificate may be fetched: http or https, and no address of the local
+    network.
 
-    A host name may still resolve to such an address: who fetches has to look at the address it connects to.
+    A host name may still resolve to such an address: the caller must check the address that it connects to.
     """
     try:
         parts = urllib.parse.urlsplit(url)
@@ -235,7 +243,7 @@ def _best_answer(
     policy: RevocationPolicy,
     complaints: list[str],
 ) -> Answer | None:
-    """REVOKED before GOOD before UNKNOWN: a replayed old answer cannot hide a newer refusal that is here."""
+    """Prefer REVOKED over GOOD over UNKNOWN: a replayed old answer cannot hide a newer revocation."""
     found: list[Answer] = []
     subject = (question.certificate, question.issuer, now)
     for response in ocsp_responses:
@@ -263,7 +271,7 @@ _STATUS = {
 
 _PARSER_ERRORS = (ValueError, TypeError, OverflowError, UnsupportedAlgorithm, x509.InvalidVersion)
 
-_MAX_EVIDENCE = 1 << 20  # bytes; what is larger is not even parsed
+_MAX_EVIDENCE = 1 << 20  # bytes; larger data is not parsed
 
 
 def _malformed(text: str) -> ChainError:
@@ -279,10 +287,10 @@ def _read_ocsp(
     policy: RevocationPolicy,
 ) -> Answer:
     if len(data) > _MAX_EVIDENCE:
-        raise _malformed(f"an OCSP response of {len(data)} bytes")
+        raise _malformed(f"OCSP response of {len(data)} bytes")
     response = ocsp.load_der_ocsp_response(data)
     if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
-        raise _malformed(f"the OCSP responder says {response.response_status.name}")
+        raise _malformed(f"the OCSP responder answers {response.response_status.name}")
     single = _find_single(response, certificate, issuer)
     _check_ocsp_signature(response, issuer, now, policy)
     if nonce is not None:
@@ -302,13 +310,13 @@ def _find_single(
         hashes_ = identifier_hashes(issuer, single.hash_algorithm)
         if (single.issuer_name_hash, single.issuer_key_hash) == hashes_:
             return single
-    raise broken(Rule.EVIDENCE_OTHER, str(certificate), "the OCSP response speaks of other certificates")
+    raise broken(Rule.EVIDENCE_OTHER, str(certificate), "the OCSP response is about other certificates")
 
 
 def _check_ocsp_signature(
     response: ocsp.OCSPResponse, issuer: Certificate, now: datetime.datetime, policy: RevocationPolicy
 ) -> None:
-    """By the issuer itself, or by one of the certificates that came along, if the issuer appointed it."""
+    """Check the signature: by the issuer, or by an included certificate that the issuer has authorized."""
     algorithm = response.signature_algorithm_oid.dotted_string
     if algorithm not in _ALGORITHMS:
         raise broken(
@@ -317,7 +325,7 @@ def _check_ocsp_signature(
     for signer in (issuer, *_appointed(response.certificates, issuer, now, policy)):
         if has_made(signer.key, algorithm, response.signature, response.tbs_response_bytes):
             return
-    raise broken(Rule.EVIDENCE_SIGNER, str(issuer), "the OCSP response is not signed in the issuer's name")
+    raise broken(Rule.EVIDENCE_SIGNER, str(issuer), "the OCSP response names another signer")
 
 
 def _appointed(
@@ -326,7 +334,7 @@ def _appointed(
     now: datetime.datetime,
     policy: RevocationPolicy,
 ) -> list[Certificate]:
-    """Responder certificates that count: made by this very issuer, for OCSP signing, and in date."""
+    """Return the valid responder certificates: issued by this issuer, for OCSP signing, and valid now."""
     appointed: list[Certificate] = []
     for one in certificates[:4]:
         try:
@@ -341,13 +349,13 @@ def _appointed(
 
 
 def _check_nonce(response: ocsp.OCSPResponse, nonce: bytes) -> None:
-    """Many responders do not echo it; one that does has to echo ours."""
+    """Check the nonce: many responders do not return it; a returned one must match."""
     try:
         found = response.extensions.get_extension_for_class(x509.OCSPNonce).value.nonce
     except x509.ExtensionNotFound:
         return
     if found != nonce:
-        raise broken(Rule.EVIDENCE_NONCE, "", "the OCSP response carries another nonce than the request")
+        raise broken(Rule.EVIDENCE_NONCE, "", "the OCSP response has another nonce than the request")
 
 
 def _check_times(
@@ -357,7 +365,7 @@ def _check_times(
     policy: RevocationPolicy,
     what: str,
 ) -> datetime.datetime:
-    """How long it may be used; raises when that time has not begun or is over."""
+    """Return the end of use; raises if the time of use has not started or is over."""
     if this_update > now + policy.skew:
         raise broken(Rule.EVIDENCE_FUTURE, "", f"the {what} is from {this_update:%Y-%m-%d %H:%M}Z")
     if next_update is None:
@@ -365,7 +373,7 @@ def _check_times(
     else:
         usable_until = min(next_update, this_update + policy.longest)
     if usable_until < now - policy.skew:
-        raise broken(Rule.EVIDENCE_STALE, "", f"the {what} was good until {usable_until:%Y-%m-%d %H:%M}Z")
+        raise broken(Rule.EVIDENCE_STALE, "", f"the {what} was valid until {usable_until:%Y-%m-%d %H:%M}Z")
     return usable_until
 
 
@@ -377,18 +385,18 @@ def _read_crl(
     policy: RevocationPolicy,
 ) -> Answer:
     if len(data) > _MAX_EVIDENCE:
-        raise _malformed(f"a CRL of {len(data)} bytes")
-    if not _crl_issuer_is(data, issuer):  # the cheapest question first: lists are long
-        raise broken(Rule.EVIDENCE_OTHER, str(certificate), "the CRL is another issuer's")
+        raise _malformed(f"CRL of {len(data)} bytes")
+    if not _crl_issuer_is(data, issuer):  # the cheapest check first: lists are long
+        raise broken(Rule.EVIDENCE_OTHER, str(certificate), "the CRL is from another issuer")
     crl = x509.load_der_x509_crl(data)
     if issuer.key_usage is not None and "crl_sign" not in issuer.key_usage:
-        raise broken(Rule.EVIDENCE_SIGNER, str(issuer), "it may not sign CRLs")
+        raise broken(Rule.EVIDENCE_SIGNER, str(issuer), "the issuer may not sign CRLs")
     if crl.signature_algorithm_oid.dotted_string not in _ALGORITHMS:
         raise broken(Rule.EVIDENCE_SIGNER, str(issuer), f"the CRL is not signed with {_SIGNED_WITH}")
     if not crl.is_signature_valid(issuer.key):
         raise broken(Rule.EVIDENCE_SIGNER, str(issuer), "the CRL is not signed by the issuer")
     for extension in crl.extensions:
-        if extension.critical:  # partial, indirect, delta: silence about a serial means nothing there
+        if extension.critical:  # partial, indirect, delta: a missing serial number means nothing there
             raise broken(Rule.EVIDENCE_OTHER, "", "the CRL is not a complete list of its issuer")
     usable_until = _check_times(crl.last_update_utc, crl.next_update_utc, now, policy, "CRL")
     entry = crl.get_revoked_certificate_by_serial_number(certificate.serial)

@@ -1,8 +1,8 @@
-"""Every rule a certificate or a chain can break, and what the car is told then.
+"""Every rule for certificates and chains, and the response code for the car.
 
-One name per rule: it is the `rule` of the error, the key of the response code, and what tests assert. The
-text beside it says what is demanded; ids of the standard where they are known. Which response code a rule
-leads to is decided here and nowhere else: `response_code(rule, request)`.
+There is one name for each rule: the `rule` of the error, the key of the response code, and what tests assert.
+The text beside it states the requirement, with ids of the standard where they are known. `response_code(rule,
+request)` is the only place that maps a rule to a response code.
 """
 
 import enum
@@ -12,11 +12,11 @@ from secc.messages.iso2 import ResponseCode
 
 
 class Rule(enum.StrEnum):
-    """What was broken. The value is stable: it appears in logs, JSON and tests."""
+    """The violated rule. The value is stable: it appears in logs, JSON and tests."""
 
     # Reading
     MALFORMED = "malformed"
-    """A certificate is DER of X.509 and nothing behind it."""
+    """A certificate is DER of X.509 without trailing data."""
     EMPTY = "empty"
     """There is a certificate."""
     TOO_LARGE = "too_large"
@@ -24,7 +24,7 @@ class Rule(enum.StrEnum):
     DUPLICATE_EXTENSION = "duplicate_extension"
     """Each extension once (RFC 5280)."""
     EXPLICIT_FALSE = "explicit_false"
-    """A default value is left out in DER; `30 03 01 01 00` says FALSE where nothing would do."""
+    """DER omits default values; `30 03 01 01 00` writes a FALSE that must be omitted."""
 
     # Any certificate
     VERSION = "version"
@@ -46,11 +46,11 @@ class Rule(enum.StrEnum):
     KEY_IDENTIFIERS = "key_identifiers"
     """SubjectKeyIdentifier, and AuthorityKeyIdentifier on all but roots."""
     VALIDITY_ORDER = "validity_order"
-    """It begins before it ends."""
+    """The start of validity is before the end."""
 
     # Profile
     NOT_A_CA = "not_a_ca"
-    """An authority says so in BasicConstraints."""
+    """An authority is marked in BasicConstraints."""
     IS_A_CA = "is_a_ca"
     """A leaf is no authority."""
     BASIC_CONSTRAINTS = "basic_constraints"
@@ -60,17 +60,17 @@ class Rule(enum.StrEnum):
     KEY_USAGE_MISSING = "key_usage_missing"
     """KeyUsage is present."""
     KEY_USAGE = "key_usage"
-    """KeyUsage, where present, contains what the role needs, and nothing that contradicts it."""
+    """KeyUsage, if present, has the bits that the role needs and none that contradict it."""
     KEY_USAGE_PROFILE = "key_usage_profile"
     """KeyUsage is exactly what the profile lists [V2G2-822]."""
     CRITICAL_FLAG = "critical_flag"
     """BasicConstraints and KeyUsage are critical."""
     EXTENDED_KEY_USAGE = "extended_key_usage"
-    """ExtendedKeyUsage, where present, allows the role."""
+    """ExtendedKeyUsage, if present, allows the role."""
     COMMON_NAME = "common_name"
-    """Exactly one common name, in the form of the role: eMAID [V2G2-108], PCID [V2G2-933]."""
+    """Exactly one common name, in the format of the role: eMAID [V2G2-108], PCID [V2G2-933]."""
     SUBJECT = "subject"
-    """The attributes the profile lists."""
+    """The attributes of the profile."""
     FORBIDDEN_COUNTRY = "forbidden_country"
     """No country in a contract certificate."""
     DOMAIN_COMPONENT = "domain_component"
@@ -78,7 +78,7 @@ class Rule(enum.StrEnum):
     REVOCATION_POINTER = "revocation_pointer"
     """The address of an OCSP responder or of a CRL."""
     LONG_VALIDITY = "long_validity"
-    """Not longer than the profile's guidance [V2G2-011]."""
+    """Not longer than the guidance of the profile [V2G2-011]."""
 
     # Chain
     TOO_MANY = "too_many"
@@ -88,7 +88,7 @@ class Rule(enum.StrEnum):
     DUPLICATE = "duplicate"
     """Each certificate once."""
     ORDER = "order"
-    """Leaf first, then each one's issuer."""
+    """Leaf first, then the issuer of each."""
     SELF_SIGNED = "self_signed"
     """A leaf is signed by an authority."""
     ROOT_ISSUED_LEAF = "root_issued_leaf"
@@ -96,27 +96,27 @@ class Rule(enum.StrEnum):
     NO_ANCHOR = "no_anchor"
     """The path ends at an accepted root of the role [V2G2-925]."""
     ISSUER_KEY = "issuer_key"
-    """The key identifiers of issuer and issued one agree."""
+    """The key identifiers of issuer and issued certificate match."""
     SIGNATURE = "signature"
-    """The issuer's key has signed it."""
+    """Signed with the key of the issuer."""
     PATH_LENGTH = "path_length"
-    """No more authorities below one than its path length allows (RFC 5280)."""
+    """Not more authorities below one than its path length allows (RFC 5280)."""
     OUTLIVES_ISSUER = "outlives_issuer"
     """Its validity lies inside its issuer's [V2G20-3000] (Amendment 1)."""
     LEAF_EXPIRED = "leaf_expired"
-    """The leaf is valid now: it has not ended [V2G2-910]."""
+    """The leaf is valid now: not expired [V2G2-910]."""
     LEAF_NOT_YET_VALID = "leaf_not_yet_valid"
-    """The leaf is valid now: it has begun [V2G2-824]."""
+    """The leaf is valid now: its validity has started [V2G2-824]."""
     CA_EXPIRED = "ca_expired"
-    """Intermediate authorities are valid now: not ended."""
+    """Intermediate authorities are valid now: not expired."""
     CA_NOT_YET_VALID = "ca_not_yet_valid"
-    """Intermediate authorities are valid now: begun."""
+    """Intermediate authorities are valid now: their validity has started."""
     ROOT_EXPIRED = "root_expired"
-    """The root is valid now: not ended."""
+    """The root is valid now: not expired."""
     ROOT_NOT_YET_VALID = "root_not_yet_valid"
-    """The root is valid now: begun."""
+    """The root is valid now: its validity has started."""
     CLOCK = "clock"
-    """Our own clock is set: nothing can be judged without it."""
+    """The clock of the station is set: nothing can be judged without it."""
 
     # Revocation
     LEAF_REVOKED = "leaf_revoked"
@@ -124,31 +124,31 @@ class Rule(enum.StrEnum):
     CA_REVOKED = "ca_revoked"
     """No authority of the path is revoked."""
     REVOCATION_UNKNOWN = "revocation_unknown"
-    """It is known that nothing is revoked, where the policy requires to know."""
+    """All certificates are known to be good, if the policy requires it."""
     EVIDENCE_MALFORMED = "evidence_malformed"
-    """An OCSP response or CRL can be read, and says that it was successful."""
+    """An OCSP response or CRL is readable and reports success."""
     EVIDENCE_OTHER = "evidence_other"
-    """It speaks of this certificate and its issuer."""
+    """It is about this certificate and its issuer."""
     EVIDENCE_SIGNER = "evidence_signer"
-    """It is signed by the issuer, or by a responder that the issuer has appointed."""
+    """It is signed by the issuer, or by a responder that the issuer has authorized."""
     EVIDENCE_STALE = "evidence_stale"
-    """It is not from the past."""
+    """It is not too old."""
     EVIDENCE_FUTURE = "evidence_future"
     """It is not from the future."""
     EVIDENCE_NONCE = "evidence_nonce"
-    """A nonce that comes back is the one that was sent."""
+    """A returned nonce equals the one that was sent."""
 
     # Issuing
     REQUEST = "request"
     """A certificate request is well-formed and signed by the key in it."""
     NOT_OUR_KEY = "not_our_key"
-    """The certificate belongs to the key that was asked for."""
+    """The certificate belongs to the requested key."""
     NOT_AN_ANCHOR = "not_an_anchor"
     """A trust anchor is a self-signed authority."""
 
 
 class Request(enum.Enum):
-    """The request whose response has to tell: the codes that are legal differ."""
+    """The request that is answered: the allowed codes differ."""
 
     PAYMENT_DETAILS = "PaymentDetailsReq"
     CERTIFICATE_INSTALLATION = "CertificateInstallationReq"
@@ -156,13 +156,13 @@ class Request(enum.Enum):
 
 
 def response_code(rule: Rule | str, request: Request = Request.PAYMENT_DETAILS) -> ResponseCode:
-    """What the car is told. Everything that is not listed is FAILED_CertChainError."""
+    """Return the response code for the car. Rules that are not listed give FAILED_CertChainError."""
     known = Rule(rule)
     return _BY_REQUEST.get((request, known)) or _ANY_REQUEST.get(known, ResponseCode.FAILED_CERT_CHAIN_ERROR)
 
 
 def broken(rule: Rule, certificate: str, text: str) -> ChainError:
-    """The error for a broken rule: it names the certificate and says what was found and expected."""
+    """Return the error for a violated rule: it names the certificate, and what was found and expected."""
     return ChainError(
         f"{certificate}: {text}" if certificate else text,
         certificate=certificate,
@@ -171,8 +171,8 @@ def broken(rule: Rule, certificate: str, text: str) -> ChainError:
     )
 
 
-# Where the sources allow several codes, the one that the conformance tests list is taken: an expired
-# intermediate authority is FAILED there, though other lists have CertificateExpired for it.
+# If the sources allow several codes, the code in the conformance tests is used: an expired intermediate
+# authority gives FAILED there, though other lists have CertificateExpired for it.
 _ANY_REQUEST = {
     Rule.EMPTY: ResponseCode.FAILED,
     Rule.TOO_LARGE: ResponseCode.FAILED,
@@ -191,7 +191,7 @@ _ANY_REQUEST = {
     Rule.COMMON_NAME: ResponseCode.FAILED_CERTIFICATE_NOT_ALLOWED_AT_THIS_EVSE,
 }
 
-# In the two provisioning requests there is no CertificateNotAllowedAtThisEVSE.
+# The two provisioning responses do not have CertificateNotAllowedAtThisEVSE.
 _BY_REQUEST = {
     (request, rule): ResponseCode.FAILED_NO_CERTIFICATE_AVAILABLE
     for request in (Request.CERTIFICATE_INSTALLATION, Request.CERTIFICATE_UPDATE)

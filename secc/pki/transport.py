@@ -1,8 +1,8 @@
-"""The connection below a session: which TLS version it has, and who the vehicle has proved to be.
+"""The connection of a session: its TLS version and the verified identity of the vehicle.
 
-ISO 15118-20 is spoken in TLS 1.3 with both sides authenticated, and in nothing less [V2G20-1235]
-[V2G20-1264]. That is checked at two places that do not know each other: when a protocol is chosen (`secc.sap`
-must not select it [V2G20-2356]) and when a session is set up. Both ask `Transport.carries_iso20`.
+ISO 15118-20 requires TLS 1.3 with authentication of both sides [V2G20-1235] [V2G20-1264]. This is checked at
+two independent places: when a protocol is selected (`secc.sap` must not select it [V2G20-2356]) and when a
+session is set up. Both use `Transport.carries_iso20`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from secc.pki.vehicle import VehicleIdentity
 
 
 class TlsVersion(enum.StrEnum):
-    """The version a handshake has agreed on."""
+    """The negotiated TLS version."""
 
     TLS_1_2 = "TLS 1.2"
     TLS_1_3 = "TLS 1.3"
@@ -27,22 +27,22 @@ class Transport:
     version: TlsVersion | None = None
     """None without TLS."""
     vehicle: VehicleIdentity | None = None
-    """The verified client certificate; None where there is none."""
+    """The verified client certificate; None without one."""
     laboratory: bool = False
-    """`iso20.insecure_lab`: ISO 15118-20 is spoken whatever the transport is."""
+    """`iso20.insecure_lab`: ISO 15118-20 is allowed on any transport."""
 
     @property
     def secure(self) -> bool:
-        """The bytes are protected: Plug and Charge of ISO 15118-2 needs it [V2G2-632]."""
+        """The connection is encrypted: required for Plug and Charge in ISO 15118-2 [V2G2-632]."""
         return self.version is not None
 
     @property
     def mutual(self) -> bool:
-        """TLS 1.3, and the vehicle has proved to be one: what ISO 15118-20 asks for [V2G20-1264]."""
+        """TLS 1.3 with a verified vehicle certificate, as ISO 15118-20 requires [V2G20-1264]."""
         vehicle = self.vehicle is not None and self.vehicle.is_vehicle
         return self.version is TlsVersion.TLS_1_3 and vehicle
 
     @property
     def carries_iso20(self) -> bool:
-        """ISO 15118-20 may be spoken on it [V2G20-1237] [V2G20-2356]."""
+        """ISO 15118-20 is allowed on this connection [V2G20-1237] [V2G20-2356]."""
         return self.mutual or self.laboratory

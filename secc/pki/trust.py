@@ -1,8 +1,8 @@
-"""Trust anchors: which roots are accepted, and for what. Immutable; a change makes a new store.
+"""Trust anchors: accepted roots and their purposes. Immutable; a change makes a new store.
 
-A root is trusted for a kind that somebody granted explicitly: the same certificate may be a V2G root and an
-MO root, but nothing follows from its contents. Roles accept kinds: a contract hangs under an MO root or a
-V2G root, what a CPS signs only under a V2G root.
+A root is trusted explicitly for a kind: the same certificate may be a V2G root and an MO root, but nothing
+follows from its contents. Roles accept kinds: a contract may be under an MO root or a V2G root, the signature
+of a CPS only under a V2G root.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from secc.pki.rules import Rule, broken
 
 
 class Role(enum.StrEnum):
-    """What a leaf is for."""
+    """Role of a leaf."""
 
     SECC = "secc"
     """TLS server of a station."""
     CPS = "cps"
     """Signs provisioning responses."""
     CONTRACT = "contract"
-    """Pays."""
+    """Pays for charging."""
     OEM = "oem"
-    """Identifies a car that asks for a contract."""
+    """Identifies a car that requests a contract."""
     VEHICLE = "vehicle"
     """TLS client of a car in ISO 15118-20 [V2G20-2339]; never the same certificate as one of the others."""
 
@@ -39,24 +39,24 @@ ANCHOR_KINDS: dict[Role, frozenset[Kind]] = {
     Role.OEM: frozenset({Kind.OEM_ROOT, Kind.V2G_ROOT}),
     Role.VEHICLE: frozenset({Kind.OEM_ROOT, Kind.V2G_ROOT}),  # [V2G20-2331]
 }
-"""Under which roots the leaf of a role may hang [V2G2-925] [V2G2-927]."""
+"""Kinds of roots that are accepted for the leaf of a role [V2G2-925] [V2G2-927]."""
 
 ROOT_KINDS = frozenset().union(*ANCHOR_KINDS.values())
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Anchor:
-    """A certificate that is trusted, and the kinds it is trusted as."""
+    """A trusted certificate and the kinds that it is trusted as."""
 
     certificate: Certificate
     kinds: frozenset[Kind]
     source: str = ""
-    """Who put it there: a file, the CSMS, a person."""
+    """Source of the trust: a file, the CSMS, a person."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TrustStore:
-    """A set of anchors. `TrustStore()` trusts nobody."""
+    """A set of anchors; `TrustStore()` has none."""
 
     anchors: tuple[Anchor, ...] = ()
 
@@ -64,7 +64,7 @@ class TrustStore:
         return iter(self.anchors)
 
     def for_role(self, role: Role) -> tuple[Anchor, ...]:
-        """The anchors under which a leaf of this role may hang."""
+        """Return the accepted anchors for a leaf of this role."""
         return tuple(anchor for anchor in self.anchors if anchor.kinds & ANCHOR_KINDS[role])
 
     def with_anchor(
@@ -77,13 +77,13 @@ class TrustStore:
         leniencies: frozenset[Leniency] = FIELD,
         allow_sub_ca: bool = False,
     ) -> TrustStore:
-        """A store that trusts this root as `kind` as well; a duplicate changes nothing.
+        """Return a store that also trusts this root as `kind`; a duplicate has no effect.
 
-        Raises ChainError when it is no root: not an authority, not signed by itself (a Sub-CA passes with
-        `allow_sub_ca`), broken profile, or expired at `now`.
+        Raises ChainError if it is not a root: not an authority, not self-signed (a Sub-CA passes with
+        `allow_sub_ca`), a violated profile, or expired at `now`.
         """
         if kind not in ROOT_KINDS:
-            raise ValueError(f"{kind} is no kind of root")
+            raise ValueError(f"{kind} is not a kind of root")
         _check_anchor(certificate, kind, leniencies, allow_sub_ca=allow_sub_ca)
         if now is not None and now > certificate.not_after:
             raise broken(Rule.ROOT_EXPIRED, str(certificate), f"expired on {certificate.not_after:%Y-%m-%d}")
@@ -93,7 +93,7 @@ class TrustStore:
         return TrustStore((*kept, Anchor(certificate, kinds, known[0].source if known else source)))
 
     def without(self, fingerprint: str) -> TrustStore:
-        """A store that does not trust the certificate with this SHA-256 fingerprint (hexadecimal)."""
+        """Return a store without the certificate with this SHA-256 fingerprint (hexadecimal)."""
         wanted = fingerprint.replace(":", "").lower()
         return TrustStore(
             tuple(anchor for anchor in self.anchors if anchor.certificate.fingerprint != wanted)
@@ -101,7 +101,7 @@ class TrustStore:
 
 
 def trust(roots: Iterable[tuple[Kind, Certificate]], *, source: str = "") -> TrustStore:
-    """A store from (kind, root) pairs; raises ChainError for one that is no root."""
+    """Return a store from (kind, root) pairs; raises ChainError for a certificate that is not a root."""
     store = TrustStore()
     for kind, certificate in roots:
         store = store.with_anchor(certificate, kind, source=source)
@@ -118,4 +118,4 @@ def _check_anchor(
     elif allow_sub_ca:
         require(certificate, Kind.MO_SUB_CA_1, leniencies, generation)
     else:
-        raise broken(Rule.NOT_AN_ANCHOR, str(certificate), "not signed by itself, so no root")
+        raise broken(Rule.NOT_AN_ANCHOR, str(certificate), "not self-signed, expected a root")

@@ -1,10 +1,10 @@
-"""Who the EV has proved to be in the TLS handshake.
+"""Identity of the EV from the TLS handshake.
 
-In ISO 15118-20 an EV shows a vehicle certificate in TLS 1.3 (OEM or V2G root) [V2G20-2331]. ISO 15118-2
-itself has no client certificate: there the contract appears in PaymentDetailsReq and nowhere else. A station
-that is configured to `request` or `require` one in TLS 1.2 takes a contract chain (V2G or MO root) or a
-provisioning chain (OEM or V2G root). All are judged by the same rules as everywhere; the handshake proves
-possession of the key. A `VehicleIdentity` is the proof of all this: only this module makes one.
+In ISO 15118-20 an EV presents a vehicle certificate in TLS 1.3 (OEM or V2G root) [V2G20-2331]. ISO 15118-2
+has no client certificate: the contract appears only in PaymentDetailsReq. A station with `request` or
+`require` in TLS 1.2 accepts a contract chain (V2G or MO root) or a provisioning chain (OEM or V2G root). All
+are judged by the same rules as in messages; the handshake proves the possession of the key. A
+`VehicleIdentity` is the proof of this; only this module makes one.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from secc.pki.trust import Role, TrustStore
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class VehicleIdentity:
-    """The client certificate of a TLS connection whose chain has been verified; made by `identify`."""
+    """The verified client certificate of a TLS connection; made by `identify`."""
 
     role: Role
-    """VEHICLE in ISO 15118-20; CONTRACT or OEM where the operator asks for a certificate in TLS 1.2."""
+    """VEHICLE in ISO 15118-20; CONTRACT or OEM if the operator requests a certificate in TLS 1.2."""
     subject: str
     common_name: str
     """The EVCCID of a vehicle certificate."""
     fingerprint: str
     """SHA-256 of the leaf, in hexadecimal."""
     leaf_digest: bytes = dataclasses.field(repr=False)
-    """SHA-512 of the leaf's DER: binds a paused session to the vehicle, see `binding`."""
+    """SHA-512 of the DER of the leaf: binds a paused session to the vehicle, see `binding`."""
     seal: dataclasses.InitVar[object]
     emaid: EMAID | None = None
-    """Who pays, when it is a contract."""
+    """The eMAID, if it is a contract."""
 
     def __post_init__(self, seal: object) -> None:
         if seal is not _SEAL:
@@ -45,21 +45,23 @@ class VehicleIdentity:
 
     @property
     def is_vehicle(self) -> bool:
-        """The certificate is a vehicle certificate, as ISO 15118-20 demands."""
+        """The certificate is a vehicle certificate, as ISO 15118-20 requires."""
         return self.role is Role.VEHICLE
 
     def binding(self, session_id: bytes) -> bytes:
-        """What ties a paused session to this vehicle: SHA-512 of session id and leaf digest [V2G20-2550]."""
+        """Value that binds a paused session to this vehicle: SHA-512 of session id and leaf digest
+        [V2G20-2550]."""
         return hashlib.sha512(session_id + self.leaf_digest).digest()
 
     def require_same_contract(self, leaf: bytes) -> None:
-        """A contract shown in TLS has to be the one in PaymentDetailsReq; `leaf` is the DER of the latter.
+        """Check that a contract from TLS is the one in PaymentDetailsReq; `leaf` is the DER of the latter.
 
-        Raises ChainError. A provisioning certificate in TLS says nothing about who pays and binds nothing.
+        Raises ChainError. A provisioning certificate in TLS is not related to the payment and is not
+        compared.
         """
         if self.role is Role.CONTRACT and hashlib.sha256(leaf).hexdigest() != self.fingerprint:
             raise ChainError(
-                f"not the contract that was shown in the TLS handshake, which was {self.subject}",
+                f"differs from the contract in the TLS handshake, {self.subject}",
                 certificate="contract certificate",
                 rule="tls_binding",
                 response_code="FAILED_CertificateNotAllowedAtThisEVSE",
@@ -76,7 +78,7 @@ def identify(
     now: datetime.datetime,
     policy: ChainPolicy | None = None,
 ) -> VehicleIdentity:
-    """Judge a client's chain, leaf first: a contract, or else a provisioning certificate.
+    """Judge the chain of a client, leaf first: a contract or a provisioning certificate.
 
     Raises ChainError.
     """

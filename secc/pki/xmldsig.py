@@ -1,14 +1,13 @@
-"""XML signatures over EXI fragments: make them, and verify them without being fooled.
+"""XML signatures over EXI fragments: creation and secure verification.
 
-What is signed is an element of the body, encoded as an EXI fragment of the message's schema set, never the
-bytes that were received: the element does not begin at a byte there. Its SHA-256 digest stands in a Reference
-that names the element by its Id. All References stand in SignedInfo, which is encoded as a fragment of the
-XML Signature schema *alone* and signed with ECDSA. The signature value is r and s, 32 bytes each.
+The signed data is an element of the body, encoded as an EXI fragment of the schema set of the message, never
+the received bytes: the element does not start at a byte boundary there. A Reference has its SHA-256 digest
+and names the element by its Id. All References are in SignedInfo, which is encoded as a fragment of the XML
+Signature schema *alone* and signed with ECDSA. The signature value is r and s, 32 bytes each.
 
-Verifying starts from what the standard wants signed, never from what the peer chose to reference. Algorithms
-are constants to compare with, not choices to follow, and the key comes from a chain that was verified, never
-from the message. The result is a `VerifiedSignature`, which nothing but this module can make, or a
-SignatureError.
+Verification starts from the elements that the standard requires, never from those that the peer chose to
+reference. Algorithms are constants to compare with, and the key comes from a verified chain, never from the
+message. The result is a `VerifiedSignature`, which only this module can make, or a SignatureError.
 """
 
 from __future__ import annotations
@@ -45,17 +44,18 @@ ECDSA_SHA256 = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256"
 SHA256 = "http://www.w3.org/2001/04/xmlenc#sha256"
 
 MAX_REFERENCES = 4
-"""Signed elements in one message [V2G2-909]."""
+"""Maximum number of signed elements in one message [V2G2-909]."""
 
 
 class Compat(enum.StrEnum):
-    """Deviations of peers in service that may be let pass, one switch each; none is on by default."""
+    """Tolerable deviations of peers in service; each can be enabled separately, none is on by default."""
 
     PLAIN_EMAID = "plain_emaid"
-    """The digest of eMAID is taken over the grammar of its own type. EXI demands the relaxed element fragment
-    grammar, since eMAID is declared with two types; some generated encoders do not know that one."""
+    """The digest of eMAID uses the grammar of its type. EXI requires the relaxed element fragment grammar, as
+    eMAID is declared with two types; some generated encoders do not implement it."""
     STRAY_ATTRIBUTES = "stray_attributes"
-    """Id on SignedInfo or SignatureValue, Type on a Reference: forbidden, harmless, and seen [V2G2-771]."""
+    """Id in SignedInfo or SignatureValue, Type in a Reference: forbidden, harmless, and found in service
+    [V2G2-771]."""
 
 
 STRICT: frozenset[Compat] = frozenset()
@@ -68,36 +68,36 @@ class _HasId(Protocol):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Element:
-    """An element of a body that is signed as a whole: its name and its content, which carries the Id."""
+    """A signed element of a body: its name and its content, which has the Id."""
 
     name: str
-    """As in the schema, `AuthorizationReq` for example."""
-    value: Any  # a message object; each of those that can be signed has an Id
+    """Name in the schema, for example `AuthorizationReq`."""
+    value: Any  # a message object; every type that can be signed has an Id
 
     @property
     def id(self) -> str | None:
-        """The Id by which a Reference names it."""
+        """The Id in the Reference."""
         content: _HasId = self.value
         return content.id
 
     def fragment(self) -> bytes:
-        """The octets that are digested; raises EncodeError when the content breaks the schema."""
+        """Return the octets for the digest; raises EncodeError when the content violates the schema."""
         return exi.ISO2.encode_fragment(self.name, self.value)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class VerifiedSignature:
-    """Proof that a key has signed these elements; made by `verify` only."""
+    """Proof that a key has signed these elements; made only by `verify`."""
 
     elements: tuple[Element, ...]
     point: bytes = dataclasses.field(repr=False)
     """The public key, uncompressed."""
     signed_info: bytes = dataclasses.field(repr=False)
-    """The octets under the signature: evidence, together with the elements and the value."""
+    """The signed octets: evidence, together with the elements and the value."""
     value: bytes = dataclasses.field(repr=False)
     """r and s."""
     tolerated: tuple[Compat, ...]
-    """What was let pass."""
+    """Tolerated deviations."""
     seal: dataclasses.InitVar[object]
 
     def __post_init__(self, seal: object) -> None:
@@ -108,9 +108,10 @@ class VerifiedSignature:
 def sign(
     elements: Sequence[Element], key: ec.EllipticCurvePrivateKey, *, reproducible: bool = False
 ) -> Signature:
-    """The Signature for a message header. `reproducible`: the same input gives the same value (RFC 6979).
+    """Return the Signature for a message header. `reproducible`: the same input gives the same value (RFC
+    6979).
 
-    Raises ValueError for elements without an Id, with the same Id, or for too many of them.
+    Raises ValueError for elements without an Id, with the same Id, or for too many elements.
     """
     ids = [element.id for element in elements]
     if None in ids or len(set(ids)) != len(ids) or not 1 <= len(ids) <= MAX_REFERENCES:
@@ -135,7 +136,7 @@ def verify(
 ) -> VerifiedSignature:
     """Verify that exactly these elements are signed, with this key. Raises SignatureError.
 
-    `elements` is what the standard wants signed in the message at hand; the order of References is free.
+    `elements` is what the standard requires for the message; the order of References is free.
     """
     if not isinstance(key.curve, ec.SECP256R1):
         raise _wrong("curve", f"the key is on {key.curve.name}, expected secp256r1 [V2G2-007]")
@@ -143,7 +144,7 @@ def verify(
         raise _wrong("missing", "the message is not signed")
     tolerated = set(_check_form(signature))
     for one in sorted(tolerated - compat):
-        raise _wrong(one, f"{one}: a part that the standard rules out [V2G2-771]")
+        raise _wrong(one, f"{one}: a part that the standard forbids [V2G2-771]")
     tolerated |= _check_references(signature.signed_info, elements, compat)
     octets = _octets(signature.signed_info)
     value = signature.signature_value.value
@@ -157,17 +158,17 @@ def verify(
 
 
 def signed_info_octets(info: SignedInfo) -> bytes:
-    """SignedInfo as it is signed: a fragment of the XML Signature schema alone."""
+    """Return SignedInfo as it is signed: a fragment of the XML Signature schema alone."""
     return exi.XMLDSIG.encode_fragment("SignedInfo", info)
 
 
 def digest(element: Element) -> bytes:
-    """SHA-256 of the element's fragment."""
+    """Return the SHA-256 of the fragment of an element."""
     return hashlib.sha256(element.fragment()).digest()
 
 
 def plain_emaid_fragment(emaid: EMAID) -> bytes:
-    """The other form of an eMAID fragment, see `Compat.PLAIN_EMAID`; never made by `sign`."""
+    """Return the other form of an eMAID fragment, see `Compat.PLAIN_EMAID`; `sign` never uses it."""
     bits = [_bits(0x80, 8), _bits(_EMAID_EVENT, 8), "0", _text(emaid.id), "0", _text(emaid.value), "0"]
     stream = "".join([*bits, _bits(_END_OF_DOCUMENT, 8)])
     stream += "0" * (-len(stream) % 8)
@@ -192,7 +193,7 @@ def _reference(element: Element) -> Reference:
 
 
 def _check_form(signature: Signature) -> list[Compat]:
-    """Algorithms, and nothing that is ruled out [V2G2-771]; returns what a switch could tolerate."""
+    """Check the algorithms and forbidden parts [V2G2-771]; returns deviations that can be tolerated."""
     info, value = signature.signed_info, signature.signature_value
     if signature.key_info is not None or signature.object:
         raise _wrong("extra_content", "KeyInfo or Object in the signature [V2G2-771]")
@@ -224,16 +225,17 @@ def _check_algorithms(reference: Reference) -> None:
 def _check_references(
     info: SignedInfo, elements: Sequence[Element], compat: frozenset[Compat]
 ) -> set[Compat]:
-    """One Reference for each element that has to be signed, none besides, and the digests fit."""
+    """Check that there is one Reference for each required element and no other, and that the digests
+    match."""
     ids = [element.id for element in elements]
     if any(not one for one in ids):
         missing = ", ".join(element.name for element in elements if not element.id)
-        raise _wrong("id", f"{missing} has no Id, so nothing can sign it")
+        raise _wrong("id", f"{missing} has no Id, so it cannot be signed")
     if len(set(ids)) != len(ids):
-        raise _wrong("id", f"Ids {ids}: one occurs twice")
+        raise _wrong("id", f"Ids {ids}: duplicate")
     found = [reference.uri for reference in info.reference]
     if sorted(str(uri) for uri in found) != sorted(f"#{one}" for one in ids):
-        raise _wrong("references", f"signed are {found}, expected {[f'#{one}' for one in ids]}")
+        raise _wrong("references", f"references to {found}, expected {[f'#{one}' for one in ids]}")
     tolerated: set[Compat] = set()
     by_uri = {reference.uri: reference.digest_value for reference in info.reference}
     for element in elements:
@@ -242,7 +244,7 @@ def _check_references(
             continue
         plain = isinstance(element.value, EMAID) and claimed == _plain_digest(element.value)
         if not plain or Compat.PLAIN_EMAID not in compat:
-            why = "the digest is that of the other eMAID form" if plain else "the digest is another one"
+            why = "the digest is that of the other eMAID form" if plain else "the digest does not match"
             raise _wrong("plain_emaid" if plain else "digest", f"{element.name} #{element.id}: {why}")
         tolerated.add(Compat.PLAIN_EMAID)
     return tolerated
@@ -251,7 +253,7 @@ def _check_references(
 def _digest(element: Element) -> bytes:
     try:
         return digest(element)
-    except EncodeError as error:  # decoded leniently, cannot be written: no signer could have signed it
+    except EncodeError as error:  # decoded leniently and not encodable: a signer cannot have signed it
         raise _wrong("digest", f"{element.name} #{element.id} cannot be encoded: {error}") from error
 
 
@@ -291,7 +293,7 @@ def _bits(value: int, width: int) -> str:
 
 
 def _text(text: str) -> str:
-    """A string of EXI: its length plus 2, then the code points, each as an unsigned integer."""
+    """Return a string in EXI: its length plus 2, then the code points, each as an unsigned integer."""
     return _unsigned(len(text) + 2) + "".join(_unsigned(ord(character)) for character in text)
 
 

@@ -87,7 +87,7 @@ def test_only_passes_are_good_and_nothing_is_not(verdicts: tuple[BenchVerdict, .
 def test_a_timer_that_differs_from_the_standard_is_told() -> None:
     lines = reports.station_lines(report(BenchVerdict.PASS, timers=Timers(sequence=2.0)))
     assert (
-        "timers      sequence 2 s (standard: 60 s): their lawful values are not proved by this run" in lines
+        "timers      sequence 2 s (standard: 60 s): their standard values are not tested by this run" in lines
     )
     assert not any(line.startswith("timers") for line in reports.station_lines(MIXED))
 

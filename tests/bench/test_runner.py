@@ -74,7 +74,7 @@ def test_a_case_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "LIMIT", 0.05)
     outcome = examined(case("one", endless), case("two", good)).outcomes
     assert outcome[0].verdict is BenchVerdict.INCONCLUSIVE
-    assert outcome[0].reason.startswith("not done after")
+    assert outcome[0].reason.startswith("not finished after")
     assert outcome[1].verdict is BenchVerdict.PASS
 
 

@@ -57,7 +57,7 @@ def test_a_deaf_station_ends_in_time_and_is_no_pass(capsys: pytest.CaptureFixtur
     text = capsys.readouterr().out
     assert "FAIL TC_SECC_CMN_VTB_SDP_001" in text
     assert "no station answered discovery" in text
-    assert "not tried: the station was not found any more" in text
+    assert "not tried: the station did not answer" in text
 
 
 @contextlib.contextmanager
@@ -103,6 +103,6 @@ def test_what_is_printed_has_the_table_and_the_count(
         address = ["--host", "::1", "--port", str(port)]
         assert main(["bench", *address, "--only", "SDP", "--only", "*CMN_VTB_SessionSetup_001", "-v"]) == 0
     text = capsys.readouterr().out
-    assert "discovery is left out: an address was given" in text
+    assert "discovery is not used: an address was given" in text
     assert "SessionSetupRes OK_NewSessionEstablished after" in text
     assert "1 of 1 passed, 7 not applicable" in text

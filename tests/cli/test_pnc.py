@@ -168,7 +168,7 @@ def test_what_ends_soon_is_shown_and_renewed(folder: Path, capsys: pytest.Captur
     assert pnc(folder, "expiring") == 0
     assert "nothing prepared" in capsys.readouterr().out
     assert main(["pnc", "renew", str(site(folder))]) == 0
-    assert "the next one waits for its car" in capsys.readouterr().out
+    assert "the next one waits for the car" in capsys.readouterr().out
     pnc(folder, "expiring", "--json")
     until = (NOW + 10 * DAY).isoformat()
     assert shown(capsys) == [{"emaid": E, "until": until, "prepared": True}]

@@ -147,7 +147,7 @@ def test_a_question_that_the_service_refuses_has_no_answer(service: OperatorServ
             csms = CpoService(cpo)
             assert await csms.provision(STATION, "Install", b"no message") is None
             assert await csms.sign(STATION, "PEM", "V2GCertificate") is None
-            answer = await csms.authorize(IdToken("no eMAID"), {})
+            answer = await csms.authorize(IdToken("is not an eMAID"), {})
             assert answer.info.status is TokenStatus.UNKNOWN
 
     asyncio.run(run())

@@ -50,7 +50,7 @@ def replaced(old: bytes, new: bytes) -> Change:
         pytest.param(lambda p: p.with_(USAGE, tlv(3, b"\x00\x80"), critical=True), id="bits not needed"),
         pytest.param(lambda p: p.with_(USAGE, tlv(3, b"\x00\x00\xff\xff")), id="bits that have no name"),
         pytest.param(lambda p: p.with_(BASIC, tlv(0x30) + b"\0"), id="a byte behind a value"),
-        pytest.param(lambda p: p.with_(BASIC, tlv(0x30, integer(-1))), id="a negative path length"),
+        pytest.param(lambda p: p.with_(BASIC, tlv(0x30, integer(-1))), id="negative path length"),
         pytest.param(lambda p: p.with_(SKI, tlv(0x24, tlv(0x04, b"key"))), id="octets in pieces"),
         pytest.param(
             lambda p: p.but(subject=tlv(0x30, tlv(0x31, *TWO_IN_ONE[::-1]))), id="a set out of order"

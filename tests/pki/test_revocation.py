@@ -207,7 +207,7 @@ def test_a_nonce_that_does_not_come_back_is_no_harm() -> None:
 
 WORTHLESS_CRLS = [
     ("no DER", b"\x30\x00", Rule.EVIDENCE_MALFORMED),
-    ("another issuer's", crl(OTHER_CA), Rule.EVIDENCE_OTHER),
+    ("from another issuer", crl(OTHER_CA), Rule.EVIDENCE_OTHER),
     ("stale", crl(this_update=NOW - 9 * DAY, next_update=NOW - DAY), Rule.EVIDENCE_STALE),
     ("from the future", crl(this_update=NOW + HOUR, next_update=NOW + DAY), Rule.EVIDENCE_FUTURE),
     (
@@ -292,7 +292,7 @@ def test_a_revoked_authority_is_refused() -> None:
 def test_nobody_asks_when_it_is_off_or_under_a_private_root() -> None:
     off = RevocationPolicy(mode=RevocationMode.OFF)
     assert check_revocation(verified(), NOW, policy=off).complaints == ("not asked",)
-    assert check_revocation(verified(private=True), NOW).complaints == ("not asked: private root",)
+    assert check_revocation(verified(private=True), NOW).complaints == ("not checked: private root",)
 
 
 @pytest.mark.parametrize(

@@ -88,5 +88,5 @@ def test_an_expired_root_is_not_installed() -> None:
 
 
 def test_a_leaf_kind_is_our_own_mistake() -> None:
-    with pytest.raises(ValueError, match="no kind of root"):
+    with pytest.raises(ValueError, match="not a kind of root"):
         TrustStore().with_anchor(MO, Kind.SECC_LEAF)

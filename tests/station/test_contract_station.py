@@ -263,7 +263,7 @@ def test_who_asks_for_a_contract_too_often_is_recorded(site: Site) -> None:
     ] * 2
     assert site.backend.asked == 1
     refused = [rule for kind, rule in site.events() if kind == "refused"]
-    assert refused == ["unknown car or contract", "asked for too often"]
+    assert refused == ["unknown car or contract", "requested too often"]
 
 
 def test_the_station_tells_of_contracts_that_end_soon_and_of_the_bundle_that_waits(tmp_path: Path) -> None:
@@ -282,7 +282,7 @@ def test_the_station_tells_of_contracts_that_end_soon_and_of_the_bundle_that_wai
     asyncio.run(run())
     (line,) = expiries(site)
     assert line.startswith(f"contract {EMAID_TEXT} ends on")
-    assert "the next one waits for its car" in line
+    assert "the next one waits for the car" in line
 
 
 def expiries(site: Site) -> list[str]:

@@ -110,7 +110,7 @@ def test_contracts_of_the_back_end_are_told_with_what_is_done_about_them(scene: 
         f"{line}; could not be renewed: no car is known for the contract, 19 days left"
     ]
     scene.backend.ends = [contract(end, prepared=True)]
-    assert scene.look(now) == [f"{line}; the next one waits for its car, 19 days left"]
+    assert scene.look(now) == [f"{line}; the next one waits for the car, 19 days left"]
     assert scene.look(now) == []
     scene.backend.ends = []
     assert scene.look(now) == []

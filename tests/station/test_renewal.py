@@ -282,7 +282,7 @@ def test_a_certificate_that_evs_refuse_gives_way_to_the_old_one_and_is_renewed_a
     assert not files.has_old
     assert reports[-1].renewed is False
     assert "3 EVs in a row have refused the new certificate" in reports[-1].text
-    assert "the one before is in use again" in reports[-1].text
+    assert "the previous certificate is in use again" in reports[-1].text
 
 
 def test_an_old_certificate_that_has_ended_does_not_come_back(

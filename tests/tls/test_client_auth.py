@@ -106,15 +106,15 @@ SUB_CA = certificates.authorities(MO, "MO", None)
 TWO_CARS = certificates.contract(MO), certificates.contract(MO)
 
 BAD = {
-    "unknown root": (certificates.contract(certificates.root("Nobody", "MO")), "no accepted root"),
+    "unknown root": (certificates.contract(certificates.root("Nobody", "MO")), "not an accepted root"),
     "other root of the same name": (certificates.contract(STRANGE_ROOT), "not signed by"),
     "expired": (EXPIRED, "expired on"),
-    "a station's leaf": (certificates.station(V2G, "DEABCSOTHER"), "is no eMAID"),
-    "self-signed": (certificates.issue(EMAID, None, None, leaf=True), "issued by itself"),
-    "no eMAID": (certificates.issue("somebody", None, SUB_CA, leaf=True), "eMAID"),
+    "a station's leaf": (certificates.station(V2G, "DEABCSOTHER"), "is not an eMAID"),
+    "self-signed": (certificates.issue(EMAID, None, None, leaf=True), "self-issued"),
+    "is not an eMAID": (certificates.issue("somebody", None, SUB_CA, leaf=True), "eMAID"),
     "an authority": (SUB_CA, ""),
     "under the root": (certificates.issue(EMAID, None, MO, leaf=True), "issued by the root"),
-    "contract under the OEM": (certificates.contract(OEM), "no accepted root"),
+    "contract under the OEM": (certificates.contract(OEM), "not an accepted root"),
 }
 
 
@@ -179,7 +179,7 @@ def test_a_contract_shown_in_tls_binds_the_one_that_pays() -> None:
     mine, other = (list(one.path) for one in TWO_CARS)
     identity = identify([one.der for one in mine[:-1]], ROOTS, NOW)
     identity.require_same_contract(mine[0].der)
-    with pytest.raises(ChainError, match="not the contract that was shown") as caught:
+    with pytest.raises(ChainError, match="differs from the contract in the TLS handshake") as caught:
         identity.require_same_contract(other[0].der)
     assert caught.value.response_code == "FAILED_CertificateNotAllowedAtThisEVSE"
 

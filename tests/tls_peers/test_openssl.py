@@ -156,10 +156,10 @@ def test_a_car_without_certificate_is_told_so(strict: Lab) -> None:
 def test_bad_certificates_are_refused_with_an_alert(strict: Lab) -> None:
     ended = datetime.datetime(2025, 1, 1, tzinfo=datetime.UTC)
     cases = {
-        "no accepted root": certificates.contract(certificates.root("Nobody", "MO")),
+        "not an accepted root": certificates.contract(certificates.root("Nobody", "MO")),
         "expired on 2025-01-01": certificates.contract(strict.root, not_after=ended),
-        "is no eMAID": certificates.contract(strict.root, emaid="somebody"),
-        "issued by itself": certificates.issue(certificates.EMAID, None, None, leaf=True),
+        "is not an eMAID": certificates.contract(strict.root, emaid="somebody"),
+        "self-issued": certificates.issue(certificates.EMAID, None, None, leaf=True),
     }
     for reason, leaf in cases.items():
         said = s_client(strict, *show(certificates.store(strict.folder, leaf, "car")))

@@ -1,4 +1,4 @@
-"""All cases, grouped as in ISO 15118-4; one module per group or two."""
+"""All cases, grouped as in ISO 15118-4; one module for each group or two."""
 
 from __future__ import annotations
 

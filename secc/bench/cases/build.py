@@ -1,4 +1,4 @@
-"""How the tables of the other modules become cases."""
+"""Construction of cases from the tables of the other modules."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ GROUPS = (
     "Robustness",
     "DIN SPEC 70121",
 )
-"""In the order of the standard, then our own."""
+"""Groups in the order of the standard, then additional ones."""
 
 
 def case(
@@ -52,7 +52,7 @@ def case(
     ids: str = "",
     waits: tuple[str, ...] = (),
 ) -> Case:
-    """One of ISO 15118-4: `kind` is CMN, AC or DC; AC and DC need a station of that kind."""
+    """A case of ISO 15118-4: `kind` is CMN, AC or DC; AC and DC need a station of that kind."""
     implied = {"AC": Need.AC, "DC": Need.DC}
     return Case(
         id=f"TC_SECC_{kind}_VTB_{group}_{number:03}",
@@ -76,7 +76,7 @@ def own(
     ids: str = "",
     waits: tuple[str, ...] = (),
 ) -> Case:
-    """One that is not in ISO 15118-4."""
+    """A case that is not in ISO 15118-4."""
     return Case(
         id=f"BENCH_{name}",
         group=group,
@@ -90,7 +90,7 @@ def own(
 
 
 def in_order(cases: Iterable[Case]) -> tuple[Case, ...]:
-    """By group, then AC and DC after what is common, then number."""
+    """Sort by group, then common cases before AC and DC, then number."""
     kinds = {"CMN": 0, "AC": 1, "DC": 2}
 
     def place(one: Case) -> tuple[int, int, str]:
@@ -101,7 +101,7 @@ def in_order(cases: Iterable[Case]) -> tuple[Case, ...]:
 
 
 def car(trial: Trial, kind: str, *, contract: bool = False) -> Car:
-    """An EV of this kind; where both would do, of the kind that the station offers."""
+    """Return an EV of this kind; for common cases, of the kind that the station offers."""
     if kind == "CMN":
         modes = trial.facts.offer(tls=trial.tls).modes or trial.facts.modes
         dc = not any(mode.value.startswith("AC") for mode in modes)
@@ -111,5 +111,5 @@ def car(trial: Trial, kind: str, *, contract: bool = False) -> Car:
 
 
 async def never(_: Trial) -> None:
-    """For cases that need what the tester does not have: their needs are never met."""
-    raise AssertionError("a case whose needs cannot be met was run")
+    """Placeholder for cases that the tester cannot run: their requirements are never met."""
+    raise AssertionError("a case without a test function was run")

@@ -1,4 +1,4 @@
-"""CableCheck, PreCharge and PowerDelivery, by external identification."""
+"""CableCheck, PreCharge and PowerDelivery, with external identification."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def _cable_check_in_b(trial: Trial) -> None:
 
 
 async def _pre_charge(trial: Trial) -> None:
-    """Voltage within 7 s; a station that is ready says so."""
+    """Reach the voltage within 7 s; a station that is ready reports EVSE_Ready."""
     ev = Car(trial, dc=True)
     await ev.reach(Phase.PRE_CHARGE)
     await ev.pre_charge()
@@ -160,14 +160,12 @@ CASES: tuple[Case, ...] = (
         PILOT,
         ids="V2G2-583 V2G2-916",
     ),
-    case(
-        "DC", _CABLE, 6, "pilot C, Ongoing is seen", _SEEN, _cable_check("C", ongoing=True), E, ids="V2G2-621"
-    ),
+    case("DC", _CABLE, 6, "pilot C, Ongoing", _SEEN, _cable_check("C", ongoing=True), E, ids="V2G2-621"),
     case(
         "DC",
         _CABLE,
         7,
-        "pilot D, Ongoing is seen",
+        "pilot D, Ongoing",
         _SEEN,
         _cable_check("D", ongoing=True),
         E,
@@ -278,7 +276,7 @@ CASES: tuple[Case, ...] = (
             _DELIVERY,
             number,
             f"Stop with {error.value}",
-            "OK all the same",
+            "OK nevertheless",
             _stop("DC", error),
             E,
             ids="V2G2-881",

@@ -38,7 +38,7 @@ _NOT_RENEWED = (R.FAILED, R.FAILED_NO_CERTIFICATE_AVAILABLE, R.FAILED_CONTRACT_C
 
 
 def signed(body: iso2.BodyElement, key: ec.EllipticCurvePrivateKey) -> Signature:
-    """Over this body, with this key."""
+    """Sign this body with this key."""
     return sign((Element(type(body).__name__, body),), key)
 
 
@@ -64,7 +64,7 @@ def _delivered(parameter_set: int) -> Run:
 
 
 async def _deliver(ev: Car, parameter_set: int) -> None:
-    """A request as it should be; the car verifies and decrypts what it gets."""
+    """Send a valid request; the car verifies and decrypts the answer."""
     wallet = ev.need_wallet()
     body = wallet.installation() if parameter_set == INSTALL_SET else wallet.update()
     response = await ev.expect(body, signature=wallet.sign(body))
@@ -96,7 +96,7 @@ def _refused_installation(what: str, *codes: ResponseCode) -> Run:
 
 
 def _other_roots(body: Any) -> iso2.ListOfRootCertificateIDs:
-    """The same list with other serial numbers."""
+    """Return the same list with other serial numbers."""
     roots = body.list_of_root_certificate_ids.root_certificate_id
     changed = tuple(msgspec.structs.replace(one, x509_serial_number=4711) for one in roots)
     return iso2.ListOfRootCertificateIDs(root_certificate_id=changed)
@@ -104,7 +104,7 @@ def _other_roots(body: Any) -> iso2.ListOfRootCertificateIDs:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Shown:
-    """A contract as it is shown: the chain, the key that signs, the eMAID in the message."""
+    """A contract as presented: the chain, the signing key, the eMAID in the message."""
 
     chain: tuple[Certificate, ...]
     key: ec.EllipticCurvePrivateKey
@@ -115,7 +115,7 @@ Show = Callable[[Forger, Wallet], Shown]
 
 
 def _again(**changes: Any) -> Show:
-    """The leaf reissued with changes, under the eMAID of the true one unless `own_emaid`."""
+    """Return a modified leaf, with the eMAID of the valid one unless `own_emaid`."""
     own = changes.pop("own_emaid", False)
 
     def show(forger: Forger, wallet: Wallet) -> Shown:
@@ -172,7 +172,7 @@ def _refused_update(what: Show | str, *codes: ResponseCode) -> Run:
 
 
 def _show(trial: Trial, wallet: Wallet, show: Show) -> str | None:
-    """Put it into the wallet; the eMAID to write into the message, if it is another one."""
+    """Put the contract into the wallet; returns the eMAID for the message, if it is another one."""
     shown = show(Forger(_pki(trial)), wallet)
     wallet.chain, wallet.key = shown.chain, shown.key
     return shown.emaid
@@ -190,11 +190,11 @@ def _pki(trial: Trial) -> Any:
     return trial.target.pki
 
 
-# --- showing it --------------------------------------------------------------------------------------------
+# --- presentation of the contract --------------------------------------------------------------------------
 
 
 def _details(before: int = 0) -> Run:
-    """`before`: the parameter set of a certificate exchange that comes first."""
+    """`before`: the parameter set of a certificate exchange that is done first."""
 
     async def run(trial: Trial) -> None:
         ev = await _at_contract(trial, before)
@@ -234,7 +234,7 @@ def _refused_details(show: Show, *codes: ResponseCode) -> Run:
     return run
 
 
-# --- proving it --------------------------------------------------------------------------------------------
+# --- proof of possession -----------------------------------------------------------------------------------
 
 
 def _authorized(before: int = 0) -> Run:
@@ -254,7 +254,7 @@ def _refused_authorization(what: str, code: ResponseCode) -> Run:
         challenge = bytes(byte ^ 0xFF for byte in ev.challenge) if what == "challenge" else ev.challenge
         body = wallet.authorization(challenge)
         signature = signed(body, other_key() if what == "key" else _key(wallet))
-        if what == "body":  # the signature is over another challenge than the one that is sent
+        if what == "body":  # the signature covers another challenge than the one that is sent
             signature = signed(wallet.authorization(bytes(16)), _key(wallet))
         await ev.refused(body, code, signature=signature)
 
@@ -354,13 +354,11 @@ _BUNDLE = "OK, signed; chains, key and eMAID verify and decrypt"
 _CHALLENGE = "OK, a fresh GenChallenge of 16 bytes"
 _FINISHED = "OK, Finished within 60 s"
 _ONGOING = "Ongoing until the station's limit, then TCP closed"
-# An expired Sub-CA is told as FAILED_CertificateExpired by some sources, and as unusable by others.
+# Some sources require FAILED_CertificateExpired for an expired Sub-CA, others an unusable chain.
 _EXPIRED_CA = (R.FAILED_CERTIFICATE_EXPIRED, *_UNUSABLE)
 
 CASES: tuple[Case, ...] = (
-    case(
-        "CMN", INSTALLATION, 1, "as it should be", _BUNDLE, _delivered(INSTALL_SET), *_SERVICE, ids="V2G2-553"
-    ),
+    case("CMN", INSTALLATION, 1, "valid", _BUNDLE, _delivered(INSTALL_SET), *_SERVICE, ids="V2G2-553"),
     _install(5, "signed with another key", "key", R.FAILED_SIGNATURE_ERROR, ids="V2G2-555"),
     _install(6, "changed after signing", "body", R.FAILED_SIGNATURE_ERROR, ids="V2G2-555"),
     _install(
@@ -378,7 +376,7 @@ CASES: tuple[Case, ...] = (
         "CMN",
         UPDATE,
         1,
-        "as it should be",
+        "valid",
         _BUNDLE,
         _delivered(UPDATE_SET),
         *_RENEWAL,
@@ -401,7 +399,7 @@ CASES: tuple[Case, ...] = (
         "CMN",
         DETAILS,
         1,
-        "a contract as it should be",
+        "a valid contract",
         _CHALLENGE,
         _details(),
         *_CAR,

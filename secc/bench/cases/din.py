@@ -1,6 +1,6 @@
-"""DIN SPEC 70121: which protocol is chosen, a whole session, and the deviations that matter most.
+"""DIN SPEC 70121: protocol selection, a whole session, and the most important deviations.
 
-Not in the list of ISO 15118-4: the expectations are this bench's own.
+Not in the list of ISO 15118-4: the expectations are those of this bench.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ Step = Callable[["DinCar"], Awaitable[None]]
 
 
 class DinCar(Car):
-    """The same EV in older words; DC, paid outside the car."""
+    """The EV with messages of DIN SPEC 70121; DC, external payment."""
 
     dialect = "din"
 
     async def agree(self) -> None:
-        """A connection on which DIN SPEC 70121 is spoken."""
+        """Open a connection with DIN SPEC 70121."""
         await self.connect()
         answer = await self.first_word(requests.offer((DIN, 2, 0, 1, 1)))
         if not isinstance(answer, CarAnswer) or not answer.code.startswith("OK"):
@@ -42,7 +42,7 @@ class DinCar(Car):
         self.begin()
 
     async def go(self, steps: int) -> None:
-        """So many of the lawful steps; raises Inconclusive when the station does not go along."""
+        """Send the first valid steps; raises Inconclusive when the station does not follow."""
         await self.agree()
         for step in STEPS[:steps]:
             try:
@@ -174,7 +174,7 @@ async def _until_finished(
 
 
 def _ranked(first: str, second: str) -> Run:
-    """The EV's ranking decides [V2G2-169]."""
+    """The ranking of the EV decides [V2G2-169]."""
 
     async def run(trial: Trial) -> None:
         ev = DinCar(trial)

@@ -1,4 +1,4 @@
-"""SDP, and the V2GTP header around it."""
+"""SDP and its V2GTP header."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DYNAMIC = range(49152, 65536)
 
 
 def _answered(asked: Security, offered: Security) -> Callable[[Trial], Awaitable[None]]:
-    """A request, and the answer with this security and a usable address and port."""
+    """Send a request; expect an answer with this security and a usable address and port."""
 
     async def run(trial: Trial) -> None:
         response = await _ask(trial, SdpRequest(asked).to_bytes(), f"SDP request, security {asked.name}")
@@ -32,9 +32,10 @@ def _answered(asked: Security, offered: Security) -> Callable[[Trial], Awaitable
 
 
 async def _ask(trial: Trial, data: bytes, text: str, *, tries: int = 3) -> SdpResponse:
-    """The answer; the tester repeats a few times, as datagrams may be lost."""
+    """Return the answer; the tester repeats a few times, as datagrams may be lost."""
     with contextlib.suppress(Inconclusive):
-        # Some stations are deaf for a while after a session; a deaf one is found out just below.
+        # Some stations do not answer for a while after a session; the check below shows a station that never
+        # answers.
         await trial.discover(usual_security(trial))
     for _ in range(tries):
         answer = await trial.datagram(data, text)
@@ -58,13 +59,13 @@ def _check_address(trial: Trial, response: SdpResponse) -> None:
 
 
 def ignored(data: bytes, text: str) -> Callable[[Trial], Awaitable[None]]:
-    """No answer to this, and a lawful request after it is answered: the station is there."""
+    """Expect no answer to this datagram, but an answer to a valid request after it."""
 
     async def run(trial: Trial) -> None:
         answer = await trial.datagram(data, text)
         got = "" if answer is None else answer.hex()
         trial.check(answer is None, f"no answer for {trial.timers.discovery:g} s", got)
-        await _ask(trial, SdpRequest(usual_security(trial)).to_bytes(), "a lawful SDP request")
+        await _ask(trial, SdpRequest(usual_security(trial)).to_bytes(), "a valid SDP request")
 
     return run
 
@@ -88,7 +89,7 @@ async def _header(trial: Trial) -> None:
 
 
 async def again(trial: Trial) -> None:
-    """[V2G2-144]: each request is answered; while nothing has happened, in the same way."""
+    """Check that each request is answered in the same way while nothing has happened [V2G2-144]."""
     request = SdpRequest(usual_security(trial)).to_bytes()
     first = await _ask(trial, request, "SDP request")
     await asyncio.sleep(0.25)
@@ -97,7 +98,7 @@ async def again(trial: Trial) -> None:
 
 
 async def downgrade(trial: Trial) -> None:
-    """A failed TLS handshake does not make the station offer less."""
+    """Check that a failed TLS handshake does not change the offer."""
     wire = await trial.connect_below()
     await wire.send(bytes.fromhex("16030100050100000100"))
     await wire.wait_closed(trial.timers.close)
@@ -106,7 +107,7 @@ async def downgrade(trial: Trial) -> None:
 
 
 async def _too_late(trial: Trial) -> None:
-    """The link is up, nobody says a word for the setup time: discovery has stopped [V2G2-723]."""
+    """Check that discovery stops when no EV connects during the setup time [V2G2-723]."""
     await renew_link(trial)
     await wait_for_setup_timeout(trial)
     answer = await trial.datagram(SdpRequest(usual_security(trial)).to_bytes(), "SDP request")
@@ -118,21 +119,21 @@ async def _too_late(trial: Trial) -> None:
 
 
 async def wait_for_setup_timeout(trial: Trial) -> None:
-    """Nothing, until the setup time of the station is over."""
+    """Wait until the setup time of the station is over."""
     wait = trial.timers.setup * _SETUP_MARGIN
     trial.note("note", f"nothing for {wait:g} s")
     await asyncio.sleep(wait)
 
 
 async def renew_link(trial: Trial) -> None:
-    """Down and up."""
+    """Disconnect and reconnect the data link."""
     trial.note("note", "the data link goes down and up again")
     await trial.link("down")
     await trial.link("up")
 
 
 _SETUP_MARGIN = 20 / 18
-"""The station's 18 s and the EV's 20 s: between them it may or may not have stopped."""
+"""Between the 18 s of the station and the 20 s of the EV, discovery may or may not have stopped."""
 
 _REQUEST = SdpRequest(Security.NONE).to_bytes()
 _ANY = frozenset({Need.SDP})
@@ -185,7 +186,7 @@ CASES: tuple[Case, ...] = (
     _late("SDP_006", "no contact in the setup time, then SDP for TLS, Plug and Charge", Need.CONTRACT),
     _case(
         "SDP_007",
-        "SDP request for TLS at a station without",
+        "SDP request for TLS at a station without TLS",
         "a response without security, address and port [V2G2-627]",
         _answered(Security.TLS, Security.NONE),
         Need.NO_TLS,
@@ -193,26 +194,26 @@ CASES: tuple[Case, ...] = (
     _case("V2GTPSDP_001", "lawful header", "header 01 FE 9001, length 20", _header),
     _case(
         "V2GTPSDP_002",
-        "header says length 0",
-        "no answer; a lawful request after it is answered",
+        "header with length 0",
+        "no answer; a valid request after it is answered",
         ignored(_REQUEST[:4] + bytes(4) + _REQUEST[8:], "SDP request, length 0"),
     ),
     _case(
         "V2GTPSDP_003",
         "payload type 0x7000",
-        "no answer; a lawful request after it is answered",
+        "no answer; a valid request after it is answered",
         ignored(_REQUEST[:2] + bytes.fromhex("7000") + _REQUEST[4:], "SDP request, type 7000"),
     ),
     _case(
         "V2GTPSDP_004",
         "protocol version 0xFF",
-        "no answer; a lawful request after it is answered",
+        "no answer; a valid request after it is answered",
         ignored(b"\xff" + _REQUEST[1:], "SDP request, version FF"),
     ),
     _case(
         "V2GTPSDP_005",
         "inverse version 0xFF",
-        "no answer; a lawful request after it is answered",
+        "no answer; a valid request after it is answered",
         ignored(_REQUEST[:1] + b"\xff" + _REQUEST[2:], "SDP request, inverse version FF"),
     ),
 )

@@ -20,7 +20,7 @@ async def _lawful(trial: Trial) -> None:
 
 
 def _ignored(change: Callable[[bytes], bytes], text: str) -> Callable[[Trial], Awaitable[None]]:
-    """SessionSetupReq with a header that is changed like this: no answer, the connection stays."""
+    """Send SessionSetupReq with a changed header; expect no answer and an open connection."""
 
     async def run(trial: Trial) -> None:
         car = Car(trial)
@@ -45,13 +45,13 @@ def _case(number: int, title: str, expect: str, run: Callable[[Trial], Awaitable
 
 
 _WELL_BEFORE = 0.6
-"""Of a timer of the station, where it is declared shorter than the tester's patience."""
+"""Limit for the wait, if a timer of the station is declared shorter than the patience of the tester."""
 
 _SILENCE = "no answer in 2 s, TCP left open"
 
 CASES: tuple[Case, ...] = (
     _case(1, "lawful header", "SessionSetupRes under 01 FE 8001", _lawful),
-    _case(2, "header says length 0", _SILENCE, _ignored(lambda d: d[:4] + bytes(4) + d[8:], "length 0")),
+    _case(2, "header with length 0", _SILENCE, _ignored(lambda d: d[:4] + bytes(4) + d[8:], "length 0")),
     _case(
         3,
         "payload type 0x7001",

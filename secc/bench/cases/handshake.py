@@ -25,7 +25,7 @@ MINOR = Agreed.OK_SUCCESSFUL_NEGOTIATION_WITH_MINOR_DEVIATION
 
 
 def _offer(*entries: tuple[str, int, int, int, int], schema_id: int | None, codes: tuple[Agreed, ...]) -> Run:
-    """An offer, and the answer to it; without a SchemaID the connection is closed after it."""
+    """Send an offer and check the answer; without a SchemaID the connection is closed after it."""
     expected = " or ".join(code.value for code in codes)
 
     async def run(trial: Trial) -> None:
@@ -52,7 +52,7 @@ _AMONG = _offer((UNKNOWN, 1, 0, 10, 1), (requests.ISO2, 2, 0, 20, 2), schema_id=
 
 
 async def _too_late(trial: Trial) -> None:
-    """An address by discovery, then nothing for the setup time: nobody listens there any more."""
+    """Discover an address, then wait for the setup time: the station must not listen there any more."""
     await renew_link(trial)
     to = await trial.address()
     await wait_for_setup_timeout(trial)
@@ -68,7 +68,7 @@ async def _too_late(trial: Trial) -> None:
 
 
 async def _silent_connection(trial: Trial) -> None:
-    """The setup time of the station may run out first."""
+    """The setup time of the station may expire first."""
     ev = Car(trial)
     await ev.connect()
     timers = trial.timers
@@ -79,7 +79,7 @@ async def _silent_after_handshake(trial: Trial) -> None:
     ev = Car(trial)
     await ev.reach(Phase.SETUP)
     timers = trial.timers
-    # The setup time has begun with the link, so it may be almost over.
+    # The setup time has started with the link, so it may be almost over.
     await stays_silent(ev, earliest=0.0, latest=timers.sequence)
 
 
@@ -102,7 +102,7 @@ async def _new_session(trial: Trial) -> None:
 
 
 def check_evse_id(trial: Trial, evse_id: str) -> None:
-    """7 to 37 characters in the syntax of ISO 15118-2, or DIN SPEC 91286."""
+    """Check for 7 to 37 characters in the syntax of ISO 15118-2 or DIN SPEC 91286."""
     good = 7 <= len(evse_id) <= 37 and EVSE_ID.fullmatch(evse_id) is not None
     trial.check(good, "an EVSEID of valid syntax", repr(evse_id))
 
@@ -207,7 +207,7 @@ CASES: tuple[Case, ...] = (
         ids="V2G2-169 V2G2-540",
     ),
     _sap(
-        *(5, "connecting after the setup time has run out", "no connection", _too_late, Need.LINK, Need.LONG),
+        *(5, "connecting after the end of the setup time", "no connection", _too_late, Need.LINK, Need.LONG),
         *(Need.SDP,),
         ids="V2G2-723",
         waits=("setup",),

@@ -1,4 +1,4 @@
-"""The charge loops and the end of a session, by external identification and by contract."""
+"""The charge loops and the end of a session, with external identification and by contract."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from secc.sim.cable import plain
 
 E, PILOT = Need.EXTERNAL, Need.PILOT
 LOOPS = 3
-"""Messages of a charge loop that are looked at."""
+"""Number of checked messages of a charge loop."""
 
 
 # --- the loops ---------------------------------------------------------------------------------------------
@@ -52,7 +52,7 @@ def _loop(kind: str, *, contract: bool = False, meter: bool = False, reading: bo
 
 
 def check_loop(trial: Trial, ev: Car, body: Any) -> None:
-    """Ids, limits and present values that can be."""
+    """Check ids, limits and present values for plausibility."""
     check_evse_id(trial, body.evse_id)
     got = body.sa_schedule_tuple_id
     trial.check(got == ev.schedule_id, f"SAScheduleTupleID {ev.schedule_id}", got)
@@ -81,7 +81,7 @@ async def _welding(trial: Trial) -> None:
     await ev.reach(Phase.STOPPED)
     body = await ev.weld()
     voltage = plain(body.evse_present_voltage)
-    trial.check(0 <= voltage <= ev.ev.max_voltage * 1.1, "a present voltage that can be", f"{voltage:g} V")
+    trial.check(0 <= voltage <= ev.ev.max_voltage * 1.1, "a plausible present voltage", f"{voltage:g} V")
 
 
 def _need_welding(trial: Trial) -> None:
@@ -115,7 +115,7 @@ def _session_stop(kind: str, *, welding: bool = False) -> Run:
 
 
 async def _pilot_shorted(trial: Trial, kind: str) -> None:
-    """Pilot E in the loop: the station ends the session, with or without a negative last answer."""
+    """Set pilot E in the loop: the station ends the session, with or without a negative last answer."""
     ev = car(trial, kind)
     await ev.reach(Phase.LOOP)
     await trial.pilot("E")
@@ -133,7 +133,7 @@ def _shorted(kind: str) -> Run:
 
 _STOP = "SessionStop"
 _CLOSED = ", TCP closed within 5 s"
-_PLAUSIBLE = "OK, no receipt, ids and values that can be"
+_PLAUSIBLE = "OK, no receipt, plausible ids and values"
 _PNC = (Need.CONTRACT, Need.WALLET, Need.RECEIPT)
 
 
@@ -211,7 +211,7 @@ CASES: tuple[Case, ...] = (
         "DC",
         _STOP,
         1,
-        "Terminate straight after Stop",
+        "Terminate directly after Stop",
         "OK, TCP closed",
         _session_stop("DC"),
         E,
@@ -240,7 +240,7 @@ CASES: tuple[Case, ...] = (
             id=f"TC_SECC_{kind}_VTB_SessionStop_{number:03}",
             group=_STOP,
             title="an endless loop of sessions",
-            expect="sessions end as they should",
+            expect="sessions end as expected",
             run=_session_stop(kind),
             needs=frozenset({Need.AC if kind == "AC" else Need.DC, Need.ENDURANCE}),
         )
@@ -258,7 +258,7 @@ CASES: tuple[Case, ...] = (
         )
         for name, title, expect, run, needs in (
             (
-                *("CMN_VTB_Abnormal_001", "the pilot's diode is missing at plug-in", "no communication"),
+                *("CMN_VTB_Abnormal_001", "the diode of the pilot is missing at plug-in", "no communication"),
                 *(_shorted("AC"), {Need.BASIC}),
             ),
             (

@@ -1,5 +1,7 @@
-"""Three things at every point of a session: a request that is not due, a SessionID that is not the assigned
-one, and silence. One row per point gives up to three cases."""
+"""Three deviations at every point of a session: a request that is not due, a wrong SessionID, and silence.
+
+One row for each point gives up to three cases.
+"""
 
 from __future__ import annotations
 
@@ -28,14 +30,14 @@ class OwedRequest:
 
 
 Ready = Callable[[Car], Awaitable[OwedRequest]]
-"""Lawful steps to the point; gives the request that is due there."""
+"""Walk to the point by valid steps; returns the request that is due there."""
 
 
 # --- the way to each point ---------------------------------------------------------------------------------
 
 
 def at(phase: Phase, request: Callable[[Car], iso2.BodyElement]) -> Ready:
-    """Straight on."""
+    """Walk directly."""
 
     async def ready(ev: Car) -> OwedRequest:
         await ev.reach(phase)
@@ -45,13 +47,13 @@ def at(phase: Phase, request: Callable[[Car], iso2.BodyElement]) -> Ready:
 
 
 async def _after_service_detail(ev: Car) -> OwedRequest:
-    """One exchange of details first, where there is a service to ask about."""
+    """Exchange the details of a service first, if there is one."""
     await ev.reach(Phase.SELECTION)
     return OwedRequest(iso2.ServiceDetailReq(service_id=offered_service(ev)))
 
 
 def offered_service(ev: Car) -> int:
-    """The first value-added service."""
+    """Return the first value-added service."""
     services = ev.offered.service_list if ev.offered is not None else None
     if services is None:
         raise Inconclusive("no value-added service is offered on this connection")
@@ -82,7 +84,7 @@ async def _signed_authorization(ev: Car) -> OwedRequest:
 
 
 async def receipt_due(ev: Car) -> OwedRequest:
-    """A loop message whose answer asks for a receipt."""
+    """Return a loop message whose answer requests a receipt."""
     await ev.reach(Phase.FIRST_LOOP)
     wallet = ev.need_wallet()
     for _ in range(_LOOPS):
@@ -90,7 +92,7 @@ async def receipt_due(ev: Car) -> OwedRequest:
         if answer.receipt_required:
             body = wallet.receipt(ev.session_id, ev.schedule_id, answer.meter_info)
             return OwedRequest(body, wallet.sign(body))
-    raise Inconclusive(f"no receipt was asked for in {_LOOPS} messages of the loop")
+    raise Inconclusive(f"no receipt was requested in {_LOOPS} messages of the loop")
 
 
 async def _welded(ev: Car) -> OwedRequest:
@@ -116,12 +118,12 @@ _LOOPS = 30
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class OrderPoint:
-    """A point of a session, and the numbers of its cases; 0: there is none."""
+    """A point of a session, and the numbers of its cases; 0: no case."""
 
     kind: str
     group: str
     due: str
-    """What is due there, in words."""
+    """The due request as text."""
     ready: Ready
     sequence: int = 0
     unknown: int = 0
@@ -153,7 +155,7 @@ _WELDING = (*_EIM,)
 def _point(
     kind: str, group: str, due: str, ready: Ready, numbers: str, *needs: Need, pnc: bool = False
 ) -> OrderPoint:
-    """`numbers`: of the cases for a request not due, an unknown session and silence; - for none."""
+    """`numbers`: of the cases for a request that is not due, an unknown session and silence; - for none."""
     sequence, unknown, silence = (0 if one == "-" else int(one) for one in numbers.split())
     return OrderPoint(
         kind=kind,
@@ -210,7 +212,7 @@ POINTS = (
 
 
 async def go(trial: Trial, point: OrderPoint) -> tuple[Car, OwedRequest]:
-    """A car at the point. What goes wrong on the way says nothing about the point."""
+    """Return a car at the point; a problem on the way is no result for the point."""
     ev = car(trial, point.kind, contract=point.contract)
     try:
         return ev, await point.ready(ev)
@@ -219,7 +221,7 @@ async def go(trial: Trial, point: OrderPoint) -> tuple[Car, OwedRequest]:
 
 
 def _not_due(point: OrderPoint) -> Run:
-    """ServiceDiscoveryReq, or AuthorizationReq where that one is due itself."""
+    """Return ServiceDiscoveryReq, or AuthorizationReq if ServiceDiscoveryReq is due."""
     own_turn = point.group == "ServiceDiscovery"
     body: Any = iso2.AuthorizationReq() if own_turn else iso2.ServiceDiscoveryReq()
 
@@ -229,7 +231,7 @@ def _not_due(point: OrderPoint) -> Run:
             try:
                 await ev.expect(due.body)
             except Failed as failure:
-                raise Inconclusive(f"the lawful ServiceDetailReq before it: {failure}") from None
+                raise Inconclusive(f"the valid ServiceDetailReq before it: {failure}") from None
         await ev.refused(body, ResponseCode.FAILED_SEQUENCE_ERROR)
 
     return run
@@ -258,14 +260,14 @@ def _silence(point: OrderPoint) -> Run:
 
 
 async def stays_silent(ev: Car, *, earliest: float, latest: float | None = None) -> None:
-    """The station hangs up by itself, not before `earliest` and not later than 5 s after `latest`."""
+    """Expect the station to close the connection between `earliest` and 5 s after `latest`."""
     trial = ev.trial
     latest = earliest if latest is None else latest
     end = latest + trial.timers.close * LATE
-    trial.note("note", f"silence; the station's timer has {earliest:g} s")
+    trial.note("note", f"silence; the timer of the station is {earliest:g} s")
     reply = await ev.wire.wait_closed(end)
     expected = (
-        f"TCP closed by the station after {earliest:g} to {latest + trial.timers.close:g} s without a word"
+        f"TCP closed by the station after {earliest:g} to {latest + trial.timers.close:g} s without a message"
     )
     trial.check(not isinstance(reply, WireFrame), expected, "a message")
     trial.note("received", str(reply))
@@ -274,7 +276,7 @@ async def stays_silent(ev: Car, *, earliest: float, latest: float | None = None)
 
 
 _EARLY = 0.98
-"""The timers of both sides do not begin at the same moment."""
+"""Tolerance: the timers of both sides do not start at the same moment."""
 
 
 def _cases() -> list[Case]:

@@ -1,4 +1,4 @@
-"""ChargeParameterDiscovery: a table of when, with what, and of what the station declares."""
+"""ChargeParameterDiscovery: a table of conditions, parameters and declarations of the station."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from secc.messages.iso2 import EnergyTransferMode, EVSEProcessing, ResponseCode,
 
 GROUP = "ChargeParameterDiscovery"
 MAX_ENTRIES = 12
-"""MaxEntriesSAScheduleTuple, where a case has it: the least that the schema has is no use to a station."""
+"""MaxEntriesSAScheduleTuple in some cases: the minimum of the schema would be useless for a station."""
 
 DAY = 86_400  # s
 _SLACK = 1  # s, as both sides count whole seconds
 
 _TABLE = {
-    # number AC, number DC, when, and what else
+    # number AC, number DC, condition, and further parameters
     (1, 1): "first",
     (2, 5): "renegotiation",
     (6, 6): "first departure",
@@ -71,7 +71,7 @@ _WHEN = {
 def check_schedules(
     trial: Trial, answer: iso2.ChargeParameterDiscoveryRes, *, at_least: int, entries: int | None
 ) -> None:
-    """One to three schedules with different ids, each in order and long enough, in seconds."""
+    """Check one to three schedules with different ids, each in order and long enough, in seconds."""
     schedules = answer.sa_schedules
     trial.check(isinstance(schedules, iso2.SAScheduleList), "SAScheduleList when finished [V2G2-905]", "none")
     assert isinstance(schedules, iso2.SAScheduleList)
@@ -88,7 +88,7 @@ def _check_steps(
 ) -> None:
     starts = [step.time_interval.start for step in steps]
     durations = [step.time_interval.duration for step in steps]
-    trial.check(starts[0] == 0, "a schedule that begins at 0", starts)
+    trial.check(starts[0] == 0, "a schedule that starts at 0", starts)
     trial.check(starts == sorted(set(starts)), "rising starts", starts)
     trial.check(
         all(d is None for d in durations[:-1]), "a duration at the last entry alone [V2G2-331]", durations
@@ -103,11 +103,11 @@ def _check_steps(
         covered = starts[-1] + last
         trial.check(covered >= at_least, f"a schedule over {at_least} s", f"{covered} s")
     else:
-        trial.remark("the last entry of the schedule has no duration: taken as without end")
+        trial.remark("the last entry of the schedule has no duration: taken as unlimited")
 
 
 def _check_tariff(trial: Trial, answer: iso2.ChargeParameterDiscoveryRes) -> None:
-    """Each tariff's intervals begin at 0 and rise; it belongs to its schedule."""
+    """Check that the intervals of each tariff start at 0 and rise, and that it belongs to its schedule."""
     schedules = answer.sa_schedules
     assert isinstance(schedules, iso2.SAScheduleList)
     tariffs = [one.sales_tariff for one in schedules.sa_schedule_tuple]
@@ -126,7 +126,7 @@ def _run(kind: str, when: str, words: frozenset[str]) -> Run:
     async def run(trial: Trial) -> None:
         ev = car(trial, kind)
         selected = await _get_there(ev, when)
-        # A resumed schedule is the old one, shortened by the time gone [V2G2-741] [V2G2-742].
+        # A resumed schedule is the old one, shortened by the elapsed time [V2G2-741] [V2G2-742].
         gone = math.ceil(trial.now - ev.negotiated) if selected is not None else 0
         entries = MAX_ENTRIES if "entries" in words else None
         departure = trial.target.ev.departure - gone if "departure" in words else None
@@ -148,7 +148,7 @@ def _run(kind: str, when: str, words: frozenset[str]) -> Run:
 
 
 async def _get_there(ev: Car, when: str) -> int | None:
-    """To the point; the schedule that was selected before a pause."""
+    """Walk to the point; returns the schedule that was selected before a pause."""
     match when:
         case "first":
             await ev.reach(Phase.PARAMETERS)
@@ -168,7 +168,7 @@ async def _get_there(ev: Car, when: str) -> int | None:
 
 
 def _check_limits(trial: Trial, answer: iso2.ChargeParameterDiscoveryRes, *, dc: bool) -> None:
-    """Limits of the right kind, and not negative."""
+    """Check for limits of the right kind that are not negative."""
     limits = answer.evse_charge_parameter
     wanted = iso2.DCEVSEChargeParameter if dc else iso2.ACEVSEChargeParameter
     trial.check(isinstance(limits, wanted), wanted.__name__, type(limits).__name__)

@@ -1,6 +1,7 @@
-"""What a hostile or broken EV may send over TCP. Not in ISO 15118-4: the expectations are this bench's own.
+"""Messages of a hostile or defective EV over TCP. Not in ISO 15118-4: the expectations are those of this
+bench.
 
-Each case ends with the question that matters most: is the next EV served?
+Each case ends with the most important check: the next EV is served.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ Deed = Callable[[Car], Awaitable[None]]
 
 
 def _then_next(phase: Phase, deed: Deed) -> Run:
-    """Something wrong where this is due; then another EV comes as far as the services."""
+    """Send something wrong at this point; then another EV goes as far as the services."""
 
     async def run(trial: Trial) -> None:
         ev = car(trial, "CMN")
@@ -45,7 +46,7 @@ def _then_next(phase: Phase, deed: Deed) -> Run:
 
 
 def _never_answered(data: bytes, text: str, *, closed: bool = True) -> Deed:
-    """These bytes get no answer; the station may hang up, or has to."""
+    """Expect no answer to these bytes; `closes` requires that the station closes the connection."""
 
     async def deed(ev: Car) -> None:
         await ev.send_raw(data, text)
@@ -62,7 +63,7 @@ def _never_answered(data: bytes, text: str, *, closed: bool = True) -> Deed:
 
 
 async def _second_handshake(ev: Car) -> None:
-    """Never a second agreement; FAILED_SequenceError has no place in its response."""
+    """Expect no second agreement; the response has no FAILED_SequenceError."""
     reply = await ev.ask(requests.offer())
     accepted = isinstance(reply, CarAnswer) and reply.code.startswith("OK")
     ev.trial.check(not accepted, "no second agreement", reply)
@@ -90,7 +91,7 @@ async def _response_as_request(ev: Car) -> None:
 
 
 async def _byte_by_byte(trial: Trial) -> None:
-    """A message in segments of one byte is one message."""
+    """Check that a message in segments of one byte is one message."""
     ev = Car(trial)
     await ev.reach(Phase.SETUP)
     for byte in ev.encode(requests.session_setup(ev.ev), None, None):
@@ -103,7 +104,7 @@ async def _byte_by_byte(trial: Trial) -> None:
 
 
 async def _zero_id(trial: Trial) -> None:
-    """Zero is not the assigned one either [V2G2-460]."""
+    """Check that zero is not accepted as the SessionID either [V2G2-460]."""
     ev = Car(trial)
     await ev.reach(Phase.DISCOVERY)
     code = ResponseCode.FAILED_UNKNOWN_SESSION
@@ -117,7 +118,7 @@ async def _second_setup(trial: Trial) -> None:
 
 
 async def _start_without_authorization(trial: Trial) -> None:
-    """From AuthorizationReq straight to PowerDeliveryReq(Start)."""
+    """Go directly from AuthorizationReq to PowerDeliveryReq(Start)."""
     ev = car(trial, "CMN")
     await ev.reach(Phase.AUTHORIZATION)
     request = requests.delivery(iso2.ChargeProgress.START, 1, dc=ev.dc)
@@ -125,7 +126,7 @@ async def _start_without_authorization(trial: Trial) -> None:
 
 
 async def _other_connection(trial: Trial) -> None:
-    """A second connection does not disturb the session on the first one."""
+    """Check that a second connection does not disturb the session on the first one."""
     ev = car(trial, "CMN")
     await ev.reach(Phase.PARAMETERS)
     try:
@@ -141,7 +142,7 @@ async def _other_connection(trial: Trial) -> None:
 
 
 async def _too_high_voltage(trial: Trial) -> None:
-    """More than the EV has said it takes, in the loop: never a voltage above its limit."""
+    """Request more than the declared limit of the EV in the loop: the voltage must stay within it."""
     ev = Car(trial, dc=True)
     await ev.reach(Phase.LOOP)
     limit = ev.ev.max_voltage
@@ -151,7 +152,7 @@ async def _too_high_voltage(trial: Trial) -> None:
     for _ in range(5):
         answer = await ev.ask(request)
         if not isinstance(answer, CarAnswer) or answer.code != "OK":
-            return  # refused is as good as limited
+            return  # a refusal is as good as a limit
         voltage = plain(answer.body.evse_present_voltage)
         trial.check(voltage <= limit * 1.02, f"at most {limit:g} V", f"{voltage:g} V")
         await asyncio.sleep(0.1)
@@ -166,13 +167,13 @@ def _hostile(name: str, title: str, phase: Phase, deed: Deed, expect: str = _NEX
 
 
 CASES: tuple[Case, ...] = (
-    own("TCP_BYTES", GROUP, "a request in segments of one byte", "answered as always", _byte_by_byte),
+    own("TCP_BYTES", GROUP, "a request in segments of one byte", "answered as usual", _byte_by_byte),
     _hostile(
         *("TCP_HUGE", "a header that announces 4 GiB", Phase.SETUP),
         _never_answered(HEADER.pack(1, 0xFE, _V2G, 0xFFFFFFFF) + bytes(64), "header, length FFFFFFFF"),
     ),
     _hostile(
-        *("EXI_NOISE", "a payload that is no EXI", Phase.SETUP),
+        *("EXI_NOISE", "a payload that is not EXI", Phase.SETUP),
         _never_answered(HEADER.pack(1, 0xFE, _V2G, 32) + bytes(range(200, 232)), "32 bytes of noise"),
     ),
     _hostile(
@@ -180,7 +181,7 @@ CASES: tuple[Case, ...] = (
         _never_answered(HEADER.pack(1, 0xFE, _V2G, 3) + bytes.fromhex("809802"), "three bytes of EXI"),
     ),
     _hostile(
-        *("EXI_NOISE_LOOP", "a payload that is no EXI, in the charge loop", Phase.LOOP),
+        *("EXI_NOISE_LOOP", "a payload that is not EXI, in the charge loop", Phase.LOOP),
         _never_answered(HEADER.pack(1, 0xFE, _V2G, 32) + bytes(range(200, 232)), "32 bytes of noise"),
         *(_NEXT, Need.EXTERNAL),
     ),

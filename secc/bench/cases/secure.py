@@ -1,4 +1,4 @@
-"""TLS: the profile of ISO 15118-2, and what must not get through. Not in the list of ISO 15118-4."""
+"""TLS: the profile of ISO 15118-2, and what must be refused. Not in the list of ISO 15118-4."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LARGEST = 800
 
 
 async def _profile(trial: Trial) -> None:
-    """A handshake with the one usable suite; the chain as Annex F has it."""
+    """Make a handshake with the usable suite; check the chain against Annex F."""
     wire = await trial.connect()
     engine = wire.engine
     assert isinstance(engine, OpenSslEngine)
@@ -36,7 +36,7 @@ async def _profile(trial: Trial) -> None:
     chain = engine.peer_chain
     trial.check(1 <= len(chain) <= 4, "a chain of a leaf and at most two Sub-CAs [V2G2-009]", len(chain))
     if len(chain) == 4:
-        trial.remark("the chain has its root with it")
+        trial.remark("the chain includes its root")
     for certificate in chain:
         key, name = certificate.public_key(), certificate.subject.rfc4514_string()
         good = isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1)
@@ -50,7 +50,7 @@ async def _profile(trial: Trial) -> None:
 
 
 async def _refused(trial: Trial, hello: bytes, what: str) -> None:
-    """An alert, or at least the end; never a ServerHello. A lawful EV is served after it."""
+    """Expect an alert, or at least the end, and no ServerHello; a valid EV is served after it."""
     wire = await trial.connect_below()
     trial.note("sent", f"ClientHello, {what}", hello)
     await wire.send_below(hello)
@@ -73,7 +73,7 @@ async def _other_suites(trial: Trial) -> None:
 
 
 async def _plain_on_tls(trial: Trial) -> None:
-    """V2GTP without TLS on the TLS port is never answered by V2GTP [INV-21]."""
+    """Check that V2GTP without TLS on the TLS port is never answered by V2GTP [INV-21]."""
     wire = await trial.connect_below()
     data = Car(trial).encode(requests.offer(), None, None)
     trial.note("sent", "supportedAppProtocolReq without TLS", data)
@@ -86,7 +86,7 @@ async def _plain_on_tls(trial: Trial) -> None:
 
 
 async def _stalled(trial: Trial) -> None:
-    """Half a ClientHello: the next EV is served all the same."""
+    """Send half a ClientHello: the next EV is served nevertheless."""
     wire = await trial.connect_below()
     await wire.send_below(client_hello(_TLS_1_2, (ECDHE_ECDSA_CBC_SHA256,))[:40])
     trial.note("sent", "half a ClientHello")
@@ -95,7 +95,7 @@ async def _stalled(trial: Trial) -> None:
 
 
 def client_hello(version: int, suites: tuple[int, ...]) -> bytes:
-    """A ClientHello with these suites, secp256r1, ECDSA and RSA with SHA-256."""
+    """Return a ClientHello with these suites, secp256r1, ECDSA and RSA with SHA-256."""
     extensions = b"".join(
         struct.pack(">HH", kind, len(body)) + body
         for kind, body in (
@@ -111,7 +111,7 @@ def client_hello(version: int, suites: tuple[int, ...]) -> bytes:
     return struct.pack(">BHH", 0x16, 0x0301, len(message)) + message
 
 
-_SERVED = "; a lawful EV is served after it"
+_SERVED = "; a valid EV is served after it"
 
 CASES: tuple[Case, ...] = (
     own(
@@ -139,10 +139,10 @@ CASES: tuple[Case, ...] = (
         _plain_on_tls,
         Need.TLS,
     ),
-    own("TLS_STALLED", GROUP, "half a ClientHello", "a lawful EV is served meanwhile", _stalled, Need.TLS),
+    own("TLS_STALLED", GROUP, "half a ClientHello", "a valid EV is served meanwhile", _stalled, Need.TLS),
     own(
         *("TLS_DOWNGRADE", GROUP, "a TLS handshake that fails, then discovery for TLS"),
-        "TLS is announced as before",
+        "TLS is offered as before",
         discovery.downgrade,
         *(Need.TLS, Need.SDP),
         ids="V2G2-626",

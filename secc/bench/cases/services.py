@@ -1,4 +1,5 @@
-"""ServiceDiscovery, ServiceDetail, PaymentServiceSelection, and authorization by external identification."""
+"""ServiceDiscovery, ServiceDetail, PaymentServiceSelection, and authorization with external
+identification."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from secc.messages import iso2
 from secc.messages.iso2 import EVSEProcessing, PaymentOption, ResponseCode
 
 NOT_OFFERED = 63000
-"""A ServiceID that nobody offers."""
+"""A ServiceID that no station offers."""
 
 INTERNET = 3
 
@@ -59,7 +60,7 @@ def _discovery_resumed(kind: str) -> Run:
         trial.check(external in options, "ExternalPayment as before", [option.value for option in options])
         assert before is not None
         same = before.charge_service.service_id == body.charge_service.service_id
-        trial.check(same, "the charge service of before the pause [V2G2-741]", body.charge_service)
+        trial.check(same, "the same charge service as before the pause [V2G2-741]", body.charge_service)
 
     return run
 
@@ -137,7 +138,10 @@ async def _authorized(trial: Trial) -> None:
 
 
 async def _nobody_authorizes(trial: Trial) -> None:
-    """Ongoing until the station's own limit, then the end; a FAILED answer may tell it [V2G2-713]."""
+    """Expect Ongoing until the limit of the station, then the end.
+
+    A FAILED answer may announce it [V2G2-713].
+    """
     ev = Car(trial)
     await ev.reach(Phase.AUTHORIZATION)
     limit = trial.timers.station_ongoing
@@ -145,7 +149,7 @@ async def _nobody_authorizes(trial: Trial) -> None:
 
 
 async def waits_then_ends(ev: Car, processing: EVSEProcessing, limit: float) -> None:
-    """AuthorizationReq again and again: this answer, then the end at the limit of the station."""
+    """Repeat AuthorizationReq: expect this answer, then the end at the limit of the station."""
     trial = ev.trial
     began = trial.now
     end = began + limit + trial.timers.close
@@ -246,7 +250,7 @@ CASES: tuple[Case, ...] = (
             "CMN",
             _PAYMENT,
             1,
-            "charging by ExternalPayment, straight on",
+            "charging by ExternalPayment, directly",
             "OK",
             _select(_EXTERNAL),
             Need.EXTERNAL,
@@ -286,7 +290,7 @@ CASES: tuple[Case, ...] = (
             "CMN",
             _PAYMENT,
             7,
-            "the charge service is not among them",
+            "the charge service is missing",
             f"{_NO_CHARGE.value}, TCP closed within 5 s",
         ),
         _select_wrong(_NO_CHARGE, None, (NOT_OFFERED, None)),
@@ -321,7 +325,7 @@ CASES: tuple[Case, ...] = (
         ids="V2G2-562 V2G2-563 V2G2-854",
     ),
     case(
-        *("CMN", "Authorization", 14, "EIM, nobody authorises"),
+        *("CMN", "Authorization", 14, "EIM without authorisation"),
         "Ongoing_WaitingForCustomerInteraction until the station's limit, then TCP closed",
         *(_nobody_authorizes, Need.EXTERNAL, Need.NO_GRANT, Need.LONG),
         ids="V2G2-712 V2G2-713 V2G2-854",

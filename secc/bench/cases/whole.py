@@ -1,4 +1,4 @@
-"""Whole sessions with every response in its time, and more on discovery. Not in the list of ISO 15118-4."""
+"""Whole sessions with every response in time, and more on discovery. Not in the list of ISO 15118-4."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOOPS = 20
 
 
 def _session(kind: str, *, contract: bool = False) -> Run:
-    """From the handshake to SessionStopRes; the time of each response counts."""
+    """Run from the handshake to SessionStopRes; the time of each response is checked."""
 
     async def run(trial: Trial) -> None:
         ev = car(trial, kind, contract=contract)
@@ -36,7 +36,7 @@ def _session(kind: str, *, contract: bool = False) -> Run:
 
 
 async def _three_in_a_row(trial: Trial) -> None:
-    """The station is free again after each; no SessionID comes twice."""
+    """Check that the station is free again after each session, and that no SessionID is used twice."""
     seen: list[bytes] = []
     for _ in range(3):
         ev = car(trial, "CMN")
@@ -50,11 +50,11 @@ async def _three_in_a_row(trial: Trial) -> None:
 
 
 async def _gone_while_charging(trial: Trial) -> None:
-    """The EV is gone without a word; the next one is served."""
+    """Disconnect the EV without a message; the next one is served."""
     ev = car(trial, "CMN")
     await ev.reach(Phase.LOOP)
     ev.wire.close(reset=True)
-    trial.note("note", "the EV is gone")
+    trial.note("note", "the EV disconnects")
     await trial.pilot("B")
     again = car(trial, "CMN")
     await again.reach(Phase.SELECTION)
@@ -64,7 +64,7 @@ def _discovery_ignores(data: bytes, text: str) -> Case:
     name = text.upper().replace(" ", "_").replace(",", "")
     run = discovery.ignored(data, text)
     return own(
-        f"SDP_{name}", "Robustness", text, "no answer; a lawful request after it is answered", run, Need.SDP
+        f"SDP_{name}", "Robustness", text, "no answer; a valid request after it is answered", run, Need.SDP
     )
 
 
@@ -112,7 +112,7 @@ CASES: tuple[Case, ...] = (
         ids="V2G2-750",
     ),
     own(
-        *("SESSION_GONE", GROUP, "an EV that is gone in the charge loop"),
+        *("SESSION_GONE", GROUP, "an EV that disconnects in the charge loop"),
         *("the next one is served", _gone_while_charging, Need.EXTERNAL),
         ids="V2G2-727",
     ),
@@ -129,7 +129,7 @@ CASES: tuple[Case, ...] = (
     _discovery_ignores(frame(b"\x01\x00", PayloadType.SDP_REQUEST), "SDP for reserved security"),
     _discovery_ignores(frame(b"\x10", PayloadType.SDP_REQUEST), "SDP with one byte"),
     _discovery_ignores(frame(b"\x10\x00\x00", PayloadType.SDP_REQUEST), "SDP with three bytes"),
-    _discovery_ignores(_REQUEST[:7] + b"\x03" + _REQUEST[8:], "SDP one byte shorter than it says"),
+    _discovery_ignores(_REQUEST[:7] + b"\x03" + _REQUEST[8:], "SDP one byte shorter than its length field"),
     _discovery_ignores(_REQUEST[:4] + b"\xff\xff\xff\xf8" + _REQUEST[8:], "SDP of length FFFFFFF8"),
     _discovery_ignores(b"", "empty datagram"),
 )
