@@ -149,9 +149,26 @@ class Car:
             return now
         if self.loops < 2:
             return self._next(now)
-        self._send_raw(self._engine.send(self.data))  # the charge loop: the same again
+        return self.repeat(now)
+
+    def begin(self, now: float) -> None:
+        """Act, at any time, until the charge loop has begun."""
+        if now >= self.at and self.loops < 2:
+            self.act(now)
+
+    def repeat(self, now: float) -> float:
+        """Send the last message of the charge loop again; the time of the next one."""
+        self._send_raw(self._engine.send(self.data))
         self.loops, self._codec, self.at = self.loops + 1, ISO2, now + PACE
         return self.at
+
+    def answered(self) -> bool:
+        """Take what has come: it is the answer, and complete."""
+        return self._codec is None or (self._receive() and self._codec is None)
+
+    def fileno(self) -> int:
+        """Of the socket."""
+        return self._socket.fileno()
 
     def _next(self, now: float) -> float:
         """One move of the script."""

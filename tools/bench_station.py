@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 # Everything that `secc serve` imports before it listens, and nothing else: the row "start" counts it.
 import secc.cli.serve  # noqa: F401
+from secc.ports import ReportsChanges
 from secc.session.outlet import ControlPilot, EvseSnapshot, IsolationLevel
 from secc.settings import EnergyConfig, EnergyMode, SeccConfig
 from secc.station.station import Station
@@ -131,7 +132,7 @@ class Outlet:
         self._closed = False
 
 
-class ReportingOutlet(Outlet):
+class ReportingOutlet(Outlet, ReportsChanges):
     """The same, and it reports changes: the station does not poll it."""
 
     def __init__(self) -> None:
