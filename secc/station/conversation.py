@@ -8,8 +8,7 @@ handled in the callback that brings it.
 * Everything else (the outlet's answers, the back end's, a change of the outlet, a stop) may come from code
   that is in the middle of something; `post` handles it when that has returned to the loop.
 * Inputs are handled one after the other, in the order in which they came, each with all of its outputs.
-* One timer stands for all deadlines of the core. A deadline that moves later leaves the timer where it is:
-  it is set again when it fires.
+* One timer stands for all deadlines of the core.
 * The exception: an answer waits until the driver of the outlet has heard of an off that was ordered before it
   [INV-02]. Until then no input is handled, and reading pauses.
 """
@@ -202,9 +201,7 @@ class Conversation:
 
     def _deadline(self) -> None:
         self._timer = None
-        due = self.connection.deadline
-        if due is not None and due <= self._loop.time():
-            self._events.append(Look.NOW)
+        self._events.append(Look.NOW)
         self._handle_all()
 
     def _handle_all(self) -> None:
@@ -272,10 +269,10 @@ class Conversation:
                 self._ended.set_result(None)
             return
         due = self.connection.deadline
-        if due is None or self._waiting is not None:
+        if due is None or self._waiting is not None:  # what is over or waits looks again by itself
             return
         if self._timer is not None:
-            if self._timer.when() <= due:
+            if self._timer.when() == due:
                 return
             self._timer.cancel()
         self._timer = self._loop.call_at(due, self._deadline)

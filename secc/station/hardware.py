@@ -13,6 +13,7 @@ from secc.settings.config import SeccConfig
 from secc.station.actuator import Actuator
 from secc.station.boundary.controller import CheckedController
 from secc.station.lag import LoopLag
+from secc.station.pulse import each_beat
 from secc.station.reporting import ReportLink
 
 
@@ -33,6 +34,7 @@ class Hardware:
         self._observe = observe
         self._report = report
         self._said_too = ""
+        self._judged_at = -_JUDGEMENT
         self._watch: asyncio.Task[None] | None = None
         self._making_safe: asyncio.Task[None] | None = None
         self.latch = FaultLatch()
@@ -54,7 +56,7 @@ class Hardware:
     async def run(self) -> None:
         """Look at the outlet, measure the loop, make safe what could not be made safe; until cancelled."""
         self.leave()
-        await asyncio.gather(self.actuator.run(), self.lag.run(), self._judge())
+        await asyncio.gather(self.actuator.run(), each_beat(self._beat))
 
     async def stop(self) -> None:
         """Everything off, and nothing is left."""
@@ -94,12 +96,12 @@ class Hardware:
             watch(self._controller, lambda _: self._look(), self._complain, interval=_IDLE_INTERVAL)
         )
 
-    async def _judge(self) -> None:
-        """What stays as it is reports no change, and is wrong all the same when it has to be off."""
-        while True:
-            await asyncio.sleep(_JUDGEMENT)
-            if self._watch is not None:
-                self._look()
+    def _beat(self, now: float, late: float) -> None:
+        """What must be off and stays on reports no change, and is wrong all the same."""
+        self.lag.measured(now, late)
+        if self._watch is not None and now >= self._judged_at + _JUDGEMENT:
+            self._judged_at = now
+            self._look()
 
     def _look(self) -> None:
         with contextlib.suppress(Exception):  # the boundary says once what is wrong with a snapshot
@@ -151,5 +153,5 @@ async def watch(
 
 
 _IDLE_INTERVAL = 0.05  # s between two looks without a session: an unplug of 120 ms is seen, at half the cost
-_JUDGEMENT = 0.2  # s between two looks whether what was switched off is off
+_JUDGEMENT = 0.15  # s, so each second beat: between two looks whether what was switched off is off
 _PAUSE = 0.002  # s at least between two reported changes

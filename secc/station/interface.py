@@ -28,12 +28,16 @@ def find_link_local(interface: str, *, table: Path = INET6_TABLE) -> LinkLocal |
     no link-local address; `::1` stands in, for demonstrations and tests: discovery is by unicast to it then.
     """
     try:
-        lines = table.read_text(encoding="ascii").splitlines()
+        with table.open("rb", buffering=0) as opened:
+            text = opened.read()
     except OSError:
         return None
-    for line in lines:
-        digits, index, _prefix, scope, flags, name = line.split()
-        if name != interface or int(flags, 16) & (_TENTATIVE | _DAD_FAILED):
+    end = f" {interface}".encode()
+    for line in text.splitlines():
+        if not line.endswith(end):  # the table has a line for each address of each interface
+            continue
+        digits, index, _prefix, scope, flags, _name = line.decode().split()
+        if int(flags, 16) & (_TENTATIVE | _DAD_FAILED):
             continue
         address = IPv6Address(bytes.fromhex(digits))
         if int(scope, 16) == _LINK_SCOPE:

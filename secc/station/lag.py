@@ -5,19 +5,20 @@ goes off, and the session ends by the station's slowness. What holds it up is a 
 once, or a machine that has too much to do.
 """
 
-import asyncio
 import collections
 from collections.abc import Callable
 
+from secc.station.pulse import INTERVAL
+
 
 class LoopLag:
-    """One per loop; give it a task for `run`."""
+    """One per station, as each has its margin; hand in each beat of the loop (`secc.station.pulse`)."""
 
     def __init__(self, margin: float, slow: Callable[[str], None]) -> None:
-        """`margin`: seconds of delay that the lease survives. `slow` hears when half of it is used up."""
+        """`margin`: seconds of delay that the lease survives. `slow` gets a report when half is used up."""
         self._margin = margin
         self._slow = slow
-        self._lags: collections.deque[float] = collections.deque(maxlen=round(_MEMORY / _INTERVAL))
+        self._lags: collections.deque[float] = collections.deque(maxlen=round(_MEMORY / INTERVAL))
         self._worst_unsaid = 0.0
         self._said_at = -_QUIET
 
@@ -31,16 +32,8 @@ class LoopLag:
         """What a supervisor should know: half of the margin was used up in about the last minute."""
         return (self._text(self.worst),) if self.worst > self._margin / 2 else ()
 
-    async def run(self) -> None:
-        """Measure until cancelled."""
-        loop = asyncio.get_running_loop()
-        while True:
-            due = loop.time() + _INTERVAL
-            await asyncio.sleep(_INTERVAL)
-            now = loop.time()
-            self._measured(max(0.0, now - due), now)
-
-    def _measured(self, lag: float, now: float) -> None:
+    def measured(self, now: float, lag: float) -> None:
+        """The loop is `lag` seconds late at the loop time `now`."""
         self._lags.append(lag)
         if lag > self._margin / 2:
             self._worst_unsaid = max(lag, self._worst_unsaid)
@@ -52,6 +45,5 @@ class LoopLag:
         return f"the event loop was late by {lag:.3f} s, the lease leaves room for {self._margin:.3f} s"
 
 
-_INTERVAL = 0.1  # s between two measurements
 _MEMORY = 60.0  # s that `worst` looks back
 _QUIET = 10.0  # s between two reports

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import datetime
 import enum
+import operator
 import reprlib
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -217,21 +218,22 @@ def sequence(check: Check[T], most: int) -> Check[tuple[T, ...]]:
 
 def record(kind: type[T], **checks: Check[Any]) -> Check[T]:
     """An object of the dataclass `kind`, each field by its check."""
+    names, examined = tuple(checks), tuple(checks.values())
+    read = operator.attrgetter(*names)  # a tuple, as each record has more than one field
 
     def check(value: object) -> T:
         if not isinstance(value, kind):
             raise Unfit(value, f"an object of {kind.__name__}")
-        fields, same = {}, type(value) is kind
-        for name, examine in checks.items():
-            found = getattr(value, name)
-            try:
-                accepted = examine(found)
-            except Unfit as wrong:
-                raise wrong.under(name) from None
-            fields[name] = accepted
-            same = same and accepted is found
+        found = read(value)
+        accepted: list[object] = []
         try:
-            return _again(value) if same else kind(**fields)
+            for examine, one in zip(examined, found, strict=True):
+                accepted.append(examine(one))
+        except Unfit as wrong:
+            raise wrong.under(names[len(accepted)]) from None
+        same = type(value) is kind and all(map(operator.is_, accepted, found))
+        try:
+            return _again(value) if same else kind(**dict(zip(names, accepted, strict=True)))
         except (ValueError, ConfigError) as error:
             raise Unfit(value, f"a valid {kind.__name__}: {error}") from error
 
