@@ -150,7 +150,7 @@ class Conversation:
         self._inputs: collections.deque[ConnectionInput] = collections.deque()
         self._handling = self._look_queued = self._turn_queued = False
         self._changes: list[EvseSnapshot] = []  # what the watch has seen and the core has not
-        self._request_at = 0.0
+        self._request_at = self._looked_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._waiting: asyncio.Task[None] | None = None  # for the driver to hear of an off
         self._ended: asyncio.Future[None] = self._loop.create_future()
@@ -160,7 +160,7 @@ class Conversation:
 
         The outlet is watched until then. Raises what a defect of ours raises.
         """
-        watching = self._loop.create_task(watch(self.outlet.controller, self._watched, self._wire.complain))
+        watching = self._loop.create_task(self._watch())
         try:
             self._events.extendleft(reversed(first))
             self._handle_all()
@@ -323,6 +323,7 @@ class Conversation:
 
     def look(self) -> EvseSnapshot:
         """The outlet now; a controller that cannot report it is a fault of the outlet."""
+        self._looked_at = self._loop.time()
         try:
             self.seen = self.outlet.controller.snapshot()
         except Exception:
@@ -353,6 +354,10 @@ class Conversation:
         if not self._look_queued:
             self._look_queued = True
             self.post(Look.NOW)
+
+    async def _watch(self) -> None:
+        complain = self._wire.complain
+        await watch(self.outlet.controller, self._watched, complain, looked_at=lambda: self._looked_at)
 
     def _watched(self, reported: bool) -> None:
         if self.notices_change() or reported:

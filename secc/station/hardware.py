@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import functools
+import math
 from collections.abc import Callable
 
 from secc.records import LinkEvent
@@ -71,11 +72,16 @@ class Hardware:
 
     def observed(self, snapshot: EvseSnapshot) -> None:
         """A snapshot was taken, in a session or between two."""
-        self._say_why(lambda: self.latch.observe(snapshot))
+        before = self.latch.reason
+        self.latch.observe(snapshot)
+        if self.latch.reason != before:
+            self._say_why(before)
 
     def session_ended(self, end: EndSession) -> None:
         """It may have known of a fault that latches."""
-        self._say_why(lambda: self.latch.session_ended(end))
+        before = self.latch.reason
+        self.latch.session_ended(end)
+        self._say_why(before)
 
     def distrust(self, why: str) -> None:
         """A command to switch off has failed outside a session: blocked, and made safe."""
@@ -117,12 +123,12 @@ class Hardware:
         if self.latch.blocked and why not in self.latch.reason and why != self._said_too:
             self._said_too = why  # the first reason stays
             self._complain(why)
-        self._say_why(lambda: self.latch.trip(fault, why))
-
-    def _say_why(self, change: Callable[[], None]) -> None:
-        """What makes the latch block is said once."""
         before = self.latch.reason
-        change()
+        self.latch.trip(fault, why)
+        self._say_why(before)
+
+    def _say_why(self, before: str) -> None:
+        """The reason why the latch blocks is reported once."""
         if self.latch.reason and self.latch.reason != before:
             self._report(LinkEvent.BLOCKED, self.latch.reason)
 
@@ -133,10 +139,12 @@ async def watch(
     complain: Callable[[str], None],
     *,
     interval: float = 0.02,
+    looked_at: Callable[[], float] = lambda: -math.inf,
 ) -> None:
     """Call `look` often enough to switch off in time when the pilot changes [INV-03], until cancelled.
 
-    With True when the controller reports a change, else with False each `interval` seconds.
+    With True when the controller reports a change, else with False `interval` seconds after the last look.
+    `looked_at` returns the loop time of a look by other reasons, a message or a deadline.
     """
     if (reporting := controller.changes) is not None:
         try:
@@ -147,11 +155,31 @@ async def watch(
                 await asyncio.sleep(_PAUSE)
         except Exception as error:
             complain(f"changed: {type(error).__name__}: {error}; polling instead")
-    while True:
-        await asyncio.sleep(interval)
-        look(False)
+    await _poll(look, interval, looked_at)
+
+
+async def _poll(look: Callable[[bool], None], interval: float, looked_at: Callable[[], float]) -> None:
+    """By a timer: a task that sleeps costs two turns of the loop for each look."""
+    loop = asyncio.get_running_loop()
+    timer: asyncio.TimerHandle | None = None
+
+    def due() -> None:
+        nonlocal timer
+        now = loop.time()
+        at = looked_at() + interval
+        looks = at <= now + _EARLY
+        timer = loop.call_at(now + interval if looks else at, due)
+        if looks:
+            look(False)
+
+    timer = loop.call_at(loop.time() + interval, due)
+    try:
+        await loop.create_future()
+    finally:
+        timer.cancel()  # the one that is set now
 
 
 _IDLE_INTERVAL = 0.05  # s between two looks without a session: an unplug of 120 ms is seen, at half the cost
 _JUDGEMENT = 0.15  # s, so each second beat: between two looks whether what was switched off is off
+_EARLY = 0.001  # s; a look that is due so soon is not worth another timer
 _PAUSE = 0.002  # s at least between two reported changes
