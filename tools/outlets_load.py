@@ -143,7 +143,7 @@ async def _stations(pipe: Pipe, outlets: int, polled: bool) -> None:
         ports = []
         for _ in range(outlets):
             outlet = Outlet() if polled else ReportingOutlet()
-            station = Station(DC, outlet, Backend(), on_event=_plugging(outlet), sdp_port=0)
+            station = Station(DC, outlet, Backend(), reporter=_plugging(outlet), sdp_port=0)
             await stack.enter_async_context(station)
             ports.append(station.endpoint.plain_port if station.endpoint is not None else None)
         gc.collect()
