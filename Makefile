@@ -52,8 +52,9 @@ demo-cpo: setup  ## an operator's back end: ecosystem, provisioning service, CSM
 test: setup  ## all Python tests
 	$(PY) -m pytest -q
 
-interop: setup $(EV_VENV)/.ready  ## an independent EV charges at `secc serve` (Linux, root, Java)
-	$(PY) -m pytest -v tests/interop/sessions.py tests/interop/contract_sessions.py
+interop: setup $(EV_VENV)/.ready  ## an independent EV at `secc serve`, `secc ev` at an independent station (Linux, root, Java)
+	$(PY) -m pytest -v tests/interop/sessions.py tests/interop/contract_sessions.py \
+	  tests/interop/iso20_ev_sessions.py
 
 conformance: setup  ## our station before the conformance bench (`secc bench`), in all its shapes: a minute
 	$(PY) -m tools.conformance --html build/conformance --json build/conformance/own.json

@@ -27,6 +27,7 @@ EXAMPLES = """examples:
   secc ev --interface eth1 --protocol din70121    a car that speaks DIN SPEC 70121 only
   secc ev --interface eth1 --protocol iso20 --service DC_BPT --dynamic
   secc ev --interface eth1 --protocol iso20 --service AC --renegotiate-at 5
+  secc ev --interface eth1 --protocol iso20 --tls --roots v2g_root.pem --vehicle vehicle_chain.pem
   secc ev --host fe80::1%eth1 --port 54321 --ac   without SDP
   secc ev --interface lo --ac --tls --wallet lab  pay by contract; a car without one installs one
   secc ev --interface lo --ac --tls --wallet lab --contract lab/contract_chain.pem
@@ -125,6 +126,7 @@ def _run(arguments: argparse.Namespace, plan: Plan | Iso20Plan, wallet: Wallet |
         interface=arguments.interface,
         tls=arguments.tls,
         roots=arguments.roots,
+        certificate=ev_iso20.certificate(arguments),
         host=arguments.host,
         port=arguments.port,
         sdp_port=arguments.sdp_port,

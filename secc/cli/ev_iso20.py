@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
+from secc.cli.wallets import key_beside
 from secc.messages.iso20_common import ChargingSession
-from secc.sim.iso20 import ControlMode, EnergyService, Iso20Misbehaviour, Iso20Plan, misbehaving
+from secc.session.iso20.services import ControlMode, Service
+from secc.sim.iso20 import Iso20Misbehaviour, Iso20Plan, misbehaving
+from secc.tls.credentials import CredentialFiles
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
     group = parser.add_argument_group("ISO 15118-20")
     group.add_argument(
-        "--service", choices=[service.name for service in EnergyService], help="default: DC, with --ac AC"
+        "--service", choices=[service.name for service in Service], help="default: DC, with --ac AC"
     )
+    group.add_argument(
+        "--vehicle",
+        type=Path,
+        metavar="FILE",
+        help="PEM of the vehicle chain for TLS 1.3; its key lies beside it",
+    )
+    group.add_argument("--evccid", default=Iso20Plan().evcc_id, help="EVCCID, as in the vehicle certificate")
     group.add_argument(
         "--dynamic", action="store_true", help="the station sets the power (default: a schedule)"
     )
@@ -35,6 +46,8 @@ def refusal(arguments: argparse.Namespace) -> str:
         return "--mode is of ISO 15118-2; --service is of ISO 15118-20"
     if arguments.wallet is not None:
         return "iso20 without --wallet: this EV pays by external identification there"
+    if arguments.vehicle is not None and not arguments.vehicle.exists():
+        return f"--vehicle {arguments.vehicle}: no such file"
     if arguments.mobility_needs == 2 and not arguments.dynamic:
         return "--mobility-needs 2 needs --dynamic"
     if arguments.session_id and len(arguments.session_id) not in (1, 8):
@@ -45,12 +58,19 @@ def refusal(arguments: argparse.Namespace) -> str:
     return ""
 
 
+def certificate(arguments: argparse.Namespace) -> CredentialFiles | None:
+    """What the EV shows in TLS 1.3."""
+    chain: Path | None = arguments.vehicle
+    return None if chain is None else CredentialFiles(chain=chain, key=key_beside(chain))
+
+
 def plan(arguments: argparse.Namespace) -> Iso20Plan:
     """What the EV is to do."""
     service = arguments.service or ("AC" if arguments.ac else "DC")
     how = arguments.misbehave
     return Iso20Plan(
-        service=EnergyService[service],
+        service=Service[service],
+        evcc_id=arguments.evccid,
         control=ControlMode.DYNAMIC if arguments.dynamic else ControlMode.SCHEDULED,
         mobility_needs=arguments.mobility_needs,
         phases=arguments.phases,

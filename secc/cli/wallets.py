@@ -24,9 +24,9 @@ def open_wallet(folder: Path, contract: Path | None = None) -> Wallet:
     chosen = contract or (delivered if delivered.exists() else None)
     if chosen is not None:
         wallet.chain = read_chain(_read(chosen))
-        wallet.key = read_key(_read(_key_beside(chosen)))
+        wallet.key = read_key(_read(key_beside(chosen)))
         if wallet.key.public_key() != wallet.chain[0].public_key:
-            raise CertificateError(f"{_key_beside(chosen)} is not the key of {chosen}", rule="not_our_key")
+            raise CertificateError(f"{key_beside(chosen)} is not the key of {chosen}", rule="not_our_key")
     return wallet
 
 
@@ -35,7 +35,7 @@ def keep_contract(folder: Path, wallet: Wallet) -> None:
     if wallet.key is None:
         return
     (folder / CONTRACT).write_bytes(b"".join(one.pem for one in wallet.chain))
-    path = _key_beside(folder / CONTRACT)
+    path = key_beside(folder / CONTRACT)
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(key_pem(wallet.key))
@@ -44,7 +44,8 @@ def keep_contract(folder: Path, wallet: Wallet) -> None:
 CONTRACT = "car_contract.pem"
 
 
-def _key_beside(chain: Path) -> Path:
+def key_beside(chain: Path) -> Path:
+    """The file of the key that belongs to a chain: `x_leaf_key.pem` or `x_key.pem` beside `x_chain.pem`."""
     name = chain.stem.removesuffix("_chain")
     leaf = chain.with_name(f"{name}_leaf_key.pem")
     return leaf if leaf.exists() else chain.with_name(f"{name}_key.pem")

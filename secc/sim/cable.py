@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from secc.messages import din, iso2
+from secc.messages import din, iso2, iso20_ac, iso20_common, iso20_dc
 from secc.messages.iso2 import ChargeProgress
 from secc.records import Direction, LinkEvent, LinkRecord, MessageRecord, OutputRecord, Record
 from secc.session.outlet import ControlPilot
 from secc.session.outputs import EndSession
+from secc.sim.iso20.numbers import number
 from secc.sim.physics import Load
 
 
@@ -107,6 +108,10 @@ class AutoPilot:
                 self._heard_din(body)
             case MessageRecord(direction=Direction.SENT, message=iso2.V2GMessage(body=body)):
                 self._answered(body)
+            case MessageRecord(direction=Direction.RECEIVED, message=message):
+                self._heard_iso20(message)
+            case MessageRecord(direction=Direction.SENT, message=message):
+                self._answered_iso20(message)
             case LinkRecord(event=LinkEvent.CLOSED) | OutputRecord(output=EndSession()):
                 self._rest()
 
@@ -141,6 +146,33 @@ class AutoPilot:
             case din.CurrentDemandReq() if self._cable.load is None:
                 self._cable.connect(Load(self._battery))
 
+    def _heard_iso20(self, request: object) -> None:
+        match request:
+            case iso20_ac.ACChargeParameterDiscoveryReq(ac_cpd_req_energy_transfer_mode=limits):
+                # The sum over the phases; how many there are stands in the parameter set of the station.
+                self._phases = _PHASES
+                self._current = number(limits.ev_maximum_charge_power) / (_MAINS * _PHASES)
+            case iso20_dc.DCCableCheckReq():
+                self._cable.set_pilot(ControlPilot.C)
+            case iso20_dc.DCPreChargeReq():
+                self._battery = number(request.ev_target_voltage)
+            case iso20_common.PowerDeliveryReq(charge_progress=iso20_common.ChargeProgress.START):
+                self._cable.set_pilot(ControlPilot.C)
+            case iso20_common.PowerDeliveryReq(charge_progress=iso20_common.ChargeProgress.STOP):
+                self._rest()
+            case iso20_common.SessionStopReq():
+                self._rest()
+            case iso20_dc.DCChargeLoopReq() if self._cable.load is None:
+                self._cable.connect(Load(self._battery))
+
+    def _answered_iso20(self, response: object) -> None:
+        """An AC charger follows the set-point, in both directions."""
+        if not isinstance(response, iso20_ac.ACChargeLoopRes) or not self._cable.pilot.wants_energy:
+            return
+        target = response.cl_res_control_mode.evse_target_active_power
+        wanted = self._current if target is None else number(target) / (_MAINS * self._phases)
+        self._cable.take(max(-self._current, min(self._current, wanted)), self._phases)
+
     def _answered(self, response: object) -> None:
         if isinstance(response, iso2.ChargingStatusRes) and self._cable.pilot.wants_energy:
             offered = response.evse_max_current
@@ -151,6 +183,10 @@ class AutoPilot:
         if self._cable.pilot is not ControlPilot.A:
             self._cable.connect(None)
             self._cable.set_pilot(ControlPilot.B)
+
+
+_MAINS = 230.0  # V, line to neutral
+_PHASES = 3
 
 
 def plain(value: iso2.PhysicalValue | din.PhysicalValue) -> float:

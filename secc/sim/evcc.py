@@ -44,6 +44,7 @@ from secc.sim.script import EvScript, Plan
 from secc.sim.sdp_client import discover
 from secc.sim.vehicle import Vehicle
 from secc.tls import PlainEngine, TlsContext, TlsEngine
+from secc.tls.credentials import CredentialFiles
 from secc.v2gtp import ISO20_TYPES, FrameAssembler, V2gtpFrame
 
 
@@ -110,6 +111,7 @@ class ScriptedEvcc:
         interface: str = "lo",
         tls: bool = False,
         roots: Path | None = None,
+        certificate: CredentialFiles | None = None,
         host: str | None = None,
         port: int | None = None,
         sdp_port: int = SDP_PORT,
@@ -119,7 +121,8 @@ class ScriptedEvcc:
         """`cable`: shared with a simulated outlet; without it nobody sees the pilot.
 
         `tls`: ask for TLS and take nothing less; a station that answers with TLS gets it either way. `roots`:
-        PEM file of V2G roots; None accepts any certificate. `host` and `port` skip discovery. `patience`
+        PEM file of V2G roots; None accepts any certificate. `certificate`: of the vehicle, shown in TLS 1.3,
+        where the station asks for one. `host` and `port` skip discovery. `patience`
         multiplies the message timeouts of the standard, for busy machines.
         """
         self.plan = plan if plan is not None else Plan()
@@ -128,6 +131,7 @@ class ScriptedEvcc:
         self._interface = interface
         self._tls = tls
         self._roots = roots
+        self._certificate = certificate
         self._host = host
         self._port = port
         self._sdp_port = sdp_port
@@ -188,12 +192,20 @@ class ScriptedEvcc:
                 raise LinkError("the station has no TLS, and this EV does not charge without")
             tls = found.security is Security.TLS
             host, port, scope = str(found.address), found.port, link.scope_id
-        engine: TlsEngine = TlsContext.for_client(self._roots).engine() if tls else PlainEngine()
+        engine = self._engine() if tls else PlainEngine()
         wire = _Wire(engine)
         await wire.open(host, port, scope)
         self._result.tls = tls
         self._result.peer = f"[{host}]:{port}"
         return wire
+
+    def _engine(self) -> TlsEngine:
+        """TLS of the protocol that the plan wants: 1.3 for ISO 15118-20, 1.2 for ISO 15118-2."""
+        iso20 = isinstance(self.plan, Iso20Plan)
+        certificate = self._certificate if iso20 else None
+        return TlsContext.for_client(
+            self._roots, certificate=certificate, iso2=not iso20, iso20=iso20
+        ).engine()
 
     async def _run(self, wire: _Wire) -> None:
         script = self._script()
@@ -213,7 +225,7 @@ class ScriptedEvcc:
         """What the EV does, and the form of its messages, by the plan."""
         plan = self.plan
         if isinstance(plan, Iso20Plan):
-            self._documents = Iso20Documents("iso20-dc" if plan.service.dc else "iso20-ac")
+            self._documents = Iso20Documents("iso20-dc" if plan.service.is_dc else "iso20-ac")
             return Iso20Script(plan, self.vehicle, self._result.notes).run()
         self._documents = OlderDocuments()
         din_only = plan.protocol is ProtocolName.DIN70121

@@ -1,10 +1,13 @@
 """What outlet and vehicle know of each other, and a pilot that follows the messages."""
 
-from secc.messages import din, iso2
+import msgspec
+
+from secc.messages import din, iso2, iso20_ac, iso20_common, iso20_dc
 from secc.records import Direction, LinkEvent, LinkRecord, MessageRecord, OutputRecord
 from secc.session.outlet import ControlPilot
 from secc.session.outputs import EndReason, EndSession
 from secc.sim.cable import NO_DRAW, AutoPilot, SimulatedCable, plain
+from secc.sim.iso20.numbers import rational
 from secc.sim.physics import Load
 from secc.sim.script import physical
 from tests.support import din as d
@@ -140,3 +143,76 @@ def test_the_automatic_pilot_follows_a_din_session() -> None:
     assert cable.load == Load(356.5)
     pilot(heard_din(d.power(False)))
     assert (state(cable), cable.load) == ("B", None)
+
+
+# --- ISO 15118-20 ---
+
+HEADER = iso20_common.MessageHeader(session_id=bytes(8), time_stamp=1)
+
+
+def heard20(message: msgspec.Struct) -> MessageRecord:
+    return MessageRecord(0.0, Direction.RECEIVED, message)
+
+
+def power_delivery(progress: iso20_common.ChargeProgress) -> iso20_common.PowerDeliveryReq:
+    return iso20_common.PowerDeliveryReq(
+        header=HEADER, ev_processing=iso20_common.Processing.FINISHED, charge_progress=progress
+    )
+
+
+def test_the_pilot_follows_a_dc_session_of_iso_15118_20() -> None:
+    cable = SimulatedCable()
+    pilot = AutoPilot(cable)
+    pilot(heard20(iso20_dc.DCCableCheckReq(header=HEADER)))
+    assert state(cable) == "C"
+    pilot(
+        heard20(
+            iso20_dc.DCPreChargeReq(
+                header=HEADER,
+                ev_processing=iso20_common.Processing.ONGOING,
+                ev_present_voltage=rational(0.0),
+                ev_target_voltage=rational(380.0),
+            )
+        )
+    )
+    assert cable.load is None
+    mode = iso20_dc.ScheduledDCCLReqControlMode(
+        ev_target_current=rational(10.0), ev_target_voltage=rational(400.0)
+    )
+    loop = iso20_dc.DCChargeLoopReq(
+        header=HEADER,
+        meter_info_requested=False,
+        ev_present_voltage=rational(380.0),
+        cl_req_control_mode=mode,
+    )
+    pilot(heard20(loop))
+    assert cable.load == Load(380.0)
+    pilot(heard20(power_delivery(iso20_common.ChargeProgress.STOP)))
+    assert (state(cable), cable.load) == ("B", None)
+
+
+def test_an_ac_charger_follows_the_set_point_of_iso_15118_20() -> None:
+    cable = SimulatedCable()
+    pilot = AutoPilot(cable)
+    limits = iso20_ac.ACCPDReqEnergyTransferMode(
+        ev_maximum_charge_power=rational(11_040.0), ev_minimum_charge_power=rational(0.0)
+    )
+    pilot(
+        heard20(iso20_ac.ACChargeParameterDiscoveryReq(header=HEADER, ac_cpd_req_energy_transfer_mode=limits))
+    )
+    pilot(heard20(power_delivery(iso20_common.ChargeProgress.START)))
+    for watts, amperes in ((6_900.0, 10.0), (-6_900.0, -10.0), (50_000.0, 16.0), (-50_000.0, -16.0)):
+        mode = iso20_ac.BPTDynamicACCLResControlMode(evse_target_active_power=rational(watts))
+        response = iso20_ac.ACChargeLoopRes(
+            header=HEADER, response_code=iso20_common.ResponseCode.OK, cl_res_control_mode=mode
+        )
+        pilot(MessageRecord(0.0, Direction.SENT, response, 0.001))
+        assert cable.draw == (amperes, 3)
+    pilot(
+        heard20(
+            iso20_common.SessionStopReq(
+                header=HEADER, charging_session=iso20_common.ChargingSession.TERMINATE
+            )
+        )
+    )
+    assert (state(cable), cable.draw) == ("B", NO_DRAW)

@@ -11,10 +11,10 @@ import msgspec
 from secc.messages import iso20_ac as ac
 from secc.messages import iso20_dc as dc
 from secc.messages.iso20_common import DisplayParameters, Processing, RationalNumber
+from secc.session.iso20.services import ControlMode
 from secc.session.outlet import ControlPilot
 from secc.sim.iso20.exchanges import Iso20Exchanges
 from secc.sim.iso20.numbers import number, rational
-from secc.sim.iso20.plan import ControlMode
 from secc.sim.moves import Answer, Connect, Draw, EvGivesUp, Move, Script, ShowPilot
 
 MAINS = 230.0

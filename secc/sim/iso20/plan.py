@@ -3,48 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import enum
 from collections.abc import Callable, Mapping
 
 from secc.messages.iso20_common import ChargingSession
+from secc.session.iso20.services import ControlMode, Service
 from secc.sim.moves import Move, Request
-
-
-class EnergyService(enum.IntEnum):
-    """ServiceID of the energy transfer services that this EV knows."""
-
-    AC = 1
-    DC = 2
-    AC_BPT = 5
-    DC_BPT = 6
-    MCS = 8
-    MCS_BPT = 9
-
-    @property
-    def dc(self) -> bool:
-        """It uses the messages of the DC set."""
-        return self not in (EnergyService.AC, EnergyService.AC_BPT)
-
-    @property
-    def bidirectional(self) -> bool:
-        """Power may flow back to the station."""
-        return self in (EnergyService.AC_BPT, EnergyService.DC_BPT, EnergyService.MCS_BPT)
-
-
-class ControlMode(enum.IntEnum):
-    """Who decides about the power, by the values of the parameter ControlMode."""
-
-    SCHEDULED = 1
-    """The EV follows a schedule of the station."""
-    DYNAMIC = 2
-    """The station sets the power with each answer of the loop."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Iso20Plan:
     """What the EV wants of its session."""
 
-    service: EnergyService = EnergyService.DC
+    service: Service = Service.DC
     control: ControlMode = ControlMode.SCHEDULED
     mobility_needs: int = 1
     """MobilityNeedsMode: 1, the EV names its needs; 2, the station may, in Dynamic mode only."""
@@ -68,7 +38,7 @@ class Iso20Plan:
     """How the session is ended; `Pause` keeps it for later."""
     session_id: bytes = bytes(8)
     """SessionID of the first request: that of a paused session to join it again."""
-    evcc_id: str = "ZZZVSECCSIMULATEDEV01"
+    evcc_id: str = "ZZZVTESTCAR00000001X"
     """EVCCID, in TLS the common name of the vehicle certificate."""
     departure: int = 3600
     """Seconds until it has to leave."""

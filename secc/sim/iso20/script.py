@@ -13,10 +13,11 @@ from typing import Any
 from secc.messages import iso20_common as common
 from secc.messages.app_protocol import AppProtocol, SupportedAppProtocolReq, SupportedAppProtocolRes
 from secc.messages.iso20_common import ChargeProgress, ChargingSession, EvseNotification, Processing
+from secc.session.iso20.services import ControlMode
 from secc.sim.iso20.energy import AcEnergy, DcEnergy, Energy
 from secc.sim.iso20.exchanges import Iso20Exchanges
 from secc.sim.iso20.numbers import number, rational
-from secc.sim.iso20.plan import ControlMode, Iso20Plan
+from secc.sim.iso20.plan import Iso20Plan
 from secc.sim.moves import Answer, EvGivesUp, Move, Script, Wait
 from secc.sim.vehicle import Vehicle
 from secc.v2gtp import PayloadType
@@ -28,7 +29,7 @@ class Iso20Script(Iso20Exchanges):
     def __init__(self, plan: Iso20Plan, vehicle: Vehicle, notes: list[str] | None = None) -> None:
         """`vehicle` is charged, or discharged, by running the script; `notes` gets what was odd."""
         super().__init__(plan, vehicle, notes)
-        self.energy: Energy = (DcEnergy if plan.service.dc else AcEnergy)(self)
+        self.energy: Energy = (DcEnergy if plan.service.is_dc else AcEnergy)(self)
         self.joined = False
         """The session continues a paused one."""
         self.end = plan.end

@@ -10,8 +10,9 @@ from secc.messages import iso20_ac as ac
 from secc.messages import iso20_common as common
 from secc.messages import iso20_dc as dc
 from secc.messages.iso20_common import ChargeProgress, ChargingSession, EvseNotification, ResponseCode
+from secc.session.iso20.services import ControlMode, Service
 from secc.session.outlet import ControlPilot
-from secc.sim.iso20 import ControlMode, EnergyService, Iso20Misbehaviour, Iso20Plan, Iso20Script, misbehaving
+from secc.sim.iso20 import Iso20Misbehaviour, Iso20Plan, Iso20Script, misbehaving
 from secc.sim.iso20.numbers import number, rational
 from secc.sim.moves import Connect, Draw, EvGivesUp, Move, SendRaw, ShowPilot, Vanish
 from secc.sim.vehicle import Vehicle
@@ -46,13 +47,13 @@ def requests(peer: Peer, kind: type) -> list[Any]:
 
 
 @pytest.mark.parametrize("control", ControlMode)
-@pytest.mark.parametrize("service", EnergyService)
+@pytest.mark.parametrize("service", Service)
 def test_a_session_has_its_messages_in_the_order_of_the_standard(
-    service: EnergyService, control: ControlMode
+    service: Service, control: ControlMode
 ) -> None:
     peer = Peer()
     script = charged(peer, service=service, control=control)
-    assert peer.names == [*OPENING, *(DC_CHARGE if service.dc else AC_CHARGE), "SessionStopReq"]
+    assert peer.names == [*OPENING, *(DC_CHARGE if service.is_dc else AC_CHARGE), "SessionStopReq"]
     assert script.session_id == SESSION
     assert script.notes == []
 
@@ -60,19 +61,19 @@ def test_a_session_has_its_messages_in_the_order_of_the_standard(
 @pytest.mark.parametrize(
     ("service", "control", "mode"),
     [
-        (EnergyService.AC, ControlMode.SCHEDULED, ac.ScheduledACCLReqControlMode),
-        (EnergyService.AC_BPT, ControlMode.DYNAMIC, ac.BPTDynamicACCLReqControlMode),
-        (EnergyService.DC, ControlMode.DYNAMIC, dc.DynamicDCCLReqControlMode),
-        (EnergyService.DC_BPT, ControlMode.SCHEDULED, dc.BPTScheduledDCCLReqControlMode),
-        (EnergyService.MCS_BPT, ControlMode.SCHEDULED, dc.BPTScheduledDCCLReqControlMode),
+        (Service.AC, ControlMode.SCHEDULED, ac.ScheduledACCLReqControlMode),
+        (Service.AC_BPT, ControlMode.DYNAMIC, ac.BPTDynamicACCLReqControlMode),
+        (Service.DC, ControlMode.DYNAMIC, dc.DynamicDCCLReqControlMode),
+        (Service.DC_BPT, ControlMode.SCHEDULED, dc.BPTScheduledDCCLReqControlMode),
+        (Service.MCS_BPT, ControlMode.SCHEDULED, dc.BPTScheduledDCCLReqControlMode),
     ],
 )
 def test_the_charge_loop_has_the_variant_of_service_and_control_mode(
-    service: EnergyService, control: ControlMode, mode: type
+    service: Service, control: ControlMode, mode: type
 ) -> None:
     peer = Peer()
     charged(peer, service=service, control=control)
-    loops = requests(peer, dc.DCChargeLoopReq if service.dc else ac.ACChargeLoopReq)
+    loops = requests(peer, dc.DCChargeLoopReq if service.is_dc else ac.ACChargeLoopReq)
     assert len(loops) == 3
     assert all(type(one.cl_req_control_mode) is mode for one in loops)
 
@@ -80,7 +81,7 @@ def test_the_charge_loop_has_the_variant_of_service_and_control_mode(
 @pytest.mark.parametrize(("service", "namespace"), [("AC_BPT", "AC"), ("DC_BPT", "DC"), ("MCS", "DC")])
 def test_the_handshake_offers_the_energy_family_of_the_service(service: str, namespace: str) -> None:
     peer = Peer()
-    charged(peer, service=EnergyService[service])
+    charged(peer, service=Service[service])
     offer: Any = peer.asked[0][0]
     assert [entry.protocol_namespace for entry in offer.app_protocol] == [
         f"urn:iso:std:iso:15118:-20:{namespace}"
@@ -142,21 +143,21 @@ def target_currents(peer: Peer) -> list[float]:
 
 def test_an_ev_that_discharges_asks_for_negative_current_and_loses_energy() -> None:
     peer, vehicle = Peer(), Vehicle()
-    charged(peer, vehicle, service=EnergyService.DC_BPT, loops=6, discharge_at=2)
+    charged(peer, vehicle, service=Service.DC_BPT, loops=6, discharge_at=2)
     assert [current > 0.0 for current in target_currents(peer)] == [True, True, False, False, False, False]
     assert vehicle.given > vehicle.received > 0.0
 
 
 def test_a_battery_at_its_least_charge_does_not_discharge() -> None:
     peer, vehicle = Peer(), Vehicle(soc=0.2)
-    charged(peer, vehicle, service=EnergyService.DC_BPT, discharge_at=0)
+    charged(peer, vehicle, service=Service.DC_BPT, discharge_at=0)
     assert set(target_currents(peer)) == {0.0}
 
 
 def test_a_service_in_one_direction_never_discharges() -> None:
     peer = Peer(power=-5_000.0)
     vehicle = Vehicle()
-    charged(peer, vehicle, service=EnergyService.AC, control=ControlMode.DYNAMIC)
+    charged(peer, vehicle, service=Service.AC, control=ControlMode.DYNAMIC)
     assert vehicle.given == 0.0
 
 
@@ -168,14 +169,14 @@ def test_a_service_in_one_direction_never_discharges() -> None:
     ],
 )
 def test_ac_follows_the_set_point_in_both_directions(power: float, current: float) -> None:
-    script = Iso20Script(plan(service=EnergyService.AC_BPT, control=ControlMode.DYNAMIC), Vehicle())
+    script = Iso20Script(plan(service=Service.AC_BPT, control=ControlMode.DYNAMIC), Vehicle())
     assert Draw(current, 3) in run(script.run(), Peer(power=power))
 
 
 @pytest.mark.parametrize(("negative", "sign"), [(False, 1.0), (True, -1.0)])
 def test_discharge_limits_have_the_sign_of_the_plan(negative: bool, sign: float) -> None:
     peer = Peer()
-    charged(peer, service=EnergyService.DC_BPT, negative_limits=negative)
+    charged(peer, service=Service.DC_BPT, negative_limits=negative)
     mode = requests(peer, dc.DCChargeParameterDiscoveryReq)[0].dc_cpd_req_energy_transfer_mode
     assert number(mode.ev_maximum_discharge_power) == sign * 20_000.0
 
