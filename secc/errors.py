@@ -1,4 +1,4 @@
-"""The exceptions this library raises.
+"""The exceptions of this library.
 
     SeccError
     ├── ConfigError            the operator must change something
@@ -8,16 +8,16 @@
     ├── CodecError
     │   ├── DecodeError        bytes that are not a message: kind, bit offset, element path
     │   └── EncodeError        a message that cannot be written: element path
-    │       └── InputError     JSON or XML that is no message: file, line, column
+    │       └── InputError     JSON or XML that is not a message: file, line, column
     ├── CertificateError       which certificate, which rule
     │   ├── ChainError         no path to an accepted root, or a profile is broken
-    │   ├── SignatureError     a signature or digest does not fit
-    │   └── IdentifierError    eMAID, PCID, EVSEID malformed or in contradiction
+    │   ├── SignatureError     a signature or digest is invalid
+    │   └── IdentifierError    eMAID, PCID, EVSEID malformed or contradictory
     └── LinkError              network, TLS, PLC; the cause is chained
 
-There is one class per reaction a caller can have, not one per place. Each class says how the peer gets to
-see the error: `peer_sees` names the kind of reaction, `response_code` the code literal where the reaction
-is a response message. Verification functions return a proof or raise one of these; none returns a bool.
+There is one class per reaction of a caller. `peer_sees` is the reaction that the peer notices, and
+`response_code` the code literal if that is a response message. Verification functions return a proof or
+raise one of these errors; none returns a bool.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import ClassVar
 
 
 class PeerSees(enum.Enum):
-    """What the other side notices when an error of a class happens."""
+    """Reaction that the peer notices."""
 
     NOTHING = "nothing"
     """No answer; the connection stays as it is."""
@@ -36,15 +36,15 @@ class PeerSees(enum.Enum):
     ALERT = "alert"
     """A TLS alert, where TLS is in use, then the connection is closed."""
     RESPONSE = "response"
-    """The response that belongs to the request, with `response_code`."""
+    """The paired response with `response_code`."""
 
 
 class SeccError(Exception):
-    """Base of every error this library raises on purpose."""
+    """Base class of the errors of this library."""
 
     peer_sees: ClassVar[PeerSees] = PeerSees.NOTHING
     response_code: str | None = None
-    """Literal of the ISO 15118-2 response code; None where no message is sent."""
+    """Literal of the ISO 15118-2 response code; None if no message is sent."""
 
 
 class ConfigError(SeccError):
@@ -53,7 +53,7 @@ class ConfigError(SeccError):
     def __init__(self, message: str, *, setting: str = "") -> None:
         super().__init__(message)
         self.setting = setting
-        """Path of the setting, `tls.policy` for example; empty where the error is not about one."""
+        """Path of the setting, for example `tls.policy`; empty if the error concerns no single setting."""
 
 
 class InUseError(ConfigError):
@@ -62,21 +62,21 @@ class InUseError(ConfigError):
     def __init__(self, message: str, *, pid: int | None = None) -> None:
         super().__init__(message)
         self.pid = pid
-        """Process id of the other station; None where the kernel does not show it."""
+        """Process id of the other station; None if the kernel does not report it."""
 
 
 class IntegrationError(SeccError):
-    """A value that a controller, a back end or a caller of `Station` gives, or a call, that is not accepted.
+    """A value or a call from a controller, a back end or a caller of `Station` is refused.
 
-    What is refused changes nothing: not in the running session, not in later ones.
+    A refused value or call has no effect, neither on the running session nor on later ones.
     """
 
     def __init__(self, method: str, found: str, expected: str) -> None:
         super().__init__(f"{method}: {found}, expected {expected}")
         self.method = method
-        """The method that the value was given to, or that has returned it."""
+        """The method that received or returned the value."""
         self.found = found
-        """The value, shortened, with the field it stands in."""
+        """The value, shortened, with its field."""
         self.expected = expected
         """Type, range and unit."""
 
@@ -87,15 +87,14 @@ class IntegrationError(SeccError):
 class FramingError(SeccError):
     """Bytes that are not a V2GTP, SDP or SLAC frame, or break a limit of theirs.
 
-    On a stream it means that the connection has to be closed: the frame boundary is lost or not worth
-    finding. For a datagram it means that the datagram is ignored.
+    On a stream, the connection must be closed: the frame boundary is lost. A datagram is ignored.
     """
 
     peer_sees = PeerSees.CLOSE
 
 
 class CodecError(SeccError):
-    """EXI and messages do not fit together."""
+    """EXI stream and message do not match."""
 
     peer_sees = PeerSees.CLOSE
 
@@ -108,9 +107,9 @@ class DecodeError(CodecError):
         self.kind = kind
         """Short word for the class of defect, for example `truncated`."""
         self.bit_offset = bit_offset
-        """Where it was found: bits from the start of the document."""
+        """Position: bits from the start of the document."""
         self.path = path
-        """Element path at that place, from the root, separated by `/`."""
+        """Element path at that position, from the root, separated by `/`."""
 
     def __str__(self) -> str:
         where = f" in {self.path}" if self.path else ""
@@ -118,7 +117,7 @@ class DecodeError(CodecError):
 
 
 class EncodeError(CodecError):
-    """A message object that the schema does not allow: our own mistake, never the peer's."""
+    """A message object that the schema does not permit: a fault of the program, never of the peer."""
 
     def __init__(self, message: str, *, path: str = "") -> None:
         super().__init__(message)
@@ -130,21 +129,21 @@ class EncodeError(CodecError):
 
 
 class InputError(EncodeError):
-    """A text that somebody hands in, JSON or XML, is no message: their mistake."""
+    """JSON or XML input is not a message."""
 
     def __init__(
         self, message: str, *, path: str = "", file: str = "", line: int = 0, column: int = 0
     ) -> None:
         super().__init__(message, path=path)
         self.file = file
-        """Name of the file; empty where the text came from elsewhere."""
+        """Name of the file; empty if the text is not from a file."""
         self.line = line
-        """Line of the text from 1; 0 where only the element is known."""
+        """Line from 1; 0 if only the element is known."""
         self.column = column
         """Column in that line, from 1."""
 
     def within(self, file: str) -> InputError:
-        """The same error of a text that came from `file`."""
+        """Return the same error with the name of the file."""
         where = {"file": file, "line": self.line, "column": self.column}
         return InputError(str(self.args[0]), path=self.path, **where)  # type: ignore[arg-type]
 
@@ -155,7 +154,7 @@ class InputError(EncodeError):
 
 
 class CertificateError(SeccError):
-    """Something about a certificate, a signature or an identifier in one is wrong."""
+    """A certificate, a signature or an identifier in a certificate is invalid."""
 
     peer_sees = PeerSees.RESPONSE
     response_code = "FAILED"
@@ -165,21 +164,21 @@ class CertificateError(SeccError):
     ) -> None:
         super().__init__(message)
         self.certificate = certificate
-        """Which certificate: its role or subject; never key material."""
+        """Role or subject of the certificate; never key material."""
         self.rule = rule
-        """The rule that was broken, with its id where the standard has one."""
+        """The violated rule, with its id in the standard if there is one."""
         if response_code is not None:
             self.response_code = response_code
 
 
 class ChainError(CertificateError):
-    """A chain does not reach an accepted root, or a certificate in it breaks its profile."""
+    """A chain does not reach an accepted root, or a certificate in it violates its profile."""
 
     response_code = "FAILED_CertChainError"
 
 
 class SignatureError(CertificateError):
-    """A digest or signature does not fit what it claims to sign."""
+    """A digest or signature does not match the signed data."""
 
     response_code = "FAILED_SignatureError"
 
@@ -189,6 +188,6 @@ class IdentifierError(CertificateError):
 
 
 class LinkError(SeccError):
-    """The network, TLS or the powerline link failed; `__cause__` holds the original error."""
+    """The network, TLS or the power line link failed; `__cause__` holds the original error."""
 
     peer_sees = PeerSees.ALERT

@@ -1,17 +1,18 @@
-"""SDP: how an EV finds the address and port of the station (UDP, before any TCP).
+"""SDP: the EV discovers address and port of the station (UDP, before TCP).
 
 The EV sends a request to ff02::1 port 15118 [V2G2-139] [V2G2-125]; the station answers each valid request,
-also repeats and also during a session [V2G2-144], to the source it came from and from the port it came to
-[V2G2-151]. Anything else is ignored: counted, no answer, no exception, no change of state.
+including repeats and requests during a session [V2G2-144]. It answers to the source address and from the
+receiving port [V2G2-151]. Every other datagram is counted and ignored.
 
-`SdpResponder` decides; the socket around it is `secc.station.discovery`. What it answers:
+`SdpResponder` decides; `secc.station.discovery` holds the socket. Answers:
 
     EV asks    policy OFF    OPTIONAL, TLS loaded   OPTIONAL, not loaded   REQUIRED
     TLS        no TLS        TLS                    no TLS                 TLS
     no TLS     no TLS        no TLS                 no TLS                 TLS (or silence, by setting)
 
-[V2G2-626] [V2G2-627]. A REQUIRED station without a usable TLS endpoint is silent: nothing a peer does, and no
-failure of ours, makes it announce less. The EV decides whether it accepts what it is offered [V2G2-628].
+[V2G2-626] [V2G2-627]. A REQUIRED station without a usable TLS endpoint does not answer: no action of a peer
+and no failure of the station leads to an offer without TLS. The EV decides whether it accepts the offer
+[V2G2-628].
 """
 
 import dataclasses
@@ -48,7 +49,7 @@ class Transport(enum.IntEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SdpRequest:
-    """What the EV asks for."""
+    """Request of an EV."""
 
     security: Security = Security.TLS
     transport: Transport = Transport.TCP
@@ -59,7 +60,7 @@ class SdpRequest:
 
     @classmethod
     def parse(cls, datagram: bytes) -> "SdpRequest":
-        """Read a datagram; raises FramingError when it is anything but a well-formed request."""
+        """Parse a datagram. Raises FramingError if it is not a well-formed request."""
         payload = _payload(datagram, PayloadType.SDP_REQUEST, 2)
         security, transport = _modes(payload[0], payload[1])
         return cls(security, transport)
@@ -67,7 +68,7 @@ class SdpRequest:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SdpResponse:
-    """Where the station listens, and how."""
+    """Address, port and security that the station offers."""
 
     address: IPv6Address
     port: int
@@ -81,9 +82,9 @@ class SdpResponse:
 
     @classmethod
     def parse(cls, datagram: bytes) -> "SdpResponse":
-        """Read a datagram; raises FramingError when it is anything but a well-formed response.
+        """Parse a datagram. Raises FramingError if it is not a well-formed response.
 
-        Any port is accepted: stations that announce 15118 or 30000 exist.
+        Any port is accepted: some stations announce 15118 or 30000.
         """
         payload = _payload(datagram, PayloadType.SDP_RESPONSE, 20)
         address, port, security_byte, transport_byte = struct.unpack(">16sHBB", payload)
@@ -93,7 +94,7 @@ class SdpResponse:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Source:
-    """Where a datagram came from, as the operating system tells it."""
+    """Source of a datagram, as reported by the operating system."""
 
     address: IPv6Address
     port: int
@@ -103,7 +104,7 @@ class Source:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Endpoint:
-    """What the station announces while a setup phase lasts: the same answer for the same request."""
+    """The endpoint that the station announces during a setup phase; equal requests get equal answers."""
 
     address: IPv6Address
     scope_id: int
@@ -112,30 +113,30 @@ class Endpoint:
 
 
 class Verdict(enum.StrEnum):
-    """What became of a datagram; the responder counts them."""
+    """Result for one datagram; the responder counts them."""
 
     ANSWERED = "answered"
     MALFORMED = "malformed"
     """Not V2GTP, wrong length, another payload type, or a reserved value [V2G2-152] [V2G2-153]."""
     FOREIGN_RESPONSE = "foreign response"
-    """Somebody else answers SDP on our link: worth a security event."""
+    """Another device answers SDP on this link: report a security event."""
     TRANSPORT = "transport other than TCP"
-    SOURCE = "source not link-local or our own"
+    SOURCE = "source not link-local, or this station"
     SCOPE = "source on another interface"
     INACTIVE = "no endpoint"
-    """Nothing is plugged in, or the setup time is over."""
+    """No EV is plugged in, or the setup time has expired."""
     RATE = "rate limit"
     POLICY = "security policy"
 
 
 class SdpResponder:
-    """Decides about each datagram that reached UDP port 15118; no sockets, no clock.
+    """Decides about each datagram received on UDP port 15118; no sockets, no clock.
 
-    It starts inactive: requests are ignored until `activate`.
+    The responder starts inactive and ignores requests until `activate`.
     """
 
     def __init__(self, policy: TlsPolicy, *, upgrade_plain_requests: bool = True) -> None:
-        """`upgrade_plain_requests`: what REQUIRED does with a request without TLS, answer TLS or nothing."""
+        """`upgrade_plain_requests`: whether REQUIRED answers a request without TLS with a TLS endpoint."""
         self._policy = policy
         self._upgrade = upgrade_plain_requests
         self._endpoint: Endpoint | None = None
@@ -144,24 +145,24 @@ class SdpResponder:
 
     @property
     def active(self) -> bool:
-        """Whether requests are answered at all."""
+        """Whether requests are answered."""
         return self._endpoint is not None
 
     @property
     def counts(self) -> Mapping[Verdict, int]:
-        """Datagrams by verdict since the responder was made."""
+        """Number of datagrams for each verdict."""
         return self._counts
 
     def activate(self, endpoint: Endpoint) -> None:
-        """Answer requests with this endpoint from now on."""
+        """Start answering requests with this endpoint."""
         self._endpoint = endpoint
 
     def deactivate(self) -> None:
-        """Ignore requests: before matching, and after the communication setup time [V2G2-723]."""
+        """Stop answering: before matching, and after the communication setup time [V2G2-723]."""
         self._endpoint = None
 
     def handle(self, datagram: bytes, source: Source, now: float) -> bytes | None:
-        """The datagram to send back to `source`, or None; `now` is monotonic seconds. Never raises."""
+        """Return the answer to `source`, or None; `now` is monotonic seconds. Never raises."""
         verdict, answer = self._judge(datagram, source, now)
         self._counts[verdict] += 1
         return answer
@@ -236,8 +237,8 @@ def _modes(security: int, transport: int) -> tuple[Security, Transport]:
 class _RateLimiter:
     """Token buckets per source and for the whole interface.
 
-    An EV asks four times a second [V2G2-159]. A bucket of 10 filled at 10/s lets at most 20 answers out in
-    any second; the one of the interface does the same for 100.
+    An EV sends four requests per second [V2G2-159]. A bucket of 10 filled at 10/s permits at most 20 answers
+    in any second; the bucket of the interface holds 100.
     """
 
     def __init__(self) -> None:
@@ -252,7 +253,7 @@ class _RateLimiter:
         return bucket.take(now) and self._interface.take(now)
 
 
-_MAX_SOURCES = 64  # sources can be invented, so only the latest are remembered
+_MAX_SOURCES = 64  # sources can be forged, so only the latest are kept
 
 
 class _Bucket:

@@ -75,7 +75,7 @@ def codec_of(name: str, directory: Path | None, full_lists: exi.FullLists = "spe
     """The codec of schema set `name`: built in, or compiled from the schemas in `directory`."""
     if directory is None:
         if name not in exi.SCHEMAS:
-            raise NotationError(f"{name} is no schema set; there are {', '.join(exi.SCHEMAS)}")
+            raise NotationError(f"{name} is not a schema set; known are {', '.join(exi.SCHEMAS)}")
         return exi.codec(name, full_lists=full_lists)
     from secc.exi.schema.runtime import compile_codec  # needed by few
 

@@ -14,6 +14,7 @@ from secc.cli.decode import codec_of
 from secc.cli.streams import NotBytes, read_text
 from secc.errors import EncodeError, InputError
 from secc.exi.schema.notation import NotationError
+from secc.exi.structure import UnknownElement
 from secc.payloads import payload_type_of
 from secc.v2gtp import frame
 
@@ -90,10 +91,9 @@ def _encode(text: str, arguments: argparse.Namespace) -> tuple[str, bytes]:
     for name in AUTOMATIC:  # namespaces tell XML documents apart
         try:
             return name, _encode_as(exi.codec(name, full_lists=form), text)
-        except EncodeError as error:
-            if "is no element of this schema set" not in str(error):
-                raise
-    raise EncodeError("the root element belongs to no schema set that auto tries")
+        except UnknownElement:
+            continue
+    raise EncodeError(f"the root element belongs to none of the schema sets {', '.join(AUTOMATIC)}")
 
 
 AUTOMATIC = ("sap", "iso2", "din", *_ISO20, "xmldsig")

@@ -1,7 +1,7 @@
 """EXI, the binary XML of ISO 15118, and the JSON and XML forms of messages.
 
-One `Codec` per schema set: nothing in a stream says which schema it follows, the protocol phase does. Streams
-are schema-informed, bit-packed, with header ``80`` and empty value tables [V2G2-099] [V2G2-600].
+There is one `Codec` per schema set. A stream does not name its schema; the protocol phase determines it.
+Streams are schema-informed, bit-packed, with header ``80`` and empty value tables [V2G2-099] [V2G2-600].
 
     >>> from secc import exi
     >>> message = exi.ISO2.decode(bytes.fromhex("809802000000000000000011d0180801784080c000"))

@@ -1,7 +1,7 @@
 """EXI, the binary XML of ISO 15118, and the JSON form of messages.
 
-One `Codec` per schema set: nothing in a stream says which schema it follows, the protocol phase does. Streams
-are schema-informed, bit-packed, with header ``80`` and empty value tables [V2G2-099] [V2G2-600].
+There is one `Codec` per schema set. A stream does not name its schema; the protocol phase determines it.
+Streams are schema-informed, bit-packed, with header ``80`` and empty value tables [V2G2-099] [V2G2-600].
 
     >>> from secc import exi
     >>> message = exi.ISO2.decode(bytes.fromhex("809802000000000000000011d0180801784080c000"))
@@ -45,14 +45,14 @@ __all__ = [
 ]
 
 FullLists = Literal["specified", "marked", "loop"]
-"""How a list that is exactly full ends."""
+"""Form in which a list of exactly the maximum length ends."""
 
 
 class UnknownSchema(KeyError):
-    """No schema set has this name; the text names the sets there are."""
+    """Unknown name of a schema set; the text lists the known names."""
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
-        super().__init__(f"{name!r} is no schema set; there are {', '.join(known)}")
+        super().__init__(f"{name!r} is not a schema set; known are {', '.join(known)}")
 
     def __str__(self) -> str:  # a KeyError shows its argument in quotation marks
         return str(self.args[0])
@@ -60,7 +60,7 @@ class UnknownSchema(KeyError):
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A piece of a stream: what the bits from `bit` on say."""
+    """A piece of a stream and its meaning."""
 
     bit: int
     """First bit, counted from the start of the stream."""
@@ -69,11 +69,11 @@ class Piece:
     event: str
     """``SE(name)``, ``AT(name)``, ``CH``, ``EE``, ``value``, ``header``, ``padding``, ``escape`` ...
 
-    Behind the end ``zero octets``; in a stream that is refused also ``fault`` and ``unread``."""
+    After the end: ``zero octets``; in a refused stream also ``fault`` and ``unread``."""
     code: tuple[int, int] | None
     """Event code and number of alternatives (0: second level)."""
     path: str
-    """Element names from the root down."""
+    """Element names, from the root."""
     value: str
     """A value as text: octets in hexadecimal, enumerations as their literal."""
 
@@ -81,18 +81,18 @@ class Piece:
 class Codec:
     """Encodes and decodes the documents and fragments of one schema set.
 
-    `schema` names the grammar tables or is them, `module` holds the message classes, `roots` are the classes
-    of the messages that the protocol sends as documents; other global elements are legal EXI but no messages.
-    Thread-safe.
+    `schema` is the name of the grammar tables or the tables, `module` holds the message classes, `roots` are
+    the classes of the messages that the protocol sends as documents; other global elements are valid EXI but
+    not messages. Thread-safe.
 
     A list that is exactly full ends in one of three forms: ``specified`` by EXI 1.0, ``marked`` (lists with
     ``~`` in ``exi_schemas`` end as the precompiled tables of common Java stacks have it), ``loop`` (every
-    list ends as if one more could follow). `full_lists` is the form that is written. Each is read: the one
-    that leaves nothing behind, or else the first that fits, in this order; without `lenient_lists` only the
-    first.
+    list ends as if one more could follow). `full_lists` selects the form to write. All forms are read:
+    the one that leaves no bits unread is preferred, otherwise the first that fits, in this order; without
+    `lenient_lists` only the first form is read.
 
-    `lenient_ranges` reads an integer of fixed width beyond the largest value of its type, as far as its bits
-    go; it is never written.
+    `lenient_ranges` accepts an integer of fixed width above the largest value of its type, up to the range of
+    its bits, when reading; it is never written.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class Codec:
         self._roots = frozenset(roots)
         types: tuple[type[msgspec.Struct] | None, ...] = module.TYPES
         enums: tuple[type[StrEnum], ...] = module.ENUMS
-        # Only what is asked for: an engine of an older build serves the codecs that have no such wish.
+        # Pass only options that differ from the default: an engine of an older build does not know them.
         choices: dict[str, Any] = {"full_lists": full_lists} if full_lists != "specified" else {}
         if lenient_ranges:
             choices["lenient_ranges"] = True
@@ -125,29 +125,29 @@ class Codec:
             lenient_lists=lenient_lists,
             **choices,
         )
-        # The engine's own methods: for a short message a Python frame around them would be half of the time.
+        # The methods of the engine: a Python frame around them would double the time of a short message.
         self.decode = self.engine.decode_message  # type: ignore[method-assign]
         self.encode = self.engine.encode_message  # type: ignore[method-assign]
         self._json: JsonForm | None = None
         self._xml: XmlForm | None = None
 
     def decode(self, data: bytes) -> Any:
-        """The message in `data`.
+        """Return the message in `data`.
 
-        Zero bytes behind the end are accepted, since cars in the field append them. Raises `DecodeError` with
+        Zero bytes after the end are accepted, since cars in the field append them. Raises `DecodeError` with
         the kind of fault, the bit offset and the element path; never returns part of a message.
         """
         return self.engine.decode_message(data)
 
     def encode(self, message: msgspec.Struct, *, element: str | None = None) -> bytes:
-        """The EXI document of `message`. Raises `EncodeError` where the schema does not allow its content.
+        """Return the EXI document of `message`. Raises `EncodeError` if the schema does not permit it.
 
-        `element` names the root element where several have the class of `message`.
+        `element` names the root element if several have the class of `message`.
         """
         return self.engine.encode_message(message, element=element)
 
     def root_name(self, message: msgspec.Struct) -> str:
-        """Name of the root element that holds `message`; raises `EncodeError` where that is not one name."""
+        """Return the name of the root element for `message`. Raises `EncodeError` if it is not unique."""
         return self.engine.root_name(message)
 
     @property
@@ -156,19 +156,19 @@ class Codec:
         return frozenset(name for root in self._roots for name in self.engine.roots_of(root))
 
     def decode_fragment(self, data: bytes) -> tuple[str, Any]:
-        """Name and content of the element in an EXI fragment."""
+        """Return name and content of the element in an EXI fragment."""
         value, name, _ = self.engine.decode_fragment(data)
         return name, value
 
     def encode_fragment(self, element: str, value: object) -> bytes:
-        """`value` as the EXI fragment of `element`: the octets that a signature digests."""
+        """Return `value` as the EXI fragment of `element`: the octets over which a signature is computed."""
         return self.engine.encode_fragment(element, value)
 
     def explain(self, data: bytes, *, fragment: bool = False) -> tuple[list[Piece], DecodeError | None]:
-        """Every piece of `data` with its bits and meaning, and the fault that ends it or None.
+        """Return every piece of `data` with its bits and meaning, and the fault that ends it or None.
 
-        The pieces join from the first bit to the last. A fault is that of `decode`: the piece ``fault`` has
-        the bits that are wrong, if there are any, and ``unread`` those behind.
+        The pieces cover the stream from the first bit to the last. The fault is that of `decode`: the piece
+        ``fault`` holds the invalid bits, if any, and ``unread`` the bits after them.
         """
         rows, fault = self.engine.explain(data, fragment)
         pieces = [
@@ -188,32 +188,32 @@ class Codec:
         return members[int(value)].value if int(value) < len(members) else value
 
     def to_json(self, message: msgspec.Struct, *, indent: int = 0) -> str:
-        """`message` as JSON with the element names of the schema; see `secc.exi.json`."""
+        """Return `message` as JSON with the element names of the schema; see `secc.exi.json`."""
         name = self.root_name(message)
         text = msgspec.json.encode(self.json_form.from_value(name, message))
         return (msgspec.json.format(text, indent=indent) if indent else text).decode()
 
     def from_json(self, text: str | bytes) -> Any:
-        """The message that `text` describes. Raises `InputError` naming the member that does not fit."""
+        """Return the message in a JSON text. Raises `InputError` with the invalid member."""
         return self._message(*self.json_form.from_text(text))
 
     def to_xml(self, message: msgspec.Struct) -> str:
-        """`message` as an XML document of the schema; see `secc.exi.xml`."""
+        """Return `message` as an XML document of the schema; see `secc.exi.xml`."""
         return self.xml_form.to_xml(self.root_name(message), message)
 
     def from_xml(self, text: str | bytes) -> Any:
-        """The message in an XML document. Raises `InputError` naming the element that does not fit."""
+        """Return the message in an XML document. Raises `InputError` with the invalid element."""
         return self._message(*self.xml_form.from_xml(text, message=True))
 
     def _message(self, name: str, message: Any) -> Any:
         if type(message) in self._roots:
             return message
-        raise InputError(f"{name} is no message of its own", path=name)
+        raise InputError(f"{name} is not a message", path=name)
 
     @property
     def xml_form(self) -> XmlForm:
         """Conversion to XML; made on first use."""
-        from secc.exi.xml import XmlForm  # the parser is a large import that few need
+        from secc.exi.xml import XmlForm  # the parser is a large import that few programs need
 
         if self._xml is None:
             self._xml = XmlForm(self.json_form.structure)
@@ -254,9 +254,9 @@ SCHEMAS = {
 
 @functools.cache
 def codec(schema: str, *, full_lists: FullLists = "specified", lenient_ranges: bool = False) -> Codec:
-    """The codec of `schema`, one of `SCHEMAS`; its message classes are imported on first use.
+    """Return the codec of `schema`, one of `SCHEMAS`; its message classes are imported on first use.
 
-    `full_lists` and `lenient_ranges` are those of `Codec`. Raises `UnknownSchema`.
+    `full_lists` and `lenient_ranges`: see `Codec`. Raises `UnknownSchema`.
     """
     ready = {"sap": APP_PROTOCOL, "iso2": ISO2, "xmldsig": XMLDSIG}
     if schema in ready and full_lists == "specified" and not lenient_ranges:

@@ -1,9 +1,9 @@
-"""Messages as JSON with the element names of the schema, as V2G tools write it.
+"""Messages as JSON with the element names of the schema, the form that V2G tools use.
 
 An element is an object, its attributes and children are members; a simple element is its value: hexBinary as
-upper case hexadecimal, base64Binary as base64, enumerations as their literals. What may repeat is an array.
-The content of an element with mixed text or wildcards is an array of one-member objects under ``content``;
-text has the empty name. ``xsi:type`` names the type of an element where that extends the declared one.
+upper case hexadecimal, base64Binary as base64, enumerations as their literals. Repeated elements form an
+array. The content of an element with mixed text or wildcards is an array of one-member objects under
+``content``; text has the empty name. ``xsi:type`` names a type that extends the declared one.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class JsonForm:
         self.structure = structure
 
     def from_value(self, name: str, value: Any) -> Json:
-        """`value`, the content of element `name`, as data."""
+        """Return `value`, the content of element `name`, as data."""
         return {name: self._show(self.structure.actual(self.structure.root(name), value), value)}
 
     def from_text(self, text: str | bytes) -> tuple[str, Any]:
-        """Element name and content from JSON text. Raises `InputError`."""
+        """Return element name and content from JSON text. Raises `InputError`."""
         try:
             data = json.loads(text)
         except json.JSONDecodeError as error:
@@ -43,9 +43,9 @@ class JsonForm:
         return self.to_value(data)
 
     def to_value(self, data: Json) -> tuple[str, Any]:
-        """Element name and content from data. Raises `InputError` naming the member that does not fit."""
+        """Return element name and content from data. Raises `InputError` with the invalid member."""
         if not isinstance(data, dict) or len(data) != 1:
-            raise InputError("an object with one member expected, the root element")
+            raise InputError("expected an object with one member, the root element")
         name, content = next(iter(data.items()))
         return name, self._read(self.structure.root(name), content, name)
 
@@ -82,7 +82,7 @@ class JsonForm:
         if not element.is_complex:
             return self._read_simple(element.target, data, path)
         if not isinstance(data, dict):
-            raise InputError(f"{type(data).__name__} found, an object expected", path=path)
+            raise InputError(f"found {type(data).__name__}, expected an object", path=path)
         if "xsi:type" in data:
             element = self.structure.typed(element, data["xsi:type"])
             data = {key: content for key, content in data.items() if key != "xsi:type"}
@@ -92,7 +92,7 @@ class JsonForm:
             slot, chosen = _place(found_type, key, path)
             where = f"{path}/{key}"
             if slot.field in values:
-                raise InputError("given beside another element of the same choice", path=where)
+                raise InputError("excluded by another element of the same choice", path=where)
             if slot.kind == "items":
                 values[slot.field] = tuple(self._read_item(slot, entry, where) for entry in content)
             elif slot.kind == "list":
@@ -110,7 +110,7 @@ class JsonForm:
             found = self.structure.item(slot, name)
             if found is not None:
                 return Item(name, self._read(found, content, f"{path}/{name}"))
-        raise InputError(f"an object with one of {slot.names} expected", path=path)
+        raise InputError(f"expected an object with one of {slot.names}", path=path)
 
     def _read_simple(self, target: int, data: Any, path: str) -> Any:
         kind, enumeration = self.structure.datatypes[target]
@@ -125,12 +125,12 @@ class JsonForm:
             raise InputError(f"{data!r}: {error}", path=path) from None
         expected = {"boolean": bool, "integer": int, "string": str}[kind]
         if type(data) is not expected:
-            raise InputError(f"{data!r} found, {kind} expected", path=path)
+            raise InputError(f"found {data!r}, expected {kind}", path=path)
         return data
 
 
 def _place(found_type: Type, key: str, path: str) -> tuple[Slot, Alternative]:
-    """The slot that member `key` fills, and as which element."""
+    """Return the slot and the element for member `key`."""
     for slot in found_type.slots:
         if slot.kind == "items":
             if key == "content":
@@ -140,4 +140,4 @@ def _place(found_type: Type, key: str, path: str) -> tuple[Slot, Alternative]:
             if alternative.name == key:
                 return slot, alternative
     expected = ", ".join(slot.names for slot in found_type.slots if slot.kind != "items")
-    raise InputError(f"{key} does not belong here, expected {expected or 'nothing'}", path=path)
+    raise InputError(f"{key} is not permitted here, expected {expected or 'no member'}", path=path)

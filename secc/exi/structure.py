@@ -1,6 +1,6 @@
-"""What may stand where in the messages of a codec, as `secc.exi.json` and `secc.exi.xml` need it.
+"""Structure of the messages of a codec, with names, for `secc.exi.json` and `secc.exi.xml`.
 
-The engine knows its tables by number; here they have names. A type has one slot per field of its message
+The engine numbers its tables; this module names them. A type has one slot per field of its message
 class, in the order of the fields; a slot has one alternative, or one per element of a substitution group.
 """
 
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from secc import _exi
 
 
+class UnknownElement(InputError):
+    """The root element belongs to another schema set."""
+
+
 @dataclass(frozen=True, slots=True)
 class Alternative:
     """An element, an attribute, or the value of simple content; `target`: number of its type or datatype."""
@@ -30,16 +34,16 @@ class Alternative:
     target: int
     is_attribute: bool = False
     is_typed: bool = False
-    """The type is one that extends the declared one; a document says so by ``xsi:type``."""
+    """Whether the type extends the declared one; a document states it with ``xsi:type``."""
 
     @property
     def in_full(self) -> str:
-        """``{namespace}name``, as it stands in ordered content where the schema allows any element."""
+        """``{namespace}name``, as used in ordered content where the schema permits any element."""
         return f"{{{self.space}}}{self.name}"
 
     @property
     def is_value(self) -> bool:
-        """Simple content, which has no name of its own in a document."""
+        """Whether this is simple content, which has no name in a document."""
         return self.name == "value" and not self.is_complex and not self.space
 
 
@@ -53,13 +57,13 @@ class Slot:
 
     @property
     def names(self) -> str:
-        """The names of the alternatives, for people."""
+        """Names of the alternatives, for error texts."""
         return ", ".join(alternative.name for alternative in self.alternatives)
 
 
 @dataclass(frozen=True, slots=True)
 class Type:
-    """A complex type; one without a class is flat: the value of its one slot stands for the whole.
+    """A complex type. A type without a class is flat: the value of its only slot represents it.
 
     `base`: number of the type that it extends.
     """
@@ -71,13 +75,13 @@ class Type:
     base: int | None
 
     def values(self, value: Any) -> list[tuple[Slot, Any]]:
-        """The slots with what `value` has in them."""
+        """Return the slots with their values in `value`."""
         if self.cls is None:
             return [(self.slots[0], value)]
         return [(slot, getattr(value, slot.field)) for slot in self.slots]
 
     def make(self, found: dict[str, Any], path: str) -> Any:
-        """The value with these fields; raises `EncodeError` where a required one is missing."""
+        """Return the value with these fields. Raises `EncodeError` if a required field is missing."""
         if self.cls is None:
             return found.get("")
         try:
@@ -117,10 +121,10 @@ class Structure:
             if root.name == name and space in (None, root.space):
                 return root
         full = name if space is None else f"{{{space}}}{name}"
-        raise InputError(f"{full} is no element of this schema set", path=name)
+        raise UnknownElement(f"{full} is not an element of this schema set", path=name)
 
     def check_envelope(self, name: str, space: str | None = None) -> None:
-        """Raises `InputError` where the body of a message stands in place of its envelope."""
+        """Raise `InputError` if the body of a message is given instead of its envelope."""
         envelopes = [type_ for type_ in self.types if type_.name == "@V2G_Message"]
         if name == "V2G_Message" or not envelopes:
             return
@@ -131,11 +135,11 @@ class Structure:
             raise InputError(f"expected V2G_Message; {name} is its body", path=name)
 
     def any_element(self, in_full: str) -> Alternative | None:
-        """The global element that ``{namespace}name`` means."""
+        """Return the global element for ``{namespace}name``."""
         return next((root for root in self._documents if root.in_full == in_full), None)
 
     def chosen(self, slot: Slot, value: Any) -> Alternative:
-        """The element that holds `value`: in a substitution group its class says which."""
+        """Return the element for `value`; in a substitution group its class selects it."""
         index = self._index.get(type(value))
         for alternative in slot.alternatives:
             if alternative.is_complex and alternative.target == index:
@@ -145,26 +149,26 @@ class Structure:
                 return self.actual(alternative, value)
         if len(slot.alternatives) == 1:
             return self.actual(slot.alternatives[0], value)
-        raise EncodeError(f"{type(value).__name__} found, one of {slot.names} expected")
+        raise EncodeError(f"found {type(value).__name__}, expected one of {slot.names}")
 
     def actual(self, element: Alternative, value: Any) -> Alternative:
-        """`element`, or the same with the type that `value` has, if that extends the declared one."""
+        """Return `element`, with the type of `value` if that extends the declared one."""
         cls = self.types[element.target].cls if element.is_complex else None
         if cls is None or type(value) is cls:
             return element
         index = self._index.get(type(value))
         if index is None or not self._extends(index, element.target):
-            raise EncodeError(f"{type(value).__name__} found, {cls.__name__} expected", path=element.name)
+            raise EncodeError(f"found {type(value).__name__}, expected {cls.__name__}", path=element.name)
         return replace(element, target=index, is_typed=True)
 
     def typed(self, element: Alternative, name: str) -> Alternative:
-        """`element` as one of the type `name`, with its namespace in braces or without."""
+        """Return `element` with the type `name`, given with or without namespace in braces."""
         for index, found in enumerate(self.types):
             if name in (found.name, f"{{{found.space}}}{found.name}") and self._extends(
                 index, element.target
             ):
                 return replace(element, target=index, is_typed=True)
-        raise InputError(f"{name} is no type that extends that of {element.name}", path=element.name)
+        raise InputError(f"{name} is not a type that extends that of {element.name}", path=element.name)
 
     def _extends(self, index: int | None, base: int) -> bool:
         while index is not None and index != base:
@@ -172,19 +176,19 @@ class Structure:
         return index == base
 
     def item(self, slot: Slot, name: str) -> Alternative | None:
-        """The element called `name` in ordered content; None for text, which has no name."""
+        """Return the element `name` in ordered content; None for text, which has no name."""
         declared = next((a for a in slot.alternatives if a.name == name), None)
         return declared or self.any_element(name)
 
     def empty(self, slot: Slot) -> Alternative | None:
-        """The element that is written for None in `slot`: one whose type is flat."""
+        """Return the element to write for None in `slot`: one with a flat type."""
         if len(slot.alternatives) != 1:
             return None
         (only,) = slot.alternatives
         return only if only.is_complex and self.types[only.target].cls is None else None
 
     def literal(self, enumeration: int, text: str) -> StrEnum:
-        """The member of an enumeration; raises `ValueError`."""
+        """Return the member of an enumeration. Raises `ValueError`."""
         return self._enums[enumeration](text)
 
 

@@ -1,7 +1,7 @@
 """Messages as XML documents that follow the schema, for tools that speak XML.
 
-hexBinary is written in upper case, as XML Schema's canonical form has it. What EXI can carry and XML cannot
-(most control characters, which a real car does send) is refused with `EncodeError`.
+hexBinary is written in upper case, the canonical form of XML Schema. Characters that EXI can carry and XML
+cannot (most control characters; one car sends them) are refused with `EncodeError`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class XmlForm:
         self._structure = structure
 
     def to_xml(self, name: str, value: Any) -> str:
-        """The document whose root element `name` holds `value`, indented."""
+        """Return the indented document whose root element `name` holds `value`."""
         prefixes: dict[str, str] = {}
         root = self._structure.actual(self._structure.root(name), value)
         body = "\n".join(self._element(root, value, 0, prefixes))
@@ -39,9 +39,9 @@ class XmlForm:
         return f"{body[: start.end()]}{declarations}{body[start.end() :]}\n"
 
     def from_xml(self, text: str | bytes, *, message: bool = False) -> tuple[str, Any]:
-        """Element name and content of a document, of any element or of a `message`.
+        """Return element name and content of a document, of any element or of a `message`.
 
-        Raises `InputError` naming what does not fit.
+        Raises `InputError` with the invalid element.
         """
         try:
             tree = _parsed(text)
@@ -88,7 +88,7 @@ class XmlForm:
         return [f"{pad}<{tag}{attributes}>", *children, f"{pad}</{tag}>"]
 
     def _items(self, slot: Slot, items: tuple[Item, ...], prefixes: dict[str, str]) -> str:
-        """Ordered content on one line: between its pieces every space counts."""
+        """Write ordered content on one line: spaces between its pieces are significant."""
         out = ""
         for item in items:
             found = self._structure.item(slot, item.name)
@@ -96,7 +96,7 @@ class XmlForm:
                 own = self._structure.actual(found, item.value)
                 out += "\n".join(self._element(own, item.value, 0, prefixes))
             elif item.name:
-                raise EncodeError(f"{item.name} does not belong here")
+                raise EncodeError(f"{item.name} is not permitted here")
             else:
                 out += _escaped(_in_xml(str(item.value), ""))
         return out
@@ -144,7 +144,7 @@ class XmlForm:
                         found[slot.field] = self._read(these[0], choice, where)
         if remaining or attributes:
             extra = remaining[0].tag if remaining else next(iter(attributes))
-            raise InputError(f"{extra} does not belong here", path=path)
+            raise InputError(f"{extra} is not permitted here", path=path)
         return found_type.make(found, path)
 
     def _read_items(self, element: ET.Element, slot: Slot, path: str) -> Iterator[Item]:
@@ -158,7 +158,7 @@ class XmlForm:
             declared = next((a for a in slot.alternatives if (a.name, a.space) == (name, space)), None)
             found = declared or self._structure.any_element(f"{{{space}}}{name}")
             if found is None:
-                raise InputError(f"{child.tag} does not belong here", path=path)
+                raise InputError(f"{child.tag} is not permitted here", path=path)
             yield Item(name if declared else child.tag, self._read(child, found, f"{path}/{name}"))
             yield from text(child.tail)
 
@@ -177,12 +177,12 @@ class XmlForm:
             if kind == "boolean":
                 return {"true": True, "1": True, "false": False, "0": False}[stripped]
         except (ValueError, KeyError) as error:
-            raise InputError(f"{text!r} is no {kind}: {error}", path=path) from None
+            raise InputError(f"{text!r} is not a valid {kind}: {error}", path=path) from None
         return text
 
 
 def _parsed(text: str | bytes) -> ET.Element:
-    """The root of a document, in which the value of each ``xsi:type`` has its namespace in braces."""
+    """Return the root of a document; the value of each ``xsi:type`` has its namespace in braces."""
     parser: ET.XMLPullParser[ET.Element] = ET.XMLPullParser(("start-ns", "start", "end-ns"))
     parser.feed(text)
     parser.close()
@@ -200,12 +200,12 @@ def _parsed(text: str | bytes) -> ET.Element:
             spaces.append(found)
         else:
             spaces.pop()
-    assert root is not None  # the parser found a whole document
+    assert root is not None  # the parser has reached the end of the document
     return root
 
 
 def _fault(text: str | bytes, error: ET.ParseError) -> ET.ParseError:
-    """`error` as a parser of the whole text has it; one that is fed goes on behind the fault."""
+    """Return `error` with its position in the whole text: a parser fed in pieces reads past the fault."""
     try:
         ET.fromstring(text)
     except ET.ParseError as first:
@@ -214,19 +214,19 @@ def _fault(text: str | bytes, error: ET.ParseError) -> ET.ParseError:
 
 
 def _in_xml(text: str, name: str) -> str:
-    """`text`, if XML has all of its characters."""
+    """Return `text`. Raises `EncodeError` if XML cannot represent a character."""
     if bad := _NOT_XML.search(text):
         raise EncodeError(f"U+{ord(bad.group()):04X} cannot be written in XML", path=name)
     return text
 
 
 def _escaped(text: str) -> str:
-    """`text` as the content of an element; a parser would turn a bare carriage return into a line feed."""
+    """Return `text` as element content, with carriage returns escaped: parsers turn them into line feeds."""
     return escape(text, {"\r": "&#13;"})
 
 
 def _split(tag: str) -> tuple[str, str]:
-    """Local name and namespace of a tag as ElementTree writes it."""
+    """Return local name and namespace of a tag in the notation of ElementTree."""
     space, brace, local = tag.rpartition("}")
     return local, space[1:] if brace else ""
 

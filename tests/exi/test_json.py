@@ -98,19 +98,19 @@ HEAD = '"Header":{"SessionID":"00A1"}'
     ("text", "error"),
     [
         ("{", "line 1, column 2: not JSON: "),
-        ("[]", "an object with one member expected, the root element"),
-        ("{}", "an object with one member expected, the root element"),
-        ('{"a":{},"b":{}}', "an object with one member expected, the root element"),
-        ('{"Message":{}}', "Message is no element of this schema set (in Message)"),
+        ("[]", "expected an object with one member, the root element"),
+        ("{}", "expected an object with one member, the root element"),
+        ('{"a":{},"b":{}}', "expected an object with one member, the root element"),
+        ('{"Message":{}}', "Message is not an element of this schema set (in Message)"),
         (
             '{"SessionStopRes":{"ResponseCode":"OK"}}',
             "expected V2G_Message; SessionStopRes is its body (in SessionStopRes)",
         ),
-        ('{"V2G_Message":[]}', "list found, an object expected (in V2G_Message)"),
+        ('{"V2G_Message":[]}', "found list, expected an object (in V2G_Message)"),
         ('{"V2G_Message":{"Body":{}}}', "@V2G_Message: Missing required argument 'header' (in V2G_Message)"),
         (
             f'{{"V2G_Message":{{{HEAD},"Foot":1}}}}',
-            "Foot does not belong here, expected Header, Body (in V2G_Message)",
+            "Foot is not permitted here, expected Header, Body (in V2G_Message)",
         ),
         (
             f'{{"V2G_Message":{{{HEAD},"Body":{{"SessionStopReq":{{"ChargingSession":"Sleep"}}}}}}}}',
@@ -119,11 +119,11 @@ HEAD = '"Header":{"SessionID":"00A1"}'
         ),
         (
             f'{{"V2G_Message":{{{HEAD},"Body":{{"ServiceDetailReq":{{"ServiceID":"1"}}}}}}}}',
-            "'1' found, integer expected (in V2G_Message/Body/ServiceDetailReq/ServiceID)",
+            "found '1', expected integer (in V2G_Message/Body/ServiceDetailReq/ServiceID)",
         ),
         (
             f'{{"V2G_Message":{{{HEAD},"Body":{{"ServiceDetailReq":{{"ServiceID":true}}}}}}}}',
-            "True found, integer expected (in V2G_Message/Body/ServiceDetailReq/ServiceID)",
+            "found True, expected integer (in V2G_Message/Body/ServiceDetailReq/ServiceID)",
         ),
         (
             f'{{"V2G_Message":{{{HEAD},"Body":{{"SessionSetupReq":{{"EVCCID":"0x"}}}}}}}}',
@@ -137,7 +137,7 @@ HEAD = '"Header":{"SessionID":"00A1"}'
         (
             f'{{"V2G_Message":{{{HEAD},"Body":{{"SessionStopReq":{{"ChargingSession":"Pause"}},'
             '"SessionStopRes":{"ResponseCode":"OK"}}}}',
-            "given beside another element of the same choice (in V2G_Message/Body/SessionStopRes)",
+            "excluded by another element of the same choice (in V2G_Message/Body/SessionStopRes)",
         ),
     ],
 )
@@ -149,7 +149,7 @@ def test_what_does_not_fit_is_named_by_its_path(text: str, error: str) -> None:
 
 def test_content_that_is_no_element_of_a_repeated_choice_is_refused() -> None:
     data = {"Transform": {"Algorithm": "a", "content": [{"Other": "x"}]}}
-    with pytest.raises(EncodeError, match=r"an object with one of XPath expected \(in Transform/content\)"):
+    with pytest.raises(EncodeError, match=r"expected an object with one of XPath \(in Transform/content\)"):
         exi.XMLDSIG.json_form.to_value(data)
 
 
@@ -161,15 +161,17 @@ def test_a_type_that_extends_the_declared_one_is_named() -> None:
     _, service = form.to_value(data)
     assert type(service) is iso2.ChargeService
     assert form.from_value("Service", service) == data
-    with pytest.raises(EncodeError, match=r"V2G_MessageType is no type that extends that of Service"):
+    with pytest.raises(EncodeError, match=r"V2G_MessageType is not a type that extends that of Service"):
         form.to_value({"Service": {"xsi:type": "V2G_MessageType", **plain}})
-    with pytest.raises(EncodeError, match="MessageHeader found, Service expected"):
+    with pytest.raises(EncodeError, match="found MessageHeader, expected Service"):
         form.from_value("Service", STOP.header)
 
 
 def test_a_value_of_no_alternative_is_refused() -> None:
     wrong = iso2.V2GMessage(header=STOP.header, body=STOP.header)  # type: ignore[arg-type]
-    with pytest.raises(EncodeError, match="MessageHeader found, one of AuthorizationReq, AuthorizationRes"):
+    with pytest.raises(
+        EncodeError, match="found MessageHeader, expected one of AuthorizationReq, AuthorizationRes"
+    ):
         exi.ISO2.to_json(wrong)
 
 

@@ -34,13 +34,15 @@ def test_the_class_of_a_value_chooses_in_a_substitution_group(structure: Structu
         notification_max_delay=0, evse_notification=iso2.EVSENotification.NONE, rcd=False
     )
     assert structure.chosen(slot, status).name == "AC_EVSEStatus"
-    with pytest.raises(EncodeError, match="str found, one of AC_EVSEStatus, DC_EVSEStatus, EVSEStatus"):
+    with pytest.raises(
+        EncodeError, match="found str, expected one of AC_EVSEStatus, DC_EVSEStatus, EVSEStatus"
+    ):
         structure.chosen(slot, "DC")
 
 
 def test_a_root_is_found_with_and_without_its_namespace(structure: Structure) -> None:
     assert structure.root("V2G_Message") == structure.root("V2G_Message", "urn:iso:15118:2:2013:MsgDef")
-    with pytest.raises(EncodeError, match=r"\{urn:other\}V2G_Message is no element of this schema set"):
+    with pytest.raises(EncodeError, match=r"\{urn:other\}V2G_Message is not an element of this schema set"):
         structure.root("V2G_Message", "urn:other")
 
 

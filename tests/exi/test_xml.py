@@ -85,12 +85,12 @@ def test_documents_of_an_independent_processor_mean_the_same() -> None:
     ("text", "words"),
     [
         ("<a>", "not XML"),
-        ("<a/>", "a is no element of this schema set"),
+        ("<a/>", "a is not an element of this schema set"),
         (STOP_XML.replace("Terminate", "Forever"), "Forever"),
-        (STOP_XML.replace("0A0B", "0A0"), "is no hex"),
-        (STOP_XML.replace("n3:ChargingSession", "n3:Session"), "Session does not belong here"),
+        (STOP_XML.replace("0A0B", "0A0"), "is not a valid hex"),
+        (STOP_XML.replace("n3:ChargingSession", "n3:Session"), "Session is not permitted here"),
         (STOP_XML.replace("<n2:SessionID>0A0B</n2:SessionID>", ""), "session_id"),
-        (STOP_XML.replace("<n1:Header>", '<n1:Header id="1">'), "id does not belong here"),
+        (STOP_XML.replace("<n1:Header>", '<n1:Header id="1">'), "id is not permitted here"),
     ],
 )
 def test_a_document_that_does_not_fit_is_refused_with_the_reason(text: str, words: str) -> None:
@@ -150,13 +150,13 @@ def test_a_type_that_extends_the_declared_one_is_named() -> None:
 
 @pytest.mark.parametrize("named", ["n1:ChargeServiceType", "ChargeServiceType", "n2:ServiceTagType"])
 def test_a_type_that_does_not_extend_the_declared_one_is_refused(named: str) -> None:
-    with pytest.raises(EncodeError, match="is no type that extends that of Service"):
+    with pytest.raises(EncodeError, match="is not a type that extends that of Service"):
         exi.ISO2.xml_form.from_xml(SERVICES.replace("n2:ChargeServiceType", named))
 
 
 def test_a_value_of_another_class_is_refused_and_not_cut_to_what_fits() -> None:
     info = iso2.ServiceList(service=(iso2.MeterInfo(meter_id="1"),))  # type: ignore[arg-type]
-    with pytest.raises(EncodeError, match="MeterInfo found, Service expected"):
+    with pytest.raises(EncodeError, match="found MeterInfo, expected Service"):
         exi.ISO2.xml_form.to_xml("ServiceList", info)
 
 
