@@ -26,8 +26,9 @@ from secc import payloads, sap
 from secc.errors import DecodeError, EncodeError, FramingError
 from secc.messages.app_protocol import SupportedAppProtocolReq
 from secc.session.contract_events import ContractInput, ContractOutput
-from secc.session.dialect import Dialect, Message
+from secc.session.dialect import Dialect
 from secc.session.din.table import DIN
+from secc.session.facts import Message
 from secc.session.inputs import (
     AuthorizationDecided,
     CableCheckReported,
@@ -50,6 +51,7 @@ from secc.session.outputs import (
     AskSchedules,
     Authorize,
     CloseContactor,
+    EndReason,
     EndSession,
     Notice,
     NoticeKind,
@@ -299,7 +301,7 @@ class Connection:
     def _close_delay(self, outputs: tuple[Output, ...]) -> float:
         """[V2G2-034] [V2G-DC-116]: time to read a last response, where there is one."""
         answered = any(isinstance(output, Send) for output in outputs)
-        no_protocol = any(isinstance(o, EndSession) and o.reason.name == "NO_PROTOCOL" for o in outputs)
+        no_protocol = any(isinstance(o, EndSession) and o.reason is EndReason.NO_PROTOCOL for o in outputs)
         return self.session.config.timing.close_delay if answered or no_protocol else 0.0
 
     def _send(self, output: Send, now: float, *, at_once: bool) -> None:

@@ -6,10 +6,12 @@ rest; the station has no preference of its own.
 """
 
 import dataclasses
+import typing
 
 from secc.messages.app_protocol import ResponseCode, SupportedAppProtocolReq, SupportedAppProtocolRes
 from secc.pki.transport import TlsVersion, Transport
-from secc.settings.config import SeccConfig
+from secc.settings.energy import EnergyConfig
+from secc.settings.iso20 import Iso20Config
 from secc.settings.protocols import ProtocolName
 
 
@@ -35,7 +37,20 @@ ISO20_DC = Protocol("urn:iso:std:iso:15118:-20:DC", 1, 0)
 """DC, and megawatt charging."""
 
 
-def supported(config: SeccConfig, transport: Transport) -> tuple[Protocol, ...]:
+class Offered(typing.Protocol):
+    """The settings that decide about protocols; `SeccConfig` has them."""
+
+    @property
+    def protocols(self) -> tuple[ProtocolName, ...]: ...
+    @property
+    def offers_din(self) -> bool: ...
+    @property
+    def energy(self) -> EnergyConfig: ...
+    @property
+    def iso20(self) -> Iso20Config: ...
+
+
+def supported(config: Offered, transport: Transport) -> tuple[Protocol, ...]:
     """What the station can speak on this connection, in no order.
 
     DIN SPEC 70121: DC that is paid outside the car, never over TLS [V2G-DC-869]. ISO 15118-20: the energy

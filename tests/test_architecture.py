@@ -87,16 +87,11 @@ PARTS = {
 
 # Edges that the table forbids and the code still has.
 EXCEPTIONS = {
-    ("session", "messages"): "the core still speaks messages of ISO 15118-2",
-    ("session", "session.iso2"): "the machine still knows one table",
-    ("session.din", "session.iso2"): "DIN SPEC 70121 still uses handlers of ISO 15118-2",
     ("ocpp", "station"): "the back end drives the renewal of the station's certificates",
 }
 
 # Modules in a circle, by the prefix of all their names.
-CIRCLES = {
-    "secc.session.": "the handlers know the whole session",
-}
+CIRCLES: dict[str, str] = {}
 
 WAITING = {
     *("asyncio", "concurrent", "multiprocessing", "os", "random", "secrets", "select", "selectors"),

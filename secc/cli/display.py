@@ -12,7 +12,8 @@ from typing import TextIO
 
 from secc.cli import output
 from secc.records.text import milliseconds
-from secc.session.performance import performance_time
+from secc.session.din.table import DIN
+from secc.session.iso2.table import ISO2
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def figures(times: Iterable[tuple[str, float]], *, din: bool = False) -> list[Fi
                 percentile(values, 50),
                 percentile(values, 99),
                 values[-1],
-                performance_time(name, din=din),
+                (DIN if din else ISO2).due(name),
             )
         )
     return out

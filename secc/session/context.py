@@ -1,195 +1,98 @@
-"""What EV and station have agreed so far, in groups that are set at once.
+"""What a handler is given: what has been agreed, and the few things it may do.
 
-A group is None, or complete; a handler replaces it as a whole after all checks have passed.
+A handler is a plain function `(context, input) -> state`. It reads what is agreed, sets groups of it after
+all checks have passed, emits outputs and answers; it never sees the table, the dispatch or the clock.
 """
 
-import dataclasses
-import datetime
-import enum
-from fractions import Fraction
+from __future__ import annotations
 
-from secc.messages.iso2 import MeterInfo
-from secc.messages.xmldsig import Signature
-from secc.pki.contract import ForwardedContract, PresentedContract, UnanchoredContract, VerifiedContract
-from secc.pki.provisioning import ProvisioningRequest
-from secc.session.contract_events import ContractTerms, GrantSource
-from secc.session.inputs import SchedulesOffered
-from secc.session.outlet import EvseFault, EvseSnapshot, IsolationLevel, MeterReading
+import datetime
+from typing import Protocol
+
+from secc.pki.transport import Transport
+from secc.pki.vehicle import VehicleIdentity
+from secc.session.agreed import (
+    CableTest,
+    ChargeParameters,
+    ContractSide,
+    DcLimits,
+    Demand,
+    Energised,
+    Grant,
+    Match,
+    ScheduleQuestion,
+    Stop,
+)
+from secc.session.contract_events import ContractTerms
+from secc.session.facts import ProtocolFacts
+from secc.session.identity import Names
+from secc.session.outlet import EvseFault, EvseSnapshot, MeterReading
+from secc.session.outputs import EndReason, NoticeKind, Output, SetOutput
 from secc.session.paused import PausedSession
+from secc.session.refusals import Refused
 from secc.session.schedules import Offer
 from secc.session.service_events import ChosenService
+from secc.session.states import Stage
 from secc.session.streams import Stream
 from secc.session.ticket import Ticket
-from secc.settings.config import SeccConfig
-from secc.settings.energy import EnergyMode
-from secc.settings.services import Payment
+from secc.session.timers import Timers
+from secc.settings.compat import CompatConfig
+from secc.settings.din import DinConfig
+from secc.settings.energy import EnergyConfig, EnergyMode
+from secc.settings.iso20 import Iso20Config
+from secc.settings.pnc import PncConfig
+from secc.settings.protocols import ProtocolName
+from secc.settings.services import Payment, ServiceConfig, ValueAddedService
+from secc.settings.timing import TimingConfig
+
+__all__ = ["Agreed", "Context", "SessionConfig"]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Grant:
-    """The question whether this person may charge, and what was said [INV-09] [INV-11]."""
-
-    ticket: Ticket
-    payment: Payment
-    """A grant for one way to pay never counts for the other."""
-    granted: bool = False
-    refused: bool = False
-    """Denied, or withdrawn: nothing in this session can grant again."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class RevocationQuestion:
-    """A contract that has been shown, while its revocation is looked up."""
-
-    ticket: Ticket
-    contract: PresentedContract
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class ProvisioningQuestion:
-    """The back end has been asked for a contract."""
-
-    ticket: Ticket
-    request: ProvisioningRequest
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Claim:
-    """A contract whose chain is good, and the challenge that its owner has to sign [V2G2-697]."""
-
-    contract: PresentedContract | UnanchoredContract
-    challenge: bytes = dataclasses.field(repr=False)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class ContractPayer:
-    """Who pays, proved, and by whose word."""
-
-    contract: VerifiedContract | ForwardedContract
-    source: GrantSource | None = None
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class ReceiptQuestion:
-    """The reading that the EV has to sign now."""
-
-    meter_info: MeterInfo
-    schedule_id: int
-
-
-@dataclasses.dataclass(slots=True)
-class ContractSide:
-    """The groups of Plug and Charge; all None in a session that pays another way."""
-
-    revocation_question: RevocationQuestion | None = None
-    provisioning_question: ProvisioningQuestion | None = None
-    retry_counter: int = 0
-    """For a refused CertificateUpdateRes."""
-    claim: Claim | None = None
-    """A contract that has been shown, until its owner has proved it."""
-    payer: ContractPayer | None = None
-    receipt_question: ReceiptQuestion | None = None
-    receipt_at: float | None = None
-    """When a receipt was asked for last, or the loop began."""
-    last_energy: int | None = None
-    """Wh on the meter where a grant without the back end has to end."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class EvLimits:
-    """What the EV can take: V, A, W. Set by the accepted ChargeParameterDiscoveryReq, never raised later."""
-
-    voltage: Fraction
-    current: Fraction
-    power: Fraction | None = None
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class ChargeParameters:
-    """The accepted ChargeParameterDiscoveryReq."""
-
-    mode: EnergyMode
-    limits: EvLimits
-    departure: int | None
-    """Seconds from the request on."""
-    max_steps: int
-    energy: Fraction | None
-    departure_at: float | None = None
-    """The same in monotonic seconds."""
+class SessionConfig(Protocol):
+    """The settings that sessions read; `SeccConfig` has them."""
 
     @property
-    def phases(self) -> int:
-        return 3 if self.mode is EnergyMode.AC_THREE_PHASE_CORE else 1
+    def evse_id(self) -> str: ...
+    @property
+    def protocols(self) -> tuple[ProtocolName, ...]: ...
+    @property
+    def offers_din(self) -> bool: ...
+    @property
+    def timing(self) -> TimingConfig: ...
+    @property
+    def energy(self) -> EnergyConfig: ...
+    @property
+    def service(self) -> ServiceConfig: ...
+    @property
+    def pnc(self) -> PncConfig: ...
+    @property
+    def din(self) -> DinConfig: ...
+    @property
+    def compat(self) -> CompatConfig: ...
+    @property
+    def iso20(self) -> Iso20Config: ...
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class ScheduleQuestion:
-    """The back end has been asked for schedules, and perhaps has answered."""
+class Agreed(Protocol):
+    """All that EV and station have agreed, with the values of the beginning, and what follows from it.
 
-    ticket: Ticket
-    answer: SchedulesOffered | None = None
+    A Protocol, so that what only reads it does not depend on the session; the session inherits it as it is.
+    """
 
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class CableTest:
-    """The isolation test of this pass through CableCheck [INV-06]."""
-
-    ticket: Ticket
-    level: IsolationLevel | None = None
-
-
-class Purpose(enum.Enum):
-    """Why there is, or may be, energy at the output."""
-
-    AC = "AC charging"
-    CABLE_TEST = "isolation test"
-    PRE_CHARGE = "pre-charge"
-    DC = "DC charging"
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Demand:
-    """What the EV asks for now (DC), with the lowest maxima it has told."""
-
-    voltage: Fraction
-    current: Fraction
-    limits: EvLimits
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Energised:
-    """The output is on; it stays so only while the lease is renewed [INV-31]."""
-
-    purpose: Purpose
-    demand: Demand | None = None
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Match:
-    """The output is, or was last, at the voltage of the battery."""
-
-    voltage: Fraction
-    """V of pre-charge; with current the highest that was read since."""
-    flowed: bool = False
-    """More current was read than pre-charge may have: the battery is there, and its voltage is this."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Stop:
-    """The station has decided to end the charge; this is never taken back [INV-29]."""
-
-    reason: str
-    due: float
-    """Monotonic seconds when the output is forced off."""
-
-
-class Agreed:
-    """All of it together, with the values of the beginning, and what follows from it; the session inherits
-    it."""
-
-    config: SeccConfig
+    config: SessionConfig
+    now: float
+    """Monotonic seconds of the input at hand."""
+    state: Stage
+    dialect: ProtocolFacts
+    session_id: bytes
+    vehicle: VehicleIdentity | None
+    """Who the EV proved to be in the TLS handshake, where it was asked."""
+    services: tuple[ValueAddedService, ...]
+    """Value-added ones besides those of the configuration."""
     evse: EvseSnapshot
     tls: bool
+    transport: Transport
+    """What the connection proves, of either version of TLS."""
     contracts: ContractTerms | None
     pnc: ContractSide
     received_id: bytes = b""
@@ -221,6 +124,14 @@ class Agreed:
     match: Match | None = None
     """From the confirmed start on, DC."""
     energised: Energised | None = None
+    lease_until: float = 0.0
+    """Monotonic seconds up to which the output may stay on without renewal."""
+    commanded: SetOutput | None = None
+    """The set-point in force, DC; None while the output is off."""
+    ramped_at: float = 0.0
+    """When the current was last allowed to rise."""
+    dc_limits: DcLimits | None = None
+    """Those of the last look, see `limits.dc`."""
     stop: Stop | None = None
     fault: EvseFault | None = None
     earlier_fault: bool = False
@@ -237,8 +148,8 @@ class Agreed:
     """The last one that could be believed [INV-33]."""
     first_reading: MeterReading | None = None
     meter_trouble: str = ""
-    received_signature: Signature | None = None
-    """Signature in the header of the last request."""
+    received_signature: object | None = None
+    """Signature in the header of the last request, as the room's codec has made it."""
     received_payload: bytes = b""
     """The last request as it came."""
     received_stream: Stream = Stream.MAIN
@@ -295,6 +206,36 @@ class Agreed:
         before = self.fault
         if before is None or (fault.latched and (self.earlier_fault or not before.latched)):
             self.fault, self.fault_detail, self.earlier_fault = fault, detail, False
+
+
+class Context(Agreed, Protocol):
+    """What a handler may see and do."""
+
+    owed: object | None
+    """The request that waits for its answer."""
+    answer_by: float
+    """Monotonic seconds at which the answer to the last request leaves at the latest."""
+    names: Names
+    timers: Timers
+
+    def emit(self, output: Output) -> None:
+        """Ask the outside for something."""
+
+    def notice(self, kind: NoticeKind, text: str) -> None:
+        """Let the log say something."""
+
+    def answer(self, body: object, *, signature: object | None = None, payload: bytes | None = None) -> None:
+        """Send the response to the request at hand; `payload` are bytes that say the same, to be sent as they
+        are."""
+
+    def refuse(self, refused: Refused) -> None:
+        """Answer what is owed with a refusal, and end."""
+
+    def overtake(self) -> None:
+        """Answer what is owed as the table says for a stop that has come before the answer."""
+
+    def end(self, reason: EndReason, detail: str = "") -> None:
+        """End the session; the output goes off first, an owed answer is given."""
 
 
 _YEAR_9000 = 221_845_392_000  # Unix seconds; dates beyond it are no dates

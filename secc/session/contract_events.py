@@ -9,7 +9,6 @@ about a person at the outlet, so that neither can pass for the other.
 import dataclasses
 import enum
 
-from secc.messages.iso2 import ResponseCode
 from secc.pki.contract import (
     ContractPolicy,
     Evidence,
@@ -153,7 +152,7 @@ class ContractRefused:
 
     step: str
     """Name of the request."""
-    code: ResponseCode
+    code: enum.StrEnum
     """What the EV was told."""
     rule: str
     """The rule that was broken, or the verdict of the back end; stable, to count by."""

@@ -1,6 +1,6 @@
 """Whether the outlet does as ordered: the contactor by its feedback, a DC output by its readings.
 
-What does not follow is a fault that outlives the session: nobody knows what such an outlet does next
+What does not follow is a fault that outlives the session: it is not known what such an outlet does next
 [INV-02] [INV-03] [INV-30]. A reading counts only when it stays wrong for a time, as contacts bounce and a
 filter takes a while to discharge. No feedback (None) is not judged.
 
@@ -11,22 +11,18 @@ isolation test of the next pass, and after the session with the cable unplugged 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from secc.messages.iso2 import PowerDeliveryReq, ResponseCode
+from secc.session import ending
+from secc.session.context import Context
 from secc.session.outlet import EvseFault, EvseSnapshot
-from secc.session.states import Timer
+from secc.session.refusals import Cause
+from secc.session.states import Role, Timer
 from secc.settings.energy import DcConfig
-
-if TYPE_CHECKING:
-    from secc.session.machine import Session
-
 
 JUDGED = frozenset({Timer.CONTACTOR_RELEASE, Timer.CONTACTOR_LOST, Timer.DISCHARGE})
 """They say that a reading was wrong for too long."""
 
 
-def watch(session: Session) -> None:
+def watch(session: Context) -> None:
     """Look at the snapshot at hand: what is wrong has from now on a limited time to become right."""
     if session.state.ended:
         return
@@ -37,24 +33,24 @@ def watch(session: Session) -> None:
     _allow(session, Timer.DISCHARGE, bool(_remains(session)))
 
 
-def _allow(session: Session, timer: Timer, wrong: bool) -> None:
+def _allow(session: Context, timer: Timer, wrong: bool) -> None:
     if wrong:
-        session.start_timer_once(timer)
+        session.timers.start_once(timer, session.now)
     else:
-        session.stop_timer(timer)
+        session.timers.stop(timer)
 
 
-def opens_still(session: Session) -> bool:
+def opens_still(session: Context) -> bool:
     """The contactor was ordered to open, or never to close, and its feedback says closed."""
     return session.contactor_ordered is False and session.evse.contactor_closed is True
 
 
-def without_voltage(session: Session) -> bool:
+def without_voltage(session: Context) -> bool:
     """The output reads no more than the safe voltage; a reading that is no number says nothing."""
     return not _voltage(session.evse, session.config.energy.dc)
 
 
-def may_close(session: Session) -> bool:
+def may_close(session: Context) -> bool:
     """Nothing of before is still on: the contactor has opened, and a DC output of the same outlet is off."""
     return not opens_still(session) and (not session.config.energy.offers_dc or without_voltage(session))
 
@@ -74,35 +70,35 @@ def _voltage(snapshot: EvseSnapshot, dc: DcConfig) -> str:
     return "" if abs(volts) <= dc.safe_voltage else f"{volts:g} V"
 
 
-def contactor_not_open(session: Session, _: None) -> None:
+def contactor_not_open(session: Context, _: None) -> None:
     """Welded, or the order to open did not reach it."""
     _fails(session, EvseFault.CONTACTOR, "closed while it has to be open")
 
 
-def contactor_lost(session: Session, _: None) -> None:
+def contactor_lost(session: Context, _: None) -> None:
     """It fell open, or something else has opened it, without a fault or a pilot that would say why."""
     _fails(session, EvseFault.CONTACTOR, "open while it has to be closed")
 
 
-def not_discharged(session: Session, _: None) -> None:
+def not_discharged(session: Context, _: None) -> None:
     """Voltage where the isolation is to be tested, or current, and the output is off."""
     _fails(session, EvseFault.SWITCH_OFF, f"{_remains(session)} at the output that is switched off")
 
 
-def _remains(session: Session) -> str:
+def _remains(session: Context) -> str:
     """What is read at a DC output that is off and must not be there; empty when nothing is wrong."""
     if session.energised is not None or not session.is_dc:
         return ""
-    if session.awaits_discharge and session.state.tests_isolation:
+    if session.awaits_discharge and session.state.role is Role.ISOLATION_TEST:
         return live(session.evse, session.config.energy.dc)
     return _current(session.evse)
 
 
-def _fails(session: Session, fault: EvseFault, why: str) -> None:
+def _fails(session: Context, fault: EvseFault, why: str) -> None:
     session.trip(fault, why)
-    starts = isinstance(session.owed, PowerDeliveryReq) and fault is EvseFault.CONTACTOR
-    code = ResponseCode.FAILED_CONTACTOR_ERROR if starts else ResponseCode.FAILED
-    session.interrupt(f"{fault.value}: {why}", code)
+    starts = session.state.role in _STARTS and fault is EvseFault.CONTACTOR
+    ending.interrupt(session, f"{fault.value}: {why}", Cause.CONTACTOR if starts else Cause.FAILED)
 
 
+_STARTS = (Role.STARTS, Role.CLOSES_CONTACTOR)
 _NO_CURRENT = 2.0  # A; what a pre-charge may have does not tell a live output from an offset of the meter

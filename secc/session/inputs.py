@@ -12,7 +12,7 @@ another ticket is late, belongs to an earlier session or to an earlier pass of t
 import dataclasses
 
 from secc.session.contract_events import ContractInput
-from secc.session.dialect import Message
+from secc.session.facts import Message
 from secc.session.outlet import EvseFault, EvseSnapshot, IsolationLevel
 from secc.session.schedules import ScheduleOffer
 from secc.session.streams import Stream

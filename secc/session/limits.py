@@ -1,163 +1,220 @@
 """Which limit is in force now: the outlet's, its momentary one, the schedule's, load management's, the EV's.
 
-Every set-point and every announced maximum comes from here [INV-07] [INV-08].
+Every set-point and every announced maximum comes from here [INV-07] [INV-08]. Thousandths of V, A, W and Wh.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from fractions import Fraction
-from typing import TYPE_CHECKING
+from secc.session.agreed import DcLimits, Demand, Match, Purpose, SetPoint
+from secc.session.context import Agreed
+from secc.session.quantities import (
+    ZERO,
+    Bounds,
+    ChargeLimit,
+    DischargeLimit,
+    Milli,
+    least,
+    milli,
+)
+from secc.settings.energy import DcConfig
 
-from secc.session.context import Demand, Match
-from secc.session.quantities import ZERO, decimal, least
+__all__ = [
+    "ac_current",
+    "dc",
+    "deliverable",
+    "hardware_power",
+    "lowest_voltage",
+    "matched",
+    "offerable",
+    "phases",
+    "plan",
+    "scheduled_power",
+    "set_point",
+]
 
-if TYPE_CHECKING:
-    from secc.session.machine import Session
+
+# --- DC ----------------------------------------------------------------------------------------------------
 
 
-def voltage(session: Session) -> Fraction:
-    """V that the outlet can deliver now, DC."""
-    return least(decimal(session.config.energy.dc.max_voltage), _momentary(session.evse.max_voltage))
+def dc(session: Agreed) -> DcLimits:
+    """What the outlet can deliver now; computed when something that it depends on has changed."""
+    evse, scheduled = session.evse, scheduled_power(session)
+    seen = (evse.max_voltage, evse.max_current, evse.max_power, session.external_limit, scheduled)
+    known = session.dc_limits
+    if known is not None and known.seen == seen:
+        return known
+    config = session.config.energy.dc
+    from_car, power_from_car = _from_car(session)
+    current = ChargeLimit(least(milli(config.max_current), _momentary(evse.max_current)))
+    power = ChargeLimit(least(milli(config.max_power), _shared_power(session)))
+    session.dc_limits = DcLimits(
+        seen=seen,
+        voltage=least(milli(config.max_voltage), _momentary(evse.max_voltage)),
+        lowest_voltage=lowest_voltage(config),
+        current=Bounds.of(current, from_car),
+        power=Bounds.of(power, power_from_car),
+    )
+    return session.dc_limits
 
 
-def lowest_voltage(session: Session) -> Fraction:
-    """V below which nothing is set, and below which there is no battery: an outlet at less than the safe
+def _from_car(_: Agreed) -> tuple[DischargeLimit, DischargeLimit]:
+    """Current and power that the outlet takes from a car: none."""
+    return DischargeLimit(0), DischargeLimit(0)
+
+
+def lowest_voltage(config: DcConfig) -> Milli:
+    """mV below which nothing is set, and below which there is no battery: an outlet at less than the safe
     voltage cannot be told from one without voltage."""
-    dc = session.config.energy.dc
-    return max(decimal(dc.min_voltage), decimal(dc.safe_voltage))
+    return max(milli(config.min_voltage), milli(config.safe_voltage))
 
 
-def current(session: Session) -> Fraction:
-    """A that the outlet can deliver now, DC."""
-    return least(decimal(session.config.energy.dc.max_current), _momentary(session.evse.max_current))
+def set_point(session: Agreed, demand: Demand, purpose: Purpose = Purpose.DC) -> SetPoint:
+    """The lowest of everything, for a demand; pre-charge has a limit of its own [INV-05]."""
+    config = session.config.energy.dc
+    match = matched(session)
+    most = milli(config.pre_charge_current) if purpose is Purpose.PRE_CHARGE else None
+    return plan(demand, dc(session), config, match, milli(session.evse.present_voltage), most)
 
 
-def power(session: Session) -> Fraction:
-    """W that the outlet can deliver now, DC; schedule and load management included."""
-    return least(decimal(session.config.energy.dc.max_power), shared_power(session))
+def plan(
+    demand: Demand, can: DcLimits, config: DcConfig, match: Match | None, present: Milli, most: Milli | None
+) -> SetPoint:
+    """What to deliver: within what the outlet and the EV can, near the battery's voltage.
+
+    `match` is what is known of the battery's voltage, `present` the voltage read at the output, `most` one
+    more limit of the current.
+    """
+    ev, window = demand.limits, milli(config.demand_window)
+    volts = min(demand.voltage, ev.voltage, can.voltage)
+    if match is not None:
+        volts = min(volts, Milli(match.voltage + window))
+        if not match.flowed:
+            most = _unmatched(match, config, volts, present, most)
+    if volts < can.lowest_voltage:
+        return SetPoint()
+    direction = 1 if demand.current >= 0 else -1
+    ev_current, ev_power = (
+        (ev.current, ev.power) if direction > 0 else (ev.discharge_current, ev.discharge_power)
+    )
+    wanted, allowed = abs(demand.current), can.current.most(direction)
+    by_current = min(wanted, ev_current, allowed)
+    if most is not None and most < by_current:
+        by_current = most
+    if by_current <= 0:
+        return SetPoint(volts)
+    watts = can.power.most(direction)
+    if ev_power is not None and ev_power < watts:
+        watts = ev_power
+    by_power = watts * 1000 // volts
+    return SetPoint(
+        voltage=volts,
+        current=Milli(direction * min(by_current, by_power)),
+        voltage_limited=can.voltage < demand.voltage,
+        current_limited=allowed < wanted,
+        power_limited=by_power < by_current,
+    )
 
 
-def deliverable(session: Session) -> Fraction | None:
-    """Wh that an EV gets by its own wish and the schedule, DC; None while one of them is missing."""
+def _unmatched(
+    match: Match, config: DcConfig, volts: Milli, present: Milli, most: Milli | None
+) -> Milli | None:
+    """mA, while nothing shows that the battery is at the output's voltage: none at a voltage far below that
+    of pre-charge, and no more than in pre-charge while the output reads another voltage [INV-05]."""
+    window = milli(config.demand_window)
+    if volts < match.voltage - window:
+        return ZERO
+    return least(milli(config.pre_charge_current), most) if abs(present - match.voltage) > window else most
+
+
+def matched(session: Agreed) -> Match | None:
+    """What is known of the battery's voltage, with the present reading; None before the start."""
+    match, evse = session.match, session.evse
+    if match is None or not evse.present_current > session.config.energy.dc.pre_charge_current:
+        return match
+    present = milli(evse.present_voltage)
+    if match.flowed and present <= match.voltage:
+        return match
+    return Match(max(match.voltage, present), flowed=True)
+
+
+def deliverable(session: Agreed) -> Milli | None:
+    """mWh that an EV gets by its own wish and the schedule, DC; None while one of them is missing."""
     parameters, offer = session.parameters, session.latest_offer
     if parameters is None or parameters.energy is None or offer is None:
         return None
     schedule = offer.followed
     ends = [*(step.start for step in schedule.steps[1:]), schedule.end]
     steps = zip(schedule.steps, ends, strict=True)
-    most = sum((decimal(step.max_power) * (end - step.start) for step, end in steps), ZERO) / 3600
-    return least(parameters.energy, most)
+    most = sum(milli(step.max_power) * (end - step.start) for step, end in steps) // 3600
+    return least(parameters.energy, Milli(most))
 
 
-def ac_current(session: Session) -> Fraction:
-    """A per phase that the EV may draw now [V2G2-844]."""
+# --- AC ----------------------------------------------------------------------------------------------------
+
+
+def ac_current(session: Agreed) -> Milli:
+    """mA per phase that the EV may draw now [V2G2-844]."""
     ac = session.config.energy.ac
-    by_current = least(decimal(ac.max_current), _momentary(session.evse.max_current))
-    watts = shared_power(session)
+    by_current = least(milli(ac.max_current), _momentary(session.evse.max_current))
+    watts = _shared_power(session)
     if watts is None:
         return by_current
-    return least(by_current, watts / (decimal(ac.nominal_voltage) * phases(session)))
+    return least(by_current, Milli(watts * 1000 // (milli(ac.nominal_voltage) * phases(session))))
 
 
-def hardware_power(session: Session, dc: bool) -> Fraction:
-    """W that the outlet can deliver by its configuration: what a schedule of our own offers [V2G2-315]."""
-    if dc:
-        return decimal(session.config.energy.dc.max_power)
-    ac = session.config.energy.ac
-    return decimal(ac.nominal_voltage) * decimal(ac.max_current) * phases(session)
-
-
-def offerable(session: Session, *, dc: bool) -> Fraction:
-    """W that can be offered now: what the outlet has, its momentary limits, load management."""
-    watts = least(
-        hardware_power(session, dc), _momentary(session.evse.max_power), _momentary(session.external_limit)
-    )
-    if dc:
-        return watts
-    by_current = _momentary(session.evse.max_current)
-    volts = decimal(session.config.energy.ac.nominal_voltage)
-    return watts if by_current is None else least(watts, by_current * volts * phases(session))
-
-
-def phases(session: Session) -> int:
+def phases(session: Agreed) -> int:
     """Phases in use, AC."""
     return session.parameters.phases if session.parameters is not None else 1
 
 
-def shared_power(session: Session) -> Fraction | None:
-    """W by the momentary limit, load management and the schedule [V2G2-832]; None when none of them says
-    anything."""
-    limits = [
-        _momentary(session.evse.max_power),
+# --- both --------------------------------------------------------------------------------------------------
+
+
+def hardware_power(session: Agreed, *, dc: bool) -> Milli:
+    """mW that the outlet can deliver by its configuration: what a schedule of our own offers [V2G2-315]."""
+    if dc:
+        return milli(session.config.energy.dc.max_power)
+    return _ac_power(session, milli(session.config.energy.ac.max_current))
+
+
+def offerable(session: Agreed, *, dc: bool) -> Milli:
+    """mW that can be offered now: what the outlet has, its momentary limits, load management."""
+    evse = session.evse
+    by_current = _momentary(evse.max_current)
+    return least(
+        hardware_power(session, dc=dc),
+        _momentary(evse.max_power),
         _momentary(session.external_limit),
-        scheduled_power(session),
-    ]
-    known = [limit for limit in limits if limit is not None]
-    return min(known) if known else None
-
-
-def scheduled_power(session: Session) -> Fraction | None:
-    """PMax of the schedule in force; its last value stays in force after its end, until a new one."""
-    if session.offer is None:
-        return None
-    elapsed = session.now - session.offer.offered_at
-    steps = [step for step in session.offer.followed.steps if step.start <= max(elapsed, 0.0)]
-    return decimal(steps[-1].max_power)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class SetPoint:
-    """What to deliver, and what kept it below what the EV asked for."""
-
-    voltage: Fraction = ZERO
-    current: Fraction = ZERO
-    voltage_limited: bool = False
-    current_limited: bool = False
-    power_limited: bool = False
-
-
-def set_point(session: Session, demand: Demand, *, max_current: Fraction | None = None) -> SetPoint:
-    """The lowest of everything, for a demand; `max_current` is one more limit, for pre-charge."""
-    ev = demand.limits
-    match = matched(session)
-    highest = None if match is None else match.voltage + decimal(session.config.energy.dc.demand_window)
-    volts = least(demand.voltage, ev.voltage, voltage(session), highest)
-    by_current = least(demand.current, ev.current, current(session), max_current, _unmatched(session, volts))
-    if volts < lowest_voltage(session):
-        return SetPoint()
-    if by_current <= 0:
-        return SetPoint(volts, ZERO)
-    by_power = least(ev.power, power(session)) / volts
-    return SetPoint(
-        voltage=volts,
-        current=least(by_current, by_power),
-        voltage_limited=voltage(session) < demand.voltage,
-        current_limited=current(session) < demand.current,
-        power_limited=by_power < by_current,
+        None if dc or by_current is None else _ac_power(session, by_current),
     )
 
 
-def matched(session: Session) -> Match | None:
-    """What is known of the battery's voltage, with the present reading; None before the start."""
-    match, evse = session.match, session.evse
-    if match is None or decimal(evse.present_current) <= decimal(session.config.energy.dc.pre_charge_current):
-        return match
-    return Match(max(match.voltage, decimal(evse.present_voltage)), flowed=True)
+def _ac_power(session: Agreed, current: Milli) -> Milli:
+    return Milli(milli(session.config.energy.ac.nominal_voltage) * current * phases(session) // 1000)
 
 
-def _unmatched(session: Session, volts: Fraction) -> Fraction | None:
-    """A, while nothing shows that the battery is at the output's voltage: none at a voltage far below that of
-    pre-charge, and no more than in pre-charge while the output reads another voltage [INV-05]."""
-    match, dc = matched(session), session.config.energy.dc
-    if match is None or match.flowed:
+def scheduled_power(session: Agreed) -> Milli | None:
+    """PMax of the schedule in force; its last value stays in force after its end, until a new one."""
+    offer = session.offer
+    if offer is None:
         return None
-    window = decimal(dc.demand_window)
-    if volts < match.voltage - window:
-        return ZERO
-    apart = abs(decimal(session.evse.present_voltage) - match.voltage)
-    return decimal(dc.pre_charge_current) if apart > window else None
+    steps = offer.followed.steps
+    if len(steps) == 1:
+        return milli(steps[0].max_power)
+    elapsed = max(session.now - offer.offered_at, 0.0)
+    return milli([step for step in steps if step.start <= elapsed][-1].max_power)
 
 
-def _momentary(value: float | None) -> Fraction | None:
-    return None if value is None else decimal(value)
+def _shared_power(session: Agreed) -> Milli | None:
+    """mW by the momentary limit, load management and the schedule [V2G2-832]; None when none of them says
+    anything."""
+    limits = (
+        _momentary(session.evse.max_power),
+        _momentary(session.external_limit),
+        scheduled_power(session),
+    )
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def _momentary(value: float | None) -> Milli | None:
+    return None if value is None else milli(value)

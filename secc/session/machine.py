@@ -6,61 +6,47 @@ What holds whatever a handler does is enforced here:
 * a refusal is final: output off, answer, end [INV-16]; what a refusing handler emitted is dropped [INV-27];
 * every end switches the output off first [INV-03];
 * an energised output is checked against pilot, fault and lease before anything else happens, at each input
-  [INV-31], and the limits are applied anew each time the lease is renewed [INV-08].
+  [INV-31], and the limits are applied again each time the lease is renewed [INV-08].
 """
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Collection
-from fractions import Fraction
 
-from secc.messages.iso2 import ResponseCode
-from secc.messages.xmldsig import Signature
 from secc.pki.transport import TlsVersion, Transport
 from secc.pki.vehicle import VehicleIdentity
-from secc.session import feedback, limits, metering, pause, quantities
-from secc.session.context import (
-    Agreed,
-    ContractSide,
-    Demand,
-    Energised,
-    Purpose,
-)
+from secc.session import ending, feedback, limits, metering, output, pause, reply
+from secc.session.agreed import ContractSide
+from secc.session.context import Context, SessionConfig
 from secc.session.contract_events import ContractTerms
-from secc.session.dialect import Body, Code, Dialect, Key, On
+from secc.session.dialect import Dialect, Key, On
+from secc.session.handshake import HANDSHAKE
+from secc.session.identity import Names
 from secc.session.inputs import Input, Received, Tick
-from secc.session.iso2 import table
-from secc.session.iso2.refusals import unrecorded
-from secc.session.outlet import ControlPilot, EvseFault, EvseSnapshot
-from secc.session.outputs import (
-    EndReason,
-    EndSession,
-    Notice,
-    NoticeKind,
-    OpenContactor,
-    Output,
-    RenewLease,
-    Send,
-    SetOutput,
-)
+from secc.session.outlet import EvseFault, EvseSnapshot
+from secc.session.outputs import EndReason, EndSession, Notice, NoticeKind, OpenContactor, Output, Send
 from secc.session.paused import PausedSession
-from secc.session.refusals import Refused
+from secc.session.refusals import Cause, Refused, Warned
 from secc.session.states import FeedbackChanged, PilotChanged, Stage, StopOrdered, Timer
-from secc.session.ticket import Ticket
-from secc.settings.config import SeccConfig
+from secc.session.timers import Timers
 from secc.settings.services import ValueAddedService
 
+__all__ = ["Session"]
 
-class Session(Agreed):
-    """One V2G communication session, from the link to the end, in the dialect that `speak` names.
+
+class Session(Context):
+    """One V2G communication session, from the link to the end, in the protocol that `speak` names.
 
     Pure: `handle` is a function of the state, the input and `now` (monotonic seconds). Call it again at
     `deadline` at the latest, with a `Tick`.
     """
 
+    dialect: Dialect
+
     def __init__(
         self,
-        config: SeccConfig,
+        config: SessionConfig,
         *,
         random_bytes: Callable[[int], bytes],
         snapshot: EvseSnapshot,
@@ -77,54 +63,41 @@ class Session(Agreed):
     ) -> None:
         """Begin at `now`, the moment the link came up: the communication setup time runs [V2G2-716].
 
-        `random_bytes` has to be cryptographically secure [V2G2-835]. `generation` counts the station's
+        `random_bytes` must be cryptographically secure [V2G2-835]. `generation` counts the station's
         sessions [INV-20], `recent_ids` are session ids not to be given again [INV-12], `blocked` says that
         a latched fault has not been reset (`secc.session.latch`), `tls` and `tls13` say what protects the
-        connection, TLS of any version and TLS 1.3, `vehicle` is who the EV proved to be in the
-        TLS handshake, where it was asked; a contract shown there binds PaymentDetailsReq. `contracts` is what
-        is needed to deal with contracts: without it Plug and Charge is not offered. `paused` is the session
-        that this one may continue (`secc.session.pause`), `services` are value-added ones besides those of
-        the configuration.
-        """
-        self.config = config
-        self.evse = snapshot
-        self.now = now
-        self.tls = tls
+        connection, TLS of any version and TLS 1.3, `vehicle` is who the EV proved to be in the TLS
+        handshake, where it was asked; a contract shown there binds PaymentDetailsReq. `contracts` is what
+        is needed to deal with contracts: without it Plug and Charge is not offered. `paused` is the
+        session that this one may continue (`secc.session.pause`), `services` are value-added ones besides
+        those of the configuration."""
+        self.config, self.evse, self.now = config, snapshot, now
+        self.tls, self.vehicle, self.contracts, self.services = tls, vehicle, contracts, services
         version = TlsVersion.TLS_1_3 if tls13 else TlsVersion.TLS_1_2 if tls else None
         laboratory = config.iso20.insecure_lab
         self.transport = Transport(version=version, vehicle=vehicle, laboratory=laboratory)
-        self.vehicle = vehicle
-        self.contracts = contracts
-        self.services = services
         self.pnc = ContractSide()
-        self.dialect: Dialect = table.ISO2
-        self.state: Stage = self.dialect.begin
-        self._random_bytes = random_bytes
-        self._recent_ids = recent_ids
-        self._paused = paused
-        self.session_id = self.new_id()
+        self.dialect = HANDSHAKE
+        self.state: Stage = HANDSHAKE.begin
+        self.names = Names(random_bytes, generation, recent_ids, paused)
+        self.timers = Timers(config.timing)
+        self.session_id = self.names.new_id()
         self.fault = EvseFault.EMERGENCY_STOP if blocked else None
         self.earlier_fault = blocked
-        self._generation, self._questions = generation, 0
-        self._timers: dict[Timer, float] = {}
-        self._expired: set[Timer] = set()
-        self._lease_until = now
-        self._owed: Body | None = None
-        self._answer_by = now
+        self.lease_until = self.answer_by = self.ramped_at = now
+        self.owed: object | None = None
         self._outputs: list[Output] = []
-        self._set_output: SetOutput | None = None
-        self._ramped_at = now
         self.evse = metering.checked(self, snapshot)
         feedback.watch(self)
-        self.start_timer(Timer.COMMUNICATION_SETUP)  # [V2G2-716]
-        self.start_timer(Timer.SEQUENCE)
+        self.timers.start(Timer.COMMUNICATION_SETUP, now)  # [V2G2-716]
+        self.timers.start(Timer.SEQUENCE, now)
 
     # --- the whole interface ------------------------------------------------------------------------------
 
     @property
     def deadline(self) -> float | None:
         """When to hand in a `Tick` at the latest; None once the session has ended."""
-        return min(self._timers.values(), default=None)
+        return self.timers.deadline
 
     def speak(self, dialect: Dialect) -> None:
         """What the handshake has chosen; only before the first message."""
@@ -141,8 +114,8 @@ class Session(Agreed):
         if isinstance(event, (Received, Tick)):
             self.evse = metering.checked(self, event.snapshot)
             self.match = limits.matched(self)
-        self._watch_lease()
-        self._watch_outlet(before.control_pilot)
+        output.watch_lease(self)
+        ending.watch_outlet(self, before.control_pilot)
         if looked:
             feedback.watch(self)
         if self.evse.control_pilot is not before.control_pilot:
@@ -154,162 +127,42 @@ class Session(Agreed):
             self._receive(event)
         elif not isinstance(event, Tick):
             self._run(type(event), event)
-        if Timer.LEASE_RENEWAL in self._timers and self._timers[Timer.LEASE_RENEWAL] <= self.now:
-            self._renew_lease()
+        if self.timers.due.get(Timer.LEASE_RENEWAL, self.now + 1.0) <= self.now:
+            output.renew(self)
         feedback.watch(self)
         outputs, self._outputs = tuple(self._outputs), []
         return outputs
 
-    # --- what handlers may use ----------------------------------------------------------------------------
+    # --- what handlers may do -----------------------------------------------------------------------------
 
-    def assign_id(self) -> bool:
-        """Settle the session id: the paused session's if the EV names it, else a new one. True if joined.
-
-        [V2G2-463] [V2G2-753] [V2G2-754] [V2G2-756]
-        """
-        paused = self._paused if self.dialect.joins else None
-        if paused is not None and self.received_id == paused.session_id:
-            self.session_id, self.joined, self.continues = paused.session_id, paused, paused
-            return True
-        if self.session_id == self.received_id:
-            self.session_id = self.new_id(avoid=self.received_id)
-        return False
-
-    def new_id(self, *, avoid: bytes = b"") -> bytes:
-        """Eight random bytes: not zero, not used lately, not `avoid` [V2G2-750] [V2G2-756] [INV-12]."""
-        paused = b"" if self._paused is None else self._paused.session_id
-        while True:
-            session_id = self._random_bytes(8)
-            if session_id not in (bytes(8), avoid, paused) and session_id not in self._recent_ids:
-                return session_id
-
-    def random_bytes(self, size: int) -> bytes:
-        """From the generator that the session was given."""
-        return self._random_bytes(size)
-
-    def answer(
-        self,
-        body: Body,
-        *,
-        signature: Signature | None = None,
-        payload: bytes | None = None,
-    ) -> None:
+    def answer(self, body: object, *, signature: object | None = None, payload: bytes | None = None) -> None:
         """Send the response to the request at hand, under the session's id [V2G2-388] [V2G2-390] [V2G2-747]
-        [V2G-DC-388].
-        `payload`: as these bytes, which say the same."""
-        if self._owed is None or type(body) is not self.dialect.pairs[type(self._owed)]:
-            raise RuntimeError(f"{type(body).__name__} does not answer {type(self._owed).__name__}")
-        self._owed = None
-        message = self.dialect.envelope(self.session_id, signature, body)
-        self._outputs.append(Send(message, payload, self.received_stream))
+        [V2G-DC-388]. `payload`: as these bytes, which say the same."""
+        send = reply.response(self, self.dialect, body, signature, payload)
+        self.owed = None
+        self._outputs.append(send)
 
     def emit(self, output: Output) -> None:
         """Ask the outside for something."""
         self._outputs.append(output)
 
     def notice(self, kind: NoticeKind, text: str) -> None:
+        """Let the log say something."""
         self._outputs.append(Notice(kind, text))
 
-    def ticket(self) -> Ticket:
-        """A name for a new question."""
-        self._questions += 1
-        return Ticket(self._generation, self._questions)
+    def overtake(self) -> None:
+        """Answer what is owed as the table says for a stop that has come before the answer."""
+        self._run(StopOrdered, None)
 
-    def start_timer(self, timer: Timer) -> None:
-        """From now on, anew."""
-        self._expired.discard(timer)
-        self._timers[timer] = self.now + getattr(self.config.timing, timer.value)
-
-    def start_timer_once(self, timer: Timer) -> None:
-        """Unless it runs, or has run out: a budget is not restarted by repeats [V2G2-712]."""
-        if timer not in self._timers and timer not in self._expired:
-            self.start_timer(timer)
-
-    def stop_timer(self, timer: Timer) -> None:
-        self._timers.pop(timer, None)
-        self._expired.discard(timer)
-
-    def expired(self, timer: Timer) -> bool:
-        """It has run out, and was not started again."""
-        return timer in self._expired
-
-    def check_budget(self, timer: Timer) -> None:
-        """Refuse when the time for a loop is used up."""
-        if self.expired(timer):
-            raise Refused(ResponseCode.FAILED, f"{timer.value} time is used up [V2G2-713]")
-
-    @property
-    def owed(self) -> Body | None:
-        """The request that waits for its answer."""
-        return self._owed
-
-    def energise(self, purpose: Purpose, demand: Demand | None = None) -> None:
-        """The output may be on from now: the lease begins, or goes on. Emit the command after this."""
-        if self.energised is None and self.stop is not None:
-            raise Refused(ResponseCode.FAILED, "nothing is switched on after a stop [INV-29]")
-        if self.energised is None:
-            self._lease_until = self.now
-        self.contactor_ordered = None
-        self.energised = Energised(purpose, demand)
-        self._renew_lease(apply_limits=False)
-
-    def command(self, volts: float, amperes: float) -> None:
-        """A DC set-point; repeats are left out, and the current rises no faster than it may."""
-        output = SetOutput(volts, self._ramped(amperes))
-        if output != self._set_output:
-            self._set_output = output
-            self._outputs.append(output)
-
-    def _ramped(self, amperes: float) -> float:
-        """Down at once; up by so much since the last look, which is at least at each renewal of the lease."""
-        ramp = self.config.energy.dc.current_ramp
-        if ramp is None:
-            return amperes
-        before = 0.0 if self._set_output is None else self._set_output.current
-        elapsed = 0.0 if self._set_output is None else self.now - self._ramped_at
-        self._ramped_at = self.now
-        return min(amperes, quantities.milli(quantities.decimal(before + ramp * elapsed)))
-
-    def off(self, why: str | None = None, *, final: bool = False) -> None:
-        """Output off, whatever was on; `why` makes a notice, `final` means every switch of the outlet."""
-        if why is not None:
-            self.notice(NoticeKind.OUTPUT, f"output off: {why}")
-        self.energised = None
-        self.pre_charge = self.match = None
-        self._set_output = None
-        self.stop_timer(Timer.LEASE_RENEWAL)
-        if self.config.energy.offers_dc:
-            self._outputs.append(SetOutput(0.0, 0.0))
-        if final or not self.is_dc:
-            self._outputs.append(OpenContactor())
-            self.contactor_ordered = False
-
-    def interrupt(self, why: str, code: Code = ResponseCode.FAILED) -> None:
-        """Output off in the middle of something; an owed answer becomes a refusal."""
-        if self.energised is not None:
-            self.interrupted = True
-            self.off(why)
-        if self._owed is not None and not self.state.waits_for_ev:
-            self._refuse(Refused(code, why))
-
-    def overtake(self, why: str) -> None:
-        """Output off because of a stop; an answer that is owed is given as the table says, with the stop in
-        it, and not as a refusal."""
-        if self.energised is not None:
-            self.interrupted = True
-            self.off(why)
-        if self._owed is not None and not self.state.waits_for_ev:
-            self._run(StopOrdered, None)
-
-    def end(self, reason: EndReason, detail: str = "", code: Code | None = None) -> None:
+    def end(self, reason: EndReason, detail: str = "", code: enum.StrEnum | None = None) -> None:
         """The session is over; the output goes off first, an owed answer is given."""
         if self.state.ended:
             return
         if self.energised is not None or OpenContactor() not in self._outputs:
-            self.off(final=True)
-        if self._owed is not None and reason is not EndReason.LINK_LOST:
-            self.answer(self.dialect.refusal(self, self._owed, ResponseCode.FAILED))
-        self._owed = None
+            output.off(self, final=True)
+        if self.owed is not None and reason is not EndReason.LINK_LOST:
+            self.answer(self.dialect.refusal(self, self.owed, self.dialect.codes[Cause.FAILED]))
+        self.owed = None
         self._outputs.append(
             EndSession(
                 reason=reason,
@@ -325,68 +178,57 @@ class Session(Agreed):
             )
         )
         self.state = self.dialect.end
-        self._timers.clear()
+        self.timers.clear()
 
-    @property
-    def answer_by(self) -> float:
-        """Monotonic seconds at which the answer to the last request leaves at the latest."""
-        return self._answer_by
+    def refuse(self, refused: Refused) -> None:
+        """Output off, the paired negative response, end [V2G2-539] [V2G-DC-665]."""
+        code, request = self.dialect.code(refused), self.owed
+        if request is not None:
+            self._say_refusal(refused, code, request)
+            output.off(self, final=True)
+            self.answer(self.dialect.refusal(self, request, code))
+        self.end(EndReason.REFUSED, str(refused), code)
+
+    def _say_refusal(self, refused: Refused, code: enum.StrEnum, request: object) -> None:
+        self.notice(NoticeKind.REFUSED, f"{type(request).__name__}: {code.value}, {refused}")
+        record = refused.record or self.dialect.unrecorded(self, request, code, str(refused))
+        if record is not None:
+            self.emit(record)
 
     # --- requests -----------------------------------------------------------------------------------------
 
     def _receive(self, event: Received) -> None:
         if self.state.ended:
             return
-        request = event.message.body
+        session_id, signature, request = self.dialect.opened(event.message)
         if request is None or type(request) not in self.dialect.pairs:
             name = "an empty body" if request is None else type(request).__name__
             self.end(EndReason.PROTOCOL_ERROR, f"{name} is not a request")
             return
-        if self._owed is not None:
+        if self.owed is not None:
             # Not lock-step: the first request is answered still, then the second one [INV-15].
-            self.off()
-            self.answer(self.dialect.refusal(self, self._owed, ResponseCode.FAILED))
-        self._owed = request
-        self._answer_by = self._due(request)
-        self.received_id = event.message.header.session_id
-        self.received_signature = event.message.header.signature
-        self.received_payload = event.payload
-        self.received_stream = event.stream
-        try:
-            self._check_session(event.message.header.session_id, request)
-            rule = self._rule(type(request))
-            if rule is None:
-                why = f"{type(request).__name__} while the session {self.state.value}"
-                why = f"{why} [{self.dialect.unexpected}]"
-                raise Refused(ResponseCode.FAILED_SEQUENCE_ERROR, why)
-        except Refused as refused:
-            self._refuse(refused)
-            return
-        if rule.leniency:
-            self.notice(NoticeKind.LENIENT, f"{type(request).__name__} by {rule.leniency}")
-        self._apply(rule, request)
-
-    def _check_session(self, session_id: bytes, request: Body) -> None:
-        """[V2G2-460]: byte-equal, length included; SessionSetupReq is exempt, and all before the setup."""
-        if isinstance(request, self.dialect.setup) or self.evcc_id is None:
-            return
-        if session_id != self.session_id:
+            output.off(self)
+            self.answer(self.dialect.refusal(self, self.owed, self.dialect.codes[Cause.FAILED]))
+        self.owed = request
+        self.answer_by = reply.answer_by(self.dialect, self.config.timing, request, self.now)
+        self.received_id, self.received_signature = session_id, signature
+        self.received_payload, self.received_stream = event.payload, event.stream
+        rule = self._rule(type(request))
+        if session_id != self.session_id and not self._begins(request):
             why = f"SessionID is not the assigned one [{self.dialect.foreign}]"
-            raise Refused(ResponseCode.FAILED_UNKNOWN_SESSION, why)
+            self.refuse(Refused(Cause.UNKNOWN_SESSION, why))
+        elif rule is None:
+            why = f"{type(request).__name__} while the session {self.state.value}"
+            self.refuse(Refused(Cause.SEQUENCE, f"{why} [{self.dialect.unexpected}]"))
+        else:
+            if rule.leniency:
+                self.notice(NoticeKind.LENIENT, f"{type(request).__name__} by {rule.leniency}")
+            self._apply(rule, request)
 
-    def _refuse(self, refused: Refused) -> None:
-        """[V2G2-539] [V2G-DC-665]: output off, the paired negative response, end."""
-        if self._owed is None:
-            self.end(EndReason.REFUSED, str(refused), refused.code)
-            return
-        request = self._owed
-        self.notice(NoticeKind.REFUSED, f"{type(request).__name__}: {refused.code.value}, {refused}")
-        record = refused.record or unrecorded(self, request, refused)
-        if record is not None:
-            self.emit(record)
-        self.off(final=True)
-        self.answer(self.dialect.refusal(self, request, refused.code))
-        self.end(EndReason.REFUSED, str(refused), refused.code)
+    def _begins(self, request: object) -> bool:
+        """[V2G2-460]: a SessionID counts byte-equal, length included; not that of SessionSetupReq, and none
+        before the setup."""
+        return isinstance(request, self.dialect.setup) or self.evcc_id is None
 
     # --- the table ----------------------------------------------------------------------------------------
 
@@ -408,96 +250,51 @@ class Session(Agreed):
             state = rule.handler(self, event)
         except Refused as refused:
             del self._outputs[mark:]  # no effect before validation [INV-27]
-            self._refuse(refused)
-            return
+            if not isinstance(refused, Warned):
+                self.refuse(refused)
+                return
+            state = self._warn(refused)
         if self.state.ended:
             return
         if state not in rule.leads_to:
             raise RuntimeError(f"{rule.handler.__name__} led to {state}, the table says {rule.leads_to}")
-        if state.waits_for_ev == (self._owed is not None):
-            raise RuntimeError(f"{rule.handler.__name__} led to {state} with the answer {self._owed}")
+        if state.waits_for_ev == (self.owed is not None):
+            raise RuntimeError(f"{rule.handler.__name__} led to {state} with the answer {self.owed}")
         self._enter(state, answered=any(isinstance(output, Send) for output in self._outputs[mark:]))
+
+    def _warn(self, warned: Warned) -> Stage:
+        """Answer with a code that refuses, and go on."""
+        code, request = self.dialect.code(warned), self.owed
+        if request is None:
+            raise RuntimeError(f"nothing is owed that could be answered {code}")
+        self._say_refusal(warned, code, request)
+        self.answer(self.dialect.refusal(self, request, code))
+        return warned.state or self.state
 
     def _enter(self, state: Stage, *, answered: bool) -> None:
         """Timers of the old state end; the sequence timer runs while the EV has to speak [V2G2-443]."""
         if state is not self.state:
-            for timer in [*self._timers, *self._expired]:
+            for timer in [*self.timers.due, *self.timers.expired]:
                 runs_on = timer in self.dialect.anywhere
                 if not runs_on and self.dialect.find(state, timer, self.config.compat) is None:
-                    self.stop_timer(timer)
+                    self.timers.stop(timer)
             self.state = state
         if not state.waits_for_ev:
-            self.stop_timer(Timer.SEQUENCE)
+            self.timers.stop(Timer.SEQUENCE)
             self._keep_answer_time(state)
         elif answered:
-            self.start_timer(Timer.SEQUENCE)
-
-    def _due(self, request: Body) -> float:
-        """When the answer to a request leaves at the latest: its performance time, less a margin."""
-        seconds = self.dialect.performance(self.dialect.pairs[type(request)].__name__)
-        return self.now + max(0.0, seconds - self.config.timing.answer_margin)
+            self.timers.start(Timer.SEQUENCE, self.now)
 
     def _keep_answer_time(self, state: Stage) -> None:
         """What ends the wait in a state that owes an answer ends it in time, however many waits there are."""
-        for timer, at in self._timers.items():
+        for timer in self.timers.due:
             rule = self.dialect.find(state, timer, self.config.compat)
             if rule is not None and state not in rule.leads_to:  # else it is a look at the world, not the end
-                self._timers[timer] = min(at, self._answer_by)
+                self.timers.bring_forward(timer, self.answer_by)
 
     def _fire_timers(self, looked: bool) -> None:
         """Each due timer once, the earliest first; the lease is renewed after everything else. What judges a
         reading waits for a reading of now."""
         waiting = {Timer.LEASE_RENEWAL} if looked else {Timer.LEASE_RENEWAL, *feedback.JUDGED}
-        while not self.state.ended:
-            due = [(at, timer.value, timer) for timer, at in self._timers.items() if at <= self.now]
-            due = [entry for entry in due if entry[2] not in waiting]
-            if not due:
-                return
-            timer = min(due)[2]
-            del self._timers[timer]
-            self._expired.add(timer)
+        while not self.state.ended and (timer := self.timers.take(self.now, waiting)) is not None:
             self._run(timer, None)
-
-    # --- the output ---------------------------------------------------------------------------------------
-
-    def _watch_lease(self) -> None:
-        """A lease that has run out means that the output is off already and that we were not there."""
-        if self.energised is not None and self.now > self._lease_until:
-            late = self.now - self._lease_until
-            self.end(EndReason.LEASE_LAPSED, f"the station was too slow: the lease was over for {late:.3f} s")
-
-    def _watch_outlet(self, before: ControlPilot) -> None:
-        """Unplugging, a fault or the pilot end what is energised at once [INV-03] [INV-04] [V2G2-025]
-        [V2G-DC-962]."""
-        pilot = self.evse.control_pilot
-        if before.connected and not pilot.connected:
-            unplugged = pilot is ControlPilot.A
-            reason = EndReason.UNPLUGGED if unplugged else EndReason.PILOT_ERROR
-            self.end(reason, f"control pilot {before.value} to {pilot.value}")
-            return
-        fault = self.evse.fault
-        if fault is not None and (self.fault is None or (fault.latched and not self.fault.latched)):
-            self.trip(fault)
-            self.interrupt(fault.value)
-        if self.energised is not None and not pilot.wants_energy:
-            self.interrupt(f"control pilot {pilot.value}")
-
-    def _renew_lease(self, *, apply_limits: bool = True) -> None:
-        """The output may stay on a little longer; all reasons against it were looked at just now [INV-31]."""
-        energised = self.energised
-        if energised is None:
-            return
-        if apply_limits and energised.demand is not None:
-            point = limits.set_point(
-                self, energised.demand, max_current=self.purpose_limit(energised.purpose)
-            )
-            self.command(quantities.milli(point.voltage), quantities.milli(point.current))
-        self._lease_until = self.now + self.config.timing.lease
-        self.start_timer(Timer.LEASE_RENEWAL)
-        self._outputs.append(RenewLease(self.config.timing.lease))
-
-    def purpose_limit(self, purpose: Purpose) -> Fraction | None:
-        """One more limit for what the output is used for: pre-charge has its own [INV-05]."""
-        if purpose is not Purpose.PRE_CHARGE:
-            return None
-        return quantities.decimal(self.config.energy.dc.pre_charge_current)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
 
+from secc.session.context import Context
 from secc.session.outlet import EvseSnapshot, MeterReading
 from secc.session.outputs import NoticeKind
 
-if TYPE_CHECKING:
-    from secc.session.machine import Session
 
-
-def checked(session: Session, snapshot: EvseSnapshot) -> EvseSnapshot:
+def checked(session: Context, snapshot: EvseSnapshot) -> EvseSnapshot:
     """The snapshot, without a reading that cannot be believed; each trouble is told once.
 
     The last good reading stays in `session.reading`, for the end record.
@@ -32,7 +29,7 @@ def checked(session: Session, snapshot: EvseSnapshot) -> EvseSnapshot:
     return snapshot
 
 
-def energy(session: Session) -> int | None:
+def energy(session: Context) -> int | None:
     """Wh between the first and the last good reading; None without one."""
     first, last = session.first_reading, session.reading
     return None if first is None or last is None else last.energy - first.energy

@@ -8,7 +8,7 @@ import dataclasses
 import enum
 
 from secc.session.contract_events import ContractOutput
-from secc.session.dialect import Code, Message
+from secc.session.facts import Message
 from secc.session.outlet import EvseFault, MeterReading
 from secc.session.paused import PausedSession
 from secc.session.schedules import EnergyNeed
@@ -125,7 +125,7 @@ class EndSession:
     """The session is over and the output is off; call `make_safe`, close the connection."""
 
     reason: EndReason
-    code: Code | None = None
+    code: enum.StrEnum | None = None
     """The refusing response code, with REFUSED."""
     detail: str = ""
     session_id: bytes = b""

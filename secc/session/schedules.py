@@ -3,8 +3,6 @@
 import dataclasses
 import itertools
 
-from secc.messages.iso2 import SalesTariff
-from secc.messages.xmldsig import Signature
 from secc.settings.energy import EnergyMode
 
 
@@ -27,8 +25,9 @@ class PowerSchedule:
     steps: tuple[PowerStep, ...]
     duration: int
     """Seconds that the last step lasts, 1..86400; it marks the end of the schedule [V2G2-331]."""
-    tariff: SalesTariff | None = None
-    """What the energy costs, as the mobility operator has made it; sent as it is."""
+    tariff: object | None = None
+    """What the energy costs, as the mobility operator has made it, in the message type of the protocol that
+    it is for (`SalesTariff` in ISO 15118-2); sent as it is, and left out in every other protocol."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.schedule_id <= 255:
@@ -56,8 +55,9 @@ class ScheduleOffer:
     """One to three schedules; the first is the default one [V2G2-297]."""
 
     schedules: tuple[PowerSchedule, ...]
-    tariff_signature: Signature | None = None
-    """Of the mobility operator, with a reference to every tariff; see `pnc.sales_tariffs`."""
+    tariff_signature: object | None = None
+    """Of the mobility operator (`xmldsig.Signature`), with a reference to every tariff; see
+    `pnc.sales_tariffs`."""
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.schedules) <= 3:

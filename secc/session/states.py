@@ -1,48 +1,51 @@
-"""The states of a session and its timers, in the order of the standard.
+"""What every state of a session has, whatever its protocol, and the timers.
 
-`WAIT_…`: the EV must speak; each names what it may say. The others: we owe the EV an answer and wait for the
-outlet or the pilot.
+The states of each protocol are an enum of their own in its room. `WAIT_…`: the EV must speak; each names what
+it may say. The others: the station owes the EV an answer and waits for the outlet, the pilot or the back end.
 """
 
 import enum
+from typing import Self
+
+__all__ = ["FeedbackChanged", "PilotChanged", "Role", "Stage", "StopOrdered", "Timer"]
+
+
+class Role(enum.Enum):
+    """What the part of the session that all protocols share knows of a state."""
+
+    BEGIN = "the first state: the EV must speak"
+    WAITS = "the EV must speak"
+    LOOP = "the EV must speak, between the accepted start and the stop"
+    ISOLATION_TEST = "the EV must speak, while the isolation is tested"
+    OWES = "an answer is owed"
+    STARTS = "the answer to a start of the energy transfer is owed"
+    CLOSES_CONTACTOR = "the answer to a start is owed, and the contactor closes"
+    ENDED = "nothing has any effect any more"
+
+
+_WAITING = (Role.BEGIN, Role.WAITS, Role.LOOP, Role.ISOLATION_TEST)
 
 
 class Stage(enum.Enum):
-    """Where a session stands, whatever its protocol; the states of each are an enum of their own. The value
-    is the phrase used in documents and notices."""
+    """Where a session stands. The value is the phrase used in documents and notices; a member is written as
+    its phrase, with its role where that is not WAITS."""
 
-    @property
-    def in_charge_loop(self) -> bool:
-        """Between the accepted start and the stop: what EVSENotification says counts only here [V2G2-680]."""
-        return self.name in _CHARGE_LOOP
+    role: Role
+    waits_for_ev: bool
+    """The next move is the EV's: the sequence timer runs, and no answer is owed."""
+    in_charge_loop: bool
+    """Between the accepted start and the stop: what EVSENotification says counts only here [V2G2-680]."""
+    ended: bool
+    """Nothing has any effect any more."""
 
-    @property
-    def waits_for_ev(self) -> bool:
-        """The next move is the EV's: the sequence timer runs, and no answer is owed."""
-        return self.name.startswith("WAIT_")
-
-    @property
-    def winds_down(self) -> bool:
-        """Owes an answer after the output went off: no reason of ours may keep the EV from its end."""
-        return self.name == "AWAITING_PILOT_B"
-
-    @property
-    def tests_isolation(self) -> bool:
-        """The isolation is tested, or will be as soon as the output is without voltage."""
-        return self.name == "WAIT_CABLE_CHECK_RESULT"
-
-    @property
-    def ended(self) -> bool:
-        """Nothing has any effect any more."""
-        return self.name == "ENDED"
-
-
-_CHARGE_LOOP = frozenset(
-    {
-        *("WAIT_FIRST_STATUS", "WAIT_STATUS", "WAIT_RECEIPT_AC"),
-        *("WAIT_FIRST_DEMAND", "WAIT_DEMAND", "WAIT_RECEIPT_DC", "WAIT_AFTER_RECEIPT"),
-    }
-)
+    def __new__(cls, phrase: str, role: Role = Role.WAITS) -> Self:
+        stage = object.__new__(cls)
+        stage._value_ = phrase
+        stage.role = role
+        stage.waits_for_ev = role in _WAITING
+        stage.in_charge_loop = role is Role.LOOP
+        stage.ended = role is Role.ENDED
+        return stage
 
 
 class Timer(enum.Enum):

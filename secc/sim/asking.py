@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Protocol, TypeVar
 
-from secc.messages import din
+from secc.messages import din, iso2
 from secc.messages.iso2 import EVSEProcessing
 from secc.messages.xmldsig import Signature
-from secc.session.dialect import Code
 from secc.sim.moves import Answer, Move, Request
 
 
@@ -16,7 +15,7 @@ class HasCode(Protocol):
     """A response."""
 
     @property
-    def response_code(self) -> Code: ...
+    def response_code(self) -> iso2.ResponseCode | din.ResponseCode: ...
 
 
 class HasProcessing(HasCode, Protocol):

@@ -22,14 +22,16 @@ from secc.errors import DecodeError
 from secc.messages import din, iso2
 from secc.messages.app_protocol import SupportedAppProtocolReq, SupportedAppProtocolRes
 from secc.messages.iso2 import ChargeProgress, EVSENotification, EVSEProcessing, UnitSymbol, V2GMessage
-from secc.session.dialect import Body
 from secc.session.outlet import ControlPilot
 from secc.session.outputs import EndReason
-from secc.session.quantities import Quantity, amount
+from secc.session.quantities import amount, number
 from secc.settings.config import SeccConfig
 from secc.settings.energy import AcConfig, DcConfig, EnergyConfig, EnergyMode
 from secc.settings.protocols import ProtocolName
 from secc.settings.timing import TimingConfig
+
+Body = iso2.BodyElement | din.BodyElement
+Quantity = iso2.PhysicalValue | din.PhysicalValue
 
 ISO2 = "urn:iso:15118:2:2013:MsgDef"
 DIN = "urn:din:70121:2012:MsgDef"
@@ -276,7 +278,7 @@ def _offered_powers(
 
 def _exactly(value: Quantity) -> float:
     unit = UnitSymbol.V if value.unit is None else UnitSymbol(value.unit.value)
-    return float(amount(value, unit))
+    return number(amount(value, unit))
 
 
 def _timing(recording: Recording, timing: TimingConfig) -> TimingConfig:

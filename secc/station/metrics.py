@@ -22,9 +22,10 @@ from secc.records import (
     OutputRecord,
     Record,
 )
+from secc.session.din.table import DIN
 from secc.session.iso2.states import State
+from secc.session.iso2.table import ISO2
 from secc.session.outputs import EndReason, EndSession
-from secc.session.performance import performance_time
 from secc.station.health import ReportHealth
 from secc.station.station import Station
 
@@ -95,8 +96,8 @@ class Metrics:
         self._responses.labels(name, str(getattr(body, "response_code", ""))).inc()
         if record.response_time is not None:
             self._seconds.labels(name).observe(record.response_time)
-            older = isinstance(record.message, din.V2GMessage)
-            if record.response_time > performance_time(name, din=older):
+            protocol = DIN if isinstance(record.message, din.V2GMessage) else ISO2
+            if record.response_time > protocol.due(name):
                 self._late.labels(name).inc()
 
 

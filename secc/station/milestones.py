@@ -13,9 +13,9 @@ from typing import Any
 
 import msgspec
 
+from secc.messages import din, iso2
 from secc.records import Direction, MessageRecord, OutputRecord, Record
 from secc.session.outputs import EndReason, EndSession
-from secc.session.quantities import Quantity
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,5 +153,5 @@ def _body(message: msgspec.Struct) -> Any:
     return getattr(message, "body", message)
 
 
-def _number(value: Quantity | None) -> float | None:
+def _number(value: iso2.PhysicalValue | din.PhysicalValue | None) -> float | None:
     return None if value is None else float(value.value * Fraction(10) ** value.multiplier)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from secc.session.quantities import amount
+from secc.session.quantities import amount, number
 
 __all__ = ["content", "quantity", "state_of_charge", "transferred_power"]
 
@@ -59,4 +59,4 @@ def _number(value: object) -> float:
     exponent: int | None = getattr(value, "exponent", None)
     if exponent is not None:
         return float(value.value * 10.0**exponent)  # type: ignore[attr-defined]
-    return float(amount(value, value.unit))  # type: ignore[arg-type, attr-defined]
+    return number(amount(value, value.unit))  # type: ignore[arg-type, attr-defined]

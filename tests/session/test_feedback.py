@@ -457,7 +457,7 @@ def test_no_reading_of_before_is_judged_by_an_input_without_a_look(judged: str, 
     else:
         bench.request(r.stop())
         bench.outlet(present_current=5.0)
-    bench.session._lease_until += 100.0
+    bench.session.lease_until += 100.0
     bench.clock.advance(after)
     bench.feed(PowerLimited(5000.0))
     assert bench.session.fault is None

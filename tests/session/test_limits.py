@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from fractions import Fraction
 from typing import Any
 
 import pytest
 
 from secc.messages.iso2 import CurrentDemandRes
 from secc.session import limits
-from secc.session.context import Demand, EvLimits
+from secc.session.agreed import Demand, EvLimits
 from secc.session.outputs import SetOutput
+from secc.session.quantities import ChargeLimit, milli
 from secc.session.schedules import PowerSchedule, PowerStep, ScheduleOffer
 from secc.settings import DcConfig, EnergyConfig
 from tests.support import requests as r
@@ -164,9 +164,9 @@ def test_a_battery_that_takes_current_has_the_highest_voltage_that_was_read(
     car.bench.outlet(present_voltage=volts, present_current=50.0)
     session = car.bench.session
     assert session.parameters is not None
-    far = EvLimits(Fraction(500), Fraction(100))
-    point = limits.set_point(session, Demand(Fraction(500), Fraction(50), far))
-    assert point.voltage == Fraction(expected)
+    far = EvLimits(milli(500), ChargeLimit(milli(100)))
+    point = limits.set_point(session, Demand(milli(500), milli(50), far))
+    assert point.voltage == milli(expected)
 
 
 @both
@@ -202,9 +202,9 @@ def test_the_step_of_the_schedule_that_has_begun_is_the_limit() -> None:
     for seconds in (0.0, 9.9, 10.0, 19.9, 20.0, 9000.0):
         bench.session.now = began + seconds
         found.append(limits.scheduled_power(bench.session))
-    assert found == [8000, 8000, 4000, 4000, 6000, 6000]
+    assert found == [milli(watts) for watts in (8000, 8000, 4000, 4000, 6000, 6000)]
     bench.session.now = began - 5.0
-    assert limits.scheduled_power(bench.session) == 8000
+    assert limits.scheduled_power(bench.session) == milli(8000)
 
 
 def test_before_a_start_no_schedule_limits_anything() -> None:
@@ -218,14 +218,14 @@ def test_before_a_start_no_schedule_limits_anything() -> None:
 @pytest.mark.parametrize(
     ("outlet", "amperes"),
     [
-        ({}, Fraction(32)),
-        ({"max_current": 10.0}, Fraction(10)),
-        ({"max_power": 6900.0}, Fraction(10)),
-        ({"max_power": 6900.0, "max_current": 8.0}, Fraction(8)),
+        ({}, milli(32)),
+        ({"max_current": 10.0}, milli(10)),
+        ({"max_power": 6900.0}, milli(10)),
+        ({"max_power": 6900.0, "max_current": 8.0}, milli(8)),
     ],
 )
 def test_the_current_of_an_ac_outlet_is_that_of_each_of_its_three_phases(
-    outlet: dict[str, float], amperes: Fraction
+    outlet: dict[str, float], amperes: int
 ) -> None:
     bench = Bench(AC).to_power_on_ac()
     bench.outlet(**outlet)
@@ -235,14 +235,14 @@ def test_the_current_of_an_ac_outlet_is_that_of_each_of_its_three_phases(
 @pytest.mark.inv("INV-08")
 def test_what_can_be_offered_is_the_lowest_of_hardware_limits_and_load_management() -> None:
     session = Bench(AC).to_power_on_ac()
-    assert limits.offerable(session.session, dc=False) == 230 * 32 * 3
+    assert limits.offerable(session.session, dc=False) == milli(230 * 32 * 3)
     session.outlet(max_current=10.0)
-    assert limits.offerable(session.session, dc=False) == 230 * 10 * 3
+    assert limits.offerable(session.session, dc=False) == milli(230 * 10 * 3)
     session.outlet(max_power=5000.0)
-    assert limits.offerable(session.session, dc=False) == 5000
+    assert limits.offerable(session.session, dc=False) == milli(5000)
     session.session.external_limit = 4000.0
-    assert limits.offerable(session.session, dc=False) == 4000
-    assert limits.offerable(session.session, dc=True) == 4000
+    assert limits.offerable(session.session, dc=False) == milli(4000)
+    assert limits.offerable(session.session, dc=True) == milli(4000)
 
 
 def test_before_the_parameters_one_phase_is_reckoned_with() -> None:
@@ -262,10 +262,10 @@ def test_the_energy_is_that_of_all_steps_but_no_more_than_the_ev_wants() -> None
     session.latest_offer = dataclasses.replace(
         session.latest_offer, schedule_id=1, schedules=ScheduleOffer((schedule,))
     )
-    session.parameters = dataclasses.replace(session.parameters, energy=Fraction(50_000))
-    assert limits.deliverable(session) == 8000
-    session.parameters = dataclasses.replace(session.parameters, energy=Fraction(7_999))
-    assert limits.deliverable(session) == 7999
+    session.parameters = dataclasses.replace(session.parameters, energy=milli(50_000))
+    assert limits.deliverable(session) == milli(8000)
+    session.parameters = dataclasses.replace(session.parameters, energy=milli(7_999))
+    assert limits.deliverable(session) == milli(7999)
     session.parameters = dataclasses.replace(session.parameters, energy=None)
     assert limits.deliverable(session) is None
     session.parameters = None
@@ -275,6 +275,6 @@ def test_the_energy_is_that_of_all_steps_but_no_more_than_the_ev_wants() -> None
 def test_without_an_offer_the_energy_is_not_known() -> None:
     session = Bench(DC).to_cable_check().session
     assert session.parameters is not None
-    session.parameters = dataclasses.replace(session.parameters, energy=Fraction(50_000))
+    session.parameters = dataclasses.replace(session.parameters, energy=milli(50_000))
     session.latest_offer = None
     assert limits.deliverable(session) is None

@@ -9,7 +9,9 @@ import pytest
 
 from secc.messages import iso2
 from secc.messages.iso2 import ResponseCode
-from secc.session.context import Purpose
+from secc.session import ending, output
+from secc.session.agreed import Purpose, SetPoint
+from secc.session.context import Context
 from secc.session.inputs import (
     AuthorizationDecided,
     ControllerFault,
@@ -21,7 +23,7 @@ from secc.session.inputs import (
     Tick,
 )
 from secc.session.iso2 import table
-from secc.session.machine import Session
+from secc.session.iso2.refusals import Iso2Refused
 from secc.session.outlet import ControlPilot, EvseFault
 from secc.session.outputs import (
     Authorize,
@@ -33,7 +35,8 @@ from secc.session.outputs import (
     Send,
     SetOutput,
 )
-from secc.session.refusals import Refused
+from secc.session.quantities import milli
+from secc.session.refusals import Cause, Refused
 from secc.session.states import Stage, Timer
 from secc.settings import DcConfig, EnergyConfig
 from tests.support import requests as r
@@ -61,7 +64,7 @@ def test_an_answer_needs_a_request_and_its_own_type() -> None:
     bench = Bench(AC)
     with pytest.raises(RuntimeError, match="SessionStopRes does not answer NoneType"):
         bench.session.answer(iso2.SessionStopRes(response_code=ResponseCode.OK))
-    bench.session._owed = r.session_setup()
+    bench.session.owed = r.session_setup()
     with pytest.raises(RuntimeError, match="SessionStopRes does not answer SessionSetupReq"):
         bench.session.answer(iso2.SessionStopRes(response_code=ResponseCode.OK))
 
@@ -91,8 +94,8 @@ def test_nothing_is_energised_after_a_stop_whatever_a_handler_asks_for() -> None
     bench = Bench(AC).to_power_on_ac()
     bench.feed(StopRequested("the operator"))
     with pytest.raises(Refused, match="INV-29") as refused:
-        bench.session.energise(Purpose.AC)
-    assert refused.value.code is ResponseCode.FAILED
+        output.energise(bench.session, Purpose.AC)
+    assert refused.value.cause is Cause.FAILED
     assert bench.session.energised is None
 
 
@@ -114,9 +117,9 @@ def test_a_lease_begins_when_the_output_goes_on_and_not_when_the_session_began()
 
 def test_a_renewal_without_energy_gives_no_lease() -> None:
     bench = Bench(AC).to_power_on_ac()
-    bench.session._renew_lease()
+    output.renew(bench.session)
     assert bench.session._outputs == []
-    assert Timer.LEASE_RENEWAL not in bench.session._timers
+    assert Timer.LEASE_RENEWAL not in bench.session.timers.due
 
 
 @pytest.mark.inv("INV-03")
@@ -126,8 +129,8 @@ def test_a_set_point_is_said_once_and_again_after_an_off() -> None:
     before = len(bench.outputs)
     bench.request(r.current_demand())
     assert point not in bench.outputs[before:]
-    bench.session.off()
-    bench.session.command(point.voltage, point.current)
+    output.off(bench.session)
+    output.command(bench.session, SetPoint(milli(point.voltage), milli(point.current)))
     assert bench.session._outputs[-1] == point
 
 
@@ -135,13 +138,13 @@ def test_the_current_rises_from_zero_with_its_ramp_and_falls_at_once() -> None:
     dc = DcConfig(current_ramp=10.0)
     bench = Bench(dataclasses.replace(DC, energy=EnergyConfig(modes=DC_MODES, dc=dc))).to_power_on_dc()
     session = bench.session
-    session.off()
+    output.off(session)
     found = []
     for seconds, amperes in ((0.0, 50.0), (0.1, 50.0), (0.2, 50.0), (0.0, 1.0), (0.1, 50.0)):
         session.now += seconds
-        session.command(400.0, amperes)
-        assert session._set_output is not None
-        found.append(session._set_output.current)
+        output.command(session, SetPoint(milli(400.0), milli(amperes)))
+        assert session.commanded is not None
+        found.append(session.commanded.current)
     assert found == [0.0, 1.0, 3.0, 1.0, 2.0]
 
 
@@ -254,7 +257,7 @@ def test_the_fault_of_an_earlier_session_is_not_reported_as_one_of_this() -> Non
 
 def test_a_refusal_without_a_request_is_an_end_with_its_code() -> None:
     bench = Bench(AC).to_power_on_ac()
-    bench.session._refuse(Refused(ResponseCode.FAILED_METERING_SIGNATURE_NOT_VALID, "no reason"))
+    bench.session.refuse(Iso2Refused(ResponseCode.FAILED_METERING_SIGNATURE_NOT_VALID, "no reason"))
     end = bench.session._outputs[-1]
     assert bench.session.state.ended
     assert (end.reason, end.code) == (  # type: ignore[union-attr]
@@ -276,7 +279,7 @@ def test_a_refusal_is_a_notice_with_its_code_and_reason() -> None:
 
 def test_the_timers_of_a_new_session_are_those_of_setup_and_sequence() -> None:
     session = Bench(AC).session
-    assert session._timers == {Timer.COMMUNICATION_SETUP: 1018.0, Timer.SEQUENCE: 1060.0}
+    assert session.timers.due == {Timer.COMMUNICATION_SETUP: 1018.0, Timer.SEQUENCE: 1060.0}
     assert session.deadline == 1018.0
 
 
@@ -290,34 +293,34 @@ def test_the_earliest_of_two_timers_that_are_due_comes_first() -> None:
 
 def test_a_budget_that_has_run_out_does_not_begin_again_by_itself() -> None:
     session = Bench(AC).session
-    session.start_timer_once(Timer.PRE_CHARGE)
+    session.timers.start_once(Timer.PRE_CHARGE, session.now)
     session.now += 1.0
-    session.start_timer_once(Timer.PRE_CHARGE)
-    assert session._timers[Timer.PRE_CHARGE] == 1005.0
-    del session._timers[Timer.PRE_CHARGE]
-    session._expired.add(Timer.PRE_CHARGE)
-    session.start_timer_once(Timer.PRE_CHARGE)
-    assert Timer.PRE_CHARGE not in session._timers
+    session.timers.start_once(Timer.PRE_CHARGE, session.now)
+    assert session.timers.due[Timer.PRE_CHARGE] == 1005.0
+    del session.timers.due[Timer.PRE_CHARGE]
+    session.timers.expired.add(Timer.PRE_CHARGE)
+    session.timers.start_once(Timer.PRE_CHARGE, session.now)
+    assert Timer.PRE_CHARGE not in session.timers.due
     with pytest.raises(Refused, match="pre_charge time is used up"):
-        session.check_budget(Timer.PRE_CHARGE)
-    session.stop_timer(Timer.PRE_CHARGE)
-    session.check_budget(Timer.PRE_CHARGE)
-    session.start_timer(Timer.PRE_CHARGE)
-    assert session._timers[Timer.PRE_CHARGE] == 1006.0
+        ending.check_budget(session, Timer.PRE_CHARGE)
+    session.timers.stop(Timer.PRE_CHARGE)
+    ending.check_budget(session, Timer.PRE_CHARGE)
+    session.timers.start(Timer.PRE_CHARGE, session.now)
+    assert session.timers.due[Timer.PRE_CHARGE] == 1006.0
 
 
 def test_the_sequence_timer_rests_while_an_answer_is_owed() -> None:
     bench = Bench(AC).to_power_on_ac()
-    assert Timer.SEQUENCE in bench.session._timers
+    assert Timer.SEQUENCE in bench.session.timers.due
     bench.request(r.start())
-    assert Timer.SEQUENCE not in bench.session._timers
+    assert Timer.SEQUENCE not in bench.session.timers.due
 
 
 def test_a_timer_of_a_state_ends_with_it() -> None:
     bench = Bench(AC).to_first_status()
-    assert Timer.PILOT not in bench.session._timers
-    assert Timer.CONTACTOR not in bench.session._timers
-    assert Timer.LEASE_RENEWAL in bench.session._timers
+    assert Timer.PILOT not in bench.session.timers.due
+    assert Timer.CONTACTOR not in bench.session.timers.due
+    assert Timer.LEASE_RENEWAL in bench.session.timers.due
 
 
 # --- what a handler may not do ---
@@ -331,7 +334,7 @@ def test_a_handler_that_leaves_the_table_is_a_defect() -> None:
     with pytest.raises(RuntimeError, match="the table says"):
         bench.session._apply(lost, None)
     silent = dataclasses.replace(lost, leads_to=frozenset({bench.session.state}))
-    bench.session._owed = r.start()
+    bench.session.owed = r.start()
     with pytest.raises(RuntimeError, match="with the answer"):
         bench.session._apply(silent, None)
 
@@ -342,9 +345,9 @@ def test_what_a_refusing_handler_has_emitted_is_dropped() -> None:
     rule = bench.session._rule(type(r.start()))
     assert rule is not None
 
-    def refusing(session: Session, _: Any) -> Stage:
+    def refusing(session: Context, _: Any) -> Stage:
         bench.session.emit(RenewLease(9.0))
-        raise Refused(ResponseCode.FAILED, "no reason")
+        raise Refused(Cause.FAILED, "no reason")
 
     bench.session._apply(dataclasses.replace(rule, handler=refusing), None)
     assert RenewLease(9.0) not in bench.session._outputs
@@ -411,9 +414,9 @@ def test_a_clock_that_jumps_back_does_not_take_the_session_with_it() -> None:
 
 def test_a_timer_that_was_started_again_has_not_run_out() -> None:
     session = Bench(AC).session
-    session._expired.add(Timer.PRE_CHARGE)
-    session.start_timer(Timer.PRE_CHARGE)
-    assert not session.expired(Timer.PRE_CHARGE)
+    session.timers.expired.add(Timer.PRE_CHARGE)
+    session.timers.start(Timer.PRE_CHARGE, session.now)
+    assert Timer.PRE_CHARGE not in session.timers.expired
 
 
 # --- a renegotiation ---
@@ -438,6 +441,6 @@ def test_no_renegotiation_at_fault() -> None:
 @pytest.mark.inv("INV-05")
 def test_the_pre_charge_after_a_renegotiation_knows_nothing_of_the_voltage_before() -> None:
     bench = Bench(DC).to_demand()
-    bench.session.off()
+    output.off(bench.session)
     assert bench.session.pre_charge is None
     assert bench.session.match is None

@@ -12,7 +12,6 @@ from secc.session.iso2 import table
 from secc.session.iso2.states import State
 from secc.session.outlet import ControlPilot, EvseFault
 from secc.session.outputs import Send
-from secc.session.performance import performance_time
 from secc.session.states import Stage, Timer
 from secc.settings import SeccConfig, TimingConfig
 from secc.sim.evcc import message_timeout
@@ -40,11 +39,11 @@ OWING = [
     [("CurrentDemandRes", 0.025), ("PowerDeliveryRes", 4.5), ("SessionSetupRes", 1.5)],
 )
 def test_the_performance_times_of_the_standard(response: str, seconds: float) -> None:
-    assert performance_time(response) == seconds
+    assert table.ISO2.due(response) == seconds
 
 
 def test_din_has_no_response_that_may_take_longer_than_the_others() -> None:
-    times = {performance_time(response.__name__, din=True) for response in din.PAIRS.values()}
+    times = {DIN.due(response.__name__) for response in din.PAIRS.values()}
     assert times == {1.5, 0.025}
 
 
@@ -53,7 +52,7 @@ def test_a_simulated_ev_waits_no_longer_than_a_real_one(module: object) -> None:
     older = module is din
     for request, response in (din.PAIRS if older else iso2.PAIRS).items():
         waits = message_timeout(request)
-        due = performance_time(response.__name__, din=older)
+        due = (DIN if older else table.ISO2).due(response.__name__)
         assert waits == {0.025: 0.25, 1.5: 2.0, 4.5: 5.0}[due], request
 
 
@@ -69,7 +68,7 @@ def answered_after(bench: Bench, dialect: Dialect) -> tuple[float, float]:
     """Seconds of virtual time from the request to its answer with a world that stands still; what is due."""
     owed = bench.session.owed
     assert owed is not None
-    due = dialect.performance(dialect.pairs[type(owed)].__name__)
+    due = dialect.due(dialect.pairs[type(owed)].__name__)
     asked = bench.clock.now
     while bench.session.owed is not None:
         assert bench.session.deadline is not None

@@ -202,7 +202,7 @@ def test_a_stop_directly_after_the_start_is_taken_by_a_leniency(state: State) ->
     assert any("stop_after_start" in getattr(output, "text", "") for output in bench.last)
     bench.outlet(control_pilot=ControlPilot.B)
     assert code(bench.request(r.session_stop())) == "OK"
-    strict = in_state(state, dataclasses.replace(bench.session.config, compat=AC.compat.strict()))
+    strict = in_state(state, dataclasses.replace(bench.config, compat=AC.compat.strict()))
     assert code(strict.request(r.stop())) == "FAILED_SequenceError"
 
 

@@ -16,6 +16,7 @@ from secc.session.inputs import (
     Tick,
 )
 from secc.session.iso2.states import State
+from secc.session.iso2.table import ISO2
 from secc.session.machine import Session
 from secc.session.outlet import ControlPilot, EvseSnapshot, IsolationLevel
 from secc.session.outputs import (
@@ -70,7 +71,9 @@ class Bench:
         self.clock = Clock(float(str(extra.pop("now", 1000.0))))
         self.evse = EvseSnapshot(control_pilot=pilot, utc=1_700_000_000)
         arguments: dict[str, object] = {"random_bytes": counting_bytes(), **extra}
+        self.config = config
         self.session = Session(config, snapshot=self.evse, now=self.clock.now, **arguments)  # type: ignore[arg-type]
+        self.session.speak(ISO2)
         self.trace: list[tuple[float, Input, tuple[Output, ...]]] = []
         self.last: tuple[Output, ...] = ()
 

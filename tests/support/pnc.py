@@ -21,6 +21,7 @@ from secc.session.contract_events import (
     RevocationReported,
     Verdict,
 )
+from secc.session.iso2.status import meter_info_of
 from secc.session.outlet import ControlPilot, MeterReading
 from secc.session.outputs import Output
 from secc.session.ticket import Ticket
@@ -169,7 +170,7 @@ class PncBench(Bench):
             "id": "id1",
             "session_id": self.session.session_id,
             "sa_schedule_tuple_id": question.schedule_id,
-            "meter_info": question.meter_info,
+            "meter_info": meter_info_of(question.reading),
             **changes,
         }
         return iso2.MeteringReceiptReq(**fields)  # type: ignore[arg-type]

@@ -23,6 +23,7 @@ from secc.pki.provisioning import Action, ProvisioningAnswer, Refusal
 from secc.session.contract_events import ContractProvisioned, ContractTerms
 from secc.session.iso2.handlers import provisioning, receipts
 from secc.session.iso2.states import State
+from secc.session.iso2.status import meter_info_of
 from secc.session.machine import Session
 from tests.support import requests as r
 from tests.support.contracts import crls, wallet
@@ -95,7 +96,7 @@ class Car:
             id="id1",
             session_id=session.session_id,
             sa_schedule_tuple_id=question.schedule_id,
-            meter_info=question.meter_info,
+            meter_info=meter_info_of(question.reading),
         )
 
 

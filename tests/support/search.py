@@ -86,7 +86,7 @@ class Node:
             if kind in _CONTAINERS:
                 setattr(session, name, value.copy())
             elif _changes(kind):  # type: ignore[arg-type]
-                setattr(session, name, copy.copy(value))
+                setattr(session, name, _copied(value))
         latch, pauses, idle = _twin(self.latch), _twin(self.pauses), _twin(self.idle)
         idle._trip = latch.trip
         return Node(self.world, session, self.oracle.fork(), latch, pauses, idle, self.now, self.began)
@@ -136,23 +136,23 @@ class Node:
     def let_pass(self, timer: Timer) -> None:
         """This timer is the next to run out; the lease was renewed up to a moment ago."""
         session = self.session
-        due = session._timers[timer]
-        for other, at in session._timers.items():
+        due = session.timers.due[timer]
+        for other, at in session.timers.due.items():
             if other is not timer and at <= due:
-                session._timers[other] = due + (0.2 if other is Timer.LEASE_RENEWAL else 10.0)
+                session.timers.due[other] = due + (0.2 if other is Timer.LEASE_RENEWAL else 10.0)
         if session.energised is not None and timer is not Timer.LEASE_RENEWAL:
-            session._lease_until = due + 0.3
+            session.lease_until = due + 0.3
             self.oracle.leased_until = due + 0.3
         if timer is not Timer.STOP_DELAY and self.oracle.stopped_at is not None:
             self.oracle.stopped_at = max(self.oracle.stopped_at, due - session.config.timing.stop_delay)
         if timer is not Timer.CONTACTOR_LOST and self.oracle.fallen_at is not None:
-            judged = Timer.CONTACTOR_LOST in session._timers
+            judged = Timer.CONTACTOR_LOST in session.timers.due
             self.oracle.fallen_at = due if judged else due - 10.0
         self.now = due
 
     def put_off(self) -> None:
         """No timer runs out by itself when an input comes: that is a move of its own."""
-        timers = self.session._timers
+        timers = self.session.timers.due
         for timer, at in timers.items():
             if at <= self.now and timer is not Timer.LEASE_RENEWAL:
                 timers[timer] = self.now + 10.0
@@ -165,6 +165,16 @@ def _twin(one: Any) -> Any:
     """A shallow copy of a plain object, without the ceremony."""
     twin = object.__new__(type(one))
     twin.__dict__.update(one.__dict__)
+    return twin
+
+
+def _copied(part: Any) -> Any:
+    """A part of the session that is changed in place, with containers of its own."""
+    twin = copy.copy(part)
+    for field in dataclasses.fields(part):
+        value = getattr(twin, field.name)
+        if type(value) in _CONTAINERS:
+            setattr(twin, field.name, value.copy())
     return twin
 
 
@@ -188,7 +198,7 @@ _NOT_DECIDING = frozenset(
     {
         *("config", "dialect", "now", "evse", "contracts", "vehicle", "services", "session_id", "tls"),
         *("received_id", "received_signature", "received_payload", "reading", "first_reading"),
-        *("_random_bytes", "_recent_ids", "_paused", "_generation", "_questions", "_outputs", "_ramped_at"),
+        *("names", "_outputs", "ramped_at", "dc_limits"),
     }
 )
 _NOT_SEEING = frozenset(
@@ -310,7 +320,7 @@ def _make(move: Move, node: Node) -> tuple[Output, ...]:
     if move.timer is not None:
         node.let_pass(move.timer)
     elif move.late:
-        node.now = node.session._lease_until + 0.1
+        node.now = node.session.lease_until + 0.1
     else:
         node.now += 0.001
         node.put_off()
@@ -324,7 +334,7 @@ def _check(before: Node, after: Node, outputs: tuple[Output, ...]) -> None:
         raise Broken(f"INV-16: {outputs} after the end")
     if (session.deadline is None) is not session.state.ended:
         raise Broken(f"INV-17: deadline {session.deadline} in {session.state.name}")
-    if session.energised is not None and Timer.LEASE_RENEWAL not in session._timers:
+    if session.energised is not None and Timer.LEASE_RENEWAL not in session.timers.due:
         raise Broken("INV-31: energised and nobody renews")
     if (session.energised is not None) is not after.oracle.output_on and not session.state.ended:
         raise Broken(f"INV-31: the session says {session.energised}, the outlet {after.oracle.output_on}")
@@ -355,7 +365,7 @@ def _fall_silent(node: Node) -> None:
     alone = node.fork()
     for _ in range(60):
         timers = {
-            timer: at for timer, at in alone.session._timers.items() if timer is not Timer.LEASE_RENEWAL
+            timer: at for timer, at in alone.session.timers.due.items() if timer is not Timer.LEASE_RENEWAL
         }
         if not timers:
             return

@@ -26,6 +26,7 @@ from secc.session.inputs import (
     SchedulesOffered,
     StopRequested,
 )
+from secc.session.iso2.table import ISO2
 from secc.session.latch import FaultLatch
 from secc.session.machine import Session
 from secc.session.outlet import ControlPilot, EvseFault, EvseSnapshot, IsolationLevel, MeterReading
@@ -117,8 +118,7 @@ class World:
             paused=pauses.paused(now),
             **contract,  # type: ignore[arg-type]
         )
-        if self.din:
-            made.speak(DIN_DIALECT)
+        made.speak(DIN_DIALECT if self.din else ISO2)
         return made
 
     @property
@@ -137,7 +137,7 @@ class World:
         for event in self.orders:
             yield Move(type(event).__name__, event)
         timers = _OF_THE_OUTLET if self.patient else tuple(Timer)
-        for timer in node.session._timers.keys() & timers:
+        for timer in node.session.timers.due.keys() & timers:
             yield Move(f"timer {timer.value}", timer=timer)
         if node.session.energised is not None and self.hostile:
             yield Move("nobody was there", late=True)

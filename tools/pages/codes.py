@@ -12,23 +12,32 @@ from pathlib import Path
 from typing import NamedTuple
 
 import secc.session.iso2.handlers.contract
-import secc.session.machine
 from secc.errors import SignatureError
 from secc.messages import din, iso2
 from secc.pki import rules
 from secc.pki.provisioning import REFUSAL_CODES, Refusal
-from secc.session.dialect import Handler
+from secc.session import ending
+from secc.session.dialect import Dialect, Handler
 from secc.session.din.table import DIN
 from secc.session.iso2.table import ISO2
+from secc.session.refusals import Cause
 
-_HANDLERS = ("secc.session.iso2.handlers", "secc.session.din")
+_ROOMS = ("secc.session.iso2.handlers", "secc.session.din")
+_SHARED = frozenset(
+    f"secc.session.{name}"
+    for name in (
+        *("contactor", "contract", "ending", "grant", "isolation", "loop", "offering", "parameters"),
+        *("pre_charge", "profile", "starting", "values", "welding"),
+    )
+)
+_RAISED = ("Refused", "Iso2Refused", "DinRefused")
 _DIN = (
     "The same rules where the session does the same; codes that only DIN has, or that it names differently."
 )
 INTRODUCTION = Path(__file__).with_suffix(".md")
 
 
-class Cause(NamedTuple):
+class CodeRow(NamedTuple):
     """One reason for a refusal."""
 
     code: str
@@ -41,12 +50,12 @@ def page() -> str:
     parts = [INTRODUCTION.read_text(encoding="utf-8").strip(), "## By message"]
     used: set[str] = set()
     for request, response in iso2.PAIRS.items():
-        causes = sorted(set(_causes_of(request)))
+        causes = sorted(set(_causes_of(ISO2, request)))
         used |= {cause.code for cause in causes}
         parts += [f"### {response.__name__}", _table(causes)]
     parts += ["## By message of DIN SPEC 70121", _DIN]
     for request, response in din.PAIRS.items():
-        if causes := sorted(set(_causes_of(request))):
+        if causes := sorted(set(_causes_of(DIN, request))):
             parts += [f"### {response.__name__} in DIN", _table(causes)]
     parts += ["## Rules of certificates", _rules_text(), _rules_table()]
     parts += ["## No certificate for the car", _provisioning_table()]
@@ -59,7 +68,7 @@ def page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _table(causes: list[Cause]) -> str:
+def _table(causes: list[CodeRow]) -> str:
     if not causes:
         return "Only the codes of every response."
     lines = ["| code | cause | where |", "| --- | --- | --- |"]
@@ -100,78 +109,98 @@ def _code(rule: rules.Rule, request: rules.Request) -> iso2.ResponseCode:
 # --- from the table to the handlers -----------------------------------------------------------------------
 
 
-def _causes_of(request: type) -> Iterator[Cause]:
-    for handler in _handlers(request):
-        yield from _reached(handler.__module__, handler.__name__, frozenset())
+def _causes_of(dialect: Dialect, request: type) -> Iterator[CodeRow]:
+    for handler in _handlers(dialect, request):
+        yield from _reached(dialect, handler.__module__, handler.__name__, frozenset())
 
 
-def _handlers(request: type) -> list[Handler]:
+def _handlers(dialect: Dialect, request: type) -> list[Handler]:
     """Of the rows of a request, and of the states that owe its answer."""
-    rows = (*ISO2.rules, *DIN.rules)
+    rows = dialect.rules
     found = [rule.handler for rule in rows if rule.input is request]
     owing = {s for rule in rows if rule.input is request for s in rule.leads_to if not s.waits_for_ev}
-    found += [rule.handler for rule in rows if rule.state in owing - {ISO2.end, DIN.end}]
+    found += [rule.handler for rule in rows if rule.state in owing - {dialect.end}]
     return list(dict.fromkeys(found))
 
 
-def _reached(module: str, name: str, seen: frozenset[str]) -> Iterator[Cause]:
+def _reached(dialect: Dialect, module: str, name: str, seen: frozenset[str]) -> Iterator[CodeRow]:
     """Refusals in a function and in all of ours that it calls."""
     function = _functions(module).get(name)
     where = f"{module.rpartition('.')[2]}.{name}"
-    if function is None or where in seen or not module.startswith(_HANDLERS):
+    if function is None or where in seen or not (module.startswith(_ROOMS) or module in _SHARED):
         return
     for node in ast.walk(function):
         if not isinstance(node, ast.Call):
             continue
-        if isinstance(node.func, ast.Name) and node.func.id == "Refused":
-            yield from _refusal(node, where)
+        if isinstance(node.func, ast.Name) and node.func.id in _RAISED:
+            yield from _refusal(dialect, node, where, _assigned(function, node.args[1]))
             continue
         target = _target(module, node.func)
-        helper = None if target is None else _helper_code(*target)
-        if helper is not None:
-            texts = [_text(argument) for argument in node.args]
-            yield Cause(helper, max(texts, key=len) or "a value in a wrong unit", where)
+        helper = None if target is None else _helper_code(dialect, *target)
+        text = max((_text(argument) for argument in node.args), key=len, default="")
+        if not text and any(isinstance(argument, ast.Call) for argument in node.args):
+            text = _WRONG_UNIT  # of the exception that is handed on
+        if target == (ending.__name__, "check_budget"):
+            yield CodeRow("FAILED", f"{_timer(node)}: its time is used up \\[V2G2-713]", where)
+        elif helper is not None and text:
+            yield CodeRow(helper, text, where)
         elif target == (secc.session.iso2.handlers.contract.__name__, "refused"):
-            yield Cause(_last_code(node) or "by the rule", "a rule of certificates", where)
+            yield CodeRow(_last_code(dialect, node) or "by the rule", "a rule of certificates", where)
         elif target is not None:
-            yield from _reached(*target, seen | {where})
-        elif isinstance(node.func, ast.Attribute) and node.func.attr == "check_budget":
-            yield Cause("FAILED", f"{_timer(node)}: its time is used up \\[V2G2-713]", where)
+            yield from _reached(dialect, *target, seen | {where})
 
 
-def _refusal(node: ast.Call, where: str) -> Iterator[Cause]:
-    code = _literal(node.args[0])
-    if code is None:
-        yield Cause("by the reason", "no certificate for the car, see below", where)
-    else:
-        yield Cause(code, _text(node.args[1]) or "a value in a wrong unit", where)
+_WRONG_UNIT = "a value in a wrong unit"
 
 
-def _helper_code(module: str, name: str) -> str | None:
-    """The code of a function of ours that does nothing but make a refusal."""
+def _assigned(function: ast.FunctionDef, node: ast.expr) -> ast.expr:
+    """What stands for a name: the value it got last in the function."""
+    if isinstance(node, ast.Name):
+        for inner in ast.walk(function):
+            if isinstance(inner, ast.Assign) and any(
+                isinstance(target, ast.Name) and target.id == node.id for target in inner.targets
+            ):
+                return inner.value
+    return node
+
+
+def _refusal(dialect: Dialect, node: ast.Call, where: str, reason: ast.expr) -> Iterator[CodeRow]:
+    code, text = _literal(dialect, node.args[0]), _text(reason)
+    if code is not None:
+        yield CodeRow(code, text or _WRONG_UNIT, where)
+    elif _by_reason(where):
+        yield CodeRow("by the reason", "no certificate for the car, see below", where)
+
+
+def _by_reason(where: str) -> bool:
+    """Its codes follow from the reason that the back end gives."""
+    return where.startswith("provisioning.")
+
+
+def _helper_code(dialect: Dialect, module: str, name: str) -> str | None:
+    """The code of a function of ours that does nothing but make a refusal of what it is given."""
     function = _functions(module).get(name)
     returned = None if function is None else function.body[-1]
     if not isinstance(returned, ast.Return) or not isinstance(returned.value, ast.Call):
         return None
     call = returned.value
-    if not isinstance(call.func, ast.Name) or call.func.id != "Refused":
+    if not isinstance(call.func, ast.Name) or call.func.id not in _RAISED:
         return None
-    return _literal(call.args[0]) or _last_code(function)
+    return _literal(dialect, call.args[0]) or _last_code(dialect, function)
 
 
-def _last_code(node: ast.AST | None) -> str | None:
-    codes = [] if node is None else [_literal(inner) for inner in ast.walk(node)]
+def _last_code(dialect: Dialect, node: ast.AST | None) -> str | None:
+    codes = [] if node is None else [_literal(dialect, inner) for inner in ast.walk(node)]
     return next((code for code in codes if code), None)
 
 
-def _literal(node: ast.AST) -> str | None:
-    if (
-        isinstance(node, ast.Attribute)
-        and isinstance(node.value, ast.Name)
-        and node.value.id == "ResponseCode"
-    ):
-        return _CODES[node.attr]
-    return None
+def _literal(dialect: Dialect, node: ast.AST) -> str | None:
+    """A response code, or a cause for which the protocol has one."""
+    if not isinstance(node, ast.Attribute) or not isinstance(node.value, ast.Name):
+        return None
+    if node.value.id == "Cause":
+        return dialect.codes[Cause[node.attr]].value
+    return _CODES[node.attr] if node.value.id == "ResponseCode" else None
 
 
 _CODES: dict[str, str] = {code.name: code.value for code in (*din.ResponseCode, *iso2.ResponseCode)}
@@ -192,7 +221,7 @@ def _text(node: ast.AST) -> str:
 
 
 def _timer(node: ast.Call) -> str:
-    argument = node.args[0]
+    argument = node.args[1]
     return f"`timing.{argument.attr.lower()}`" if isinstance(argument, ast.Attribute) else "a timer"
 
 

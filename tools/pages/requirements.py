@@ -7,8 +7,8 @@ import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
-from secc.session.din import table as din
-from secc.session.iso2.table import ANYWHERE, RULES
+from secc.session.din.table import DIN
+from secc.session.iso2.table import ISO2
 from tools.pages import ids
 
 DATA = Path(__file__).with_name("requirements.toml")
@@ -39,8 +39,8 @@ def entries() -> list[Entry]:
     """All ids, in their order. Raises ValueError when the data contradict the code."""
     data = tomllib.loads(DATA.read_text(encoding="utf-8"))
     code, tests = ids.in_code(ids.REQUIREMENT), ids.in_tests(ids.REQUIREMENT)
-    columns = [row.ids for row in (*RULES, *din.RULES)]
-    columns += [row.ids for row in (*ANYWHERE.values(), *din.ANYWHERE.values())]
+    columns = [row.ids for row in (*ISO2.rules, *DIN.rules)]
+    columns += [row.ids for row in (*ISO2.anywhere.values(), *DIN.anywhere.values())]
     rows = set(" ".join(columns).split())
     remarks = {
         id_: (status.replace("_", " "), text) for status in REMARKS for id_, text in data[status].items()

@@ -12,9 +12,8 @@ from typing import NamedTuple
 from secc.connection import FRAME_TIME
 from secc.messages import din as din_messages
 from secc.messages import iso2
-from secc.session.din import table as din
-from secc.session.iso2.table import ANYWHERE, RULES
-from secc.session.performance import performance_time
+from secc.session.din.table import DIN
+from secc.session.iso2.table import ISO2
 from secc.session.states import Timer
 from secc.settings import TimingConfig, TlsConfig
 from secc.settings.slac import SlacConfig
@@ -111,14 +110,14 @@ def _settings_table() -> str:
 def _states_table() -> str:
     lines = ["| timer | states | requirements |", "| --- | --- | --- |"]
     for timer in Timer:
-        rows = [rule for rule in RULES if rule.input is timer]
+        rows = [rule for rule in ISO2.rules if rule.input is timer]
         states = [f"[{rule.state.name}](states.md#{rule.state.name.lower()})" for rule in rows]
-        more = [rule for rule in din.RULES if rule.input is timer]
+        more = [rule for rule in DIN.rules if rule.input is timer]
         states += [f"DIN [{rule.state.name}](states-din.md#{rule.state.name.lower()})" for rule in more]
         rows += more
         ids = [rule.ids for rule in rows if rule.ids]
-        if timer in ANYWHERE:
-            states, ids = [*states, "every state"], [*ids, ANYWHERE[timer].ids]
+        if timer in ISO2.anywhere:
+            states, ids = [*states, "every state"], [*ids, ISO2.anywhere[timer].ids]
         words = dict.fromkeys(" ".join(ids).split())
         lines.append(f"| `timing.{timer.value}` | {', '.join(states)} | {' '.join(words)} |")
     return "\n".join(lines)
@@ -129,9 +128,9 @@ def _performance_table() -> str:
     for response in iso2.PAIRS.values():
         name = response.__name__
         older = _DIN_NAMES.get(name, name)
-        in_din = f"{performance_time(older, din=True):g}" if hasattr(din_messages, older) else ""
+        in_din = f"{DIN.due(older):g}" if hasattr(din_messages, older) else ""
         shown = name if older == name else f"{name}, {older}"
-        lines.append(f"| {shown} | {performance_time(name):g} | {in_din} |")
+        lines.append(f"| {shown} | {ISO2.due(name):g} | {in_din} |")
     return "\n".join(lines)
 
 

@@ -1,44 +1,48 @@
 """What the station does on each request of DIN SPEC 70121, from the setup to the stop.
 
-What is checked and what happens to the output is shared with ISO 15118-2 (`dc_power`, `parameters`,
-`identification`, `ending`); here stands what DIN says in its own words, and where it differs.
-"""
+What is checked and what happens to the output is shared with the other protocols (`secc.session`); this
+module translates, and differs where DIN does."""
 
 from __future__ import annotations
 
-import dataclasses
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from secc.messages import din
 from secc.messages.din import EVSEProcessing, ResponseCode
-from secc.messages.iso2 import UnitSymbol
-from secc.session import limits, quantities
-from secc.session.context import ChargeParameters
-from secc.session.din import refusals, status
+from secc.session import (
+    ending,
+    grant,
+    isolation,
+    limits,
+    loop,
+    offering,
+    output,
+    parameters,
+    pre_charge,
+    profile,
+    setup,
+    starting,
+    values,
+    welding,
+)
+from secc.session.agreed import ChargeParameters, Demand
+from secc.session.context import Context
+from secc.session.din import refusals, status, wire
+from secc.session.din.refusals import DinRefused
 from secc.session.din.states import DinState
-from secc.session.iso2.handlers import dc_power, ending, identification, parameters
-from secc.session.iso2.handlers.profile import lowest, overlooked
-from secc.session.outlet import ControlPilot
+from secc.session.din.wire import A, V, W
 from secc.session.outputs import EndReason
-from secc.session.quantities import WrongUnit
-from secc.session.refusals import Refused
 from secc.session.schedules import Offer
 from secc.session.states import Stage, Timer
 from secc.settings.energy import EnergyMode
 from secc.settings.services import Payment
 
-if TYPE_CHECKING:
-    from secc.session.machine import Session
-
-
 # --- session and service -----------------------------------------------------------------------------------
 
 
-def session_setup(session: Session, request: din.SessionSetupReq) -> Stage:
+def session_setup(session: Context, request: din.SessionSetupReq) -> Stage:
     """Begin under a new id, whatever id the EV proposes: DIN has no pause [V2G-DC-241] [V2G-DC-872]."""
-    session.assign_id()
-    session.evcc_id = request.evcc_id
-    session.stop_timer(Timer.COMMUNICATION_SETUP)
+    setup.begin(session, request.evcc_id)
     session.answer(
         din.SessionSetupRes(
             response_code=ResponseCode.OK_NEW_SESSION_ESTABLISHED,  # [V2G-DC-393]
@@ -49,27 +53,29 @@ def session_setup(session: Session, request: din.SessionSetupReq) -> Stage:
     return DinState.WAIT_SERVICE_DISCOVERY
 
 
-def service_discovery(session: Session, _: din.ServiceDiscoveryReq) -> Stage:
+def service_discovery(session: Context, _: din.ServiceDiscoveryReq) -> Stage:
     """Charging, paid outside the car; there is nothing that scope and category could filter [V2G-DC-252]."""
     session.answer(refusals.services(session, ResponseCode.OK))
     return DinState.WAIT_SERVICE_SELECTION
 
 
-def service_detail(_: Session, request: din.ServiceDetailReq) -> Stage:
+def service_detail(_: Context, request: din.ServiceDetailReq) -> Stage:
     """Nothing on offer has details."""
-    raise Refused(
+    raise DinRefused(
         ResponseCode.FAILED_SERVICE_ID_INVALID, f"service {request.service_id} has no details to tell"
     )
 
 
-def service_payment_selection(session: Session, request: din.ServicePaymentSelectionReq) -> Stage:
+def service_payment_selection(session: Context, request: din.ServicePaymentSelectionReq) -> Stage:
     """External payment and the charge service are all that can be chosen."""
     if request.selected_payment_option is not din.PaymentOption.EXTERNAL_PAYMENT:
         option = request.selected_payment_option.value
-        raise Refused(ResponseCode.FAILED_PAYMENT_SELECTION_INVALID, f"{option} is not offered [V2G-DC-395]")
+        raise DinRefused(
+            ResponseCode.FAILED_PAYMENT_SELECTION_INVALID, f"{option} is not offered [V2G-DC-395]"
+        )
     chosen = {service.service_id for service in request.selected_service_list.selected_service}
     if chosen != {status.CHARGE_SERVICE}:
-        raise Refused(
+        raise DinRefused(
             ResponseCode.FAILED_SERVICE_SELECTION_INVALID, f"services {sorted(chosen)} chosen [V2G-DC-396]"
         )
     session.payment = Payment.EXTERNAL
@@ -77,9 +83,9 @@ def service_payment_selection(session: Session, request: din.ServicePaymentSelec
     return DinState.WAIT_AUTHORIZATION
 
 
-def contract_authentication(session: Session, _: din.ContractAuthenticationReq) -> Stage:
+def contract_authentication(session: Context, _: din.ContractAuthenticationReq) -> Stage:
     """Despite its name nothing but the question whether the person outside has been authorised."""
-    granted = identification.externally_granted(session)
+    granted = grant.externally_granted(session)
     session.answer(
         din.ContractAuthenticationRes(
             response_code=ResponseCode.OK,
@@ -92,11 +98,11 @@ def contract_authentication(session: Session, _: din.ContractAuthenticationReq) 
 # --- charge parameters -------------------------------------------------------------------------------------
 
 
-def charge_parameter_discovery(session: Session, request: din.ChargeParameterDiscoveryReq) -> Stage:
+def charge_parameter_discovery(session: Context, request: din.ChargeParameterDiscoveryReq) -> Stage:
     """Check what the EV says, then offer schedules: at once, or Ongoing until the back end has them."""
-    session.check_budget(Timer.CHARGE_PARAMETERS)
+    ending.check_budget(session, Timer.CHARGE_PARAMETERS)
     session.parameters = _accepted(session, request)
-    offer = parameters.offered(session, session.parameters)
+    offer = offering.offered(session, session.parameters)
     waits = offer is None
     session.answer(
         din.ChargeParameterDiscoveryRes(
@@ -109,21 +115,25 @@ def charge_parameter_discovery(session: Session, request: din.ChargeParameterDis
     return DinState.WAIT_CHARGE_PARAMETERS if waits else DinState.WAIT_CABLE_CHECK
 
 
-def _accepted(session: Session, request: din.ChargeParameterDiscoveryReq) -> ChargeParameters:
+def _accepted(session: Context, request: din.ChargeParameterDiscoveryReq) -> ChargeParameters:
     """The request as numbers, or a refusal."""
     wanted = EnergyMode(request.ev_requested_energy_transfer_type.value)
-    parameters.check_mode(session, wanted, ResponseCode.FAILED_WRONG_ENERGY_TRANSFER_TYPE)
+    parameters.check_mode(session, wanted)
     if not wanted.is_dc:
-        raise Refused(ResponseCode.FAILED_WRONG_ENERGY_TRANSFER_TYPE, "DIN SPEC 70121 is DC only")
+        raise DinRefused(ResponseCode.FAILED_WRONG_ENERGY_TRANSFER_TYPE, "DIN SPEC 70121 is DC only")
     ev = request.ev_charge_parameter
     if not isinstance(ev, din.DCEVChargeParameter):
-        raise Refused(ResponseCode.FAILED_WRONG_CHARGE_PARAMETER, "AC parameters [V2G-DC-398]")
-    try:
-        ev_limits, energy = parameters.dc_limits(session, ev)
-    except WrongUnit as error:
-        raise Refused(ResponseCode.FAILED_WRONG_CHARGE_PARAMETER, str(error)) from error
+        raise values.wrong("AC parameters")
+    maxima = parameters.dc_limits(
+        session, ev.ev_maximum_voltage_limit, ev.ev_maximum_current_limit, ev.ev_maximum_power_limit
+    )
+    energy = ev.ev_energy_request
     return ChargeParameters(
-        mode=wanted, limits=ev_limits, departure=None, max_steps=_MAX_STEPS, energy=energy
+        mode=wanted,
+        limits=maxima,
+        departure=None,
+        max_steps=_MAX_STEPS,
+        energy=None if energy is None else values.parameter(energy, wire.WH),
     )
 
 
@@ -133,49 +143,33 @@ _MAX_STEPS = 12  # entries of a PMaxSchedule [V2G-DC-329]
 # --- isolation, pre-charge ---------------------------------------------------------------------------------
 
 
-def cable_check(session: Session, request: din.CableCheckReq) -> Stage:
+def cable_check(session: Context, request: din.CableCheckReq) -> Stage:
     """A new isolation test, once the pilot shows C or D [V2G-DC-493] [V2G-DC-967] [INV-06]."""
-    dc_power.heed_error(session, request.dc_ev_status)
-    ending.check_fault(session)
-    if ending.overtaken(session):
-        return check_overtaken(session, None)
-    dc_power.check_may_energise(session)
-    session.interrupted = False
-    session.cable_test = None
-    if session.evse.control_pilot.wants_energy:
-        return _start_test(session)
-    session.start_timer(Timer.PILOT)
+    if isolation.requested(session, wire.error_of(request.dc_ev_status)):
+        return _tested(session, EVSEProcessing.ONGOING)
     return DinState.AWAITING_PILOT_DC
 
 
-def pilot_seen(session: Session, _: None) -> Stage:
+def pilot_seen(session: Context, _: None) -> Stage:
     """The EV shows C or D: go on; any other change: wait on."""
-    if session.evse.control_pilot.wants_energy:
-        return _start_test(session)
+    if isolation.pilot_seen(session):
+        return _tested(session, EVSEProcessing.ONGOING)
     return DinState.AWAITING_PILOT_DC
 
 
-def check_overtaken(session: Session, _: None) -> Stage:
+def check_overtaken(session: Context, _: None) -> Stage:
     """A stop has come before the test: nothing is tested, and nothing finished [V2G-DC-650]."""
-    _answer_cable_check(session, EVSEProcessing.ONGOING)
-    return DinState.WAIT_CABLE_CHECK_RESULT
+    return _tested(session, EVSEProcessing.ONGOING)
 
 
-def cable_check_again(session: Session, request: din.CableCheckReq) -> Stage:
+def cable_check_again(session: Context, request: din.CableCheckReq) -> Stage:
     """Ongoing until there is a result, then Finished [V2G-DC-418]; a fault is FAILED [V2G-DC-890]."""
-    dc_power.heed_error(session, request.dc_ev_status)
-    finished = dc_power.test_finished(session)
-    _answer_cable_check(session, EVSEProcessing.FINISHED if finished else EVSEProcessing.ONGOING)
-    return DinState.WAIT_PRE_CHARGE if finished else DinState.WAIT_CABLE_CHECK_RESULT
+    finished = isolation.finished(session, wire.error_of(request.dc_ev_status))
+    return _tested(session, EVSEProcessing.FINISHED if finished else EVSEProcessing.ONGOING)
 
 
-def _start_test(session: Session) -> Stage:
-    dc_power.request_test(session)
-    _answer_cable_check(session, EVSEProcessing.ONGOING)
-    return DinState.WAIT_CABLE_CHECK_RESULT
-
-
-def _answer_cable_check(session: Session, processing: EVSEProcessing) -> None:
+def _tested(session: Context, processing: EVSEProcessing) -> Stage:
+    """CableCheckRes."""
     session.answer(
         din.CableCheckRes(
             response_code=ResponseCode.OK,
@@ -183,11 +177,16 @@ def _answer_cable_check(session: Session, processing: EVSEProcessing) -> None:
             evse_processing=processing,
         )
     )
+    finished = processing is EVSEProcessing.FINISHED
+    return DinState.WAIT_PRE_CHARGE if finished else DinState.WAIT_CABLE_CHECK_RESULT
 
 
-def pre_charge(session: Session, request: din.PreChargeReq) -> Stage:
+def bring_to_voltage(session: Context, request: din.PreChargeReq) -> Stage:
     """Bring the output to the EV's voltage; the EV judges by its own measurement [V2G-DC-909]."""
-    dc_power.bring_to_voltage(session, request)
+    if pre_charge.prepare(session, wire.error_of(request.dc_ev_status)):
+        pre_charge.bring_to_voltage(
+            session, values.target(request.ev_target_voltage, V), values.target(request.ev_target_current, A)
+        )
     session.answer(
         din.PreChargeRes(
             response_code=ResponseCode.OK,
@@ -201,81 +200,63 @@ def pre_charge(session: Session, request: din.PreChargeReq) -> Stage:
 # --- charging ----------------------------------------------------------------------------------------------
 
 
-def power_on(session: Session, request: din.PowerDeliveryReq) -> Stage:
+def power_on(session: Context, request: din.PowerDeliveryReq) -> Stage:
     """Start after pre-charge, or give up before the start."""
     if not request.ready_to_charge_state:
         return _stop(session)
     offer = _chosen_offer(session, request)
     if request.ev_power_delivery_parameter is not None:
-        dc_power.heed_error(session, request.ev_power_delivery_parameter.dc_ev_status)
-    if session.fault is None and ending.overtaken(session):
+        isolation.heed_error(session, wire.error_of(request.ev_power_delivery_parameter.dc_ev_status))
+    if not starting.may_start(session):
         return start_overtaken(session, None)
-    if session.fault is not None or not (session.granted and session.evse.ready):
-        raise Refused(
-            ResponseCode.FAILED_POWER_DELIVERY_NOT_APPLIED,
-            "at fault, not ready or without a grant [V2G-DC-401] [INV-10]",
-        )
-    if not dc_power.at_voltage(session):
+    if not pre_charge.confirm_start(session):
         return DinState.AWAITING_VOLTAGE
     session.offer = offer
-    _answer_power_delivery(session)
-    return DinState.WAIT_FIRST_DEMAND
+    return _delivered(session, DinState.WAIT_FIRST_DEMAND)
 
 
-def start_overtaken(session: Session, _: None) -> Stage:
+def start_overtaken(session: Context, _: None) -> Stage:
     """A stop has come before the energy: OK takes the request, EVSE_Shutdown says that no energy comes."""
-    _answer_power_delivery(session)
-    return DinState.WAIT_FIRST_DEMAND
+    return _delivered(session, DinState.WAIT_FIRST_DEMAND)
 
 
-def look_again(session: Session, _: None) -> Stage:
+def look_again(session: Context, _: None) -> Stage:
     """Time for another reading of the output."""
     return power_on(session, cast("din.PowerDeliveryReq", session.owed))  # nothing else leads here
 
 
-def last_look(session: Session, _: None) -> Stage:
+def last_look(session: Context, _: None) -> Stage:
     """The time for the voltage is over: the reading of now decides [V2G-DC-401]."""
     state = look_again(session, None)
-    return dc_power.voltage_not_seen(session, None) if state is DinState.AWAITING_VOLTAGE else state
+    if state is DinState.AWAITING_VOLTAGE:
+        raise pre_charge.voltage_not_seen()
+    return state
 
 
-def _chosen_offer(session: Session, request: din.PowerDeliveryReq) -> Offer:
+def _chosen_offer(session: Context, request: din.PowerDeliveryReq) -> Offer:
     """The offer with the EV's choice in it; without a profile the EV takes the default one."""
-    offer, profile = session.latest_offer, request.charging_profile
+    chosen, offer = request.charging_profile, session.latest_offer
+    if chosen is not None:
+        return profile.chosen_offer(session, chosen.sa_schedule_tuple_id, wire.entries(chosen))
     if offer is None:
-        raise Refused(ResponseCode.FAILED, "nothing was offered")
-    if profile is None:
-        return offer
-    chosen = profile.sa_schedule_tuple_id
-    if chosen not in offer.schedules:
-        raise Refused(
-            ResponseCode.FAILED_TARIFF_SELECTION_INVALID,
-            f"SAScheduleTupleID {chosen} was not offered [V2G-DC-400]",
-        )
-    schedule, previous = offer.schedules[chosen], -1
-    starts = [entry.charging_profile_entry_start for entry in profile.profile_entry]
-    for entry, end in zip(profile.profile_entry, [*starts[1:], schedule.end], strict=True):
-        start, watts = entry.charging_profile_entry_start, entry.charging_profile_entry_max_power
-        allowed = lowest(schedule, start, end) if start < schedule.end else quantities.ZERO
-        if watts < 0 and session.config.compat.impossible_profile:
-            overlooked(session)
-            watts = 0
-        if start <= previous or not 0 <= watts <= allowed:
-            raise Refused(
-                ResponseCode.FAILED_CHARGING_PROFILE_INVALID,
-                f"{watts} W from {start} s on, allowed are {float(allowed):g} W [V2G-DC-399]",
-            )
-        previous = start
-    return dataclasses.replace(offer, schedule_id=chosen)
+        raise DinRefused(ResponseCode.FAILED, "nothing was offered")
+    return offer
 
 
-def current_demand(session: Session, request: din.CurrentDemandReq) -> Stage:
+def current_demand(session: Context, request: din.CurrentDemandReq) -> Stage:
     """Deliver the lowest of what is wanted and every limit [INV-07]; the next request is due in 5 s
     [V2G-DC-957]."""
-    ending.check_fault(session)
-    ending.check_stop(session)
-    point = dc_power.follow(session, request)
-    session.start_timer(Timer.DIN_DEMAND)
+    loop.check(session)
+    ev = request.dc_ev_status
+    point = loop.follow(
+        session,
+        _demand(session, request),
+        error=wire.error_of(ev),
+        ready=ev.ev_ready,
+        complete=request.charging_complete,
+    )
+    session.timers.start(Timer.DIN_DEMAND, session.now)
+    can = limits.dc(session)
     session.answer(
         din.CurrentDemandRes(
             response_code=ResponseCode.OK,
@@ -285,15 +266,26 @@ def current_demand(session: Session, request: din.CurrentDemandReq) -> Stage:
             evse_current_limit_achieved=point.current_limited,
             evse_voltage_limit_achieved=point.voltage_limited,
             evse_power_limit_achieved=point.power_limited,
-            evse_maximum_voltage_limit=status.said(quantities.limit(limits.voltage(session), UnitSymbol.V)),
-            evse_maximum_current_limit=status.said(quantities.limit(limits.current(session), UnitSymbol.A)),
-            evse_maximum_power_limit=status.said(quantities.limit(limits.power(session), UnitSymbol.W)),
+            evse_maximum_voltage_limit=wire.limit(can.voltage, V),
+            evse_maximum_current_limit=wire.limit(can.current.upper, A),
+            evse_maximum_power_limit=wire.limit(can.power.upper, W),
         )
     )
     return DinState.WAIT_DEMAND
 
 
-def demand_late(session: Session, _: None) -> Stage:
+def _demand(session: Context, request: din.CurrentDemandReq) -> Demand:
+    maxima = values.lowered(
+        session,
+        request.ev_maximum_voltage_limit,
+        request.ev_maximum_current_limit,
+        request.ev_maximum_power_limit,
+    )
+    voltage = values.target(request.ev_target_voltage, V)
+    return Demand(voltage, values.target(request.ev_target_current, A), maxima)
+
+
+def demand_late(session: Context, _: None) -> Stage:
     """The loop has stood still too long [V2G-DC-957]."""
     session.end(EndReason.SEQUENCE_TIMEOUT, "no request in the charge loop")
     return session.state
@@ -302,53 +294,48 @@ def demand_late(session: Session, _: None) -> Stage:
 # --- the end -----------------------------------------------------------------------------------------------
 
 
-def power_off(session: Session, request: din.PowerDeliveryReq) -> Stage:
+def power_off(session: Context, request: din.PowerDeliveryReq) -> Stage:
     """Stop; an EV error code changes nothing here."""
     if request.ready_to_charge_state:
-        raise Refused(ResponseCode.FAILED, "charging has started already")
+        raise DinRefused(ResponseCode.FAILED, "charging has started already")
     return _stop(session)
 
 
-def give_up(session: Session, request: din.PowerDeliveryReq) -> Stage:
+def give_up(session: Context, request: din.PowerDeliveryReq) -> Stage:
     """There is nothing to stop yet, and some EVs say so all the same: before pre-charge by `early_power_off`,
     before the first CurrentDemandReq by `stop_after_start`."""
     if request.ready_to_charge_state:
-        raise Refused(ResponseCode.FAILED_SEQUENCE_ERROR, "a start out of its order [V2G-DC-390]")
+        raise DinRefused(ResponseCode.FAILED_SEQUENCE_ERROR, "a start out of its order [V2G-DC-390]")
     return _stop(session)
 
 
-def _stop(session: Session) -> Stage:
-    session.off()
-    _answer_power_delivery(session)
-    return DinState.WAIT_STOP_DC
+def _stop(session: Context) -> Stage:
+    output.off(session)
+    return _delivered(session, DinState.WAIT_STOP_DC)
 
 
-def _answer_power_delivery(session: Session) -> None:
+def _delivered(session: Context, state: Stage) -> Stage:
+    """PowerDeliveryRes."""
     session.answer(
         din.PowerDeliveryRes(response_code=ResponseCode.OK, evse_status=status.evse_status(session))
     )
+    return state
 
 
-def welding_detection(session: Session, _: din.WeldingDetectionReq) -> Stage:
-    """The EV opens its contactors and watches our voltage; it has to be in pilot state B [V2G-DC-556]."""
-    session.check_budget(Timer.WELDING_DETECTION)
-    if session.evse.control_pilot is not ControlPilot.B:
-        session.start_timer(Timer.PILOT)
-        return DinState.AWAITING_PILOT_B
-    return _answer_welding_detection(session)
+def welding_detection(session: Context, _: din.WeldingDetectionReq) -> Stage:
+    """The EV opens its contactors and watches the voltage; it has to be in pilot state B [V2G-DC-556]."""
+    return _welding(session) if welding.requested(session) else DinState.AWAITING_PILOT_B
 
 
-def pilot_b_seen(session: Session, _: None) -> Stage:
+def pilot_b_seen(session: Context, _: None) -> Stage:
     """The EV shows B: answer what it asked."""
-    if session.evse.control_pilot is not ControlPilot.B:
-        return DinState.AWAITING_PILOT_B
-    if isinstance(session.owed, din.SessionStop):
+    if welding.shows_b(session) and isinstance(session.owed, din.SessionStop):
         return session_stop(session, session.owed)
-    return _answer_welding_detection(session)
+    return _welding(session) if welding.seen(session) else DinState.AWAITING_PILOT_B
 
 
-def _answer_welding_detection(session: Session) -> Stage:
-    session.start_timer_once(Timer.WELDING_DETECTION)  # [V2G-DC-925]
+def _welding(session: Context) -> Stage:
+    """WeldingDetectionRes [V2G-DC-925]."""
     session.answer(
         din.WeldingDetectionRes(
             response_code=ResponseCode.OK,
@@ -359,17 +346,14 @@ def _answer_welding_detection(session: Session) -> Stage:
     return DinState.WAIT_WELDING
 
 
-def session_stop(session: Session, _: din.SessionStop) -> Stage:
+def session_stop(session: Context, _: din.SessionStop) -> Stage:
     """The end; there is no pause [V2G-DC-241]."""
-    session.off(final=True)
+    output.off(session, final=True)
     session.answer(din.SessionStopRes(response_code=ResponseCode.OK))
     session.end(EndReason.TERMINATED)
     return session.state
 
 
-def session_stop_after_charge(session: Session, request: din.SessionStop) -> Stage:
+def session_stop_after_charge(session: Context, request: din.SessionStop) -> Stage:
     """After PowerDeliveryReq the EV has to be in pilot state B first [V2G-DC-988]."""
-    if session.evse.control_pilot is ControlPilot.B:
-        return session_stop(session, request)
-    session.start_timer(Timer.PILOT)
-    return DinState.AWAITING_PILOT_B
+    return session_stop(session, request) if welding.stop_requested(session) else DinState.AWAITING_PILOT_B

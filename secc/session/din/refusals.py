@@ -7,31 +7,52 @@ AC exist in the schema, and so have an answer, but no state in which they are le
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from secc.messages import din
 from secc.messages.din import EVSEProcessing, ResponseCode
-from secc.session.dialect import Code
+from secc.session.context import Context
 from secc.session.din import status
-
-if TYPE_CHECKING:
-    from secc.session.machine import Session
+from secc.session.refusals import Cause, Refused
 
 
-def refusal(session: Session, request: din.BodyElement, code: Code) -> din.BodyElement:
+class DinRefused(Refused):
+    """Raised by the handlers of DIN SPEC 70121, with a response code of DIN SPEC 70121."""
+
+    code: ResponseCode
+
+    def __init__(self, code: ResponseCode, why: str) -> None:
+        super().__init__(Cause.FAILED, why)
+        self.code = code
+
+
+CODES = {
+    Cause.FAILED: ResponseCode.FAILED,
+    Cause.SEQUENCE: ResponseCode.FAILED_SEQUENCE_ERROR,
+    Cause.UNKNOWN_SESSION: ResponseCode.FAILED_UNKNOWN_SESSION,
+    Cause.PARAMETERS: ResponseCode.FAILED_WRONG_CHARGE_PARAMETER,
+    Cause.ENERGY_MODE: ResponseCode.FAILED_WRONG_ENERGY_TRANSFER_TYPE,
+    Cause.NOT_APPLIED: ResponseCode.FAILED_POWER_DELIVERY_NOT_APPLIED,
+    Cause.CONTACTOR: ResponseCode.FAILED_POWER_DELIVERY_NOT_APPLIED,
+    Cause.SCHEDULE: ResponseCode.FAILED_TARIFF_SELECTION_INVALID,
+    Cause.PROFILE: ResponseCode.FAILED_CHARGING_PROFILE_INVALID,
+}
+"""The response code for what the shared part objects to."""
+
+
+def refusal(session: Context, request: din.BodyElement, code: ResponseCode) -> din.BodyElement:
     """The response paired with the request, carrying this code."""
-    return _REFUSALS[din.PAIRS[type(request)]](session, request, ResponseCode(code.value))
+    return _REFUSALS[din.PAIRS[type(request)]](session, request, code)
 
 
-def _session_setup(session: Session, _: din.BodyElement, code: ResponseCode) -> din.BodyElement:
+def _session_setup(session: Context, _: din.BodyElement, code: ResponseCode) -> din.BodyElement:
     return din.SessionSetupRes(response_code=code, evse_id=status.evse_id(session))
 
 
-def _service_discovery(session: Session, _: din.BodyElement, code: ResponseCode) -> din.BodyElement:
+def _service_discovery(session: Context, _: din.BodyElement, code: ResponseCode) -> din.BodyElement:
     return services(session, code)
 
 
-def services(session: Session, code: ResponseCode) -> din.ServiceDiscoveryRes:
+def services(session: Context, code: ResponseCode) -> din.ServiceDiscoveryRes:
     """External payment and the charge service, nothing else [V2G-DC-252] [V2G-DC-634]."""
     return din.ServiceDiscoveryRes(
         response_code=code,
@@ -40,24 +61,24 @@ def services(session: Session, code: ResponseCode) -> din.ServiceDiscoveryRes:
     )
 
 
-def _service_detail(_: Session, request: din.BodyElement, code: ResponseCode) -> din.BodyElement:
+def _service_detail(_: Context, request: din.BodyElement, code: ResponseCode) -> din.BodyElement:
     service_id = request.service_id if isinstance(request, din.ServiceDetailReq) else status.CHARGE_SERVICE
     return din.ServiceDetailRes(response_code=code, service_id=service_id)
 
 
-def _selection(_: Session, __: din.BodyElement, code: ResponseCode) -> din.BodyElement:
+def _selection(_: Context, __: din.BodyElement, code: ResponseCode) -> din.BodyElement:
     return din.ServicePaymentSelectionRes(response_code=code)
 
 
-def _payment_details(session: Session, _: din.BodyElement, code: ResponseCode) -> din.BodyElement:
+def _payment_details(session: Context, _: din.BodyElement, code: ResponseCode) -> din.BodyElement:
     return din.PaymentDetailsRes(response_code=code, gen_challenge="", date_time_now=session.unix_time)
 
 
-def _authentication(_: Session, __: din.BodyElement, code: ResponseCode) -> din.BodyElement:
+def _authentication(_: Context, __: din.BodyElement, code: ResponseCode) -> din.BodyElement:
     return din.ContractAuthenticationRes(response_code=code, evse_processing=EVSEProcessing.FINISHED)
 
 
-def _charge_parameters(session: Session, _: din.BodyElement, code: ResponseCode) -> din.BodyElement:
+def _charge_parameters(session: Context, _: din.BodyElement, code: ResponseCode) -> din.BodyElement:
     return din.ChargeParameterDiscoveryRes(
         response_code=code,
         evse_processing=EVSEProcessing.FINISHED,
@@ -66,7 +87,7 @@ def _charge_parameters(session: Session, _: din.BodyElement, code: ResponseCode)
     )
 
 
-def _power_delivery(session: Session, _: din.BodyElement, code: ResponseCode) -> din.BodyElement:
+def _power_delivery(session: Context, _: din.BodyElement, code: ResponseCode) -> din.BodyElement:
     return din.PowerDeliveryRes(response_code=code, evse_status=status.evse_status(session))
 
 
@@ -79,11 +100,11 @@ def _ac_status() -> din.ACEVSEStatus:
     )
 
 
-def _metering_receipt(_: Session, __: din.BodyElement, code: ResponseCode) -> din.BodyElement:
+def _metering_receipt(_: Context, __: din.BodyElement, code: ResponseCode) -> din.BodyElement:
     return din.MeteringReceiptRes(response_code=code, ac_evse_status=_ac_status())
 
 
-def _charging_status(session: Session, _: din.BodyElement, code: ResponseCode) -> din.BodyElement:
+def _charging_status(session: Context, _: din.BodyElement, code: ResponseCode) -> din.BodyElement:
     return din.ChargingStatusRes(
         response_code=code,
         evse_id=status.evse_id(session),
@@ -93,11 +114,11 @@ def _charging_status(session: Session, _: din.BodyElement, code: ResponseCode) -
     )
 
 
-def _session_stop(_: Session, __: din.BodyElement, code: ResponseCode) -> din.BodyElement:
+def _session_stop(_: Context, __: din.BodyElement, code: ResponseCode) -> din.BodyElement:
     return din.SessionStopRes(response_code=code)
 
 
-def _certificate_update(_: Session, __: din.BodyElement, code: ResponseCode) -> din.BodyElement:
+def _certificate_update(_: Context, __: din.BodyElement, code: ResponseCode) -> din.BodyElement:
     return din.CertificateUpdateRes(
         id="id1",
         response_code=code,
@@ -109,7 +130,7 @@ def _certificate_update(_: Session, __: din.BodyElement, code: ResponseCode) -> 
     )
 
 
-def _certificate_installation(_: Session, __: din.BodyElement, code: ResponseCode) -> din.BodyElement:
+def _certificate_installation(_: Context, __: din.BodyElement, code: ResponseCode) -> din.BodyElement:
     return din.CertificateInstallationRes(
         id="id1",
         response_code=code,
@@ -120,7 +141,7 @@ def _certificate_installation(_: Session, __: din.BodyElement, code: ResponseCod
     )
 
 
-def _cable_check(session: Session, _: din.BodyElement, code: ResponseCode) -> din.BodyElement:
+def _cable_check(session: Context, _: din.BodyElement, code: ResponseCode) -> din.BodyElement:
     return din.CableCheckRes(
         response_code=code,
         dc_evse_status=status.evse_status(session),
@@ -128,7 +149,7 @@ def _cable_check(session: Session, _: din.BodyElement, code: ResponseCode) -> di
     )
 
 
-def _pre_charge(session: Session, _: din.BodyElement, code: ResponseCode) -> din.BodyElement:
+def _pre_charge(session: Context, _: din.BodyElement, code: ResponseCode) -> din.BodyElement:
     return din.PreChargeRes(
         response_code=code,
         dc_evse_status=status.evse_status(session),
@@ -136,7 +157,7 @@ def _pre_charge(session: Session, _: din.BodyElement, code: ResponseCode) -> din
     )
 
 
-def _current_demand(session: Session, _: din.BodyElement, code: ResponseCode) -> din.BodyElement:
+def _current_demand(session: Context, _: din.BodyElement, code: ResponseCode) -> din.BodyElement:
     return din.CurrentDemandRes(
         response_code=code,
         dc_evse_status=status.evse_status(session),
@@ -148,7 +169,7 @@ def _current_demand(session: Session, _: din.BodyElement, code: ResponseCode) ->
     )
 
 
-def _welding_detection(session: Session, _: din.BodyElement, code: ResponseCode) -> din.BodyElement:
+def _welding_detection(session: Context, _: din.BodyElement, code: ResponseCode) -> din.BodyElement:
     return din.WeldingDetectionRes(
         response_code=code,
         dc_evse_status=status.evse_status(session),
@@ -156,7 +177,7 @@ def _welding_detection(session: Session, _: din.BodyElement, code: ResponseCode)
     )
 
 
-_REFUSALS: dict[type, Callable[[Session, din.BodyElement, ResponseCode], din.BodyElement]] = {
+_REFUSALS: dict[type, Callable[[Context, din.BodyElement, ResponseCode], din.BodyElement]] = {
     din.SessionSetupRes: _session_setup,
     din.ServiceDiscoveryRes: _service_discovery,
     din.ServiceDetailRes: _service_detail,

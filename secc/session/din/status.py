@@ -6,21 +6,19 @@ alone, there is no meter, and a schedule says watts as a 16 bit number.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from secc.messages import din, iso2
+from secc.messages import din
 from secc.messages.din import DCEVSEStatusCode, EVSENotification
-from secc.messages.iso2 import UnitSymbol
-from secc.session import limits, quantities
+from secc.session import limits
+from secc.session.context import Agreed
+from secc.session.din import wire
+from secc.session.din.wire import A, V, W
 from secc.session.outlet import EvseFault, IsolationLevel
+from secc.session.quantities import number
 from secc.session.schedules import PowerSchedule, PowerStep, ScheduleOffer
 from secc.settings.energy import EnergyMode
 
-if TYPE_CHECKING:
-    from secc.session.machine import Session
 
-
-def evse_status(session: Session) -> din.DCEVSEStatus:
+def evse_status(session: Agreed) -> din.DCEVSEStatus:
     """DC_EVSEStatus. EVSENotification says nothing in DC: a stop is told by EVSE_Shutdown [V2G-DC-500]."""
     test = session.cable_test
     level = session.evse.isolation if test is None or test.level is None else test.level
@@ -34,7 +32,7 @@ def evse_status(session: Session) -> din.DCEVSEStatus:
     )
 
 
-def _status_code(session: Session) -> DCEVSEStatusCode:
+def _status_code(session: Agreed) -> DCEVSEStatusCode:
     """Only EVSE_Shutdown and EVSE_EmergencyShutdown make the EV stop [V2G-DC-650]; the others inform. An EV
     whose pilot leaves C and D in the middle is told to stop at once [V2G-DC-668]."""
     if session.fault is EvseFault.EMERGENCY_STOP:
@@ -52,30 +50,28 @@ def _status_code(session: Session) -> DCEVSEStatusCode:
     return DCEVSEStatusCode.EVSE_READY
 
 
-def test_runs(session: Session) -> bool:
+def test_runs(session: Agreed) -> bool:
     """The isolation is being tested."""
     return session.cable_test is not None and session.cable_test.level is None
 
 
-def charge_parameter(session: Session) -> din.DCEVSEChargeParameter:
+def charge_parameter(session: Agreed) -> din.DCEVSEChargeParameter:
     """What the outlet can deliver now."""
     config = session.config.energy.dc
-    tolerance = config.current_regulation_tolerance
+    tolerance, can = config.current_regulation_tolerance, limits.dc(session)
     return din.DCEVSEChargeParameter(
         dc_evse_status=evse_status(session),
-        evse_maximum_current_limit=said(quantities.limit(limits.current(session), UnitSymbol.A)),
-        evse_maximum_power_limit=said(quantities.limit(limits.power(session), UnitSymbol.W)),
-        evse_maximum_voltage_limit=said(quantities.limit(limits.voltage(session), UnitSymbol.V)),
-        evse_minimum_current_limit=said(quantities.measured(config.min_current, UnitSymbol.A)),
-        evse_minimum_voltage_limit=said(quantities.measured(config.min_voltage, UnitSymbol.V)),
-        evse_current_regulation_tolerance=(
-            None if tolerance is None else said(quantities.measured(tolerance, UnitSymbol.A))
-        ),
-        evse_peak_current_ripple=said(quantities.measured(config.peak_current_ripple, UnitSymbol.A)),
+        evse_maximum_current_limit=wire.limit(can.current.upper, A),
+        evse_maximum_power_limit=wire.limit(can.power.upper, W),
+        evse_maximum_voltage_limit=wire.limit(can.voltage, V),
+        evse_minimum_current_limit=wire.measured(config.min_current, A),
+        evse_minimum_voltage_limit=wire.measured(config.min_voltage, V),
+        evse_current_regulation_tolerance=(None if tolerance is None else wire.measured(tolerance, A)),
+        evse_peak_current_ripple=wire.measured(config.peak_current_ripple, A),
     )
 
 
-def charge_service(session: Session) -> din.ServiceCharge:
+def charge_service(session: Agreed) -> din.ServiceCharge:
     """The one service there is, without name and scope [V2G-DC-628] [V2G-DC-629]."""
     return din.ServiceCharge(
         service_tag=din.ServiceTag(
@@ -90,7 +86,7 @@ CHARGE_SERVICE = 1
 """ServiceID of charging."""
 
 
-def energy_mode(session: Session) -> EnergyMode:
+def energy_mode(session: Agreed) -> EnergyMode:
     """What is offered: DIN names one mode, so it is the first of the station's that DIN knows."""
     return next((mode for mode in session.config.energy.modes if mode in _TYPES), EnergyMode.DC_EXTENDED)
 
@@ -128,9 +124,9 @@ def _entries(schedule: PowerSchedule) -> tuple[din.PMaxScheduleEntry, ...]:
     )
 
 
-def placeholder(session: Session) -> din.SAScheduleList:
+def placeholder(session: Agreed) -> din.SAScheduleList:
     """For a response that has to carry a schedule and offers none yet: what holds now, for a day."""
-    schedule = PowerSchedule(1, (PowerStep(0, float(limits.power(session))),), 86_400)
+    schedule = PowerSchedule(1, (PowerStep(0, number(limits.dc(session).power.upper)),), 86_400)
     return schedule_list(ScheduleOffer((schedule,)))
 
 
@@ -138,24 +134,17 @@ MOST_WATTS = 32767
 """As much as PMax can say; a limit from here on is not told by the schedule, but by EVSEMaximumPowerLimit."""
 
 
-def present_voltage(session: Session) -> din.PhysicalValue:
+def present_voltage(session: Agreed) -> din.PhysicalValue:
     """EVSEPresentVoltage."""
-    return said(quantities.measured(session.evse.present_voltage, UnitSymbol.V))
+    return wire.measured(session.evse.present_voltage, V)
 
 
-def present_current(session: Session) -> din.PhysicalValue:
+def present_current(session: Agreed) -> din.PhysicalValue:
     """EVSEPresentCurrent."""
-    return said(quantities.measured(session.evse.present_current, UnitSymbol.A))
+    return wire.measured(session.evse.present_current, A)
 
 
-def said(value: iso2.PhysicalValue) -> din.PhysicalValue:
-    """A physical value in the words of DIN."""
-    return din.PhysicalValue(
-        multiplier=value.multiplier, unit=din.UnitSymbol(value.unit.value), value=value.value
-    )
-
-
-def evse_id(session: Session) -> bytes:
+def evse_id(session: Agreed) -> bytes:
     """EVSEID by DIN SPEC 91286, one digit or star per half byte [V2G-DC-620]; unknown: a zero byte
     [V2G-DC-876]."""
     digits = session.config.din.evse_id.replace("*", "a")

@@ -7,22 +7,43 @@ nobody can mistake for a certificate, a key or a challenge.
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from secc.messages import iso2
 from secc.messages.iso2 import EVSEProcessing, ResponseCode
+from secc.session.context import Context
 from secc.session.contract_events import ContractRefused
-from secc.session.dialect import Code
 from secc.session.iso2 import services, status
-from secc.session.refusals import Refused
+from secc.session.refusals import Cause, Refused
 from secc.settings.services import CHARGE_SERVICE, Payment
 
-if TYPE_CHECKING:
-    from secc.session.machine import Session
+
+class Iso2Refused(Refused):
+    """Raised by the handlers of ISO 15118-2, with a response code of ISO 15118-2."""
+
+    code: ResponseCode
+
+    def __init__(self, code: ResponseCode, why: str, record: ContractRefused | None = None) -> None:
+        super().__init__(Cause.FAILED, why, record)
+        self.code = code
 
 
-def unrecorded(session: Session, request: object, refused: Refused) -> ContractRefused | None:
+CODES = {
+    Cause.FAILED: ResponseCode.FAILED,
+    Cause.SEQUENCE: ResponseCode.FAILED_SEQUENCE_ERROR,
+    Cause.UNKNOWN_SESSION: ResponseCode.FAILED_UNKNOWN_SESSION,
+    Cause.PARAMETERS: ResponseCode.FAILED_WRONG_CHARGE_PARAMETER,
+    Cause.ENERGY_MODE: ResponseCode.FAILED_WRONG_ENERGY_TRANSFER_MODE,
+    Cause.NOT_APPLIED: ResponseCode.FAILED_POWER_DELIVERY_NOT_APPLIED,
+    Cause.CONTACTOR: ResponseCode.FAILED_CONTACTOR_ERROR,
+    Cause.SCHEDULE: ResponseCode.FAILED_TARIFF_SELECTION_INVALID,
+    Cause.PROFILE: ResponseCode.FAILED_CHARGING_PROFILE_INVALID,
+}
+"""The response code for what the shared part objects to."""
+
+
+def unrecorded(session: Context, request: object, code: enum.StrEnum, why: str) -> ContractRefused | None:
     """The record of a refusal about a contract that its handler has not made: none is refused in silence.
 
     What was decided about the contract before, or ordered by the operator, has been recorded then.
@@ -36,54 +57,51 @@ def unrecorded(session: Session, request: object, refused: Refused) -> ContractR
             about = by_contract
         case _:
             about = isinstance(request, _CONTRACT_STEPS)
-    if not about:
-        return None
-    code = ResponseCode(refused.code.value)
-    return ContractRefused(type(request).__name__, code, code.value, str(refused), _who(session))
+    return ContractRefused(type(request).__name__, code, code.value, why, _who(session)) if about else None
 
 
 _CONTRACT_STEPS = (iso2.PaymentDetailsReq, iso2.CertificateInstallationReq, iso2.CertificateUpdateReq)
 
 
-def _who(session: Session) -> str:
+def _who(session: Context) -> str:
     side = session.pnc
     shown = side.payer or side.claim or side.revocation_question
     return "" if shown is None else str(shown.contract.emaid)
 
 
-def refusal(session: Session, request: iso2.BodyElement, code: Code) -> iso2.BodyElement:
+def refusal(session: Context, request: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
     """The response paired with the request, carrying this code."""
-    return _REFUSALS[iso2.PAIRS[type(request)]](session, request, ResponseCode(code.value))
+    return _REFUSALS[iso2.PAIRS[type(request)]](session, request, code)
 
 
-def _session_setup(session: Session, _: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
+def _session_setup(session: Context, _: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
     return iso2.SessionSetupRes(response_code=code, evse_id=session.config.evse_id)
 
 
-def _service_discovery(session: Session, _: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
+def _service_discovery(session: Context, _: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
     return services.discovery(session, code)
 
 
-def _service_detail(_: Session, request: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
+def _service_detail(_: Context, request: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
     service_id = request.service_id if isinstance(request, iso2.ServiceDetailReq) else CHARGE_SERVICE
     return iso2.ServiceDetailRes(response_code=code, service_id=service_id)
 
 
-def _selection(_: Session, __: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
+def _selection(_: Context, __: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
     return iso2.PaymentServiceSelectionRes(response_code=code)
 
 
-def _payment_details(session: Session, _: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
+def _payment_details(session: Context, _: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
     return iso2.PaymentDetailsRes(
         response_code=code, gen_challenge=bytes(16), evse_time_stamp=session.unix_time
     )
 
 
-def _authorization(_: Session, __: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
+def _authorization(_: Context, __: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
     return iso2.AuthorizationRes(response_code=code, evse_processing=EVSEProcessing.FINISHED)
 
 
-def _charge_parameters(session: Session, request: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
+def _charge_parameters(session: Context, request: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
     dc = session.config.energy.offers_dc
     if dc and session.config.energy.offers_ac and isinstance(request, iso2.ChargeParameterDiscoveryReq):
         dc = isinstance(request.ev_charge_parameter, iso2.DCEVChargeParameter)
@@ -94,19 +112,19 @@ def _charge_parameters(session: Session, request: iso2.BodyElement, code: Respon
     )
 
 
-def _power_delivery(session: Session, _: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
+def _power_delivery(session: Context, _: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
     return iso2.PowerDeliveryRes(response_code=code, evse_status=status.evse_status(session))
 
 
-def _metering_receipt(session: Session, _: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
+def _metering_receipt(session: Context, _: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
     return iso2.MeteringReceiptRes(response_code=code, evse_status=status.evse_status(session))
 
 
-def _session_stop(_: Session, __: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
+def _session_stop(_: Context, __: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
     return iso2.SessionStopRes(response_code=code)
 
 
-def _certificate_update(session: Session, _: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
+def _certificate_update(session: Context, _: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
     return iso2.CertificateUpdateRes(
         response_code=code,
         sa_provisioning_certificate_chain=iso2.CertificateChain(certificate=b"\0"),
@@ -120,7 +138,7 @@ def _certificate_update(session: Session, _: iso2.BodyElement, code: ResponseCod
     )
 
 
-def _certificate_installation(_: Session, __: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
+def _certificate_installation(_: Context, __: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
     return iso2.CertificateInstallationRes(
         response_code=code,
         sa_provisioning_certificate_chain=iso2.CertificateChain(certificate=b"\0"),
@@ -133,7 +151,7 @@ def _certificate_installation(_: Session, __: iso2.BodyElement, code: ResponseCo
     )
 
 
-def _charging_status(session: Session, _: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
+def _charging_status(session: Context, _: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
     return iso2.ChargingStatusRes(
         response_code=code,
         evse_id=session.config.evse_id,
@@ -143,13 +161,13 @@ def _charging_status(session: Session, _: iso2.BodyElement, code: ResponseCode) 
     )
 
 
-def _cable_check(session: Session, _: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
+def _cable_check(session: Context, _: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
     return iso2.CableCheckRes(
         response_code=code, dc_evse_status=status.dc_status(session), evse_processing=EVSEProcessing.FINISHED
     )
 
 
-def _pre_charge(session: Session, _: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
+def _pre_charge(session: Context, _: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
     return iso2.PreChargeRes(
         response_code=code,
         dc_evse_status=status.dc_status(session),
@@ -157,7 +175,7 @@ def _pre_charge(session: Session, _: iso2.BodyElement, code: ResponseCode) -> is
     )
 
 
-def _current_demand(session: Session, _: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
+def _current_demand(session: Context, _: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
     return iso2.CurrentDemandRes(
         response_code=code,
         dc_evse_status=status.dc_status(session),
@@ -171,7 +189,7 @@ def _current_demand(session: Session, _: iso2.BodyElement, code: ResponseCode) -
     )
 
 
-def _welding_detection(session: Session, _: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
+def _welding_detection(session: Context, _: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
     return iso2.WeldingDetectionRes(
         response_code=code,
         dc_evse_status=status.dc_status(session),
@@ -179,7 +197,7 @@ def _welding_detection(session: Session, _: iso2.BodyElement, code: ResponseCode
     )
 
 
-_REFUSALS: dict[type, Callable[[Session, iso2.BodyElement, ResponseCode], iso2.BodyElement]] = {
+_REFUSALS: dict[type, Callable[[Context, iso2.BodyElement, ResponseCode], iso2.BodyElement]] = {
     iso2.SessionSetupRes: _session_setup,
     iso2.ServiceDiscoveryRes: _service_discovery,
     iso2.ServiceDetailRes: _service_detail,

@@ -8,11 +8,11 @@ The handlers are in `secc.session.iso2.handlers.services`.
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
 
 from secc.messages import iso2
 from secc.messages.iso2 import ResponseCode, ServiceCategory
 from secc.pki.provisioning import Action
+from secc.session.context import Agreed
 from secc.settings.services import (
     CERTIFICATE_SERVICE,
     CHARGE_SERVICE,
@@ -21,12 +21,9 @@ from secc.settings.services import (
     ValueAddedService,
 )
 
-if TYPE_CHECKING:
-    from secc.session.machine import Session
-
 
 def discovery(
-    session: Session, code: ResponseCode, request: iso2.ServiceDiscoveryReq | None = None
+    session: Agreed, code: ResponseCode, request: iso2.ServiceDiscoveryReq | None = None
 ) -> iso2.ServiceDiscoveryRes:
     """ServiceDiscoveryRes: the charge service, and others as far as the request asks for them [V2G2-416]."""
     config = session.config
@@ -49,7 +46,7 @@ def discovery(
     )
 
 
-def parameters(session: Session, service_id: int) -> iso2.ServiceParameterList | None:
+def parameters(session: Agreed, service_id: int) -> iso2.ServiceParameterList | None:
     """The parameter sets of an offered service; None where it has none [V2G2-549]."""
     certificates, added = certificate_sets(session), value_added(session)
     if service_id == CERTIFICATE_SERVICE and certificates:
@@ -57,14 +54,14 @@ def parameters(session: Session, service_id: int) -> iso2.ServiceParameterList |
     return _parameters(added[service_id]) if service_id in added else None
 
 
-def offers(session: Session, service_id: int) -> bool:
+def offers(session: Agreed, service_id: int) -> bool:
     """Whether a service was offered on this connection."""
     if service_id == CERTIFICATE_SERVICE:
         return bool(certificate_sets(session))
     return service_id == CHARGE_SERVICE or service_id in value_added(session)
 
 
-def takes(session: Session, service_id: int, parameter_set: int | None) -> bool:
+def takes(session: Agreed, service_id: int, parameter_set: int | None) -> bool:
     """Whether an EV may choose this service with this set."""
     if service_id == CHARGE_SERVICE:
         return True
@@ -74,7 +71,7 @@ def takes(session: Session, service_id: int, parameter_set: int | None) -> bool:
     return added is not None and added.takes(parameter_set)
 
 
-def value_added(session: Session) -> dict[int, ValueAddedService]:
+def value_added(session: Agreed) -> dict[int, ValueAddedService]:
     """What the integrator offers on this connection, by ServiceID [V2G2-422]; in a continued session as far
     as it was chosen before the pause [V2G2-741]."""
     services = (*session.config.service.value_added, *session.services)
@@ -94,7 +91,7 @@ def _only(service: ValueAddedService, chosen: int | None) -> ValueAddedService:
     return dataclasses.replace(service, parameter_sets=sets)
 
 
-def certificate_sets(session: Session) -> dict[int, Action]:
+def certificate_sets(session: Agreed) -> dict[int, Action]:
     """Parameter sets of the certificate service, empty where it is not offered [V2G2-428].
 
     Over TLS only, together with contracts, and as far as a back end provides it [V2G2-632] [V2G2-634]; in a
@@ -116,7 +113,7 @@ def certificate_sets(session: Session) -> dict[int, Action]:
     }
 
 
-def _wanted(session: Session, request: iso2.ServiceDiscoveryReq) -> tuple[iso2.Service, ...]:
+def _wanted(session: Agreed, request: iso2.ServiceDiscoveryReq) -> tuple[iso2.Service, ...]:
     """Scope and category filter; a scope of nothing but NUL, as a recorded car sends it, is none."""
     offered = [_service(service) for service in value_added(session).values()]
     if certificate_sets(session):

@@ -1,47 +1,58 @@
 """The states of a session of ISO 15118-2, in the order of the standard."""
 
-from secc.session.states import Stage
+from secc.session.states import Role, Stage
+
+__all__ = ["State"]
 
 
 class State(Stage):
-    """The states of a session of ISO 15118-2."""
+    """Where a session of ISO 15118-2 stands."""
 
-    WAIT_SESSION_SETUP = "waits for SessionSetupReq"
+    WAIT_SESSION_SETUP = "waits for SessionSetupReq", Role.BEGIN
     WAIT_SERVICE_DISCOVERY = "waits for ServiceDiscoveryReq"
     WAIT_SERVICE_SELECTION = "waits for ServiceDetailReq or PaymentServiceSelectionReq"
     WAIT_AUTHORIZATION = "waits for AuthorizationReq"
 
     # Plug and Charge
     WAIT_CONTRACT = "waits for PaymentDetailsReq, CertificateInstallationReq or CertificateUpdateReq"
-    PROVISIONING = "owes CertificateInstallationRes or CertificateUpdateRes, waits for the back end"
+    PROVISIONING = (
+        "owes CertificateInstallationRes or CertificateUpdateRes, waits for the back end",
+        Role.OWES,
+    )
     WAIT_PAYMENT_DETAILS = "waits for PaymentDetailsReq, the car has its certificate now"
-    CHECKING_CONTRACT = "owes PaymentDetailsRes, waits for revocation data"
+    CHECKING_CONTRACT = "owes PaymentDetailsRes, waits for revocation data", Role.OWES
     WAIT_CONTRACT_AUTHORIZATION = "waits for AuthorizationReq with the contract's signature"
 
     WAIT_CHARGE_PARAMETERS = "waits for ChargeParameterDiscoveryReq"
 
     # AC
     WAIT_POWER_ON_AC = "waits for PowerDeliveryReq, contactor open or renegotiating"
-    AWAITING_PILOT_AC = "owes PowerDeliveryRes, waits for pilot C or D, and until the contactor is open"
-    CLOSING_CONTACTOR = "owes PowerDeliveryRes, waits for the contactor"
-    WAIT_FIRST_STATUS = "waits for the first ChargingStatusReq"
-    WAIT_STATUS = "waits for ChargingStatusReq or PowerDeliveryReq"
-    WAIT_RECEIPT_AC = "waits for MeteringReceiptReq, AC"
+    AWAITING_PILOT_AC = (
+        "owes PowerDeliveryRes, waits for pilot C or D, and until the contactor is open",
+        Role.STARTS,
+    )
+    CLOSING_CONTACTOR = "owes PowerDeliveryRes, waits for the contactor", Role.CLOSES_CONTACTOR
+    WAIT_FIRST_STATUS = "waits for the first ChargingStatusReq", Role.LOOP
+    WAIT_STATUS = "waits for ChargingStatusReq or PowerDeliveryReq", Role.LOOP
+    WAIT_RECEIPT_AC = "waits for MeteringReceiptReq, AC", Role.LOOP
     WAIT_STOP_AC = "waits for SessionStopReq"
 
     # DC
     WAIT_CABLE_CHECK = "waits for the first CableCheckReq"
-    AWAITING_PILOT_DC = "owes CableCheckRes, waits for pilot C or D"
-    WAIT_CABLE_CHECK_RESULT = "waits for CableCheckReq while the isolation is tested"
+    AWAITING_PILOT_DC = "owes CableCheckRes, waits for pilot C or D", Role.OWES
+    WAIT_CABLE_CHECK_RESULT = "waits for CableCheckReq while the isolation is tested", Role.ISOLATION_TEST
     WAIT_PRE_CHARGE = "waits for the first PreChargeReq"
     WAIT_POWER_ON_DC = "waits for PreChargeReq or PowerDeliveryReq"
-    AWAITING_VOLTAGE = "owes PowerDeliveryRes, waits until the outlet reads the EV's voltage"
-    WAIT_FIRST_DEMAND = "waits for the first CurrentDemandReq"
-    WAIT_DEMAND = "waits for CurrentDemandReq or PowerDeliveryReq"
-    WAIT_RECEIPT_DC = "waits for MeteringReceiptReq, DC"
-    WAIT_AFTER_RECEIPT = "waits for CurrentDemandReq, PowerDeliveryReq or a new parameter discovery"
+    AWAITING_VOLTAGE = "owes PowerDeliveryRes, waits until the outlet reads the EV's voltage", Role.STARTS
+    WAIT_FIRST_DEMAND = "waits for the first CurrentDemandReq", Role.LOOP
+    WAIT_DEMAND = "waits for CurrentDemandReq or PowerDeliveryReq", Role.LOOP
+    WAIT_RECEIPT_DC = "waits for MeteringReceiptReq, DC", Role.LOOP
+    WAIT_AFTER_RECEIPT = (
+        "waits for CurrentDemandReq, PowerDeliveryReq or a new parameter discovery",
+        Role.LOOP,
+    )
     WAIT_STOP_DC = "waits for WeldingDetectionReq, SessionStopReq or a new parameter discovery"
-    AWAITING_PILOT_B = "owes WeldingDetectionRes or SessionStopRes, waits for pilot B"
+    AWAITING_PILOT_B = "owes WeldingDetectionRes or SessionStopRes, waits for pilot B", Role.OWES
     WAIT_WELDING = "waits for WeldingDetectionReq or SessionStopReq"
 
-    ENDED = "has ended"
+    ENDED = "has ended", Role.ENDED

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 from secc.messages import iso2
-from secc.messages.iso2 import DCEVSEStatusCode, EVSENotification, UnitSymbol
-from secc.session import limits, quantities
-from secc.session.outlet import EvseFault
+from secc.messages.iso2 import DCEVSEStatusCode, EVSENotification
+from secc.session import limits
+from secc.session.context import Agreed
+from secc.session.iso2 import wire
+from secc.session.iso2.wire import WH, A, V, W
+from secc.session.outlet import EvseFault, MeterReading
+from secc.session.quantities import milli
 
-if TYPE_CHECKING:
-    from secc.session.machine import Session
 
-
-def ac_status(session: Session) -> iso2.ACEVSEStatus:
+def ac_status(session: Agreed) -> iso2.ACEVSEStatus:
     """AC_EVSEStatus."""
     delay, notification = _notification(session)
     return iso2.ACEVSEStatus(
@@ -24,7 +24,7 @@ def ac_status(session: Session) -> iso2.ACEVSEStatus:
     )
 
 
-def dc_status(session: Session) -> iso2.DCEVSEStatus:
+def dc_status(session: Agreed) -> iso2.DCEVSEStatus:
     """DC_EVSEStatus with the code of the present state or fault [V2G2-366]."""
     delay, notification = _notification(session)
     test = session.cable_test
@@ -37,56 +37,54 @@ def dc_status(session: Session) -> iso2.DCEVSEStatus:
     )
 
 
-def evse_status(session: Session) -> iso2.ACEVSEStatus | iso2.DCEVSEStatus:
+def evse_status(session: Agreed) -> iso2.ACEVSEStatus | iso2.DCEVSEStatus:
     """EVSEStatus of the kind in use."""
     return dc_status(session) if session.is_dc else ac_status(session)
 
 
-def charge_parameter(
-    session: Session, *, dc: bool
-) -> iso2.ACEVSEChargeParameter | iso2.DCEVSEChargeParameter:
+def charge_parameter(session: Agreed, *, dc: bool) -> iso2.ACEVSEChargeParameter | iso2.DCEVSEChargeParameter:
     """EVSEChargeParameter: what the outlet can deliver now."""
     if not dc:
         return iso2.ACEVSEChargeParameter(
             ac_evse_status=ac_status(session),
-            evse_nominal_voltage=quantities.limit(
-                quantities.decimal(session.config.energy.ac.nominal_voltage), UnitSymbol.V
-            ),
-            evse_max_current=quantities.limit(limits.ac_current(session), UnitSymbol.A),
+            evse_nominal_voltage=wire.limit(milli(session.config.energy.ac.nominal_voltage), V),
+            evse_max_current=wire.limit(limits.ac_current(session), A),
         )
     config = session.config.energy.dc
     tolerance = config.current_regulation_tolerance
     energy = limits.deliverable(session) if config.tell_energy else None
+    can = limits.dc(session)
     return iso2.DCEVSEChargeParameter(
         dc_evse_status=dc_status(session),
-        evse_maximum_current_limit=quantities.limit(limits.current(session), UnitSymbol.A),
-        evse_maximum_power_limit=quantities.limit(limits.power(session), UnitSymbol.W),
-        evse_maximum_voltage_limit=quantities.limit(limits.voltage(session), UnitSymbol.V),
-        evse_minimum_current_limit=quantities.measured(config.min_current, UnitSymbol.A),
-        evse_minimum_voltage_limit=quantities.measured(config.min_voltage, UnitSymbol.V),
-        evse_current_regulation_tolerance=(
-            None if tolerance is None else quantities.measured(tolerance, UnitSymbol.A)
-        ),
-        evse_peak_current_ripple=quantities.measured(config.peak_current_ripple, UnitSymbol.A),
-        evse_energy_to_be_delivered=None if energy is None else quantities.limit(energy, UnitSymbol.WH),
+        evse_maximum_current_limit=wire.limit(can.current.upper, A),
+        evse_maximum_power_limit=wire.limit(can.power.upper, W),
+        evse_maximum_voltage_limit=wire.limit(can.voltage, V),
+        evse_minimum_current_limit=wire.measured(config.min_current, A),
+        evse_minimum_voltage_limit=wire.measured(config.min_voltage, V),
+        evse_current_regulation_tolerance=(None if tolerance is None else wire.measured(tolerance, A)),
+        evse_peak_current_ripple=wire.measured(config.peak_current_ripple, A),
+        evse_energy_to_be_delivered=None if energy is None else wire.limit(energy, WH),
     )
 
 
-def present_voltage(session: Session) -> iso2.PhysicalValue:
+def present_voltage(session: Agreed) -> iso2.PhysicalValue:
     """EVSEPresentVoltage."""
-    return quantities.measured(session.evse.present_voltage, UnitSymbol.V)
+    return wire.measured(session.evse.present_voltage, V)
 
 
-def present_current(session: Session) -> iso2.PhysicalValue:
+def present_current(session: Agreed) -> iso2.PhysicalValue:
     """EVSEPresentCurrent."""
-    return quantities.measured(session.evse.present_current, UnitSymbol.A)
+    return wire.measured(session.evse.present_current, A)
 
 
-def meter_info(session: Session) -> iso2.MeterInfo | None:
+def meter_info(session: Agreed) -> iso2.MeterInfo | None:
     """MeterInfo, when there is a fresh reading [V2G2-902] [INV-33]."""
     meter = session.evse.meter
-    if meter is None or not session.config.energy.meter_info:
-        return None
+    return None if meter is None or not session.config.energy.meter_info else meter_info_of(meter)
+
+
+def meter_info_of(meter: MeterReading) -> iso2.MeterInfo:
+    """A reading of the meter as the EV gets it."""
     return iso2.MeterInfo(
         meter_id=meter.meter_id,
         meter_reading=meter.energy,
@@ -96,7 +94,7 @@ def meter_info(session: Session) -> iso2.MeterInfo | None:
     )
 
 
-def _notification(session: Session) -> tuple[int, EVSENotification]:
+def _notification(session: Agreed) -> tuple[int, EVSENotification]:
     """NotificationMaxDelay and EVSENotification. An ordered stop wins over a renegotiation [V2G2-841]."""
     if session.stop is not None:
         return min(max(0, math.ceil(session.stop.due - session.now)), 65535), EVSENotification.STOP_CHARGING
@@ -107,7 +105,7 @@ def _notification(session: Session) -> tuple[int, EVSENotification]:
     return 0, EVSENotification.NONE
 
 
-def _status_code(session: Session) -> DCEVSEStatusCode:
+def _status_code(session: Agreed) -> DCEVSEStatusCode:
     if session.fault is EvseFault.EMERGENCY_STOP:
         return DCEVSEStatusCode.EVSE_EMERGENCY_SHUTDOWN
     if session.fault is not None:

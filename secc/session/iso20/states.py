@@ -5,13 +5,13 @@ the outlet or the pilot. AC and DC have their states from the charge parameters 
 the other kind is out of order wherever it comes.
 """
 
-from secc.session.states import Stage
+from secc.session.states import Role, Stage
 
 
 class Iso20State(Stage):
     """The states of a session of ISO 15118-20."""
 
-    WAIT_SESSION_SETUP = "waits for SessionSetupReq"
+    WAIT_SESSION_SETUP = "waits for SessionSetupReq", Role.BEGIN
     WAIT_AUTHORIZATION_SETUP = "waits for AuthorizationSetupReq"
     WAIT_AUTHORIZATION = "waits for AuthorizationReq"
     WAIT_SERVICE_DISCOVERY = "waits for ServiceDiscoveryReq"
@@ -22,28 +22,37 @@ class Iso20State(Stage):
     WAIT_PARAMETERS_AC = "waits for AC_ChargeParameterDiscoveryReq"
     WAIT_SCHEDULE_AC = "waits for ScheduleExchangeReq, AC"
     WAIT_POWER_ON_AC = "waits for PowerDeliveryReq, contactor open"
-    AWAITING_PILOT_AC = "owes PowerDeliveryRes, waits for pilot C or D, and until the contactor is open"
-    CLOSING_CONTACTOR = "owes PowerDeliveryRes, waits for the contactor"
-    WAIT_FIRST_LOOP_AC = "waits for the first AC_ChargeLoopReq"
-    WAIT_LOOP_AC = "waits for AC_ChargeLoopReq or PowerDeliveryReq"
-    WAIT_NEW_SCHEDULE_AC = "waits for AC_ChargeParameterDiscoveryReq or ScheduleExchangeReq, under power"
-    WAIT_NEW_PROFILE_AC = "waits for PowerDeliveryReq with the new profile, under power, AC"
+    AWAITING_PILOT_AC = (
+        "owes PowerDeliveryRes, waits for pilot C or D, and until the contactor is open",
+        Role.STARTS,
+    )
+    CLOSING_CONTACTOR = "owes PowerDeliveryRes, waits for the contactor", Role.CLOSES_CONTACTOR
+    WAIT_FIRST_LOOP_AC = "waits for the first AC_ChargeLoopReq", Role.LOOP
+    WAIT_LOOP_AC = "waits for AC_ChargeLoopReq or PowerDeliveryReq", Role.LOOP
+    WAIT_NEW_SCHEDULE_AC = (
+        "waits for AC_ChargeParameterDiscoveryReq or ScheduleExchangeReq, under power",
+        Role.LOOP,
+    )
+    WAIT_NEW_PROFILE_AC = "waits for PowerDeliveryReq with the new profile, under power, AC", Role.LOOP
 
     # DC
     WAIT_PARAMETERS_DC = "waits for DC_ChargeParameterDiscoveryReq"
     WAIT_SCHEDULE_DC = "waits for ScheduleExchangeReq, DC"
     WAIT_CABLE_CHECK = "waits for the first DC_CableCheckReq"
-    AWAITING_PILOT_DC = "owes DC_CableCheckRes, waits for pilot C or D"
-    WAIT_CABLE_CHECK_RESULT = "waits for DC_CableCheckReq while the isolation is tested"
+    AWAITING_PILOT_DC = "owes DC_CableCheckRes, waits for pilot C or D", Role.OWES
+    WAIT_CABLE_CHECK_RESULT = "waits for DC_CableCheckReq while the isolation is tested", Role.ISOLATION_TEST
     WAIT_PRE_CHARGE = "waits for the first DC_PreChargeReq"
     WAIT_PRE_CHARGE_AGAIN = "waits for DC_PreChargeReq while the voltages adapt"
     WAIT_POWER_ON_DC = "waits for PowerDeliveryReq, output at the EV's voltage"
-    AWAITING_VOLTAGE = "owes PowerDeliveryRes, waits until the outlet reads the EV's voltage"
-    WAIT_FIRST_LOOP_DC = "waits for the first DC_ChargeLoopReq"
-    WAIT_LOOP_DC = "waits for DC_ChargeLoopReq or PowerDeliveryReq"
-    WAIT_NEW_SCHEDULE_DC = "waits for DC_ChargeParameterDiscoveryReq or ScheduleExchangeReq, under power"
-    WAIT_NEW_PROFILE_DC = "waits for PowerDeliveryReq with the new profile, under power, DC"
+    AWAITING_VOLTAGE = "owes PowerDeliveryRes, waits until the outlet reads the EV's voltage", Role.STARTS
+    WAIT_FIRST_LOOP_DC = "waits for the first DC_ChargeLoopReq", Role.LOOP
+    WAIT_LOOP_DC = "waits for DC_ChargeLoopReq or PowerDeliveryReq", Role.LOOP
+    WAIT_NEW_SCHEDULE_DC = (
+        "waits for DC_ChargeParameterDiscoveryReq or ScheduleExchangeReq, under power",
+        Role.LOOP,
+    )
+    WAIT_NEW_PROFILE_DC = "waits for PowerDeliveryReq with the new profile, under power, DC", Role.LOOP
     WAIT_WELDING = "waits for DC_WeldingDetectionReq"
 
     WAIT_SESSION_STOP = "waits for SessionStopReq"
-    ENDED = "has ended"
+    ENDED = "has ended", Role.ENDED

@@ -39,7 +39,7 @@ def test_any_content_has_one_answer_and_nothing_unsafe(state: S, request_class: 
     dice = random.Random(f"{state.name} {request_class.__name__}")
     for _ in range(25):
         bench = DinBench()
-        oracle = DinOracle(bench.session.config, bench.evse, bench.session.session_id)
+        oracle = DinOracle(bench.config, bench.evse, bench.session.session_id)
         WAYS[state](bench)
         body = random_request(request_class, dice)
         bench.ask(body)

@@ -216,7 +216,7 @@ def test_a_value_without_unit_means_the_unit_of_its_element() -> None:
     assert code(bench.ask(request)) == "OK"
     assert bench.session.parameters is not None
     limits = bench.session.parameters.limits
-    assert (float(limits.voltage), float(limits.current)) == (470.0, 250.0)
+    assert (limits.voltage, limits.current) == (470_000, 250_000)
 
 
 @pytest.mark.req("V2G-DC-329")

@@ -1,16 +1,16 @@
 """PowerDelivery, AC and DC: what a start needs, charging profiles, the contactor."""
 
 import dataclasses
-from fractions import Fraction
 
 import pytest
 
 from secc.messages.iso2 import BodyElement, ChargeProgress, CurrentDemandReq, PhysicalValue, PreChargeReq
-from secc.session.context import Demand, EvLimits
+from secc.session.agreed import Demand, EvLimits
 from secc.session.iso2.states import State
 from secc.session.limits import set_point
 from secc.session.outlet import ControlPilot, EvseFault, IsolationLevel
 from secc.session.outputs import CloseContactor, OpenContactor, SetOutput
+from secc.session.quantities import ChargeLimit, milli
 from tests.support import requests as r
 from tests.support.bench import AC, DC, Bench, code, sent
 from tests.support.states import in_state
@@ -298,11 +298,11 @@ def test_set_point_is_the_lowest_of_everything(request_: CurrentDemandReq, expec
 
 def test_power_limit_of_the_parameters_counts_beside_that_of_the_outlet() -> None:
     bench = Bench(DC).to_cable_check()
-    ev = EvLimits(Fraction(410), Fraction(300), Fraction(60_000))
-    demand = Demand(Fraction(400), Fraction(300), ev)
-    assert set_point(bench.session, demand).current == 125
+    ev = EvLimits(milli(410), ChargeLimit(milli(300)), ChargeLimit(milli(60_000)))
+    demand = Demand(milli(400), milli(300), ev)
+    assert set_point(bench.session, demand).current == milli(125)
     bench.outlet(max_power=20_000.0)
-    assert set_point(bench.session, demand).current == 50
+    assert set_point(bench.session, demand).current == milli(50)
 
 
 def test_power_of_the_outlet_limits_the_current() -> None:

@@ -8,12 +8,11 @@ import msgspec
 import pytest
 
 from secc.messages import iso2
-from secc.messages.iso2 import ResponseCode
+from secc.session import isolation, pre_charge
 from secc.session.inputs import CableCheckReported, StopRequested
-from secc.session.iso2.handlers import dc_power
 from secc.session.outlet import ControlPilot, EvseFault, IsolationLevel
 from secc.session.outputs import Notice, NoticeKind, OpenContactor, SetOutput
-from secc.session.refusals import Refused
+from secc.session.refusals import Cause, Refused
 from secc.session.ticket import Ticket
 from secc.settings import CompatConfig
 from tests.support import requests as r
@@ -248,29 +247,29 @@ def test_a_negative_target_is_refused(protocol: str, volts: float, amperes: floa
 @pytest.mark.inv("INV-10", "INV-29")
 def test_whatever_would_energise_needs_a_grant_and_no_stop() -> None:
     bench = Bench(DC).to_pre_charge()
-    dc_power.check_may_energise(bench.session)
+    isolation.check_may_energise(bench.session)
     bench.session.grant = None
     with pytest.raises(Refused, match="without a grant") as refused:
-        dc_power.check_may_energise(bench.session)
-    assert refused.value.code is ResponseCode.FAILED
+        isolation.check_may_energise(bench.session)
+    assert refused.value.cause is Cause.FAILED
     stopped = Bench(DC).to_pre_charge()
     stopped.feed(StopRequested("the operator"))
     with pytest.raises(Refused, match="stopped"):
-        dc_power.check_may_energise(stopped.session)
+        isolation.check_may_energise(stopped.session)
 
 
 def test_without_charge_parameters_nothing_is_agreed() -> None:
     with pytest.raises(Refused, match="no charge parameters") as refused:
-        dc_power.agreed(Bench(DC).session)
-    assert refused.value.code is ResponseCode.FAILED
+        isolation.agreed(Bench(DC).session)
+    assert refused.value.cause is Cause.FAILED
 
 
 def test_an_output_that_was_never_pre_charged_is_at_no_voltage() -> None:
     session = Bench(DC).to_pre_charge().session
     with pytest.raises(Refused, match="or never on") as refused:
-        dc_power.at_voltage(session)
-    assert refused.value.code is ResponseCode.FAILED_POWER_DELIVERY_NOT_APPLIED
-    assert dc_power._pre_charged(session) is False
+        pre_charge.confirm_start(session)
+    assert refused.value.cause is Cause.NOT_APPLIED
+    assert pre_charge.reached(session) is False
 
 
 # --- the charge loop ---

@@ -6,11 +6,12 @@ import pytest
 
 from secc import exi
 from secc.messages import iso2
-from secc.messages.iso2 import ChargingProfile, PhysicalValue, ProfileEntry, ResponseCode, UnitSymbol
-from secc.session.iso2.handlers.profile import check_profile
+from secc.messages.iso2 import ChargingProfile, PhysicalValue, ProfileEntry, UnitSymbol
+from secc.session.iso2 import wire
 from secc.session.outlet import ControlPilot
 from secc.session.outputs import Notice, SetOutput
-from secc.session.refusals import Refused
+from secc.session.profile import check_profile
+from secc.session.refusals import Cause, Refused
 from secc.session.schedules import PowerSchedule, PowerStep
 from tests.support import din as d
 from tests.support import requests as r
@@ -47,7 +48,7 @@ def profile(*entries: tuple[int, int]) -> ChargingProfile:
     ],
 )
 def test_profile_within_the_schedule_is_accepted(entries: tuple[tuple[int, int], ...]) -> None:
-    check_profile(profile(*entries), SCHEDULE)
+    check_profile(wire.entries(profile(*entries)) or (), SCHEDULE)
 
 
 @pytest.mark.req("V2G2-225", "V2G2-478")
@@ -64,8 +65,8 @@ def test_profile_within_the_schedule_is_accepted(entries: tuple[tuple[int, int],
 )
 def test_profile_beyond_the_schedule_is_refused(entries: tuple[tuple[int, int], ...]) -> None:
     with pytest.raises(Refused) as caught:
-        check_profile(profile(*entries), SCHEDULE)
-    assert caught.value.code is ResponseCode.FAILED_CHARGING_PROFILE_INVALID
+        check_profile(wire.entries(profile(*entries)) or (), SCHEDULE)
+    assert caught.value.cause is Cause.PROFILE
 
 
 # --- values that cannot be ---

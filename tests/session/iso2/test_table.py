@@ -22,13 +22,13 @@ ILLEGAL = [
     (state, request)
     for state in LIVE
     for request in requests.EACH
-    if table.find(state, request, STRICT) is None
+    if table.ISO2.find(state, request, STRICT) is None
 ]
 LEGAL = [
     (state, request)
     for state in LIVE
     for request in requests.EACH
-    if table.find(state, request, STRICT) is not None
+    if table.ISO2.find(state, request, STRICT) is not None
 ]
 
 

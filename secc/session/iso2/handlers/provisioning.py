@@ -7,8 +7,6 @@ SessionID.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from secc.errors import CertificateError
 from secc.messages import iso2
 from secc.messages.iso2 import ResponseCode
@@ -22,40 +20,39 @@ from secc.pki.provisioning import (
     verify_request,
     verify_response,
 )
-from secc.session.context import ProvisioningQuestion
+from secc.session.agreed import ProvisioningQuestion
+from secc.session.context import Context
+from secc.session.contract import terms_of
 from secc.session.contract_events import ContractDelivered, ContractProvisioned, ContractRefused, Provision
-from secc.session.iso2 import services
-from secc.session.iso2.handlers.contract import refused, terms_of
+from secc.session.iso2 import services, wire
+from secc.session.iso2.handlers.contract import refused
+from secc.session.iso2.refusals import Iso2Refused
 from secc.session.iso2.states import State
 from secc.session.outputs import NoticeKind
-from secc.session.refusals import Refused
 from secc.session.states import Timer
-
-if TYPE_CHECKING:
-    from secc.session.machine import Session
 
 
 def certificate_request(
-    session: Session, request: iso2.CertificateInstallationReq | iso2.CertificateUpdateReq
+    session: Context, request: iso2.CertificateInstallationReq | iso2.CertificateUpdateReq
 ) -> State:
     """Verify the request and ask the back end [V2G2-553] [V2G2-556]."""
     terms, step = terms_of(session), type(request).__name__
     action = Action.INSTALL if isinstance(request, iso2.CertificateInstallationReq) else Action.UPDATE
     if action not in services.certificate_sets(session).values():
         raise _no(step, Refusal.NOT_OFFERED)
-    signature, payload = session.received_signature, session.received_payload
+    signature, payload = wire.signature_of(session), session.received_payload
     try:
         asked = verify_request(request, signature, payload, terms.trust, session.utc, terms.policy)
     except CertificateError as error:
         raise refused(step, error) from error
-    question = ProvisioningQuestion(session.ticket(), asked)
+    question = ProvisioningQuestion(session.names.ticket(), asked)
     session.pnc.provisioning_question = question
     session.emit(Provision(question.ticket, asked))
-    session.start_timer(Timer.PROVISIONING)
+    session.timers.start(Timer.PROVISIONING, session.now)
     return State.PROVISIONING
 
 
-def provisioned(session: Session, event: ContractProvisioned) -> State:
+def provisioned(session: Context, event: ContractProvisioned) -> State:
     """Verify the answer; the car gets it as it came, under its own SessionID."""
     question = session.pnc.provisioning_question
     if question is None or event.ticket != question.ticket:
@@ -76,7 +73,7 @@ def provisioned(session: Session, event: ContractProvisioned) -> State:
 
 
 def _judge(
-    session: Session, request: ProvisioningRequest, payload: bytes
+    session: Context, request: ProvisioningRequest, payload: bytes
 ) -> tuple[ContractDelivered, iso2.V2GMessage]:
     """The answer, verified; one that does not verify only where the operator lets the EV judge."""
     terms, step = terms_of(session), _step(request)
@@ -99,17 +96,19 @@ def _judge(
     return ContractDelivered(request, bundle), bundle.message
 
 
-def provisioning_late(session: Session, _: None) -> State:
+def provisioning_late(session: Context, _: None) -> State:
     """The car waits no longer than 5 s; a late answer is for its next try."""
     question = session.pnc.provisioning_question
     request = None if question is None else question.request
     raise _no("CertificateInstallationReq" if request is None else _step(request), Refusal.LATE, request)
 
 
-def _no(step: str, refusal: Refusal, request: ProvisioningRequest | None = None) -> Refused:
+def _no(step: str, refusal: Refusal, request: ProvisioningRequest | None = None) -> Iso2Refused:
     code = ResponseCode(REFUSAL_CODES.get(refusal, "FAILED_NoCertificateAvailable"))
     identity = "" if request is None else _identity(request)
-    return Refused(code, refusal.value, ContractRefused(step, code, refusal.value, refusal.value, identity))
+    return Iso2Refused(
+        code, refusal.value, ContractRefused(step, code, refusal.value, refusal.value, identity)
+    )
 
 
 def _code(error: CertificateError) -> ResponseCode:

@@ -2,70 +2,68 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from secc.errors import CertificateError
 from secc.messages import iso2
 from secc.messages.iso2 import ResponseCode
 from secc.pki.contract import verify_receipt
-from secc.session.context import ReceiptQuestion
+from secc.session import loop
+from secc.session.agreed import ReceiptQuestion
+from secc.session.context import Context
+from secc.session.contract import terms_of
 from secc.session.contract_events import ContractRefused, StoreReceipt
-from secc.session.iso2 import status
-from secc.session.iso2.handlers import ending
-from secc.session.iso2.handlers.contract import refused, terms_of
+from secc.session.iso2 import status, wire
+from secc.session.iso2.handlers.contract import refused
+from secc.session.iso2.refusals import Iso2Refused
 from secc.session.iso2.states import State
-from secc.session.refusals import Refused
 from secc.settings.services import Payment
 
-if TYPE_CHECKING:
-    from secc.session.machine import Session
 
-
-def ask(session: Session, meter_info: iso2.MeterInfo | None) -> bool:
+def ask(session: Context) -> bool:
     """Whether this response asks for a receipt; remembers what has to be signed then.
 
     Only with a contract [V2G2-691], and only with a reading [V2G2-902].
     """
-    interval = session.config.pnc.receipt_interval
-    if interval is None or meter_info is None or session.payment is not Payment.CONTRACT:
+    interval, meter = session.config.pnc.receipt_interval, session.evse.meter
+    if interval is None or meter is None or not session.config.energy.meter_info:
+        return False
+    if session.payment is not Payment.CONTRACT:
         return False
     if session.pnc.receipt_at is None:
         session.pnc.receipt_at = session.now
     if not session.granted or session.now < session.pnc.receipt_at + interval:
         return False
     session.pnc.receipt_at = session.now
-    session.pnc.receipt_question = ReceiptQuestion(meter_info, session.schedule_id)
+    session.pnc.receipt_question = ReceiptQuestion(meter, session.schedule_id)
     return True
 
 
-def receipt_ac(session: Session, request: iso2.MeteringReceiptReq) -> State:
+def receipt_ac(session: Context, request: iso2.MeteringReceiptReq) -> State:
     """AC: back to the loop [V2G2-580]."""
     _take(session, request)
     return State.WAIT_STATUS
 
 
-def receipt_dc(session: Session, request: iso2.MeteringReceiptReq) -> State:
+def receipt_dc(session: Context, request: iso2.MeteringReceiptReq) -> State:
     """DC: back to the loop, or on to a new parameter discovery [V2G2-797]."""
     _take(session, request)
     return State.WAIT_AFTER_RECEIPT
 
 
-def _take(session: Session, request: iso2.MeteringReceiptReq) -> None:
+def _take(session: Context, request: iso2.MeteringReceiptReq) -> None:
     """The values that were sent, signed with the contract of this session [V2G2-481] [V2G2-903]."""
-    ending.check_fault(session)
-    ending.check_stop(session)
+    loop.check(session)
     question, payer = session.pnc.receipt_question, session.pnc.payer
     if question is None or payer is None:
         raise _not_valid("not_asked", "no receipt was asked for")
     if request.session_id != session.session_id:
         raise _not_valid("session", "the SessionID in the receipt is another one")
-    if request.meter_info != question.meter_info:
+    if request.meter_info != status.meter_info_of(question.reading):
         raise _not_valid("meter_info", "not the meter reading that was sent")
     if request.sa_schedule_tuple_id not in (None, question.schedule_id):
         raise _not_valid("schedule", "not the schedule that was followed")
     compat = terms_of(session).policy.compat
     try:
-        receipt = verify_receipt(payer.contract, request, session.received_signature, compat=compat)
+        receipt = verify_receipt(payer.contract, request, wire.signature_of(session), compat=compat)
     except CertificateError as error:
         code = ResponseCode.FAILED_METERING_SIGNATURE_NOT_VALID
         raise refused("MeteringReceiptReq", error, str(payer.contract.emaid), code) from error
@@ -76,7 +74,7 @@ def _take(session: Session, request: iso2.MeteringReceiptReq) -> None:
     )
 
 
-def _not_valid(rule: str, text: str) -> Refused:
+def _not_valid(rule: str, text: str) -> Iso2Refused:
     code = ResponseCode.FAILED_METERING_SIGNATURE_NOT_VALID
     record = ContractRefused("MeteringReceiptReq", code, rule, text)
-    return Refused(code, f"{text} [V2G2-481]", record)
+    return Iso2Refused(code, f"{text} [V2G2-481]", record)

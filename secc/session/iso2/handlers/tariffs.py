@@ -11,22 +11,17 @@ tariff signed anew, and offers the schedule without one when there is none.
 
 from __future__ import annotations
 
-import dataclasses
-from typing import TYPE_CHECKING
-
 from secc.messages.iso2 import RelativeTimeInterval, SalesTariff, SalesTariffEntry
 from secc.messages.xmldsig import Signature
+from secc.session.context import Context
 from secc.session.outputs import NoticeKind
 from secc.session.schedules import PowerSchedule, ScheduleOffer
 from secc.settings.pnc import TariffPolicy
 
-if TYPE_CHECKING:
-    from secc.session.machine import Session
 
-
-def accompanied(session: Session, offer: ScheduleOffer) -> tuple[bool, Signature | None]:
+def accompanied(session: Context, offer: ScheduleOffer) -> tuple[bool, Signature | None]:
     """Whether the tariffs of an offer go with it, and the signature for the header."""
-    tariffs = [schedule.tariff for schedule in offer.schedules if schedule.tariff is not None]
+    tariffs = [tariff for tariff in map(of, offer.schedules) if tariff is not None]
     policy = session.config.pnc.sales_tariffs
     if not tariffs or policy is TariffPolicy.NONE:
         return False, None
@@ -38,7 +33,7 @@ def accompanied(session: Session, offer: ScheduleOffer) -> tuple[bool, Signature
         session.notice(NoticeKind.IGNORED, f"sales tariffs are left out: the EV stores {most} entries")
         return False, None
     signature = offer.tariff_signature
-    if signature is not None:
+    if isinstance(signature, Signature):
         signed = _signed(signature)
         if signed == sorted(f"#{tariff.id}" for tariff in tariffs):
             return True, signature
@@ -57,32 +52,17 @@ def continued(
 
     None where the rest of a signed tariff would have to be signed anew.
     """
-    tariff, signature = schedule.tariff, before.tariff_signature
+    tariff, signature = of(schedule), before.tariff_signature
     rest = None if tariff is None else _rest(tariff, gone)
-    if signature is None or rest is None:
+    if not isinstance(signature, Signature) or rest is None:
         return rest, None
     fits = rest == tariff and _signed(signature) == [f"#{rest.id}"]
     return (rest, signature) if fits else (None, None)
 
 
-def lost(session: Session, resumed: ScheduleOffer) -> bool:
-    """Before the pause there was a tariff, now there is none: worth a question to the back end."""
-    before = None if session.joined is None else session.joined.offer
-    wanted = session.config.pnc.sales_tariffs is not TariffPolicy.NONE and session.tls
-    return wanted and before is not None and before.followed.tariff is not None and not _priced(resumed)
-
-
-def completed(resumed: ScheduleOffer, answer: ScheduleOffer | None) -> ScheduleOffer:
-    """The schedule that goes on, with the tariff that the back end has for what is left of it."""
-    (schedule,) = resumed.schedules
-    if answer is None or schedule.schedule_id not in answer:
-        return resumed
-    priced = dataclasses.replace(schedule, tariff=answer[schedule.schedule_id].tariff)
-    return ScheduleOffer((priced,), answer.tariff_signature)
-
-
-def _priced(offer: ScheduleOffer) -> bool:
-    return any(schedule.tariff is not None for schedule in offer.schedules)
+def of(schedule: PowerSchedule) -> SalesTariff | None:
+    """The tariff of a schedule, where it is one of ISO 15118-2."""
+    return schedule.tariff if isinstance(schedule.tariff, SalesTariff) else None
 
 
 def _signed(signature: Signature) -> list[str]:
