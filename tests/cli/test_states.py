@@ -15,8 +15,8 @@ def test_a_request_shows_each_state_in_which_it_is_legal(capsys: pytest.CaptureF
         "WAIT_POWER_ON_AC",
         "WAIT_STATUS",
         "WAIT_POWER_ON_DC",
-        "WAIT_AFTER_RECEIPT",
         "WAIT_DEMAND",
+        "WAIT_AFTER_RECEIPT",
         # by a leniency each: a stop before the start, and one directly after it
         "WAIT_CABLE_CHECK",
         "WAIT_CABLE_CHECK_RESULT",
