@@ -336,6 +336,8 @@ def _check(before: Node, after: Node, outputs: tuple[Output, ...]) -> None:
         raise Broken(f"INV-17: deadline {session.deadline} in {session.state.name}")
     if session.energised is not None and Timer.LEASE_RENEWAL not in session.timers.due:
         raise Broken("INV-31: energised and nobody renews")
+    if session.energised is not None and session.timers.due[Timer.LEASE_RENEWAL] <= session.now:
+        raise Broken("INV-31: energised and the renewal that is due does not come")
     if (session.energised is not None) is not after.oracle.output_on and not session.state.ended:
         raise Broken(f"INV-31: the session says {session.energised}, the outlet {after.oracle.output_on}")
     answers = sum(isinstance(output, Send) for output in outputs)
