@@ -28,8 +28,9 @@ from secc.slac.matching import Matching
 from secc.station import ownership
 from secc.station.interface import find_link_local
 from secc.station.raw_modem import RawModem
-from secc.station.tls import load_context, load_trust
-from secc.tls import utc_now
+from secc.station.tls import INSECURE, load_context, load_trust
+from secc.tls import TlsContext, utc_now
+from secc.tls.binding import reach
 
 EXAMPLES = """examples:
   secc doctor --config station.toml
@@ -266,8 +267,30 @@ def _certificates(settings: SeccConfig) -> Iterator[Finding]:
         yield Finding("certificates", grade, f"good until {context.expires:%Y-%m-%d}, {left.days} days")
         for problem in (one.staple.problem for one in context.credentials if one.staple.problem):
             yield Finding("certificates", Grade.NOTE, f"nothing to staple: {problem}", "fetch it again")
+    yield from _iso20(settings, context)
     roots = settings.trust.v2g_roots + settings.trust.mo_roots + settings.trust.oem_roots
     yield Finding("trust", Grade.GOOD if roots else Grade.NOTE, f"{len(roots)} files with roots")
+
+
+def _iso20(settings: SeccConfig, context: TlsContext | None) -> Iterator[Finding]:
+    """TLS 1.3 and the laboratory switch."""
+    if settings.iso20.insecure_lab:
+        advice = "set iso20.insecure_lab to false before a station is used by people"
+        yield Finding("ISO 15118-20", Grade.BAD, INSECURE, advice)
+    if context is None or context.iso20_problem is None:
+        return
+    if context.iso20_problem:
+        advice = "until then cars get TLS 1.2 and charge by ISO 15118-2"
+        yield Finding("ISO 15118-20", Grade.BAD, f"TLS 1.3 is not offered: {context.iso20_problem}", advice)
+    else:
+        end = min(one.expires for one in context.iso20_credentials)
+        left = end - utc_now()
+        grade = Grade.GOOD if left > datetime.timedelta(days=30) else Grade.NOTE
+        yield Finding("ISO 15118-20", grade, f"TLS 1.3 is offered until {end:%Y-%m-%d}, {left.days} days")
+    for problem in (one.staple.problem for one in context.iso20_credentials if one.staple.problem):
+        yield Finding("ISO 15118-20", Grade.NOTE, f"nothing to staple: {problem}", "fetch it again")
+    for gap in reach().gaps:
+        yield Finding("ISO 15118-20", Grade.NOTE, f"the TLS library: {gap}", "install the tested releases")
 
 
 def _clock() -> Iterator[Finding]:

@@ -19,9 +19,9 @@ from secc.ocpp.signing import STATION, V2G, Signing
 from secc.pki.certificates import Certificate, read_certificate
 from secc.pki.chains import verify_chain
 from secc.pki.contract import Evidence, OcspRequestData, PresentedContract
-from secc.pki.issuing import key_pem, make_request, new_key
+from secc.pki.issuing import key_pem, make_request, new_key, read_request
 from secc.pki.names import COUNTRY, ORGANIZATION
-from secc.pki.profiles import Kind
+from secc.pki.profiles import Generation, Kind
 from secc.pki.provisioning import ProvisioningAnswer, ProvisioningRequest, Refusal
 from secc.pki.revocation import Question, identifier_hashes
 from secc.pki.trust import Role
@@ -84,7 +84,14 @@ class CertificatesBackend(
         )
 
     async def sign_certificate(self, request: bytes) -> list[bytes]:
-        """SignCertificate for the certificate that EVs see."""
+        """SignCertificate for the certificate that EVs see.
+
+        Raises LinkError for one of ISO 15118-20: OCPP 1.6 and 2.0.1 have no type for it.
+        """
+        if read_request(request).generation is not Generation.ISO2:
+            raise LinkError(
+                "this version of OCPP has no type for a certificate of ISO 15118-20: replace its files"
+            )
         trust = await asyncio.to_thread(station_trust, self._config)
 
         def check(chain: tuple[Certificate, ...]) -> None:

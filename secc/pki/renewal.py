@@ -16,14 +16,13 @@ import dataclasses
 import datetime
 from collections.abc import Callable, Sequence
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from secc.errors import CertificateError
 from secc.pki.certificates import Certificate
 from secc.pki.chains import ChainPolicy, VerifiedChain, verify_chain
-from secc.pki.issuing import key_pem, make_request, new_key
+from secc.pki.issuing import key_pem, make_request
+from secc.pki.keys import KeyType, PrivateKey, PublicKey, new_private_key
 from secc.pki.names import COUNTRY, ORGANIZATION
-from secc.pki.profiles import Kind
+from secc.pki.profiles import Kind, generation_of
 from secc.pki.rules import Rule, broken
 from secc.pki.trust import Role, TrustStore
 
@@ -108,16 +107,18 @@ class Renewal:
         policy: RenewalPolicy | None = None,
         *,
         chain_policy: ChainPolicy | None = None,
-        make_key: Callable[[], ec.EllipticCurvePrivateKey] = new_key,
+        make_key: Callable[[KeyType], PrivateKey] = new_private_key,
     ) -> None:
-        """`trust` has the V2G roots (or private roots) for the new chain."""
+        """`trust` has the V2G roots (or private roots) for the new chain. The new key is of the type of the
+        old one, so a certificate stays in its generation.
+        """
         self.certificate = certificate
         """The leaf in use."""
         self._trust = trust
         self._policy = policy or RenewalPolicy()
         self._chain_policy = chain_policy
         self._make_key = make_key
-        self._key: ec.EllipticCurvePrivateKey | None = None
+        self._key: PrivateKey | None = None
         self._failures = 0
         self._deadline = due(certificate, self._policy)
 
@@ -170,7 +171,7 @@ class Renewal:
         return self._failed(f"{why}; the previous certificate is in use again", now)
 
     def _ask(self, now: datetime.datetime) -> tuple[RenewalOutput, ...]:
-        self._key = self._make_key()
+        self._key = self._make_key(self.certificate.key_type or KeyType.SECP256R1)
         self._deadline = now + self._policy.patience
         subject = self.certificate.subject
         request = make_request(
@@ -215,7 +216,7 @@ def due(certificate: Certificate, policy: RenewalPolicy) -> datetime.datetime:
 
 def verify_renewed(
     chain: Sequence[bytes],
-    key: ec.EllipticCurvePublicKey,
+    key: PublicKey,
     old: Certificate,
     trust: TrustStore,
     now: datetime.datetime,
@@ -225,8 +226,9 @@ def verify_renewed(
 
     Raises ChainError.
     """
+    policy = policy or ChainPolicy(generation=generation_of(old))
     verified = verify_chain(chain, Role.SECC, trust, now, policy)
-    if verified.leaf.public_key != key:
+    if verified.leaf.key != key:
         raise broken(Rule.NOT_OUR_KEY, str(verified.leaf), "not for the key in the request")
     if verified.leaf.subject.common_name != old.subject.common_name:
         text = f"common name differs from {old.subject.common_name!r}"

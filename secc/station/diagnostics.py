@@ -66,9 +66,16 @@ class Diagnostics:
         return self._responder.counts
 
     @property
-    def certificate_ends(self) -> tuple[datetime.datetime, ...]:
-        """When each chain of the station ends, in the order of the configuration."""
+    def certificate_ends(self) -> tuple[tuple[str, datetime.datetime], ...]:
+        """When each chain of the station ends, by its number in the configuration; `iso20-0` and so on for
+        TLS 1.3."""
         return self._tls.ends
+
+    @property
+    def iso20_offered(self) -> bool | None:
+        """TLS 1.3 of ISO 15118-20 is offered now; None where it is not configured."""
+        problem = self._tls.iso20_problem
+        return None if problem is None else not problem
 
     @property
     def meter_reading(self) -> MeterReading | None:

@@ -75,9 +75,11 @@ class ExpiryWatch:
 
     def _ends(self) -> Iterator[tuple[str, str, datetime.datetime]]:
         context = self._tls.context
-        for one in context.credentials if context is not None else ():
+        newer = context.iso20_credentials if context is not None else ()
+        for one in context.all_credentials if context is not None else ():
             for position, certificate in enumerate(one.chain):
                 what = "station" if position == 0 else "authority of the station"
+                what += " (ISO 15118-20)" if one in newer else ""
                 yield what, common_name(certificate.subject), certificate.not_valid_after_utc
         for anchor in self._desk.trust:
             root = anchor.certificate

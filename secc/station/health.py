@@ -43,6 +43,8 @@ class StationHealth:
     that is late."""
     reports: tuple[ReportHealth, ...] = ()
     """How output, log, journal and trace keep up, as far as the station has them; apart from `serving`."""
+    iso20_problem: str | None = None
+    """Why TLS 1.3 of ISO 15118-20 is not offered now; empty while it is, None where it is not configured."""
 
 
 def health_of(
@@ -54,6 +56,7 @@ def health_of(
     ends_soon: tuple[Expiry, ...],
     warnings: tuple[str, ...],
     reports: tuple[ReportHealth, ...],
+    iso20_problem: str | None,
 ) -> StationHealth:
     """Put together from the parts of a station; `problem` keeps it from serving."""
     latch = hardware.latch
@@ -68,4 +71,5 @@ def health_of(
         loop_lag=hardware.lag.worst,
         warnings=(*warnings, *hardware.lag.warnings),
         reports=reports,
+        iso20_problem=iso20_problem,
     )

@@ -17,6 +17,7 @@ from typing import Protocol, cast
 
 from secc.connection import Connection, ConnectionInput
 from secc.errors import LinkError
+from secc.pki.transport import TlsVersion
 from secc.pki.vehicle import VehicleIdentity
 from secc.records import LinkEvent, LinkRecord, Record
 from secc.session.outlet import EvseSnapshot
@@ -24,7 +25,8 @@ from secc.session.outputs import EndSession
 from secc.settings.config import SeccConfig
 from secc.station.conversation import Chunk, Conversation, HangUp, LinkInput, Plaintext, StreamEnd
 from secc.station.outlet import Outlet
-from secc.tls import TlsEngine
+from secc.station.shielded import finish
+from secc.tls import TlsEngine, TlsProgress
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -90,6 +92,11 @@ class Link(asyncio.BufferedProtocol):
     def secure(self) -> bool:
         """TLS protects it."""
         return self._engine.secure
+
+    @property
+    def tls13(self) -> bool:
+        """TLS 1.3 protects it."""
+        return self._engine.version is TlsVersion.TLS_1_3
 
     @property
     def vehicle(self) -> VehicleIdentity | None:
@@ -200,12 +207,25 @@ class Link(asyncio.BufferedProtocol):
                     self._record(LinkEvent.TLS_FAILED, "not finished in time")
             if not isinstance(event, Chunk):
                 return None
-            plaintext = self.decrypt(event)
+            plaintext = await self._shake(event) if self._engine.slow else self.decrypt(event)
             if self._engine.handshake_done and not done:
                 self._record(LinkEvent.SECURED, self._engine.summary)
             if plaintext.data:
                 return plaintext
         return None
+
+    async def _shake(self, chunk: Chunk) -> Plaintext:
+        """`decrypt` for a handshake that computes for milliseconds: in a thread, so that the loop is free for
+        other connections and outlets. Finished even if this link is cancelled, as nobody else may use the
+        engine before.
+        """
+        done: list[TlsProgress] = []
+
+        async def feed() -> None:
+            done.append(await asyncio.to_thread(self._engine.feed, chunk.data))
+
+        await finish(feed())
+        return self._take(done[0], chunk)
 
     async def _converse(self, first: Plaintext) -> None:
         grant = await self._owner.admit(self)
@@ -252,7 +272,9 @@ class Link(asyncio.BufferedProtocol):
 
     def decrypt(self, chunk: Chunk) -> Plaintext:
         """The content of a chunk; what TLS answers is sent."""
-        progress = self._engine.feed(chunk.data)
+        return self._take(self._engine.feed(chunk.data), chunk)
+
+    def _take(self, progress: TlsProgress, chunk: Chunk) -> Plaintext:
         self._send_raw(progress.to_send)
         if progress.failure is not None:
             done = self._engine.handshake_done

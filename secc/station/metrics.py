@@ -141,9 +141,11 @@ class _Station(Collector):
             "When a chain of the station ends, Unix seconds.",
             labels=["chain"],
         )
-        for number, end in enumerate(station.diagnostics.certificate_ends):
-            expiry.add_metric([str(number)], end.timestamp())
+        for number, end in station.diagnostics.certificate_ends:
+            expiry.add_metric([number], end.timestamp())
         yield expiry
+        if (offered := station.diagnostics.iso20_offered) is not None:
+            yield _gauge("secc_tls13_offered", "1 while TLS 1.3 of ISO 15118-20 is offered.", offered)
         yield from _reports(health.reports)
         if (reading := station.diagnostics.meter_reading) is not None:
             yield _gauge("secc_meter_wh", "The meter now.", reading.energy)

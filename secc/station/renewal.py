@@ -19,8 +19,7 @@ from pathlib import Path
 
 from secc.errors import CertificateError, ConfigError
 from secc.pki.certificates import Certificate, read_chain
-from secc.pki.issuing import key_pem as write_key
-from secc.pki.issuing import read_key
+from secc.pki.keys import read_private_key, write_private_key
 from secc.pki.profiles import Kind
 from secc.pki.renewal import (
     Answered,
@@ -127,50 +126,57 @@ class CertificateFiles:
     def _belongs(self, chain: Path) -> bool:
         try:
             leaf = read_chain(chain.read_bytes())[0]
-            return leaf.public_key == read_key(self.key.read_bytes(), self.password).public_key()
+            return leaf.key == read_private_key(self.key.read_bytes(), self.password).public_key()
         except (CertificateError, OSError):
             return False
 
 
-def renewal_for(
+def renewals_for(
     config: SeccConfig, backend: CheckedBackend, report: ReportLink, keeper: TlsKeeper | None = None
-) -> LeafRenewal | None:
-    """What keeps the certificate of this station alive; None where TLS is off or `backend` is no signer.
+) -> list[LeafRenewal]:
+    """Renewals of the station's certificates: of `[tls]`, and of `[iso20.tls]` where that has a chain.
 
-    `keeper` tells it how new certificates fare. Raises ConfigError, which names the file.
+    Empty where TLS is off or `backend` is no signer. `keeper` reports handshakes with new certificates to
+    them. Raises ConfigError, which names the file.
     """
-    tls = config.tls
-    if tls.policy is TlsPolicy.OFF or backend.signer is None:
-        return None
-    assert tls.certificate_chain is not None  # by TlsConfig
-    assert tls.private_key is not None
+    signer = backend.signer
+    if config.tls.policy is TlsPolicy.OFF or signer is None:
+        return []
     store = station_trust(config)
-    try:
-        password = tls.private_key_password.read_bytes().strip() if tls.private_key_password else None
-    except (CertificateError, OSError) as error:
-        raise ConfigError(f"renewal of the station's certificate: {error}") from error
+    made: list[LeafRenewal] = []
+    for section, prefix in ((config.tls, ""), (config.iso20.tls, "ISO 15118-20: ")):
+        if section.certificate_chain is None or section.private_key is None:
+            continue
+        try:
+            password = (
+                section.private_key_password.read_bytes().strip() if section.private_key_password else None
+            )
+        except OSError as error:
+            raise ConfigError(f"renewal of the station's certificate: {error}") from error
 
-    def outcome(told: Report) -> None:
-        report(LinkEvent.TLS_RENEWED if told.renewed else LinkEvent.TLS_ALARM, told.text)
+        def outcome(told: Report, prefix: str = prefix) -> None:
+            report(LinkEvent.TLS_RENEWED if told.renewed else LinkEvent.TLS_ALARM, f"{prefix}{told.text}")
 
-    files = CertificateFiles(tls.certificate_chain, tls.private_key, password)
-    made = LeafRenewal(files, backend.signer, store, wanted=backend.renewal, report=outcome)
+        files = CertificateFiles(section.certificate_chain, section.private_key, password)
+        wanted = backend.renewal if section is config.tls else None  # a trigger names the older one
+        made.append(LeafRenewal(files, signer, store, wanted=wanted, report=outcome))
     if keeper is not None:
-        keeper.watchers.append(made.handshake)
+        keeper.watchers += [one.handshake for one in made]
     return made
 
 
 def station_trust(config: SeccConfig) -> TrustStore:
-    """The roots below which the station's certificate must hang: `[trust]` and `tls.root`.
+    """The roots below which the station's certificates must hang: `[trust]`, `tls.root`, `iso20.tls.root`.
 
     Reads files; raises ConfigError, which names the file.
     """
-    store, root = load_trust(config.trust), config.tls.root
-    try:
-        for certificate in read_chain(root.read_bytes()) if root is not None else ():
-            store = store.with_anchor(certificate, Kind.V2G_ROOT, source=str(root))
-    except (CertificateError, OSError) as error:
-        raise ConfigError(f"renewal of the station's certificate: {root}: {error}") from error
+    store = load_trust(config.trust)
+    for root in (config.tls.root, config.iso20.tls.root):
+        try:
+            for certificate in read_chain(root.read_bytes()) if root is not None else ():
+                store = store.with_anchor(certificate, Kind.V2G_ROOT, source=str(root))
+        except (CertificateError, OSError) as error:
+            raise ConfigError(f"renewal of the station's certificate: {root}: {error}") from error
     return store
 
 
@@ -305,7 +311,7 @@ class LeafRenewal:
 
 def encrypted(key_pem: bytes, password: bytes) -> bytes:
     """The same key, with a password."""
-    return write_key(read_key(key_pem), password)
+    return write_private_key(read_private_key(key_pem), password)
 
 
 _SHORTEST = 1.0  # s

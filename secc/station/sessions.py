@@ -204,6 +204,7 @@ class Sessions:
             now=link.setup_deadline - self._config.timing.communication_setup,  # when the link came up
             generation=self._generation,
             tls=link.secure,
+            tls13=link.tls13,
             vehicle=link.vehicle,
             contracts=self._parts.contracts.terms(now),
             recent_ids=self._recent_ids,

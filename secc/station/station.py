@@ -35,7 +35,7 @@ from secc.station.journal import Journal
 from secc.station.log import LogReporter
 from secc.station.ownership import Claim
 from secc.station.recording import SessionRecording
-from secc.station.renewal import renewal_for
+from secc.station.renewal import renewals_for
 from secc.station.reporting import Reports
 from secc.station.services import ServiceDesk
 from secc.station.sessions import SessionParts, Sessions
@@ -90,7 +90,7 @@ class Station:
         self.threadsafe = ThreadsafeStation(self, self.thread)
         """The methods of the station for calls from other threads."""
         self._tls = TlsKeeper(config, report=reports.link, ocsp=ocsp)
-        self._renewal = renewal_for(config, backend, reports.link, self._tls)
+        self._renewals = renewals_for(config, backend, reports.link, self._tls)
         self._contracts = ContractDesk(
             config, backend, complain=reports.complaint, note=self._contract_record, ocsp=ocsp
         )
@@ -153,7 +153,7 @@ class Station:
             self._claim.release()
             raise
         runs = [self._supervision.run(), self._tls.run(), self._hardware.run(), self._expiry.run()]
-        runs += [self._renewal.run()] if self._renewal is not None else []
+        runs += [renewal.run() for renewal in self._renewals]
         self._tasks = [asyncio.get_running_loop().create_task(run) for run in runs]
 
     async def stop(self) -> None:
@@ -213,6 +213,7 @@ class Station:
             ends_soon=self._expiry.found,
             warnings=self._tls.warnings,
             reports=self.recording.reports,
+            iso20_problem=self._tls.iso20_problem,
         )
 
     def link_up(self) -> None:

@@ -21,11 +21,22 @@ from secc.pki.trust import TrustStore
 from secc.ports import OcspSource
 from secc.records import LinkEvent
 from secc.settings.config import SeccConfig
-from secc.settings.tls import ClientAuth, TlsPolicy
+from secc.settings.iso20 import Iso20TlsConfig
+from secc.settings.tls import ClientAuth, TlsConfig, TlsPolicy
 from secc.settings.trust import TrustConfig
 from secc.station.ocsp import HttpFetcher
 from secc.station.reporting import ReportLink
-from secc.tls import ClientPolicy, Clock, CredentialFiles, Credentials, TlsContext, TlsEngine, utc_now
+from secc.tls import (
+    ClientPolicy,
+    Clock,
+    CredentialFiles,
+    Credentials,
+    Iso20Policy,
+    TlsContext,
+    TlsEngine,
+    utc_now,
+)
+from secc.tls.binding import reach
 from secc.tls.credentials import load_staple
 
 
@@ -37,9 +48,20 @@ def load_context(config: SeccConfig, clock: Clock = utc_now) -> TlsContext | Non
     if tls.certificate_chain is None or tls.private_key is None:
         raise ConfigError("tls: certificate_chain and private_key are needed")
     asked = tls.client_auth is not ClientAuth.NONE
-    trust = load_trust(config.trust) if asked else TrustStore()
+    chains = _iso20_files(config)
+    trust = load_trust(config.trust) if asked or chains else TrustStore()
+    newer = Iso20Policy(
+        chains=chains,
+        trust=trust,
+        require_ocsp=config.iso20.tls.require_ocsp,
+        laboratory=config.iso20.insecure_lab,
+    )
     return TlsContext.for_station(
-        _files(config), client=ClientPolicy(tls.client_auth, trust), key_log=tls.key_log, clock=clock
+        _files(config),
+        client=ClientPolicy(tls.client_auth, trust),
+        iso20=newer if chains else None,
+        key_log=tls.key_log,
+        clock=clock,
     )
 
 
@@ -82,6 +104,8 @@ class TlsKeeper:
         self._clock = clock
         self._retry: dict[str, tuple[datetime.datetime, datetime.timedelta]] = {}
         self._alarmed: set[str] = set()
+        self._iso20_problem = ""
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.watchers: list[Callable[[str, str], None]] = []
         """Called at the end of each handshake: fingerprint of our leaf, and why it failed or nothing."""
         self.context = load_context(config, clock)
@@ -107,16 +131,32 @@ class TlsKeeper:
         return ""
 
     @property
-    def warnings(self) -> tuple[str, ...]:
-        """What is wrong with OCSP responses to staple; the station serves without them."""
-        credentials = () if self.context is None else self.context.credentials
-        found = ((one.title, self._trouble(one)) for one in credentials)
-        return tuple(f"{title}: {trouble}" for title, trouble in found if trouble)
+    def iso20_problem(self) -> str | None:
+        """Why TLS 1.3 is not offered now; empty while it is, None where it is not configured."""
+        return None if self.context is None else self.context.iso20_problem
 
     @property
-    def ends(self) -> tuple[datetime.datetime, ...]:
-        """When each chain ends."""
-        return () if self.context is None else tuple(one.expires for one in self.context.credentials)
+    def warnings(self) -> tuple[str, ...]:
+        """What needs attention and leaves the station serving: a laboratory switch, TLS 1.3 that is not
+        offered, OCSP responses that cannot be stapled."""
+        credentials = () if self.context is None else self.context.all_credentials
+        found = [f"{one.title}: {trouble}" for one in credentials if (trouble := self._trouble(one))]
+        if self.iso20_problem is not None:
+            found += [f"the TLS library: {gap}" for gap in reach().gaps]
+        if self.iso20_problem:
+            found.insert(0, f"TLS 1.3 is not offered: {self.iso20_problem}")
+        if self._config.iso20.insecure_lab:
+            found.insert(0, INSECURE)
+        return tuple(found)
+
+    @property
+    def ends(self) -> tuple[tuple[str, datetime.datetime], ...]:
+        """When each chain ends, by its number; those for TLS 1.3 are `iso20-0` and so on."""
+        if self.context is None:
+            return ()
+        older = [(str(number), one.expires) for number, one in enumerate(self.context.credentials)]
+        newer = enumerate(self.context.iso20_credentials)
+        return (*older, *((f"iso20-{number}", one.expires) for number, one in newer))
 
     def renew(self) -> None:
         """Read all files again, for connections to come. Raises ConfigError and keeps what it has."""
@@ -124,11 +164,15 @@ class TlsKeeper:
 
     async def run(self) -> None:
         """Look at the files and at the staples until cancelled."""
+        self._loop = asyncio.get_running_loop()
+        if self._config.iso20.insecure_lab:
+            self._report(LinkEvent.TLS_ALARM, INSECURE)
         if self.context is None:
             return
         seen = tried = await asyncio.to_thread(self._look)
         while True:
             await self._refresh_staples()
+            self._watch_iso20()
             await asyncio.sleep(self._config.tls.watch_interval)
             found = await asyncio.to_thread(self._look)
             if found == seen and found != tried:  # they have stopped changing: chain and key are both there
@@ -156,18 +200,37 @@ class TlsKeeper:
         titles = ", ".join(
             f"{one.title} until {one.expires:%Y-%m-%d}"
             + (", with OCSP response" if one.staple.staple else "")
-            for one in context.credentials
+            for one in context.all_credentials
         )
         self._report(LinkEvent.TLS_RENEWED, titles)
 
+    def _watch_iso20(self) -> None:
+        """Report once that TLS 1.3 is not offered any more, or is again."""
+        problem = self.iso20_problem or ""
+        if problem == self._iso20_problem:
+            return
+        self._iso20_problem = problem
+        if problem:
+            self._report(LinkEvent.TLS_ALARM, f"TLS 1.3 is not offered, cars get TLS 1.2: {problem}")
+        else:
+            self._report(LinkEvent.TLS_RENEWED, "TLS 1.3 is offered again")
+
     def _handshake(self, credentials: Credentials, failure: str) -> None:
+        """At the end of a handshake, maybe in a thread; the watchers are called in the loop."""
+        if self._loop is None or self._loop.is_closed():
+            self._tell_watchers(credentials.fingerprint, failure)
+        else:
+            self._loop.call_soon_threadsafe(self._tell_watchers, credentials.fingerprint, failure)
+
+    def _tell_watchers(self, fingerprint: str, failure: str) -> None:
         for watcher in self.watchers:
-            watcher(credentials.fingerprint, failure)
+            watcher(fingerprint, failure)
 
     def _look(self) -> tuple[object, ...]:
         """What the files look like from outside; None for one that is not there."""
-        paths = [path for files in _files(self._config) for path in files.paths]
-        if self._config.tls.client_auth is not ClientAuth.NONE:
+        chains = (*_files(self._config), *_iso20_files(self._config))
+        paths = [path for files in chains for path in files.paths]
+        if self._config.tls.client_auth is not ClientAuth.NONE or _iso20_files(self._config):
             paths += [path for _, path in _roots(self._config.trust)]
         found: list[object] = []
         for path in paths:
@@ -182,7 +245,7 @@ class TlsKeeper:
         context = self.context
         if context is None:
             return
-        for credentials in context.credentials:
+        for credentials in context.all_credentials:
             await self._refresh(credentials)
             self._watch(credentials)
 
@@ -239,13 +302,27 @@ class TlsKeeper:
         return ""
 
 
+INSECURE = (
+    "INSECURE LABORATORY: iso20.insecure_lab is on; ISO 15118-20 is spoken without TLS and with P-256 "
+    "certificates. Never at a station that people use"
+)
+"""What log, health and doctor say about `iso20.insecure_lab`."""
+
 _FETCH_TIME = 10.0  # s
 _FIRST_RETRY = datetime.timedelta(seconds=60)
 _LAST_RETRY = datetime.timedelta(hours=1)
 
 
 def _files(config: SeccConfig) -> list[CredentialFiles]:
-    tls = config.tls
+    return _of_section(config.tls)
+
+
+def _iso20_files(config: SeccConfig) -> list[CredentialFiles]:
+    return _of_section(config.iso20.tls)
+
+
+def _of_section(tls: TlsConfig | Iso20TlsConfig) -> list[CredentialFiles]:
+    """The chains of `[tls]` or `[iso20.tls]`, the default one first."""
     if tls.certificate_chain is None or tls.private_key is None:
         return []
     default = CredentialFiles(

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 from cryptography import x509
 
+from certs.testpki import make
 from secc.cli import doctor, main, ports
 from secc.errors import LinkError
 from secc.settings import SeccConfig
@@ -311,6 +312,33 @@ def test_certificates_that_cannot_be_read_are_bad(tmp_path: Path, capsys: pytest
     code, grades = findings(tmp_path, text, capsys)
     assert code == 1
     assert grades["certificates"] == "bad"
+
+
+PKI = Path(make.__file__).parent
+BOTH = f"""interface = "lo"
+[tls]
+policy = "required"
+certificate_chain = "{PKI}/secc_chain.pem"
+private_key = "{PKI}/secc_leaf_key.pem"
+[iso20.tls]
+certificate_chain = "{PKI}/iso20/secc_chain.pem"
+private_key = "{PKI}/iso20/secc_leaf_key.pem"
+[trust]
+oem_roots = ["{PKI}/iso20/oem_root.pem"]
+"""
+
+
+def test_tls13_is_shown_and_why_it_is_not_offered(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, grades = findings(tmp_path, BOTH, capsys)
+    assert grades["ISO 15118-20"] == "ok"
+    without = BOTH.replace("[trust]", "require_ocsp = true\n[trust]")
+    code, grades = findings(tmp_path, without, capsys)
+    assert (code, grades["ISO 15118-20"]) == (1, "bad")
+
+
+def test_the_laboratory_switch_is_bad(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, grades = findings(tmp_path, 'interface = "lo"\n[iso20]\ninsecure_lab = true\n', capsys)
+    assert (code, grades["ISO 15118-20"]) == (1, "bad")
 
 
 def test_a_file_that_is_no_configuration_is_misuse(tmp_path: Path) -> None:

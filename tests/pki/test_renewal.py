@@ -60,7 +60,7 @@ def leaf(
 
 def watch(days: float = 90) -> Renewal:
     numbers = itertools.count()
-    return Renewal(leaf(days), STORE, make_key=lambda: new_key(b"new %d" % next(numbers)))
+    return Renewal(leaf(days), STORE, make_key=lambda _type: new_key(b"new %d" % next(numbers)))
 
 
 def asked(renewal: Renewal, now: datetime.datetime) -> bytes:

@@ -24,7 +24,7 @@ from secc.ports import CertificateSigner
 from secc.records import LinkEvent, LinkRecord, Record
 from secc.settings import SeccConfig, TlsConfig, TlsPolicy
 from secc.station.boundary.backend import checked_backend
-from secc.station.renewal import CertificateFiles, LeafRenewal, renewal_for
+from secc.station.renewal import CertificateFiles, LeafRenewal, renewals_for
 from secc.tls import TlsContext
 from tests.support.wire import Car, GrantingBackend, eventually, running
 from tests.support.wire import config as wire_config
@@ -453,9 +453,9 @@ def test_without_a_signer_or_without_tls_nothing_is_renewed(tmp_path: Path) -> N
     def tell(event: LinkEvent, text: str) -> None:
         raise AssertionError(text)
 
-    assert renewal_for(station_config(tmp_path), checked_backend(GrantingBackend()), tell) is None
+    assert renewals_for(station_config(tmp_path), checked_backend(GrantingBackend()), tell) == []
     signer = SigningBackend(Authority(tmp_path / "ca", Kind.CPO_SUB_CA_2))
-    assert renewal_for(wire_config(), checked_backend(signer), tell) is None
+    assert renewals_for(wire_config(), checked_backend(signer), tell) == []
 
 
 def test_a_root_that_cannot_be_read_stops_the_start(tmp_path: Path) -> None:
@@ -463,4 +463,4 @@ def test_a_root_that_cannot_be_read_stops_the_start(tmp_path: Path) -> None:
     (tmp_path / "root.pem").unlink()
     signer = SigningBackend(Authority(tmp_path / "ca", Kind.CPO_SUB_CA_2))
     with pytest.raises(ConfigError, match="renewal of the station's certificate"):
-        renewal_for(made, checked_backend(signer), lambda event, text: None)
+        renewals_for(made, checked_backend(signer), lambda event, text: None)

@@ -160,6 +160,9 @@ class Bed:
         """Wait until these were the last calls of the outlet."""
         await eventually(lambda: self.outlet.calls[-len(calls) :] == list(calls))
 
+    async def until_secured(self) -> None:
+        await eventually(lambda: bool(self.events(LinkEvent.SECURED)))
+
     async def until_idle(self) -> None:
         await eventually(lambda: not self.station.health.in_session and not self.station._sessions.links)
 
