@@ -34,6 +34,18 @@ class CompatConfig(Settings, section="compat"):
     """Accept a country in the subject of a contract certificate: ruled out, and conformance tests want it
     refused, but issuers write it."""
 
+    selection_without_detail: bool = True
+    """ISO 15118-20: accept ServiceSelectionReq without a ServiceDetailReq before it, if the set exists."""
+    start_in_pre_charge: bool = True
+    """ISO 15118-20: accept PowerDeliveryReq after a DC_PreChargeReq that does not say Finished; three EVs of
+    the field never say it. The start still waits until the outlet reads the EV's voltage."""
+    target_above_limit: bool = True
+    """ISO 15118-20: a target voltage of pre-charge above the EV's EVMaximumVoltage counts as that maximum;
+    a test EV of the field sends 20 kV. The maximum holds all the same."""
+    stop_without_welding: bool = True
+    """ISO 15118-20: accept SessionStopReq after PowerDeliveryReq(Stop) without welding detection, DC: the
+    output is off, so nothing is at risk."""
+
     @classmethod
     def strict(cls) -> "CompatConfig":
         """By the letter, for conformance tests."""
@@ -44,6 +56,10 @@ class CompatConfig(Settings, section="compat"):
             stop_after_start=False,
             ev_not_ready=False,
             impossible_profile=False,
+            selection_without_detail=False,
+            start_in_pre_charge=False,
+            stop_without_welding=False,
             stray_signature_attributes=False,
+            target_above_limit=False,
             zero_power_limit=False,
         )

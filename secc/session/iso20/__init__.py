@@ -1,1 +1,1 @@
-"""ISO 15118-20: states, table, refusals, warnings, and the translation to the charging core."""
+"""ISO 15118-20: its states, its table and its messages. `table` is the file to read first."""

@@ -7,8 +7,14 @@ the first response [V2G20-1535].
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from secc.messages.iso20_common import MessageHeader
+from secc.session.iso20.side import side
 from secc.settings.iso20 import TimestampUnit
+
+if TYPE_CHECKING:
+    from secc.session.context import Context
 
 _YEAR_9000 = 221_845_392_000
 
@@ -28,3 +34,10 @@ def following(previous: int, now: int, unit: TimestampUnit) -> int:
 def header(session_id: bytes, time_stamp: int) -> MessageHeader:
     """The header of a response [V2G20-752]."""
     return MessageHeader(session_id=session_id, time_stamp=time_stamp)
+
+
+def head(session: Context) -> MessageHeader:
+    """The header of the response to the request at hand."""
+    room, unit = side(session), session.config.iso20.timestamp_unit
+    room.stamp = following(room.stamp, stamp(session.evse.utc, unit), unit)
+    return header(session.session_id, room.stamp)

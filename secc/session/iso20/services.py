@@ -11,7 +11,8 @@ import dataclasses
 import enum
 
 from secc.messages import iso20_common as m
-from secc.settings import EnergyMode, SeccConfig
+from secc.session.context import SessionConfig
+from secc.settings.energy import EnergyMode
 
 
 class Service(enum.IntEnum):
@@ -81,7 +82,7 @@ _MODES = ((ControlMode.SCHEDULED, MobilityNeeds.EV), (ControlMode.DYNAMIC, Mobil
 _MODES_OF_BOTH = (*_MODES, (ControlMode.DYNAMIC, MobilityNeeds.STATION))
 
 
-def offered(config: SeccConfig, *, dc: bool, export: bool) -> dict[Service, tuple[EnergySet, ...]]:
+def offered(config: SessionConfig, *, dc: bool, export: bool) -> dict[Service, tuple[EnergySet, ...]]:
     """The energy services of an outlet in the order offered, with their sets.
 
     `dc`: the kind of the namespace that was agreed on. `export`: energy may flow from the EV to the station.
@@ -93,7 +94,7 @@ def offered(config: SeccConfig, *, dc: bool, export: bool) -> dict[Service, tupl
     return {service: _sets(config, service) for service in (family if export else family[:1])}
 
 
-def _sets(config: SeccConfig, service: Service) -> tuple[EnergySet, ...]:
+def _sets(config: SessionConfig, service: Service) -> tuple[EnergySet, ...]:
     modes = _MODES_OF_BOTH if config.iso20.mobility_needs else _MODES
     choices = [
         (control, needs, connector) for connector in _connectors(config, service) for control, needs in modes
@@ -101,7 +102,7 @@ def _sets(config: SeccConfig, service: Service) -> tuple[EnergySet, ...]:
     return tuple(EnergySet(number, *choice) for number, choice in enumerate(choices, start=1))
 
 
-def _connectors(config: SeccConfig, service: Service) -> tuple[int, ...]:
+def _connectors(config: SessionConfig, service: Service) -> tuple[int, ...]:
     modes = config.energy.modes
     if service in (Service.MCS, Service.MCS_BPT):
         return (_MCS_CONNECTOR,)
@@ -115,7 +116,7 @@ def _connectors(config: SeccConfig, service: Service) -> tuple[int, ...]:
 
 
 def energy_parameters(
-    config: SeccConfig, service: Service, sets: tuple[EnergySet, ...]
+    config: SessionConfig, service: Service, sets: tuple[EnergySet, ...]
 ) -> m.ServiceParameterList:
     """ServiceParameterList of an energy service: Tables 205 to 208 [V2G20-1357] [V2G20-1361]."""
     return m.ServiceParameterList(
@@ -126,7 +127,7 @@ def energy_parameters(
     )
 
 
-def _parameters(config: SeccConfig, service: Service, one: EnergySet) -> tuple[m.Parameter, ...]:
+def _parameters(config: SessionConfig, service: Service, one: EnergySet) -> tuple[m.Parameter, ...]:
     values = {"Connector": one.connector, "ControlMode": one.control, "MobilityNeedsMode": one.needs}
     if not service.is_dc:
         values["EVSENominalVoltage"] = round(config.energy.ac.nominal_voltage)

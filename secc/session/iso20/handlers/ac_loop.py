@@ -1,0 +1,146 @@
+"""The charge loop of AC: the EV takes current by itself, the station names the power and reads the meter."""
+
+from __future__ import annotations
+
+import enum
+
+from secc.messages import iso20_ac as ac
+from secc.messages.iso20_common import ResponseCode
+from secc.session import limits, loop, offering
+from secc.session.agreed import EvLimits
+from secc.session.context import Context
+from secc.session.iso20 import battery, discharge, phases, steering, wire
+from secc.session.iso20.handlers.dc_loop import mobility
+from secc.session.iso20.header import head
+from secc.session.iso20.notifications import evse_status, watch
+from secc.session.iso20.refusals import Elements, Iso20Refused
+from secc.session.iso20.side import selection, side
+from secc.session.iso20.states import Iso20State as S
+from secc.session.isolation import agreed
+
+Scheduled = ac.ScheduledACCLReqControlMode | ac.BPTScheduledACCLReqControlMode
+Dynamic = ac.DynamicACCLReqControlMode | ac.BPTDynamicACCLReqControlMode
+
+
+def charge_loop(session: Context, request: ac.ACChargeLoopReq) -> S:
+    """Name the power of now [V2G20-1825], and watch that the EV keeps to it [V2G20-1864]."""
+    loop.check(session)
+    mode = request.cl_req_control_mode
+    _check_variant(session, mode)
+    offering.watch(session)
+    watch(session)
+    room = side(session)
+    room.battery = battery.seen(room.battery, request.display_parameters, mode)
+    discharge.update(session)
+    bounds = _bounds(session, mode, agreed(session))
+    code = ResponseCode.OK
+    if _watch_meter(session, bounds) is Excess.WARNED:
+        code = ResponseCode.WARNING_EV_POWER_PROFILE_VIOLATION
+    session.answer(
+        ac.ACChargeLoopRes(
+            header=head(session),
+            response_code=code,
+            evse_status=evse_status(session),
+            meter_info=wire.meter_info(session, asked=request.meter_info_requested),
+            cl_res_control_mode=_answer(session, bounds),
+        )
+    )
+    return S.WAIT_LOOP_AC
+
+
+def _check_variant(session: Context, mode: object) -> None:
+    """Control mode and direction are those of the selected service and set [V2G20-1600] [V2G20-2315]."""
+    chosen = selection(session)
+    dynamic = isinstance(mode, Dynamic)
+    both = isinstance(mode, ac.BPTScheduledACCLReqControlMode | ac.BPTDynamicACCLReqControlMode)
+    if (dynamic, both) != (chosen.dynamic, chosen.service.bidirectional):
+        why = f"{type(mode).__name__} in {chosen.service.name}, {chosen.parameters.control.name}"
+        raise Iso20Refused(ResponseCode.FAILED, f"{why} [V2G20-1600]")
+
+
+def _bounds(session: Context, mode: Scheduled | Dynamic, before: EvLimits) -> steering.Room:
+    """What may flow in each direction now, by the outlet and by the EV, whose limits may only narrow."""
+    room = side(session)
+    most = phases.said(mode, "ev_maximum_charge_power")
+    least = phases.said(mode, "ev_minimum_charge_power")
+    gives = phases.said(mode, "ev_maximum_discharge_power")
+    charge: int = limits.ac_power(session)
+    if before.power is not None:
+        charge = min(charge, before.power)
+    back = min(session.may_discharge, before.discharge_power)
+    return steering.Room(
+        charge=0 if room.battery.complete else max(0, charge if most is None else min(charge, most)),
+        discharge=back if gives is None else min(back, abs(gives)),
+        least_charge=room.least_charge if least is None else max(0, least),
+        least_discharge=room.least_discharge,
+    )
+
+
+# --- the answer --------------------------------------------------------------------------------------------
+
+_Answer = (
+    ac.ScheduledACCLResControlMode
+    | ac.BPTScheduledACCLResControlMode
+    | ac.DynamicACCLResControlMode
+    | ac.BPTDynamicACCLResControlMode
+)
+
+
+def _answer(session: Context, bounds: steering.Room) -> _Answer:
+    """The set-point: in Dynamic mode always, in Scheduled mode where less than the schedule can be had."""
+    chosen, room = selection(session), side(session)
+    both = chosen.service.bidirectional
+    if not chosen.dynamic:
+        lower = _below_schedule(session)
+        name = "evse_target_active_power"
+        told = {} if lower is None else phases.target(name, lower, per_phase=room.per_phase)
+        return ac.BPTScheduledACCLResControlMode(**told) if both else ac.ScheduledACCLResControlMode(**told)
+    wanted = None if room.target is None or room.target.power is None else int(room.target.power * 1000)
+    power = steering.through_zero(room.target_sent, steering.target(wanted, bounds))
+    room.target_sent = power
+    told = phases.target("evse_target_active_power", power, per_phase=room.per_phase)
+    elements: Elements = {**told, **mobility(session)}
+    return ac.BPTDynamicACCLResControlMode(**elements) if both else ac.DynamicACCLResControlMode(**elements)
+
+
+def _below_schedule(session: Context) -> int | None:
+    """mW that can be had now, where that is less than the schedule in force; None otherwise."""
+    possible, scheduled = limits.offerable(session, dc=False), limits.scheduled_power(session)
+    return possible if scheduled is not None and possible < scheduled else None
+
+
+# --- the meter ---------------------------------------------------------------------------------------------
+
+
+class Excess(enum.Enum):
+    """What the meter says about the power in force."""
+
+    NONE = "within the power in force, or not for long"
+    WARNED = "above it for longer than the grace time"
+
+
+def _watch_meter(session: Context, bounds: steering.Room) -> Excess:
+    """Compare the measured power with the power in force: after the grace time the EV is warned, after twice
+    that time it is refused, and the contactor opens."""
+    room, measured, config = side(session), session.evse.present_power, session.config.iso20
+    if measured is None:
+        return Excess.NONE
+    charge, back = bounds.charge, bounds.discharge
+    if selection(session).dynamic:
+        charge, back = max(0, room.target_sent), max(0, -room.target_sent)
+    factor = 1.0 + config.profile_tolerance
+    within = -(back / 1000 * factor + _SLACK) <= measured <= charge / 1000 * factor + _SLACK
+    if within:
+        room.exceeded_at = None
+        return Excess.NONE
+    if room.exceeded_at is None:
+        room.exceeded_at = session.now
+    lasted = session.now - room.exceeded_at
+    if lasted >= 2 * config.profile_grace:
+        why = f"{measured:g} W measured, {-back / 1000:g} to {charge / 1000:g} W are in force"
+        raise Iso20Refused(ResponseCode.FAILED_EV_POWER_PROFILE_VIOLATION, f"{why} [V2G20-1864]")
+    return Excess.WARNED if lasted >= config.profile_grace else Excess.NONE
+
+
+_SLACK = 100.0
+"""W: what an idle charger and the error of a meter account for."""

@@ -1,0 +1,208 @@
+"""DC: isolation, pre-charge, the start, the end, welding detection. The loop is in `dc_loop`."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from secc.messages import iso20_common as m
+from secc.messages import iso20_dc as dc
+from secc.messages.iso20_common import ChargeProgress, Processing, ResponseCode
+from secc.session import ending, isolation, output, pre_charge, starting
+from secc.session.context import Context
+from secc.session.iso20 import wire
+from secc.session.iso20.handlers.choice import check_start, chosen_offer, no_standby, tolerance
+from secc.session.iso20.header import head
+from secc.session.iso20.notifications import evse_status, followed
+from secc.session.iso20.refusals import Iso20Refused, Iso20Warned, wrong
+from secc.session.iso20.side import Wish, side
+from secc.session.iso20.states import Iso20State as S
+from secc.session.outputs import NoticeKind
+from secc.session.quantities import Milli, milli
+from secc.session.states import Timer
+
+# --- isolation test ----------------------------------------------------------------------------------------
+
+
+def cable_check(session: Context, _: dc.DCCableCheckReq) -> S:
+    """A new isolation test, once the pilot shows C or D [V2G20-1418] [INV-06]."""
+    if isolation.requested(session, ""):
+        return _tested(session, Processing.ONGOING)
+    return S.AWAITING_PILOT_DC
+
+
+def pilot_seen(session: Context, _: None) -> S:
+    """The EV shows C or D: go on; any other change: wait on."""
+    if isolation.pilot_seen(session):
+        return _tested(session, Processing.ONGOING)
+    return S.AWAITING_PILOT_DC
+
+
+def check_overtaken(session: Context, _: None) -> S:
+    """A stop has come before the test: nothing is tested, and nothing finished."""
+    return _tested(session, Processing.ONGOING)
+
+
+def cable_check_again(session: Context, _: dc.DCCableCheckReq) -> S:
+    """Ongoing until there is a result, then Finished."""
+    finished = isolation.finished(session, "")
+    return _tested(session, Processing.FINISHED if finished else Processing.ONGOING)
+
+
+def _tested(session: Context, processing: Processing) -> S:
+    session.answer(
+        dc.DCCableCheckRes(header=head(session), response_code=ResponseCode.OK, evse_processing=processing)
+    )
+    return S.WAIT_PRE_CHARGE if processing is Processing.FINISHED else S.WAIT_CABLE_CHECK_RESULT
+
+
+# --- pre-charge --------------------------------------------------------------------------------------------
+
+
+def bring_to_voltage(session: Context, request: dc.DCPreChargeReq) -> S:
+    """Bring the output to the EV's voltage with little current [INV-05]; the EV says when the voltages match
+    [V2G20-1433] [V2G20-1434]."""
+    if Timer.PRE_CHARGE not in session.timers.expired:
+        session.timers.start_once(Timer.PRE_CHARGE, session.now, session.config.iso20.pre_charge)
+    if pre_charge.prepare(session, ""):
+        current = milli(session.config.energy.dc.pre_charge_current)
+        pre_charge.bring_to_voltage(session, _target(session, request), current)
+    session.answer(
+        dc.DCPreChargeRes(
+            header=head(session),
+            response_code=ResponseCode.OK,
+            evse_present_voltage=wire.measured(session.evse.present_voltage),
+        )
+    )
+    finished = request.ev_processing is Processing.FINISHED
+    return S.WAIT_POWER_ON_DC if finished else S.WAIT_PRE_CHARGE_AGAIN
+
+
+def _target(session: Context, request: dc.DCPreChargeReq) -> Milli:
+    """EVTargetVoltage; above the EV's maximum it is refused, or counts as the maximum."""
+    wanted, most = wire.toward_zero(request.ev_target_voltage), isolation.agreed(session).voltage
+    if wanted <= most:
+        return wanted
+    if not session.config.compat.target_above_limit:
+        raise wrong(f"pre-charge to {wanted / 1000:g} V, above the EV's maximum of {most / 1000:g} V")
+    session.notice(NoticeKind.LENIENT, "EVTargetVoltage above EVMaximumVoltage by target_above_limit")
+    return most
+
+
+# --- the start ---------------------------------------------------------------------------------------------
+
+
+def power_on(session: Context, request: m.PowerDeliveryReq) -> S:
+    """Start after pre-charge, at the voltage of the battery [V2G20-2006]."""
+    check_start(request)
+    if request.ev_processing is Processing.ONGOING:
+        return _delivered(session, session_state(session))
+    offer, code = chosen_offer(session, request), tolerance(session, request)
+    if not starting.may_start(session):
+        return start_overtaken(session, None)
+    if not pre_charge.confirm_start(session):
+        return S.AWAITING_VOLTAGE
+    session.offer = offer
+    side(session).metered = False
+    return _delivered(session, S.WAIT_FIRST_LOOP_DC, code)
+
+
+def session_state(session: Context) -> S:
+    """The state at hand, which stays."""
+    return cast("S", session.state)  # rows of this table only
+
+
+def start_overtaken(session: Context, _: None) -> S:
+    """A stop has come before the energy: OK takes the request, Terminate says that no energy comes."""
+    return _delivered(session, S.WAIT_FIRST_LOOP_DC)
+
+
+def look_again(session: Context, _: None) -> S:
+    """Time for another reading of the output."""
+    return power_on(session, cast("m.PowerDeliveryReq", session.owed))  # nothing else leads here
+
+
+def last_look(session: Context, _: None) -> S:
+    """The time for the voltage is over: the reading of now decides."""
+    state = look_again(session, None)
+    if state is S.AWAITING_VOLTAGE:
+        raise pre_charge.voltage_not_seen()
+    return state
+
+
+# --- the end of the energy transfer, or a new schedule -----------------------------------------------------
+
+
+def power_off(session: Context, request: m.PowerDeliveryReq) -> S:
+    """Stop, or negotiate a new schedule under power."""
+    match request.charge_progress:
+        case ChargeProgress.STOP:
+            return _stop(session)
+        case ChargeProgress.STANDBY:
+            raise no_standby()
+        case ChargeProgress.START:
+            raise started()
+        case ChargeProgress.SCHEDULE_RENEGOTIATION:
+            begin_renegotiation(session)
+            return _delivered(session, S.WAIT_NEW_SCHEDULE_DC)
+
+
+def begin_renegotiation(session: Context) -> None:
+    """The EV wants another schedule; energy goes on meanwhile [V2G20-1045]. A warning where it cannot be."""
+    ending.check_fault(session)
+    if session.stop is not None:
+        raise Iso20Warned(ResponseCode.WARNING_SCHEDULE_RENEGOTIATION_FAILED, "the station stops")
+    followed(session, Wish.SCHEDULE_RENEGOTIATION)
+
+
+def started() -> Iso20Refused:
+    """The refusal of a second start."""
+    why = "the energy transfer has begun already [V2G20-459]"
+    return Iso20Refused(ResponseCode.FAILED_SEQUENCE_ERROR, why)
+
+
+def new_profile(session: Context, request: m.PowerDeliveryReq) -> S:
+    """The schedule that the EV has chosen anew counts from now on [V2G20-1050]; or it stops."""
+    if request.charge_progress is ChargeProgress.STOP:
+        return _stop(session)
+    if request.charge_progress is ChargeProgress.STANDBY:
+        raise no_standby()
+    ending.check_fault(session)
+    offer, code = chosen_offer(session, request), tolerance(session, request)
+    session.offer = offer
+    return _delivered(session, S.WAIT_LOOP_DC, code)
+
+
+def change_of_mind(session: Context, request: m.PowerDeliveryReq) -> S:
+    """Stop where the energy transfer has not begun."""
+    if request.charge_progress is not ChargeProgress.STOP:
+        why = "the energy transfer has not begun [V2G20-459] [V2G20-2122]"
+        raise Iso20Refused(ResponseCode.FAILED_SEQUENCE_ERROR, why)
+    return _stop(session)
+
+
+def welding_detection(session: Context, request: dc.DCWeldingDetectionReq) -> S:
+    """The EV opens its contactors and watches the voltage of the output, which is off [V2G20-1448]."""
+    ending.check_budget(session, Timer.WELDING_DETECTION)
+    session.timers.start_once(Timer.WELDING_DETECTION, session.now)
+    session.answer(
+        dc.DCWeldingDetectionRes(
+            header=head(session),
+            response_code=ResponseCode.OK,
+            evse_present_voltage=wire.measured(session.evse.present_voltage),
+        )
+    )
+    finished = request.ev_processing is Processing.FINISHED  # [V2G20-1461] [V2G20-1573]
+    return S.WAIT_SESSION_STOP if finished else S.WAIT_WELDING
+
+
+def _stop(session: Context) -> S:
+    output.off(session)
+    return _delivered(session, S.WAIT_WELDING)
+
+
+def _delivered(session: Context, state: S, code: ResponseCode = ResponseCode.OK) -> S:
+    """PowerDeliveryRes."""
+    session.answer(
+        m.PowerDeliveryRes(header=head(session), response_code=code, evse_status=evse_status(session))
+    )
+    return state

@@ -1,0 +1,222 @@
+"""ScheduleExchange: tuples to choose from in Scheduled mode, the needs of the EV in Dynamic mode."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+from secc.messages import iso20_common as m
+from secc.messages.iso20_common import Processing, RationalNumber, ResponseCode
+from secc.session import ending, offering
+from secc.session.agreed import ChargeParameters, ScheduleQuestion
+from secc.session.context import Context
+from secc.session.inputs import SchedulesOffered
+from secc.session.iso20 import discharge, numbers, schedules
+from secc.session.iso20.header import head, stamp
+from secc.session.iso20.refusals import Iso20Refused, no_schedule, wrong
+from secc.session.iso20.side import BatteryState, Wish, selection, side
+from secc.session.iso20.states import Iso20State as S
+from secc.session.outputs import AskSchedules
+from secc.session.quantities import Milli, milli, number
+from secc.session.schedules import DynamicOffer, EnergyNeed, Mobility, ScheduleOffer
+from secc.session.states import Timer
+
+Exchange = Callable[[Context, m.ScheduleExchangeReq], S]
+
+
+def exchange(waiting: S, finished: S) -> Exchange:
+    """The handler that stays in one state while schedules are made, then leads to another [V2G20-1987]."""
+
+    def schedule_exchange(session: Context, request: m.ScheduleExchangeReq) -> S:
+        """Offer schedules, or take note of the EV's needs; Ongoing while the back end is asked."""
+        return finished if _exchanged(session, request) else waiting
+
+    return schedule_exchange
+
+
+def _exchanged(session: Context, request: m.ScheduleExchangeReq) -> bool:
+    dynamic = request.dynamic_se_req_control_mode is not None
+    if dynamic is not selection(session).dynamic:
+        raise Iso20Refused(ResponseCode.FAILED, "the control mode is not that of the selected parameter set")
+    if ending.overtaken(session):  # nothing is offered any more, and the EV comes to its end by itself
+        _answer(session, Processing.ONGOING, request, None)
+        return False
+    if request.dynamic_se_req_control_mode is not None:
+        return _dynamic(session, request, request.dynamic_se_req_control_mode)
+    if request.scheduled_se_req_control_mode is not None:
+        return _scheduled(session, request, request.scheduled_se_req_control_mode)
+    raise Iso20Refused(ResponseCode.FAILED, "no control mode")
+
+
+# --- Scheduled ---------------------------------------------------------------------------------------------
+
+
+def _scheduled(session: Context, request: m.ScheduleExchangeReq, ev: m.ScheduledSEReqControlMode) -> bool:
+    energies = (ev.ev_minimum_energy_request, ev.ev_target_energy_request, ev.ev_maximum_energy_request)
+    _check_energies(*energies)
+    found = _needs(session, request, ev.departure_time, ev.ev_target_energy_request)
+    room = side(session)
+    least = ev.ev_minimum_energy_request
+    room.battery = dataclasses.replace(
+        room.battery, minimum_energy=None if least is None else numbers.down(least)
+    )
+    discharge.update(session)
+    if Timer.CHARGE_PARAMETERS in session.timers.expired:  # the back end took too long: the outlet's limit
+        session.schedule_question = ScheduleQuestion(
+            session.names.ticket(), SchedulesOffered(session.names.ticket(), None)
+        )
+    elif session.config.energy.ask_backend_for_schedules and session.schedule_question is None:
+        session.timers.start(Timer.CHARGE_PARAMETERS, session.now, session.config.iso20.schedules)
+    offer = offering.offered(session, found)
+    _answer(session, Processing.ONGOING if offer is None else Processing.FINISHED, request, offer)
+    return offer is not None
+
+
+def _form(session: Context, request: m.ScheduleExchangeReq) -> schedules.Form:
+    room, config, parameters = side(session), session.config.iso20, session.parameters
+    tolerance = config.power_tolerance
+    return schedules.Form(
+        anchor=stamp(session.evse.utc, config.timestamp_unit),
+        departure=None if parameters is None else parameters.departure,
+        points=request.maximum_supporting_points,
+        prices=config.price_schedule,
+        tolerance=None if tolerance is None else milli(tolerance),
+        discharge=session.may_discharge,
+        positive=room.positive_discharge,
+        per_phase=room.per_phase,
+    )
+
+
+# --- Dynamic -----------------------------------------------------------------------------------------------
+
+
+def _dynamic(session: Context, request: m.ScheduleExchangeReq, ev: m.DynamicSEReqControlMode) -> bool:
+    _check_energies(ev.ev_minimum_energy_request, ev.ev_target_energy_request, ev.ev_maximum_energy_request)
+    if ev.minimum_soc is not None and ev.target_soc is not None and ev.minimum_soc > ev.target_soc:
+        raise wrong("MinimumSOC is above TargetSOC [V2G20-1640] [V2G20-1290] [V2G20-1366]")
+    if (ev.ev_minimum_v2_x_energy_request is None) is not (ev.ev_maximum_v2_x_energy_request is None):
+        raise wrong("only one of the V2X energies [V2G20-2681]")
+    found = _needs(session, request, ev.departure_time, ev.ev_target_energy_request)
+    side(session).battery = _battery(side(session).battery, ev)
+    discharge.update(session)
+    session.offer = session.latest_offer = session.joined = None  # no schedule binds in this mode
+    if not _station_plan(session, found, ev):
+        _answer(session, Processing.ONGOING, request, None)
+        return False
+    _answer(session, Processing.FINISHED, request, None)
+    return True
+
+
+def _battery(before: BatteryState, ev: m.DynamicSEReqControlMode) -> BatteryState:
+    least, most = ev.ev_minimum_v2_x_energy_request, ev.ev_maximum_v2_x_energy_request
+    return dataclasses.replace(
+        before,
+        minimum_soc=before.minimum_soc if ev.minimum_soc is None else ev.minimum_soc,
+        target_soc=before.target_soc if ev.target_soc is None else ev.target_soc,
+        minimum_energy=numbers.down(ev.ev_minimum_energy_request),
+        minimum_v2x=None if least is None else numbers.down(least),
+        maximum_v2x=None if most is None else numbers.down(most),
+    )
+
+
+def _station_plan(session: Context, found: ChargeParameters, ev: m.DynamicSEReqControlMode) -> bool:
+    """Whether energy management knows the needs of the EV, or is not to be asked, or takes too long."""
+    question = session.schedule_question
+    if not session.config.energy.ask_backend_for_schedules:
+        return True
+    if question is None:
+        session.schedule_question = ScheduleQuestion(session.names.ticket())
+        need = _dynamic_need(session, found, ev)
+        session.emit(AskSchedules(session.schedule_question.ticket, need))
+        session.timers.start(Timer.CHARGE_PARAMETERS, session.now, session.config.iso20.schedules)
+        return False
+    late = Timer.CHARGE_PARAMETERS in session.timers.expired
+    if question.answer is None and not late:
+        return False
+    answer = None if question.answer is None else question.answer.offer
+    session.schedule_question = None
+    if isinstance(answer, DynamicOffer):
+        room = side(session)
+        room.target = answer.target
+        room.mobility = answer.mobility if selection(session).station_knows_needs else None
+    return True
+
+
+def _dynamic_need(session: Context, found: ChargeParameters, ev: m.DynamicSEReqControlMode) -> EnergyNeed:
+    room = side(session)
+    power = found.limits.power
+    return EnergyNeed(
+        mode=found.mode,
+        departure=ev.departure_time,
+        energy=number(numbers.down(ev.ev_target_energy_request)),
+        max_power=None if power is None else number(power),
+        max_steps=found.max_steps,
+        dynamic=True,
+        min_energy=number(numbers.down(ev.ev_minimum_energy_request)),
+        max_energy=number(numbers.down(ev.ev_maximum_energy_request)),
+        minimum_soc=room.battery.minimum_soc,
+        target_soc=room.battery.target_soc,
+        max_discharge_power=number(found.limits.discharge_power),
+        ask_mobility=selection(session).station_knows_needs,
+    )
+
+
+# --- both --------------------------------------------------------------------------------------------------
+
+
+def _check_energies(
+    least: RationalNumber | None, wanted: RationalNumber | None, most: RationalNumber | None
+) -> None:
+    """Minimum, target and maximum in this order, as far as they are there."""
+    known = [numbers.down(value) for value in (least, wanted, most) if value is not None]
+    if known != sorted(known):
+        raise wrong("the energies are not minimum, target and maximum in this order")
+
+
+def _needs(
+    session: Context, request: m.ScheduleExchangeReq, departure: int | None, energy: RationalNumber | None
+) -> ChargeParameters:
+    """The accepted charge parameters, with what this request adds."""
+    before = session.parameters
+    if before is None:
+        raise Iso20Refused(ResponseCode.FAILED, "no charge parameters")
+    leaving = departure if departure else None
+    session.parameters = dataclasses.replace(
+        before,
+        departure=leaving,
+        max_steps=request.maximum_supporting_points,
+        energy=None if energy is None else Milli(max(0, numbers.down(energy))),
+        departure_at=None if leaving is None else session.now + leaving,
+    )
+    return session.parameters
+
+
+def _answer(
+    session: Context, processing: Processing, request: m.ScheduleExchangeReq, offer: ScheduleOffer | None
+) -> None:
+    room, dynamic = side(session), selection(session).dynamic
+    ongoing = processing is Processing.ONGOING
+    scheduled = None
+    if not dynamic:
+        scheduled = no_schedule() if offer is None else schedules.tuples(offer, _form(session, request))
+    mobility = room.mobility if dynamic and not ongoing else None
+    session.answer(
+        m.ScheduleExchangeRes(
+            header=head(session),
+            response_code=ResponseCode.OK,
+            evse_processing=processing,
+            go_to_pause=True if Wish.PAUSE in room.wishes else None,
+            scheduled_se_res_control_mode=scheduled,
+            dynamic_se_res_control_mode=_own_needs(mobility) if dynamic else None,
+        )
+    )
+
+
+def _own_needs(mobility: Mobility | None) -> m.DynamicSEResControlMode:
+    if mobility is None:
+        return m.DynamicSEResControlMode()
+    return m.DynamicSEResControlMode(
+        departure_time=mobility.departure,
+        minimum_soc=mobility.minimum_soc,
+        target_soc=mobility.target_soc,
+    )

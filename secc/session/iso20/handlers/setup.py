@@ -1,0 +1,167 @@
+"""SessionSetup, AuthorizationSetup and Authorization by external identification."""
+
+from __future__ import annotations
+
+import dataclasses
+import hmac
+
+from secc.messages import iso20_common as m
+from secc.messages.iso20_common import Authorization, Processing, ResponseCode
+from secc.session import ending, setup
+from secc.session.agreed import Grant
+from secc.session.context import Context
+from secc.session.inputs import AuthorizationDecided
+from secc.session.iso20.handlers.dc import session_state
+from secc.session.iso20.header import head
+from secc.session.iso20.pausing import Kept
+from secc.session.iso20.refusals import Iso20Refused, Iso20Warned
+from secc.session.iso20.side import side
+from secc.session.iso20.states import Iso20State as S
+from secc.session.outputs import Authorize, NoticeKind
+from secc.session.paused import PausedSession
+from secc.session.states import Timer
+from secc.settings.services import Payment
+
+_NOT_CONFIGURED = "ZZ*000*E0"
+
+
+def session_setup(session: Context, request: m.SessionSetupReq) -> S:
+    """Begin a session under a new id, or continue the paused one of the same vehicle.
+
+    An id that is unknown, expired, or comes from another vehicle begins a new session without an error, and
+    the paused one stays [V2G20-2626] [V2G20-2627]. A continued session begins with the charge parameters: its
+    authorization and its services hold [V2G20-1032] [V2G20-1844] [V2G20-1847].
+    """
+    paused = _verified(session)
+    _check_identity(session, request.evcc_id)
+    joined = setup.begin(session, request.evcc_id.encode(), paused)
+    if joined and paused is not None:
+        _restore(session, paused)
+    code = ResponseCode.OK_OLD_SESSION_JOINED if joined else ResponseCode.OK_NEW_SESSION_ESTABLISHED
+    evse_id = session.config.evse_id
+    session.answer(
+        m.SessionSetupRes(
+            header=head(session),
+            response_code=code,
+            evse_id="ZZ00000" if evse_id == _NOT_CONFIGURED else evse_id,  # [V2G20-192]
+        )
+    )
+    if not joined:
+        return S.WAIT_AUTHORIZATION_SETUP
+    return S.WAIT_PARAMETERS_DC if side(session).dc else S.WAIT_PARAMETERS_AC
+
+
+def _verified(session: Context) -> PausedSession | None:
+    """The paused session, if the request names it and the vehicle that paused it has come back [V2G20-2545]
+    [V2G20-2550]."""
+    paused, vehicle = session.names.paused, session.vehicle
+    if paused is None or vehicle is None or session.received_id != paused.session_id:
+        return None
+    if not isinstance(paused.room, Kept) or paused.room.dc is not side(session).dc:
+        return None
+    same = hmac.compare_digest(vehicle.binding(paused.session_id), paused.binding)
+    if not same:
+        session.notice(NoticeKind.IGNORED, "the paused session belongs to another vehicle certificate")
+    return paused if same else None
+
+
+def _check_identity(session: Context, evcc_id: str) -> None:
+    """The EVCCID is the common name of the vehicle certificate; another one is reported."""
+    vehicle = session.vehicle
+    if vehicle is not None and vehicle.is_vehicle and evcc_id != vehicle.common_name:
+        session.notice(NoticeKind.IGNORED, f"EVCCID {evcc_id!a} is not that of the vehicle certificate")
+
+
+def _restore(session: Context, paused: PausedSession) -> None:
+    """Services and authorization of before the pause; nothing that says that the output is safe."""
+    room = side(session)
+    if isinstance(paused.room, Kept):
+        room.offer, room.selection = paused.room.offer, paused.room.selection
+    session.payment = Payment.EXTERNAL
+    session.grant = Grant(session.names.ticket(), Payment.EXTERNAL, granted=True)
+
+
+def authorization_setup(session: Context, _: m.AuthorizationSetupReq) -> S:
+    """Offer external identification [V2G20-1220] [V2G20-2566] [V2G20-2567]."""
+    session.answer(
+        m.AuthorizationSetupRes(
+            header=head(session),
+            response_code=ResponseCode.OK,
+            authorization_services=(Authorization.EIM,),
+            certificate_installation_service=False,
+            eim_as_res_authorization_mode=m.EIMASResAuthorizationMode(),
+        )
+    )
+    return S.WAIT_AUTHORIZATION
+
+
+def authorization(session: Context, request: m.AuthorizationReq) -> S:
+    """Ask the back end, repeat Ongoing until it has decided; a failure is a warning, and the EV may try again
+    [V2G20-1582] [V2G20-1583] [V2G20-2219]."""
+    if (
+        request.selected_authorization_service is not Authorization.EIM
+        or request.eim_a_req_authorization_mode is None
+    ):
+        why = "only external identification is offered"  # [V2G20-2209] [V2G20-2226]
+        raise _failed(session, ResponseCode.WARNING_AUTHORIZATION_SELECTION_INVALID, why)
+    if ending.overtaken(session):  # the back end is not asked any more
+        return _answer(session, Processing.ONGOING)
+    session.payment = Payment.EXTERNAL
+    if session.granted:
+        _answer(session, Processing.FINISHED)  # [V2G20-1200]
+        return S.WAIT_SERVICE_DISCOVERY
+    _check_attempt(session)
+    if session.grant is None:
+        session.grant = Grant(session.names.ticket(), Payment.EXTERNAL)
+        session.emit(Authorize(session.grant.ticket))
+        session.timers.start(Timer.AUTHORIZATION, session.now, session.config.iso20.authorization)
+    return _answer(session, Processing.ONGOING_WAITING_FOR_CUSTOMER_INTERACTION)
+
+
+def _check_attempt(session: Context) -> None:
+    """Refuse what was denied, or has waited too long [V2G20-2102] [V2G20-2230]; the next request is a new
+    attempt, with a new question."""
+    denied = session.grant is not None and session.grant.refused
+    late = Timer.AUTHORIZATION in session.timers.expired
+    if denied or late:
+        session.grant = None
+        session.timers.stop(Timer.AUTHORIZATION)
+        why = "external identification was denied" if denied else "external identification took too long"
+        raise _failed(session, ResponseCode.WARNING_EIM_AUTHORIZATION_FAILURE, why)
+
+
+def _failed(session: Context, warning: ResponseCode, why: str) -> Iso20Refused | Iso20Warned:
+    """A warning, up to the last attempt, which ends the session."""
+    room = side(session)
+    room.denials += 1
+    if room.denials >= session.config.iso20.authorization_attempts:
+        return Iso20Refused(ResponseCode.FAILED, f"{why}, {room.denials} times")
+    return Iso20Warned(warning, why)
+
+
+def decided(session: Context, decision: AuthorizationDecided) -> None:
+    """Keep the decision for the next request. A denial ends the attempt; a withdrawal ends the charge, and
+    wins over every grant [INV-11]."""
+    grant = session.grant
+    if grant is None or decision.ticket != grant.ticket:
+        session.notice(NoticeKind.STALE, f"authorization for {decision.ticket}")
+    elif decision.granted and (grant.refused or session.stop is not None):
+        session.notice(NoticeKind.IGNORED, "authorization after it was denied, withdrawn or stopped")
+    elif decision.granted:
+        session.grant = dataclasses.replace(grant, granted=True)
+    else:
+        session.grant = dataclasses.replace(grant, granted=False, refused=True)
+        if grant.granted:
+            ending.order_stop(session, "authorization withdrawn", at_once=True)
+
+
+def _answer(session: Context, processing: Processing) -> S:
+    session.answer(
+        m.AuthorizationRes(header=head(session), response_code=ResponseCode.OK, evse_processing=processing)
+    )
+    return S.WAIT_AUTHORIZATION
+
+
+def attempt_over(session: Context, _: None) -> S:
+    """The time of an attempt is over: the next request is answered for it."""
+    return session_state(session)

@@ -1,0 +1,92 @@
+"""EVSEStatus: what the station asks the EV for, one thing at a time, with the time it has for it.
+
+It stands in PowerDeliveryRes and ChargeLoopRes while it means something, and is left out otherwise: there is
+no value for "nothing". The most urgent one goes first, and is repeated with less time until the EV follows
+[V2G20-3317] [V2G20-3318].
+"""
+
+from __future__ import annotations
+
+import math
+
+from secc.messages.iso20_common import EvseNotification, EVSEStatus
+from secc.session import ending
+from secc.session.context import Agreed, Context
+from secc.session.inputs import PauseRequested, RenegotiationRequested, ServiceRenegotiationRequested
+from secc.session.iso20.side import Wish, side
+from secc.session.outputs import NoticeKind
+
+_VALUES = {
+    Wish.PAUSE: EvseNotification.PAUSE,
+    Wish.SERVICE_RENEGOTIATION: EvseNotification.SERVICE_RENEGOTIATION,
+    Wish.SCHEDULE_RENEGOTIATION: EvseNotification.SCHEDULE_RENEGOTIATION,
+}
+
+
+def evse_status(session: Context) -> EVSEStatus | None:
+    """EVSEStatus; None while the station asks for nothing. A stop wins over everything [V2G20-1414]."""
+    if session.stop is not None:
+        return _status(session, EvseNotification.TERMINATE, session.stop.due)
+    if session.interrupted:
+        return _status(session, EvseNotification.TERMINATE, session.now)
+    wishes = side(session).wishes
+    for wish, value in _VALUES.items():
+        if wish in wishes:
+            return _status(session, value, wishes[wish])
+    if session.offer_outdated:
+        due = session.now + session.config.iso20.notification_delay
+        return _status(session, EvseNotification.SCHEDULE_RENEGOTIATION, due)
+    return None
+
+
+def _status(session: Agreed, value: EvseNotification, due: float) -> EVSEStatus:
+    seconds = min(max(0, math.ceil(due - session.now)), 65_535)
+    return EVSEStatus(notification_max_delay=seconds, evse_notification=value)
+
+
+def watch(session: Context) -> None:
+    """In the charge loop: a pause that the EV has not begun in its time becomes a stop."""
+    due = side(session).wishes.get(Wish.PAUSE)
+    if due is not None and session.now >= due:
+        followed(session, Wish.PAUSE)
+        ending.order_stop(session, "the EV does not pause", at_once=False)
+
+
+# --- what the operator asks for ----------------------------------------------------------------------------
+
+
+def pause_requested(session: Context, _: PauseRequested) -> None:
+    """Ask the EV to pause, in the loop or with GoToPause before it [V2G20-1850]; not after a stop."""
+    if session.stop is None:
+        due = session.now + session.config.iso20.pause_delay
+        side(session).wishes.setdefault(Wish.PAUSE, due)
+
+
+def schedule_renegotiation_requested(session: Context, _: RenegotiationRequested) -> None:
+    """Ask the EV to take a new schedule [V2G20-1845]; it may decline."""
+    _ask(session, Wish.SCHEDULE_RENEGOTIATION)
+
+
+def service_renegotiation_requested(session: Context, _: ServiceRenegotiationRequested) -> None:
+    """Ask the EV to choose a service again, if the session allows it [V2G20-1931]."""
+    offer = side(session).offer
+    if offer is None or not offer.renegotiable:
+        session.notice(NoticeKind.IGNORED, "service renegotiation: this session does not support it")
+        return
+    _ask(session, Wish.SERVICE_RENEGOTIATION)
+
+
+def _ask(session: Context, wish: Wish) -> None:
+    if not session.state.in_charge_loop:
+        session.notice(NoticeKind.IGNORED, f"{wish.value} outside a charge loop")
+        return
+    due = session.now + session.config.iso20.notification_delay
+    side(session).wishes.setdefault(wish, due)
+
+
+def followed(session: Context, *wishes: Wish) -> None:
+    """The EV does what it was asked for: stop asking."""
+    for wish in wishes:
+        side(session).wishes.pop(wish, None)
+    if Wish.SCHEDULE_RENEGOTIATION in wishes:
+        session.offer_outdated = False

@@ -1,0 +1,26 @@
+"""What a paused session of ISO 15118-20 leaves to the next one."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from secc.session.context import Agreed
+from secc.session.iso20.side import Iso20Side, Selection, ServiceOffer
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Kept:
+    """Services as they were offered and selected [V2G20-1644] [V2G20-1956]."""
+
+    dc: bool
+    offer: ServiceOffer | None
+    selection: Selection | None
+
+
+def kept(session: Agreed) -> tuple[bytes, Kept | None]:
+    """What ties the session to its vehicle, and its services. Without a vehicle certificate nothing ties it,
+    so nothing can continue it [V2G20-2630] [V2G20-2633]."""
+    room, vehicle = session.room, session.vehicle
+    if vehicle is None or not isinstance(room, Iso20Side):
+        return b"", None
+    return vehicle.binding(session.session_id), Kept(room.dc, room.offer, room.selection)

@@ -1,0 +1,118 @@
+"""Schedules on their way to the EV: tuples of ISO 15118-20 out of the offer of the shared part."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from secc.messages import iso20_common as m
+from secc.session.iso20 import numbers
+from secc.session.iso20.wire import negated
+from secc.session.schedules import PowerSchedule, PowerStep, ScheduleOffer
+
+_DAY = 86_400
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """How an offer is written for one EV."""
+
+    anchor: int
+    """TimeAnchor: now, in the unit of the header."""
+    departure: int | None
+    """Seconds from now, as the EV has said."""
+    points: int
+    """MaximumSupportingPoints, 12 to 1024."""
+    prices: bool
+    """Add a price schedule of one level."""
+    tolerance: int | None = None
+    """PowerTolerance, mW."""
+    discharge: int = 0
+    """mW that may flow back at most; 0: no discharging schedule."""
+    positive: bool = False
+    """Discharge power is written above zero."""
+    per_phase: bool = False
+    """The power is divided over L1, L2 and L3."""
+
+
+def tuples(offer: ScheduleOffer, form: Form) -> m.ScheduledSEResControlMode:
+    """ScheduleTuples: one for each schedule on offer [V2G20-1058]."""
+    return m.ScheduledSEResControlMode(
+        schedule_tuple=tuple(_tuple(schedule, form) for schedule in offer.schedules)
+    )
+
+
+def _tuple(schedule: PowerSchedule, form: Form) -> m.ScheduleTuple:
+    end = schedule.end if form.departure is not None else max(schedule.end, _DAY)  # [V2G20-1563]
+    steps = shortened(schedule.steps, form.points)
+    lasting = tuple(entry.duration for entry in _entries(steps, end, form))
+    charging = _power_schedule(_entries(steps, end, form), form, form.tolerance)
+    back = None
+    if form.discharge > 0:
+        back = m.ChargingSchedule(
+            power_schedule=_power_schedule(_discharge_entry(sum(lasting), form), form, None),
+            price_level_schedule=_one_level(sum(lasting), form) if form.prices else None,
+        )
+    return m.ScheduleTuple(
+        schedule_tuple_id=schedule.schedule_id,
+        charging_schedule=m.ChargingSchedule(
+            power_schedule=charging,
+            price_level_schedule=_one_level(sum(lasting), form) if form.prices else None,  # [V2G20-2176]
+        ),
+        discharging_schedule=back,
+    )
+
+
+def shortened(steps: Sequence[PowerStep], points: int) -> tuple[PowerStep, ...]:
+    """At most so many steps; those beyond become one with the lowest power of all it replaces."""
+    if len(steps) <= points:
+        return tuple(steps)
+    kept, surplus = steps[: points - 1], steps[points - 1 :]
+    return (*kept, PowerStep(surplus[0].start, min(step.max_power for step in surplus)))
+
+
+def _entries(steps: Sequence[PowerStep], end: int, form: Form) -> tuple[m.PowerScheduleEntry, ...]:
+    ends = [*(step.start for step in steps[1:]), end]
+    return tuple(
+        _entry(until - step.start, int(step.max_power * 1000), form)
+        for step, until in zip(steps, ends, strict=True)
+    )
+
+
+def _entry(seconds: int, milliwatts: int, form: Form) -> m.PowerScheduleEntry:
+    if not form.per_phase:
+        return m.PowerScheduleEntry(duration=seconds, power=numbers.maximum(milliwatts))
+    each = numbers.maximum(milliwatts // 3)
+    return m.PowerScheduleEntry(duration=seconds, power=each, power_l2=each, power_l3=each)
+
+
+def _discharge_entry(seconds: int, form: Form) -> tuple[m.PowerScheduleEntry, ...]:
+    """One power for the whole time, by the limits of now; the loop tells each later limit."""
+    total = _entry(seconds, form.discharge, form)
+    if form.positive:
+        return (total,)
+    other = None if total.power_l2 is None else negated(total.power_l2)
+    return (
+        m.PowerScheduleEntry(duration=seconds, power=negated(total.power), power_l2=other, power_l3=other),
+    )
+
+
+def _power_schedule(
+    entries: tuple[m.PowerScheduleEntry, ...], form: Form, tolerance: int | None
+) -> m.PowerSchedule:
+    return m.PowerSchedule(
+        time_anchor=form.anchor,
+        power_tolerance=None if tolerance is None else numbers.maximum(tolerance),
+        power_schedule_entries=m.PowerScheduleEntryList(power_schedule_entry=entries),
+    )
+
+
+def _one_level(seconds: int, form: Form) -> m.PriceLevelSchedule:
+    """A price schedule that says nothing: an EV of the field refuses a schedule without one."""
+    entry = m.PriceLevelScheduleEntry(duration=seconds, price_level=0)
+    return m.PriceLevelSchedule(
+        time_anchor=form.anchor,
+        price_schedule_id=1,
+        number_of_price_levels=1,
+        price_level_schedule_entries=m.PriceLevelScheduleEntryList(price_level_schedule_entry=(entry,)),
+    )

@@ -1,0 +1,139 @@
+"""What EV and station have agreed beyond the shared data, in a session of ISO 15118-20."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from typing import TYPE_CHECKING
+
+from secc.messages.iso20_common import ResponseCode
+from secc.session.iso20.services import ControlMode, EnergySet, MobilityNeeds, Service
+from secc.session.schedules import EnergyTarget, Mobility
+
+if TYPE_CHECKING:
+    from secc.session.context import Context
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ServiceOffer:
+    """The services of this session. It is fixed with the first ServiceDiscoveryRes and kept across a pause
+    [V2G20-1644] [V2G20-1932]."""
+
+    energy: dict[Service, tuple[EnergySet, ...]]
+    """In the order offered."""
+    added: dict[int, tuple[int, ...]]
+    """Parameter sets of the value-added services by ServiceID."""
+    renegotiable: bool
+    """ServiceRenegotiationSupported."""
+
+    def takes(self, service_id: int, parameter_set: int) -> bool:
+        """An EV may select this service with this set [V2G20-1216]."""
+        energy = {int(service): sets for service, sets in self.energy.items()}
+        if service_id in energy:
+            return any(one.number == parameter_set for one in energy[service_id])
+        return parameter_set in self.added.get(service_id, ())
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Selection:
+    """The energy service in use, with its parameter set."""
+
+    service: Service
+    parameters: EnergySet
+
+    @property
+    def dynamic(self) -> bool:
+        """The station decides about the power."""
+        return self.parameters.control is ControlMode.DYNAMIC
+
+    @property
+    def station_knows_needs(self) -> bool:
+        """Departure and state of charge come from the station."""
+        return self.parameters.needs is MobilityNeeds.STATION
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class BatteryState:
+    """What the EV has said last about its battery; None where it has not. Percent and mWh."""
+
+    present_soc: int | None = None
+    minimum_soc: int | None = None
+    target_soc: int | None = None
+    minimum_energy: int | None = None
+    """EVMinimumEnergyRequest: above zero, the battery is below the driver's minimum."""
+    minimum_v2x: int | None = None
+    """EVMinimumV2XEnergyRequest: below zero, so much may be taken out."""
+    maximum_v2x: int | None = None
+    """EVMaximumV2XEnergyRequest: below zero, the battery is above the range that may be cycled."""
+
+    complete: bool = False
+    """It is full."""
+
+    @property
+    def may_discharge(self) -> bool:
+        """Nothing that is known speaks against taking energy out."""
+        soc = self.present_soc is None or self.minimum_soc is None or self.present_soc > self.minimum_soc
+        needed = self.minimum_energy is not None and self.minimum_energy > 0
+        exhausted = self.minimum_v2x is not None and self.minimum_v2x >= 0
+        outside = self.maximum_v2x is not None and self.maximum_v2x < 0
+        return soc and not (needed or exhausted or outside)
+
+
+class Wish(enum.Enum):
+    """What the station asks the EV for besides a stop, the most urgent first."""
+
+    PAUSE = "pause"
+    SERVICE_RENEGOTIATION = "service renegotiation"
+    SCHEDULE_RENEGOTIATION = "schedule renegotiation"
+
+
+@dataclasses.dataclass(slots=True)
+class Iso20Side:
+    """The groups of ISO 15118-20."""
+
+    dc: bool
+    """The namespace that was agreed on is that of DC."""
+    stamp: int = 0
+    """The last time stamp sent."""
+    offer: ServiceOffer | None = None
+    selection: Selection | None = None
+    denials: int = 0
+    """How many times external identification has failed."""
+    positive_discharge: bool = False
+    """Discharge limits go on the wire above zero in this session."""
+    per_phase: bool = False
+    """The EV uses the elements of L2 and L3, so the station does [V2G20-1822]."""
+    least_charge: int = 0
+    """EVMinimumChargePower, mW."""
+    least_discharge: int = 0
+    """EVMinimumDischargePower, a magnitude, mW."""
+    target: EnergyTarget | None = None
+    """What energy management asks for in Dynamic mode; None: as much as the EV can take."""
+    mobility: Mobility | None = None
+    """The mobility needs that the back end knows, MobilityNeedsMode 2."""
+    battery: BatteryState = BatteryState()
+    exceeded_at: float | None = None
+    """AC: when the measured power was first above the power in force."""
+    wishes: dict[Wish, float] = dataclasses.field(default_factory=dict)
+    """Wish to the moment, monotonic seconds, by which the EV must have followed it."""
+    start_code: ResponseCode = ResponseCode.OK
+    """AC: the code of the answer to a start, while the contactor closes."""
+    metered: bool = False
+    """MeterInfo was sent since the last start."""
+    target_sent: int = 0
+    """AC: the last EVSETargetActivePower, mW."""
+
+
+def side(session: Context) -> Iso20Side:
+    """The data of this room. Raises RuntimeError in a session of another protocol."""
+    if not isinstance(session.room, Iso20Side):
+        raise RuntimeError(f"{type(session.room).__name__} is not the data of ISO 15118-20")
+    return session.room
+
+
+def selection(session: Context) -> Selection:
+    """What the EV has selected. Raises RuntimeError before ServiceSelectionReq: the table forbids it."""
+    chosen = side(session).selection
+    if chosen is None:
+        raise RuntimeError("no service is selected")
+    return chosen

@@ -1,0 +1,40 @@
+"""How much power flows in Dynamic mode, where the station decides: signed, positive from station to EV.
+
+Pure arithmetic on milliwatts. Charge and discharge are bounded apart, each by a magnitude, so no limit can
+become a target of the other direction.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """What may flow, in mW; magnitudes."""
+
+    charge: int
+    """Most to the EV."""
+    discharge: int
+    """Most from the EV; 0 where it is not permitted."""
+    least_charge: int = 0
+    """EVMinimumChargePower: less is no power."""
+    least_discharge: int = 0
+    """EVMinimumDischargePower, likewise."""
+
+
+def target(wanted: int | None, room: Room) -> int:
+    """The power to set, mW. `wanted` is what energy management asks for; None: as much as the EV can take.
+
+    A power below the least that the EV can handle becomes zero, never more than was wanted.
+    """
+    power = room.charge if wanted is None else max(-room.discharge, min(room.charge, wanted))
+    if power > 0:
+        return power if power >= room.least_charge else 0
+    return power if -power >= room.least_discharge else 0
+
+
+def through_zero(before: int, power: int) -> int:
+    """The power to set after `before`: a change of direction stops at zero for one step [V2G20-1468]."""
+    turns = (before > 0 > power) or (before < 0 < power)
+    return 0 if turns else power

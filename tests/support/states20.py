@@ -1,0 +1,126 @@
+"""A session of ISO 15118-20 in each state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from secc.messages.iso20_common import Processing
+from secc.session.iso20.states import Iso20State as S
+from secc.session.outlet import ControlPilot
+from secc.settings import SeccConfig
+from tests.support import iso20 as r
+from tests.support.iso20 import AC, DC, Bench20
+
+Way = tuple[SeccConfig, Callable[[Bench20], object]]
+
+
+def _awaiting_pilot_ac(bench: Bench20) -> None:
+    bench.to_power_on_ac().ask(r.start())
+
+
+def _closing(bench: Bench20) -> None:
+    bench.to_power_on_ac().outlet(control_pilot=ControlPilot.C)
+    bench.ask(r.start())
+
+
+def _loop_ac(bench: Bench20) -> None:
+    bench.to_first_loop_ac().ask(r.ac_loop())
+
+
+def _new_schedule_ac(bench: Bench20) -> None:
+    _loop_ac(bench)
+    bench.ask(r.renegotiate())
+
+
+def _new_profile_ac(bench: Bench20) -> None:
+    _new_schedule_ac(bench)
+    bench.ask(r.scheduled())
+
+
+def _awaiting_pilot_dc(bench: Bench20) -> None:
+    bench.to_cable_check().ask(r.cable_check())
+
+
+def _cable_check_result(bench: Bench20) -> None:
+    bench.to_cable_check().outlet(control_pilot=ControlPilot.C)
+    bench.ask(r.cable_check())
+
+
+def _pre_charge_again(bench: Bench20) -> None:
+    bench.to_pre_charge().ask(r.pre_charge(processing=Processing.ONGOING))
+
+
+def _awaiting_voltage(bench: Bench20) -> None:
+    bench.to_power_on_dc().outlet(present_voltage=250.0)
+    bench.ask(r.start())
+
+
+def _loop_dc(bench: Bench20) -> None:
+    bench.to_first_loop_dc().ask(r.dc_loop())
+
+
+def _new_schedule_dc(bench: Bench20) -> None:
+    _loop_dc(bench)
+    bench.ask(r.renegotiate())
+
+
+def _new_profile_dc(bench: Bench20) -> None:
+    _new_schedule_dc(bench)
+    bench.ask(r.scheduled())
+
+
+def _welding(bench: Bench20) -> None:
+    _loop_dc(bench)
+    bench.ask(r.stop())
+
+
+def _session_stop(bench: Bench20) -> None:
+    _welding(bench)
+    bench.ask(r.welding())
+
+
+def _ended(bench: Bench20) -> None:
+    bench.to_authorization().ask(r.session_stop())
+
+
+WAYS: dict[S, Way] = {
+    S.WAIT_SESSION_SETUP: (DC, lambda _: None),
+    S.WAIT_AUTHORIZATION_SETUP: (DC, lambda bench: bench.ask(r.session_setup(), bytes(8))),
+    S.WAIT_AUTHORIZATION: (DC, Bench20.to_authorization),
+    S.WAIT_SERVICE_DISCOVERY: (DC, Bench20.to_services),
+    S.WAIT_SERVICE_DETAIL: (DC, lambda bench: bench.to_services().ask(r.service_discovery())),
+    S.WAIT_SERVICE_SELECTION: (DC, Bench20.to_selection),
+    S.WAIT_PARAMETERS_AC: (AC, lambda bench: bench.to_parameters(1)),
+    S.WAIT_SCHEDULE_AC: (AC, lambda bench: bench.to_schedule(1)),
+    S.WAIT_POWER_ON_AC: (AC, Bench20.to_power_on_ac),
+    S.AWAITING_PILOT_AC: (AC, _awaiting_pilot_ac),
+    S.CLOSING_CONTACTOR: (AC, _closing),
+    S.WAIT_FIRST_LOOP_AC: (AC, Bench20.to_first_loop_ac),
+    S.WAIT_LOOP_AC: (AC, _loop_ac),
+    S.WAIT_NEW_SCHEDULE_AC: (AC, _new_schedule_ac),
+    S.WAIT_NEW_PROFILE_AC: (AC, _new_profile_ac),
+    S.WAIT_PARAMETERS_DC: (DC, Bench20.to_parameters),
+    S.WAIT_SCHEDULE_DC: (DC, Bench20.to_schedule),
+    S.WAIT_CABLE_CHECK: (DC, Bench20.to_cable_check),
+    S.AWAITING_PILOT_DC: (DC, _awaiting_pilot_dc),
+    S.WAIT_CABLE_CHECK_RESULT: (DC, _cable_check_result),
+    S.WAIT_PRE_CHARGE: (DC, Bench20.to_pre_charge),
+    S.WAIT_PRE_CHARGE_AGAIN: (DC, _pre_charge_again),
+    S.WAIT_POWER_ON_DC: (DC, Bench20.to_power_on_dc),
+    S.AWAITING_VOLTAGE: (DC, _awaiting_voltage),
+    S.WAIT_FIRST_LOOP_DC: (DC, Bench20.to_first_loop_dc),
+    S.WAIT_LOOP_DC: (DC, _loop_dc),
+    S.WAIT_NEW_SCHEDULE_DC: (DC, _new_schedule_dc),
+    S.WAIT_NEW_PROFILE_DC: (DC, _new_profile_dc),
+    S.WAIT_WELDING: (DC, _welding),
+    S.WAIT_SESSION_STOP: (DC, _session_stop),
+    S.ENDED: (DC, _ended),
+}
+
+
+def in_state(state: S, config: SeccConfig | None = None) -> Bench20:
+    """A bench in this state."""
+    usual, way = WAYS[state]
+    bench = Bench20(config or usual)
+    way(bench)
+    return bench
