@@ -18,6 +18,7 @@ the EV has a last response to read [V2G2-034], at once in all other cases.
 import collections
 import dataclasses
 import enum
+from collections.abc import Callable
 from typing import cast
 
 import msgspec
@@ -25,6 +26,7 @@ import msgspec
 from secc import payloads, sap
 from secc.errors import DecodeError, EncodeError, FramingError
 from secc.messages.app_protocol import SupportedAppProtocolReq
+from secc.session.context import SessionConfig
 from secc.session.contract_events import ContractInput, ContractOutput
 from secc.session.dialect import Dialect
 from secc.session.din.table import DIN
@@ -34,13 +36,17 @@ from secc.session.inputs import (
     CableCheckReported,
     ContactorReported,
     ControllerFault,
+    DischargePermitted,
+    EnergyTargeted,
     Input,
     LinkLost,
+    PauseRequested,
     PeerMisbehaved,
     PowerLimited,
     Received,
     RenegotiationRequested,
     SchedulesOffered,
+    ServiceRenegotiationRequested,
     StopRequested,
     Tick,
 )
@@ -120,6 +126,10 @@ ConnectionInput = (
     | SchedulesOffered
     | StopRequested
     | RenegotiationRequested
+    | ServiceRenegotiationRequested
+    | PauseRequested
+    | EnergyTargeted
+    | DischargePermitted
     | PowerLimited
     | LinkLost
     | PeerMisbehaved
@@ -278,7 +288,7 @@ class Connection:
             self._session(PeerMisbehaved(f"offered: {names}", no_protocol=True), now)
         else:
             self._phase = _Phase.SESSION
-            dialect, self._payloads = _SPOKEN[protocol]
+            dialect, self._payloads = _SPOKEN[protocol](session.config)
             session.speak(dialect)
 
     def _session(self, event: Input, now: float) -> None:
@@ -331,15 +341,37 @@ _STREAMS: dict[int, Stream] = {
 }
 _SIDE_TYPES = {stream: payload_type for payload_type, stream in _STREAMS.items()}
 
-_SPOKEN: dict[sap.Protocol, tuple[Dialect, payloads.Payloads]] = {
-    sap.ISO2: (ISO2, payloads.ISO2),
-    sap.DIN: (DIN, payloads.DIN),
+_Spoken = tuple[Dialect, payloads.Payloads]
+
+
+def _iso20_ac(config: SessionConfig) -> _Spoken:
+    """Imported when it is spoken first: it brings many message classes."""
+    from secc.session.iso20.table import ISO20_AC
+
+    return ISO20_AC, payloads.iso20("iso20-ac", common_in_8001=config.iso20.common_in_8001)
+
+
+def _iso20_dc(config: SessionConfig) -> _Spoken:
+    """Likewise."""
+    from secc.session.iso20.table import ISO20_DC
+
+    return ISO20_DC, payloads.iso20("iso20-dc", common_in_8001=config.iso20.common_in_8001)
+
+
+_SPOKEN: dict[sap.Protocol, Callable[[SessionConfig], _Spoken]] = {
+    sap.ISO2: lambda _: (ISO2, payloads.ISO2),
+    sap.DIN: lambda _: (DIN, payloads.DIN),
+    sap.ISO20_AC: _iso20_ac,
+    sap.ISO20_DC: _iso20_dc,
 }
 """The protocols there is a session for: its table, and what rides in which payload type."""
 
 
 def _more_types(session: Session) -> tuple[int, ...]:
     """Payload types beside 0x8001 that a connection may need."""
-    supported = sap.supported(session.config, session.transport)
-    types = (one for protocol in supported if protocol in _SPOKEN for one in _SPOKEN[protocol][1].types)
+    config = session.config
+    supported = sap.supported(config, session.transport)
+    types = (
+        one for protocol in supported if protocol in _SPOKEN for one in _SPOKEN[protocol](config)[1].types
+    )
     return tuple(dict.fromkeys(types))

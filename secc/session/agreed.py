@@ -99,6 +99,8 @@ class EvLimits:
     """None: the EV does not say."""
     discharge_current: DischargeLimit = NO_DISCHARGE
     discharge_power: DischargeLimit = NO_DISCHARGE
+    lowest_voltage: Milli = ZERO
+    """Below it the EV gives nothing."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from secc.session.identity import Names
 from secc.session.outlet import EvseFault, EvseSnapshot, MeterReading
 from secc.session.outputs import EndReason, NoticeKind, Output, SetOutput
 from secc.session.paused import PausedSession
+from secc.session.quantities import NO_DISCHARGE, DischargeLimit
 from secc.session.refusals import Refused
 from secc.session.schedules import Offer
 from secc.session.service_events import ChosenService
@@ -144,6 +145,10 @@ class Agreed(Protocol):
     offer_outdated: bool = False
     """What was offered is no longer what can be had; looked at in each round of the charge loop."""
     external_limit: float | None = None
+    discharge_permitted: float | None = None
+    """W that the operator permits to flow back, by the last input; None: by the configuration."""
+    may_discharge: DischargeLimit = NO_DISCHARGE
+    """mW that may flow back now: the room of the protocol sets it; 0 wherever it does not."""
     reading: MeterReading | None = None
     """The last one that could be believed [INV-33]."""
     first_reading: MeterReading | None = None
@@ -152,6 +157,8 @@ class Agreed(Protocol):
     """Signature in the header of the last request, as the room's codec has made it."""
     received_payload: bytes = b""
     """The last request as it came."""
+    room: object | None = None
+    """The data of the session that only its protocol has."""
     received_stream: Stream = Stream.MAIN
     """Where it came."""
 

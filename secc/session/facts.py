@@ -24,6 +24,18 @@ Continued = tuple[object | None, object | None]
 _USUAL = 1.5  # s
 
 
+def _nothing() -> object | None:
+    return None
+
+
+def _usual(_: Any, __: Stage) -> float | None:
+    return None
+
+
+def _not_bound(_: Any) -> tuple[bytes, object | None]:
+    return b"", None
+
+
 def _without_tariff(_: PowerSchedule, __: ScheduleOffer, ___: int) -> Continued:
     return None, None
 
@@ -60,6 +72,12 @@ class ProtocolFacts:
     """States that take requests up to `iso20.max_payload`; all others `network.max_payload`."""
     continued: Callable[[PowerSchedule, ScheduleOffer, int], Continued] = _without_tariff
     """The tariff of a schedule that goes on after a pause, so many seconds after it was offered."""
+    room: Callable[[], object | None] = _nothing
+    """Makes the data of the session that only this protocol has."""
+    sequence: Callable[[Any, Stage], float | None] = _usual
+    """Seconds, by settings and state, until the next request is due; None: `timing.sequence`."""
+    kept: Callable[[Any], tuple[bytes, object | None]] = _not_bound
+    """What a paused session leaves: what ties it to its vehicle, and the data that only this protocol has."""
     begin: Stage = dataclasses.field(init=False)
     """The first state."""
     end: Stage = dataclasses.field(init=False)

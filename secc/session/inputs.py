@@ -14,7 +14,7 @@ import dataclasses
 from secc.session.contract_events import ContractInput
 from secc.session.facts import Message
 from secc.session.outlet import EvseFault, EvseSnapshot, IsolationLevel
-from secc.session.schedules import ScheduleOffer
+from secc.session.schedules import DynamicOffer, EnergyTarget, ScheduleOffer
 from secc.session.streams import Stream
 from secc.session.ticket import Ticket
 
@@ -70,7 +70,7 @@ class SchedulesOffered:
     """Answer to `AskSchedules`. None: the back end has none or failed; the outlet's own limit is offered."""
 
     ticket: Ticket
-    offer: ScheduleOffer | None
+    offer: ScheduleOffer | DynamicOffer | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -83,6 +83,31 @@ class StopRequested:
 @dataclasses.dataclass(frozen=True, slots=True)
 class RenegotiationRequested:
     """The station wants other schedules: the EV is asked, it may decline [V2G2-680] [V2G2-841]."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ServiceRenegotiationRequested:
+    """The station offers other services: the EV is asked to choose again, ISO 15118-20; it may decline."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PauseRequested:
+    """The station wants the EV to pause, ISO 15118-20."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class EnergyTargeted:
+    """Energy management asks for another power in Dynamic mode of ISO 15118-20. None: what the EV takes."""
+
+    target: EnergyTarget | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class DischargePermitted:
+    """The operator permits energy to flow from the EV to the station, or forbids it."""
+
+    max_power: float | None
+    """W; 0 forbids it, None leaves it to the configuration again."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -125,6 +150,10 @@ Input = (
     | SchedulesOffered
     | StopRequested
     | RenegotiationRequested
+    | ServiceRenegotiationRequested
+    | PauseRequested
+    | EnergyTargeted
+    | DischargePermitted
     | PowerLimited
     | LinkLost
     | PeerMisbehaved

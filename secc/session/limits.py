@@ -5,9 +5,12 @@ Every set-point and every announced maximum comes from here [INV-07] [INV-08]. T
 
 from __future__ import annotations
 
+import dataclasses
+
 from secc.session.agreed import DcLimits, Demand, Match, Purpose, SetPoint
 from secc.session.context import Agreed
 from secc.session.quantities import (
+    NO_DISCHARGE,
     ZERO,
     Bounds,
     ChargeLimit,
@@ -20,6 +23,7 @@ from secc.settings.energy import DcConfig
 
 __all__ = [
     "ac_current",
+    "ac_power",
     "dc",
     "deliverable",
     "hardware_power",
@@ -39,7 +43,8 @@ __all__ = [
 def dc(session: Agreed) -> DcLimits:
     """What the outlet can deliver now; computed when something that it depends on has changed."""
     evse, scheduled = session.evse, scheduled_power(session)
-    seen = (evse.max_voltage, evse.max_current, evse.max_power, session.external_limit, scheduled)
+    back = session.may_discharge
+    seen = (evse.max_voltage, evse.max_current, evse.max_power, session.external_limit, scheduled, back)
     known = session.dc_limits
     if known is not None and known.seen == seen:
         return known
@@ -57,9 +62,13 @@ def dc(session: Agreed) -> DcLimits:
     return session.dc_limits
 
 
-def _from_car(_: Agreed) -> tuple[DischargeLimit, DischargeLimit]:
-    """Current and power that the outlet takes from a car: none."""
-    return DischargeLimit(0), DischargeLimit(0)
+def _from_car(session: Agreed) -> tuple[DischargeLimit, DischargeLimit]:
+    """Current and power that the outlet takes from a car: none without a permission."""
+    config, power = session.config.energy.dc, session.may_discharge
+    if power <= 0:
+        return NO_DISCHARGE, NO_DISCHARGE
+    most = min(power, milli(config.max_discharge_power))
+    return DischargeLimit(milli(config.max_discharge_current)), DischargeLimit(most)
 
 
 def lowest_voltage(config: DcConfig) -> Milli:
@@ -84,6 +93,8 @@ def plan(
     `match` is what is known of the battery's voltage, `present` the voltage read at the output, `most` one
     more limit of the current.
     """
+    if demand.current < 0:
+        return _plan_discharge(demand, can, config, match, present)
     ev, window = demand.limits, milli(config.demand_window)
     volts = min(demand.voltage, ev.voltage, can.voltage)
     if match is not None:
@@ -92,24 +103,42 @@ def plan(
             most = _unmatched(match, config, volts, present, most)
     if volts < can.lowest_voltage:
         return SetPoint()
-    direction = 1 if demand.current >= 0 else -1
-    ev_current, ev_power = (
-        (ev.current, ev.power) if direction > 0 else (ev.discharge_current, ev.discharge_power)
-    )
-    wanted, allowed = abs(demand.current), can.current.most(direction)
-    by_current = min(wanted, ev_current, allowed)
+    wanted, allowed = demand.current, can.current.upper
+    by_current = min(wanted, ev.current, allowed)
     if most is not None and most < by_current:
         by_current = most
     if by_current <= 0:
         return SetPoint(volts)
-    watts = can.power.most(direction)
-    if ev_power is not None and ev_power < watts:
-        watts = ev_power
+    watts = can.power.upper
+    if ev.power is not None and ev.power < watts:
+        watts = Milli(ev.power)
     by_power = watts * 1000 // volts
     return SetPoint(
         voltage=volts,
-        current=Milli(direction * min(by_current, by_power)),
+        current=Milli(min(by_current, by_power)),
         voltage_limited=can.voltage < demand.voltage,
+        current_limited=allowed < wanted,
+        power_limited=by_power < by_current,
+    )
+
+
+def _plan_discharge(
+    demand: Demand, can: DcLimits, config: DcConfig, match: Match | None, present: Milli
+) -> SetPoint:
+    """What to take out of the EV: nothing before a battery has shown itself, and nothing below the voltage
+    that the battery and the outlet need at least. The voltage of the set-point is that least one: the battery
+    holds the voltage itself."""
+    ev = demand.limits
+    floor = max(ev.lowest_voltage, can.lowest_voltage)
+    wanted, allowed = -demand.current, -can.current.lower
+    by_current = min(wanted, ev.discharge_current, allowed)
+    by_power = min(-can.power.lower, ev.discharge_power) * 1000 // max(present, 1)
+    current = max(0, min(by_current, by_power))
+    if current == 0 or match is None or present <= floor or present > can.voltage:
+        return plan(dataclasses.replace(demand, current=ZERO), can, config, match, present, None)
+    return SetPoint(
+        voltage=floor,
+        current=Milli(-current),
         current_limited=allowed < wanted,
         power_limited=by_power < by_current,
     )
@@ -129,7 +158,7 @@ def _unmatched(
 def matched(session: Agreed) -> Match | None:
     """What is known of the battery's voltage, with the present reading; None before the start."""
     match, evse = session.match, session.evse
-    if match is None or not evse.present_current > session.config.energy.dc.pre_charge_current:
+    if match is None or not abs(evse.present_current) > session.config.energy.dc.pre_charge_current:
         return match
     present = milli(evse.present_voltage)
     if match.flowed and present <= match.voltage:
@@ -160,6 +189,13 @@ def ac_current(session: Agreed) -> Milli:
     if watts is None:
         return by_current
     return least(by_current, Milli(watts * 1000 // (milli(ac.nominal_voltage) * phases(session))))
+
+
+def ac_power(session: Agreed) -> Milli:
+    """mW of all phases that the EV may draw now."""
+    ac = session.config.energy.ac
+    by_current = least(milli(ac.max_current), _momentary(session.evse.max_current))
+    return least(_ac_power(session, by_current), _shared_power(session))
 
 
 def phases(session: Agreed) -> int:

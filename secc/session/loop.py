@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from secc.session import ending, limits, output
 from secc.session.agreed import Demand, EvLimits, Purpose, SetPoint
 from secc.session.context import Context
@@ -48,4 +50,4 @@ def lowered(
         watts = power
     if (volts, amperes, watts) == (before.voltage, before.current, before.power):
         return before
-    return EvLimits(volts, amperes, watts, before.discharge_current, before.discharge_power)
+    return dataclasses.replace(before, voltage=volts, current=amperes, power=watts)

@@ -103,7 +103,7 @@ class Session(Context):
         """What the handshake has chosen; only before the first message."""
         if self.state is not self.dialect.begin:
             raise RuntimeError(f"{dialect.name} is too late")
-        self.dialect, self.state = dialect, dialect.begin
+        self.dialect, self.state, self.room = dialect, dialect.begin, dialect.room()
 
     def handle(self, event: Input, now: float) -> tuple[Output, ...]:
         """Take one input; return what has to be done, in this order. After the end nothing has any effect."""
@@ -283,7 +283,7 @@ class Session(Context):
             self.timers.stop(Timer.SEQUENCE)
             self._keep_answer_time(state)
         elif answered:
-            self.timers.start(Timer.SEQUENCE, self.now)
+            self.timers.start(Timer.SEQUENCE, self.now, self.dialect.sequence(self.config, state))
 
     def _keep_answer_time(self, state: Stage) -> None:
         """What ends the wait in a state that owes an answer ends it in time, however many waits there are."""

@@ -30,7 +30,8 @@ def offered(session: Context, parameters: ChargeParameters) -> ScheduleOffer | N
             session.emit(AskSchedules(session.schedule_question.ticket, _need(session, parameters)))
         session.timers.start_once(Timer.CHARGE_PARAMETERS, session.now)
         return None
-    answer = None if question is None or question.answer is None else question.answer.offer
+    found = None if question is None or question.answer is None else question.answer.offer
+    answer = found if isinstance(found, ScheduleOffer) else None
     offer = answer if resumed is None else _completed(resumed, answer)
     wished = own_offer(session, parameters) if offer is None else _fitting(offer, parameters)
     schedules, held = _within_limits(session, wished, dc=parameters.mode.is_dc)

@@ -10,7 +10,7 @@ from secc.session import limits
 from secc.session.agreed import Demand, Energised, Purpose, SetPoint
 from secc.session.context import Agreed, Context
 from secc.session.outputs import EndReason, NoticeKind, OpenContactor, RenewLease, SetOutput
-from secc.session.quantities import Milli, milli, number
+from secc.session.quantities import ZERO, Milli, milli, number
 from secc.session.refusals import Cause, Refused
 from secc.session.states import Timer
 
@@ -56,13 +56,23 @@ def _extend(session: Context) -> None:
 
 def command(session: Context, point: SetPoint) -> None:
     """A DC set-point; repeats are left out, and the current rises no faster than it may."""
-    before, current = session.commanded, point.current
+    before, current = session.commanded, _through_zero(session, point.current)
     if session.config.energy.dc.current_ramp is not None:
         current = _ramped(session, current)
     volts, amperes = number(point.voltage), number(current)
+    if point.current < 0 and current == 0:  # not yet: the voltage stays the most, and not the least
+        volts = 0.0 if before is None else before.voltage
     if before is None or before.voltage != volts or before.current != amperes:
         session.commanded = SetOutput(volts, amperes)
         session.emit(session.commanded)
+
+
+def _through_zero(session: Agreed, current: Milli) -> Milli:
+    """No current before the other direction: until nothing flows any more, by the set-point and as read."""
+    last, flows = session.commanded, session.evse.present_current
+    before = 0.0 if last is None else last.current
+    still = flows * current < 0 and abs(flows) > session.config.energy.dc.pre_charge_current
+    return ZERO if before * current < 0 or (current < 0 and still) else current
 
 
 def _ramped(session: Agreed, current: Milli) -> Milli:

@@ -54,9 +54,10 @@ class SetOutput:
     """DC: the set-point, already below every limit [INV-07]. (0, 0) switches the output off."""
 
     voltage: float
-    """V, rounded down to mV."""
+    """V, rounded down to mV: the most while the current is 0 or more, the least of the battery while it is
+    below 0."""
     current: float
-    """A, rounded down to mA."""
+    """A, rounded towards 0 to mA; below 0 it flows from the EV to the station."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

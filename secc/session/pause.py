@@ -12,6 +12,7 @@ def kept(agreed: Agreed, session_id: bytes) -> PausedSession:
     """What a next session needs to continue this one [V2G2-741]; what was not reached in it stays as it was
     before an earlier pause."""
     before, parameters, payer = agreed.continues, agreed.parameters, agreed.pnc.payer
+    binding, room = agreed.dialect.kept(agreed)
     this = PausedSession(
         session_id,
         agreed.offer,
@@ -19,6 +20,8 @@ def kept(agreed: Agreed, session_id: bytes) -> PausedSession:
         payment=agreed.payment,
         mode=None if parameters is None else parameters.mode,
         services=agreed.services_chosen,
+        binding=binding,
+        room=room,
         departure_at=None if parameters is None else parameters.departure_at,
     )
     if before is None:
@@ -38,7 +41,7 @@ class PauseMemory:
     """Keeps the paused session of an outlet, in memory only [INV-13] [INV-32].
 
     Hand in every snapshot and every `EndSession`; give `paused` to the next `Session`. An unplugged cable,
-    the end of any other session, and the lifetime make it forgotten.
+    the lifetime, and the end of any other session make it forgotten; the last not if it is tied to a vehicle.
     """
 
     def __init__(self, lifetime: float) -> None:
@@ -56,8 +59,14 @@ class PauseMemory:
         """Remember a paused session; any other session that had got an id replaces the memory by nothing."""
         if end.paused is not None:
             self._paused, self._until = end.paused, now + self._lifetime
-        elif end.established:
+        elif end.established and not self._outlives(end):
             self._paused = None
+
+    def _outlives(self, end: EndSession) -> bool:
+        """A session that is tied to its vehicle stays until that vehicle has continued it: another one must
+        not be able to erase it [V2G20-2627]."""
+        paused = self._paused
+        return paused is not None and paused.binding != b"" and end.session_id != paused.session_id
 
     def paused(self, now: float) -> PausedSession | None:
         """What the next session may continue."""

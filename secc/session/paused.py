@@ -23,5 +23,9 @@ class PausedSession:
     """The energy transfer mode in use, likewise."""
     services: tuple[ChosenService, ...] = ()
     """The services chosen besides charging, with their parameter sets, likewise once there was a choice."""
+    binding: bytes = b""
+    """What ties it to its vehicle, ISO 15118-20; empty in the other protocols."""
+    room: object | None = None
+    """What only its protocol has."""
     departure_at: float | None = None
     """Monotonic seconds of the departure that the EV has told; None when it told none."""

@@ -76,6 +76,47 @@ class ScheduleOffer:
         raise KeyError(schedule_id)
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class EnergyTarget:
+    """The power that energy management asks for in Dynamic mode."""
+
+    power: float | None = None
+    """W, positive to the EV, negative from it; None: as much as the EV takes. Limits and permissions of both
+    sides hold all the same."""
+
+    def __post_init__(self) -> None:
+        if self.power is not None and not abs(self.power) <= 10_000_000:
+            raise ValueError(f"power is {self.power:g} W, expected -10 MW to 10 MW")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Mobility:
+    """When the driver departs and how full the battery must be, as the back end knows it."""
+
+    departure: int | None = None
+    """Seconds from now."""
+    minimum_soc: int | None = None
+    """Percent."""
+    target_soc: int | None = None
+    """Percent."""
+
+    def __post_init__(self) -> None:
+        if self.departure is not None and not 0 <= self.departure < 2**32:
+            raise ValueError(f"departure is {self.departure} s, expected 0 or more")
+        for soc in (self.minimum_soc, self.target_soc):
+            if soc is not None and not 0 <= soc <= 100:
+                raise ValueError(f"a state of charge is {soc} %, expected 0..100")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class DynamicOffer:
+    """The answer of a back end to the needs of an EV in Dynamic mode."""
+
+    target: EnergyTarget | None = None
+    mobility: Mobility | None = None
+    """Only with `EnergyNeed.ask_mobility`."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class EnergyNeed:
     """What the EV has said about the charge to come."""
@@ -93,6 +134,20 @@ class EnergyNeed:
     """Id of the schedule that goes on after a pause [V2G2-741]: a tariff for what is left is asked for."""
     gone: int = 0
     """Seconds of it that are over."""
+    dynamic: bool = False
+    """ISO 15118-20, Dynamic mode: answer with a `DynamicOffer`; a `ScheduleOffer` is no answer."""
+    min_energy: float | None = None
+    """Wh that the EV needs at least; below 0 where the battery is above that."""
+    max_energy: float | None = None
+    """Wh that the EV can take."""
+    minimum_soc: int | None = None
+    """Percent below which the driver does not want the battery."""
+    target_soc: int | None = None
+    """Percent."""
+    max_discharge_power: float | None = None
+    """W that the EV can give; None or 0: nothing."""
+    ask_mobility: bool = False
+    """MobilityNeedsMode 2: the back end may say departure and states of charge."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

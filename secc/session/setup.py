@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from secc.session.context import Context
+from secc.session.paused import PausedSession
 from secc.session.states import Timer
 
 
-def begin(session: Context, evcc_id: bytes) -> bool:
+def unbound(session: Context) -> PausedSession | None:
+    """The paused session that an EV may continue by its id alone."""
+    paused = session.names.paused if session.dialect.joins else None
+    return paused if paused is not None and not paused.binding else None
+
+
+def begin(session: Context, evcc_id: bytes, paused: PausedSession | None) -> bool:
     """Settle the session id: the paused session's if the EV names it, else a new one. True if joined.
+
+    `paused` may be continued by this EV.
 
     [V2G2-463] [V2G2-753] [V2G2-754] [V2G2-756]
     """

@@ -49,7 +49,7 @@ class Stage(enum.Enum):
 
 
 class Timer(enum.Enum):
-    """One deadline each; durations are the fields of `TimingConfig` with the same name."""
+    """One deadline each; durations: the fields of `TimingConfig`, or `Iso20Config`, with the same name."""
 
     COMMUNICATION_SETUP = "communication_setup"
     SEQUENCE = "sequence"
@@ -73,6 +73,7 @@ class Timer(enum.Enum):
     STOP_DELAY = "stop_delay"
     STOP_GRACE = "stop_grace"
     LEASE_RENEWAL = "lease_renewal"
+    DEMAND_AGE = "demand_age"
 
 
 class StopOrdered:

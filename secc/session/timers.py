@@ -21,15 +21,15 @@ class Timers:
     """When each running timer runs out."""
     expired: set[Timer] = dataclasses.field(default_factory=set)
 
-    def start(self, timer: Timer, now: float) -> None:
-        """Run the timer for its whole time from `now` on."""
+    def start(self, timer: Timer, now: float, seconds: float | None = None) -> None:
+        """Run the timer from `now` on, for so many seconds or for its usual time."""
         self.expired.discard(timer)
-        self.due[timer] = now + getattr(self.timing, timer._value_)
+        self.due[timer] = now + (getattr(self.timing, timer._value_) if seconds is None else seconds)
 
-    def start_once(self, timer: Timer, now: float) -> None:
+    def start_once(self, timer: Timer, now: float, seconds: float | None = None) -> None:
         """Start the timer unless it runs or has run out: repeats do not restart a budget [V2G2-712]."""
         if timer not in self.due and timer not in self.expired:
-            self.start(timer, now)
+            self.start(timer, now, seconds)
 
     def stop(self, timer: Timer) -> None:
         """Stop the timer, and forget that it has run out."""

@@ -23,6 +23,7 @@ from secc.session.outlet import ControlPilot
 from secc.session.outputs import Send
 from secc.settings import AcConfig, CompatConfig, DcConfig, EnergyConfig, EnergyMode, Iso20Config, SeccConfig
 from tests.support.bench import Bench
+from tests.support.vehicles import EVCCID, vehicle_identity
 
 _BOTH_WAYS = DcConfig(max_discharge_current=60.0, max_discharge_power=20_000.0)
 AC = SeccConfig(evse_id="DE*AAA*E1")
@@ -56,7 +57,7 @@ def number(value: float) -> RationalNumber:
 # --- requests ----------------------------------------------------------------------------------------------
 
 
-def session_setup(evcc_id: str = "WMIV1234567890ABCDEX") -> m.SessionSetupReq:
+def session_setup(evcc_id: str = EVCCID) -> m.SessionSetupReq:
     return m.SessionSetupReq(header=HEAD, evcc_id=evcc_id)
 
 
@@ -453,7 +454,8 @@ class Bench20(Bench):
     """A session of ISO 15118-20 on the bench."""
 
     def __init__(self, config: SeccConfig = DC, **extra: object) -> None:
-        super().__init__(config, **extra)  # type: ignore[arg-type]
+        secure: dict[str, object] = {"tls": True, "tls13": True, "vehicle": vehicle_identity()}
+        super().__init__(config, **(secure | extra))  # type: ignore[arg-type]
         dialect: Dialect = ISO20_DC if config.energy.offers_dc else ISO20_AC
         self.session.speak(dialect)
 

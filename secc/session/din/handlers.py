@@ -42,7 +42,7 @@ from secc.settings.services import Payment
 
 def session_setup(session: Context, request: din.SessionSetupReq) -> Stage:
     """Begin under a new id, whatever id the EV proposes: DIN has no pause [V2G-DC-241] [V2G-DC-872]."""
-    setup.begin(session, request.evcc_id)
+    setup.begin(session, request.evcc_id, setup.unbound(session))
     session.answer(
         din.SessionSetupRes(
             response_code=ResponseCode.OK_NEW_SESSION_ESTABLISHED,  # [V2G-DC-393]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from secc.messages.iso20_ac import ACChargeLoopReq, ACChargeParameterDiscoveryReq
+from secc.messages.iso20_ac import ACChargeLoopReq, ACChargeLoopRes, ACChargeParameterDiscoveryReq
 from secc.messages.iso20_common import (
     AuthorizationReq,
     AuthorizationSetupReq,
@@ -26,6 +26,7 @@ from secc.messages.iso20_common import (
 from secc.messages.iso20_dc import (
     DCCableCheckReq,
     DCChargeLoopReq,
+    DCChargeLoopRes,
     DCChargeParameterDiscoveryReq,
     DCPreChargeReq,
     DCWeldingDetectionReq,
@@ -230,6 +231,11 @@ _MORE: dict[Key, Anywhere] = {
     EnergyTargeted: Anywhere(dc_loop.target_changed, "INV-07"),
 }
 
+_LARGE = (
+    *(*_SCHEDULES, S.WAIT_POWER_ON_AC, S.WAIT_POWER_ON_DC, S.WAIT_PRE_CHARGE_AGAIN),
+    *(S.WAIT_NEW_PROFILE_AC, S.WAIT_NEW_PROFILE_DC),
+)
+"""States with a request that may have thousands of entries: an energy offer, or a power profile."""
 _LOOPS = (S.WAIT_LOOP_AC, S.WAIT_LOOP_DC)
 
 
@@ -270,6 +276,8 @@ def _dialect(name: str, *, dc: bool) -> Dialect:
         joins=True,
         unexpected="V2G20-459",
         foreign="V2G20-460",
+        unpaced=frozenset({ACChargeLoopRes, DCChargeLoopRes}),
+        large=frozenset(_LARGE),
         room=lambda: Iso20Side(dc=dc),
         sequence=_sequence,
         kept=kept,

@@ -16,7 +16,7 @@ def session_setup(session: Context, request: iso2.SessionSetupReq) -> State:
     Any other id that the EV proposes is never taken [V2G2-462] [V2G2-756]. A continued session passes the
     whole sequence again, authorization included [INV-13].
     """
-    joined = setup.begin(session, request.evcc_id)
+    joined = setup.begin(session, request.evcc_id, setup.unbound(session))
     session.answer(
         iso2.SessionSetupRes(
             response_code=(

@@ -32,6 +32,9 @@ def session_setup(session: Context, request: m.SessionSetupReq) -> S:
     the paused one stays [V2G20-2626] [V2G20-2627]. A continued session begins with the charge parameters: its
     authorization and its services hold [V2G20-1032] [V2G20-1844] [V2G20-1847].
     """
+    if not session.transport.carries_iso20:
+        why = "ISO 15118-20 needs TLS 1.3 and a vehicle certificate [V2G20-1235] [V2G20-2356]"
+        raise Iso20Refused(ResponseCode.FAILED, why)
     paused = _verified(session)
     _check_identity(session, request.evcc_id)
     joined = setup.begin(session, request.evcc_id.encode(), paused)
