@@ -80,6 +80,7 @@ PARTS = {
     "exi.schema",
     "ocpp.fake",
     "session.iso2.handlers",
+    "session.iso20.handlers",
     "sim.iso20",
     "slac.handlers",
     "station.boundary",
