@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from secc.messages import iso20_ac as ac
 from secc.messages import iso20_common as m
 from secc.messages import iso20_dc as dc
@@ -23,7 +21,7 @@ from secc.session.refusals import Cause, Refused, Warned
 if TYPE_CHECKING:
     from secc.session.context import Context
 
-PAIRS: dict[type[msgspec.Struct], type[msgspec.Struct]] = {**m.PAIRS, **ac.PAIRS, **dc.PAIRS}
+PAIRS: dict[type[Any], type[Any]] = {**m.PAIRS, **ac.PAIRS, **dc.PAIRS}
 """Each request with its response, all sets that a session may carry: a message of the wrong set is refused in
 its own pair."""
 
@@ -61,7 +59,7 @@ def wrong(why: str) -> Iso20Refused:
     return Iso20Refused(ResponseCode.FAILED_WRONG_CHARGE_PARAMETER, why)
 
 
-def refusal(session: Context, request: msgspec.Struct, code: ResponseCode) -> msgspec.Struct:
+def refusal(session: Context, request: object, code: ResponseCode) -> object:
     """The response paired with the request, carrying this code."""
     return _REFUSALS[type(request)](session, request, code)
 
@@ -69,20 +67,20 @@ def refusal(session: Context, request: msgspec.Struct, code: ResponseCode) -> ms
 # Any: elements that several message classes have alike, by their names.
 Elements = dict[str, Any]
 
-_Refusal = Callable[["Context", msgspec.Struct, ResponseCode], msgspec.Struct]
+_Refusal = Callable[["Context", object, ResponseCode], object]
 _NONE = RationalNumber(exponent=0, value=0)
 
 
-def _bare(response: type[msgspec.Struct]) -> _Refusal:
+def _bare(response: type[Any]) -> _Refusal:
     """A response with nothing in it but header and code."""
     return lambda session, _, code: response(header=head(session), response_code=code)
 
 
-def _session_setup(session: Context, _: msgspec.Struct, code: ResponseCode) -> msgspec.Struct:
+def _session_setup(session: Context, _: object, code: ResponseCode) -> object:
     return m.SessionSetupRes(header=head(session), response_code=code, evse_id=session.config.evse_id)
 
 
-def _authorization_setup(session: Context, _: msgspec.Struct, code: ResponseCode) -> msgspec.Struct:
+def _authorization_setup(session: Context, _: object, code: ResponseCode) -> object:
     return m.AuthorizationSetupRes(
         header=head(session),
         response_code=code,
@@ -92,12 +90,12 @@ def _authorization_setup(session: Context, _: msgspec.Struct, code: ResponseCode
     )
 
 
-def _authorization(session: Context, _: msgspec.Struct, code: ResponseCode) -> msgspec.Struct:
+def _authorization(session: Context, _: object, code: ResponseCode) -> object:
     """A refusal and a warning are both the end of the attempt [V2G20-2226] [V2G20-2230]."""
     return m.AuthorizationRes(header=head(session), response_code=code, evse_processing=Processing.FINISHED)
 
 
-def _service_discovery(session: Context, _: msgspec.Struct, code: ResponseCode) -> msgspec.Struct:
+def _service_discovery(session: Context, _: object, code: ResponseCode) -> object:
     offer = side(session).offer
     service = m.Service(service_id=2 if side(session).dc else 1, free_service=session.config.service.free)
     return m.ServiceDiscoveryRes(
@@ -108,7 +106,7 @@ def _service_discovery(session: Context, _: msgspec.Struct, code: ResponseCode) 
     )
 
 
-def _service_detail(session: Context, request: msgspec.Struct, code: ResponseCode) -> msgspec.Struct:
+def _service_detail(session: Context, request: object, code: ResponseCode) -> object:
     nothing = m.ParameterSet(parameter_set_id=0, parameter=(m.Parameter(name="none", int_value=0),))
     return m.ServiceDetailRes(
         header=head(session),
@@ -118,7 +116,7 @@ def _service_detail(session: Context, request: msgspec.Struct, code: ResponseCod
     )
 
 
-def _schedule_exchange(session: Context, request: msgspec.Struct, code: ResponseCode) -> msgspec.Struct:
+def _schedule_exchange(session: Context, request: object, code: ResponseCode) -> object:
     dynamic = isinstance(request, m.ScheduleExchangeReq) and request.dynamic_se_req_control_mode is not None
     return m.ScheduleExchangeRes(
         header=head(session),
@@ -141,7 +139,7 @@ def no_schedule() -> m.ScheduledSEResControlMode:
     )
 
 
-def _certificate_installation(session: Context, _: msgspec.Struct, code: ResponseCode) -> msgspec.Struct:
+def _certificate_installation(session: Context, _: object, code: ResponseCode) -> object:
     """Placeholders that can be mistaken for no certificate and no key."""
     chain = m.ContractCertificateChain(
         certificate=b"\0", sub_certificates=m.SubCertificates(certificate=(b"\0",))
@@ -162,7 +160,7 @@ def _certificate_installation(session: Context, _: msgspec.Struct, code: Respons
     )
 
 
-def _vehicle_check_out(session: Context, _: msgspec.Struct, code: ResponseCode) -> msgspec.Struct:
+def _vehicle_check_out(session: Context, _: object, code: ResponseCode) -> object:
     status = m.EvseCheckOutStatus.COMPLETED
     return m.VehicleCheckOutRes(header=head(session), response_code=code, evse_check_out_status=status)
 
@@ -170,7 +168,7 @@ def _vehicle_check_out(session: Context, _: msgspec.Struct, code: ResponseCode) 
 # --- AC and DC ---------------------------------------------------------------------------------------------
 
 
-def _ac_parameters(session: Context, request: msgspec.Struct, code: ResponseCode) -> msgspec.Struct:
+def _ac_parameters(session: Context, request: object, code: ResponseCode) -> object:
     """In the variant of the request [V2G20-1600]."""
     limits = {
         "evse_maximum_charge_power": _NONE,
@@ -190,7 +188,7 @@ def _ac_parameters(session: Context, request: msgspec.Struct, code: ResponseCode
     )
 
 
-def _dc_parameters(session: Context, request: msgspec.Struct, code: ResponseCode) -> msgspec.Struct:
+def _dc_parameters(session: Context, request: object, code: ResponseCode) -> object:
     limits = dict.fromkeys(
         (
             *("evse_maximum_charge_power", "evse_minimum_charge_power", "evse_maximum_charge_current"),
@@ -215,15 +213,15 @@ def _dc_parameters(session: Context, request: msgspec.Struct, code: ResponseCode
     )
 
 
-def _cable_check(session: Context, _: msgspec.Struct, code: ResponseCode) -> msgspec.Struct:
+def _cable_check(session: Context, _: object, code: ResponseCode) -> object:
     return dc.DCCableCheckRes(header=head(session), response_code=code, evse_processing=Processing.FINISHED)
 
 
-def _pre_charge(session: Context, _: msgspec.Struct, code: ResponseCode) -> msgspec.Struct:
+def _pre_charge(session: Context, _: object, code: ResponseCode) -> object:
     return dc.DCPreChargeRes(header=head(session), response_code=code, evse_present_voltage=_NONE)
 
 
-def _welding_detection(session: Context, _: msgspec.Struct, code: ResponseCode) -> msgspec.Struct:
+def _welding_detection(session: Context, _: object, code: ResponseCode) -> object:
     return dc.DCWeldingDetectionRes(header=head(session), response_code=code, evse_present_voltage=_NONE)
 
 
@@ -241,7 +239,7 @@ _DcLoop = (
 )
 
 
-def _ac_loop(session: Context, request: msgspec.Struct, code: ResponseCode) -> msgspec.Struct:
+def _ac_loop(session: Context, request: object, code: ResponseCode) -> object:
     """In control mode and variant of the request, and with no power [V2G20-1600] [V2G20-2315]."""
     mode: _AcLoop
     match getattr(request, "cl_req_control_mode", None):
@@ -256,7 +254,7 @@ def _ac_loop(session: Context, request: msgspec.Struct, code: ResponseCode) -> m
     return ac.ACChargeLoopRes(header=head(session), response_code=code, cl_res_control_mode=mode)
 
 
-def _dc_loop(session: Context, request: msgspec.Struct, code: ResponseCode) -> msgspec.Struct:
+def _dc_loop(session: Context, request: object, code: ResponseCode) -> object:
     charge: Elements = dict.fromkeys(
         (
             *("evse_maximum_charge_power", "evse_minimum_charge_power"),
@@ -293,7 +291,7 @@ def _dc_loop(session: Context, request: msgspec.Struct, code: ResponseCode) -> m
     )
 
 
-_REFUSALS: dict[type[msgspec.Struct], _Refusal] = {
+_REFUSALS: dict[type[Any], _Refusal] = {
     m.SessionSetupReq: _session_setup,
     m.AuthorizationSetupReq: _authorization_setup,
     m.AuthorizationReq: _authorization,

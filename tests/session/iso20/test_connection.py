@@ -32,7 +32,7 @@ class Car:
         self.config = dataclasses.replace(config, protocols=(ProtocolName.ISO15118_20,))
         self.now = 1000.0
         self.evse = EvseSnapshot(control_pilot=ControlPilot.C, utc=1_700_000_000)
-        secure = {"tls": True, "tls13": True, "vehicle": vehicle_identity()} | session
+        secure: dict[str, Any] = {"tls": True, "tls13": True, "vehicle": vehicle_identity()} | session
         made = Session(self.config, random_bytes=counting_bytes(), snapshot=self.evse, now=self.now, **secure)
         self.connection = Connection(made)
         self.outputs: list[ConnectionOutput] = []
