@@ -31,7 +31,7 @@ class Settings:
             cls._section = section
 
     def __post_init__(self) -> None:
-        """Raises ConfigError for a field of another type than declared, or a rule that is broken."""
+        """Raise ConfigError for a field of another type than declared, or a violated rule."""
         for name, hint in self._types.items():
             value = getattr(self, name)
             fitting = _typed(hint, value, self._path(name))
@@ -43,7 +43,7 @@ class Settings:
             raise self._explained(error) from None
 
     def _check(self) -> None:
-        """Raise ConfigError where a rule about values is broken; see `check`."""
+        """Raise ConfigError if a rule about values is violated; see `check`."""
 
     @property
     def _types(self) -> dict[str, object]:

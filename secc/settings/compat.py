@@ -9,30 +9,31 @@ __all__ = ["CompatConfig"]
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class CompatConfig(Settings, section="compat"):
-    """Leniencies towards cars in the field, each visible as a Notice when it is used. `strict()` has none."""
+    """Leniencies towards cars in the field. Each use is reported as a Notice. `strict()` has none."""
 
     early_session_stop: bool = True
     """Accept SessionStopReq in every phase of a session; some cars stop without PowerDeliveryReq(Stop)."""
     early_power_off: bool = True
     """DC: accept a PowerDeliveryReq that stops before pre-charge, in ISO 15118-2 (ChargeProgress Stop) and
-    DIN SPEC 70121 (ReadyToChargeState false); a recorded Audi Q4 gives up so, in DIN."""
+    DIN SPEC 70121 (ReadyToChargeState false); a recorded Audi Q4 gives up this way in DIN."""
     stop_after_start: bool = True
     """Accept a PowerDeliveryReq that stops directly after the one that starts, before the first
-    ChargingStatusReq or CurrentDemandReq: a car that changes its mind, or that heeds a stop."""
+    ChargingStatusReq or CurrentDemandReq: the car reconsiders, or follows a stop of the station."""
     stray_signature_attributes: bool = True
-    """Accept Id and Type attributes in signatures: ruled out, but some cars write them [V2G2-771]."""
+    """Accept Id and Type attributes in signatures: excluded by the standard, but some cars send them
+    [V2G2-771]."""
     ev_not_ready: bool = False
-    """Do not stop for EVReady false in the DC loop; the set-point is zero meanwhile either way."""
+    """Do not stop for EVReady false in the DC loop; the set-point is zero in the meantime in either case."""
     zero_power_limit: bool = True
-    """EVMaximumPowerLimit of 0 W means that the EV does not say; a recorded MG4 sends it with every message
-    and charges. Its limits of voltage and current hold all the same."""
+    """Treat EVMaximumPowerLimit of 0 W as not specified; a recorded MG4 sends it with every message and
+    charges. Its limits of voltage and current still apply."""
     impossible_profile: bool = True
-    """DC: a negative power or a number of phases other than 1 to 3 in a ChargingProfile means that the EV
-    does not say; a recorded car plans with 16 bits that overflow (-2413.6 W) and 4 phases. PMax and every
-    limit hold all the same."""
+    """DC: a negative power or a number of phases other than 1 to 3 in a ChargingProfile is treated as
+    not specified; the 16 bits of a recorded car overflow (-2413.6 W), and it plans 4 phases. PMax and every
+    limit still apply."""
     contract_country: bool = True
-    """Accept a country in the subject of a contract certificate: ruled out, and conformance tests want it
-    refused, but issuers write it."""
+    """Accept a country in the subject of a contract certificate: excluded by the standard and by conformance
+    tests, but issuers write it."""
 
     selection_without_detail: bool = True
     """ISO 15118-20: accept ServiceSelectionReq without a ServiceDetailReq before it, if the set exists."""
@@ -48,7 +49,7 @@ class CompatConfig(Settings, section="compat"):
 
     @classmethod
     def strict(cls) -> "CompatConfig":
-        """By the letter, for conformance tests."""
+        """No leniency, for conformance tests."""
         return cls(
             contract_country=False,
             early_session_stop=False,

@@ -1,8 +1,8 @@
 """The whole configuration of a station: frozen dataclasses, read from one TOML file.
 
 Durations are seconds as float and are named after their timer of the standard; voltages V, currents A, powers
-W. A key that is not known is an error that names its path, so a typing slip cannot switch a limit off.
-Values are checked when the object is made: a wrong configuration refuses to start, it never surprises later.
+W. An unknown key is an error with its path, so a misspelt key cannot switch a limit off. Values are checked
+when the object is created: an invalid configuration does not start.
 """
 
 import dataclasses
@@ -29,15 +29,15 @@ __all__ = ["SeccConfig"]
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SeccConfig(Settings, section=""):
-    """Everything about one outlet."""
+    """Configuration of one outlet."""
 
     evse_id: str = "ZZ*000*E0"
-    """EVSEID as told to the EV, 7 to 37 characters."""
+    """EVSEID as sent to the EV, 7 to 37 characters."""
     interface: str = "eth1"
     """Network interface of the charging cable; sockets are bound to its link-local address only."""
     protocols: tuple[ProtocolName, ...] = (ProtocolName.ISO15118_2, ProtocolName.DIN70121)
-    """Which protocols are offered, `iso15118-2`, `din70121` and `iso15118-20`; among them the ranking of
-    the EV decides. DIN SPEC 70121 needs DC and a connection without TLS, ISO 15118-20 mutual TLS 1.3."""
+    """Offered protocols, `iso15118-2`, `din70121` and `iso15118-20`; the ranking of the EV selects
+    one. DIN SPEC 70121 needs DC and a connection without TLS, ISO 15118-20 mutual TLS 1.3."""
     network: NetworkConfig = NetworkConfig()
     """Sockets."""
     tls: TlsConfig = TlsConfig()
@@ -47,9 +47,9 @@ class SeccConfig(Settings, section=""):
     timing: TimingConfig = TimingConfig()
     """Timers."""
     energy: EnergyConfig = EnergyConfig()
-    """What is offered."""
+    """Limits of the outlet and the offer."""
     service: ServiceConfig = ServiceConfig()
-    """How it is paid."""
+    """The charge service and its payment options."""
     pnc: PncConfig = PncConfig()
     """Plug and Charge."""
     expiry: ExpiryConfig = ExpiryConfig()
@@ -87,6 +87,6 @@ class SeccConfig(Settings, section=""):
 
     @property
     def offers_din(self) -> bool:
-        """DIN SPEC 70121 may be chosen on a connection without TLS: it is DC, paid outside the car."""
+        """Whether DIN SPEC 70121 can be selected on a connection without TLS: DC with external payment."""
         external = Payment.EXTERNAL in self.service.payment_options
         return ProtocolName.DIN70121 in self.protocols and self.energy.offers_dc and external

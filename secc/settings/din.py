@@ -1,4 +1,4 @@
-"""What only DIN SPEC 70121 needs: `[din]` in the station's file."""
+"""Settings of DIN SPEC 70121: `[din]` in the station's file."""
 
 import dataclasses
 import re
@@ -10,11 +10,11 @@ __all__ = ["DinConfig"]
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class DinConfig(Settings, section="din"):
-    """What only DIN SPEC 70121 asks for."""
+    """Settings that only DIN SPEC 70121 uses."""
 
     evse_id: str = ""
     """EVSEID by DIN SPEC 91286: digits and stars, `49*123*456*789` for example, an even number of them and at
-    most 64. Empty: the EV is told that it is not known [V2G-DC-876]."""
+    most 64. Empty: sent as unknown [V2G-DC-876]."""
 
     def _check(self) -> None:
         good = re.fullmatch(r"([0-9*]{2}){0,32}", self.evse_id) is not None

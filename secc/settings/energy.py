@@ -1,4 +1,4 @@
-"""What an outlet can deliver: `[energy]` in its file. V, A, W."""
+"""Limits of an outlet: `[energy]` in its file. V, A, W."""
 
 import dataclasses
 import enum
@@ -25,16 +25,16 @@ class EnergyMode(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class AcConfig(Settings, section="energy.ac"):
-    """What the outlet can deliver as alternating current."""
+    """Limits for alternating current."""
 
     nominal_voltage: float = 230.0
     """V, phase to neutral."""
     max_current: float = 32.0
     """A per phase."""
     nominal_frequency: float = 50.0
-    """Hz, as told to the EV in ISO 15118-20."""
+    """Hz, as sent to the EV in ISO 15118-20."""
     max_discharge_current: float = 0.0
-    """A per phase that the outlet can take from the EV, ISO 15118-20; 0: it cannot. See `iso20.discharge`."""
+    """A per phase that the outlet can take from the EV, ISO 15118-20; 0: none. See `iso20.discharge`."""
 
     def _check(self) -> None:
         check_range(self.nominal_frequency, "energy.ac.nominal_frequency", 16.0, 400.0)
@@ -45,7 +45,7 @@ class AcConfig(Settings, section="energy.ac"):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class DcConfig(Settings, section="energy.dc"):
-    """What the outlet can deliver as direct current."""
+    """Limits for direct current."""
 
     max_voltage: float = 500.0
     """V."""
@@ -58,29 +58,29 @@ class DcConfig(Settings, section="energy.dc"):
     max_power: float = 50_000.0
     """W."""
     max_discharge_current: float = 0.0
-    """A that the power stage can take from the EV, ISO 15118-20; 0: it cannot. See `iso20.discharge`."""
+    """A that the power stage can take from the EV, ISO 15118-20; 0: none. See `iso20.discharge`."""
     max_discharge_power: float = 0.0
     """W, likewise."""
     peak_current_ripple: float = 5.0
-    """A, as told to the EV."""
+    """A, as sent to the EV."""
     current_regulation_tolerance: float | None = None
-    """A, as told to the EV; None leaves it out."""
+    """A, as sent to the EV; None omits it."""
     current_ramp: float | None = None
-    """A/s by which the set-point may rise; it falls at once. None: the power stage has a ramp of its own."""
+    """A/s by which the set-point may rise; it falls at once. None: the power stage limits the slope."""
     tell_energy: bool = False
-    """Tell EVSEEnergyToBeDelivered to an EV that has said how much it wants: as far as its schedule goes."""
+    """Send EVSEEnergyToBeDelivered to an EV that has requested an amount, as far as its schedule permits."""
     pre_charge_current: float = 2.0
     """A during pre-charge, at most 2 [INV-05]."""
     pre_charge_tolerance: float = 20.0
     """V between target and output up to which pre-charge counts as reached."""
     safe_voltage: float = 60.0
-    """V at the output up to which it counts as without voltage: the isolation test starts only then, and so
-    far it has to fall within `timing.discharge` after it was switched off. A pre-charge to less than this, or
-    to less than `min_voltage`, is refused: no battery is there."""
+    """V at the output up to which it counts as without voltage. The isolation test starts only below it, and
+    the output must fall below it within `timing.discharge` after it was switched off. A pre-charge to less
+    than this, or to less than `min_voltage`, is refused: no battery has such a voltage."""
     demand_window: float = 30.0
-    """V by which a set-point of the charge loop may be away from the voltage of pre-charge, until the outlet
-    reads more current than pre-charge may have; from then on, by which it may be above the highest voltage
-    that was read with current. Cars ask for their final voltage from the first demand on."""
+    """V by which a set-point of the charge loop may differ from the voltage of pre-charge until the outlet
+    measures more current than pre-charge permits; after that, V by which it may exceed the highest voltage
+    measured with current. Cars request their final voltage from the first demand."""
 
     def _check(self) -> None:
         check_range(self.max_voltage, "energy.dc.max_voltage", 1.0, 2000.0)
@@ -106,7 +106,7 @@ class DcConfig(Settings, section="energy.dc"):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class EnergyConfig(Settings, section="energy"):
-    """What is offered to the EV."""
+    """The offer to the EV."""
 
     modes: tuple[EnergyMode, ...] = (EnergyMode.AC_THREE_PHASE_CORE, EnergyMode.AC_SINGLE_PHASE_CORE)
     """One to six energy transfer modes."""
@@ -115,16 +115,16 @@ class EnergyConfig(Settings, section="energy"):
     dc: DcConfig = DcConfig()
     """Used when a DC mode is offered."""
     ask_backend_for_schedules: bool = False
-    """True: the back end is asked for schedules; False: the outlet's own limit is offered at once."""
+    """True: ask the back end for schedules; False: offer the limit of the outlet at once."""
     renegotiate_above: float | None = 1.25
-    """ISO 15118-2: when load management or the outlet's momentary limits have cut what was offered, and now
-    allow at least this many times as much, the EV is asked to renegotiate; it may decline. None: never. A
-    limit that falls below the offer needs no setting: it acts at once, and in AC the EV is asked as well."""
+    """ISO 15118-2: after load management or momentary limits of the outlet have reduced the offer, ask the EV
+    to renegotiate when at least this many times as much is available; the EV may decline. None: never. A
+    limit below the offer needs no setting: it applies at once, and in AC the EV is asked to renegotiate."""
     meter_info: bool = True
-    """Send MeterInfo in the charge loop when the controller has a reading. The sources differ on whether it
-    is allowed with external payment [V2G2-666] [V2G2-902]."""
+    """Send MeterInfo in the charge loop when the controller has a reading. The sources differ on whether
+    external payment permits it [V2G2-666] [V2G2-902]."""
     meter_age: float = 60.0
-    """A reading that says it is older than this does not count; one without a time always does [INV-33]."""
+    """Ignore a reading whose time is older than this; a reading without a time is always used [INV-33]."""
 
     def _check(self) -> None:
         check(1 <= len(self.modes) <= 6, "energy.modes", "1 to 6 modes")

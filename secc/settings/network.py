@@ -1,4 +1,4 @@
-"""The settings of sockets: `[network]` in the station's file."""
+"""Settings of sockets: `[network]` in the station's file."""
 
 import dataclasses
 
@@ -9,16 +9,16 @@ __all__ = ["NetworkConfig"]
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkConfig(Settings, section="network"):
-    """Sockets and the limits on what a peer may make us hold."""
+    """Sockets, and limits on the data that a peer can make the station hold."""
 
     tcp_port: int = 0
-    """Port for plain TCP; 0 takes a free one in 49152..65535 at each start."""
+    """Port for plain TCP; 0: a free port in 49152..65535, chosen at each start."""
     tls_port: int = 0
-    """Port for TLS; as above."""
+    """Port for TLS; 0 as above."""
     max_payload: int = 8192
-    """Bytes of one V2GTP payload, at most 65536; the largest lawful request has about 4.3 KiB."""
+    """Bytes of one V2GTP payload, at most 65536; the largest request of ISO 15118-2 has about 4.3 KiB."""
     max_pending: int = 8
-    """Connections that may wait beside the running session; the oldest silent one gives way."""
+    """Connections that may wait beside the running session; a new one replaces the oldest idle one."""
 
     def _check(self) -> None:
         for name in ("tcp_port", "tls_port"):

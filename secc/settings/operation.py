@@ -1,4 +1,4 @@
-"""How a station is operated: `[operation]` in its file. Journal, metrics, health."""
+"""Settings of operation: `[operation]` in the station's file. Journal, metrics, health."""
 
 import dataclasses
 import enum
@@ -11,32 +11,32 @@ __all__ = ["OperationConfig", "Sync"]
 
 
 class Sync(enum.StrEnum):
-    """After which records of the journal the disk must confirm before the next one is written."""
+    """Records of the journal after which the disk must confirm before the next one is written."""
 
     ALWAYS = "always"
     """After each record, meter readings too."""
     ENDS = "ends"
-    """After beginnings and ends."""
+    """After starts and ends."""
     NEVER = "never"
-    """The system decides: a power cut may cost the last seconds, a killed process nothing."""
+    """The system decides: a power cut may lose the last seconds, a killed process loses nothing."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class OperationConfig(Settings, section="operation"):
-    """What a station writes down and tells about itself."""
+    """Journal, metrics and health of a station."""
 
     journal: pathlib.Path | None = None
     """Folder of the journal, with one end record for every session; none: no journal."""
     journal_sync: Sync = Sync.ENDS
     """`always`, `ends` or `never`: after which records the disk must confirm; no session waits for it."""
     journal_size: int = 16_777_216
-    """Bytes from which on a new file is begun, between two sessions; the old one gets its time as name."""
+    """Size in bytes from which a new file is started, between sessions; the time is added to the old name."""
     journal_keep: int = 0
-    """How many old files are kept; 0 keeps all."""
+    """Number of old files to keep; 0 keeps all."""
     port: int = 0
     """TCP port for `/metrics`, `/health` and `/ready`; 0: none. Metrics need `pip install secc[metrics]`."""
     address: str = "127.0.0.1"
-    """Address of that port. There is no password: leave it on loopback, or on a network of your own."""
+    """Address of that port. There is no password: use loopback or a trusted network."""
 
     def _check(self) -> None:
         check(4096 <= self.journal_size <= 2**31, "operation.journal_size", "4096 or more")

@@ -1,4 +1,4 @@
-"""The settings of Plug and Charge: `[pnc]`, `[pnc.site]` and `[expiry]` in the station's file."""
+"""Settings of Plug and Charge: `[pnc]`, `[pnc.site]` and `[expiry]` in the station's file."""
 
 import dataclasses
 import enum
@@ -11,67 +11,67 @@ __all__ = ["ExpiryConfig", "OfflinePolicy", "PncConfig", "RevocationCheck", "Sit
 
 
 class OfflinePolicy(enum.StrEnum):
-    """What decides about a proved contract while the back end is away."""
+    """Decision about a verified contract while the back end is offline."""
 
     DENY = "deny"
     KNOWN = "known"
-    """Contracts that the back end has accepted lately."""
+    """Accept contracts that the back end has accepted recently."""
     CHAIN = "chain"
-    """These, and every contract with a valid chain that is known not to be revoked, up to
+    """Accept these, and every contract with a valid chain that is known not to be revoked, up to
     `offline_energy`."""
 
 
 class RevocationCheck(enum.StrEnum):
-    """What to do with a contract when nobody can say whether it is revoked."""
+    """Treatment of a contract with unknown revocation status."""
 
     REQUIRE = "require"
     """Refuse it."""
     PREFER = "prefer"
-    """Ask the back end all the same, which has to look by itself: it gets the OCSP data."""
+    """Ask the back end, which must check the status: it receives the OCSP data."""
     OFF = "off"
-    """Do not even ask."""
+    """Do not check."""
 
 
 class TariffPolicy(enum.StrEnum):
-    """Which sales tariffs of the back end reach the EV."""
+    """Sales tariffs of the back end that are sent to the EV."""
 
     SIGNED = "signed"
-    """With the signature of the mobility operator, over TLS; the others are left out [V2G2-905]."""
+    """Only with a signature of the mobility operator, over TLS; others are omitted [V2G2-905]."""
     ANY = "any"
-    """Unsigned ones as well; without TLS never."""
+    """Unsigned tariffs as well; never without TLS."""
     NONE = "none"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SiteConfig(Settings, section="pnc.site"):
-    """A site without a network: the station is its own back end, out of one SQLite file (`secc pnc`)."""
+    """A site without a network: the station is the back end, with one SQLite file (`secc pnc`)."""
 
     store: pathlib.Path | None = None
-    """The file with contracts and cars, made by `secc pnc init`; none: another back end decides."""
+    """The file with contracts and cars, created by `secc pnc init`; none: another back end decides."""
     allow_external: bool = False
-    """Whether anybody may charge who comes without a contract."""
+    """Whether EVs may charge without a contract."""
     mo_chain: pathlib.Path | None = None
-    """PEM: the Sub-CA that issues contracts, then those above it. Without it no car gets a contract."""
+    """PEM: the Sub-CA that issues contracts, then the CAs above it. Without it no contracts are issued."""
     mo_key: pathlib.Path | None = None
-    """PEM of its key. The station is then an authority: guard it like one."""
+    """PEM of its key. The station then is a certificate authority: protect it accordingly."""
     mo_key_password: pathlib.Path | None = None
-    """File that holds the password of the key; None when it has none."""
+    """File with the password of the key; None if the key is not encrypted."""
     cps_chain: pathlib.Path | None = None
-    """PEM: the certificate that signs provisioning answers, then its Sub-CAs. Needed with `mo_chain`."""
+    """PEM: the certificate that signs provisioning answers, then its Sub-CAs. Required with `mo_chain`."""
     cps_key: pathlib.Path | None = None
     """PEM of its key."""
     cps_key_password: pathlib.Path | None = None
-    """As `mo_key_password`."""
+    """Like `mo_key_password`."""
     contract_days: int = 365
-    """For how long contracts are issued."""
+    """Validity of issued contracts."""
     ocsp_url: str = "http://ocsp.invalid/"
-    """Written into contracts: who asks there whether they are revoked."""
+    """URL of the OCSP responder, written into contracts."""
     crls: tuple[pathlib.Path, ...] = ()
     """Revocation lists, DER or PEM, of the issuers of contracts; read again when they change."""
     authority: pathlib.Path | None = None
     """Folder of the CPO Sub-CA (`secc pki`) that renews the station's own certificate."""
     authority_password: pathlib.Path | None = None
-    """As `mo_key_password`, for the key in that folder."""
+    """Like `mo_key_password`, for the key in that folder."""
 
     def _check(self) -> None:
         check(1 <= self.contract_days <= 3650, "pnc.site.contract_days", "1 to 3650 days")
@@ -84,49 +84,49 @@ class SiteConfig(Settings, section="pnc.site"):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PncConfig(Settings, section="pnc"):
-    """Plug and Charge. It is offered when `service.payment_options` has Contract, over TLS, while the clock
-    is set; roots are in `[trust]`."""
+    """Plug and Charge. It is offered over TLS if `service.payment_options` has Contract and the clock is
+    set; the roots are in `[trust]`."""
 
     certificate_service: bool = True
-    """Offer installation of contracts, where the back end provides it."""
+    """Offer installation of contracts if the back end provides it."""
     certificate_update: bool = True
     """Offer renewal by CertificateUpdateReq as well."""
     revocation: RevocationCheck = RevocationCheck.REQUIRE
-    """`require`, `prefer` or `off`, see there."""
+    """`require`, `prefer` or `off`: check of the revocation status."""
     offline: OfflinePolicy = OfflinePolicy.DENY
-    """`deny`, `known` or `chain` while the back end is away."""
+    """`deny`, `known` or `chain`: decision while the back end is offline."""
     offline_energy: float = 20_000.0
-    """Wh that a contract may take on the word of its chain alone; needs a meter."""
+    """Wh that a contract may take if only its chain was checked; needs a meter."""
     offline_memory: float = 2_592_000.0
-    """How long a contract counts as accepted lately."""
+    """How long a contract counts as recently accepted."""
     expiry_warning: float = 1_814_400.0
-    """The EV is told OK_CertificateExpiresSoon when its contract ends within this time [V2G2-690]."""
+    """Answer OK_CertificateExpiresSoon if the contract of the EV expires within this time [V2G2-690]."""
     revocation_fetch: bool = False
-    """Fetch OCSP responses and CRLs for contracts from where their certificates say, within
-    `timing.revocation`; what comes later is kept for the next time. Beside what the back end finds."""
+    """Fetch OCSP responses and CRLs for contracts from the addresses in their certificates, within
+    `timing.revocation`; later answers are kept for the next session. The back end may check as well."""
     revocation_private_network: bool = False
-    """These servers may lie in your own network: loopback, link-local and private addresses are asked too."""
+    """Permit these servers in a local network: at loopback, link-local and private addresses."""
     central_validation: bool = False
-    """A contract under a root that is not in `[trust]` may be judged by a back end that can do that."""
+    """Let a back end that can do so judge contracts under roots that are not in `[trust]`."""
     forward_unverified: bool = False
-    """Give a provisioning answer that does not verify to the EV all the same, which has to judge it."""
+    """Send a provisioning answer that fails verification to the EV, which must judge it."""
     provisioning_limit: int = 20
-    """How often one car, or the owner of one contract, may ask for a contract within `limit_window`."""
+    """Number of contracts that one car, or the owner of one contract, may request within `limit_window`."""
     refusal_limit: int = 10
-    """After so many refusals of the back end within `limit_window` it is not asked about a contract again
+    """Number of refusals by the back end within `limit_window` after which it is not asked about a contract
     until they are older."""
     limit_window: float = 3600.0
-    """See the two above."""
+    """Window of the two limits above."""
     providers: tuple[str, ...] = ()
-    """Country and provider, `DEABC` for example, that are accepted; empty: all under the roots."""
+    """Accepted country and provider, for example `DEABC`; empty: all under the roots."""
     receipt_interval: float | None = None
-    """Ask for a signed meter receipt this often in the charge loop; none: never. Needs a meter."""
+    """Interval at which the charge loop requests a signed meter receipt; none: never. Needs a meter."""
     sales_tariffs: TariffPolicy = TariffPolicy.SIGNED
-    """`signed`, `any` or `none`, see there."""
+    """`signed`, `any` or `none`: tariffs that are sent to the EV."""
     bundle_memory: float = 14_400.0
-    """How long a provisioning answer that came too late is kept for the EV's next try."""
+    """How long a late provisioning answer is kept for the next try of the EV."""
     site: SiteConfig = SiteConfig()
-    """The station as its own back end."""
+    """The station as back end of a site without a network."""
 
     def _check(self) -> None:
         check_range(self.offline_energy, "pnc.offline_energy", 0.0, 1_000_000.0)
@@ -145,14 +145,14 @@ class PncConfig(Settings, section="pnc"):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ExpiryConfig(Settings, section="expiry"):
-    """What is told about certificates that end soon: the station's own, roots in use, contracts of a site."""
+    """Reports about certificates that expire soon: of the station, roots in use, contracts of a site."""
 
     levels: tuple[int, ...] = (30, 14, 7)
-    """Days before the end at which it is told; once more when it has ended."""
+    """Days before the expiry at which it is reported; it is reported again after the expiry."""
     renew: int = 30
-    """Days before the end at which a site makes the next contract for its car."""
+    """Days before the expiry at which a site issues the next contract for its car."""
     interval: float = 21_600.0
-    """Between two looks."""
+    """Interval between checks."""
 
     def _check(self) -> None:
         days = all(1 <= level <= 3650 for level in self.levels)

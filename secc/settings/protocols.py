@@ -12,4 +12,4 @@ class ProtocolName(enum.StrEnum):
     ISO15118_20 = "iso15118-20"
     """ISO 15118-20: on mutual TLS 1.3 only; `[iso20] insecure_lab` is the exception for laboratories."""
     DIN70121 = "din70121"
-    """DIN SPEC 70121: DC with external payment, never over TLS, whatever is configured [V2G-DC-869]."""
+    """DIN SPEC 70121: DC with external payment, never over TLS [V2G-DC-869]."""

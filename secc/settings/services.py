@@ -1,4 +1,4 @@
-"""Value-added services: `[[service.value_added]]` in the station's file, or made by an integrator."""
+"""Value-added services: `[[service.value_added]]` in the station's file, or created in code."""
 
 import dataclasses
 import enum
@@ -29,7 +29,7 @@ INTERNET_SERVICE = 3
 USE_CASE_SERVICE = 4
 """ServiceID of use-case specific information [V2G2-417]."""
 MOST_SERVICES = 7
-"""A list holds eight services, one of them may be the certificate service."""
+"""A list holds eight services, and one of them may be the certificate service."""
 
 
 class ServiceKind(enum.StrEnum):
@@ -41,7 +41,7 @@ class ServiceKind(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceParameter(Settings, section="service parameter"):
-    """A named value; exactly one of the values is given."""
+    """A named value; set exactly one of the values."""
 
     name: str
     """1 to 64 characters."""
@@ -63,7 +63,7 @@ class ServiceParameter(Settings, section="service parameter"):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceParameterSet(Settings, section="service parameter set"):
-    """One way to use a service: parameters that belong together."""
+    """A set of parameters with which a service can be used."""
 
     id: int
     """ParameterSetID, unique in the service, 1 to 32767."""
@@ -77,22 +77,22 @@ class ServiceParameterSet(Settings, section="service parameter set"):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ValueAddedService(Settings, section="service.value_added"):
-    """A service beside charging: internet access (3), use-case information (4), or one of your own."""
+    """A service besides charging: internet access (3), use-case information (4), or your service."""
 
     id: int
-    """ServiceID, 3 to 65535: 3 internet, 4 use-case information, above it your own."""
+    """ServiceID, 3 to 65535: 3 internet, 4 use-case information, above 4 free for your services."""
     name: str | None = None
     """At most 32 characters."""
     category: ServiceKind = ServiceKind.OTHER
-    """`Internet` or `OtherCustom`; service 3 has to have the first one."""
+    """`Internet` or `OtherCustom`; service 3 must be `Internet`."""
     scope: str | None = None
-    """At most 64 characters: an EV may ask for services of this scope only."""
+    """At most 64 characters; an EV may request services of this scope only."""
     free: bool = False
-    """No money is asked for."""
+    """Free of charge."""
     needs_tls: bool = True
-    """Offered only over TLS, as the standard foresees it [V2G2-422]."""
+    """Offer only over TLS [V2G2-422]."""
     parameter_sets: tuple[ServiceParameterSet, ...] = ()
-    """What the EV may choose from; none: the service as it is."""
+    """Parameter sets from which the EV chooses; empty: the service has no parameters."""
 
     def _check(self) -> None:
         path = f"service.value_added {self.id}"
@@ -105,24 +105,24 @@ class ValueAddedService(Settings, section="service.value_added"):
         check(len(set(ids)) == len(ids) <= 255, f"{path}.parameter_sets", "at most 255, each id once")
 
     def takes(self, parameter_set: int | None) -> bool:
-        """Whether the EV may choose this set; it may leave out what cannot be meant otherwise."""
+        """Whether the EV may choose this set; it may omit the id if there is only one set."""
         ids = [one.id for one in self.parameter_sets]
         return parameter_set in ids or (parameter_set is None and len(ids) <= 1)
 
 
 def check_services(services: tuple[ValueAddedService, ...], path: str) -> None:
-    """What holds for all of them together; raises ConfigError."""
+    """Check the list of services as a whole. Raises ConfigError."""
     check(len(services) <= MOST_SERVICES, path, f"at most {MOST_SERVICES} services")
     ids = [service.id for service in services]
     check(len(set(ids)) == len(ids), path, "each id once")
 
 
 class Payment(enum.StrEnum):
-    """How a session may be paid, by the literals on the wire."""
+    """Payment option, by its literal on the wire."""
 
     EXTERNAL = "ExternalPayment"
     CONTRACT = "Contract"
-    """Plug and Charge; only over TLS, whatever is configured [INV-21]."""
+    """Plug and Charge; only over TLS, regardless of other settings [INV-21]."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,11 +130,11 @@ class ServiceConfig(Settings, section="service"):
     """The charge service."""
 
     payment_options: tuple[Payment, ...] = (Payment.EXTERNAL,)
-    """Ways to pay, in the order offered."""
+    """Payment options in the order offered."""
     free: bool = False
-    """FreeService: no money is asked for. An authorization is needed all the same."""
+    """FreeService: charging is free. An authorization is still required."""
     value_added: tuple[ValueAddedService, ...] = ()
-    """Services beside charging, `[[service.value_added]]`, at most seven; a back end may add more."""
+    """Services besides charging, `[[service.value_added]]`, at most seven; a back end may add more."""
 
     def _check(self) -> None:
         options = self.payment_options

@@ -9,7 +9,7 @@ __all__ = ["TimingConfig"]
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TimingConfig(Settings, section="timing"):
-    """The timers of the standard on the station's side, with its values as defaults, and our own bounds."""
+    """Timers of the station: those of the standard with its defaults, and bounds of this library."""
 
     communication_setup: float = 18.0
     """V2G_SECC_CommunicationSetup: from the link to SessionSetupRes [V2G2-716]."""
@@ -18,13 +18,13 @@ class TimingConfig(Settings, section="timing"):
     authorization: float = 55.0
     """V2G_SECC_Ongoing: from the first AuthorizationRes Ongoing to a decision [V2G2-712] [V2G2-713]."""
     revocation: float = 3.0
-    """From PaymentDetailsReq until the search for OCSP responses and CRLs is given up; the answer is due
+    """From PaymentDetailsReq until the search for OCSP responses and CRLs ends; the answer is due
     after 4.5 s."""
     provisioning: float = 4.2
-    """From CertificateInstallationReq or CertificateUpdateReq until the back end's answer comes too late; the
-    EV is answered before 4.5 s. A late one is kept for the EV's next try."""
+    """From CertificateInstallationReq or CertificateUpdateReq until an answer of the back end is too late; the
+    EV is answered before 4.5 s. A late answer is kept for the next try of the EV."""
     contract_answer: float = 20.0
-    """From the first AuthorizationReq with a contract until the back end counts as away: then
+    """From the first AuthorizationReq with a contract until the back end counts as offline: then
     `pnc.offline` decides."""
     charge_parameters: float = 55.0
     """V2G_SECC_Ongoing: the same for ChargeParameterDiscoveryRes [V2G2-712] [V2G2-713]."""
@@ -33,58 +33,58 @@ class TimingConfig(Settings, section="timing"):
     pre_charge: float = 5.0
     """V2G_SECC_PreCharge: from the first PreChargeReq to the voltage it asks for [V2G2-605]."""
     pre_charge_total: float = 20.0
-    """From the first PreChargeReq to PowerDeliveryReq; our bound, the output goes off then."""
+    """From the first PreChargeReq to PowerDeliveryReq; then the output goes off (bound of this library)."""
     voltage: float = 2.0
-    """From a PowerDeliveryReq that starts until the outlet reads the EV's voltage; our bound, at most 4. In
-    DIN SPEC 70121 `answer_margin` ends it sooner: there the answer is due after 1.5 s."""
+    """From a PowerDeliveryReq that starts until the outlet measures the voltage of the EV (bound of this
+    library), at most 4. In DIN SPEC 70121 `answer_margin` ends it sooner: the answer is due after 1.5 s."""
     voltage_reading: float = 0.1
-    """How often a reading or the contactor's feedback is looked at while something waits for it."""
+    """Interval at which readings and contactor feedback are checked while the session waits for them."""
     discharge: float = 5.0
     """From the order to switch off until the DC output reads no more than `energy.dc.safe_voltage` where an
-    isolation test waits for that or no cable is plugged in, and no current; our bound. After it the outlet is
-    blocked."""
+    isolation test waits for that or no cable is plugged in, and no current (bound of this library). After
+    it the outlet is blocked."""
     contactor_release: float = 1.0
-    """From the order to open until the contactor's feedback shows it; our bound, at most 1.5. After it the
-    outlet is blocked."""
+    """From the order to open until the feedback of the contactor shows it, at most 1.5 (bound of this
+    library). After it the outlet is blocked."""
     contactor_lost: float = 0.2
-    """How long the feedback may show open while the contactor has to be closed; our bound. After it the
-    outlet is blocked."""
+    """Longest time for which the feedback may show open while the contactor must be closed (bound of this
+    library). After it the outlet is blocked."""
     din_demand: float = 5.0
     """DIN SPEC 70121: from a CurrentDemandRes to the next request [V2G-DC-957]."""
     contactor: float = 3.0
     """From control pilot C or D to the closed contactor [V2G2-862]."""
     pilot: float = 1.5
-    """V2G_SECC_CPState_Detection: to see the control pilot state that a request implies [V2G2-917]."""
+    """V2G_SECC_CPState_Detection: until the pilot shows the state that a request implies [V2G2-917]."""
     answer_margin: float = 0.1
-    """How long before its performance time an answer leaves at the latest, with what is known then: whatever
-    is still waited for (`pilot`, `contactor`, `voltage`, `revocation`, `provisioning`) is given up. It covers
-    the way from the decision to the wire on a busy machine."""
+    """Margin before the performance time of an answer. At that point the answer is sent with what is known,
+    and pending waits (`pilot`, `contactor`, `voltage`, `revocation`, `provisioning`) end. It covers the delay
+    from the decision to the wire on a busy machine."""
     welding_detection: float = 20.0
-    """From the first WeldingDetectionReq to SessionStopReq; our bound."""
+    """From the first WeldingDetectionReq to SessionStopReq (bound of this library)."""
     stop_delay: float = 10.0
-    """NotificationMaxDelay of an ordered stop; the output is forced off after it. Told in whole seconds."""
+    """NotificationMaxDelay of an ordered stop; then the output is switched off. Sent in whole seconds."""
     stop_grace: float = 10.0
-    """From a stop that comes before energy flows, or that switches off at once (a withdrawn authorization),
-    until the EV is refused: up to then its requests are answered OK, with EVSE_Shutdown and StopCharging in
-    the answer and the output off, so that it ends in order. At most 60."""
+    """From a stop before energy flows, or a stop that switches off at once (a withdrawn authorization), until
+    the EV is refused, at most 60. Until then its requests are answered OK, with EVSE_Shutdown and
+    StopCharging in the answer and the output off, so that it can end the session in order."""
     close_delay: float = 2.0
     """From the last response to closing TCP, at most 5; the EV should close first [V2G2-025]."""
     lease: float = 0.5
     """How long the output may stay energised without renewal, at most 0.5 [INV-31]."""
     lease_renewal: float = 0.2
-    """How often it is renewed and the limits are applied anew."""
+    """Interval at which the lease is renewed and the limits are applied again."""
     minimum_pace: float = 0.0
-    """A response leaves this long after its request at the earliest, except CurrentDemandRes. Some cars fail
-    when answers come too fast: 0.1 is usual in the field."""
+    """Shortest time from a request to its response, except CurrentDemandRes. Some cars fail if answers arrive
+    too fast: 0.1 is common in the field."""
     renegotiate_after: float = 60.0
-    """From an offer until the EV is asked at the earliest to renegotiate because more has become possible:
+    """Shortest time from an offer until the EV is asked to renegotiate because more power is available; see
     `energy.renegotiate_above`."""
     pause: float = 86_400.0
-    """How long a paused session may be continued; our bound."""
+    """Longest pause after which a session can be resumed (bound of this library)."""
     backend_call: float = 50.0
-    """How long the shell waits for an answer of the back end other than an authorization."""
+    """Limit for an answer of the back end other than an authorization."""
     controller_call: float = 5.0
-    """How long the shell waits for a call of the controller, the cable check excepted."""
+    """Limit for a call of the controller, except the cable check."""
 
     def _check(self) -> None:
         for field in dataclasses.fields(self):

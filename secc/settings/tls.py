@@ -1,4 +1,4 @@
-"""The settings of TLS: `[tls]` and `[[tls.chains]]` in the station's file."""
+"""Settings of TLS: `[tls]` and `[[tls.chains]]` in the station's file."""
 
 import dataclasses
 import enum
@@ -10,7 +10,7 @@ __all__ = ["ClientAuth", "TlsChain", "TlsConfig", "TlsPolicy"]
 
 
 class TlsPolicy(enum.Enum):
-    """How the station wants its sessions protected."""
+    """Transport security that the station offers."""
 
     OFF = "off"
     OPTIONAL = "optional"
@@ -18,13 +18,13 @@ class TlsPolicy(enum.Enum):
 
 
 class ClientAuth(enum.StrEnum):
-    """Whether an EV shows a certificate in the TLS handshake; the standard itself never asks for one."""
+    """Whether TLS 1.2 asks for a certificate of the EV; ISO 15118-2 does not require one."""
 
     NONE = "none"
     REQUEST = "request"
-    """It may; a good chain becomes the identity of the connection, a bad one is reported."""
+    """Optional; a valid chain becomes the identity of the connection, an invalid one is reported."""
     REQUIRE = "require"
-    """Without a good chain the handshake fails."""
+    """Without a valid chain the handshake fails."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,31 +48,33 @@ class TlsConfig(Settings, section="tls"):
     """Transport security; see `secc.sdp` for what each policy announces."""
 
     policy: TlsPolicy = TlsPolicy.OFF
-    """`off`, `optional` (as the EV asks) or `required` (never plain, whatever happens) [INV-21]."""
+    """`off`, `optional` (as the EV requests) or `required` (never plain TCP) [INV-21]."""
     certificate_chain: pathlib.Path | None = None
     """PEM: SECC leaf first, then its Sub-CAs, without the root."""
     private_key: pathlib.Path | None = None
-    """PEM of the leaf's key."""
+    """PEM of the key of the leaf."""
     private_key_password: pathlib.Path | None = None
-    """File that holds the password of the key; None when it has none."""
+    """File with the password of the key; None if the key is not encrypted."""
     ocsp_response: pathlib.Path | None = None
-    """DER of an OCSP response for the leaf, stapled when the EV asks [V2G2-071]."""
+    """DER of an OCSP response for the leaf, stapled if the EV requests it [V2G2-071]."""
     root: pathlib.Path | None = None
-    """PEM of the V2G root above the chain, to know it in the EV's list of roots. Needed with `chains`."""
+    """PEM of the V2G root above the chain, to find it in the EV's list of roots. Required with `chains`."""
     chains: tuple[TlsChain, ...] = ()
-    """More chains, `[[tls.chains]]`, for EVs that name other roots [V2G2-871]; the default is above."""
+    """More chains, `[[tls.chains]]`, for EVs that name other roots [V2G2-871]; the chain above is the
+    default."""
     client_auth: ClientAuth = ClientAuth.NONE
     """`none`, `request` or `require` a certificate of the EV, judged by the roots in `[trust]`."""
     ocsp_fetch: bool = False
-    """Fetch OCSP responses for our leaf from the responder that it names, and refresh them in time."""
+    """Fetch OCSP responses for the leaf from the responder that it names, and refresh them before they
+    expire."""
     ocsp_private_network: bool = False
-    """The responder may lie in our own network: loopback, link-local and private addresses are asked too."""
+    """Permit a responder in a local network: at loopback, link-local and private addresses."""
     watch_interval: float = 2.0
-    """How often the files above are looked at for new ones, which are taken for connections to come."""
+    """Interval at which the files above are checked for changes; new connections use the new files."""
     handshake_timeout: float = 5.0
-    """One deadline for the whole handshake (policy), well inside the setup time."""
+    """Limit for the whole handshake (policy), well within the setup time."""
     key_log: pathlib.Path | None = None
-    """Where to write TLS secrets for a packet analyser; never in production."""
+    """File for TLS secrets, for a packet analyser; never in production."""
 
     def _check(self) -> None:
         check_duration(self.handshake_timeout, "tls.handshake_timeout", at_most=10.0)

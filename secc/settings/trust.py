@@ -1,4 +1,4 @@
-"""The roots under which certificates of EVs are accepted: `[trust]` in the station's file."""
+"""Roots under which certificates of EVs are accepted: `[trust]` in the station's file."""
 
 import dataclasses
 import pathlib
@@ -10,10 +10,10 @@ __all__ = ["TrustConfig"]
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TrustConfig(Settings, section="trust"):
-    """Roots under which certificates of EVs are accepted. Each root only for what it is listed for."""
+    """Roots under which certificates of EVs are accepted, each only in the role of its list."""
 
     v2g_roots: tuple[pathlib.Path, ...] = ()
-    """PEM files with V2G roots; a folder stands for all `*.pem` in it, here and below."""
+    """PEM files with V2G roots; a folder means all `*.pem` in it, here and below."""
     mo_roots: tuple[pathlib.Path, ...] = ()
     """PEM files with roots of mobility operators: contracts."""
     oem_roots: tuple[pathlib.Path, ...] = ()
