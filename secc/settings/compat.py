@@ -38,14 +38,14 @@ class CompatConfig(Settings, section="compat"):
     selection_without_detail: bool = True
     """ISO 15118-20: accept ServiceSelectionReq without a ServiceDetailReq before it, if the set exists."""
     start_in_pre_charge: bool = True
-    """ISO 15118-20: accept PowerDeliveryReq after a DC_PreChargeReq that does not say Finished; three EVs of
-    the field never say it. The start still waits until the outlet reads the EV's voltage."""
+    """ISO 15118-20: accept PowerDeliveryReq after a DC_PreChargeReq without Finished, which three EVs
+    never send. The start still waits until the outlet measures the voltage of the EV."""
     target_above_limit: bool = True
-    """ISO 15118-20: a target voltage of pre-charge above the EV's EVMaximumVoltage counts as that maximum;
-    a test EV of the field sends 20 kV. The maximum holds all the same."""
+    """ISO 15118-20: treat a target voltage of pre-charge above EVMaximumVoltage of the EV as that maximum;
+    a test EV sends 20 kV. The maximum still applies."""
     stop_without_welding: bool = True
     """ISO 15118-20: accept SessionStopReq after PowerDeliveryReq(Stop) without welding detection, DC: the
-    output is off, so nothing is at risk."""
+    output is off by then."""
 
     @classmethod
     def strict(cls) -> "CompatConfig":

@@ -21,8 +21,8 @@ class TimingConfig(Settings, section="timing"):
     """From PaymentDetailsReq until the search for OCSP responses and CRLs ends; the answer is due
     after 4.5 s."""
     provisioning: float = 4.2
-    """From CertificateInstallationReq or CertificateUpdateReq until an answer of the back end is too late; the
-    EV is answered before 4.5 s. A late answer is kept for the next try of the EV."""
+    """From CertificateInstallationReq or CertificateUpdateReq until an answer of the back end is too late;
+    the EV is answered before 4.5 s. A late answer is kept for the next try of the EV."""
     contract_answer: float = 20.0
     """From the first AuthorizationReq with a contract until the back end counts as offline: then
     `pnc.offline` decides."""
