@@ -18,7 +18,7 @@ the EV has a last response to read [V2G2-034], at once in all other cases.
 import collections
 import dataclasses
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import cast
 
 import msgspec
@@ -26,8 +26,9 @@ import msgspec
 from secc import payloads, sap
 from secc.errors import DecodeError, EncodeError, FramingError
 from secc.messages.app_protocol import SupportedAppProtocolReq
+from secc.pki.vehicle import VehicleIdentity
 from secc.session.context import SessionConfig
-from secc.session.contract_events import ContractInput, ContractOutput
+from secc.session.contract_events import ContractInput, ContractOutput, ContractTerms
 from secc.session.dialect import Dialect
 from secc.session.din.table import DIN
 from secc.session.facts import Message
@@ -68,8 +69,11 @@ from secc.session.outputs import (
     SetOutput,
     StartCableCheck,
 )
+from secc.session.paused import PausedSession
 from secc.session.service_events import ServicesChosen
 from secc.session.streams import Stream
+from secc.settings.config import SeccConfig
+from secc.settings.services import ValueAddedService
 from secc.v2gtp import MAX_PAYLOAD, FrameAssembler, PayloadType, V2gtpFrame, frame
 
 FRAME_TIME = 5.0
@@ -153,6 +157,46 @@ ConnectionOutput = (
     | ContractOutput
     | ServicesChosen
 )
+
+
+RandomBytes = Callable[[int], bytes]
+"""Returns so many random bytes, cryptographically secure."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Beginning:
+    """Everything with which a connection and its session begin, see `Session`; a trace keeps it."""
+
+    snapshot: EvseSnapshot
+    now: float
+    generation: int = 0
+    tls: bool = False
+    tls13: bool = False
+    vehicle: VehicleIdentity | None = None
+    contracts: ContractTerms | None = None
+    recent_ids: Collection[bytes] = ()
+    blocked: bool = False
+    paused: PausedSession | None = None
+    services: tuple[ValueAddedService, ...] = ()
+    max_payload: int = MAX_PAYLOAD
+
+    def session(self, config: SeccConfig, random_bytes: RandomBytes) -> Session:
+        """The session that begins so."""
+        return Session(
+            config,
+            random_bytes=random_bytes,
+            snapshot=self.snapshot,
+            now=self.now,
+            generation=self.generation,
+            tls=self.tls,
+            tls13=self.tls13,
+            vehicle=self.vehicle,
+            contracts=self.contracts,
+            recent_ids=self.recent_ids,
+            blocked=self.blocked,
+            paused=self.paused,
+            services=self.services,
+        )
 
 
 class _Phase(enum.Enum):

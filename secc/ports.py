@@ -8,11 +8,12 @@ methods. All other ports are optional abilities. An object declares an ability w
 port: `class MyBackend(Backend, ContractBackend)`. A method of an ability that is not declared is an error.
 """
 
+from __future__ import annotations
+
 import datetime
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from secc.pilot import PilotSignal
 from secc.pki.contract import Evidence, ForwardedContract, PresentedContract, VerifiedContract
 from secc.pki.expiry import Expiry
 from secc.pki.provisioning import ProvisioningAnswer, ProvisioningRequest
@@ -23,6 +24,9 @@ from secc.session.outlet import EvseSnapshot, IsolationLevel
 from secc.session.schedules import EnergyNeed, ScheduleOffer
 from secc.session.service_events import ChosenService
 from secc.settings.services import ValueAddedService
+
+if TYPE_CHECKING:
+    from secc.pilot import PilotSignal
 
 
 class EvseController(Protocol):

@@ -44,7 +44,7 @@ ROOMS: dict[str, set[str]] = {
     "session.din": {*GROUND, "messages", "pki", "session"},
     "session.iso2": {*GROUND, "messages", "pki", "session"},
     "session.iso20": {*GROUND, "messages", "pki", "session"},
-    "connection": {*GROUND, "messages", "payloads", "sap", "v2gtp", *SESSIONS},
+    "connection": {*GROUND, "messages", "payloads", "pki", "sap", "v2gtp", *SESSIONS},
     # The control pilot joins matching and session: it knows the states of the pilot and why a session ended.
     "pilot": {*GROUND, "session", "slac"},
     "ports": {*GROUND, "messages", "pilot", "pki", "records", "session"},

@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from secc.errors import ConfigError
 from secc.records import Record
@@ -18,9 +19,11 @@ from secc.settings.operation import OperationConfig, Sync
 from secc.station.journal import Journal
 from secc.station.monitor import Monitor
 from secc.station.outflow import LineFile, Outflow, Report
-from secc.station.plc import PlcStation
 from secc.station.station import Station
-from secc.trace.recorder import Recorder
+
+if TYPE_CHECKING:
+    from secc.station.plc import PlcStation
+    from secc.trace.recorder import Recorder
 
 Say = Callable[[str], None]
 
@@ -75,6 +78,8 @@ def recorder(
     """Into a new file that only its owner may read; and what has to be watched of it."""
     if path is None:
         return None, []
+    from secc.trace.recorder import Recorder  # for those who want a trace
+
     try:
         opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
@@ -98,7 +103,7 @@ def recorder(
 
 def watch(station: Station | PlcStation, reports: Iterable[Report]) -> None:
     """Include these in health and metrics."""
-    inner = station.station if isinstance(station, PlcStation) else station
+    inner = station if isinstance(station, Station) else station.station
     for report in reports:
         inner.recording.watch(report)
 
@@ -113,7 +118,7 @@ def monitor(
     """The server for supervisors, and who wants every record for it. `metrics`: None means if installed."""
     if not operation.port:
         return None, None
-    inner = station.station if isinstance(station, PlcStation) else station
+    inner = station if isinstance(station, Station) else station.station
     try:
         from secc.station.metrics import Metrics
     except ImportError:

@@ -6,13 +6,12 @@ import argparse
 import asyncio
 import contextlib
 import dataclasses
-import importlib.metadata
 import signal
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from secc import settings as configuration
 from secc.cli import loading, misused, operating, output
@@ -28,8 +27,10 @@ from secc.station.log import detached_logging
 from secc.station.monitor import Monitor
 from secc.station.outflow import Report
 from secc.station.ownership import Claim
-from secc.station.plc import PlcStation
 from secc.station.station import Station
+
+if TYPE_CHECKING:
+    from secc.station.plc import PlcStation
 
 EXAMPLES = """examples:
   secc serve --sim dc --interface eth1
@@ -125,7 +126,11 @@ async def _serve(
             one(record)
         printer.record(record)
 
-    kind = PlcStation if settings.slac.enabled else Station
+    kind: type[Station] | type[PlcStation] = Station
+    if settings.slac.enabled:
+        from secc.station.plc import PlcStation
+
+        kind = PlcStation
     with contextlib.ExitStack() as files:
         recorder, recording = operating.recorder(arguments.trace, settings, files)
         station = kind(
@@ -186,7 +191,7 @@ async def _run_with_csms(
 
     assert isinstance(backend, OcppBackend)
     backend.report_to(lambda text: printer.say(f"CSMS: {text}"))
-    inner = station.station if isinstance(station, PlcStation) else station
+    inner = station if isinstance(station, Station) else station.station
     async with connected(backend, inner, controller):
         await _run(station, settings, stop, printer, monitor)
 
@@ -240,6 +245,8 @@ def _backend(arguments: argparse.Namespace, settings: SeccConfig) -> Backend:
     if settings.ocpp.url:
         if arguments.backend is not None or site.store is not None:
             raise ConfigError("--ocpp, --backend and the store of a site exclude each other")
+        import importlib.metadata
+
         from secc.ocpp.backend import OcppBackend
 
         return OcppBackend(settings, version=importlib.metadata.version("secc"))

@@ -3,14 +3,19 @@
 Times are those of the event loop, monotonic seconds. Records hold no keys and no secrets [INV-25].
 """
 
+from __future__ import annotations
+
 import dataclasses
 import enum
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from secc.pilot import Output as PilotOutput
 from secc.session.outputs import Notice, Output
-from secc.slac.events import Output as SlacOutput
+
+if TYPE_CHECKING:
+    from secc.pilot import Output as PilotOutput
+    from secc.slac.events import Output as SlacOutput
 
 
 class Direction(enum.StrEnum):

@@ -15,7 +15,6 @@ from typing import Any, cast
 import msgspec
 
 from secc.messages import din, iso2
-from secc.pilot import Drive, PilotSignal
 from secc.pki.contract import VerifiedContract
 from secc.records import (
     Direction,
@@ -36,7 +35,6 @@ from secc.session.contract_events import (
     StoreReceipt,
 )
 from secc.session.outputs import EndSession, RenewLease
-from secc.slac.attenuation import mean
 
 
 def name_of(message: msgspec.Struct) -> str:
@@ -125,6 +123,9 @@ def _clock(utc: float) -> str:
 
 def _plc_words(what: object) -> dict[str, Any]:
     """What is told of matching and control pilot: bytes as hex, the profile as its mean."""
+    from secc.pilot import Drive, PilotSignal  # loaded before, as only a station with SLAC has such records
+    from secc.slac.attenuation import mean
+
     words: dict[str, Any] = {}
     for field in dataclasses.fields(cast(Any, what)):
         value = getattr(what, field.name)

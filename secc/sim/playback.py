@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from secc.connection import Connection, ConnectionInput, ConnectionOutput, Data, EndOfStream, Write
+from secc.connection import Beginning, Connection, ConnectionInput, ConnectionOutput, Data, EndOfStream, Write
 from secc.messages import din, iso2
 from secc.messages.app_protocol import SupportedAppProtocolRes
 from secc.messages.iso2 import EVSEProcessing, V2GMessage
@@ -36,7 +36,6 @@ from secc.session.pause import PauseMemory
 from secc.session.ticket import Ticket
 from secc.settings.config import SeccConfig
 from secc.sim.player import Cue, Exchange, Ids, Recording, body_of, cues, voltage_readings
-from secc.trace.recorder import Beginning
 from secc.v2gtp import frame
 
 

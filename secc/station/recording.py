@@ -3,9 +3,12 @@
 Neither can stop or delay a session: a problem with writing is logged once and reported by the health.
 """
 
-from collections.abc import Callable
+from __future__ import annotations
 
-from secc.connection import Connection
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from secc.connection import Beginning, Connection
 from secc.session.contract_events import ContractRecord
 from secc.session.outlet import EvseSnapshot
 from secc.session.outputs import EndSession
@@ -13,7 +16,9 @@ from secc.settings.config import SeccConfig
 from secc.station.health import ReportHealth
 from secc.station.journal import Journal
 from secc.station.outflow import Report
-from secc.trace.recorder import Beginning, Recorder
+
+if TYPE_CHECKING:
+    from secc.trace.recorder import Recorder
 
 
 class SessionRecording:

@@ -12,7 +12,7 @@ import contextlib
 import dataclasses
 from collections.abc import Callable
 
-from secc.connection import ConnectionInput
+from secc.connection import Beginning, ConnectionInput
 from secc.records import LinkEvent, Record
 from secc.session.inputs import PowerLimited
 from secc.session.outlet import EvseSnapshot
@@ -31,7 +31,6 @@ from secc.station.recording import SessionRecording
 from secc.station.reporting import Reports
 from secc.station.services import ServiceDesk
 from secc.tls import TlsEngine
-from secc.trace.recorder import Beginning
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,13 @@ outlet, see `ownership`. Values of the integrator's code are checked at the `bou
 methods of `Station.threadsafe`, see `threads`.
 """
 
+from __future__ import annotations
+
 import asyncio
 import os
 from collections.abc import Callable
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from secc.ports import Backend, EvseController, OcspSource, Reporter
 from secc.records import Record
@@ -43,7 +46,9 @@ from secc.station.supervision import Supervision
 from secc.station.threads import LoopThread, ThreadsafeStation
 from secc.station.tls import TlsKeeper
 from secc.tls import PlainEngine, TlsEngine
-from secc.trace.recorder import Recorder
+
+if TYPE_CHECKING:
+    from secc.trace.recorder import Recorder
 
 
 class Station:
@@ -174,7 +179,7 @@ class Station:
         if self._log is not None:
             self._log.close()
 
-    async def __aenter__(self) -> "Station":
+    async def __aenter__(self) -> Station:
         await self.start()
         return self
 

@@ -4,9 +4,10 @@ A session is a fold over its inputs, so a list of (now, input, outputs) is the w
 core gives the same outputs again [INV-35], and a recording from the field becomes a test.
 """
 
+from secc.connection import Beginning
 from secc.trace.form import TraceError
 from secc.trace.reader import Step, Trace, TracedSession, read
-from secc.trace.recorder import Beginning, Recorder
+from secc.trace.recorder import Recorder
 from secc.trace.replay import Difference, replay
 
 __all__ = [

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from secc import payloads
-from secc.connection import Connection, ConnectionInput, Data
+from secc.connection import Beginning, Connection, ConnectionInput, Data
 from secc.errors import FramingError
 from secc.messages.app_protocol import SupportedAppProtocolReq, SupportedAppProtocolRes
 from secc.session.inputs import Tick
@@ -20,7 +20,7 @@ from secc.session.outlet import EvseSnapshot
 from secc.settings.config import SeccConfig
 from secc.trace.form import TraceError, built, input_of
 from secc.trace.power_line import TracedFrame
-from secc.trace.recorder import FORMAT, Beginning
+from secc.trace.recorder import FORMAT
 from secc.v2gtp import ISO20_TYPES, FrameAssembler, V2gtpFrame, split_datagram
 
 

@@ -8,63 +8,19 @@ draws the same. What is in a trace is as private as the sessions are: contracts 
 from __future__ import annotations
 
 import dataclasses
+import importlib.metadata
 import json
 import platform
 from collections.abc import Callable, Collection, Iterable
-from importlib.metadata import version
 
-from secc.connection import Connection, ConnectionInput, ConnectionOutput
-from secc.pki.vehicle import VehicleIdentity
-from secc.session.contract_events import ContractTerms
+from secc.connection import Beginning, Connection, ConnectionInput, ConnectionOutput, RandomBytes
 from secc.session.machine import Session
-from secc.session.outlet import EvseSnapshot
-from secc.session.paused import PausedSession
 from secc.settings.config import SeccConfig
-from secc.settings.services import ValueAddedService
 from secc.slac.frames import redacted
 from secc.trace.form import plain, plain_config, plain_input, plain_output
-from secc.v2gtp import MAX_PAYLOAD
 
 FORMAT = 1
 """Of the lines; another number is another form."""
-
-RandomBytes = Callable[[int], bytes]
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Beginning:
-    """Everything a session is begun with; see `Session`."""
-
-    snapshot: EvseSnapshot
-    now: float
-    generation: int = 0
-    tls: bool = False
-    tls13: bool = False
-    vehicle: VehicleIdentity | None = None
-    contracts: ContractTerms | None = None
-    recent_ids: Collection[bytes] = ()
-    blocked: bool = False
-    paused: PausedSession | None = None
-    services: tuple[ValueAddedService, ...] = ()
-    max_payload: int = MAX_PAYLOAD
-
-    def session(self, config: SeccConfig, random_bytes: RandomBytes) -> Session:
-        """The session that begins so."""
-        return Session(
-            config,
-            random_bytes=random_bytes,
-            snapshot=self.snapshot,
-            now=self.now,
-            generation=self.generation,
-            tls=self.tls,
-            tls13=self.tls13,
-            vehicle=self.vehicle,
-            contracts=self.contracts,
-            recent_ids=self.recent_ids,
-            blocked=self.blocked,
-            paused=self.paused,
-            services=self.services,
-        )
 
 
 class Recorder:
@@ -96,7 +52,7 @@ class Recorder:
         self._line(
             {
                 "trace": FORMAT,
-                "secc": version("secc"),
+                "secc": importlib.metadata.version("secc"),
                 "python": platform.python_version(),
                 "now": now,
                 "wall": wall,

@@ -7,7 +7,7 @@ import pathlib
 import pytest
 
 from secc import exi
-from secc.connection import Connection
+from secc.connection import Beginning, Connection
 from secc.messages import iso2
 from secc.pki.contract import Evidence
 from secc.session.contract_events import ContractDecided, RevocationReported, Verdict
@@ -16,7 +16,6 @@ from secc.session.ticket import Ticket
 from secc.settings import CompatConfig, ProtocolName
 from secc.sim.player import config_for
 from secc.trace import Recorder, TraceError, read, replay
-from secc.trace.recorder import Beginning
 from tests.support import requests as r
 from tests.support.bench import AC, DC, counting_bytes
 from tests.support.contracts import UTC, crls, wallet

@@ -7,13 +7,16 @@ has failed, the outlet has a malfunction.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from secc.errors import IntegrationError
-from secc.pilot import PilotSignal
 from secc.ports import ChargesBasically, Discharges, DrivesPilot, EvseController, ReportsChanges
 from secc.session.outlet import EvseSnapshot, IsolationLevel
 from secc.station.boundary.abilities import CONTROLLER, adapted, examine
 from secc.station.boundary.calls import awaited, returned, what
+
+if TYPE_CHECKING:
+    from secc.pilot import PilotSignal
 
 
 class CheckedController:
