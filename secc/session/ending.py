@@ -91,7 +91,7 @@ def watch_outlet(session: Context, before: ControlPilot) -> None:
     """Unplugging, a fault or the pilot end what is energised at once [INV-03] [INV-04] [V2G2-025]
     [V2G-DC-962]."""
     pilot = session.evse.control_pilot
-    if before.connected and not pilot.connected:
+    if pilot is not before and before.connected and not pilot.connected:
         reason = EndReason.UNPLUGGED if pilot is ControlPilot.A else EndReason.PILOT_ERROR
         session.end(reason, f"control pilot {before.value} to {pilot.value}")
         return

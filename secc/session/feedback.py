@@ -28,9 +28,12 @@ def watch(session: Context) -> None:
         return
     level, ordered = session.evse.contactor_closed, session.contactor_ordered
     judged = level is not None and ordered is not None and level is not ordered
+    remains, timers = bool(_remains(session)), session.timers
+    if not judged and not remains and JUDGED.isdisjoint(timers.due) and JUDGED.isdisjoint(timers.expired):
+        return  # as nearly always
     _allow(session, Timer.CONTACTOR_RELEASE, judged and ordered is False)
     _allow(session, Timer.CONTACTOR_LOST, judged and ordered is True)
-    _allow(session, Timer.DISCHARGE, bool(_remains(session)))
+    _allow(session, Timer.DISCHARGE, remains)
 
 
 def _allow(session: Context, timer: Timer, wrong: bool) -> None:

@@ -25,7 +25,7 @@ from secc.session.handshake import HANDSHAKE
 from secc.session.identity import Names
 from secc.session.inputs import Input, Received, Tick
 from secc.session.outlet import EvseFault, EvseSnapshot
-from secc.session.outputs import EndReason, EndSession, Notice, NoticeKind, OpenContactor, Output, Send
+from secc.session.outputs import EndReason, EndSession, Notice, NoticeKind, OpenContactor, Output
 from secc.session.paused import PausedSession
 from secc.session.refusals import Cause, Refused, Warned
 from secc.session.states import FeedbackChanged, PilotChanged, Stage, StopOrdered, Timer
@@ -110,8 +110,8 @@ class Session(Context):
         if self.state.ended:
             return ()
         self.now = max(self.now, now)
-        before, looked = self.evse, isinstance(event, (Received, Tick))
-        if isinstance(event, (Received, Tick)):
+        before = self.evse
+        if looked := isinstance(event, (Received, Tick)):
             self.evse = metering.checked(self, event.snapshot)
             self.match = limits.matched(self)
         output.watch_lease(self)
@@ -245,7 +245,7 @@ class Session(Context):
             everywhere.handler(self, event)
 
     def _apply(self, rule: On, event: object) -> None:
-        mark = len(self._outputs)
+        mark, owed = len(self._outputs), self.owed
         try:
             state = rule.handler(self, event)
         except Refused as refused:
@@ -260,7 +260,7 @@ class Session(Context):
             raise RuntimeError(f"{rule.handler.__name__} led to {state}, the table says {rule.leads_to}")
         if state.waits_for_ev == (self.owed is not None):
             raise RuntimeError(f"{rule.handler.__name__} led to {state} with the answer {self.owed}")
-        self._enter(state, answered=any(isinstance(output, Send) for output in self._outputs[mark:]))
+        self._enter(state, answered=owed is not None and self.owed is None)
 
     def _warn(self, warned: Warned) -> Stage:
         """Answer with a code that refuses, and go on."""
@@ -295,6 +295,10 @@ class Session(Context):
     def _fire_timers(self, looked: bool) -> None:
         """Each due timer once, the earliest first; the lease is renewed after everything else. What judges a
         reading waits for a reading of now."""
-        waiting = {Timer.LEASE_RENEWAL} if looked else {Timer.LEASE_RENEWAL, *feedback.JUDGED}
+        waiting = _RENEWAL if looked else _UNSEEN
         while not self.state.ended and (timer := self.timers.take(self.now, waiting)) is not None:
             self._run(timer, None)
+
+
+_RENEWAL = frozenset({Timer.LEASE_RENEWAL})
+_UNSEEN = _RENEWAL | feedback.JUDGED

@@ -102,12 +102,15 @@ def watch(session: Context) -> None:
     response says the limits, and the set-point keeps them. More than was offered, where the limits of that
     moment had cut it: after a while, and when it is worth the interruption.
     """
-    offer, scheduled, energy = session.offer, limits.scheduled_power(session), session.config.energy
-    if offer is None or scheduled is None:
+    offer, energy, dc = session.offer, session.config.energy, session.is_dc
+    if offer is None:
         return
-    dc = session.is_dc
+    if dc and offer.held is None:
+        session.offer_outdated = False
+        return
+    scheduled = limits.scheduled_power(session)
     possible = limits.offerable(session, dc=dc)
-    if possible < scheduled:
+    if scheduled is not None and possible < scheduled:
         session.offer_outdated = not dc
         return
     ratio, held = energy.renegotiate_above, offer.held

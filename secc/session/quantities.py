@@ -11,7 +11,6 @@ direction is its type: `ChargeLimit` or `DischargeLimit`. `Bounds` makes both in
 """
 
 import dataclasses
-import decimal
 import functools
 import math
 from typing import NewType, Protocol
@@ -80,10 +79,12 @@ class WrongUnit(ValueError):
 def amount(value: Physical, unit: str) -> Milli:
     """The exact amount; raises WrongUnit. In DIN SPEC 70121 the unit may be left out: an Opel Mokka-e does
     (recordings 1_config-dc-dinspec)."""
-    found = value.unit
-    if found is not None and found != unit:
+    found, exponent = value.unit, value.multiplier
+    if found is not unit and found is not None and found != unit:
         raise WrongUnit(f"unit {found!s}, expected {unit!s}")
-    return of_wire(value.value, value.multiplier)
+    if -3 <= exponent <= 3:
+        return Milli(value.value * _POWERS[exponent + 3])
+    return of_wire(value.value, exponent)
 
 
 def of_wire(value: int, exponent: int) -> Milli:
@@ -103,7 +104,8 @@ def milli(value: float) -> Milli:
     negatives count as zero."""
     if not 0.0 < value < math.inf:
         return ZERO
-    return Milli(int(decimal.Decimal(repr(value)).scaleb(3)))
+    nearest = round(value * 1000)
+    return Milli(nearest - 1 if value < nearest / 1000 else nearest)
 
 
 def number(value: int) -> float:
@@ -126,10 +128,14 @@ def reading(measured: float) -> tuple[int, int]:
     """A measurement as value and exponent, to the nearest tenth; what is no number counts as zero."""
     if not math.isfinite(measured):
         return 0, 0
-    over, under = measured.as_integer_ratio()
-    tenths, rest = divmod(10 * over, under)
-    if 2 * rest > under or (2 * rest == under and tenths % 2):
-        tenths += 1
+    scaled = measured * 10
+    tenths = round(scaled)
+    if (
+        abs(scaled - tenths) > 0.499
+    ):  # the product is rounded too: near the middle only the exact value decides
+        over, under = measured.as_integer_ratio()
+        tenths, rest = divmod(10 * over, under)
+        tenths += 2 * rest > under or (2 * rest == under and tenths % 2)
     return _scaled(tenths)
 
 

@@ -38,6 +38,8 @@ class Stage(enum.Enum):
     ended: bool
     """Nothing has any effect any more."""
 
+    __hash__ = object.__hash__  # a state is itself and nothing else; Enum would hash its name each time
+
     def __new__(cls, phrase: str, role: Role = Role.WAITS) -> Self:
         stage = object.__new__(cls)
         stage._value_ = phrase
@@ -74,6 +76,8 @@ class Timer(enum.Enum):
     STOP_GRACE = "stop_grace"
     LEASE_RENEWAL = "lease_renewal"
     DEMAND_AGE = "demand_age"
+
+    __hash__ = object.__hash__  # see Stage
 
 
 class StopOrdered:

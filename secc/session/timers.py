@@ -51,6 +51,8 @@ class Timers:
 
     def take(self, now: float, waiting: Container[Timer]) -> Timer | None:
         """The earliest timer that is due and not among `waiting`; it counts as run out from now on."""
+        if min(self.due.values(), default=now + 1.0) > now:
+            return None
         due = [
             (at, timer.value, timer) for timer, at in self.due.items() if at <= now and timer not in waiting
         ]

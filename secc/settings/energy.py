@@ -20,7 +20,7 @@ class EnergyMode(enum.StrEnum):
 
     @property
     def is_dc(self) -> bool:
-        return self.value.startswith("DC_")
+        return self._value_.startswith("DC_")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

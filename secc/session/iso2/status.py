@@ -10,7 +10,7 @@ from secc.session import limits
 from secc.session.context import Agreed
 from secc.session.iso2 import wire
 from secc.session.iso2.wire import WH, A, V, W
-from secc.session.outlet import EvseFault, MeterReading
+from secc.session.outlet import EvseFault, IsolationLevel, MeterReading
 from secc.session.quantities import milli
 
 
@@ -32,9 +32,12 @@ def dc_status(session: Agreed) -> iso2.DCEVSEStatus:
     return iso2.DCEVSEStatus(
         notification_max_delay=delay,
         evse_notification=notification,
-        evse_isolation_status=iso2.IsolationLevel(level.value),
+        evse_isolation_status=_LEVELS[level],
         evse_status_code=_status_code(session),
     )
+
+
+_LEVELS = {level: iso2.IsolationLevel(level.value) for level in IsolationLevel}
 
 
 def evse_status(session: Agreed) -> iso2.ACEVSEStatus | iso2.DCEVSEStatus:
