@@ -76,6 +76,19 @@ from secc.settings.config import SeccConfig
 from secc.settings.services import ValueAddedService
 from secc.v2gtp import MAX_PAYLOAD, FrameAssembler, PayloadType, V2gtpFrame, frame
 
+__all__ = [
+    "Close",
+    "Connection",
+    "ConnectionInput",
+    "ConnectionOutput",
+    "Data",
+    "EndOfStream",
+    "FRAME_TIME",
+    "Heard",
+    "MAX_WAITING",
+    "Write",
+]
+
 FRAME_TIME = 5.0
 """Seconds from the first byte of a frame to its last (policy)."""
 

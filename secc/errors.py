@@ -25,6 +25,24 @@ from __future__ import annotations
 import enum
 from typing import ClassVar
 
+__all__ = [
+    "CertificateError",
+    "ChainError",
+    "CodecError",
+    "ConfigError",
+    "DecodeError",
+    "EncodeError",
+    "FramingError",
+    "IdentifierError",
+    "InUseError",
+    "InputError",
+    "IntegrationError",
+    "LinkError",
+    "PeerSees",
+    "SeccError",
+    "SignatureError",
+]
+
 
 class PeerSees(enum.Enum):
     """Reaction that the peer notices."""

@@ -26,6 +26,19 @@ from secc.errors import FramingError
 from secc.settings.tls import TlsPolicy
 from secc.v2gtp import PayloadType, frame, split_datagram
 
+__all__ = [
+    "Endpoint",
+    "SDP_GROUP",
+    "SDP_PORT",
+    "SdpRequest",
+    "SdpResponder",
+    "SdpResponse",
+    "Security",
+    "Source",
+    "Transport",
+    "Verdict",
+]
+
 SDP_PORT = 15118
 """UDP port of the station [V2G2-125]."""
 

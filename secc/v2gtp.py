@@ -43,6 +43,17 @@ from typing import NamedTuple
 
 from secc.errors import FramingError
 
+__all__ = [
+    "FrameAssembler",
+    "ISO20_TYPES",
+    "MAX_IGNORED",
+    "MAX_PAYLOAD",
+    "PayloadType",
+    "V2gtpFrame",
+    "frame",
+    "split_datagram",
+]
+
 MAX_PAYLOAD = 8192
 """Default limit in bytes: twice the largest lawful request (five certificates of 800 bytes) [V2G2-010]."""
 

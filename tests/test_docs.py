@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
+import configparser
+import importlib
 import re
 import shlex
 import subprocess
@@ -43,6 +46,22 @@ def test_command_of_the_documentation_works(command: str) -> None:
     words = [sys.executable, "-m", *shlex.split(command)]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_unit_of_a_service_starts_a_command_that_exists_without_root() -> None:
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    page = (ROOT / "docs/how-to/installing.md").read_text()
+    unit.read_string(page.partition("```ini\n")[2].partition("```")[0])
+    service = unit["Service"]
+    program, command, *arguments = shlex.split(service["ExecStart"])
+    parser = argparse.ArgumentParser()
+    importlib.import_module(f"secc.cli.{command}").configure(parser)
+    parsed = parser.parse_args(arguments)
+    assert (program, parsed.config) == ("/opt/secc/bin/secc", "/etc/secc/%i.toml")
+    assert service["AmbientCapabilities"] == service["CapabilityBoundingSet"] == "CAP_NET_RAW"
+    assert (service["DynamicUser"], service["NoNewPrivileges"]) == ("yes", "yes")
+    assert "User" not in service
 
 
 def test_no_block_is_left_open() -> None:

@@ -27,6 +27,8 @@ from secc.sim.cable import plain
 from secc.sim.wallet import Wallet
 from secc.v2gtp import PayloadType, frame
 
+__all__ = ["Car", "CarAnswer", "LATE", "PACE", "Phase"]
+
 
 class Phase(enum.Enum):
     """What the station waits for."""

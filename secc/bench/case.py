@@ -14,6 +14,8 @@ from collections.abc import Awaitable, Callable
 from secc.bench.trial import Trial
 from secc.bench.verdict import BenchVerdict, FrameRecord
 
+__all__ = ["Case", "CaseOutcome", "Need"]
+
 
 class Need(enum.Enum):
     """Requirement of a case; the value is the reason that is reported when it is missing."""

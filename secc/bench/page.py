@@ -10,6 +10,8 @@ from secc.bench.case import CaseOutcome
 from secc.bench.runner import BenchReport
 from secc.bench.verdict import BenchVerdict
 
+__all__ = ["html"]
+
 _STYLE = """
 :root {
   color-scheme: light dark; --line: #8886;

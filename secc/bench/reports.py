@@ -12,6 +12,20 @@ from secc.bench.runner import BenchReport
 from secc.bench.target import Facts
 from secc.bench.verdict import BenchVerdict
 
+__all__ = [
+    "as_dict",
+    "by_group",
+    "case_dict",
+    "headline",
+    "junit",
+    "listing",
+    "log_lines",
+    "offers",
+    "station_lines",
+    "table",
+    "timers",
+]
+
 
 def headline(report: BenchReport) -> str:
     """Return "n of m passed"."""

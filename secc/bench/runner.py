@@ -15,6 +15,8 @@ from secc.bench.trial import Trial
 from secc.bench.verdict import BenchVerdict, Failed, FrameRecord, Inconclusive, NotApplicable
 from secc.errors import SeccError
 
+__all__ = ["BenchReport", "LIMIT", "Progress", "run"]
+
 LIMIT = 45.0
 """Seconds that a case may take in addition to the timers it waits for."""
 

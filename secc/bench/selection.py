@@ -6,6 +6,8 @@ from secc.bench.case import Case, Need
 from secc.bench.target import Facts, Target
 from secc.messages.iso2 import PaymentOption
 
+__all__ = ["LONG_WAIT", "missing", "runs_over_tls"]
+
 
 def missing(case: Case, target: Target, facts: Facts) -> Need | None:
     """Return the first requirement that is not met; None: the case applies."""

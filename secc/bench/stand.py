@@ -7,6 +7,8 @@ import shlex
 
 from secc.bench.verdict import Inconclusive
 
+__all__ = ["StationCommand"]
+
 _TIME = 10.0  # s
 
 

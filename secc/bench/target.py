@@ -11,6 +11,8 @@ from secc.bench.timers import Timers
 from secc.messages.iso2 import EnergyTransferMode, PaymentOption
 from secc.sdp import SDP_PORT
 
+__all__ = ["DECLARATIONS", "DiscoveryOffer", "EvData", "Facts", "Switch", "Target"]
+
 Switch = Callable[[str], Awaitable[None]]
 """Sets a part of the test stand to a state."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
+__all__ = ["Timers"]
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Timers:

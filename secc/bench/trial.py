@@ -13,6 +13,8 @@ from secc.errors import FramingError, LinkError
 from secc.sdp import SdpRequest, SdpResponse, Security
 from secc.tls import TlsContext
 
+__all__ = ["Trial", "address_of", "scoped"]
+
 
 class Trial:
     """What a case works with."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import enum
 
+__all__ = ["BenchVerdict", "Failed", "FrameRecord", "Inconclusive", "NotApplicable"]
+
 
 class BenchVerdict(enum.StrEnum):
     """Result of a case."""

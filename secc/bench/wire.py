@@ -18,6 +18,8 @@ from secc.sdp import SDP_GROUP, SDP_PORT
 from secc.station.interface import find_link_local
 from secc.tls import PlainEngine, TlsContext, TlsEngine
 
+__all__ = ["Address", "Closed", "Datagrams", "LARGEST", "Reply", "Silence", "Wire", "WireFrame"]
+
 HEADER = struct.Struct(">BBHI")
 _KEPT = 64
 LARGEST = 1 << 20

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import importlib.metadata
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -63,7 +64,9 @@ def _run(given: list[str]) -> int:
         if command is None:
             parser.print_help()
             return 2
-        return command.run(parsed)
+        code = command.run(parsed)
+        sys.stdout.flush()
+        return code
     except SystemExit as end:  # argparse ends the process; a caller wants the code
         return end.code if isinstance(end.code, int) else 2
     except KeyboardInterrupt:
@@ -91,12 +94,20 @@ def refused(text: str) -> int:
     return 1
 
 
+def _version() -> str:
+    try:
+        return importlib.metadata.version("secc")
+    except importlib.metadata.PackageNotFoundError:  # a checkout that was never installed
+        return "unknown"
+
+
 def _parser(chosen: str | None) -> tuple[argparse.ArgumentParser, Command | None]:
     parser = argparse.ArgumentParser(
         prog="secc",
         description="The charging-station side (SECC) of ISO 15118-2.",
         epilog="secc COMMAND --help shows options and examples.",
     )
+    parser.add_argument("--version", action="version", version=f"secc {_version()}")
     subparsers = parser.add_subparsers(metavar="COMMAND", title="commands")
     command: Command | None = None
     for name, purpose in COMMANDS.items():

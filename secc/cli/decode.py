@@ -66,6 +66,8 @@ def run(arguments: argparse.Namespace) -> int:
                 print(json.dumps(_sdp(frame(payload, payload_type)), indent=None if arguments.compact else 2))
     except (DecodeError, FramingError) as error:
         return refused(str(error))
+    except BrokenPipeError:  # the reader of the output has gone
+        raise
     except (NotationError, OSError) as error:
         return misused(str(error))
     return 0

@@ -61,6 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
         return actions[arguments.action](arguments)
     except NotationError as error:
         return refused(str(error))
+    except BrokenPipeError:  # the reader of the output has gone
+        raise
     except OSError as error:
         return misused(f"{error.filename}: {error.strerror}")
 

@@ -68,7 +68,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--deny", action="store_true", help="simulated back end: nobody may charge")
     parser.add_argument(
-        "--pilot", choices=["auto", "A", "B", "C"], default="auto", help="pilot of a simulated outlet (auto)"
+        "--pilot",
+        choices=["auto", "A", "B", "C"],
+        help="simulate the control pilot: auto moves it by the messages of the EV (default of --sim); with "
+        "--controller this is for trials without a pilot wire",
     )
     parser.add_argument("--sdp-port", type=int, default=SDP_PORT, help="for tests; EVs ask 15118")
     parser.add_argument("--trace", metavar="FILE", type=Path, help="write a trace; the file must not exist")
@@ -224,18 +227,31 @@ _MODES = {
 def _outlet(arguments: argparse.Namespace, settings: SeccConfig) -> tuple[EvseController, Watcher | None]:
     """The controller, and for a simulated one what moves its pilot."""
     if arguments.controller is not None:
-        return cast(EvseController, loading.make(arguments.controller, "--controller")), None
+        return _own_outlet(arguments)
     if settings.energy.offers_ac and settings.energy.offers_dc:
         raise ConfigError("energy.modes has AC and DC, a simulated outlet is one of them: add --sim ac or dc")
     from secc.session.outlet import ControlPilot
     from secc.sim import AutoPilot, SimulatedAcEvse, SimulatedCable, SimulatedDcEvse
 
-    auto = arguments.pilot == "auto"
+    auto = arguments.pilot in (None, "auto")
     cable = SimulatedCable(ControlPilot.B if auto else ControlPilot(arguments.pilot))
     watcher = AutoPilot(cable) if auto else None
     if settings.energy.offers_dc:
         return SimulatedDcEvse(cable), watcher
     return SimulatedAcEvse(cable, nominal_voltage=settings.energy.ac.nominal_voltage), watcher
+
+
+def _own_outlet(arguments: argparse.Namespace) -> tuple[EvseController, Watcher | None]:
+    """The controller of --controller; with --pilot it shows a simulated control pilot."""
+    controller = cast(EvseController, loading.make(arguments.controller, "--controller"))
+    if arguments.pilot is None:
+        return controller, None
+    from secc.session.outlet import ControlPilot
+    from secc.sim import AutoPilot, PilotFromCable, SimulatedCable
+
+    auto = arguments.pilot == "auto"
+    cable = SimulatedCable(ControlPilot.B if auto else ControlPilot(arguments.pilot))
+    return PilotFromCable(controller, cable), AutoPilot(cable) if auto else None
 
 
 def _backend(arguments: argparse.Namespace, settings: SeccConfig) -> Backend:

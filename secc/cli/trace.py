@@ -70,6 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
                 print()
             if trace.torn:
                 print("the last line is torn: the recording was cut off there")
+    except BrokenPipeError:  # the reader of the output has gone
+        raise
     except (TraceError, OSError) as error:
         return misused(str(error))
     return 0

@@ -17,6 +17,8 @@ from secc.errors import InputError
 from secc.exi.structure import Alternative, Slot, Structure, Type
 from secc.messages._base import Item
 
+__all__ = ["Json", "JsonForm"]
+
 Json = dict[str, Any]
 
 

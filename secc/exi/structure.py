@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from secc import _exi
 
+__all__ = ["Alternative", "Slot", "Structure", "Type"]
+
 
 class UnknownElement(InputError):
     """The root element belongs to another schema set."""

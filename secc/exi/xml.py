@@ -17,6 +17,8 @@ from secc.errors import EncodeError, InputError
 from secc.exi.structure import Alternative, Slot, Structure
 from secc.messages._base import Item
 
+__all__ = ["XmlForm"]
+
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"
 _TYPE = f"{{{_XSI}}}type"
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -24,6 +24,8 @@ from secc.ocpp.model import (
 from secc.pki.identifiers import EMAID
 from secc.session.contract_events import Verdict
 
+__all__ = ["Known", "Memory", "same", "token_verdict", "verdict"]
+
 
 def same(one: str, other: str) -> bool:
     """Return whether two texts are the same token.

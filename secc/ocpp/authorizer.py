@@ -14,6 +14,8 @@ from secc.session.contract_events import Verdict
 from secc.settings.config import SeccConfig
 from secc.settings.pnc import OfflinePolicy
 
+__all__ = ["CsmsAuthorizer"]
+
 
 class CsmsAuthorizer:
     """Authorization of one station."""

@@ -57,6 +57,8 @@ from secc.session.schedules import EnergyNeed, ScheduleOffer
 from secc.settings.config import SeccConfig
 from secc.settings.ocpp import OcppConfig
 
+__all__ = ["OcppBackend"]
+
 
 class OcppBackend(
     Backend,

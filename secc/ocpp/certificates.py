@@ -29,6 +29,8 @@ from secc.ports import CertificateSigner, OcspSource, ProvisioningBackend, Revoc
 from secc.settings.config import SeccConfig
 from secc.station.renewal import CertificateFiles, station_trust
 
+__all__ = ["CertificatesBackend"]
+
 NAMESPACE = "urn:iso:15118:2:2013:MsgDef"
 _PATIENCE = 8.0
 """Seconds that the first request after a start waits for the connection."""

@@ -29,6 +29,8 @@ from secc.ocpp.variables import Variables
 from secc.settings.config import SeccConfig
 from secc.settings.tls import TlsPolicy
 
+__all__ = ["Commands"]
+
 
 class Commands:
     """The requests that one back end can serve, and the parts of the back end that they need."""

@@ -21,6 +21,8 @@ from secc.ocpp.v201 import V21, V201
 from secc.settings.ocpp import OcppConfig, OcppVersion
 from secc.station.renewal import CertificateFiles
 
+__all__ = ["CsmsConversation"]
+
 DIALECTS: dict[OcppVersion, OcppDialect] = {
     OcppVersion.V21: V21(),
     OcppVersion.V201: V201(),

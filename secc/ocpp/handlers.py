@@ -11,6 +11,8 @@ from secc.ocpp.model import Payload
 from secc.ocpp.rpc import CallFailed
 from secc.settings.ocpp import OcppVersion
 
+__all__ = ["handle"]
+
 HANDLERS: Mapping[OcppVersion, Mapping[str, Handler]] = {
     OcppVersion.V21: handlers201.HANDLERS,
     OcppVersion.V201: handlers201.HANDLERS,

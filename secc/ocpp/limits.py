@@ -10,6 +10,8 @@ from secc.ocpp.transactions import Transactions
 from secc.session.schedules import EnergyNeed, ScheduleOffer
 from secc.settings.config import SeccConfig
 
+__all__ = ["ChargingLimits", "HORIZON"]
+
 HORIZON = 86_400.0
 """Length of a schedule in seconds."""
 

@@ -13,6 +13,34 @@ import msgspec
 from secc.errors import IdentifierError
 from secc.pki.identifiers import EMAID
 
+__all__ = [
+    "AuthorizeAnswer",
+    "BootAnswer",
+    "CertificateStatus",
+    "ChargingProfile",
+    "ChargingState",
+    "ConnectorStatus",
+    "EventKind",
+    "IdToken",
+    "ListEntry",
+    "Payload",
+    "Period",
+    "ProfileFilter",
+    "ProfileKind",
+    "ProfilePurpose",
+    "Reading",
+    "Registration",
+    "Schedule",
+    "SecurityEvent",
+    "StopReason",
+    "TokenInfo",
+    "TokenKind",
+    "TokenStatus",
+    "TransactionEvent",
+    "Trigger",
+    "comparable",
+]
+
 Payload = dict[str, Any]
 """The body of a message with the names and types of the wire; checked against its schema in both
 directions."""

@@ -25,6 +25,8 @@ from secc.ocpp.transactions import Transactions, connector_status
 from secc.session.outlet import EvseSnapshot
 from secc.session.outputs import EndSession
 
+__all__ = ["ReportedOutlet"]
+
 
 class ReportedOutlet:
     """Follows one outlet and reports it to the CSMS."""

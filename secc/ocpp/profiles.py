@@ -17,6 +17,19 @@ from secc.ocpp.model import ChargingProfile, Period, ProfileFilter, ProfileKind,
 from secc.session.schedules import EnergyNeed, PowerSchedule, PowerStep, ScheduleOffer
 from secc.settings.config import SeccConfig
 
+__all__ = [
+    "LimitStep",
+    "Running",
+    "Supply",
+    "added",
+    "after_transaction",
+    "cleared",
+    "composite",
+    "limit_at",
+    "offer",
+    "supply_of",
+]
+
 DAY = 86_400.0
 WEEK = 7 * DAY
 

@@ -21,6 +21,8 @@ from secc.ocpp.rpc import CallFailed
 from secc.ocpp.store import Event, QueuedMessage, Store
 from secc.settings.ocpp import OcppConfig
 
+__all__ = ["OutgoingQueue", "SendCall"]
+
 T = TypeVar("T")
 
 

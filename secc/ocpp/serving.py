@@ -13,6 +13,8 @@ from secc.ocpp.roots import RootFolder
 from secc.ports import EvseController
 from secc.settings.config import SeccConfig
 
+__all__ = ["connected", "prepared"]
+
 
 def prepared(config: SeccConfig) -> SeccConfig:
     """Return the configuration for a CSMS: the station asks for schedules and trusts the installed roots.

@@ -22,6 +22,8 @@ import msgspec
 
 from secc.ocpp.model import SecurityEvent, TransactionEvent
 
+__all__ = ["Event", "QueuedMessage", "Store"]
+
 Event = TransactionEvent | SecurityEvent
 
 

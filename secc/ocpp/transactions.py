@@ -23,6 +23,16 @@ from secc.ocpp.model import (
 from secc.session.outlet import ControlPilot, EvseFault, EvseSnapshot
 from secc.session.outputs import EndReason, EndSession
 
+__all__ = [
+    "FLOWING",
+    "OpenTransaction",
+    "Transactions",
+    "connector_status",
+    "reading_of",
+    "state_of",
+    "why",
+]
+
 FLOWING = 0.5
 """Amperes; below this current a DC output counts as idle."""
 

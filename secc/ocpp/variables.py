@@ -16,6 +16,8 @@ from secc.settings.ocpp import OcppConfig
 from secc.settings.pnc import OfflinePolicy
 from secc.settings.services import Payment
 
+__all__ = ["Variable", "Variables", "find", "find_key"]
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Variable:

@@ -6,6 +6,30 @@ from secc.pilot.signals import PilotSignal
 from secc.session.outlet import ControlPilot
 from secc.session.outputs import EndReason
 
+__all__ = [
+    "BasicCharging",
+    "BasicWanted",
+    "Expect",
+    "GiveUp",
+    "InitTimeout",
+    "Input",
+    "Leave",
+    "LimitChanged",
+    "LinkDown",
+    "LinkUp",
+    "MatchingChanged",
+    "Output",
+    "Pause",
+    "PilotSeen",
+    "Resume",
+    "SessionOver",
+    "SetupOver",
+    "Show",
+    "StationLink",
+    "Tick",
+    "WakeUp",
+]
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PilotSeen:

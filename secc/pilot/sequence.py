@@ -46,6 +46,8 @@ from secc.session.outputs import EndReason
 from secc.settings.slac import Fallback, SlacConfig
 from secc.slac import timing
 
+__all__ = ["PilotSequence", "PilotState"]
+
 
 class PilotState(enum.Enum):
     """State of the sequence."""

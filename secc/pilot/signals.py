@@ -3,6 +3,8 @@
 import dataclasses
 import enum
 
+__all__ = ["DIGITAL", "Drive", "ERROR", "LEAST_CURRENT", "PilotSignal", "STEADY", "nominal_duty"]
+
 DIGITAL = 0.05
 """Duty cycle that requests digital communication."""
 

@@ -33,6 +33,8 @@ from secc.pki.profiles import FIELD, Kind, generation_of, profile_of, require
 from secc.pki.register import Entry, Register
 from secc.pki.rules import Rule, broken
 
+__all__ = ["Authority", "IssuingPolicy", "authorities"]
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class IssuingPolicy:

@@ -31,6 +31,8 @@ from secc.pki.keys import CURVE_NAMES, EC_PUBLIC_KEY, ED448, KeyType, PublicKey,
 from secc.pki.names import Name, read_name
 from secc.pki.rules import Rule, broken
 
+__all__ = ["Certificate", "base64_lines", "in_order", "read_certificate", "read_chain"]
+
 SERVER_AUTH = "1.3.6.1.5.5.7.3.1"
 CLIENT_AUTH = "1.3.6.1.5.5.7.3.2"
 OCSP_SIGNING = "1.3.6.1.5.5.7.3.9"

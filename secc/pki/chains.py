@@ -31,6 +31,16 @@ from secc.pki.profiles import FIELD, Finding, Generation, Kind, Leniency, descri
 from secc.pki.rules import Rule, broken
 from secc.pki.trust import Anchor, Role, TrustStore
 
+__all__ = [
+    "ChainPolicy",
+    "KINDS",
+    "UnanchoredChain",
+    "VerifiedChain",
+    "check_authority_chain",
+    "verify_chain",
+    "verify_without_anchor",
+]
+
 KINDS: dict[Role, tuple[Kind, Kind, Kind]] = {
     Role.SECC: (Kind.SECC_LEAF, Kind.CPO_SUB_CA_2, Kind.CPO_SUB_CA_1),
     Role.CPS: (Kind.CPS_LEAF, Kind.CPS_SUB_CA_2, Kind.CPS_SUB_CA_1),

@@ -40,6 +40,25 @@ from secc.pki.trust import Role, TrustStore
 from secc.pki.xmldsig import STRICT, Compat, Element, VerifiedSignature
 from secc.pki.xmldsig import verify as verify_signature
 
+__all__ = [
+    "ContractPolicy",
+    "Evidence",
+    "ForwardedContract",
+    "OcspRequestData",
+    "PresentedContract",
+    "UnanchoredContract",
+    "VerifiedContract",
+    "VerifiedReceipt",
+    "certificates_of",
+    "present",
+    "present_without_anchor",
+    "verify",
+    "verify_evidence",
+    "verify_forwarded",
+    "verify_receipt",
+    "weigh",
+]
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ContractPolicy:

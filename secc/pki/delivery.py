@@ -20,6 +20,15 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from secc.errors import CertificateError
 
+__all__ = [
+    "DeliveredKey",
+    "check_delivery",
+    "decrypt_key",
+    "derive_key",
+    "encrypt_key",
+    "read_point",
+]
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class DeliveredKey:

@@ -6,6 +6,8 @@ import dataclasses
 import datetime
 from collections.abc import Sequence
 
+__all__ = ["Expiry", "level"]
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Expiry:

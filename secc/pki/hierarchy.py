@@ -21,6 +21,23 @@ from secc.pki.profiles import PROFILES, Generation, Kind
 from secc.pki.register import Register
 from secc.pki.trust import ROOT_KINDS, Role
 
+__all__ = [
+    "CHAIN_NAMES",
+    "Hierarchy",
+    "ISO20_FOLDER",
+    "ISSUERS",
+    "Names",
+    "REGISTER",
+    "TEST_RESPONDER",
+    "chain_kinds",
+    "chain_pem",
+    "hierarchy_files",
+    "make_hierarchy",
+    "make_iso20_hierarchy",
+    "summary",
+    "write_hierarchy",
+]
+
 ISSUERS: dict[Kind, Kind] = {
     Kind.CPO_SUB_CA_1: Kind.V2G_ROOT,
     Kind.CPO_SUB_CA_2: Kind.CPO_SUB_CA_1,

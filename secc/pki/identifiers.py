@@ -17,6 +17,17 @@ from typing import ClassVar, Self
 
 from secc.errors import IdentifierError
 
+__all__ = [
+    "DinContractId",
+    "EMAID",
+    "EVCCID",
+    "EVSEID",
+    "PCID",
+    "SECCID",
+    "din_check_digit",
+    "iso_check_digit",
+]
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Identifier:

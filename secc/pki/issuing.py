@@ -35,6 +35,23 @@ from secc.pki.names import ORGANIZATION
 from secc.pki.profiles import Generation, Kind, Leniency, Profile, profile_of, require
 from secc.pki.rules import Rule, broken
 
+__all__ = [
+    "Holder",
+    "Identity",
+    "Order",
+    "Revocation",
+    "SigningRequest",
+    "issue",
+    "key_pem",
+    "make_crl",
+    "make_request",
+    "new_key",
+    "read_key",
+    "read_request",
+    "request_pem",
+    "serial_from",
+]
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Holder:

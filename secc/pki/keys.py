@@ -26,6 +26,21 @@ from cryptography.hazmat.primitives.serialization import (
 from secc.errors import CertificateError
 from secc.pki.rules import Rule
 
+__all__ = [
+    "CURVE_NAMES",
+    "ECDSA_HASHES",
+    "KeyType",
+    "PrivateKey",
+    "PublicKey",
+    "has_made",
+    "key_type",
+    "new_private_key",
+    "read_private_key",
+    "signing_hash",
+    "signing_options",
+    "write_private_key",
+]
+
 PrivateKey = ec.EllipticCurvePrivateKey | ed448.Ed448PrivateKey
 PublicKey = ec.EllipticCurvePublicKey | ed448.Ed448PublicKey
 

@@ -8,6 +8,8 @@ from asn1crypto import core
 
 from secc.pki.asn1 import AttributeContent, DistinguishedName
 
+__all__ = ["Name", "read_name"]
+
 COMMON_NAME = "2.5.4.3"
 COUNTRY = "2.5.4.6"
 ORGANIZATION = "2.5.4.10"

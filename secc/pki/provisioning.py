@@ -28,6 +28,22 @@ from secc.pki.rules import Request, Rule, broken, response_code
 from secc.pki.trust import Role, TrustStore
 from secc.pki.xmldsig import Compat, Element, VerifiedSignature, verify
 
+__all__ = [
+    "Action",
+    "ProvisioningAnswer",
+    "ProvisioningRequest",
+    "REFUSAL_CODES",
+    "Refusal",
+    "Response",
+    "VerifiedBundle",
+    "read_response",
+    "signed_parts",
+    "splice",
+    "verify_bundle",
+    "verify_request",
+    "verify_response",
+]
+
 Response = iso2.CertificateInstallationRes | iso2.CertificateUpdateRes
 
 

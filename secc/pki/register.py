@@ -25,6 +25,8 @@ from secc.pki.issuing import Revocation
 from secc.pki.profiles import Kind
 from secc.pki.rules import Rule
 
+__all__ = ["Entry", "Register"]
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Entry:

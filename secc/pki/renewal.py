@@ -26,6 +26,21 @@ from secc.pki.profiles import Kind, generation_of
 from secc.pki.rules import Rule, broken
 from secc.pki.trust import Role, TrustStore
 
+__all__ = [
+    "Answered",
+    "AskForCertificate",
+    "Install",
+    "Refused",
+    "Renewal",
+    "RenewalInput",
+    "RenewalOutput",
+    "RenewalPolicy",
+    "Report",
+    "Tick",
+    "due",
+    "verify_renewed",
+]
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class RenewalPolicy:

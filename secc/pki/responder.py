@@ -16,6 +16,8 @@ from secc.pki.issuing import Holder, Revocation
 from secc.pki.keys import signing_hash
 from secc.pki.revocation import identifier_hashes
 
+__all__ = ["Authority", "Entry", "OcspResponder", "Register"]
+
 
 class Entry(Protocol):
     """An issued certificate, as far as OCSP needs it."""

@@ -10,6 +10,8 @@ import enum
 from secc.errors import ChainError
 from secc.messages.iso2 import ResponseCode
 
+__all__ = ["Request", "Rule", "broken", "response_code"]
+
 
 class Rule(enum.StrEnum):
     """The violated rule. The value is stable: it appears in logs, JSON and tests."""

@@ -12,6 +12,8 @@ import enum
 
 from secc.pki.vehicle import VehicleIdentity
 
+__all__ = ["TlsVersion", "Transport"]
+
 
 class TlsVersion(enum.StrEnum):
     """The negotiated TLS version."""

@@ -16,6 +16,8 @@ from secc.pki.certificates import Certificate
 from secc.pki.profiles import FIELD, Kind, Leniency, generation_of, require
 from secc.pki.rules import Rule, broken
 
+__all__ = ["ANCHOR_KINDS", "Anchor", "Role", "TrustStore", "trust"]
+
 
 class Role(enum.StrEnum):
     """Role of a leaf."""

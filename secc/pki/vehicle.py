@@ -21,6 +21,8 @@ from secc.pki.identifiers import EMAID
 from secc.pki.kinds import Generation
 from secc.pki.trust import Role, TrustStore
 
+__all__ = ["VehicleIdentity", "identify", "identify_vehicle"]
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class VehicleIdentity:

@@ -39,6 +39,18 @@ from secc.messages.xmldsig import (
     Transforms,
 )
 
+__all__ = [
+    "Compat",
+    "Element",
+    "MAX_REFERENCES",
+    "VerifiedSignature",
+    "digest",
+    "plain_emaid_fragment",
+    "sign",
+    "signed_info_octets",
+    "verify",
+]
+
 CANONICAL_EXI = "http://www.w3.org/TR/canonical-exi/"
 ECDSA_SHA256 = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256"
 SHA256 = "http://www.w3.org/2001/04/xmlenc#sha256"

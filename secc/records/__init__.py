@@ -17,6 +17,17 @@ if TYPE_CHECKING:
     from secc.pilot import Output as PilotOutput
     from secc.slac.events import Output as SlacOutput
 
+__all__ = [
+    "Direction",
+    "LinkEvent",
+    "LinkRecord",
+    "MessageRecord",
+    "NoticeRecord",
+    "OutputRecord",
+    "PlcRecord",
+    "Record",
+]
+
 
 class Direction(enum.StrEnum):
     """Who sent a message."""

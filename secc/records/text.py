@@ -36,6 +36,8 @@ from secc.session.contract_events import (
 )
 from secc.session.outputs import EndSession, RenewLease
 
+__all__ = ["as_json", "as_text", "detail_of", "milliseconds", "name_of", "said_as_json"]
+
 
 def name_of(message: msgspec.Struct) -> str:
     """SessionSetupReq, and so on."""

@@ -21,6 +21,25 @@ from secc.pki.provisioning import Action, ProvisioningAnswer, ProvisioningReques
 from secc.pki.trust import TrustStore
 from secc.session.ticket import Ticket
 
+__all__ = [
+    "AskRevocation",
+    "AuthorizeContract",
+    "ContractDecided",
+    "ContractDelivered",
+    "ContractGranted",
+    "ContractInput",
+    "ContractOutput",
+    "ContractProvisioned",
+    "ContractRecord",
+    "ContractRefused",
+    "ContractTerms",
+    "GrantSource",
+    "Provision",
+    "RevocationReported",
+    "StoreReceipt",
+    "Verdict",
+]
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ContractTerms:

@@ -18,6 +18,22 @@ from secc.session.schedules import DynamicOffer, EnergyTarget, ScheduleOffer
 from secc.session.streams import Stream
 from secc.session.ticket import Ticket
 
+__all__ = [
+    "AuthorizationDecided",
+    "CableCheckReported",
+    "ContactorReported",
+    "ControllerFault",
+    "Input",
+    "LinkLost",
+    "PeerMisbehaved",
+    "PowerLimited",
+    "Received",
+    "RenegotiationRequested",
+    "SchedulesOffered",
+    "StopRequested",
+    "Tick",
+]
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Received:

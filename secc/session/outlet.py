@@ -6,6 +6,8 @@ Volts, amperes, watts, watt-hours, seconds.
 import dataclasses
 import enum
 
+__all__ = ["ControlPilot", "EvseFault", "EvseSnapshot", "IsolationLevel", "MeterReading"]
+
 
 class ControlPilot(enum.StrEnum):
     """Control pilot state of IEC 61851-1, duty cycle left aside."""

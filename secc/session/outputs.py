@@ -16,6 +16,22 @@ from secc.session.service_events import ServicesChosen
 from secc.session.streams import Stream
 from secc.session.ticket import Ticket
 
+__all__ = [
+    "AskSchedules",
+    "Authorize",
+    "CloseContactor",
+    "EndReason",
+    "EndSession",
+    "Notice",
+    "NoticeKind",
+    "OpenContactor",
+    "Output",
+    "RenewLease",
+    "Send",
+    "SetOutput",
+    "StartCableCheck",
+]
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Send:

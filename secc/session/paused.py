@@ -7,6 +7,8 @@ from secc.session.service_events import ChosenService
 from secc.settings.energy import EnergyMode
 from secc.settings.services import Payment
 
+__all__ = ["PausedSession"]
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PausedSession:

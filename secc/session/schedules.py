@@ -5,6 +5,8 @@ import itertools
 
 from secc.settings.energy import EnergyMode
 
+__all__ = ["EnergyNeed", "Offer", "PowerSchedule", "PowerStep", "ScheduleOffer"]
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PowerStep:

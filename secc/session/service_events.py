@@ -2,6 +2,8 @@
 
 import dataclasses
 
+__all__ = ["ChosenService", "ServicesChosen"]
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ChosenService:

@@ -25,6 +25,8 @@ class Role(enum.Enum):
 
 _WAITING = (Role.BEGIN, Role.WAITS, Role.LOOP, Role.ISOLATION_TEST)
 
+__all__ = ["FeedbackChanged", "PilotChanged", "Stage", "StopOrdered", "Timer"]
+
 
 class Stage(enum.Enum):
     """Where a session stands. The value is the phrase used in documents and notices; a member is written as

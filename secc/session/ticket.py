@@ -2,6 +2,8 @@
 
 import dataclasses
 
+__all__ = ["Ticket"]
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Ticket:

@@ -29,7 +29,7 @@ def load(path: str | pathlib.Path) -> SeccConfig:
     try:
         return from_dict(document, folder=path.parent)
     except ConfigError as error:
-        line = line_of(text, error.setting)
+        line = _line_of(text, error.setting)
         where = f"{path}, line {line}" if line else str(path)
         raise ConfigError(f"{where}: {error}", setting=error.setting) from error
 
@@ -39,7 +39,7 @@ def from_dict(document: dict[str, object], *, folder: pathlib.Path = pathlib.Pat
     return typing.cast(SeccConfig, build(SeccConfig, document, "", folder))
 
 
-def line_of(text: str, setting: str) -> int:
+def _line_of(text: str, setting: str) -> int:
     """The line of a TOML document on which a setting stands, from 1.
 
     The header of its table where it has no line of its own, 0 where neither is found: in an inline table, or

@@ -15,6 +15,7 @@ from secc.sim.modem import (
 )
 from secc.sim.moves import EvGivesUp
 from secc.sim.physics import Contactor, DcOutput, Load
+from secc.sim.pilot import PilotFromCable
 from secc.sim.script import EvScript, Plan
 from secc.sim.vehicle import Vehicle
 from secc.sim.wallet import Misbehaviour, Wallet
@@ -32,6 +33,7 @@ __all__ = [
     "Load",
     "Misbehaviour",
     "Noise",
+    "PilotFromCable",
     "Plan",
     "PowerLine",
     "ScriptedEvcc",

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 from secc.ports import Backend
 from secc.session.schedules import EnergyNeed, ScheduleOffer
 
+__all__ = ["SimulatedBackend"]
+
 
 class SimulatedBackend(Backend):
     """Grants or denies after a delay, offers schedules, and may change its mind."""

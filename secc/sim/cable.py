@@ -17,6 +17,8 @@ from secc.session.outputs import EndSession
 from secc.sim.iso20.numbers import number
 from secc.sim.physics import Load
 
+__all__ = ["AutoPilot", "SimulatedCable", "plain"]
+
 
 class SimulatedCable:
     """Control pilot and power lines between one outlet and one vehicle."""

@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+__all__ = ["ThrowawayPki", "make_throwaway_pki"]
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ThrowawayPki:

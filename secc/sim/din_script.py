@@ -20,6 +20,8 @@ from secc.sim.script import (
     stop_told,
 )
 
+__all__ = ["DinScript", "said"]
+
 
 class DinScript(EvScript):
     """One DC session, paid outside the car."""

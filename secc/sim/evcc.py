@@ -47,6 +47,8 @@ from secc.tls import PlainEngine, TlsContext, TlsEngine
 from secc.tls.credentials import CredentialFiles
 from secc.v2gtp import ISO20_TYPES, FrameAssembler, V2gtpFrame
 
+__all__ = ["EvResult", "Exchange", "ScriptedEvcc", "message_timeout"]
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Exchange:

@@ -17,6 +17,8 @@ from secc.session.outlet import EvseFault, EvseSnapshot, IsolationLevel, MeterRe
 from secc.sim.cable import SimulatedCable
 from secc.sim.physics import Contactor, DcOutput, Lease, Meter
 
+__all__ = ["Clock", "SimulatedAcEvse", "SimulatedDcEvse", "Sleep"]
+
 Clock = Callable[[], float]
 Sleep = Callable[[float], Awaitable[None]]
 

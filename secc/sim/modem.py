@@ -23,6 +23,17 @@ from secc.slac.frames import BROADCAST, ETHERTYPE, LOCAL_MODEM, Frame, Message, 
 from secc.slac.keys import nid_of
 from secc.station.raw_modem import RawModem
 
+__all__ = [
+    "BridgedPowerLine",
+    "Clock",
+    "EvMatch",
+    "Noise",
+    "PowerLine",
+    "SimulatedModem",
+    "SimulatedPlc",
+    "SlacEv",
+]
+
 Clock = Callable[[], float]
 
 

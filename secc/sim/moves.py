@@ -11,6 +11,21 @@ from secc.messages.xmldsig import Signature
 from secc.session.outlet import ControlPilot
 from secc.sim.physics import Load
 
+__all__ = [
+    "Answer",
+    "Ask",
+    "Connect",
+    "Draw",
+    "EvGivesUp",
+    "Move",
+    "Request",
+    "Script",
+    "SendRaw",
+    "ShowPilot",
+    "Vanish",
+    "Wait",
+]
+
 Request = msgspec.Struct
 """The body of a message of ISO 15118-2 or DIN SPEC 70121, a whole message of ISO 15118-20, or the
 handshake."""

@@ -11,6 +11,8 @@ from __future__ import annotations
 import dataclasses
 import math
 
+__all__ = ["Contactor", "DcOutput", "Lease", "Load", "Meter"]
+
 
 class Lease:
     """Permission to stay energised that ends by itself."""

@@ -38,6 +38,8 @@ from secc.settings.config import SeccConfig
 from secc.sim.player import Cue, Exchange, Ids, Recording, body_of, cues, voltage_readings
 from secc.v2gtp import frame
 
+__all__ = ["Garage", "Outcome", "code_of", "play"]
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:

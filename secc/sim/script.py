@@ -43,6 +43,8 @@ from secc.sim.moves import (
 from secc.sim.vehicle import Vehicle
 from secc.sim.wallet import Wallet
 
+__all__ = ["EvScript", "Plan", "StationStops", "physical", "stop_told"]
+
 # --- the plan ----------------------------------------------------------------------------------------------
 
 

@@ -11,6 +11,8 @@ from secc.errors import FramingError, LinkError
 from secc.sdp import SDP_GROUP, SDP_PORT, SdpRequest, SdpResponse, Security
 from secc.station.interface import LinkLocal, find_link_local
 
+__all__ = ["discover"]
+
 
 async def discover(
     interface: str, security: Security, *, port: int = SDP_PORT, tries: int = 50, interval: float = 0.25

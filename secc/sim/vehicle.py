@@ -6,6 +6,8 @@ import dataclasses
 
 from secc.sim.physics import Load
 
+__all__ = ["Vehicle"]
+
 
 @dataclasses.dataclass(slots=True)
 class Vehicle:

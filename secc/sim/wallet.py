@@ -23,6 +23,8 @@ from secc.pki.provisioning import Response, signed_parts
 from secc.pki.trust import Role, TrustStore
 from secc.pki.xmldsig import Compat, Element, sign, verify
 
+__all__ = ["Misbehaviour", "Wallet"]
+
 
 class Misbehaviour(enum.StrEnum):
     """One thing a car does wrong with its contract."""

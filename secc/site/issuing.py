@@ -25,6 +25,8 @@ from secc.pki.profiles import Kind
 from secc.pki.provisioning import Action, Response, signed_parts
 from secc.pki.xmldsig import sign
 
+__all__ = ["Bundle", "ContractIssuer", "IssuedContract", "ProvisioningService", "chain_message"]
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class IssuedContract:

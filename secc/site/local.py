@@ -28,6 +28,8 @@ from secc.session.schedules import EnergyNeed, ScheduleOffer
 from secc.site.issuing import ContractIssuer, ProvisioningService
 from secc.site.store import ContractStore, Event, SiteContract, Status, StoredReceipt
 
+__all__ = ["LocalBackend", "RELAY_WINDOW", "utc_now"]
+
 RELAY_WINDOW = datetime.timedelta(minutes=10)
 """A contract that is accepted at two outlets within this time is reported as a possible relay attack."""
 

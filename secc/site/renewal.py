@@ -18,6 +18,8 @@ from secc.pki.expiry import Expiry, level
 from secc.site.local import LocalBackend
 from secc.site.store import Event, SiteContract, Status
 
+__all__ = ["RenewalMonitor", "WatchPolicy"]
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class WatchPolicy:

@@ -27,6 +27,8 @@ from secc.site.local import LocalBackend, utc_now
 from secc.site.renewal import RenewalMonitor, WatchPolicy
 from secc.site.store import ContractStore
 
+__all__ = ["RevocationLists", "SigningSite", "Site", "open_site"]
+
 
 class Site(LocalBackend, ReportsExpiry):
     """A `LocalBackend` that reports what ends soon, and renews it."""

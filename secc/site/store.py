@@ -24,6 +24,16 @@ from secc.pki.contract import verify_evidence
 from secc.pki.identifiers import EMAID, PCID
 from secc.pki.rules import Rule
 
+__all__ = [
+    "ContractStore",
+    "Delivered",
+    "Event",
+    "SiteCar",
+    "SiteContract",
+    "Status",
+    "StoredReceipt",
+]
+
 
 class Status(enum.StrEnum):
     """Status of a contract."""

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Sequence
 
+__all__ = ["average", "mean", "padded"]
+
 
 def average(profiles: Sequence[bytes], offset: float = 0.0) -> bytes:
     """Mean per group, rounded down [V2G3-A09-20], less `offset` dB of the station's receive path.

@@ -6,6 +6,38 @@ import enum
 from secc.slac.states import State
 from secc.slac.vendor import Vendor
 
+__all__ = [
+    "AmplitudeMapReceived",
+    "Armed",
+    "FrameReceived",
+    "Input",
+    "KeyRefused",
+    "LeaveLink",
+    "LinkGone",
+    "LinkReady",
+    "LinkUnwatched",
+    "ModemFound",
+    "ModemLost",
+    "ModemOpened",
+    "ModemSilent",
+    "NoRequest",
+    "Outcome",
+    "Output",
+    "PauseLink",
+    "PilotMoved",
+    "ResumeLink",
+    "RunReport",
+    "SendFrame",
+    "SleepModem",
+    "StateChanged",
+    "Suspicious",
+    "Tick",
+    "VehicleConnected",
+    "VehicleGone",
+    "Verdict",
+    "WakeModem",
+]
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ModemOpened:

@@ -4,6 +4,8 @@ import dataclasses
 import hashlib
 from collections.abc import Callable
 
+__all__ = ["NetworkKey", "nid_of", "nmk_of"]
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class NetworkKey:

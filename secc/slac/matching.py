@@ -18,6 +18,8 @@ from secc.slac.frames import BROADCAST, decode
 from secc.slac.states import LISTENING, State, Timer
 from secc.slac.table import EXPIRY, TABLE
 
+__all__ = ["Matching"]
+
 
 class Matching(MatchingContext):
     """The matching of one connector. `handle` never raises because of a frame from the power line."""

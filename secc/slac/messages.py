@@ -13,6 +13,27 @@ from typing import Any, ClassVar, Self
 from secc.errors import FramingError
 from secc.settings.slac import Deviation
 
+__all__ = [
+    "AmpMapCnf",
+    "AmpMapReq",
+    "AttenCharInd",
+    "AttenCharRsp",
+    "AttenProfileInd",
+    "BROADCAST",
+    "GROUPS",
+    "Message",
+    "MnbcSoundInd",
+    "SetKeyCnf",
+    "SetKeyReq",
+    "SlacMatchCnf",
+    "SlacMatchReq",
+    "SlacParmCnf",
+    "SlacParmReq",
+    "StartAttenCharInd",
+    "ValidateCnf",
+    "ValidateReq",
+]
+
 BROADCAST = b"\xff" * 6
 """Destination address of frames to all stations."""
 GROUPS = 58

@@ -2,6 +2,8 @@
 
 import enum
 
+__all__ = ["LISTENING", "NETWORKED", "RunState", "State", "Timer", "UP"]
+
 
 class State(enum.Enum):
     """State of the station's matching."""

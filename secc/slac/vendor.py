@@ -13,6 +13,27 @@ from typing import Any, ClassVar, Self
 from secc.errors import FramingError
 from secc.slac.messages import Message
 
+__all__ = [
+    "KINDS",
+    "LinkStatusCnf",
+    "LinkStatusReq",
+    "LumissilLinkCnf",
+    "LumissilLinkReq",
+    "LumissilResetReq",
+    "LumissilVersionCnf",
+    "LumissilVersionReq",
+    "Network",
+    "NetworkInfoCnf",
+    "NetworkInfoReq",
+    "OperationAttributesCnf",
+    "OperationAttributesReq",
+    "RestartReq",
+    "SoftwareVersionCnf",
+    "SoftwareVersionReq",
+    "Vendor",
+    "VendorMessage",
+]
+
 QUALCOMM_OUI = bytes.fromhex("00b052")
 LUMISSIL_OUI = bytes.fromhex("0016e8")
 

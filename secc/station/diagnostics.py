@@ -21,6 +21,8 @@ from secc.station.health import ReportHealth, StationHealth
 if TYPE_CHECKING:
     from secc.station.tls import TlsKeeper
 
+__all__ = ["Diagnostics", "Examination"]
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Examination:

@@ -17,6 +17,8 @@ from ipaddress import IPv6Address
 from secc.sdp import SDP_GROUP, SDP_PORT, SdpRequest, SdpResponder, Security, Source, Verdict
 from secc.station.interface import LinkLocal
 
+__all__ = ["Discovery", "DiscoveryHealth"]
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class DiscoveryHealth:

@@ -6,6 +6,8 @@ from secc.pki.expiry import Expiry
 from secc.station.discovery import DiscoveryHealth
 from secc.station.hardware import Hardware
 
+__all__ = ["ReportHealth", "StationHealth", "health_of"]
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ReportHealth:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from secc.errors import ConfigError
 
+__all__ = ["LinkLocal", "find_link_local", "require_interface"]
+
 INET6_TABLE = Path("/proc/net/if_inet6")
 
 

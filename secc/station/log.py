@@ -17,6 +17,8 @@ from secc.records.text import as_text
 from secc.session.outputs import EndSession
 from secc.station.outflow import Outflow
 
+__all__ = ["LIMIT", "LogReporter", "detached_logging", "level_of"]
+
 LIMIT = 1_048_576
 """Characters of log records that may wait."""
 

@@ -29,6 +29,8 @@ from secc.session.outputs import EndReason, EndSession
 from secc.station.health import ReportHealth
 from secc.station.station import Station
 
+__all__ = ["Metrics"]
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.5, 4.5, 10.0)
 

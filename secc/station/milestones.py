@@ -17,6 +17,18 @@ from secc.messages import din, iso2
 from secc.records import Direction, MessageRecord, OutputRecord, Record
 from secc.session.outputs import EndReason, EndSession
 
+__all__ = [
+    "Authorised",
+    "ChargingStarted",
+    "ChargingStopped",
+    "LimitsChanged",
+    "MeterRead",
+    "Milestone",
+    "Milestones",
+    "SessionEnded",
+    "SessionStarted",
+]
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Milestone:

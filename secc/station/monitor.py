@@ -15,6 +15,8 @@ from collections.abc import Callable
 from secc.errors import ConfigError
 from secc.station.station import Station
 
+__all__ = ["Monitor"]
+
 _Answer = tuple[int, str, bytes]
 
 

@@ -17,6 +17,8 @@ from collections.abc import AsyncIterator
 
 from secc.pki.revocation import Question, address_is_acceptable
 
+__all__ = ["HttpFetcher"]
+
 
 class HttpFetcher:
     """Implements `secc.ports.OcspSource` and `secc.pki.revocation.RevocationSource`."""

@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
+__all__ = ["LineFile", "Outflow", "Report", "stuck"]
+
 T = TypeVar("T")
 
 

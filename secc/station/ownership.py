@@ -30,6 +30,8 @@ from types import TracebackType
 from secc.errors import ConfigError, InUseError
 from secc.settings.config import SeccConfig
 
+__all__ = ["Claim", "claims", "owner", "process"]
+
 
 class Claim:
     """What a station claims for itself; `acquire` it before anything touches the hardware."""

@@ -43,6 +43,8 @@ from secc.station.station import Station
 from secc.station.threads import Answer, ThreadsafeStation
 from secc.trace.recorder import Recorder
 
+__all__ = ["PlcStation", "ThreadsafePlcStation"]
+
 
 class PlcStation:
     """A station that finds its EV on the power line; an async context manager, or `await serve()`."""

@@ -10,6 +10,8 @@ import struct
 from secc.errors import LinkError
 from secc.slac.frames import ETHERTYPE
 
+__all__ = ["RawModem"]
+
 
 class RawModem:
     """The modem behind a Linux network interface, by a packet socket: needs CAP_NET_RAW."""

@@ -20,6 +20,8 @@ from secc.station.outflow import Report
 if TYPE_CHECKING:
     from secc.trace.recorder import Recorder
 
+__all__ = ["SessionRecording"]
+
 
 class SessionRecording:
     """Trace and journal of one station, and whether the destinations of all its reports keep up."""

@@ -15,6 +15,8 @@ from collections.abc import Callable
 from secc.ports import Reporter
 from secc.records import LinkEvent, LinkRecord, Record
 
+__all__ = ["Chatter", "ReportLink", "Reports", "broadcast"]
+
 ReportLink = Callable[[LinkEvent, str], None]
 """Reports an event of the station with its text."""
 

@@ -50,6 +50,8 @@ from secc.tls import PlainEngine, TlsEngine
 if TYPE_CHECKING:
     from secc.trace.recorder import Recorder
 
+__all__ = ["Station"]
+
 
 class Station:
     """Serves one outlet; use it as an async context manager, or `await serve()`."""

@@ -16,6 +16,8 @@ from typing import Protocol
 from secc.errors import IntegrationError
 from secc.station.boundary import results
 
+__all__ = ["Answer", "LoopThread", "ThreadsafeStation"]
+
 
 class LoopThread:
     """The thread of a station's loop, from start to stop."""

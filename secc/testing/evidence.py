@@ -12,6 +12,8 @@ import math
 from secc.session.outlet import EvseSnapshot
 from secc.settings.config import SeccConfig
 
+__all__ = ["Call", "Evidence", "Exercise", "Owed", "Sample"]
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Owed:

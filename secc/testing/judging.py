@@ -7,6 +7,8 @@ from secc.testing.evidence import Evidence
 from secc.testing.rows import ROWS, ContractRow, RowResult
 from secc.testing.seen import RowState, Seen, has_feedback, seconds, untried
 
+__all__ = ["judge"]
+
 
 def judge(evidence: Evidence) -> list[RowResult]:
     """One result for each row that an outlet of this kind owes, in the order of the page.

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from secc.sim import EvResult
     from secc.testing import ControllerReport, Rig
 
+__all__ = ["Charge", "ControllerCheck", "charge", "controller_check", "pytest_addoption"]
+
 
 class ControllerCheck(Protocol):
     """What the fixture `controller_check` is."""

@@ -11,6 +11,8 @@ from secc.testing.judging import judge
 from secc.testing.rows import RowResult
 from secc.testing.seen import RowState
 
+__all__ = ["ControllerReport", "as_dict"]
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ControllerReport:

@@ -24,6 +24,8 @@ from secc.testing.evidence import Call, Evidence, Owed
 from secc.testing.report import ControllerReport
 from secc.testing.seen import has_feedback, settle
 
+__all__ = ["Progress", "Rig", "check_controller"]
+
 Progress = Callable[[str, int, int], None]
 """Called with the exercise that begins, its number, and how many there are."""
 

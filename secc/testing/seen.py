@@ -8,6 +8,25 @@ import math
 
 from secc.testing.evidence import Call, Evidence, Exercise, Owed, Sample
 
+__all__ = [
+    "RowState",
+    "Seen",
+    "bad",
+    "calls_of",
+    "count",
+    "first_off",
+    "first_on",
+    "good",
+    "has_feedback",
+    "how",
+    "last_before",
+    "level",
+    "note",
+    "seconds",
+    "settle",
+    "untried",
+]
+
 
 class RowState(enum.StrEnum):
     """How it stands with one row."""

@@ -27,6 +27,8 @@ from secc.tls.profile import client_context
 from secc.tls.serving import ClientPolicy, Iso2Side, Iso20Policy, Iso20Side
 from secc.tls.verdict import complain_about_all, judge_in_callback
 
+__all__ = ["TlsContext"]
+
 
 class TlsContext:
     """Certificates and settings many connections share; made by `for_station`, `for_server`, `for_client`."""

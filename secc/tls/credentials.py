@@ -26,6 +26,20 @@ from secc.pki.revocation import Question
 from secc.tls.hello import Authority, IdentifierType
 from secc.tls.staples import StapleHolder
 
+__all__ = [
+    "CredentialFiles",
+    "Credentials",
+    "choose",
+    "choose_named",
+    "common_name",
+    "domains",
+    "load_credentials",
+    "load_staple",
+    "name",
+    "read",
+    "read_certificates",
+]
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialFiles:

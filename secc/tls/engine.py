@@ -23,6 +23,8 @@ from secc.pki.vehicle import VehicleIdentity
 from secc.tls.hello import ClientHello, HelloReader, Peek
 from secc.tls.verdict import Judge, Verdict
 
+__all__ = ["Judge", "MAX_HANDSHAKE", "OpenSslEngine", "PlainEngine", "TlsEngine", "TlsOffer", "TlsProgress"]
+
 MAX_HANDSHAKE = 32768
 """Bytes of an EV's handshake at most; a hello of 16 KiB and five certificates of 800 bytes, or four of 1,600,
 stay below.

@@ -14,6 +14,18 @@ import dataclasses
 import enum
 from collections.abc import Iterator
 
+__all__ = [
+    "Authority",
+    "ClientHello",
+    "HelloReader",
+    "IdentifierType",
+    "MAX_HELLO",
+    "Peek",
+    "read_authorities",
+    "read_client_hello",
+    "read_distinguished_names",
+]
+
 MAX_HELLO = 16384
 """Bytes held back at most; a longer first flight is not looked at."""
 

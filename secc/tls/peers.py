@@ -17,6 +17,8 @@ from secc.tls.clock import Clock
 from secc.tls.credentials import domains, name
 from secc.tls.verdict import Judge
 
+__all__ = ["contract_judge", "station_judge", "vehicle_judge", "verify_station_chain"]
+
 
 def contract_judge(trust: TrustStore, clock: Clock, policy: ChainPolicy | None = None) -> Judge:
     """The station's in TLS 1.2: a contract or provisioning chain under the roots of `trust`."""

@@ -28,6 +28,8 @@ from secc.tls.peers import contract_judge, vehicle_judge
 from secc.tls.profile import iso2_context, iso20_context
 from secc.tls.verdict import complain_about_all, judge_in_callback, verdict_of
 
+__all__ = ["ClientPolicy", "Iso20Policy", "Iso20Side", "Iso2Side", "Report"]
+
 Report = Callable[[Credentials, str], None]
 """Called at the end of each handshake: with which chain, and why it failed if it did."""
 

@@ -19,6 +19,8 @@ from secc.errors import ChainError, ConfigError
 from secc.pki.revocation import Question, RevocationStatus, read_ocsp
 from secc.pki.rules import Rule
 
+__all__ = ["REFRESH_AFTER", "Staple", "StapleHolder", "StapleRejected", "check_staple"]
+
 REFRESH_AFTER = datetime.timedelta(hours=24)
 """A response is replaced after this time at the latest; the standard wants a week [V2G2-649]."""
 

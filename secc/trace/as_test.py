@@ -13,6 +13,8 @@ from secc.trace.form import TraceError
 from secc.trace.reader import Trace
 from secc.v2gtp import PayloadType
 
+__all__ = ["write_capture_test", "write_test"]
+
 TEMPLATE = '''"""{title}"""
 
 from pathlib import Path

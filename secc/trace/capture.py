@@ -24,6 +24,17 @@ from secc.v2gtp import FrameAssembler, PayloadType, V2gtpFrame
 if TYPE_CHECKING:
     from secc.trace.packets import Datagram
 
+__all__ = [
+    "Conversation",
+    "Discovery",
+    "Payload",
+    "conversations",
+    "discovery",
+    "frames",
+    "is_capture",
+    "matching",
+]
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Payload:

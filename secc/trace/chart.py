@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 from secc.trace.summary import SessionSummary, name_of, remark_of
 
+__all__ = ["chart"]
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Line:

@@ -16,6 +16,8 @@ from secc.session.iso2.states import State
 from secc.session.states import Stage
 from secc.trace.summary import Point, SessionSummary, name_of, remark_of
 
+__all__ = ["svg"]
+
 WIDTH, LEFT, RIGHT = 1100, 70, 20
 PANEL, GAP, TOP = 130, 22, 72
 

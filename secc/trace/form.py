@@ -24,6 +24,17 @@ from secc.connection import ConnectionInput, ConnectionOutput, Heard, Write
 from secc.errors import SeccError
 from secc.pki.certificates import Certificate, read_certificate
 
+__all__ = [
+    "Plain",
+    "TraceError",
+    "built",
+    "input_of",
+    "plain",
+    "plain_config",
+    "plain_input",
+    "plain_output",
+]
+
 Plain = None | bool | int | float | str | list[typing.Any] | dict[str, typing.Any]  # as json gives it
 
 

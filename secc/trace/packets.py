@@ -17,6 +17,8 @@ from dpkt import ethernet, ip6, pcap, pcapng, sll, sll2
 
 from secc.trace.form import TraceError
 
+__all__ = ["Datagram", "Packet", "datagrams", "packets"]
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Packet:

@@ -13,6 +13,8 @@ from secc.slac.attenuation import mean
 from secc.slac.frames import LOCAL_MODEM, Deviation, Frame, OtherMessage, decode
 from secc.slac.messages import Message
 
+__all__ = ["TracedFrame", "chart", "name_of", "remark_of"]
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TracedFrame:

@@ -23,6 +23,18 @@ from secc.trace.power_line import TracedFrame
 from secc.trace.recorder import FORMAT
 from secc.v2gtp import ISO20_TYPES, FrameAssembler, V2gtpFrame, split_datagram
 
+__all__ = [
+    "HandshakePhase",
+    "LARGEST",
+    "Step",
+    "Trace",
+    "TracedMessage",
+    "TracedSession",
+    "connection_of",
+    "messages",
+    "read",
+]
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Step:

@@ -19,6 +19,8 @@ from secc.settings.config import SeccConfig
 from secc.slac.frames import redacted
 from secc.trace.form import plain, plain_config, plain_input, plain_output
 
+__all__ = ["Beginning", "FORMAT", "RandomBytes", "Recorder"]
+
 FORMAT = 1
 """Of the lines; another number is another form."""
 

@@ -14,6 +14,8 @@ from secc.settings.config import SeccConfig
 from secc.trace.form import TraceError, plain_output
 from secc.trace.reader import Step, Trace, TracedSession, connection_of
 
+__all__ = ["Difference", "Taken", "replay", "rerun"]
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Difference:

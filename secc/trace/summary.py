@@ -16,6 +16,16 @@ from secc.trace.reader import HandshakePhase, TracedMessage, TracedSession, mess
 from secc.trace.readings import content, quantity, state_of_charge, transferred_power
 from secc.trace.replay import rerun
 
+__all__ = [
+    "Band",
+    "Point",
+    "SessionSummary",
+    "name_of",
+    "remark_of",
+    "summarize",
+    "summarize_capture",
+]
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Point:

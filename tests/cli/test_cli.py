@@ -1,11 +1,16 @@
 """The command line as a whole: names, help, exit codes."""
 
+import importlib.metadata
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from secc.cli import COMMANDS, main
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_every_command_has_help_with_examples(capsys: pytest.CaptureFixture[str]) -> None:
@@ -49,3 +54,31 @@ def test_python_m_secc_is_the_same() -> None:
         check=True,
     )
     assert "SDPRequest" in done.stdout
+
+
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"secc {importlib.metadata.version('secc')}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["trace", "tests/traces/simulated_ac.trace"],
+        ["replay", "tests/traces/simulated_ac.trace"],
+        ["states"],
+        ["decode", "809802000000000000000011d0180801784080c000"],
+        ["schema", "export", "exi_schemas"],
+        ["schema", "check", "exi_schemas"],
+        ["trace", "--help"],
+        ["--help"],
+    ],
+    ids=" ".join,
+)
+def test_a_reader_that_has_gone_is_no_error(arguments: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as output:
+        words = [sys.executable, "-m", "secc", *arguments]
+        done = subprocess.run(words, stdout=output, stderr=subprocess.PIPE, text=True, check=False, cwd=ROOT)
+    assert (done.stderr, done.returncode) == ("", 0)

@@ -21,7 +21,7 @@ def test_an_interface_that_does_not_exist_is_named_with_those_that_do(
 ) -> None:
     assert main(["serve", "--sim", "dc", "--interface", "nosuch0"]) == 2
     text = capsys.readouterr().err
-    assert "there is no interface nosuch0" in text
+    assert "interface: there is no nosuch0; found " in text
     assert "lo" in text
 
 

@@ -17,7 +17,7 @@ from secc.settings.ocpp import OcppConfig
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (["--ocpp", "http://csms"], "ocpp.url: expected ws:// or wss://"),
+        (["--ocpp", "http://csms"], "expected ws:// or wss://"),
         (["--ocpp", "ws://csms", "--backend", "a:b"], "exclude each other"),
         (["--ocpp", "ws://csms", "--store", "contracts.db"], "exclude each other"),
     ],

@@ -8,7 +8,7 @@ import pytest
 
 from secc.errors import ConfigError
 from secc.settings import load
-from secc.settings.loading import line_of
+from secc.settings.loading import _line_of
 
 STATION = """\
 evse_id = "DE*XYZ*E1"
@@ -48,8 +48,8 @@ dc = { max_current = 5 }
         ("", 0),
     ],
 )
-def test_the_line_of_a_setting_is_found(setting: str, line: int) -> None:
-    assert line_of(STATION, setting) == line
+def test_the__line_of_a_setting_is_found(setting: str, line: int) -> None:
+    assert _line_of(STATION, setting) == line
 
 
 @pytest.mark.parametrize(

@@ -20,12 +20,19 @@ from secc.cli import main
 from secc.errors import ConfigError, InUseError
 from secc.settings import SeccConfig
 from secc.station import ownership
+from secc.station import station as station_module
 from secc.station.ownership import Claim
 from secc.station.station import Station
 from tests.support.wire import GrantingBackend, RecordingOutlet
 
 NAME = f"t{os.getpid()}"
 """An interface that does not exist: a station waits for it, and tests of other processes have others."""
+
+
+@pytest.fixture(autouse=True)
+def interface_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The station takes it."""
+    monkeypatch.setattr(station_module, "require_interface", lambda _name: None)
 
 
 def config(interface: str = NAME, **settings: Any) -> SeccConfig:

@@ -20,6 +20,8 @@ from secc.bench.cases import (
 )
 from secc.bench.cases.build import in_order
 
+__all__ = ["ALL"]
+
 ALL: tuple[Case, ...] = in_order(
     (
         *discovery.CASES,

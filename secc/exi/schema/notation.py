@@ -12,6 +12,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+__all__ = [
+    "Attribute",
+    "ComplexType",
+    "Element",
+    "Group",
+    "Item",
+    "Namespace",
+    "NotationError",
+    "Particle",
+    "QName",
+    "SchemaSet",
+    "SimpleType",
+    "Wildcard",
+    "load",
+    "particles",
+    "read",
+    "write",
+]
+
 XS = "http://www.w3.org/2001/XMLSchema"
 UNBOUNDED = 1 << 30
 

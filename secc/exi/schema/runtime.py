@@ -13,6 +13,8 @@ from secc.exi.schema.names import class_name, member_name
 from secc.exi.schema.notation import NotationError, QName, SchemaSet
 from secc.exi.schema.tables import SINGLE, Slot, TypeEntry, build
 
+__all__ = ["compile_codec"]
+
 
 def compile_codec(schema: SchemaSet, *, full_lists: FullLists = "specified") -> Codec:
     """The codec of `schema`, with message classes named as the generator would name them.

@@ -24,6 +24,26 @@ from secc.exi.schema.notation import (
     Wildcard,
 )
 
+__all__ = [
+    "ABSTRACT",
+    "NO_END",
+    "Prod",
+    "Raw",
+    "RawDatatype",
+    "RawProduction",
+    "RawState",
+    "Record",
+    "Relaxed",
+    "Root",
+    "Slot",
+    "Tables",
+    "TypeEntry",
+    "build",
+    "ordered_content",
+    "raw",
+    "slots_of",
+]
+
 EE, COMPLEX, SIMPLE, ATTRIBUTE, CONTENT, TEXT, ANY, ESCAPE = range(8)
 SINGLE, LIST, ITEMS = range(3)
 NO_NAME = 0xFFFF

@@ -29,6 +29,8 @@ from secc.exi.schema.notation import (
     Wildcard,
 )
 
+__all__ = ["own_prefix", "read", "read_all", "write"]
+
 _X = f"{{{XS}}}"
 _PASSED_OVER = {"annotation", "import", "key", "keyref", "unique"}
 _GROUPS = ("group", "attributeGroup")

@@ -31,6 +31,8 @@ from secc.ocpp.model import Payload
 from secc.ocpp.rpc import CallFailed, NoAnswer, Rpc
 from secc.settings.ocpp import OcppVersion
 
+__all__ = ["FakeCsms", "brief", "station_of"]
+
 
 class FakeCsms:
     """Runs inside `async with csms.serving():`; it may be stopped and started again with its records."""

@@ -8,6 +8,8 @@ from typing import Any
 
 from secc.ocpp.model import Payload, Registration
 
+__all__ = ["CsmsFaults", "CsmsRecords", "ReceivedMessage", "RecordedTransaction"]
+
 
 @dataclasses.dataclass(slots=True)
 class CsmsFaults:

@@ -25,6 +25,8 @@ from secc.ocpp.authorising import same
 from secc.ocpp.model import AuthorizeAnswer, CertificateStatus, IdToken, Payload, TokenInfo, TokenStatus
 from secc.pki.certificates import read_certificate
 
+__all__ = ["Accounts", "CpoService", "CsmsServices", "ocsp_request"]
+
 
 class CsmsServices(Protocol):
     """What the fake CSMS asks; None: no answer."""

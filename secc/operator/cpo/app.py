@@ -18,6 +18,8 @@ from secc.operator.cpo.engine import Engine
 from secc.operator.cpo.routes import Injected
 from secc.operator.cpo.service import OperatorService
 
+__all__ = ["LimitBody", "MAX_BODY", "make_app"]
+
 MAX_BODY = 65536
 """Bytes; much more than the largest request of a car in base64."""
 

@@ -27,6 +27,8 @@ from secc.pki.certificates import Certificate, read_chain
 from secc.pki.issuing import Identity, read_key
 from secc.pki.rules import Rule, broken
 
+__all__ = ["Hsm", "HsmKey", "KeyPlace", "load"]
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Hsm:

@@ -11,6 +11,8 @@ import dataclasses
 import datetime
 import hashlib
 
+__all__ = ["BUCKETS", "ContractRenewalPolicy", "bucket_of", "place", "renew_at"]
+
 BUCKETS = 256
 """Number of buckets of contracts, one job each: enough for many workers, and few enough to search one by
 one."""

@@ -29,6 +29,8 @@ from secc.pki.issuing import Identity
 from secc.pki.profiles import FIELD, Kind, require
 from secc.site.issuing import ContractIssuer, ProvisioningService
 
+__all__ = ["OperatorService", "utc_now"]
+
 
 def utc_now() -> datetime.datetime:
     """The wall clock."""

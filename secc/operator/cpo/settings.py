@@ -17,6 +17,8 @@ from secc.operator.cpo.planning import ContractRenewalPolicy
 from secc.operator.opcp.settings import OpcpSettings
 from secc.settings import checks as settings
 
+__all__ = ["Access", "CpoSettings", "Roots", "StationNames", "Tls", "Token", "check", "load"]
+
 
 class Access(enum.StrEnum):
     """What the holder of a token may do."""

@@ -23,6 +23,8 @@ from secc.operator.opcp.settings import OpcpSettings
 from secc.pki.certificates import Certificate, in_order, read_chain
 from secc.pki.identifiers import EMAID, PCID
 
+__all__ = ["MAX_ANSWER", "MAX_BUNDLE_ANSWER", "OpcpClient", "read_enrolled"]
+
 MAX_ANSWER = 2 * 1024 * 1024
 """Bytes; the root pool is the largest answer."""
 MAX_BUNDLE_ANSWER = 128 * 1024

@@ -16,6 +16,8 @@ from secc.messages import iso2
 from secc.messages.xmldsig import SignatureValue
 from secc.pki.xmldsig import plain_emaid_fragment, signed_info_octets
 
+__all__ = ["EcosystemFault", "EcosystemFaults", "with_plain_emaid"]
+
 
 class EcosystemFault(enum.StrEnum):
     """One fault; the value is its name on the command line and in the control path."""

@@ -15,6 +15,8 @@ from secc.pki.certificates import Certificate
 from secc.pki.identifiers import EMAID, PCID
 from secc.pki.profiles import Kind
 
+__all__ = ["Ecosystem", "EcosystemError", "Forbidden", "NotFoundThere", "PoolRoot", "PoolVehicle"]
+
 
 class EcosystemError(SeccError):
     """The ecosystem did not answer, or its answer is not as documented; a retry may succeed."""

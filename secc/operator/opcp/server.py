@@ -34,6 +34,8 @@ from secc.pki.issuing import Order, issue, key_pem, read_request, serial_from
 from secc.pki.profiles import Kind, profile_of
 from secc.pki.trust import Role
 
+__all__ = ["EcosystemServer", "Handler", "refusal"]
+
 Handler = Callable[["EcosystemServer", Request, Party], Awaitable[Response]]
 WEBHOOK_RETRIES = 3
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+__all__ = ["OpcpPaths", "OpcpSettings"]
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class OpcpPaths:

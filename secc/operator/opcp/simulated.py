@@ -28,6 +28,15 @@ from secc.pki.provisioning import Action, verify_request
 from secc.pki.trust import Role, TrustStore, trust
 from secc.site.issuing import ContractIssuer, ProvisioningService
 
+__all__ = [
+    "EcosystemCall",
+    "Party",
+    "PoolError",
+    "PooledContract",
+    "PooledVehicle",
+    "SimulatedEcosystem",
+]
+
 
 class PoolError(SeccError):
     """The pool refuses; `status` is the HTTP status."""

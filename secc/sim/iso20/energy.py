@@ -17,6 +17,8 @@ from secc.sim.iso20.exchanges import Iso20Exchanges
 from secc.sim.iso20.numbers import number, rational
 from secc.sim.moves import Answer, Connect, Draw, EvGivesUp, Move, Script, ShowPilot
 
+__all__ = ["AcEnergy", "DcEnergy", "Energy", "MAINS"]
+
 MAINS = 230.0
 """V between a line and neutral, what the on-board charger assumes."""
 

@@ -13,6 +13,8 @@ from secc.sim.iso20.plan import Iso20Plan
 from secc.sim.moves import Answer, EvGivesUp, Move
 from secc.sim.vehicle import Vehicle
 
+__all__ = ["Iso20Exchanges"]
+
 R = TypeVar("R")
 
 

@@ -17,6 +17,8 @@ from secc.sim.iso20.numbers import rational
 from secc.sim.moves import Ask, Move, Request, SendRaw, Vanish, Wait
 from secc.v2gtp import PayloadType
 
+__all__ = ["Iso20Misbehaviour", "misbehaving"]
+
 _HEADER = MessageHeader(session_id=bytes(8), time_stamp=0)
 
 

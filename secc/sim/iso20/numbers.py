@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from secc.messages.iso20_common import RationalNumber
 
+__all__ = ["number", "rational"]
+
 _LARGEST = 32767
 _FINEST = -3
 

@@ -9,6 +9,8 @@ from secc.messages.iso20_common import ChargingSession
 from secc.session.iso20.services import ControlMode, Service
 from secc.sim.moves import Move, Request
 
+__all__ = ["Iso20Plan"]
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Iso20Plan:

@@ -22,6 +22,8 @@ from secc.sim.moves import Answer, EvGivesUp, Move, Script, Wait
 from secc.sim.vehicle import Vehicle
 from secc.v2gtp import PayloadType
 
+__all__ = ["Iso20Script", "Leaves"]
+
 
 class Iso20Script(Iso20Exchanges):
     """One charging session of one vehicle."""

@@ -31,6 +31,8 @@ from secc.station.boundary.values import (
     text,
 )
 
+__all__ = ["POWER", "RESULTS", "finished", "ignored", "power_limit", "reason"]
+
 POWER = number("W", 0.0, 10_000_000.0)
 """A limit of power."""
 

@@ -26,6 +26,25 @@ from typing import Any, TypeVar
 from secc import exi
 from secc.errors import ConfigError, EncodeError, IntegrationError
 
+__all__ = [
+    "Check",
+    "Unfit",
+    "accept",
+    "encodable",
+    "flag",
+    "integer",
+    "member",
+    "moment",
+    "number",
+    "octets",
+    "optional",
+    "prose",
+    "record",
+    "sequence",
+    "shown",
+    "text",
+]
+
 T = TypeVar("T")
 
 Check = Callable[[object], T]
