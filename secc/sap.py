@@ -14,7 +14,7 @@ from secc.settings.energy import EnergyConfig
 from secc.settings.iso20 import Iso20Config
 from secc.settings.protocols import ProtocolName
 
-__all__ = ["DIN", "ISO2", "ISO20_AC", "ISO20_DC", "Protocol", "choose", "supported"]
+__all__ = ["DIN", "ISO2", "ISO20_AC", "ISO20_DC", "Offered", "Protocol", "choose", "supported"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

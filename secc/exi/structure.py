@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from secc import _exi
 
-__all__ = ["Alternative", "Slot", "Structure", "Type"]
+__all__ = ["Alternative", "Slot", "Structure", "Type", "UnknownElement"]
 
 
 class UnknownElement(InputError):

@@ -5,7 +5,16 @@ import itertools
 
 from secc.settings.energy import EnergyMode
 
-__all__ = ["EnergyNeed", "Offer", "PowerSchedule", "PowerStep", "ScheduleOffer"]
+__all__ = [
+    "DynamicOffer",
+    "EnergyNeed",
+    "EnergyTarget",
+    "Mobility",
+    "Offer",
+    "PowerSchedule",
+    "PowerStep",
+    "ScheduleOffer",
+]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ class Role(enum.Enum):
 
 _WAITING = (Role.BEGIN, Role.WAITS, Role.LOOP, Role.ISOLATION_TEST)
 
-__all__ = ["FeedbackChanged", "PilotChanged", "Stage", "StopOrdered", "Timer"]
+__all__ = ["FeedbackChanged", "PilotChanged", "Role", "Stage", "StopOrdered", "Timer"]
 
 
 class Stage(enum.Enum):

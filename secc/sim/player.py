@@ -30,6 +30,23 @@ from secc.settings.energy import AcConfig, DcConfig, EnergyConfig, EnergyMode
 from secc.settings.protocols import ProtocolName
 from secc.settings.timing import TimingConfig
 
+__all__ = [
+    "Body",
+    "Cue",
+    "Exchange",
+    "Ids",
+    "Quantity",
+    "Recording",
+    "body_of",
+    "cable_check_time",
+    "chosen_end",
+    "config_for",
+    "cues",
+    "decoded",
+    "load",
+    "voltage_readings",
+]
+
 Body = iso2.BodyElement | din.BodyElement
 Quantity = iso2.PhysicalValue | din.PhysicalValue
 
