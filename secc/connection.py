@@ -77,6 +77,7 @@ from secc.settings.services import ValueAddedService
 from secc.v2gtp import MAX_PAYLOAD, FrameAssembler, PayloadType, V2gtpFrame, frame
 
 __all__ = [
+    "Beginning",
     "Close",
     "Connection",
     "ConnectionInput",

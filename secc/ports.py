@@ -28,6 +28,29 @@ from secc.settings.services import ValueAddedService
 if TYPE_CHECKING:
     from secc.pilot import PilotSignal
 
+__all__ = [
+    "Backend",
+    "CentralValidation",
+    "CertificateSigner",
+    "ChargesBasically",
+    "ContractBackend",
+    "CrlSource",
+    "Discharges",
+    "DrivesPilot",
+    "EvseController",
+    "OcspSource",
+    "OffersServices",
+    "PlcModem",
+    "ProvisioningBackend",
+    "RecordsContracts",
+    "Reporter",
+    "ReportsChanges",
+    "ReportsExpiry",
+    "RevocationBackend",
+    "SleepsModem",
+    "WantsRenewal",
+]
+
 
 class EvseController(Protocol):
     """One outlet's hardware. It is safe on its own when this process vanishes.
