@@ -1,6 +1,6 @@
-"""The command line: one module per sub-command, loaded only when it is used.
+"""The command line: one module for each sub-command, loaded only when it is used.
 
-Exit codes: 0 done, 1 the answer is no (a message that cannot be decoded, a session that failed), 2 misused
+Exit codes: 0 success, 1 the command reports a failure (an undecodable message, a failed session), 2 wrong use
 (wrong arguments, wrong configuration).
 """
 
@@ -17,29 +17,29 @@ from typing import Protocol, cast
 from secc.station.outflow import stuck
 
 COMMANDS = {
-    "serve": "run a station for one outlet, simulated or your own",
+    "serve": "run a station for one outlet, simulated or real",
     "ev": "charge a simulated EV at a station",
-    "bench": "conformance: play an EV that tests a station, case by case",
-    "demo": "a simulated EV charges at a simulated station: AC and DC, plain and TLS",
+    "bench": "test the conformance of a station, case by case",
+    "demo": "charge a simulated EV at a simulated station: AC and DC, plain and TLS",
     "decode": "show EXI bytes as JSON",
-    "encode": "make EXI bytes from JSON",
-    "pki": "certificates: make, issue, renew, show, verify",
-    "pnc": "contracts of a site without a network: cars, ends, receipts, refusals",
-    "cpo": "services of an operator: contracts for cars, certificates for stations",
-    "opcp-sim": "a double of the Plug and Charge ecosystem (OPCP), with faults that can be switched on",
-    "csms": "a small central system (OCPP) for tests, with faults that can be switched on",
-    "schema": "schemas of messages: import, export and check them",
-    "slac": "what the modem hears of an EV, as a picture",
-    "doctor": "is everything there that a station needs",
-    "replay": "run the core again over a trace and show the first difference",
-    "trace": "show a trace: sequence chart, charging curve, test",
-    "health": "is a running station well",
-    "states": "what happens when a request arrives in a state",
+    "encode": "encode JSON to EXI bytes",
+    "pki": "make, issue, renew, show and verify certificates",
+    "pnc": "manage the contracts of a site without a network",
+    "cpo": "run the services of an operator: contracts for cars, certificates for stations",
+    "opcp-sim": "simulate the Plug and Charge ecosystem (OPCP), with optional faults",
+    "csms": "run a small central system (OCPP) for tests, with optional faults",
+    "schema": "import, export and check message schemas",
+    "slac": "show the attenuation between EV and station that the modem measures",
+    "doctor": "check configuration, interface, modem and certificates",
+    "replay": "replay a trace and show the first difference",
+    "trace": "show a trace as sequence chart, charging curve or test",
+    "health": "report the health of a running station",
+    "states": "show what happens when a request arrives in a state",
 }
 
 
 class Command(Protocol):
-    """What a module of this package has."""
+    """Interface of the modules in this package."""
 
     EXAMPLES: str
     configure: Callable[[argparse.ArgumentParser], None]
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments is not None:
         return _run(list(arguments))
     code = _run(sys.argv[1:])
-    if stuck():  # the interpreter would wait for the reader of the output
+    if stuck():  # otherwise the interpreter would wait for the reader of the output
         os._exit(code)
     return code
 
@@ -67,7 +67,7 @@ def _run(given: list[str]) -> int:
         code = command.run(parsed)
         sys.stdout.flush()
         return code
-    except SystemExit as end:  # argparse ends the process; a caller wants the code
+    except SystemExit as end:  # argparse ends the process; callers need the code
         return end.code if isinstance(end.code, int) else 2
     except KeyboardInterrupt:
         return 1
@@ -79,17 +79,17 @@ def _run(given: list[str]) -> int:
             printing.finish(_PATIENCE)
 
 
-_PATIENCE = 5.0  # s for a reader of what a command has printed
+_PATIENCE = 5.0  # seconds for a reader of the output
 
 
 def misused(text: str) -> int:
-    """Say what has to be changed, on standard error; the exit code for it."""
+    """Report what must be changed, on standard error; returns the exit code."""
     print(f"secc: {text}", file=sys.stderr)
     return 2
 
 
 def refused(text: str) -> int:
-    """Say why not, on standard error; the exit code for it."""
+    """Report a failure on standard error; returns the exit code."""
     print(f"secc: {text}", file=sys.stderr)
     return 1
 

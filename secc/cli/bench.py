@@ -31,77 +31,89 @@ from secc.errors import CertificateError
 from secc.sdp import SDP_PORT
 
 EXAMPLES = f"""examples:
-  secc bench --interface eth1                           every case that applies, by discovery
+  secc bench --interface eth1                           run every applicable case, with discovery
   secc bench --interface eth1 --tls --roots v2g_root.pem --pki testpki --junit result.xml --html result.html
   secc bench --host fe80::1%eth1 --port 54321           without discovery
   secc bench --interface eth1 --only '*PowerDelivery*'
   secc bench --interface eth1 --pilot-command 'pilot-box {{state}}'
   secc bench --list
 
-The bench plays an EV. Without --pilot-command it cannot move the control pilot: the station has to follow
-what the EV says, as `secc serve --sim` does; the cases that need the pilot are left out with that reason.
+The bench is an EV. Without --pilot-command it cannot set the control pilot: the station must follow
+the messages of the EV, as `secc serve --sim` does; cases that need the pilot are skipped with that reason.
 
-What may be declared about a station (--declare, several with commas):
+Declarations about a station (--declare, separated by commas):
 {chr(10).join(f"  {name:22} {text}" for name, text in DECLARATIONS.items())}
 
---timer NAME=SECONDS says that the station has another value than the standard: sequence, setup,
-station_ongoing; or gives the tester another patience. All names:
+--timer NAME=SECONDS declares that the station has another value than the standard: sequence, setup,
+station_ongoing; or sets the patience of the tester. All names:
 {", ".join(f.name for f in dataclasses.fields(Timers))}.
 The report names each one that differs.
 
-Exit code 0 when everything that applies has passed, 1 when not, 2 when misused.
+Exit code 0 if all applicable cases have passed, 1 if not, 2 for wrong use.
 """
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Arguments."""
+    """Add the arguments."""
     where = parser.add_argument_group("the station")
-    where.add_argument("--interface", "-i", default="lo", help="where the station is (default: lo)")
-    where.add_argument("--host", help="address of the station: no discovery")
-    where.add_argument("--port", type=int, help="port of the station: no discovery")
+    where.add_argument("--interface", "-i", default="lo", help="interface of the station (default: lo)")
+    where.add_argument("--host", help="address of the station; without discovery")
+    where.add_argument("--port", type=int, help="port of the station; without discovery")
     where.add_argument("--sdp-port", type=int, default=SDP_PORT, help=f"default {SDP_PORT}")
-    where.add_argument("--tls", action="store_true", help="run over TLS what could run over either")
+    where.add_argument("--tls", action="store_true", help="use TLS for cases that work with and without TLS")
     where.add_argument("--roots", type=Path, help="PEM of V2G roots; without it any certificate is accepted")
-    where.add_argument("--name", default="", help="what to call the station in the reports")
+    where.add_argument("--name", default="", help="name of the station in the reports")
     where.add_argument("--declare", type=_declared, default=frozenset(), metavar="WORDS", help="see below")
     tester = parser.add_argument_group("the tester")
-    tester.add_argument("--pki", type=Path, metavar="DIR", help="contract and keys, as `secc pki new` writes")
     tester.add_argument(
-        "--pilot-command", metavar="COMMAND", help="moves the control pilot; {state} becomes A to E"
+        "--pki", type=Path, metavar="DIR", help="folder of `secc pki new` with contract and keys"
     )
     tester.add_argument(
-        "--link-command", metavar="COMMAND", help="sets the data link; {state} becomes up or down"
+        "--pilot-command",
+        metavar="COMMAND",
+        help="command that sets the control pilot; {state} becomes A to E",
+    )
+    tester.add_argument(
+        "--link-command",
+        metavar="COMMAND",
+        help="command that sets the data link; {state} becomes up or down",
     )
     tester.add_argument("--timer", action="append", default=[], metavar="NAME=SECONDS", help="see below")
     for field in dataclasses.fields(EvData):
         if isinstance(field.default, (int, float)):
             name = "--ev-" + field.name.replace("_", "-")
             tester.add_argument(name, type=type(field.default), default=field.default, metavar="NUMBER",
-                                help=f"what the EV says (default {field.default:g})")  # fmt: skip
+                                help=f"value in messages of the EV (default {field.default:g})")  # fmt: skip
     choice = parser.add_argument_group("the cases")
-    choice.add_argument("--list", action="store_true", help="show the cases and end")
+    choice.add_argument("--list", action="store_true", help="show the cases and exit")
     choice.add_argument(
-        "--only", action="append", default=[], metavar="PATTERN", help="ids or groups, * and ?"
+        "--only",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="run only these ids or groups, with * and ?",
     )
-    choice.add_argument("--skip", action="append", default=[], metavar="PATTERN", help="the same, left out")
+    choice.add_argument(
+        "--skip", action="append", default=[], metavar="PATTERN", help="skip these ids or groups"
+    )
     choice.add_argument("--long", action="store_true", help="also wait for timers of a minute")
     output = parser.add_argument_group("output")
     output.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML")
-    output.add_argument("--html", type=Path, metavar="FILE", help="write a page for reading")
-    output.add_argument("--json", action="store_true", help="everything as one JSON object")
+    output.add_argument("--html", type=Path, metavar="FILE", help="write an HTML page")
+    output.add_argument("--json", action="store_true", help="print everything as one JSON object")
+    output.add_argument("--verbose", "-v", action="store_true", help="print the messages of each case")
     output.add_argument(
-        "--verbose", "-v", action="store_true", help="what was sent and received, of each case"
+        "--quiet", "-q", action="store_true", help="print only what did not pass, and the count"
     )
-    output.add_argument("--quiet", "-q", action="store_true", help="only what did not pass, and the count")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Test the station."""
     if (arguments.host is None) != (arguments.port is None):
-        return misused("--host and --port belong together")
+        return misused("expected --host and --port together")
     cases = _chosen(arguments.only, arguments.skip)
     if not cases:
-        return misused("no case fits --only; --list shows them")
+        return misused("no case matches --only; --list shows all cases")
     if arguments.list:
         print("\n".join(reports.listing(cases)))
         return 0
@@ -126,7 +138,7 @@ def _declared(text: str) -> frozenset[str]:
     words = frozenset(word for word in text.split(",") if word)
     if unknown := words - set(DECLARATIONS):
         raise argparse.ArgumentTypeError(
-            f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(DECLARATIONS)}"
+            f"unknown: {', '.join(sorted(unknown))}; expected: {', '.join(DECLARATIONS)}"
         )
     return words
 
@@ -183,7 +195,7 @@ def _timers(given: Sequence[str]) -> Timers:
 
 
 class _Printer:
-    """Lines while it runs, the table at the end."""
+    """Prints progress lines and the final table."""
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self._json = arguments.json

@@ -1,4 +1,4 @@
-"""`secc doctor --controller`: try a controller against its contract, without a car."""
+"""`secc doctor --controller`: check a controller against its contract, without a car."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ from secc.testing import ControllerReport, Owed, Rig, RowResult, RowState, as_di
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Arguments."""
+    """Add the arguments."""
     group = parser.add_argument_group(
         "a controller",
-        "Calls your outlet as a station does, without a car, and compares it with its contract.",
+        "Call your outlet as a station does, without a car, and compare it with its contract.",
+    )
+    group.add_argument("--controller", metavar="PACKAGE.MODULE:CLASS", help="check only this controller")
+    group.add_argument(
+        "--energise", action="store_true", help="switch the output on, several times, without confirmation"
     )
     group.add_argument(
-        "--controller", metavar="PACKAGE.MODULE:CLASS", help="try this outlet, and check nothing else"
+        "--outlet", choices=["ac", "dc"], help="kind of the outlet (default: from the configuration)"
     )
     group.add_argument(
-        "--energise", action="store_true", help="switch the output on, several times, without asking first"
+        "--voltage", type=float, metavar="VOLTS", help="DC: set-point of the test in volts (200)"
     )
-    group.add_argument(
-        "--outlet", choices=["ac", "dc"], help="which kind it is (default: as the configuration)"
-    )
-    group.add_argument("--voltage", type=float, metavar="VOLTS", help="DC: set-point of the test (200)")
     group.add_argument(
         "--rig",
         metavar="PACKAGE.MODULE:FUNCTION",
-        help="call this with the controller; it returns a secc.testing.Rig",
+        help="function that receives the controller and returns a secc.testing.Rig",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Try it, show what was seen; not on hardware that a station drives."""
+    """Run the check and show the result; not on hardware that a station controls."""
     try:
         if arguments.config is None:
             return _try(arguments, SeccConfig())
@@ -66,21 +66,21 @@ def _try(arguments: argparse.Namespace, settings: SeccConfig) -> int:
 
 
 def _report(arguments: argparse.Namespace, settings: SeccConfig, dc: bool) -> ControllerReport:
-    """Make the controller and try it. Raises ConfigError."""
+    """Create the controller and check it. Raises ConfigError."""
     controller = loading.make(arguments.controller, "--controller")
     rig = Rig() if arguments.rig is None else loading.make(arguments.rig, "--rig", controller)
     if not isinstance(rig, Rig):
-        raise ConfigError(f"--rig {arguments.rig}: it returned {rig!r}, expected a secc.testing.Rig")
+        raise ConfigError(f"--rig {arguments.rig}: returned {rig!r}, expected a secc.testing.Rig")
     energise = arguments.energise or _allowed(arguments, Owed.of(settings, dc=dc, voltage=arguments.voltage))
     screen = _Screen(as_json=arguments.json)
     return asyncio.run(_check(controller, settings, dc, energise, arguments.voltage, rig, screen))
 
 
 def _kind(arguments: argparse.Namespace, settings: SeccConfig) -> bool:
-    """Whether it is DC. Raises ConfigError."""
+    """Return whether the outlet is DC. Raises ConfigError."""
     if arguments.voltage is not None and not 0.0 < arguments.voltage <= settings.energy.dc.max_voltage:
         most = settings.energy.dc.max_voltage
-        raise ConfigError(f"--voltage {arguments.voltage:g}: expected more than 0, at most {most:g}")
+        raise ConfigError(f"--voltage {arguments.voltage:g}: expected above 0 and at most {most:g}")
     if arguments.outlet is not None:
         return bool(arguments.outlet == "dc")
     if settings.energy.offers_ac and settings.energy.offers_dc:
@@ -89,17 +89,15 @@ def _kind(arguments: argparse.Namespace, settings: SeccConfig) -> bool:
 
 
 def _allowed(arguments: argparse.Namespace, owed: Owed) -> bool:
-    """Ask at the terminal; without one the answer is no."""
+    """Ask for confirmation at the terminal; without a terminal the answer is no."""
     if arguments.json or not (sys.stdin.isatty() and sys.stdout.isatty()):
         return False
     what = "closes its contactor"
     if owed.dc:
         what = f"sets {owed.voltage:g} V and runs isolation tests with up to {owed.max_voltage:g} V"
-    print(f"{arguments.controller}: the full check {what}, about ten times, without a car.")
-    print("Check that nothing is connected and that nobody touches the connector.")
-    return (
-        input("Type energise to go on; anything else runs only what needs no power: ").strip() == "energise"
-    )
+    print(f"{arguments.controller}: the full check {what} about ten times, without a car.")
+    print("Make sure that nothing is connected and that no person touches the connector.")
+    return input("Type energise to continue; otherwise only checks without power run: ").strip() == "energise"
 
 
 async def _check(
@@ -111,7 +109,7 @@ async def _check(
     rig: Rig,
     screen: _Screen,
 ) -> ControllerReport:
-    """SIGINT and SIGTERM end it, and the output goes off first."""
+    """Stop on SIGINT and SIGTERM, after switching the output off."""
     task = asyncio.current_task()
     assert task is not None
     loop = asyncio.get_running_loop()
@@ -133,19 +131,19 @@ def _danger(unsafe: str) -> str:
 
 
 class _Screen:
-    """Progress on a terminal, then the table; or JSON."""
+    """Prints progress on a terminal, then the table; or JSON."""
 
     def __init__(self, *, as_json: bool) -> None:
         self._json = as_json
         self._style = display.Style()
 
     def progress(self, name: str, number: int, total: int) -> None:
-        """On a terminal one line that is replaced."""
+        """Show progress in one line of a terminal."""
         if not self._json and self._style.live:
             self._style.replace(f"{number} of {total}: {name}")
 
     def show(self, name: str, report: ControllerReport) -> None:
-        """Everything."""
+        """Print the report."""
         if self._json:
             print(json.dumps({"controller": name} | as_dict(report)))
             return
@@ -159,7 +157,7 @@ class _Screen:
         if not report.evidence.energised:
             self._style.line("Without power: add --energise for the rest.")
         if report.evidence.stopped:
-            self._style.line(f"Ended early: {report.evidence.stopped}.")
+            self._style.line(f"Stopped early: {report.evidence.stopped}.")
         if report.evidence.unsafe:
             self._style.line(self._style.bad(_danger(report.evidence.unsafe)))
 
@@ -173,7 +171,7 @@ class _Screen:
             yield from self._row(one)
 
     def _row(self, one: RowResult) -> Iterator[str]:
-        """State, id, owed, seen; what does not fit goes on below, where the column begins."""
+        """Format state, id, requirement and observation; long observations continue below their column."""
         columns = shutil.get_terminal_size((120, 24)).columns
         narrow = columns < _NARROW
         left = _LEFT if narrow else _LEFT + _OWED + 1
@@ -201,6 +199,6 @@ class _Screen:
 
 
 _MARKS = {RowState.OK: "ok", RowState.FAILED: "FAIL", RowState.WARNING: "warn", RowState.NOT_TRIED: "-"}
-_LEFT = 2 + 5 + 1 + 20 + 1  # columns before what is owed
-_OWED = 46  # columns of it
-_NARROW = 110  # columns; below, what is owed is shown where it is missing
+_LEFT = 2 + 5 + 1 + 20 + 1  # columns before the requirement
+_OWED = 46  # width of the requirement in columns
+_NARROW = 110  # columns; on narrower terminals the requirement is printed below, for failures only

@@ -1,4 +1,4 @@
-"""`secc csms`: a small central system for tests and demonstrations, and a way to command one that runs."""
+"""`secc csms`: a small central system for tests and demonstrations, and commands for a running one."""
 
 from __future__ import annotations
 
@@ -20,47 +20,51 @@ if TYPE_CHECKING:
     from secc.ocpp.fake.services import CsmsServices
 
 EXAMPLES = """examples:
-  secc csms --accept DEABC000000001G                       knows one contract, prints what comes
-  secc csms --cpo http://127.0.0.1:8080 --cpo-token T      contracts of `secc cpo serve`
-  secc csms ask stations                                   of one that runs
+  secc csms --accept DEABC000000001G                       accept one contract, print all messages
+  secc csms --cpo http://127.0.0.1:8080 --cpo-token T      use the contracts of `secc cpo serve`
+  secc csms ask stations                                   ask a running central system
   secc csms ask DE-AAA-E1 RequestStopTransaction '{"transactionId": "…"}'
-  secc csms ask faults '{"slow": 3}'                       faults: slow, silent, wrong, refusing, twice,
+  secc csms ask faults '{"slow": 3}'                       set faults: slow, silent, wrong, refusing, twice,
                                                            lost_answers, clock, registration
 
-Stations connect to ws://HOST:PORT/ocpp/NAME: `secc serve --ocpp ws://127.0.0.1:9000/ocpp`. It is no product:
-no users, no database. The control port answers on loopback only, to everybody there.
+Stations connect to ws://HOST:PORT/ocpp/NAME: `secc serve --ocpp ws://127.0.0.1:9000/ocpp`. It is not a
+product: no users, no database. The control port serves every program on loopback.
 """
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Arguments."""
-    parser.add_argument("ask", nargs="*", metavar="ask …", help="ask a running one instead")
+    """Add the arguments."""
+    parser.add_argument("ask", nargs="*", metavar="ask …", help="send a command to a running central system")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
     parser.add_argument("--port", type=int, default=9000, help="port for stations (9000)")
     parser.add_argument("--control-port", type=int, default=9001, help="port for commands (9001)")
     parser.add_argument(
-        "--accept", action="append", default=[], metavar="TOKEN", help="an eMAID or a card that may charge"
+        "--accept", action="append", default=[], metavar="TOKEN", help="eMAID or card that may charge"
     )
     parser.add_argument(
-        "--block", action="append", default=[], metavar="TOKEN", help="one that may not, and is known"
+        "--block",
+        action="append",
+        default=[],
+        metavar="TOKEN",
+        help="eMAID or card that is known and may not charge",
     )
-    parser.add_argument("--password", metavar="FILE", type=Path, help="stations have to show it (profile 1)")
-    parser.add_argument("--cpo", metavar="URL", help="contracts and certificates come from `secc cpo serve`")
-    parser.add_argument("--cpo-token", default="", metavar="TOKEN", help="its access token")
+    parser.add_argument("--password", metavar="FILE", type=Path, help="password of the stations (profile 1)")
+    parser.add_argument("--cpo", metavar="URL", help="use contracts and certificates of `secc cpo serve`")
+    parser.add_argument("--cpo-token", default="", metavar="TOKEN", help="access token for `secc cpo serve`")
     parser.add_argument(
-        "--only", choices=["2.1", "2.0.1", "1.6"], help="speak one version; otherwise as the station wants"
+        "--only", choices=["2.1", "2.0.1", "1.6"], help="offer only this version; default: all"
     )
     parser.add_argument("--quiet", "-q", action="store_true", help="print nothing")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve until a signal comes, or ask."""
+    """Serve until a signal arrives, or send a command."""
     if arguments.ask:
         return _ask(arguments)
     try:
         import secc.ocpp.fake.csms
     except ImportError as error:
-        return misused(f"the double needs pip install 'secc[ocpp]': {error}")
+        return misused(f"the fake CSMS needs pip install 'secc[ocpp]': {error}")
     assert secc.ocpp.fake.csms
     try:
         output.run(_serve(arguments))
@@ -106,11 +110,11 @@ def _print(text: str) -> None:
     output.say(f"{time.strftime('%H:%M:%S', time.localtime(now))}.{int(now % 1 * 1000):03d} {text}")
 
 
-# --- asking ------------------------------------------------------------------------------------------------
+# --- commands ----------------------------------------------------------------------------------------------
 
 
 def _ask(arguments: argparse.Namespace) -> int:
-    """One request to the control port of a running double."""
+    """Send a request to the control port of a running fake CSMS."""
     match arguments.ask:
         case ["ask", "stations" | "transactions" | "messages" | "faults" as what]:
             path, body = what, None
@@ -121,7 +125,7 @@ def _ask(arguments: argparse.Namespace) -> int:
         case ["ask", station, action, text]:
             path, body = f"stations/{urllib.parse.quote(station, safe='')}/{action}", text
         case _:
-            return misused("ask stations, transactions, messages, faults, or a STATION ACTION [JSON]")
+            return misused("expected stations, transactions, messages, faults, or STATION ACTION [JSON]")
     url = f"http://127.0.0.1:{arguments.control_port}/{path}"
     data = None if body is None else body.encode()
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -131,7 +135,7 @@ def _ask(arguments: argparse.Namespace) -> int:
     except urllib.error.HTTPError as error:
         return refused(error.read().decode(errors="replace").strip())
     except OSError as error:
-        return refused(f"nobody answers at {url}: {error}")
+        return refused(f"no answer from {url}: {error}")
     json.dump(told, sys.stdout, indent=1)
     print()
     return 0

@@ -1,4 +1,4 @@
-"""`secc decode`: EXI bytes to JSON or XML, or explained bit by bit."""
+"""`secc decode`: decode EXI bytes to JSON or XML, or explain them bit by bit."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ EXAMPLES = """examples:
   secc decode --explain 80400040
   echo 01fe9000000000021000 | secc decode -
 
-A V2GTP header (01 FE ...) is seen and taken off; several frames in a row give several messages. Its payload
+A V2GTP header (01 FE ...) is detected and removed; consecutive frames give several messages. Its payload
 type names the schema set of ISO 15118-20; a document without header needs --schema iso20-common, iso20-ac ...
 """
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Arguments."""
+    """Add the arguments."""
     parser.add_argument(
         "source", nargs="?", default="-", help="hexadecimal, a file (binary or hexadecimal), or - (default)"
     )
@@ -35,19 +35,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--schema",
         metavar="SET",
         default="auto",
-        help=f"schema set: {', '.join(exi.SCHEMAS)}; auto (default) goes by the payload type of a V2GTP "
-        "header, without one it tries sap, iso2, din",
+        help=f"schema set: {', '.join(exi.SCHEMAS)}; auto (default) uses the payload type of a V2GTP "
+        "header; without a header it tries sap, iso2, din",
     )
-    parser.add_argument("--schemas", type=Path, metavar="DIR", help="take the set from schemas of your own")
+    parser.add_argument("--schemas", type=Path, metavar="DIR", help="use the schema set of this directory")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--xml", action="store_true", help="write XML instead of JSON")
     form.add_argument(
         "--explain",
         action="store_true",
-        help="every piece of the stream: bit, width, bits, event, element, value",
+        help="print each part of the stream: bit, width, bits, event, element, value",
     )
-    parser.add_argument("--fragment", action="store_true", help="an EXI fragment, as signatures digest it")
-    parser.add_argument("--compact", action="store_true", help="one line per message")
+    parser.add_argument(
+        "--fragment", action="store_true", help="decode an EXI fragment, as used in signatures"
+    )
+    parser.add_argument("--compact", action="store_true", help="print one line per message")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -74,33 +76,33 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def codec_of(name: str, directory: Path | None, full_lists: exi.FullLists = "specified") -> exi.Codec:
-    """The codec of schema set `name`: built in, or compiled from the schemas in `directory`."""
+    """Return the codec of schema set `name`: built in, or compiled from the schemas in `directory`."""
     if directory is None:
         if name not in exi.SCHEMAS:
             raise NotationError(f"{name} is not a schema set; known are {', '.join(exi.SCHEMAS)}")
         return exi.codec(name, full_lists=full_lists)
-    from secc.exi.schema.runtime import compile_codec  # needed by few
+    from secc.exi.schema.runtime import compile_codec  # rarely needed
 
     sets = load(directory)
     if name not in sets:
-        raise NotationError(f"{name} is no schema set of {directory}; there are {', '.join(sets)}")
+        raise NotationError(f"unknown schema set {name} in {directory}, expected one of {', '.join(sets)}")
     return compile_codec(sets[name], full_lists=full_lists)
 
 
 def frames(data: bytes) -> list[tuple[PayloadType, bytes]]:
-    """Payloads of the V2GTP frames in `data`; without a header, `data` is one EXI payload."""
+    """Return the payloads of the V2GTP frames in `data`; without a header, `data` is one EXI payload."""
     if not data.startswith(b"\x01\xfe"):
         return [(PayloadType.EXI, data)]
     found = []
     while data:
         if len(data) < 8 or not data.startswith(b"\x01\xfe"):
-            raise FramingError(f"{len(data)} bytes behind a frame are not another one")
+            raise FramingError(f"{len(data)} bytes after a frame are not a frame")
         size = int.from_bytes(data[4:8])
         if len(data) < 8 + size:
             raise FramingError(f"the V2GTP header announces {size} bytes, {len(data) - 8} follow")
         number = int.from_bytes(data[2:4])
         if not schemas_of(number) and number not in _SDP:
-            raise FramingError(f"payload type 0x{number:04X} has neither EXI nor discovery")
+            raise FramingError(f"payload type 0x{number:04X} is neither EXI nor discovery")
         found.append((PayloadType(number), data[8 : 8 + size]))
         data = data[8 + size :]
     return found
@@ -135,7 +137,8 @@ def _show(payload: bytes, schemas: tuple[str, ...], arguments: argparse.Namespac
 
 
 def _fit(failure: tuple[DecodeError, exi.Codec]) -> tuple[bool, int]:
-    """How well a stream that cannot be read fits: does it begin as a message, and how far does it go."""
+    """Rate how well an unreadable stream matches: whether it starts like a message, and how far it can be
+    read."""
     error, codec = failure
     return error.path.split("/")[0] in codec.message_names, error.bit_offset
 
@@ -156,7 +159,7 @@ def _explain(codec: exi.Codec, payload: bytes, fragment: bool) -> str:
 
 
 def _sdp(datagram: bytes) -> dict[str, dict[str, str | int]]:
-    """SDP is no EXI, but it comes in the same captures."""
+    """Decode SDP, which is not EXI but appears in the same captures."""
     if datagram[2:4] == b"\x90\x00":
         request = SdpRequest.parse(datagram)
         return {"SDPRequest": {"Security": request.security.name, "Transport": request.transport.name}}

@@ -1,4 +1,4 @@
-"""`secc demo`: station and EV in one command."""
+"""`secc demo`: run station and EV in one command."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ from secc.station.station import Station
 EXAMPLES = """examples:
   secc demo                     AC plain, DC plain, AC TLS, DC TLS, DIN (DC), one after the other, on loopback
   secc demo --only dc-tls --loops 200
-  secc demo --pnc               Plug and Charge: a car gets its contract, another is renewed, both charge
-  secc demo --ocpp              a central system behind the station, 2.0.1 and 1.6J; it goes away meanwhile
+  secc demo --pnc               Plug and Charge: a car receives a contract, another renews its contract
+  secc demo --ocpp              with a central system, 2.0.1 and 1.6J, which is interrupted meanwhile
   sudo secc demo --plc          the whole chain: control pilot, SLAC, SDP, TLS, Plug and Charge; two networks
-  sudo secc demo --netns        the same over a veth pair in a network namespace, with multicast discovery
+  sudo secc demo --netns        use a veth pair in a network namespace, with multicast discovery
 
-Station and EV are two parties with sockets between them; only the control pilot and the power lines are
-shared in memory, as there is no wire. The certificates are made for the occasion. Exit code 0 when every
+Station and EV communicate through sockets; only the control pilot and the power lines are
+shared in memory, as there is no wire. The certificates are made for each run. Exit code 0 when every
 session was completed within the performance times of the standard, else 1.
 """
 
@@ -51,29 +51,27 @@ RUNS = {
     "dc-tls": (True, True),
     "din": (True, False),
 }
-"""Name: DC, TLS. DIN SPEC 70121 is plain DC."""
+"""Name, DC, TLS. DIN SPEC 70121 is DC without TLS."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Arguments."""
+    """Add the arguments."""
     parser.add_argument("--pnc", action="store_true", help="Plug and Charge: two cars with contracts")
-    parser.add_argument("--ocpp", action="store_true", help="the same with a central system (secc[ocpp])")
-    parser.add_argument(
-        "--plc", action="store_true", help="a car on a simulated power line, with SLAC (root)"
-    )
-    parser.add_argument("--only", choices=list(RUNS), help="one of the five")
+    parser.add_argument("--ocpp", action="store_true", help="use a central system (secc[ocpp])")
+    parser.add_argument("--plc", action="store_true", help="use a simulated power line with SLAC (root)")
+    parser.add_argument("--only", choices=list(RUNS), help="run only this one")
     parser.add_argument("--loops", type=int, default=20, help="messages of each charge loop (20)")
     parser.add_argument("--pace", type=float, default=0.05, help="seconds the EV waits in loops (0.05)")
     parser.add_argument(
-        "--minimum-pace", type=float, default=0.0, help="seconds the station takes at least to answer (0)"
+        "--minimum-pace", type=float, default=0.0, help="minimum response time of the station in seconds (0)"
     )
-    parser.add_argument("--netns", action="store_true", help="in a network namespace of its own (root)")
-    parser.add_argument("--quiet", "-q", action="store_true", help="only the summary")
-    parser.add_argument("--plain-text", action="store_true", help="no colour and no live line")
+    parser.add_argument("--netns", action="store_true", help="use a separate network namespace (root)")
+    parser.add_argument("--quiet", "-q", action="store_true", help="print only the summary")
+    parser.add_argument("--plain-text", action="store_true", help="use no colours and no live line")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Charge five times, then sum up."""
+    """Run five sessions, then print a summary."""
     style = display.Style(colour=False if arguments.plain_text else None)
     try:
         timing = TimingConfig(minimum_pace=arguments.minimum_pace)
@@ -97,7 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 class _Show:
-    """One session, shown while it happens."""
+    """Run one session and show its progress."""
 
     def __init__(
         self,
@@ -125,7 +123,7 @@ class _Show:
         self._station: Station | None = None
 
     async def charge(self) -> None:
-        """Station up, EV comes, charges and goes, station down."""
+        """Start the station, run the EV session, stop the station."""
         mode = EnergyMode.DC_EXTENDED if self._dc else EnergyMode.AC_THREE_PHASE_CORE
         config = SeccConfig(
             interface=netns.STATION_END if self._arguments.netns else "lo",
@@ -211,7 +209,7 @@ class _Show:
 
 
 def _sum_up(shows: list[_Show], style: display.Style) -> int:
-    """Response times of the station against the standard, then what became of the sessions."""
+    """Print response times of the station against the standard, then the results of the sessions."""
     rows = display.figures(entry for show in shows for entry in show.times)
     style.line(style.bold("Response times of the station, all sessions"))
     for line in display.table(rows, style):

@@ -1,7 +1,7 @@
-"""`secc cpo demo`: an operator's whole back end, two stations and three cars, each with sockets of its own.
+"""`secc cpo demo`: the complete back end of an operator, two stations and three cars, with real sockets.
 
-Processes: the double of the ecosystem and the provisioning service. In this one: the CSMS double, the
-stations and the cars, which talk over SDP, TLS, ISO 15118-2, OCPP 2.0.1 and HTTP on loopback.
+The simulated ecosystem and the provisioning service are separate processes. This process runs the fake CSMS,
+the stations and the cars, which use SDP, TLS, ISO 15118-2, OCPP 2.0.1 and HTTP on loopback.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ DAY = datetime.timedelta(days=1)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Everybody up, three cars, everybody down, a table."""
+    """Start all parties, charge three cars, stop, print a table."""
     style = display.Style()
     with tempfile.TemporaryDirectory(prefix="secc-demo-") as folder:
         return output.run(_Show(Path(folder), style, quiet=arguments.quiet).play())
@@ -52,27 +52,27 @@ def run(arguments: argparse.Namespace) -> int:
 
 @dataclasses.dataclass(slots=True)
 class _Case:
-    """One car and what became of it."""
+    """One car and its result."""
 
     title: str
     station: int
     wallet: Wallet
     emaid: str
     expected: str
-    """Request that decides the case, or the refusal that is wanted."""
+    """Request that decides the case, or `refused`."""
     result: EvResult = dataclasses.field(default_factory=lambda: EvResult(error="not run"))
     refused: str = ""
 
     @property
     def good(self) -> bool:
-        """It came as it had to."""
+        """The result is as expected."""
         if self.expected == "refused":
             return not self.result.completed and bool(self.refused)
         return self.result.completed and self.expected in self.result.requests
 
 
 class _Show:
-    """The parties, and what is told of them."""
+    """The parties and the output."""
 
     def __init__(self, folder: Path, style: display.Style, *, quiet: bool) -> None:
         self._folder, self._style, self._quiet = folder, style, quiet
@@ -81,7 +81,7 @@ class _Show:
         self._case: _Case | None = None
 
     async def play(self) -> int:
-        """The whole story."""
+        """Run all cases."""
         import httpx2
 
         from secc.ocpp.fake.csms import FakeCsms
@@ -97,7 +97,7 @@ class _Show:
             cases = await self._cases()
             csms = FakeCsms(CpoService(service), show=self._hear)
             url = await stack.enter_async_context(csms.serving())
-            self._tell(f"CSMS double on {url}")
+            self._tell(f"fake CSMS on {url}")
             stations = [await stack.enter_async_context(self._station(evse, url)) for evse in EVSES]
             for case in cases:
                 await self._charge(case, *stations[case.station])
@@ -110,7 +110,7 @@ class _Show:
 
     @contextlib.asynccontextmanager
     async def _child(self, *arguments: str) -> AsyncIterator[str]:
-        """A process of ours; its address."""
+        """Run a child process; returns its URL."""
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "secc", *arguments, stdout=asyncio.subprocess.PIPE
         )
@@ -120,7 +120,7 @@ class _Show:
                 line = (await process.stdout.readline()).decode()
             found = re.search(r"on (127\.0\.0\.1:\d+)", line)
             if found is None:
-                raise RuntimeError(f"secc {arguments[0]} did not come up")
+                raise RuntimeError(f"secc {arguments[0]} did not start")
             self._tell(f"secc {' '.join(arguments[:2])} on http://{found[1]}")
             yield f"http://{found[1]}"
         finally:
@@ -135,7 +135,10 @@ class _Show:
 
     @contextlib.asynccontextmanager
     async def _service(self, pool: str) -> AsyncIterator[str]:
-        """Keys of a mobility operator, a CPS and a CPO Sub-CA under the ecosystem's roots; roots by OPCP."""
+        """Use keys of a mobility operator, a CPS and a CPO Sub-CA under the roots of the ecosystem.
+
+        Roots by OPCP.
+        """
         keys = self._folder / "pool"
         secret = json.loads((keys / "parties.json").read_text())["all"]
         (self._folder / "secret").write_text(secret)
@@ -156,7 +159,7 @@ class _Show:
     async def _station(
         self, evse_id: str, csms: str
     ) -> AsyncIterator[tuple[Station, SimulatedCable, SimulatedAcEvse]]:
-        """A station with a certificate from the service, on the line to the CSMS."""
+        """Run a station with a certificate from the service, connected to the CSMS."""
         from secc.ocpp.backend import OcppBackend
         from secc.ocpp.serving import connected, prepared
         from secc.station.station import Station
@@ -230,7 +233,7 @@ class _Show:
         ]
 
     async def _wallet(self, pcid: str) -> Wallet:
-        """A car from the factory of the ecosystem."""
+        """Return a car made by the ecosystem."""
         made = (await self._pool.post(f"/_control/cars/{pcid}")).json()
         chain = [read_chain(one.encode())[0] for one in made["chain"]]
         (self._folder / f"{pcid}.json").write_text(json.dumps([_b64(one.der) for one in chain]))
@@ -238,7 +241,8 @@ class _Show:
         return Wallet(Identity(chain[0], read_key(made["key"].encode())), [root])
 
     async def _in_the_ecosystem(self, wallet: Wallet) -> None:
-        """Another operator's customer: car and contract are in the pools, here only its eMAID is known."""
+        """Add a customer of another operator: car and contract are in the pools, the service knows only the
+        eMAID."""
         from secc.operator.opcp.client import OpcpClient
         from secc.operator.opcp.settings import OpcpSettings
         from secc.pki.identifiers import EMAID, PCID
@@ -259,7 +263,7 @@ class _Show:
         self._tell(f"a new car is in the pools of the ecosystem, with contract {emaid}")
 
     async def _about_to_end(self, wallet: Wallet) -> None:
-        """A customer of ours whose contract was issued almost a year ago."""
+        """Add a customer whose contract was issued almost a year ago."""
         from secc.site.issuing import ContractIssuer
 
         keys = self._folder / "pool"
@@ -272,7 +276,7 @@ class _Show:
         await self._customer(1)
 
     async def _revoked(self, wallet: Wallet) -> None:
-        """A customer of ours who got a contract that was revoked."""
+        """Add a customer whose contract certificate has been revoked."""
         await self._customer(2)
         body = wallet.installation()
         header = iso2.MessageHeader(session_id=bytes(8), signature=wallet.sign(body))
@@ -310,17 +314,17 @@ class _Show:
         outcome = "charged" if case.result.completed else f"not charged: {case.refused or case.result.error}"
         self._tell(outcome)
 
-    # --- what happens --------------------------------------------------------------------------------------
+    # --- events --------------------------------------------------------------------------------------------
 
     async def _until_roots_are_there(self) -> None:
-        """The service asks the ecosystem for its root pool when it begins."""
+        """Wait until the service has imported the root pool of the ecosystem."""
         async with asyncio.timeout(20):
             while len(await self._ask("GET", "/v1/roots")) < 3:  # noqa: ASYNC110 - another process
                 await asyncio.sleep(0.1)
-        self._tell("the service has taken over three roots of the ecosystem")
+        self._tell("the service has imported three roots of the ecosystem")
 
     async def _settle(self, csms: FakeCsms, cases: list[_Case]) -> None:
-        """The ends of transactions are on their way."""
+        """Wait until the CSMS has received the ends of all transactions."""
         wanted = sum(case.result.completed for case in cases)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(10):
@@ -328,7 +332,7 @@ class _Show:
                     await asyncio.sleep(0.05)
 
     async def _report(self, csms: FakeCsms, cases: list[_Case]) -> None:
-        """What the operator's service is told about transactions and refusals."""
+        """Report transactions and refusals to the service of the operator."""
         places = {case.emaid: EVSES[case.station] for case in cases}
         for one in csms.records.transactions.values():
             begun = one.times[0] if one.times else self._now.isoformat()
@@ -385,7 +389,7 @@ class _Show:
             self._style.line(text)
 
     async def _sum_up(self, cases: list[_Case], csms: FakeCsms) -> int:
-        """What happened, as a table, from the books of all parties."""
+        """Print a table of the results from the records of all parties."""
         style = self._style
         style.line()
         rows: list[tuple[str, ...]] = [("car", "station", "asked for", "outcome", "energy", "paid by")]
@@ -394,11 +398,7 @@ class _Show:
         for number, row in enumerate(rows):
             text = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
             good = number > 0 and cases[number - 1].good
-            mark = (
-                ""
-                if number == 0
-                else ("  " + (style.good("as it should be") if good else style.bad("WRONG")))
-            )
+            mark = "" if number == 0 else ("  " + (style.good("as expected") if good else style.bad("WRONG")))
             style.line((style.bold(text) if number == 0 else text) + mark)
         audit = await self._ask("GET", "/v1/audit")
         calls = (await self._pool.get("/_control/calls")).json()

@@ -1,4 +1,4 @@
-"""`secc demo --ocpp`: cars from the factory, a station, and a central system that goes away in the middle."""
+"""`secc demo --ocpp`: new cars, a station, and a central system that is interrupted during charging."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ DAY = datetime.timedelta(days=1)
 
 
 def run(arguments: argparse.Namespace, style: display.Style) -> int:
-    """Once over 2.0.1, once over 1.6J; then what the CSMS has in its books."""
+    """Run once with 2.0.1 and once with 1.6J; then show the records of the CSMS."""
     try:
         import secc.ocpp.fake.csms
     except ImportError as error:
@@ -59,11 +59,11 @@ class _Outcome:
     connections: int
     booked: list[Any]
     away: int
-    """Messages that waited on the disk while the CSMS was away."""
+    """Messages that were stored while the CSMS was not connected."""
 
 
 class _Show:
-    """The parties, and one session."""
+    """The parties and one session."""
 
     def __init__(
         self, folder: Path, arguments: argparse.Namespace, style: display.Style, version: str
@@ -80,7 +80,7 @@ class _Show:
         self._begun = 0.0
 
     async def charge(self) -> _Outcome:
-        """CSMS and station up, a car charges, the CSMS is away for a while, everything down."""
+        """Start CSMS and station, charge a car, interrupt the CSMS for a while, stop."""
         from secc.ocpp.backend import OcppBackend
         from secc.ocpp.fake.csms import FakeCsms
         from secc.ocpp.fake.services import Accounts
@@ -88,7 +88,7 @@ class _Show:
         from secc.ocpp.serving import connected, prepared
         from secc.settings.ocpp import OcppVersion
 
-        self._say(self._style.bold(f"OCPP {self._version}: a car from the factory, without a contract"))
+        self._say(self._style.bold(f"OCPP {self._version}: a new car without a contract"))
         accounts = Accounts({EMAID_TEXT: TokenStatus.ACCEPTED}, provide=self._provide)
         csms = FakeCsms(accounts, versions=(OcppVersion(self._version),), show=self._hear)
         cable = SimulatedCable()
@@ -108,14 +108,14 @@ class _Show:
                 driving = asyncio.create_task(self._drive(station, cable))
                 await self._until(lambda: evse.snapshot().contactor_closed, driving)
                 await csms.stop()
-                self._tell(self._style.bad("the CSMS is switched off; the car goes on charging"))
+                self._tell(self._style.bad("the CSMS is switched off; the car continues to charge"))
                 result = await driving
                 await self._until(
                     lambda: backend.transactions.open is None and backend.conversation.queue.idle, None
                 )
                 away = await backend.conversation.queue.stored(backend.store.__len__)
                 await csms.start()
-                self._tell(self._style.good(f"the CSMS is back; {away} messages wait on the disk"))
+                self._tell(self._style.good(f"the CSMS is running again; {away} messages wait on the disk"))
                 await self._until_empty(backend)
         self._say()
         messages = len(csms.records.messages)
@@ -156,7 +156,7 @@ class _Show:
     # --- the parties ---------------------------------------------------------------------------------------
 
     def _make_roles(self) -> LocalBackend:
-        """Mobility operator and CPS, behind the CSMS."""
+        """Mobility operator and CPS for the CSMS."""
         store = ContractStore(self._folder / "contracts.db")
         store.add_contract(EMAID_TEXT)
         store.add_car(self._pki[Kind.OEM_LEAF].certificate, EMAID.parse(EMAID_TEXT))
@@ -199,7 +199,7 @@ class _Show:
             ),
         )
 
-    # --- what happens --------------------------------------------------------------------------------------
+    # --- events --------------------------------------------------------------------------------------------
 
     def _hear(self, text: str) -> None:
         self._tell(text if len(text) <= 150 else f"{text[:149]}…")
@@ -226,7 +226,7 @@ def _sum_up(outcomes: list[_Outcome], style: display.Style) -> int:
         energy = (booked.meter_stop or 0) - (booked.meter_start or 0)
         style.line(
             f"  one transaction for {booked.token}, {energy} Wh, ended: {booked.reason}; "
-            f"{len(booked.times)} events booked, {one.away} of them from the time without a CSMS"
+            f"{len(booked.times)} events recorded, {one.away} of them from the time without a CSMS"
         )
         style.line(
             f"  {one.messages} messages over {one.connections} connections, none lost, none counted twice"

@@ -1,7 +1,8 @@
-"""`secc demo --plc`: the whole chain. Control pilot, SLAC, SDP, TLS, Plug and Charge, between two networks.
+"""`secc demo --plc`: the complete chain of control pilot, SLAC, SDP, TLS and Plug and Charge, between two
+networks.
 
-Station and EV are two processes with a network namespace each. Between them lies a simulated power line with
-two modems, through which nothing but matching passes until both have the same key. Linux, root.
+Station and EV are two processes, each in a network namespace. Between them is a simulated power line with two
+modems, which passes only matching frames until both modems have the same key. Linux, root.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ MODEMS = {netns.STATION_MODEM: bytes.fromhex("0200000000aa"), netns.EV_MODEM: by
 
 
 def run(arguments: argparse.Namespace, style: display.Style) -> int:
-    """A car without a contract is plugged in, matched, gets its contract, charges, and is unplugged."""
+    """Plug in a car without a contract, match, deliver a contract, charge, unplug."""
     netns.lay_power_line()
     with tempfile.TemporaryDirectory(prefix="secc-demo-") as folder:
         show = _PlcShow(Path(folder), arguments, style)
@@ -58,7 +59,7 @@ def run(arguments: argparse.Namespace, style: display.Style) -> int:
 
 
 def _be_the_ev(show: _PlcShow, wire: socket.socket) -> None:
-    """The child process: its network, then matching and charging; one line of JSON tells how it went."""
+    """Run the child process: enter the network, match and charge; prints one line of JSON."""
     outcome: dict[str, Any]
     try:
         netns.enter_ev_network(lambda: wire.sendall(b"here\n"))
@@ -70,10 +71,10 @@ def _be_the_ev(show: _PlcShow, wire: socket.socket) -> None:
 
 
 class _PlcShow(demo_pnc.Show):
-    """The first car of `secc demo --pnc`, on the power line."""
+    """Run the first car of `secc demo --pnc` on the power line."""
 
     def serve(self, child: int, wire: socket.socket) -> int:
-        """The station's process."""
+        """Run the station."""
         if wire.recv(5) == b"here\n":
             netns.push_cable(child)
         outcome = output.run(self._charge_one(wire))
@@ -88,12 +89,12 @@ class _PlcShow(demo_pnc.Show):
         style.line(
             f"{style.good('completed')}: matched in {outcome['matching']:.2f} s, "
             f"{outcome['attenuation']:.1f} dB; {outcome['messages']} messages over TLS, "
-            f"{outcome['duration']:.1f} s; Plug and Charge with a contract got on the way"
+            f"{outcome['duration']:.1f} s; Plug and Charge with a contract received in the session"
         )
         return 0
 
     async def drive(self) -> dict[str, Any]:
-        """The EV: match, find the station, charge."""
+        """Run the EV: match, find the station, charge."""
         matched = await SlacEv(RawModem(netns.EV_END)).match(patience=20.0)
         plan = Plan(
             mode=EnergyTransferMode.AC_THREE_PHASE_CORE,
@@ -144,7 +145,7 @@ class _PlcShow(demo_pnc.Show):
 
 
 async def _until(condition: Any, seconds: float = 20.0) -> None:
-    """Wait, but not for ever: what is missing shows in the result."""
+    """Wait for a limited time; a missing result is visible in the summary."""
     loop = asyncio.get_running_loop()
     limit = loop.time() + seconds
     while not condition() and loop.time() < limit:  # noqa: ASYNC110  # conditions of many kinds

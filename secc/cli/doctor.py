@@ -1,4 +1,4 @@
-"""`secc doctor`: is everything there that a station needs, before the first car comes?"""
+"""`secc doctor`: check configuration, interface, modem and certificates before the first car comes."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ from secc.tls.binding import reach
 
 EXAMPLES = """examples:
   secc doctor --config station.toml
-  sudo secc doctor --config station.toml    also asks the modem, which needs a packet socket
-  secc doctor --controller my_package:MyOutlet                      tries a controller, without a car
+  sudo secc doctor --config station.toml    also checks the modem, which needs a packet socket
+  secc doctor --controller my_package:MyOutlet                      checks a controller, without a car
   secc doctor --controller my_package:MyOutlet --energise --config station.toml
   secc doctor --controller my_package:MyOutlet --energise --rig my_package:rig --json
 
-Looks at: interface, modem and its firmware, IPv6 address, multicast, ports, protocols, certificates, clock.
-Nothing is changed, but with [slac] enabled the modem gets a new key: not beside a running station. Exit code
-1 when something stands in the way of charging.
+Checks interface, modem and its firmware, IPv6 address, multicast, ports, protocols, certificates and clock.
+Nothing is changed, but with [slac] enabled the modem gets a new key: not for use with a running station. Exit
+code 1 when a problem prevents charging.
 
-With --controller only the controller is tried. Without --energise that is done by calls that need no power;
-at a terminal the command asks before it switches power on. Nothing may be connected to the outlet then.
+With --controller only the controller is checked. Without --energise only calls without power are used;
+at a terminal the command asks for confirmation before it switches power on. Disconnect the outlet first.
 """
 
 
 class Grade(enum.Enum):
-    """How good it is."""
+    """Result of a check."""
 
     GOOD = "ok"
     NOTE = "note"
@@ -58,7 +58,7 @@ class Grade(enum.Enum):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at."""
+    """One checked item."""
 
     what: str
     grade: Grade
@@ -67,18 +67,18 @@ class Finding:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Arguments."""
+    """Add the arguments."""
     parser.add_argument("--config", "-c", help="TOML file of the station")
-    parser.add_argument("--json", action="store_true", help="one JSON object per finding")
+    parser.add_argument("--json", action="store_true", help="print one JSON object for each finding")
     controller_check.configure(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Look at everything, say what to do."""
+    """Check everything and print what to do."""
     if arguments.controller is not None:
         return controller_check.run(arguments)
     if arguments.config is None:
-        return misused("name the file of the station: --config; or a controller: --controller")
+        return misused("expected --config with the file of the station, or --controller")
     try:
         settings = configuration.load(arguments.config)
     except SeccError as error:
@@ -98,22 +98,22 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def look(settings: SeccConfig) -> Iterator[Finding]:
-    """One finding after the other."""
+    """Yield the findings in order."""
     interface = settings.interface
     known = [name for _, name in socket.if_nameindex()]
     if interface not in known:
-        advice = f"here are: {', '.join(known)}"
-        yield Finding("interface", Grade.BAD, f"there is no {interface}", advice)
+        advice = f"existing interfaces: {', '.join(known)}"
+        yield Finding("interface", Grade.BAD, f"{interface} does not exist", advice)
     else:
         yield _interface(interface)
         yield _address(interface)
         yield _multicast(interface)
         try:
-            with ownership.Claim(settings, SDP_PORT):  # the modem gets a new key: not that of a station
+            with ownership.Claim(settings, SDP_PORT):  # the modem gets a new key
                 yield from _modem(settings)
         except InUseError as error:
-            advice = "all is well if it is the station of this file; a second one would not start"
-            yield Finding("owner", Grade.NOTE, f"{error}; the modem is not asked", advice)
+            advice = "no problem if it is the station of this file; a second station would not start"
+            yield Finding("owner", Grade.NOTE, f"{error}; the modem is not checked", advice)
         yield from _ports(settings)
     yield from _protocols(settings)
     yield from _certificates(settings)
@@ -121,17 +121,17 @@ def look(settings: SeccConfig) -> Iterator[Finding]:
 
 
 def _protocols(settings: SeccConfig) -> Iterator[Finding]:
-    """Which cars a DC outlet turns away."""
+    """Report which cars a DC outlet cannot serve."""
     names = ", ".join(name.value for name in settings.protocols)
     if not settings.energy.offers_dc:
         return
     if not settings.offers_din or settings.tls.policy is TlsPolicy.REQUIRED:
         why = "tls.policy is required" if settings.offers_din else f"offered: {names}"
         advice = "many cars charge DC by DIN SPEC 70121 only, without TLS"
-        yield Finding("protocols", Grade.NOTE, f"DIN SPEC 70121 is not spoken: {why}", advice)
+        yield Finding("protocols", Grade.NOTE, f"DIN SPEC 70121 is not offered: {why}", advice)
     elif not settings.din.evse_id:
-        text = f"{names}; in DIN the car is not told which outlet this is"
-        yield Finding("protocols", Grade.NOTE, text, "set din.evse_id, by DIN SPEC 91286")
+        text = f"{names}; in DIN the car does not receive the identifier of the outlet"
+        yield Finding("protocols", Grade.NOTE, text, "set din.evse_id as in DIN SPEC 91286")
     else:
         yield Finding("protocols", Grade.GOOD, names)
 
@@ -141,8 +141,10 @@ def _interface(name: str) -> Finding:
         state = (_INTERFACES / name / "operstate").read_text().strip()
         if state in ("up", "unknown"):
             return Finding("interface", Grade.GOOD, f"{name} is {'up' if state == 'up' else 'there'}")
-        return Finding("interface", Grade.BAD, f"{name} is {state}", f"ip link set {name} up; is it plugged?")
-    return Finding("interface", Grade.NOTE, f"{name}: its state cannot be read")
+        return Finding(
+            "interface", Grade.BAD, f"{name} is {state}", f"ip link set {name} up; check the cable"
+        )
+    return Finding("interface", Grade.NOTE, f"{name}: unreadable state")
 
 
 _INTERFACES = Path("/sys/class/net")
@@ -156,12 +158,12 @@ def _address(name: str) -> Finding:
         "IPv6",
         Grade.BAD,
         "no link-local address",
-        f"sysctl net.ipv6.conf.{name}.disable_ipv6=0, then up again",
+        f"run sysctl net.ipv6.conf.{name}.disable_ipv6=0, then set the link up again",
     )
 
 
 def _multicast(name: str) -> Finding:
-    """All nodes is joined by the kernel itself; a socket must be able to do so too."""
+    """The kernel joins all-nodes itself; a socket must be able to join it too."""
     try:
         with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
             group = socket.inet_pton(socket.AF_INET6, SDP_GROUP)
@@ -177,7 +179,7 @@ def _multicast(name: str) -> Finding:
 
 def _modem(settings: SeccConfig) -> Iterator[Finding]:
     if not settings.slac.enabled:
-        yield Finding("modem", Grade.NOTE, "not looked for: [slac] is not enabled")
+        yield Finding("modem", Grade.NOTE, "not checked: [slac] is not enabled")
         return
     try:
         found, armed, refused = asyncio.run(_ask_modem(settings))
@@ -186,25 +188,25 @@ def _modem(settings: SeccConfig) -> Iterator[Finding]:
         yield Finding("modem", Grade.BAD, str(error), advice)
         return
     if not found.mac:
-        advice = "is it powered, and at this interface?"
-        yield Finding("modem", Grade.BAD, "nobody answered on the interface", advice)
+        advice = "check its power supply and interface"
+        yield Finding("modem", Grade.BAD, "no modem answers on the interface", advice)
         return
     names = " ".join(name for name in (found.hardware, found.firmware) if name) or "no name"
     yield Finding("modem", Grade.GOOD, f"{found.mac.hex(':')}, {found.vendor or 'unknown maker'}, {names}")
     if found.vendor is None:
-        yield Finding("link status", Grade.NOTE, "this modem cannot be asked: the link is assumed")
+        yield Finding("link status", Grade.NOTE, "no link status: the link is assumed to be up")
     if armed:
-        yield Finding("key", Grade.GOOD, "the modem takes a network key")
+        yield Finding("key", Grade.GOOD, "the modem accepts a network key")
     elif refused is not None:
         advice = "see slac.set_key_result: 1 is success with Qualcomm modems"
         yield Finding("key", Grade.BAD, f"the modem refuses a network key with result {refused}", advice)
     else:
-        advice = "is another process keying it?"
+        advice = "check whether another process sets its key"
         yield Finding("key", Grade.BAD, "the modem does not confirm a network key", advice)
 
 
 async def _ask_modem(settings: SeccConfig) -> tuple[slac.ModemFound, bool, int | None]:
-    """What the matching finds out in its first moments: the modem, whether it takes a key, how it refuses."""
+    """Run the start of the matching: it finds the modem, and whether the modem accepts or refuses a key."""
     loop = asyncio.get_running_loop()
     modem = RawModem(settings.interface)
     matching = Matching(settings.slac, evse_mac=modem.open(), random_bytes=os.urandom)
@@ -233,13 +235,13 @@ _MODEM_TIME = 1.5  # s
 
 
 def _ports(settings: SeccConfig) -> Iterator[Finding]:
-    """Bound as a station binds them: what runs on other interfaces is not in the way."""
+    """Bind as a station does: sockets on other interfaces do not matter."""
     yield _port("UDP", SDP_PORT, ports.udp(settings.interface, SDP_PORT), settings)
     configured = [port for port in (settings.network.tcp_port, settings.network.tls_port) if port]
     link = find_link_local(settings.interface)
     for port in configured:
         if link is None:
-            yield Finding("port", Grade.NOTE, f"TCP {port} cannot be tried: there is no link-local address")
+            yield Finding("port", Grade.NOTE, f"TCP {port} cannot be checked: no link-local address")
         else:
             yield _port("TCP", port, ports.tcp(link, port), settings)
 
@@ -247,7 +249,7 @@ def _ports(settings: SeccConfig) -> Iterator[Finding]:
 def _port(kind: str, port: int, taken: ports.Taken | None, settings: SeccConfig) -> Finding:
     if taken is None:
         return Finding("port", Grade.GOOD, f"{kind} {port} is free on {settings.interface}")
-    seen = "stop it, or choose another port" if kind == "TCP" else "stop it: cars ask at this port"
+    seen = "stop it, or choose another port" if kind == "TCP" else "stop it: cars use this port"
     advice = seen if taken.holders else "run as root to see which process holds it"
     return Finding("port", Grade.BAD, f"{kind} {port} on {settings.interface}: {taken}", advice)
 
@@ -260,13 +262,13 @@ def _certificates(settings: SeccConfig) -> Iterator[Finding]:
         yield Finding("certificates", Grade.BAD, str(error))
         return
     if context is None:
-        yield Finding("certificates", Grade.NOTE, "TLS is off: anybody on the cable may answer the EV")
+        yield Finding("certificates", Grade.NOTE, "TLS is off: any device on the cable may answer the EV")
     elif context.expires is not None:
         left = context.expires - utc_now()
         grade = Grade.GOOD if left > datetime.timedelta(days=30) else Grade.NOTE
-        yield Finding("certificates", grade, f"good until {context.expires:%Y-%m-%d}, {left.days} days")
+        yield Finding("certificates", grade, f"valid until {context.expires:%Y-%m-%d}, {left.days} days")
         for problem in (one.staple.problem for one in context.credentials if one.staple.problem):
-            yield Finding("certificates", Grade.NOTE, f"nothing to staple: {problem}", "fetch it again")
+            yield Finding("certificates", Grade.NOTE, f"no OCSP response: {problem}", "fetch it again")
     yield from _iso20(settings, context)
     roots = settings.trust.v2g_roots + settings.trust.mo_roots + settings.trust.oem_roots
     yield Finding("trust", Grade.GOOD if roots else Grade.NOTE, f"{len(roots)} files with roots")
@@ -294,24 +296,24 @@ def _iso20(settings: SeccConfig, context: TlsContext | None) -> Iterator[Finding
 
 
 def _clock() -> Iterator[Finding]:
-    """Certificates are judged by it, meter readings carry it."""
+    """Certificates are judged by it, and meter readings contain it."""
     now = datetime.datetime.fromtimestamp(time.time(), datetime.UTC)
     if now.year < _THIS_YEAR:
-        yield Finding("clock", Grade.BAD, f"it is not {now.year}", "set the clock; use NTP")
+        yield Finding("clock", Grade.BAD, f"the year {now.year} is not plausible", "set the clock; use NTP")
     elif _synchronised():
-        yield Finding("clock", Grade.GOOD, f"{now:%Y-%m-%d %H:%M:%S} UTC, kept by NTP or the like")
+        yield Finding("clock", Grade.GOOD, f"{now:%Y-%m-%d %H:%M:%S} UTC, synchronised")
     else:
-        yield Finding("clock", Grade.NOTE, f"{now:%Y-%m-%d %H:%M:%S} UTC, kept by nobody", "use NTP")
+        yield Finding("clock", Grade.NOTE, f"{now:%Y-%m-%d %H:%M:%S} UTC, not synchronised", "use NTP")
 
 
 _THIS_YEAR = 2025
 
 
 def _synchronised() -> bool:
-    """Whether the kernel believes that somebody keeps its clock."""
+    """Return whether the kernel reports a synchronised clock."""
     try:
         library = ctypes.CDLL(None)
-        buffer = ctypes.create_string_buffer(512)  # a struct timex, all zero: only read
+        buffer = ctypes.create_string_buffer(512)  # a struct timex with zeros only reads
         return int(library.adjtimex(buffer)) not in (-1, _TIME_ERROR)
     except (OSError, AttributeError):
         return False

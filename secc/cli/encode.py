@@ -1,4 +1,4 @@
-"""`secc encode`: JSON or XML to EXI bytes."""
+"""`secc encode`: encode JSON or XML to EXI bytes."""
 
 from __future__ import annotations
 
@@ -21,10 +21,12 @@ from secc.v2gtp import frame
 EXAMPLES = """examples:
   secc decode 809802000000000000000011d0180801784080c000 | secc encode
   secc encode --v2gtp message.json
-  secc encode '{"V2G_Message": {"Header": {"SessionID": "00"}, "Body": {"SessionStopReq": {"ChargingSession": "Terminate"}}}}'
+  secc encode '{"V2G_Message": {"Header": {"SessionID": "00"},
+    "Body": {"SessionStopReq": {"ChargingSession": "Terminate"}}}}'
 
-XML, as `secc decode --xml` writes it, is taken too. Element names as in the standard; hexBinary as hexadecimal, base64Binary as base64, enumerations as their literals.
-"""  # noqa: E501 - a command line that can be copied
+XML in the format of `secc decode --xml` is accepted too. Element names are those of the standard; hexBinary
+is written as hexadecimal, base64Binary as base64, enumerations as their literals.
+"""
 
 _ISO20 = (
     "iso20-common",
@@ -38,22 +40,22 @@ _ISO20 = (
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Arguments."""
+    """Add the arguments."""
     parser.add_argument("source", nargs="?", default="-", help="JSON or XML, a file, or - (default)")
     parser.add_argument(
         "--schema",
         metavar="SET",
         default="auto",
-        help=f"schema set: {', '.join(exi.SCHEMAS)}; auto goes by the root element",
+        help=f"schema set: {', '.join(exi.SCHEMAS)}; auto (default) uses the root element",
     )
-    parser.add_argument("--schemas", type=Path, metavar="DIR", help="take the set from schemas of your own")
+    parser.add_argument("--schemas", type=Path, metavar="DIR", help="use the schema set of this directory")
     parser.add_argument(
         "--full-lists",
         choices=typing.get_args(exi.FullLists),
         default="specified",
-        help="form of lists that are exactly full: as EXI 1.0 has it (default), or as other encoders do",
+        help="encoding of lists at their maximum length: as in EXI 1.0 (default), or as other encoders do",
     )
-    parser.add_argument("--v2gtp", action="store_true", help="put the V2GTP header of the set in front")
+    parser.add_argument("--v2gtp", action="store_true", help="prepend the V2GTP header of the set")
     parser.add_argument("--binary", action="store_true", help="write bytes, not hexadecimal")
 
 
@@ -80,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _encode(text: str, arguments: argparse.Namespace) -> tuple[str, bytes]:
-    """The schema set and the document."""
+    """Return the schema set and the document."""
     form: exi.FullLists = arguments.full_lists
     if arguments.schema != "auto":
         codec = codec_of(arguments.schema, arguments.schemas, form)
@@ -97,7 +99,7 @@ def _encode(text: str, arguments: argparse.Namespace) -> tuple[str, bytes]:
 
 
 AUTOMATIC = ("sap", "iso2", "din", *_ISO20, "xmldsig")
-"""Schema sets that `auto` tries for XML, in this order."""
+"""Schema sets that `auto` tries for XML, in order."""
 
 
 def _encode_as(codec: exi.Codec, text: str) -> bytes:
@@ -105,7 +107,7 @@ def _encode_as(codec: exi.Codec, text: str) -> bytes:
 
 
 def _file(source: str) -> str:
-    """Name of the file that `source` is; empty for a text or standard input."""
+    """Return the file name in `source`; empty for a text or standard input."""
     return "" if source == "-" or source.lstrip().startswith(("{", "<")) else source
 
 
@@ -119,7 +121,7 @@ def _schema(text: str) -> str:
         return "sap"
     if root in ("Signature", "SignedInfo"):
         return "xmldsig"
-    # Messages of ISO 15118-20 have their header inside; those of AC stand in two sets, the plain one first.
+    # Messages of ISO 15118-20 include their header; those of AC are in two sets, the plain one first.
     if not root or "Header" not in (document[root] or ()) or root == "V2G_Message":
         return "iso2"
     return next((name for name in _ISO20 if root in exi.codec(name).message_names), "iso2")

@@ -1,4 +1,4 @@
-"""`secc ev`: a scripted EV charges at a station."""
+"""`secc ev`: charge with a scripted EV at a station."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from secc.station.raw_modem import RawModem
 EXAMPLES = """examples:
   secc ev --interface eth1 --dc                   find the station by SDP, charge DC, plain
   secc ev --interface eth1 --ac --tls --roots v2g_root.pem
-  secc ev --interface lo --dc                     a station on this machine, on loopback
-  secc ev --interface eth1 --protocol din70121    a car that speaks DIN SPEC 70121 only
+  secc ev --interface lo --dc                     use a station on this machine, on loopback
+  secc ev --interface eth1 --protocol din70121    use only DIN SPEC 70121
   secc ev --interface eth1 --protocol iso20 --service DC_BPT --dynamic
   secc ev --interface eth1 --protocol iso20 --service AC --renegotiate-at 5
   secc ev --interface eth1 --protocol iso20 --tls --roots v2g_root.pem --vehicle vehicle_chain.pem
-  secc ev --host fe80::1%eth1 --port 54321 --ac   without SDP
-  secc ev --interface lo --ac --tls --wallet lab  pay by contract; a car without one installs one
+  secc ev --host fe80::1%eth1 --port 54321 --ac   skip SDP
+  secc ev --interface lo --ac --tls --wallet lab  pay by contract, and install one if it is missing
   secc ev --interface lo --ac --tls --wallet lab --contract lab/contract_chain.pem
 
 --wallet takes a folder of `secc pki new`: provisioning certificate, V2G root. A contract that the station
-delivers is kept there (car_contract.pem, car_contract_key.pem) and shown the next time.
-Exit code 0 when the session went from handshake to SessionStopRes, 1 when it did not.
+delivers is stored there (car_contract.pem, car_contract_key.pem) and used the next time.
+Exit code 0 if the session is complete from handshake to SessionStopRes, otherwise 1.
 """
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Arguments."""
-    parser.add_argument("--interface", "-i", default="lo", help="where the station is (default: lo)")
+    """Add the arguments."""
+    parser.add_argument("--interface", "-i", default="lo", help="interface of the station (default: lo)")
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--dc", action="store_true", help="DC_extended (default)")
     kind.add_argument("--ac", action="store_true", help="AC_three_phase_core")
@@ -51,48 +51,52 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--protocol",
         choices=[*(name.value for name in ProtocolName), *_SHORT],
         default=ProtocolName.ISO15118_2.value,
-        help="what the EV speaks (default: iso15118-2); din70121 is DC without TLS; iso20 is iso15118-20",
+        help="protocol of the EV (default: iso15118-2); din70121 is DC without TLS; iso20 is iso15118-20",
     )
-    parser.add_argument(
-        "--tls", action=argparse.BooleanOptionalAction, default=False, help="ask for TLS, take nothing less"
-    )
+    parser.add_argument("--tls", action=argparse.BooleanOptionalAction, default=False, help="require TLS")
     parser.add_argument("--roots", type=Path, help="PEM of V2G roots; without it any certificate is accepted")
-    parser.add_argument("--host", help="address of the station: no SDP")
-    parser.add_argument("--port", type=int, help="port of the station: no SDP")
+    parser.add_argument("--host", help="address of the station; without SDP")
+    parser.add_argument("--port", type=int, help="port of the station; without SDP")
     parser.add_argument("--sdp-port", type=int, default=SDP_PORT, help=f"default {SDP_PORT}")
-    parser.add_argument("--slac", action="store_true", help="match over the power line first (Linux, root)")
+    parser.add_argument("--slac", action="store_true", help="first match over the power line (Linux, root)")
     parser.add_argument("--loops", type=int, help="messages of the charge loop (default 20)")
-    parser.add_argument("--energy", type=float, help="Wh to take, instead of --loops")
+    parser.add_argument("--energy", type=float, help="energy to charge in Wh, instead of --loops")
     parser.add_argument("--soc", type=float, default=35.0, help="state of charge at the start in %% (35)")
     parser.add_argument("--pace", type=float, default=0.1, help="seconds between messages of a loop (0.1)")
     parser.add_argument("--pause", action="store_true", help="end with SessionStopReq(Pause)")
-    parser.add_argument("--session-id", type=_hex, default=b"\x00", help="hexadecimal, to join a paused one")
-    parser.add_argument("--wallet", type=Path, metavar="DIR", help="pay by contract, with what is in there")
     parser.add_argument(
-        "--contract", type=Path, metavar="FILE", help="PEM of another contract chain; its key lies beside it"
+        "--session-id", type=_hex, default=b"\x00", help="hexadecimal, joins a paused session"
+    )
+    parser.add_argument(
+        "--wallet", type=Path, metavar="DIR", help="folder with certificates, to pay by contract"
+    )
+    parser.add_argument(
+        "--contract", type=Path, metavar="FILE", help="PEM of another contract chain, with its key beside it"
     )
     parser.add_argument(
         "--misbehave",
         metavar="HOW",
-        help=f"with --wallet one of: {', '.join(Misbehaviour)}; "
+        help=f"with --wallet, one of:  {', '.join(Misbehaviour)}; "
         f"in iso20 one of: {', '.join(Iso20Misbehaviour)}",
     )
     parser.add_argument("--patience", type=float, default=1.0, help="factor on the EV's message timeouts")
-    parser.add_argument("--json", action="store_true", help="one JSON object per exchange, then the result")
-    parser.add_argument("--quiet", "-q", action="store_true", help="only the result")
+    parser.add_argument(
+        "--json", action="store_true", help="print a JSON object for each exchange and the result"
+    )
+    parser.add_argument("--quiet", "-q", action="store_true", help="print only the result")
     ev_iso20.configure(parser)
 
 
 _SHORT = {"iso20": ProtocolName.ISO15118_20, "iso2": ProtocolName.ISO15118_2, "din": ProtocolName.DIN70121}
-"""Shorter names of the protocols."""
+"""Short names of the protocols."""
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Charge once."""
+    """Run one session."""
     if not 0.0 <= arguments.soc <= 100.0:
         return misused(f"--soc {arguments.soc:g}: expected 0 to 100")
     if (arguments.host is None) != (arguments.port is None):
-        return misused("--host and --port belong together")
+        return misused("expected --host and --port together")
     protocol = _SHORT.get(arguments.protocol) or ProtocolName(arguments.protocol)
     if protocol is ProtocolName.ISO15118_20:
         if problem := ev_iso20.refusal(arguments):
@@ -100,9 +104,9 @@ def run(arguments: argparse.Namespace) -> int:
         return _run(arguments, ev_iso20.plan(arguments), None)
     beyond = arguments.ac or arguments.tls or arguments.pause or arguments.wallet is not None
     if protocol is ProtocolName.DIN70121 and beyond:
-        return misused("din70121 is DC without TLS, contract and pause")
+        return misused("din70121 has only DC, without TLS, contract and pause")
     if arguments.wallet is None and (arguments.contract or arguments.misbehave):
-        return misused("--contract and --misbehave need a --wallet")
+        return misused("--contract and --misbehave need --wallet")
     try:
         wallet = None if arguments.wallet is None else open_wallet(arguments.wallet, arguments.contract)
     except CertificateError as error:
@@ -116,7 +120,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace, plan: Plan | Iso20Plan, wallet: Wallet | None) -> int:
-    """Charge by a plan."""
+    """Run one session with a plan."""
     style = display.Style()
     printer = _Printer(style, as_json=arguments.json, quiet=arguments.quiet)
     vehicle = Vehicle(soc=arguments.soc / 100.0, full_soc=max(0.8, arguments.soc / 100.0 + 0.05))

@@ -1,4 +1,4 @@
-"""`secc health`: is the station well? For containers and supervisors."""
+"""`secc health`: report the health of a running station, for containers and supervisors."""
 
 from __future__ import annotations
 
@@ -13,27 +13,29 @@ from secc.cli import misused, refused
 from secc.errors import ConfigError
 
 EXAMPLES = """examples:
-  secc health --port 9150                    the port of `secc serve --metrics` or `--health`
-  secc health --config station.toml          the port in [operation]
-  secc health --port 9150 --ready            also: could a car begin a session now?
+  secc health --port 9150                    use the port of `secc serve --metrics` or `--health`
+  secc health --config station.toml          use the port in [operation]
+  secc health --port 9150 --ready            also check that a session could start now
 
-Asks the running station, which sends a request over its own charging interface to its discovery, looks at
-its listener, and reads its controller. A station that hangs does not answer: that fails too. Exit 0: well.
+Asks the running station, which sends a request over its charging interface to its discovery, checks
+its listener and reads its controller. A station that hangs does not answer and fails too. Exit 0: healthy.
 """
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Arguments."""
+    """Add the arguments."""
     parser.add_argument("--config", "-c", type=Path, help="TOML file of the station")
-    parser.add_argument("--port", type=int, help="port of the station's monitor")
+    parser.add_argument("--port", type=int, help="port of the monitor of the station")
     parser.add_argument("--address", help="its address (127.0.0.1)")
-    parser.add_argument("--ready", action="store_true", help="a session could begin now")
-    parser.add_argument("--timeout", type=float, default=5.0, metavar="SECONDS", help="for the answer (5)")
-    parser.add_argument("--json", action="store_true", help="the answer as it comes")
+    parser.add_argument("--ready", action="store_true", help="also require that a session could start now")
+    parser.add_argument(
+        "--timeout", type=float, default=5.0, metavar="SECONDS", help="limit for the answer (5)"
+    )
+    parser.add_argument("--json", action="store_true", help="print the answer unchanged")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Ask, and say what is wrong."""
+    """Ask the station and report problems."""
     address, port = arguments.address, arguments.port
     if arguments.config is not None:
         try:
@@ -42,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
             return misused(str(error))
         address, port = address or operation.address, port or operation.port
     if not port:
-        return misused("name the port: --port, or operation.port in a file: --config")
+        return misused("expected --port, or --config with a file that has operation.port")
     try:
         found = _ask(
             address or "127.0.0.1", port, "/ready" if arguments.ready else "/health", arguments.timeout
@@ -62,7 +64,7 @@ def _ask(address: str, port: int, path: str, timeout: float) -> dict[str, Any]:
     finally:
         connection.close()
     if not isinstance(answer, dict) or "healthy" not in answer:
-        raise ValueError("something else answers there")
+        raise ValueError("the answer is not from a station")
     return answer
 
 
@@ -76,7 +78,7 @@ def _words(found: dict[str, Any], *, good: bool) -> str:
 
 
 def _warnings(found: dict[str, Any]) -> str:
-    """One line for each, below the verdict; they do not change it."""
+    """Print one line for each recorder below the verdict; they do not change it."""
     lines = list(found.get("warnings", ()))
     for one in found.get("reports", ()):
         if one["problem"] or one["dropped"]:

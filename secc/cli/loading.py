@@ -1,4 +1,4 @@
-"""What an option such as `--controller package.module:Class` names."""
+"""Loads what an option such as `--controller package.module:Class` names."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from secc.errors import ConfigError
 
 
 def make(name: str, option: str, *arguments: object) -> Any:
-    """What `package.module:Class` returns when it is called; the current directory is searched as well.
+    """Call `package.module:Class` and return the result; the current directory is searched too.
 
-    Raises ConfigError when it is not there, is not called with these arguments, or raises.
+    Raises ConfigError when it does not exist, cannot be called with these arguments, or raises.
     """
     module_name, colon, attribute = name.partition(":")
     if not colon or not attribute:
@@ -27,6 +27,6 @@ def make(name: str, option: str, *arguments: object) -> Any:
         return factory(*arguments)
     except TypeError as error:
         how = f"with {len(arguments)} argument" if arguments else "without arguments"
-        raise ConfigError(f"{option} {name}: it is called {how}: {error}") from error
+        raise ConfigError(f"{option} {name}: called {how}: {error}") from error
     except Exception as error:
         raise ConfigError(f"{option} {name}: {type(error).__name__}: {error}") from error

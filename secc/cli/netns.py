@@ -1,6 +1,6 @@
-"""A network of one's own for a demonstration: a fresh namespace with a cable (veth pair) in it. Linux, root.
+"""A separate network for a demonstration: a new namespace with a veth pair. Linux, root.
 
-This process moves into the namespace; it goes away with the process, and nothing outside is touched.
+This process enters the namespace; the namespace ends with the process, and nothing outside is changed.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ EV_END = "ev0"
 
 
 def enter_new_network() -> None:
-    """Leave the host's network, lay a cable from `evse0` to `ev0`, wait for its addresses.
+    """Enter a new network, connect `evse0` to `ev0`, and wait for their addresses.
 
     Raises ConfigError without the privilege, or when `ip` is missing.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(_CLONE_NEWNET) != 0:
-        raise ConfigError(f"--netns: {os.strerror(ctypes.get_errno())}; it needs root")
+        raise ConfigError(f"--netns: {os.strerror(ctypes.get_errno())}; needs root")
     _ip("link", "set", "lo", "up")
     _ip("link", "add", STATION_END, "type", "veth", "peer", "name", EV_END)
     for end in (STATION_END, EV_END):
-        # Without this the address is tentative, and useless, for more than a second.
+        # Otherwise the address is tentative, and unusable, for more than a second.
         Path(f"/proc/sys/net/ipv6/conf/{end}/accept_dad").write_text("0")
         _ip("link", "set", end, "up")
     limit = time.monotonic() + _ADDRESS_TIME
     while find_link_local(STATION_END) is None or find_link_local(EV_END) is None:
         if time.monotonic() > limit:
-            raise ConfigError("--netns: no link-local address; is IPv6 switched on in this kernel?")
+            raise ConfigError("--netns: no link-local address; check that IPv6 is enabled in this kernel")
         time.sleep(0.02)
 
 
@@ -48,9 +48,9 @@ EV_MODEM = "plc1"
 
 
 def lay_power_line() -> None:
-    """Leave the host's network; a cable from the station to where its modem will be, and one for the EV.
+    """Enter a new network with a link from the station to its modem and another for the EV.
 
-    Raises ConfigError as `enter_new_network`.
+    Raises ConfigError as `enter_new_network` does.
     """
     _unshare()
     for host, modem in ((STATION_END, STATION_MODEM), (EV_END, EV_MODEM)):
@@ -61,31 +61,31 @@ def lay_power_line() -> None:
 
 
 def enter_ev_network(moved: Callable[[], None]) -> None:
-    """In the EV's process: a network of its own; `moved` has the other process push the cable into it."""
+    """Enter a new network in the EV process; `moved` makes the other process move the link into it."""
     _unshare()
     moved()
     limit = time.monotonic() + _ADDRESS_TIME
     while EV_END not in [name for _, name in socket.if_nameindex()]:
         if time.monotonic() > limit:
-            raise ConfigError("the cable did not arrive in the EV's network")
+            raise ConfigError("the link did not arrive in the network of the EV")
         time.sleep(0.01)
     raise_host_end(EV_END)
 
 
 def push_cable(process: int) -> None:
-    """Give the EV's end of its cable to the network of that process."""
+    """Move the EV end of its link to the network of that process."""
     _ip("link", "set", EV_END, "netns", str(process))
 
 
 def _unshare() -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(_CLONE_NEWNET) != 0:
-        raise ConfigError(f"{os.strerror(ctypes.get_errno())}; a network of one's own needs root")
+        raise ConfigError(f"{os.strerror(ctypes.get_errno())}; a separate network needs root")
     _ip("link", "set", "lo", "up")
 
 
 def raise_host_end(name: str) -> None:
-    """Up, with an address at once, and with real checksums: frames pass a bridge in user space."""
+    """Set up, with an address at once, and with real checksums: frames pass a bridge in user space."""
     Path(f"/proc/sys/net/ipv6/conf/{name}/accept_dad").write_text("0")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         value = ctypes.create_string_buffer(struct.pack("II", _ETHTOOL_STXCSUM, 0))
@@ -95,7 +95,7 @@ def raise_host_end(name: str) -> None:
     limit = time.monotonic() + _ADDRESS_TIME
     while find_link_local(name) is None:
         if time.monotonic() > limit:
-            raise ConfigError("no link-local address; is IPv6 switched on in this kernel?")
+            raise ConfigError("no link-local address; check that IPv6 is enabled in this kernel")
         time.sleep(0.02)
 
 

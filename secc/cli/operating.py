@@ -1,4 +1,4 @@
-"""What `secc serve` writes down and tells about itself: journal, metrics, health."""
+"""Operation of `secc serve`: journal, metrics, health, trace."""
 
 from __future__ import annotations
 
@@ -29,23 +29,29 @@ Say = Callable[[str], None]
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Arguments; each goes before the same in the file."""
-    parser.add_argument("--journal", metavar="DIR", type=Path, help="keep the end records of sessions there")
+    """Add the arguments; each overrides its key in the file."""
+    parser.add_argument("--journal", metavar="DIR", type=Path, help="write the end records of sessions there")
     parser.add_argument(
         "--journal-sync",
         choices=[sync.value for sync in Sync],
-        help="after which records the disk must confirm before the next one is written (ends)",
+        help="records that must be on the disk before the next one is written (ends)",
     )
     parser.add_argument(
-        "--metrics", metavar="PORT", type=int, help="Prometheus metrics and health on this port of 127.0.0.1"
+        "--metrics",
+        metavar="PORT",
+        type=int,
+        help="serve Prometheus metrics and health on this port of 127.0.0.1",
     )
     parser.add_argument(
-        "--health", metavar="PORT", type=int, help="the same without metrics, see `secc health`"
+        "--health",
+        metavar="PORT",
+        type=int,
+        help="serve health without metrics on this port, see `secc health`",
     )
 
 
 def settings(arguments: argparse.Namespace, config: SeccConfig) -> SeccConfig:
-    """The configuration with what the command line says on top."""
+    """Return the configuration with the options of the command line."""
     operation: OperationConfig = config.operation
     if arguments.journal is not None:
         operation = dataclasses.replace(operation, journal=arguments.journal)
@@ -57,7 +63,7 @@ def settings(arguments: argparse.Namespace, config: SeccConfig) -> SeccConfig:
 
 
 def journal(operation: OperationConfig, say: Say, files: contextlib.ExitStack) -> Journal | None:
-    """Open it, and say which sessions had no end."""
+    """Open the journal, and report sessions without an end record."""
     if operation.journal is None:
         return None
     opened = Journal(
@@ -75,7 +81,7 @@ def journal(operation: OperationConfig, say: Say, files: contextlib.ExitStack) -
 def recorder(
     path: Path | None, config: SeccConfig, files: contextlib.ExitStack
 ) -> tuple[Recorder | None, list[Report]]:
-    """Into a new file that only its owner may read; and what has to be watched of it."""
+    """Open a new file that only its owner may read; returns the trace and what to monitor of it."""
     if path is None:
         return None, []
     from secc.trace.recorder import Recorder  # for those who want a trace
@@ -83,9 +89,7 @@ def recorder(
     try:
         opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
-        raise ConfigError(
-            f"--trace {path}: the file is there already; a trace is never overwritten"
-        ) from None
+        raise ConfigError(f"--trace {path}: the file exists; a trace is never overwritten") from None
     except OSError as error:
         raise ConfigError(f"--trace {path}: {error.strerror}") from error
     lines = LineFile(opened)
@@ -109,13 +113,13 @@ def watch(station: Station | PlcStation, reports: Iterable[Report]) -> None:
 
 
 _TRACE_LIMIT = 4_194_304  # characters that may wait for the disk
-_PATIENCE = 1.0  # s for the disk at the end
+_PATIENCE = 1.0  # seconds for the disk at the end
 
 
 def monitor(
     station: Station | PlcStation, operation: OperationConfig, *, metrics: bool | None
 ) -> tuple[Monitor | None, Callable[[Record], None] | None]:
-    """The server for supervisors, and who wants every record for it. `metrics`: None means if installed."""
+    """Return the server for supervisors, and the consumer of records for it. `metrics` None: if installed."""
     if not operation.port:
         return None, None
     inner = station if isinstance(station, Station) else station.station

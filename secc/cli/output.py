@@ -1,8 +1,9 @@
-"""What commands print. While an event loop runs, printing never waits for the reader.
+"""Output of commands. While an event loop runs, printing never waits for the reader.
 
-Standard output may be a pipe with a reader that has stopped. Inside a loop text goes through a bounded queue
-to a thread: what does not fit is dropped, counted, and the output says so when there is room again. Outside
-of a loop a command waits for its reader, like any other program, and the order of all text stays.
+Standard output may be a pipe whose reader has stopped. In a loop, text passes through a bounded queue to a
+thread: text that does not fit is dropped and counted, and the output reports the number when there is room
+again. Outside of a loop a command waits for its reader like any other program, and the order of all text is
+kept.
 """
 
 from __future__ import annotations
@@ -31,9 +32,9 @@ class Output:
     def __init__(self, stream: TextIO, name: str = "output") -> None:
         self.name = name
         self.gap: Callable[[int], str] = _gap
-        """Makes the line that reports how many were dropped."""
+        """Returns the line that reports the number of dropped lines."""
         self._stream = stream
-        self._hushed = False  # the reader has gone
+        self._hushed = False  # the reader has closed
         self._lost = 0  # of queues that have ended
         self._out: Outflow[str] | None = None
 
@@ -42,7 +43,7 @@ class Output:
         self.write(text + "\n")
 
     def write(self, text: str) -> None:
-        """Print; inside of a loop at once, else when what came before is out."""
+        """Print text; in a loop at once, otherwise after the previous text."""
         if not _in_a_loop():
             self.finish(None)
             with contextlib.suppress(BrokenPipeError, ValueError):
@@ -56,7 +57,7 @@ class Output:
         self._out.put(text)
 
     def finish(self, timeout: float | None) -> None:
-        """Wait until all is out, at most `timeout` seconds; what is left then is lost."""
+        """Wait until everything is written, at most `timeout` seconds; the remaining text is lost."""
         out, self._out = self._out, None
         if out is not None:
             self._lost += out.dropped
@@ -64,24 +65,24 @@ class Output:
 
     @property
     def problem(self) -> str:
-        """Why lines wait; empty while all is well."""
+        """Reason for waiting lines; empty without a problem."""
         return "" if self._out is None else self._out.problem
 
     @property
     def waiting(self) -> int:
-        """Pieces of text that are not out yet."""
+        """Number of texts that are not written yet."""
         return 0 if self._out is None else self._out.waiting
 
     @property
     def dropped(self) -> int:
-        """Pieces of text that are lost."""
+        """Number of lost texts."""
         return self._lost + (0 if self._out is None else self._out.dropped)
 
     def now(self, text: str) -> None:
-        """Print and wait for it, in a thread or outside of a loop.
+        """Print and wait, in a thread or outside of a loop.
 
-        A file is written past the buffer of its stream: in a write that does not return the lock of that
-        buffer would stop the end of the process.
+        Files are written without the buffer of their stream: in a blocked write, the lock of that buffer
+        would block the end of the process.
         """
         if self._hushed:
             return
@@ -95,7 +96,7 @@ class Output:
         try:
             while data:
                 data = data[os.write(number, data) :]
-        except BrokenPipeError:  # a station goes on without a reader
+        except BrokenPipeError:  # a station continues without a reader
             self._hushed = True
             hush(self._stream)
 
@@ -114,19 +115,19 @@ def say(text: str) -> None:
 
 
 def finish(timeout: float | None) -> None:
-    """Wait until everything is out, at most `timeout` seconds for each stream."""
+    """Wait until everything is written, at most `timeout` seconds for each stream."""
     for output in list(_OUTPUTS.values()):
         output.finish(timeout)
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """`asyncio.run` for a command that prints: logging does not wait for its reader either."""
+    """Run `asyncio.run` for a command that prints: logging does not wait for its reader either."""
     with detached_logging(ToStandardError()):
         return asyncio.run(main)
 
 
 class ToStandardError(logging.Handler):
-    """Warnings and worse as plain lines, as Python prints them when logging is not configured."""
+    """Print warnings and errors as plain lines, as Python does without logging configuration."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -136,7 +137,7 @@ class ToStandardError(logging.Handler):
 
 
 def hush(stream: TextIO) -> None:
-    """From now on write into nothing: the reader has gone."""
+    """Discard all further output: the reader has closed."""
     nothing = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, stream.fileno())
     os.close(nothing)
@@ -151,7 +152,7 @@ def _in_a_loop() -> bool:
 
 
 def _gap(count: int) -> str:
-    return f"   {count} lines are missing here: the reader of this output did not keep up"
+    return f"   {count} lines are missing here: the reader of this output is too slow"
 
 
 _OUTPUTS: weakref.WeakKeyDictionary[TextIO, Output] = weakref.WeakKeyDictionary()

@@ -1,4 +1,4 @@
-"""`secc pki`: certificates of the V2G PKI: make, order, issue, renew, look at, verify."""
+"""`secc pki`: make, order, issue, renew, show and verify certificates of the V2G PKI."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ from secc.pki.profiles import Kind, generation_of
 from secc.pki.trust import trust
 
 EXAMPLES = """examples:
-  secc pki new lab                           test hierarchies of both generations, never for production
-  secc pki show lab/secc_chain.pem           what is in it, and what is odd about it
+  secc pki new lab                           make test hierarchies of both generations, never for production
+  secc pki show lab/secc_chain.pem           show its content with warnings
   secc pki verify lab/secc_chain.pem --role secc --root lab/v2g_root.pem
   secc pki verify lab/iso20/vehicle_chain.pem --role vehicle --root lab/iso20/oem_root.pem
 
@@ -50,21 +50,23 @@ operating a CPO Sub-CA:
   secc pki csr ca --common-name "ACME Sub-CA 2" --organization ACME --country DE
   secc pki import ca answer.pem --root v2g_root.pem
   secc pki issue ca station-7.csr --out station-7.pem
-  secc pki renew ca --within 30              certificates that end within 30 days
+  secc pki renew ca --within 30              renew certificates that end within 30 days
   secc pki revoke ca 5f3a... --reason key_compromise
   secc pki crl ca --out ca.crl
-  secc pki ocsp ca --port 8888               an OCSP responder on loopback
+  secc pki ocsp ca --port 8888               run an OCSP responder on loopback
 """
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Arguments."""
+    """Add the arguments."""
     commands = parser.add_subparsers(metavar="ACTION", title="actions", required=True)
     _configure_new(_action(commands, "new", "make complete test hierarchies of both generations", _new))
-    _configure_csr(_action(commands, "csr", "make a Sub-CA key and the request for a root to sign", _csr))
-    _configure_import(_action(commands, "import", "take the root's answer to the request", _import))
+    _configure_csr(_action(commands, "csr", "make a Sub-CA key and the request for the root", _csr))
+    _configure_import(_action(commands, "import", "import the answer of the root to the request", _import))
     _configure_issue(_action(commands, "issue", "issue a leaf from a request", _issue))
-    _configure_renew(_action(commands, "renew", "issue again what ends soon, for the same keys", _renew))
+    _configure_renew(
+        _action(commands, "renew", "renew certificates that end soon, for the same keys", _renew)
+    )
     _configure_revoke(_action(commands, "revoke", "revoke a certificate", _revoke))
     _configure_crl(_action(commands, "crl", "make the revocation list", _crl))
     _configure_ocsp(_action(commands, "ocsp", "run an OCSP responder on loopback", serve_ocsp))
@@ -73,7 +75,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run one action: 0 done, 1 the certificate world says no, 2 misused."""
+    """Run one action; returns 0 (done), 1 (refused) or 2 (misused)."""
     action: Callable[[argparse.Namespace], int] = arguments.action
     try:
         return action(arguments)
@@ -84,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
         return refused(f"{error}{rule}")
 
 
-Subparsers = argparse._SubParsersAction  # the only name it has
+Subparsers = argparse._SubParsersAction  # the only name of this action
 
 
 def _action(
@@ -103,18 +105,18 @@ def _action(
 
 def _configure_new(parser: argparse.ArgumentParser) -> None:
     defaults = Names()
-    parser.add_argument("folder", type=Path, help="where to; made when it is not there")
+    parser.add_argument("folder", type=Path, help="folder; created if it does not exist")
     parser.add_argument("--seed", help="make the same keys and certificates each time, with --from")
-    parser.add_argument(
-        "--from", dest="begin", metavar="DATE", help="beginning of all validities; default now"
-    )
-    parser.add_argument("--until", metavar="DATE", help="end of all validities; default by profile")
+    parser.add_argument("--from", dest="begin", metavar="DATE", help="start of all validities; default: now")
+    parser.add_argument("--until", metavar="DATE", help="end of all validities; default: from the profile")
     parser.add_argument("--organization", default=defaults.organization, help="default: %(default)s")
     parser.add_argument("--country", default=defaults.country, help="default: %(default)s")
     parser.add_argument("--secc-id", default=defaults.secc_id, help="common name of the station")
-    parser.add_argument("--emaid", default=defaults.emaid, help="of the contract; default: %(default)s")
-    parser.add_argument("--pcid", default=defaults.pcid, help="of the car; default: %(default)s")
-    parser.add_argument("--evccid", default=defaults.evccid, help="of the car's vehicle certificate")
+    parser.add_argument("--emaid", default=defaults.emaid, help="eMAID of the contract; default: %(default)s")
+    parser.add_argument("--pcid", default=defaults.pcid, help="PCID of the car; default: %(default)s")
+    parser.add_argument(
+        "--evccid", default=defaults.evccid, help="EVCCID in the vehicle certificate of the car"
+    )
     parser.add_argument(
         "--iso20-keys",
         choices=[KeyType.SECP521R1.value, KeyType.ED448.value],
@@ -122,14 +124,14 @@ def _configure_new(parser: argparse.ArgumentParser) -> None:
         help="keys of the hierarchy of ISO 15118-20; default: %(default)s",
     )
     parser.add_argument("--ocsp-url", default="http://127.0.0.1:8888/", help="default: %(default)s")
-    parser.add_argument("--force", action="store_true", help="replace a hierarchy that is there")
-    parser.add_argument("--json", action="store_true", help="tell what was made as JSON")
+    parser.add_argument("--force", action="store_true", help="replace an existing hierarchy")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
 def _new(arguments: argparse.Namespace) -> int:
     folder: Path = arguments.folder
     if (folder / "v2g_root.pem").exists() and not arguments.force:
-        return misused(f"{folder} has a hierarchy; --force replaces it")
+        return misused(f"{folder} has a hierarchy already; --force replaces it")
     begin = read_instant(arguments.begin)
     until = read_instant(arguments.until) if arguments.until else None
     seed = arguments.seed.encode() if arguments.seed else None
@@ -164,7 +166,7 @@ def _new(arguments: argparse.Namespace) -> int:
     return 0
 
 
-# --- a Sub-CA of one's own ------------------------------------------------------------------------------
+# --- a Sub-CA -------------------------------------------------------------------------------------------
 
 
 def _add_authority(parser: argparse.ArgumentParser, *, option: bool = True) -> None:
@@ -174,7 +176,10 @@ def _add_authority(parser: argparse.ArgumentParser, *, option: bool = True) -> N
             "--authority", default=Kind.CPO_SUB_CA_2.value, metavar="KIND", help="default: %(default)s"
         )
     parser.add_argument(
-        "--password-file", type=Path, metavar="FILE", help="holds the password of the authority's key"
+        "--password-file",
+        type=Path,
+        metavar="FILE",
+        help="file with the password of the key of the authority",
     )
 
 
@@ -185,7 +190,7 @@ def _open(arguments: argparse.Namespace) -> Authority:
 
 def _configure_csr(parser: argparse.ArgumentParser) -> None:
     _add_authority(parser)
-    parser.add_argument("--common-name", required=True, help="as agreed with the root")
+    parser.add_argument("--common-name", required=True, help="common name, as agreed with the root")
     parser.add_argument("--organization", required=True)
     parser.add_argument("--country", required=True, help="two letters")
     parser.add_argument(
@@ -202,7 +207,7 @@ def _csr(arguments: argparse.Namespace) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     key_file, request_file = folder / f"{kind.value}_key.pem", folder / f"{kind.value}.csr"
     if key_file.exists():
-        return misused(f"{key_file} is there; a second key for the same authority needs another folder")
+        return misused(f"{key_file} exists; another key for this authority needs another folder")
     key = new_private_key(KeyType(arguments.key))
     request = make_request(
         key,
@@ -213,14 +218,14 @@ def _csr(arguments: argparse.Namespace) -> int:
     )
     write_private(key_file, key_pem(key, key_password(arguments.password_file)))
     request_file.write_bytes(request_pem(request))
-    print(f"{request_file}: give it to the root; {key_file}: keep it")
+    print(f"{request_file}: send it to the root; {key_file}: keep it secret")
     return 0
 
 
 def _configure_import(parser: argparse.ArgumentParser) -> None:
     _add_authority(parser)
     parser.add_argument("answer", type=Path, help="PEM, DER or PKCS#7, in any order")
-    parser.add_argument("--root", type=Path, required=True, help="the V2G root it has to lead to")
+    parser.add_argument("--root", type=Path, required=True, help="V2G root of the answer")
 
 
 def _import(arguments: argparse.Namespace) -> int:
@@ -241,7 +246,7 @@ def _import(arguments: argparse.Namespace) -> int:
     (folder / f"{kind.value}.pem").write_bytes(own.pem)
     (folder / f"{kind.value}_chain.pem").write_bytes(b"".join(one.pem for one in chain))
     (folder / "v2g_root.pem").write_bytes(root.pem)
-    print(f"{own.subject}: good until {own.not_after:%Y-%m-%d}, {len(chain)} certificates below the root")
+    print(f"{own.subject}: valid until {own.not_after:%Y-%m-%d}, {len(chain)} certificates below the root")
     return 0
 
 
@@ -256,20 +261,20 @@ def _configure_issue(parser: argparse.ArgumentParser) -> None:
     _add_authority(parser)
     parser.add_argument("request", type=Path, help="PKCS#10, PEM or DER")
     parser.add_argument("--kind", default=Kind.SECC_LEAF.value, help="default: %(default)s")
-    parser.add_argument("--out", type=Path, help="where the chain goes; default standard output")
+    parser.add_argument("--out", type=Path, help="file for the chain; default: standard output")
     _add_issuing_policy(parser)
 
 
 def _add_issuing_policy(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--days", type=int, help="validity; default by profile")
-    parser.add_argument("--ocsp-url", default="", help="default: that of the authority itself")
+    parser.add_argument("--days", type=int, help="validity in days; default: from the profile")
+    parser.add_argument("--ocsp-url", default="", help="OCSP responder; default: that of the authority")
     parser.add_argument("--crl-url", default="")
-    parser.add_argument("--json", action="store_true", help="tell what was issued as JSON")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
 def _policy(arguments: argparse.Namespace) -> IssuingPolicy:
     if arguments.days is not None and arguments.days < 1:
-        raise UnusableArgument("--days: at least 1")
+        raise UnusableArgument("--days: expected at least 1")
     return IssuingPolicy(
         ocsp_url=arguments.ocsp_url,
         crl_url=arguments.crl_url,
@@ -306,8 +311,8 @@ def _as_dict(certificate: Certificate) -> dict[str, str]:
 def _configure_renew(parser: argparse.ArgumentParser) -> None:
     _add_authority(parser)
     parser.add_argument("--within", type=int, default=30, metavar="DAYS", help="default: %(default)s")
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="where chains go, as SERIAL.pem")
-    parser.add_argument("--dry-run", action="store_true", help="only tell what ends soon")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="folder for chains, as SERIAL.pem")
+    parser.add_argument("--dry-run", action="store_true", help="only list what ends soon")
     _add_issuing_policy(parser)
 
 
@@ -358,7 +363,7 @@ def _revoke(arguments: argparse.Namespace) -> int:
 
 def _configure_crl(parser: argparse.ArgumentParser) -> None:
     _add_authority(parser)
-    parser.add_argument("--days", type=int, default=7, help="until the next one; default: %(default)s")
+    parser.add_argument("--days", type=int, default=7, help="days until the next list; default: %(default)s")
     parser.add_argument("--out", type=Path, required=True, help="DER")
 
 
@@ -374,5 +379,5 @@ def _crl(arguments: argparse.Namespace) -> int:
 def _configure_ocsp(parser: argparse.ArgumentParser) -> None:
     _add_authority(parser, option=False)
     parser.add_argument("--port", type=int, default=8888, help="default: %(default)s; 0 for a free one")
-    parser.add_argument("--once", type=int, metavar="N", help="end after N requests")
+    parser.add_argument("--once", type=int, metavar="N", help="exit after N requests")
     parser.add_argument("--hours", type=float, default=24.0, help="validity of answers; default: %(default)s")

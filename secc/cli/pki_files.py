@@ -1,4 +1,4 @@
-"""Files and arguments of `secc pki`: what cannot be used is said with the name of the file or option."""
+"""Files and arguments of `secc pki`; errors name the file or the option."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from secc.pki.profiles import Kind
 
 
 class UnusableArgument(Exception):
-    """An argument that has to be changed; the text says which and why."""
+    """An argument that must be changed; the text has the reason."""
 
 
 def read_bytes(path: Path) -> bytes:
-    """The whole file; raises UnusableArgument."""
+    """Read a file; raises UnusableArgument."""
     try:
         return path.read_bytes()
     except OSError as error:
@@ -22,7 +22,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def write_new(path: Path, content: bytes) -> None:
-    """At once: nobody sees half of the file; raises UnusableArgument."""
+    """Write a file atomically; raises UnusableArgument."""
     half = path.with_name(path.name + ".new")
     try:
         half.write_bytes(content)
@@ -32,7 +32,7 @@ def write_new(path: Path, content: bytes) -> None:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """A file that only its owner may read, and that was not there before; raises UnusableArgument."""
+    """Write a new file that only its owner may read; raises UnusableArgument."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
@@ -42,12 +42,12 @@ def write_private(path: Path, content: bytes) -> None:
 
 
 def key_password(path: Path | None) -> bytes | None:
-    """The content of a password file without white space around it; None without a file."""
+    """Read a password file without surrounding white space; None without a file."""
     return read_bytes(path).strip() if path is not None else None
 
 
 def kind_of(text: str) -> Kind:
-    """A kind of certificate by its name; raises UnusableArgument."""
+    """Return a kind of certificate by its name; raises UnusableArgument."""
     try:
         return Kind(text)
     except ValueError:
@@ -55,7 +55,10 @@ def kind_of(text: str) -> Kind:
 
 
 def read_instant(text: str | None) -> datetime.datetime:
-    """A date or time of ISO 8601, UTC unless it says otherwise; now without one. Raises UnusableArgument."""
+    """Parse a date or time of ISO 8601, in UTC by default; None gives the present time.
+
+    Raises UnusableArgument.
+    """
     if text is None:
         return datetime.datetime.now(datetime.UTC).replace(microsecond=0)
     try:

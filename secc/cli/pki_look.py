@@ -1,4 +1,4 @@
-"""`secc pki show` and `secc pki verify`: what is in a file, and whether a chain is good."""
+"""`secc pki show` and `secc pki verify`: show the content of a file, and verify a chain."""
 
 from __future__ import annotations
 
@@ -22,35 +22,37 @@ Subparsers = argparse._SubParsersAction
 
 
 def configure_show(commands: Subparsers[argparse.ArgumentParser]) -> None:
-    """Arguments of `show`."""
+    """Add the arguments of `show`."""
     purpose = "show certificates as a tree, with warnings"
     parser = commands.add_parser("show", help=purpose, description=f"{purpose.capitalize()}.")
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="PEM, DER or PKCS#7")
-    parser.add_argument("--kind", help="judge the first certificate as this kind; default: guessed")
-    parser.add_argument("--at", metavar="DATE", help="as if it were then; default now")
+    parser.add_argument("--kind", help="check the first certificate as this kind; default: guessed")
+    parser.add_argument("--at", metavar="DATE", help="time of the check; default: now")
     parser.add_argument("--json", action="store_true")
     parser.set_defaults(action=show)
 
 
 def configure_verify(commands: Subparsers[argparse.ArgumentParser]) -> None:
-    """Arguments of `verify`."""
+    """Add the arguments of `verify`."""
     purpose = "verify a chain"
     parser = commands.add_parser("verify", help=purpose, description="Verify a chain, leaf first.")
     parser.add_argument("file", type=Path, metavar="CHAIN", help="PEM, leaf first")
     parser.add_argument("--role", choices=[role.value for role in Role], required=True)
-    parser.add_argument("--root", type=Path, action="append", required=True, help="accepted; may be repeated")
+    parser.add_argument(
+        "--root", type=Path, action="append", required=True, help="accepted root; may be repeated"
+    )
     parser.add_argument(
         "--root-kind",
         choices=sorted(ROOT_KINDS),
         metavar="KIND",
-        help="what the roots are trusted as; default: as the DC in their subject says, else v2g_root",
+        help="kind of the roots; default: from the DC in their subject, otherwise v2g_root",
     )
     parser.add_argument(
         "--generation",
         choices=list(Generation),
-        help="whose rules hold; default: by the key of the leaf. lab: the rules of ISO 15118-20 with P-256",
+        help="rules to apply; default: by the key of the leaf. lab: the rules of ISO 15118-20 with P-256",
     )
-    parser.add_argument("--at", metavar="DATE", help="as if it were then; default now")
+    parser.add_argument("--at", metavar="DATE", help="time of the check; default: now")
     parser.add_argument("--strict", action="store_true", help="tolerate nothing")
     parser.add_argument("--cross", type=int, default=0, help="cross certificates allowed on the path")
     parser.add_argument("--ocsp", type=Path, action="append", default=[], help="an OCSP response (DER)")
@@ -60,7 +62,7 @@ def configure_verify(commands: Subparsers[argparse.ArgumentParser]) -> None:
 
 
 def show(arguments: argparse.Namespace) -> int:
-    """Print a tree: issuers above what they have issued."""
+    """Print a tree of issuers and issued certificates."""
     now = read_instant(arguments.at)
     found: list[Certificate] = []
     for path in arguments.files:
@@ -80,13 +82,13 @@ def show(arguments: argparse.Namespace) -> int:
 
 
 def verify(arguments: argparse.Namespace) -> int:
-    """Say yes with the path, or no with the reason."""
+    """Print the verified path, or the reason of the refusal."""
     store = TrustStore()
     for path in arguments.root:
         for root in _read(path):
             store = store.with_anchor(root, _root_kind(root, arguments.root_kind), source=str(path))
     chain, role = _read(arguments.file), Role(arguments.role)
-    # Only ISO 15118-20 has vehicle certificates, whatever the key of the leaf says.
+    # Only ISO 15118-20 has vehicle certificates, whatever the key of the leaf is.
     guessed = Generation.ISO20 if role is Role.VEHICLE else generation_of(chain[0])
     policy = ChainPolicy(
         generation=Generation(arguments.generation) if arguments.generation else guessed,
@@ -107,7 +109,7 @@ def verify(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(_proof(verified, revocation), indent=2))
         return 0
-    print(f"good as {verified.role.value}, until {verified.expires:%Y-%m-%d %H:%M}Z")
+    print(f"valid as {verified.role.value}, until {verified.expires:%Y-%m-%d %H:%M}Z")
     for depth, certificate in enumerate((*verified.certificates, verified.anchor.certificate)):
         print(f"  {'  ' * depth}{certificate.subject}")
     for finding in verified.tolerated:
@@ -118,7 +120,8 @@ def verify(arguments: argparse.Namespace) -> int:
 
 
 def guess_kind(certificate: Certificate, others: Sequence[Certificate] = ()) -> Kind:
-    """What a certificate seems to be, by its constraints, domain component, common name and company."""
+    """Guess the kind of a certificate from constraints, domain component, common name and the other
+    certificates."""
     subject = certificate.subject
     domains = set(subject.domain_components)
     constraints = certificate.basic_constraints
@@ -149,7 +152,7 @@ def _is(form: type[EMAID | EVCCID], text: str) -> bool:
 
 
 def _owner(certificate: Certificate, others: Sequence[Certificate]) -> str:
-    """Whose authority it is: by its own name, else by its domain component, else by what hangs below it."""
+    """Return the owner of an authority: from its name, its domain component, or the certificates below it."""
     text = certificate.subject.common_name.upper()
     for owner in ("CPO", "CPS", "VEHICLE", "OEM", "V2G", "PRIVATE", "MO"):
         if owner in text and not (owner == "PRIVATE" and not certificate.self_issued):
@@ -185,7 +188,7 @@ def _read(path: Path) -> tuple[Certificate, ...]:
 
 
 def _issuer(certificate: Certificate, found: Sequence[Certificate]) -> Certificate | None:
-    """The one among them that has issued it; None for a root and for an orphan."""
+    """Return the issuer among the certificates; None for a root or if it is missing."""
     if certificate.self_issued:
         return None
     for other in found:
@@ -247,7 +250,7 @@ def _warnings(certificate: Certificate, kind: Kind, now: datetime.datetime) -> l
     elif now < certificate.not_before:
         warnings.append(f"not valid before {certificate.not_before:%Y-%m-%d} ({Rule.LEAF_NOT_YET_VALID})")
     elif certificate.not_after - now < (certificate.not_after - certificate.not_before) / 3:
-        warnings.append(f"{(certificate.not_after - now).days} days left: time to renew")
+        warnings.append(f"{(certificate.not_after - now).days} days left: renew it")
     if kind is Kind.CONTRACT_LEAF:
         try:
             emaid = EMAID.parse(certificate.subject.common_name)
@@ -279,7 +282,7 @@ def _as_dict(certificate: Certificate, kind: Kind, warnings: list[str]) -> dict[
 
 
 def _revocation(verified: VerifiedChain, arguments: argparse.Namespace, now: datetime.datetime) -> str:
-    """What the given evidence says; nothing without evidence."""
+    """Return the result of the given evidence; nothing without evidence."""
     if not arguments.ocsp and not arguments.crl:
         return ""
     status = check_revocation(

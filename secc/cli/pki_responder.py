@@ -1,4 +1,4 @@
-"""`secc pki ocsp`: the OCSP responder over HTTP, on loopback only."""
+"""`secc pki ocsp`: run the OCSP responder over HTTP, on loopback only."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from secc.pki.responder import OcspResponder
 
 
 def serve_ocsp(arguments: argparse.Namespace) -> int:
-    """Answer until interrupted; the register is read anew for each request, so revocations count at once."""
+    """Serve until interrupted; the register is read for each request, so revocations take effect at once."""
     folder: Path = arguments.folder
     password = key_password(arguments.password_file)
     known = authorities(folder, password=password)
@@ -37,7 +37,7 @@ def serve_ocsp(arguments: argparse.Namespace) -> int:
 def make_server(
     folder: Path, port: int, *, password: bytes | None = None, validity: datetime.timedelta
 ) -> http.server.HTTPServer:
-    """A server that is bound and not yet serving."""
+    """Return a server that is bound and not serving yet."""
 
     def answer(request: bytes) -> bytes:
         responder = OcspResponder(authorities(folder, password=password), validity=validity)
@@ -68,7 +68,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Quiet: one line per request helps nobody."""
+        """Do not log requests."""
 
 
 _MAX_REQUEST = 4096  # bytes

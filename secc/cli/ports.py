@@ -1,4 +1,4 @@
-"""Which process holds a port: bind as a station does, and where that fails look at the kernel's tables."""
+"""Which process holds a port: bind as a station does, and on failure read the tables of the kernel."""
 
 from __future__ import annotations
 
@@ -21,17 +21,19 @@ class Taken:
     """A port that cannot be bound."""
 
     reason: str
-    """Of the system."""
+    """Error text of the system."""
     holders: tuple[str, ...]
-    """Processes that hold the port on this interface, as far as they can be seen."""
+    """Processes that hold the port on this interface, as far as they are visible."""
 
     def __str__(self) -> str:
         return f"{self.reason}{': ' * bool(self.holders)}{', '.join(self.holders)}"
 
 
 def udp(interface: str, port: int) -> Taken | None:
-    """Whether discovery can be served: bound to this interface only, as a station does it. Sockets on other
-    interfaces are not in the way."""
+    """Return whether discovery can be served, bound to this interface only, as a station does.
+
+    Sockets on other interfaces do not matter.
+    """
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
         probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         try:
@@ -43,9 +45,9 @@ def udp(interface: str, port: int) -> Taken | None:
 
 
 def tcp(link: LinkLocal, port: int) -> Taken | None:
-    """Whether a listener can be opened on the address of this interface."""
+    """Return whether a listener can be opened on the address of this interface."""
     with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as a listener of a station
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # like a listener of a station
         try:
             probe.bind((str(link.address), port, 0, link.scope_id))
             probe.listen(1)
@@ -61,12 +63,12 @@ class _Socket:
     port: int
     inode: str
     index: int
-    """Of the interface it is bound to; 0 for none."""
+    """Interface to which the socket is bound; 0 for none."""
     listening: bool
 
 
 def _holders(kind: socket.SocketKind, port: int, interface: str) -> Iterator[str]:
-    """Processes with a socket at this port, on this interface or on all; listening where it is TCP."""
+    """Return processes with a socket at this port, on this interface or on all; for TCP, listening ones."""
     try:
         found = list(_asked(kind))
     except OSError:
@@ -83,7 +85,10 @@ def _holders(kind: socket.SocketKind, port: int, interface: str) -> Iterator[str
 
 
 def _asked(kind: socket.SocketKind) -> Iterator[_Socket]:
-    """By netlink (`sock_diag(7)`), which knows the interface; raises OSError where the kernel cannot say."""
+    """Read by netlink (`sock_diag(7)`), which reports the interface.
+
+    Raises OSError if the kernel does not support it.
+    """
     protocol = socket.IPPROTO_UDP if kind is socket.SOCK_DGRAM else socket.IPPROTO_TCP
     request = _REQUEST.pack(socket.AF_INET6, protocol, 0, _EVERY_STATE)
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _SOCK_DIAG) as asking:
@@ -96,7 +101,7 @@ def _asked(kind: socket.SocketKind) -> Iterator[_Socket]:
                 if what == _DONE:
                     return
                 if what != _BY_FAMILY or length < _HEADER.size:
-                    raise OSError("the kernel does not tell")
+                    raise OSError("the kernel does not report sockets")
                 yield _socket(data[_HEADER.size : length])
                 data = data[-(-length // 4) * 4 :]
 
@@ -115,7 +120,7 @@ _LISTEN = 10
 
 
 def _read(kind: socket.SocketKind) -> Iterator[_Socket]:
-    """From the table in /proc, which does not say the interface."""
+    """Read the table in /proc, which does not have the interface."""
     table = PROC / "net" / ("udp6" if kind is socket.SOCK_DGRAM else "tcp6")
     with contextlib.suppress(OSError):
         for line in table.read_text().splitlines()[1:]:
@@ -125,7 +130,7 @@ def _read(kind: socket.SocketKind) -> Iterator[_Socket]:
 
 
 def _sockets(pid: int) -> set[str]:
-    """Inodes of the sockets of a process; none where it may not be looked at."""
+    """Return inodes of the sockets of a process; none without permission."""
     found = set()
     with contextlib.suppress(OSError):
         folder = PROC / str(pid) / "fd"

@@ -1,4 +1,4 @@
-"""`secc replay`: the core of today over a trace of some other day."""
+"""`secc replay`: run the present code over a recorded trace."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from secc.trace import Difference, Trace, TraceError, read, replay
 
 EXAMPLES = """examples:
   secc replay session.trace
-  secc replay session.trace --config other.toml        what would this configuration have done?
+  secc replay session.trace --config other.toml        replay with another configuration
 
-Exit code 0: every output came again; 1: the first difference is shown.
+Exit code 0: all outputs are the same; 1: the first difference is printed.
 """
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Arguments."""
+    """Add the arguments."""
     parser.add_argument("trace", type=Path, help="a file that `secc serve --trace` wrote")
     parser.add_argument(
         "--config", "-c", type=Path, help="use this configuration instead of the recorded one"
     )
-    parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Compare; say what was compared."""
+    """Compare, and report the result."""
     try:
         trace = read(arguments.trace)
         config = None if arguments.config is None else configuration.load(arguments.config)
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
         return refused(f"{arguments.trace}: {difference}")
     print(f"{_size(trace)}: every output is the same")
     if trace.torn:
-        print("the last line is torn: the recording was cut off there")
+        print("the last line is incomplete: the recording was interrupted there")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""`secc schema`: schemas in the project's notation, in and out of XML Schema."""
+"""`secc schema`: import, export and check schemas in the notation of this project."""
 
 from __future__ import annotations
 
@@ -20,42 +20,42 @@ EXAMPLES = """examples:
   secc schema check schemas
   secc decode --schemas schemas --schema vendor 80...
 
-A directory of schemas holds one TOML file per namespace, and sets.toml, which says which namespaces form
-one grammar.
+A directory of schemas has one TOML file for each namespace, and sets.toml, which lists the namespaces of
+each grammar.
 """
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Arguments."""
+    """Add the arguments."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    taken = actions.add_parser("import", help="an XML Schema as notation, with all that it imports")
-    taken.add_argument("file", type=Path, help="the .xsd file; it stays yours and is not copied anywhere")
+    taken = actions.add_parser("import", help="convert an XML Schema and its imports to notation")
+    taken.add_argument("file", type=Path, help="the .xsd file; it is not copied")
     taken.add_argument(
         "--output",
         type=Path,
-        help="directory for its notation and that of all it imports; default: its own, on standard output",
+        help="directory for the schema and its imports; default: print the schema only",
     )
-    taken.add_argument("--set", help="name of the schema set in the directory; default: that of the file")
+    taken.add_argument("--set", help="name of the schema set in the directory; default: name of the file")
     taken.add_argument(
-        "--prefix", help="prefix by which other files refer to its namespace; default: its own"
+        "--prefix", help="prefix of its namespace in other files; default: the one in the file"
     )
     taken.add_argument(
         "--names",
         metavar="PREFIX=NAMESPACE",
         nargs="*",
         default=[],
-        help="prefixes of other namespaces; default: those of the file",
+        help="prefixes of other namespaces; default: those in the file",
     )
-    given = actions.add_parser("export", help="a directory of schemas as XML Schema files")
+    given = actions.add_parser("export", help="convert a directory of schemas to XML Schema files")
     given.add_argument("directory", type=Path)
     given.add_argument("--output", type=Path, help="directory for the .xsd files; default: standard output")
-    check = actions.add_parser("check", help="compile every set of a directory and say what it holds")
+    check = actions.add_parser("check", help="compile every set of a directory and print its content")
     check.add_argument("directory", type=Path)
     check.add_argument("--json", action="store_true", help="as JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Import, export or check."""
+    """Import, export or check schemas."""
     actions = {"import": _import, "export": _export, "check": _check}
     try:
         return actions[arguments.action](arguments)
@@ -72,7 +72,7 @@ def _import(arguments: argparse.Namespace) -> int:
     for pair in arguments.names:
         prefix, equals, uri = pair.partition("=")
         if not equals:
-            return misused(f"{pair}: PREFIX=NAMESPACE expected")
+            return misused(f"{pair}: expected PREFIX=NAMESPACE")
         named[uri] = prefix
     prefix = arguments.prefix or xsd.own_prefix(arguments.file)
     if arguments.output is not None:
@@ -91,7 +91,7 @@ def _import_all(file: Path, prefix: str, name: str, directory: Path) -> int:
     written["sets.toml"] = section
     directory.mkdir(parents=True, exist_ok=True)
     if there := [directory / file for file in written if (directory / file).exists()]:
-        return misused(f"{there[0]} is there already: give a directory of its own")
+        return misused(f"{there[0]} exists already: use another directory")
     for path, text in written.items():
         (directory / path).write_text(text, encoding="utf-8")
         print(directory / path, file=sys.stderr)

@@ -1,4 +1,4 @@
-"""`secc serve`: a station for one outlet."""
+"""`secc serve`: run a station for one outlet."""
 
 from __future__ import annotations
 
@@ -34,60 +34,66 @@ if TYPE_CHECKING:
 
 EXAMPLES = """examples:
   secc serve --sim dc --interface eth1
-  secc serve --config station.toml                     simulated, as the modes in the file are AC or DC
+  secc serve --config station.toml                     simulate AC or DC, as the modes in the file
   secc serve --config station.toml --controller my_package.outlet:Outlet --backend my_package.csms:Backend
-  secc serve --config station.toml --store contracts.db                            a site without a network
-  secc serve --config station.toml --ocpp wss://csms.example/ocpp                 a central system decides
+  secc serve --config station.toml --store contracts.db              use contracts of a site without a network
+  secc serve --config station.toml --ocpp wss://csms.example/ocpp                 use a central system
 
 A controller or back end is a class or function that is called without arguments. Without --backend and
---store everybody may charge. A simulated outlet has no pilot wire to an EV on the network: it moves its own
-pilot by what the EV says (C when CableCheckReq or PowerDeliveryReq(Start) comes, B after the stop); --pilot
+--store every EV may charge. A simulated outlet has no pilot wire to an EV on the network: it sets its
+pilot by the messages of the EV (C at CableCheckReq or PowerDeliveryReq(Start), B after the stop); --pilot
 fixes it instead.
---trace writes everything that goes into the core and comes out of it, for `secc replay` and `secc trace`;
-such a file holds the ids and contracts of cars. --journal keeps one record of each session's end, whatever
-happens to the process.
+--trace writes all inputs and outputs of the core, for `secc replay` and `secc trace`;
+such a file contains ids and contracts of cars. --journal writes one record at the end of each session,
+even after a crash.
 SIGINT and SIGTERM switch the output off first, then end the session, then the process.
 """
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Arguments."""
+    """Add the arguments."""
     parser.add_argument("--config", "-c", help="TOML file")
-    parser.add_argument("--interface", "-i", help="interface of the charging cable, instead of the file's")
+    parser.add_argument("--interface", "-i", help="interface of the charging cable, overrides the file")
     parser.add_argument("--sim", choices=["ac", "dc"], help="simulate an outlet of this kind")
     parser.add_argument("--controller", metavar="PACKAGE.MODULE:CLASS", help="your outlet")
-    parser.add_argument("--backend", metavar="PACKAGE.MODULE:CLASS", help="your back end")
     parser.add_argument(
-        "--store", metavar="FILE", type=Path, help="the store of `secc pnc` decides (pnc.site.store)"
+        "--backend", metavar="PACKAGE.MODULE:CLASS", help="back end, called without arguments"
     )
     parser.add_argument(
-        "--ocpp", metavar="URL", help="the central system (CSMS) decides, see [ocpp]; without it no password"
+        "--store", metavar="FILE", type=Path, help="use the store of `secc pnc` (pnc.site.store)"
     )
     parser.add_argument(
-        "--grant-after", type=float, default=0.0, metavar="SECONDS", help="simulated back end: decide later"
+        "--ocpp", metavar="URL", help="use this central system (CSMS), see [ocpp]; without a file no password"
     )
-    parser.add_argument("--deny", action="store_true", help="simulated back end: nobody may charge")
+    parser.add_argument(
+        "--grant-after",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="simulated back end: delay of the decision",
+    )
+    parser.add_argument("--deny", action="store_true", help="simulated back end: refuse every EV")
     parser.add_argument(
         "--pilot",
         choices=["auto", "A", "B", "C"],
         help="simulate the control pilot: auto moves it by the messages of the EV (default of --sim); with "
         "--controller this is for trials without a pilot wire",
     )
-    parser.add_argument("--sdp-port", type=int, default=SDP_PORT, help="for tests; EVs ask 15118")
+    parser.add_argument("--sdp-port", type=int, default=SDP_PORT, help="SDP port for tests; EVs use 15118")
     parser.add_argument("--trace", metavar="FILE", type=Path, help="write a trace; the file must not exist")
     operating.configure(parser)
-    parser.add_argument("--json", action="store_true", help="one JSON object per event")
-    parser.add_argument("--quiet", "-q", action="store_true", help="only starts, ends and problems")
+    parser.add_argument("--json", action="store_true", help="print one JSON object for each event")
+    parser.add_argument("--quiet", "-q", action="store_true", help="print only starts, ends and problems")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve until a signal comes."""
+    """Serve until a signal arrives."""
     if arguments.sim is not None and arguments.controller is not None:
         return misused("--sim and --controller exclude each other")
     try:
         settings = _settings(arguments)
         require_interface(settings.interface)
-        with Claim(settings, arguments.sdp_port) as claim:  # before hardware, stores and journal are touched
+        with Claim(settings, arguments.sdp_port) as claim:  # before hardware, stores and journal are used
             controller, watcher = _outlet(arguments, settings)
             if settings.ocpp.url:
                 settings = _obeying(arguments, settings)
@@ -101,7 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-_PATIENCE = 0.5  # s for a reader of the output, at the end
+_PATIENCE = 0.5  # seconds for a reader of the output, at the end
 
 
 Watcher = Callable[[Record], None]
@@ -168,14 +174,14 @@ async def _run(
     printer.say(f"serving {settings.evse_id} on {settings.interface}")
     if find_link_local(settings.interface) is None:
         printer.say(
-            f"{settings.interface} has no IPv6 link-local address yet; waiting for one "
-            f"(is it up? ip link set {settings.interface} up)"
+            f"{settings.interface} has no IPv6 link-local address yet; waiting for it "
+            f"(check that it is up: ip link set {settings.interface} up)"
         )
     async with monitor or contextlib.nullcontext(), station:
         if monitor is not None:
             printer.say(f"monitor: http://{settings.operation.address}:{monitor.port}/health")
         await stop.wait()
-        printer.say("stopping: output off, then farewell")
+        printer.say("stopping: output off, then closing message")
     printer.say("stopped")
 
 
@@ -188,7 +194,7 @@ async def _run_with_csms(
     backend: Backend,
     monitor: Monitor | None,
 ) -> None:
-    """The same, with the line to the CSMS; at the end the station goes first, so that its end is told."""
+    """Run with the connection to the CSMS; the station ends first, so that its end is reported."""
     from secc.ocpp.backend import OcppBackend
     from secc.ocpp.serving import connected
 
@@ -200,9 +206,9 @@ async def _run_with_csms(
 
 
 def _settings(arguments: argparse.Namespace) -> SeccConfig:
-    """The file, with what the command line says on top."""
+    """Return the file with the options of the command line."""
     if arguments.config is None and arguments.interface is None:
-        raise ConfigError("name the interface of the charging cable: --interface, or in a file: --config")
+        raise ConfigError("expected --interface with the interface of the charging cable, or --config")
     settings = SeccConfig() if arguments.config is None else configuration.load(arguments.config)
     if arguments.interface is not None:
         settings = dataclasses.replace(settings, interface=arguments.interface)
@@ -225,11 +231,11 @@ _MODES = {
 
 
 def _outlet(arguments: argparse.Namespace, settings: SeccConfig) -> tuple[EvseController, Watcher | None]:
-    """The controller, and for a simulated one what moves its pilot."""
+    """Return the controller, and for a simulated one what sets its pilot."""
     if arguments.controller is not None:
         return _own_outlet(arguments)
     if settings.energy.offers_ac and settings.energy.offers_dc:
-        raise ConfigError("energy.modes has AC and DC, a simulated outlet is one of them: add --sim ac or dc")
+        raise ConfigError("energy.modes has AC and DC, a simulated outlet has only one: add --sim ac or dc")
     from secc.session.outlet import ControlPilot
     from secc.sim import AutoPilot, SimulatedAcEvse, SimulatedCable, SimulatedDcEvse
 
@@ -280,7 +286,7 @@ def _backend(arguments: argparse.Namespace, settings: SeccConfig) -> Backend:
 
 
 def _obeying(arguments: argparse.Namespace, settings: SeccConfig) -> SeccConfig:
-    """Raises ConfigError where the extra is missing, or the store cannot be used."""
+    """Return the OCPP back end. Raises ConfigError if the extra is missing or the store cannot be used."""
     try:
         from secc.ocpp.serving import prepared
 
@@ -292,7 +298,7 @@ def _obeying(arguments: argparse.Namespace, settings: SeccConfig) -> SeccConfig:
 
 
 class _Printer:
-    """Lines with the time of day, or JSON, on standard output; never waits for the reader."""
+    """Prints lines with the time of day, or JSON, on standard output; never waits for the reader."""
 
     def __init__(self, *, as_json: bool, quiet: bool) -> None:
         self.output = output.of(sys.stdout)
@@ -317,7 +323,7 @@ class _Printer:
         return said_as_json(text, utc=time.time()) if self._json else _timed(text)
 
     def _missing(self, count: int) -> str:
-        return self._said(f"{count} lines are missing here: the reader of this output did not keep up")
+        return self._said(f"{count} lines are missing here: the reader of this output is too slow")
 
 
 def _timed(text: str) -> str:

@@ -1,4 +1,4 @@
-"""`secc slac`: what the modem hears of an EV, as a picture for commissioning."""
+"""`secc slac`: show the attenuation between EV and station, for commissioning."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from secc.station.raw_modem import RawModem
 from secc.trace.capture import frames
 
 EXAMPLES = """examples:
-  secc slac matching.pcapng                      a capture, pcap or pcapng
-  sudo secc slac --interface eth1 --seconds 60   live, beside a running station; nothing is sent
+  secc slac matching.pcapng                      read a capture, pcap or pcapng
+  sudo secc slac --interface eth1 --seconds 60   listen beside a running station; nothing is sent
   secc slac matching.pcap --svg attenuation.svg
 
-Each picture shows the attenuation of the 58 carrier groups: the longer the bar, the worse. A good cable shows
-about 10 to 30 dB, nearly flat; a neighbour's EV 10 dB more at least. One that has a hole has a bad contact or
+Each picture shows the attenuation of the 58 carrier groups: a longer bar is worse. A good cable has
+about 10 to 30 dB, nearly flat; the EV of a neighbour at least 10 dB more. A gap means a bad contact or
 a filter in the line. Exit code 1 when nothing was measured.
 """
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Arguments."""
+    """Add the arguments."""
     parser.add_argument("capture", nargs="?", type=Path, help="capture file")
-    parser.add_argument("--interface", "-i", help="listen here instead (Linux, root)")
-    parser.add_argument("--seconds", type=float, default=30.0, help="how long to listen (30)")
-    parser.add_argument("--svg", type=Path, help="write a drawing as well")
+    parser.add_argument("--interface", "-i", help="listen on this interface instead (Linux, root)")
+    parser.add_argument("--seconds", type=float, default=30.0, help="seconds to listen (30)")
+    parser.add_argument("--svg", type=Path, help="also write a drawing")
     parser.add_argument("--json", action="store_true", help="figures only")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Collect, then show."""
+    """Collect measurements and show them."""
     if (arguments.capture is None) == (arguments.interface is None):
-        return misused("name a capture file or --interface")
+        return misused("expected a capture file or --interface")
     try:
         if arguments.capture is not None:
             data = arguments.capture.read_bytes()
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     except SeccError as error:
         return misused(str(error))
     if not found:
-        return refused("no attenuation was measured or told")
+        return refused("no attenuation was measured or reported")
     curves = [curve for measured in found.values() for curve in _curves(measured)]
     if arguments.svg is not None:
         arguments.svg.write_text(picture.svg(curves), encoding="utf-8")
@@ -73,12 +73,14 @@ async def _listen(interface: str, seconds: float) -> dict[bytes, Measured]:
 
 
 def _curves(measured: Measured) -> list[tuple[str, bytes]]:
-    """Name and profile of everything known about one EV."""
+    """Return title and profile of all measurements of one EV."""
     ev = measured.ev_mac.hex(":")
     curves = []
     if measured.profile:
         curves.append((f"{ev} measured here, {len(measured.profiles)} sounds", measured.profile))
-    curves += [(f"{ev} told by {station.hex(':')}", profile) for station, profile in measured.told.items()]
+    curves += [
+        (f"{ev} reported by {station.hex(':')}", profile) for station, profile in measured.told.items()
+    ]
     return curves
 
 

@@ -1,4 +1,4 @@
-"""`secc states`: the rule table of the session, by request or by state."""
+"""`secc states`: show the rule table of the session, by request or by state."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from secc.session.states import Timer
 from secc.settings.protocols import ProtocolName
 
 EXAMPLES = """examples:
-  secc states PowerDeliveryReq     each state in which it is legal, and what happens there
-  secc states WAIT_DEMAND          everything that is legal in that state
-  secc states                      the whole table, a line per row
-  secc states --protocol din70121  the table of DIN SPEC 70121
+  secc states PowerDeliveryReq     show each state in which it is legal, and the reaction
+  secc states WAIT_DEMAND          show everything that is legal in that state
+  secc states                      show the whole table, one line for each row
+  secc states --protocol din70121  show the table of DIN SPEC 70121
 """
 
 DIALECTS = {ProtocolName.ISO15118_2: ISO2, ProtocolName.DIN70121: DIN}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Arguments."""
+    """Add the arguments."""
     parser.add_argument(
         "name", nargs="?", metavar="REQUEST", help="a request, another input, a timer, or a state; any case"
     )
@@ -37,9 +37,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--protocol",
         choices=[name.value for name in DIALECTS],
         default=ProtocolName.ISO15118_2.value,
-        help="whose table (default: iso15118-2)",
+        help="protocol of the table (default: iso15118-2)",
     )
-    parser.add_argument("--json", action="store_true", help="rows as JSON")
+    parser.add_argument("--json", action="store_true", help="print rows as JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def input_name(key: Key) -> str:
-    """A row's input as people write it."""
+    """Return the input of a row as text."""
     return f"Timer {key.value}" if isinstance(key, Timer) else key.__name__
 
 
@@ -81,14 +81,14 @@ def _unknown(dialect: Dialect, name: str) -> int:
     for request, response in dialect.pairs.items():
         if _same(name, request.__name__):
             return refused(
-                f"{request.__name__} is legal in no state: it is answered with {response.__name__} and "
+                f"{request.__name__} is not legal in any state: it is answered with {response.__name__} and "
                 f"FAILED_SequenceError, and the session ends [{dialect.unexpected}]"
             )
     known = sorted({input_name(row.input) for row in dialect.rules} | {s.name for s in dialect.states})
     lower = {entry.casefold(): entry for entry in known}
     close = difflib.get_close_matches(name.casefold(), lower, n=3, cutoff=0.4)
     hint = f"; did you mean {' or '.join(lower[entry] for entry in close)}?" if close else ""
-    return refused(f"{name} is no request, input or state{hint}")
+    return refused(f"{name} is not a request, input or state{hint}")
 
 
 def _print_table(rows: list[On]) -> None:
@@ -115,13 +115,13 @@ def _print_rows(rows: list[On]) -> None:
 def _print_anywhere(dialect: Dialect, name: str) -> None:
     for key, entry in dialect.anywhere.items():
         if _same(name, input_name(key)):
-            print(f"In every state without a row of its own, on {input_name(key)}")
+            print(f"In every state without a separate row, on {input_name(key)}")
             print(f"    handler   {_handler(entry.handler)}")
             print(f"    ids       {' '.join(f'[{one}]' for one in entry.ids.split())}\n")
 
 
 def _print_otherwise(dialect: Dialect, name: str, rows: list[On]) -> None:
-    """The rule for what has no row."""
+    """Return the rule for requests without a row."""
     request = next((key for key in dialect.pairs if _same(name, key.__name__)), None)
     if request is not None and rows:
         print(
@@ -130,7 +130,7 @@ def _print_otherwise(dialect: Dialect, name: str, rows: list[On]) -> None:
         )
     elif rows and name.casefold() == rows[0].state.name.casefold():
         print(
-            "Every other request: its own response with FAILED_SequenceError, output off, end of the session "
+            "Every other request: its response with FAILED_SequenceError, output off, end of the session "
             f"[{dialect.unexpected}]."
         )
 
@@ -140,7 +140,7 @@ def _targets(row: On) -> list[str]:
 
 
 def _handler(handler: Callable[..., Any]) -> str:
-    """Module, name and line, to jump to."""
+    """Return module, name and line."""
     place = inspect.getsourcefile(handler)
     line = handler.__code__.co_firstlineno
     path = Path(place).relative_to(_ROOT) if place else Path(handler.__module__)

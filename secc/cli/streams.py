@@ -1,4 +1,4 @@
-"""Bytes from an argument, a file or standard input, as hexadecimal text or as they are."""
+"""Bytes from an argument, a file or standard input, as hexadecimal text or binary."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 
 
 class NotBytes(Exception):
-    """The argument is neither hexadecimal nor a file; the text says so."""
+    """The argument is neither hexadecimal nor a file; the text has the reason."""
 
 
 def read_bytes(source: str) -> bytes:
-    """`source` is hexadecimal, the name of a file, or `-` for standard input; raises NotBytes.
+    """Read `source`: hexadecimal, the name of a file, or `-` for standard input; raises NotBytes.
 
-    What comes from a file or standard input may be binary, or hexadecimal text with spaces and line ends.
+    Files and standard input may be binary, or hexadecimal text with spaces and line ends.
     """
     if source != "-" and (data := from_hex(source)) is not None:
         return data
@@ -28,7 +28,7 @@ def read_bytes(source: str) -> bytes:
 
 
 def read_text(source: str) -> str:
-    """`source` is the text itself (it begins with a brace or `<`), a file, or `-`; raises NotBytes."""
+    """Read `source`: the text itself (it starts with a brace or `<`), a file, or `-`; raises NotBytes."""
     if source.lstrip().startswith(("{", "<")):
         return source
     try:
@@ -38,7 +38,7 @@ def read_text(source: str) -> str:
 
 
 def from_hex(text: str) -> bytes | None:
-    """Hexadecimal digits, with spaces, colons and a leading 0x allowed; None for anything else."""
+    """Parse hexadecimal digits, with spaces, colons and a leading 0x; None for anything else."""
     digits = re.sub(r"\s|:", "", text).removeprefix("0x").removeprefix("0X")
     if not digits or len(digits) % 2 or re.fullmatch(r"[0-9A-Fa-f]*", digits) is None:
         return None

@@ -1,4 +1,4 @@
-"""`secc trace`: what a trace says, as text, as a picture, as a test."""
+"""`secc trace`: show a trace as text, picture or test."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from secc.trace.summary import SessionSummary, summarize, summarize_capture
 from secc.trace.tls_records import read_keys
 
 EXAMPLES = """examples:
-  secc trace session.trace                             all sessions, exchanges that repeat folded
-  secc trace session.trace --session 2 --all           each line of the second one
-  secc trace session.trace --svg curve.svg             voltage, current, power, SOC, states, messages
-  secc trace field.pcapng                              SLAC, SDP, messages; --session counts connections
-  secc trace field.pcapng --keys keys.log              with TLS opened (SSLKEYLOGFILE)
+  secc trace session.trace                             show all sessions, with repeated exchanges folded
+  secc trace session.trace --session 2 --all           show each line of the second session
+  secc trace session.trace --svg curve.svg             draw voltage, current, power, SOC, states, messages
+  secc trace field.pcapng                              show SLAC, SDP, messages; --session counts connections
+  secc trace field.pcapng --keys keys.log              decrypt TLS with a key log (SSLKEYLOGFILE)
   secc trace field.pcapng --session 1 --as-test tests/traces/test_field_report.py
   secc trace session.trace --as-test tests/traces/test_field_report.py
 """
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Arguments."""
+    """Add the arguments."""
     parser.add_argument(
         "trace", type=Path, help="a file that `secc serve --trace` wrote, or a capture (pcap, pcapng)"
     )
-    parser.add_argument("--keys", type=Path, metavar="FILE", help="key log that opens TLS in a capture")
-    parser.add_argument("--session", type=int, metavar="N", help="only this one, by the station's count")
+    parser.add_argument("--keys", type=Path, metavar="FILE", help="key log to decrypt TLS in a capture")
+    parser.add_argument("--session", type=int, metavar="N", help="only this session, as the station counts")
     parser.add_argument("--all", action="store_true", help="fold nothing")
     parser.add_argument("--svg", type=Path, metavar="OUT", help="draw the charging curve of one session")
     parser.add_argument(
@@ -47,7 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Show, draw or write."""
+    """Show, draw or write a test."""
     try:
         with arguments.trace.open("rb") as file:
             if is_capture(file.read(4)):
@@ -69,8 +69,8 @@ def run(arguments: argparse.Namespace) -> int:
                 print(chart(summarize(session, trace.config), fold=not arguments.all))
                 print()
             if trace.torn:
-                print("the last line is torn: the recording was cut off there")
-    except BrokenPipeError:  # the reader of the output has gone
+                print("the last line is incomplete: the recording was interrupted there")
+    except BrokenPipeError:  # the reader of the output has closed
         raise
     except (TraceError, OSError) as error:
         return misused(str(error))
@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def before(trace: Trace, session: TracedSession) -> list[TracedFrame]:
-    """What was said on the power line between the session before and this one."""
+    """Return the matching messages between the previous session and this one."""
     begun = session.beginning.now
     starts = [one.beginning.now for one in trace.sessions if one.beginning.now < begun]
     return [frame for frame in trace.power_line if max(starts, default=-math.inf) <= frame.at <= begun]
@@ -88,12 +88,12 @@ def _chosen(trace: Trace, number: int | None) -> list[TracedSession]:
     chosen = [session for session in trace.sessions if number in (None, session.number)]
     if not chosen:
         known = ", ".join(str(session.number) for session in trace.sessions) or "none"
-        raise TraceError(f"there is no such session; in the file: {known}")
+        raise TraceError(f"unknown session; in the file: {known}")
     return chosen
 
 
 def _capture(arguments: argparse.Namespace) -> int:
-    """The same for a capture of the network, as far as it can be read."""
+    """Show a capture of the network, as far as it can be read."""
     data = arguments.trace.read_bytes()
     keys = {} if arguments.keys is None else read_keys(arguments.keys.read_text("utf-8", errors="replace"))
     found = conversations(data, keys)
@@ -101,7 +101,7 @@ def _capture(arguments: argparse.Namespace) -> int:
     spoken = [talk for talk in chosen if talk.payloads]
     if arguments.as_test is not None or arguments.svg is not None:
         if not spoken:
-            return misused("no V2GTP to be drawn or played" + "".join(f"; {talk.closed}" for talk in chosen))
+            return misused("no V2GTP to draw or replay" + "".join(f"; {talk.closed}" for talk in chosen))
         longest = max(spoken, key=lambda talk: len(talk.payloads))
         if arguments.svg is not None:
             summary = summarize_capture(longest)
@@ -122,7 +122,7 @@ def _capture(arguments: argparse.Namespace) -> int:
 
 
 def _before(data: bytes) -> None:
-    """What a capture has of matching and of discovery."""
+    """Show matching and discovery in a capture."""
     if heard := matching(data):
         print(power_line.chart(heard, began=heard[0].at))
         print()

@@ -1,4 +1,5 @@
-"""The wallet of `secc ev`: a folder as `secc pki new` writes it, and the contract a station delivered."""
+"""The wallet of `secc ev`: a folder in the format of `secc pki new`, and the contract that a station
+delivered."""
 
 from __future__ import annotations
 
@@ -12,9 +13,9 @@ from secc.sim import Wallet
 
 
 def open_wallet(folder: Path, contract: Path | None = None) -> Wallet:
-    """With the contract in `contract`, or the one that was delivered; raises CertificateError.
+    """Return the wallet with the contract in `contract`, or the delivered one; raises CertificateError.
 
-    The key of `x_chain.pem` is `x_leaf_key.pem` or `x_key.pem`, beside it.
+    The key of `x_chain.pem` is `x_leaf_key.pem` or `x_key.pem`, in the same folder.
     """
     oem = Identity(
         read_chain(_read(folder / "oem_leaf.pem"))[0], read_key(_read(folder / "oem_leaf_key.pem"))
@@ -31,7 +32,7 @@ def open_wallet(folder: Path, contract: Path | None = None) -> Wallet:
 
 
 def keep_contract(folder: Path, wallet: Wallet) -> None:
-    """What was delivered in this session, for the next one."""
+    """Store the delivered contract for the next session."""
     if wallet.key is None:
         return
     (folder / CONTRACT).write_bytes(b"".join(one.pem for one in wallet.chain))

@@ -37,7 +37,7 @@ def test_the_list_shows_every_case_with_what_is_done(capsys: pytest.CaptureFixtu
     ("arguments", "said"),
     [
         (["--host", "::1"], "belong together"),
-        (["--only", "nothing-like-it"], "no case fits"),
+        (["--only", "nothing-like-it"], "no case matches"),
         (["--timer", "sequence"], "expected NAME=SECONDS"),
         (["--timer", "tea=3"], "expected one of"),
         (["--timer", "sequence=0"], "expected one of"),

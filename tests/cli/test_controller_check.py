@@ -93,7 +93,7 @@ def test_json_is_one_object(capsys: pytest.CaptureFixture[str]) -> None:
         (["--controller", "secc.sim:Nothing"], "has no attribute 'Nothing'"),
         (["--controller", AC, "--voltage", "900"], "--voltage 900: expected more than 0, at most 500"),
         (["--controller", AC, "--rig", f"{__name__}:no_rig"], "expected a secc.testing.Rig"),
-        ([], "name the file of the station"),
+        ([], "expected --config with the file of the station"),
     ],
 )
 def test_misuse_is_exit_code_2(options: list[str], text: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""`secc demo`: station and EV in one command."""
+"""`secc demo`: run station and EV in one command."""
 
 import os
 import subprocess

@@ -98,7 +98,7 @@ def test_a_modem_that_answers_is_shown_with_its_firmware(
     main(["doctor", "--config", str(tmp_path / "station.toml")])
     text = capsys.readouterr().out
     assert "02:00:00:00:00:aa, qualcomm, QCA7000 SIMULATED-QCA7000-1.0" in text
-    assert "the modem takes a network key" in text
+    assert "the modem accepts a network key" in text
 
 
 def test_a_modem_that_takes_its_key_is_good(

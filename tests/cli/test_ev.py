@@ -88,7 +88,7 @@ def test_what_iso_15118_20_does_not_have_is_misuse(
 
 def test_a_misbehaviour_of_a_wallet_is_checked(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ev", "--misbehave", "wrong-set"]) == 2
-    assert "need a --wallet" in capsys.readouterr().err
+    assert "need --wallet" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("protocol", ["iso20", "iso15118-20"])

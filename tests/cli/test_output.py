@@ -73,7 +73,7 @@ def test_a_reader_that_stalls_does_not_hold_up_the_loop_and_finds_how_much_is_mi
     asyncio.run(afterwards())
     out.finish(None)
     rest = pipe.read().splitlines()
-    missing = f"   {dropped} lines are missing here: the reader of this output did not keep up"
+    missing = f"   {dropped} lines are missing here: the reader of this output is too slow"
     assert rest[-2:] == [missing, "again"]
     assert out.dropped == dropped
 

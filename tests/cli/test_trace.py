@@ -41,7 +41,7 @@ def test_replay_says_that_all_is_the_same(tmp_path: pathlib.Path, capsys: pytest
     assert main(["replay", str(lines.save(tmp_path / "x.trace"))]) == 0
     out = capsys.readouterr().out
     assert "every output is the same" in out
-    assert "the last line is torn" in out
+    assert "the last line is incomplete" in out
 
 
 def test_replay_shows_the_first_difference(
