@@ -36,7 +36,7 @@ def test_the_list_shows_every_case_with_what_is_done(capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--host", "::1"], "belong together"),
+        (["--host", "::1"], "expected --host and --port together"),
         (["--only", "nothing-like-it"], "no case matches"),
         (["--timer", "sequence"], "expected NAME=SECONDS"),
         (["--timer", "tea=3"], "expected one of"),

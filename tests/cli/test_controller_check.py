@@ -91,7 +91,7 @@ def test_json_is_one_object(capsys: pytest.CaptureFixture[str]) -> None:
         (["--controller", "nowhere"], "expected package.module:Class"),
         (["--controller", "nowhere:Outlet"], "No module named 'nowhere'"),
         (["--controller", "secc.sim:Nothing"], "has no attribute 'Nothing'"),
-        (["--controller", AC, "--voltage", "900"], "--voltage 900: expected more than 0, at most 500"),
+        (["--controller", AC, "--voltage", "900"], "--voltage 900: expected above 0 and at most 500"),
         (["--controller", AC, "--rig", f"{__name__}:no_rig"], "expected a secc.testing.Rig"),
         ([], "expected --config with the file of the station"),
     ],

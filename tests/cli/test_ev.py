@@ -24,7 +24,7 @@ def test_an_unknown_interface_is_a_no_with_its_name(capsys: pytest.CaptureFixtur
 
 def test_a_host_without_a_port_is_misuse(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ev", "--host", "::1"]) == 2
-    assert "belong together" in capsys.readouterr().err
+    assert "expected --host and --port together" in capsys.readouterr().err
 
 
 def test_a_state_of_charge_outside_its_range_is_misuse(capsys: pytest.CaptureFixture[str]) -> None:
@@ -54,7 +54,7 @@ def test_a_car_that_speaks_din(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("more", ["--ac", "--tls", "--pause"])
 def test_what_din_does_not_have_is_misuse(more: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ev", "--protocol", "din70121", more]) == 2
-    assert "DC without TLS" in capsys.readouterr().err
+    assert "only DC, without TLS" in capsys.readouterr().err
 
 
 def test_a_session_as_json_by_a_process_of_its_own() -> None:

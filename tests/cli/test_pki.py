@@ -97,7 +97,7 @@ def test_every_chain_of_the_hierarchy_verifies(
 ) -> None:
     command = ["pki", "verify", str(lab / chain), "--role", role, "--root", str(lab / root), "--strict"]
     assert main(command) == 0
-    assert capsys.readouterr().out.startswith(f"good as {role}, until ")
+    assert capsys.readouterr().out.startswith(f"valid as {role}, until ")
     assert main([*command, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["good"] is True
 

@@ -30,7 +30,7 @@ def test_a_capture_is_shown_as_bars(capture: str, capsys: pytest.CaptureFixture[
     assert main(["slac", capture]) == 0
     text = capsys.readouterr().out
     assert "02:00:00:00:00:e1 measured here, 1 sounds: mean 12.0 dB" in text
-    assert "told by 02:00:00:00:00:c1" in text
+    assert "reported by 02:00:00:00:00:c1" in text
     assert "█" * 58 in text
 
 

@@ -77,4 +77,4 @@ def test_trace_prints_draws_and_writes_a_test(
     assert main(["trace", path, "--as-test", str(tmp_path / "t" / "test_x.py")]) == 0
     assert (tmp_path / "t" / "x.trace").exists()
     assert main(["trace", path, "--session", "9"]) == 2
-    assert "no such session; in the file: 1" in capsys.readouterr().err
+    assert "unknown session; in the file: 1" in capsys.readouterr().err
