@@ -53,7 +53,7 @@ class Security(enum.IntEnum):
     NONE = 0x10
 
 
-class Transport(enum.IntEnum):
+class SdpTransport(enum.IntEnum):
     """Transport byte [V2G2-623]; every other value is reserved, UDP is named but not usable."""
 
     TCP = 0x00
@@ -65,7 +65,7 @@ class SdpRequest:
     """Request of an EV."""
 
     security: Security = Security.TLS
-    transport: Transport = Transport.TCP
+    transport: SdpTransport = SdpTransport.TCP
 
     def to_bytes(self) -> bytes:
         """The whole datagram."""
@@ -86,7 +86,7 @@ class SdpResponse:
     address: IPv6Address
     port: int
     security: Security
-    transport: Transport = Transport.TCP
+    transport: SdpTransport = SdpTransport.TCP
 
     def to_bytes(self) -> bytes:
         """The whole datagram; fields big endian [V2G2-156]."""
@@ -187,7 +187,7 @@ class SdpResponder:
             if datagram[:4] == _RESPONSE_START and not self._is_own(source):
                 return Verdict.FOREIGN_RESPONSE, None
             return Verdict.MALFORMED, None
-        if request.transport is not Transport.TCP:
+        if request.transport is not SdpTransport.TCP:
             return Verdict.TRANSPORT, None
         endpoint = self._endpoint
         if endpoint is None:
@@ -238,9 +238,9 @@ def _payload(datagram: bytes, expected_type: PayloadType, size: int) -> bytes:
     return payload
 
 
-def _modes(security: int, transport: int) -> tuple[Security, Transport]:
+def _modes(security: int, transport: int) -> tuple[Security, SdpTransport]:
     try:
-        return Security(security), Transport(transport)
+        return Security(security), SdpTransport(transport)
     except ValueError:
         raise FramingError(
             f"reserved value: security {security:#04x}, transport {transport:#04x} [V2G2-623]"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secc.errors import FramingError
-from secc.sdp import Endpoint, SdpRequest, SdpResponder, SdpResponse, Security, Source, Transport, Verdict
+from secc.sdp import Endpoint, SdpRequest, SdpResponder, SdpResponse, Security, Source, SdpTransport, Verdict
 from secc.settings import TlsPolicy
 
 ASK_TLS = bytes.fromhex("01fe9000000000020000")
@@ -28,7 +28,7 @@ def responder(policy: TlsPolicy = TlsPolicy.OPTIONAL, endpoint: Endpoint = BOTH)
 
 @pytest.mark.req("V2G2-623")
 def test_requests_are_read_and_written() -> None:
-    assert SdpRequest.parse(ASK_PLAIN) == SdpRequest(Security.NONE, Transport.TCP)
+    assert SdpRequest.parse(ASK_PLAIN) == SdpRequest(Security.NONE, SdpTransport.TCP)
     assert SdpRequest(Security.NONE).to_bytes() == ASK_PLAIN
     assert SdpRequest().to_bytes() == ASK_TLS
 

@@ -164,6 +164,19 @@ def test_an_answer_of_tls12_says_that_tls13_was_on_offer() -> None:
     assert random_of(TlsContext.for_station([files(OLD)], clock=clock), older) != SENTINEL
 
 
+@pytest.mark.req("V2G20-2356")
+def test_a_client_notices_that_somebody_has_removed_tls13_from_its_hello() -> None:
+    both = TlsContext.for_client(OLD / "v2g_root.pem", iso2=True, iso20=True, clock=clock)
+    server, client = station().engine(), both.engine()
+    hello = client.start()
+    offered = b"\x00\x2b\x00\x05\x04\x03\x04\x03\x03"  # supported_versions: TLS 1.3, TLS 1.2
+    assert offered in hello
+    forged = hello.replace(offered, b"\x00\x2b\x00\x05\x04\x03\x03\x03\x03")
+    progress = client.feed(server.feed(forged).to_send)
+    assert "inappropriate fallback" in str(progress.failure)
+    assert not client.handshake_done
+
+
 def test_while_tls13_is_not_available_a_car_of_both_generations_charges_by_tls12() -> None:
     both = TlsContext.for_client(OLD / "v2g_root.pem", iso2=True, iso20=True, clock=clock)
     assert station().iso20_problem == ""

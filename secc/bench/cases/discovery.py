@@ -12,7 +12,7 @@ from secc.bench.case import Case, Need
 from secc.bench.trial import Trial
 from secc.bench.verdict import Inconclusive
 from secc.errors import FramingError
-from secc.sdp import SdpRequest, SdpResponse, Security, Transport
+from secc.sdp import SdpRequest, SdpResponse, Security, SdpTransport
 
 SDP = "SDP"
 HEADER = "V2GTP header on SDP"
@@ -25,7 +25,7 @@ def _answered(asked: Security, offered: Security) -> Callable[[Trial], Awaitable
     async def run(trial: Trial) -> None:
         response = await _ask(trial, SdpRequest(asked).to_bytes(), f"SDP request, security {asked.name}")
         trial.check(response.security is offered, f"security {offered.name}", response.security.name)
-        trial.check(response.transport is Transport.TCP, "transport TCP", response.transport.name)
+        trial.check(response.transport is SdpTransport.TCP, "transport TCP", response.transport.name)
         _check_address(trial, response)
 
     return run
