@@ -35,7 +35,7 @@ __all__ = [
     "SdpResponse",
     "Security",
     "Source",
-    "Transport",
+    "SdpTransport",
     "Verdict",
 ]
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secc.errors import FramingError
-from secc.sdp import Endpoint, SdpRequest, SdpResponder, SdpResponse, Security, Source, SdpTransport, Verdict
+from secc.sdp import Endpoint, SdpRequest, SdpResponder, SdpResponse, SdpTransport, Security, Source, Verdict
 from secc.settings import TlsPolicy
 
 ASK_TLS = bytes.fromhex("01fe9000000000020000")

@@ -12,7 +12,7 @@ from secc.bench.case import Case, Need
 from secc.bench.trial import Trial
 from secc.bench.verdict import Inconclusive
 from secc.errors import FramingError
-from secc.sdp import SdpRequest, SdpResponse, Security, SdpTransport
+from secc.sdp import SdpRequest, SdpResponse, SdpTransport, Security
 
 SDP = "SDP"
 HEADER = "V2GTP header on SDP"
