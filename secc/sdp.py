@@ -36,7 +36,7 @@ __all__ = [
     "Security",
     "Source",
     "SdpTransport",
-    "Verdict",
+    "SdpVerdict",
 ]
 
 SDP_PORT = 15118
@@ -125,7 +125,7 @@ class Endpoint:
     tls_port: int | None = None
 
 
-class Verdict(enum.StrEnum):
+class SdpVerdict(enum.StrEnum):
     """Result for one datagram; the responder counts them."""
 
     ANSWERED = "answered"
@@ -154,7 +154,7 @@ class SdpResponder:
         self._upgrade = upgrade_plain_requests
         self._endpoint: Endpoint | None = None
         self._limiter = _RateLimiter()
-        self._counts: Counter[Verdict] = Counter()
+        self._counts: Counter[SdpVerdict] = Counter()
 
     @property
     def active(self) -> bool:
@@ -162,7 +162,7 @@ class SdpResponder:
         return self._endpoint is not None
 
     @property
-    def counts(self) -> Mapping[Verdict, int]:
+    def counts(self) -> Mapping[SdpVerdict, int]:
         """Number of datagrams for each verdict."""
         return self._counts
 
@@ -180,31 +180,31 @@ class SdpResponder:
         self._counts[verdict] += 1
         return answer
 
-    def _judge(self, datagram: bytes, source: Source, now: float) -> tuple[Verdict, bytes | None]:
+    def _judge(self, datagram: bytes, source: Source, now: float) -> tuple[SdpVerdict, bytes | None]:
         try:
             request = SdpRequest.parse(datagram)
         except FramingError:
             if datagram[:4] == _RESPONSE_START and not self._is_own(source):
-                return Verdict.FOREIGN_RESPONSE, None
-            return Verdict.MALFORMED, None
+                return SdpVerdict.FOREIGN_RESPONSE, None
+            return SdpVerdict.MALFORMED, None
         if request.transport is not SdpTransport.TCP:
-            return Verdict.TRANSPORT, None
+            return SdpVerdict.TRANSPORT, None
         endpoint = self._endpoint
         if endpoint is None:
-            return Verdict.INACTIVE, None
+            return SdpVerdict.INACTIVE, None
         if endpoint.address.is_loopback:
             if not source.address.is_loopback:
-                return Verdict.SOURCE, None
+                return SdpVerdict.SOURCE, None
         elif not source.address.is_link_local or source.address == endpoint.address:
-            return Verdict.SOURCE, None
+            return SdpVerdict.SOURCE, None
         elif source.scope_id != endpoint.scope_id:
-            return Verdict.SCOPE, None
+            return SdpVerdict.SCOPE, None
         if not self._limiter.admit(source.address, now):
-            return Verdict.RATE, None
+            return SdpVerdict.RATE, None
         response = self._respond(request, endpoint)
         if response is None:
-            return Verdict.POLICY, None
-        return Verdict.ANSWERED, response.to_bytes()
+            return SdpVerdict.POLICY, None
+        return SdpVerdict.ANSWERED, response.to_bytes()
 
     def _respond(self, request: SdpRequest, endpoint: Endpoint) -> SdpResponse | None:
         security = self._choose(request.security, endpoint)

@@ -36,7 +36,7 @@ class Bench:
         end = self.now + seconds
         while (due := self.sequence.deadline) is not None and due <= end:
             self.now = due
-            self.put(p.Tick())
+            self.put(p.PilotTick())
         self.now = end
 
     def take(self) -> list[p.Output]:
@@ -390,7 +390,7 @@ EVENTS: tuple[p.Input, ...] = (
     p.LimitChanged(0.0),
     p.LimitChanged(16.0),
     p.LimitChanged(32.0),
-    p.Tick(),
+    p.PilotTick(),
 )
 
 

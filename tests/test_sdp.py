@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secc.errors import FramingError
-from secc.sdp import Endpoint, SdpRequest, SdpResponder, SdpResponse, SdpTransport, Security, Source, Verdict
+from secc.sdp import (
+    Endpoint,
+    SdpRequest,
+    SdpResponder,
+    SdpResponse,
+    SdpTransport,
+    SdpVerdict,
+    Security,
+    Source,
+)
 from secc.settings import TlsPolicy
 
 ASK_TLS = bytes.fromhex("01fe9000000000020000")
@@ -74,7 +83,7 @@ def test_a_station_that_requires_tls_never_announces_less(asked: bytes) -> None:
     plain_only = Endpoint(STATION, 3, plain_port=50118)
     silent = responder(TlsPolicy.REQUIRED, plain_only)
     assert silent.handle(asked, EV, 0.0) is None
-    assert silent.counts == {Verdict.POLICY: 1}
+    assert silent.counts == {SdpVerdict.POLICY: 1}
 
 
 @pytest.mark.threat("SDP-06")
@@ -89,7 +98,7 @@ def test_an_inactive_responder_is_silent() -> None:
     quiet = SdpResponder(TlsPolicy.OFF)
     assert not quiet.active
     assert quiet.handle(ASK_PLAIN, EV, 0.0) is None
-    assert quiet.counts == {Verdict.INACTIVE: 1}
+    assert quiet.counts == {SdpVerdict.INACTIVE: 1}
 
 
 def test_a_deactivated_responder_is_silent() -> None:
@@ -102,36 +111,36 @@ def test_a_deactivated_responder_is_silent() -> None:
 def test_repeats_get_the_same_answer() -> None:
     station = responder()
     assert [station.handle(ASK_PLAIN, EV, 0.25 * n) for n in range(50)] == [PLAIN_ANSWER] * 50
-    assert station.counts == {Verdict.ANSWERED: 50}
+    assert station.counts == {SdpVerdict.ANSWERED: 50}
 
 
 @pytest.mark.parametrize(
     ("datagram", "verdict"),
     [
-        ("", Verdict.MALFORMED),
-        ("01fe90000000000210", Verdict.MALFORMED),
-        ("01fe900000000002100000", Verdict.MALFORMED),
-        ("01fe90000000000110", Verdict.MALFORMED),
-        ("01fe900000000003100000", Verdict.MALFORMED),
-        ("01fe900000000000", Verdict.MALFORMED),
-        ("01fe9000fffffff81000", Verdict.MALFORMED),
-        ("01fe9000ffffffff1000", Verdict.MALFORMED),
-        ("01fe9000000000010010", Verdict.MALFORMED),
-        ("fffe9000000000021000", Verdict.MALFORMED),
-        ("01ff9000000000021000", Verdict.MALFORMED),
-        ("01fe7000000000021000", Verdict.MALFORMED),
-        ("01fe8001000000021000", Verdict.MALFORMED),
-        ("01fe9000000000020100", Verdict.MALFORMED),
-        ("01fe9000000000020f00", Verdict.MALFORMED),
-        ("01fe900000000002ff00", Verdict.MALFORMED),
-        ("01fe9000000000020001", Verdict.MALFORMED),
-        ("01fe9000000000020010", Verdict.TRANSPORT),
-        ("01fe900100000014fe8000000000000002aabbfffeccddeec3c61000", Verdict.FOREIGN_RESPONSE),
+        ("", SdpVerdict.MALFORMED),
+        ("01fe90000000000210", SdpVerdict.MALFORMED),
+        ("01fe900000000002100000", SdpVerdict.MALFORMED),
+        ("01fe90000000000110", SdpVerdict.MALFORMED),
+        ("01fe900000000003100000", SdpVerdict.MALFORMED),
+        ("01fe900000000000", SdpVerdict.MALFORMED),
+        ("01fe9000fffffff81000", SdpVerdict.MALFORMED),
+        ("01fe9000ffffffff1000", SdpVerdict.MALFORMED),
+        ("01fe9000000000010010", SdpVerdict.MALFORMED),
+        ("fffe9000000000021000", SdpVerdict.MALFORMED),
+        ("01ff9000000000021000", SdpVerdict.MALFORMED),
+        ("01fe7000000000021000", SdpVerdict.MALFORMED),
+        ("01fe8001000000021000", SdpVerdict.MALFORMED),
+        ("01fe9000000000020100", SdpVerdict.MALFORMED),
+        ("01fe9000000000020f00", SdpVerdict.MALFORMED),
+        ("01fe900000000002ff00", SdpVerdict.MALFORMED),
+        ("01fe9000000000020001", SdpVerdict.MALFORMED),
+        ("01fe9000000000020010", SdpVerdict.TRANSPORT),
+        ("01fe900100000014fe8000000000000002aabbfffeccddeec3c61000", SdpVerdict.FOREIGN_RESPONSE),
     ],
 )
 @pytest.mark.req("V2G2-152", "V2G2-153")
 @pytest.mark.threat("SDP-01", "SDP-02", "SDP-03", "SDP-04", "SDP-05")
-def test_anything_but_a_valid_request_is_ignored(datagram: str, verdict: Verdict) -> None:
+def test_anything_but_a_valid_request_is_ignored(datagram: str, verdict: SdpVerdict) -> None:
     station = responder()
     assert station.handle(bytes.fromhex(datagram), EV, 0.0) is None
     assert station.counts == {verdict: 1}
@@ -145,15 +154,15 @@ def test_the_largest_datagram_is_ignored() -> None:
 @pytest.mark.parametrize(
     ("source", "verdict"),
     [
-        (Source(IPv6Address("2001:db8::1"), 50000, 3), Verdict.SOURCE),
-        (Source(IPv6Address("::1"), 50000, 3), Verdict.SOURCE),
-        (Source(IPv6Address("ff02::1"), 50000, 3), Verdict.SOURCE),
-        (Source(STATION, 50000, 3), Verdict.SOURCE),
-        (Source(IPv6Address("fe80::1"), 50000, 4), Verdict.SCOPE),
+        (Source(IPv6Address("2001:db8::1"), 50000, 3), SdpVerdict.SOURCE),
+        (Source(IPv6Address("::1"), 50000, 3), SdpVerdict.SOURCE),
+        (Source(IPv6Address("ff02::1"), 50000, 3), SdpVerdict.SOURCE),
+        (Source(STATION, 50000, 3), SdpVerdict.SOURCE),
+        (Source(IPv6Address("fe80::1"), 50000, 4), SdpVerdict.SCOPE),
     ],
 )
 @pytest.mark.threat("SDP-07")
-def test_a_source_that_cannot_be_the_ev_is_ignored(source: Source, verdict: Verdict) -> None:
+def test_a_source_that_cannot_be_the_ev_is_ignored(source: Source, verdict: SdpVerdict) -> None:
     station = responder()
     assert station.handle(ASK_PLAIN, source, 0.0) is None
     assert station.counts == {verdict: 1}
@@ -162,7 +171,7 @@ def test_a_source_that_cannot_be_the_ev_is_ignored(source: Source, verdict: Verd
 def test_our_own_response_is_not_taken_for_a_foreign_one() -> None:
     station = responder()
     station.handle(PLAIN_ANSWER, Source(STATION, 15118, 3), 0.0)
-    assert station.counts == {Verdict.MALFORMED: 1}
+    assert station.counts == {SdpVerdict.MALFORMED: 1}
 
 
 def test_on_the_loopback_interface_only_loopback_is_answered() -> None:
@@ -183,7 +192,7 @@ def test_a_flood_with_invented_sources_is_limited_as_a_whole() -> None:
     station = responder()
     for n in range(10_000):
         station.handle(ASK_PLAIN, Source(IPv6Address((0xFE80 << 112) + n + 2), 50000, 3), n / 10_000)
-    assert station.counts[Verdict.ANSWERED] == 99
+    assert station.counts[SdpVerdict.ANSWERED] == 99
 
 
 def test_another_ev_is_answered_while_one_floods() -> None:

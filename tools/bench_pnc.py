@@ -23,7 +23,7 @@ from secc.pki.profiles import Kind
 from secc.pki.provisioning import Action, ProvisioningAnswer, splice, verify_request, verify_response
 from secc.pki.revocation import RevocationMode, RevocationPolicy
 from secc.pki.trust import Role
-from secc.pki.xmldsig import Element
+from secc.pki.xmldsig import SignedPart
 from secc.pki.xmldsig import verify as verify_signature
 from tests.pki.test_revocation import response
 from tests.support.contracts import (
@@ -77,7 +77,7 @@ def operations() -> dict[str, Callable[[], object]]:
     shown = present(car.chain_message(), car.emaid, store, NOW)
     request = car.authorization(CHALLENGE)
     signature = car.sign(request)
-    element, key = Element("AuthorizationReq", request), car.contract.key.public_key()
+    element, key = SignedPart("AuthorizationReq", request), car.contract.key.public_key()
     body = car.installation()
     signed = car.sign(body)
     payload = encoded(body, signed)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from secc.session.outputs import EndReason
 from secc.settings import TimingConfig
-from secc.sim.playback import Garage, Outcome, play
+from secc.sim.playback import Garage, PlaybackOutcome, play
 from secc.sim.player import DIN, Recording, cable_check_time, chosen_end, config_for, load
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -142,7 +142,7 @@ def _short(recording: Recording) -> str:
     return name.partition("/")[2].partition("/")[2] or name
 
 
-def _remarks(recording: Recording, outcome: Outcome) -> Iterator[str]:
+def _remarks(recording: Recording, outcome: PlaybackOutcome) -> Iterator[str]:
     if outcome.joined:
         yield "joins the paused session"
     yield from outcome.leniencies

@@ -21,7 +21,18 @@ from typing import Any
 
 from certs.testpki.make import NOT_AFTER, NOT_BEFORE
 from secc import bench
-from secc.bench import ALL, BenchReport, BenchVerdict, Case, CaseOutcome, Need, Target, Timers, page, reports
+from secc.bench import (
+    ALL,
+    BenchReport,
+    BenchTimers,
+    BenchVerdict,
+    Case,
+    CaseOutcome,
+    Need,
+    Target,
+    page,
+    reports,
+)
 from secc.bench.pki import CarPki
 from secc.messages import iso2
 from secc.pki.contract import VerifiedContract
@@ -124,8 +135,8 @@ def _timing() -> TimingConfig:
     )
 
 
-def _timers() -> Timers:
-    return Timers(sequence=SEQUENCE, setup=SETUP, station_ongoing=SEQUENCE)
+def _timers() -> BenchTimers:
+    return BenchTimers(sequence=SEQUENCE, setup=SETUP, station_ongoing=SEQUENCE)
 
 
 def _site() -> LocalBackend:
@@ -314,7 +325,7 @@ async def run_setup(
     *,
     cases: Sequence[Case] | None = None,
     make: Callable[..., Station] = Station,
-    timers: Timers | None = None,
+    timers: BenchTimers | None = None,
 ) -> BenchReport:
     """The station up, the bench against it, the station down. `make` may make a broken station."""
     cable, linked = SimulatedCable(), False

@@ -47,7 +47,7 @@ from secc.pki.issuing import Identity, Order, issue, new_key
 from secc.pki.profiles import Kind
 from secc.pki.provisioning import Action
 from secc.pki.trust import Role
-from secc.pki.xmldsig import Element, sign
+from secc.pki.xmldsig import SignedPart, sign
 from tools.postgres import cluster
 
 SIZES = (10_000, 100_000, 1_000_000)
@@ -156,7 +156,7 @@ class Place:
             oem_provisioning_cert=car.certificate.der,
             list_of_root_certificate_ids=iso2.ListOfRootCertificateIDs(root_certificate_id=(known,)),
         )
-        signature = sign((Element("CertificateInstallationReq", body),), car.key)
+        signature = sign((SignedPart("CertificateInstallationReq", body),), car.key)
         header = iso2.MessageHeader(session_id=bytes(8), signature=signature)
         return exi.ISO2.encode(iso2.V2GMessage(header=header, body=body))
 

@@ -113,7 +113,7 @@ class Bench:
         end = self.now + seconds
         while (due := self.matching.deadline) is not None and due <= end:
             self.now = max(self.now, due)
-            self.put(e.Tick())
+            self.put(e.SlacTick())
             assert self.matching.deadline is None or self.matching.deadline >= due
         self.now = end
 

@@ -8,7 +8,7 @@ from secc.bench.case import Case, CaseOutcome, Need
 from secc.bench.cases import ALL
 from secc.bench.runner import BenchReport, run
 from secc.bench.target import EvData, Facts, Target
-from secc.bench.timers import Timers
+from secc.bench.timers import BenchTimers
 from secc.bench.verdict import BenchVerdict
 
 __all__ = [
@@ -20,7 +20,7 @@ __all__ = [
     "CaseOutcome",
     "BenchReport",
     "Target",
-    "Timers",
+    "BenchTimers",
     "BenchVerdict",
     "run",
 ]

@@ -18,7 +18,7 @@ from secc import exi
 from secc.bench import requests
 from secc.bench.trial import Trial
 from secc.bench.verdict import Failed, Inconclusive
-from secc.bench.wire import Closed, Silence, Wire, WireFrame
+from secc.bench.wire import BenchWire, Closed, Silence, WireFrame
 from secc.errors import DecodeError
 from secc.messages import app_protocol, din, iso2
 from secc.messages.iso2 import ChargeProgress, EnergyTransferMode, EVSEProcessing, PaymentOption, ResponseCode
@@ -27,7 +27,7 @@ from secc.sim.cable import plain
 from secc.sim.wallet import Wallet
 from secc.v2gtp import PayloadType, frame
 
-__all__ = ["Car", "CarAnswer", "LATE", "PACE", "Phase"]
+__all__ = ["BenchCar", "CarAnswer", "LATE", "PACE", "Phase"]
 
 
 class Phase(enum.Enum):
@@ -75,7 +75,7 @@ class CarAnswer:
         return f"{type(self.body).__name__} {self.code}"
 
 
-class Car:
+class BenchCar:
     """One EV on one connection at a time."""
 
     dialect = "iso2"
@@ -98,12 +98,12 @@ class Car:
         self.last: CarAnswer | None = None
         pki = trial.target.pki
         self.wallet: Wallet | None = pki.wallet() if pki is not None and contract else None
-        self._wire: Wire | None = None
+        self._wire: BenchWire | None = None
 
     # --- the connection ------------------------------------------------------------------------------------
 
     @property
-    def wire(self) -> Wire:
+    def wire(self) -> BenchWire:
         """The connection; raises Inconclusive before `connect`."""
         if self._wire is None:
             raise Inconclusive("not connected")

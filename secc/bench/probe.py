@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from secc.bench import requests
-from secc.bench.car import Car, CarAnswer, Phase
+from secc.bench.car import BenchCar, CarAnswer, Phase
 from secc.bench.target import DiscoveryOffer, Facts, Target
 from secc.bench.trial import Trial
 from secc.bench.verdict import Failed, Inconclusive
@@ -24,7 +24,7 @@ async def find_out(target: Target) -> Facts:
     for secure in _kinds(target):
         trial = Trial(target, Facts(), tls=secure)
         try:
-            car = Car(trial)
+            car = BenchCar(trial)
             if target.host is None:
                 found = await trial.discover(Security.TLS if secure else Security.NONE)
                 if (found.security is Security.TLS) is not secure:
@@ -58,7 +58,7 @@ def _kinds(target: Target) -> tuple[bool, ...]:
     return (False, True)
 
 
-async def _look(car: Car) -> tuple[DiscoveryOffer, bool]:
+async def _look(car: BenchCar) -> tuple[DiscoveryOffer, bool]:
     await car.reach(Phase.SELECTION)
     offered = car.offered
     assert offered is not None
@@ -79,7 +79,7 @@ async def _look(car: Car) -> tuple[DiscoveryOffer, bool]:
 async def _speaks_din(target: Target, *, secure: bool) -> bool:
     trial = Trial(target, Facts(), tls=secure)
     try:
-        car = Car(trial)
+        car = BenchCar(trial)
         await car.connect()
         answer = await car.first_word(requests.offer((DIN, 2, 0, 1, 1)))
         return isinstance(answer, CarAnswer) and answer.code.startswith("OK")

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from secc.bench.pki import CarPki
-from secc.bench.timers import Timers
+from secc.bench.timers import BenchTimers
 from secc.messages.iso2 import EnergyTransferMode, PaymentOption
 from secc.sdp import SDP_PORT
 
@@ -64,7 +64,7 @@ class Target:
     """Cases that work with both use TLS, also if a plain connection is available."""
     roots: Path | None = None
     """PEM of V2G roots; None: any certificate of the station is accepted."""
-    timers: Timers = Timers()  # noqa: RUF009 - frozen
+    timers: BenchTimers = BenchTimers()  # noqa: RUF009 - frozen
     ev: EvData = EvData()
     declared: frozenset[str] = frozenset()
     pilot: Switch | None = None

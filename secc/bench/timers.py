@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 
-__all__ = ["Timers"]
+__all__ = ["BenchTimers"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Timers:
+class BenchTimers:
     """Seconds: the patience of the tester, and the declared timers of the station."""
 
     message: float = 2.0

@@ -8,7 +8,7 @@ import socket
 
 from secc.bench.target import Facts, Target
 from secc.bench.verdict import Failed, FrameRecord, Inconclusive
-from secc.bench.wire import Address, Datagrams, Wire
+from secc.bench.wire import Address, BenchWire, Datagrams
 from secc.errors import FramingError, LinkError
 from secc.sdp import SdpRequest, SdpResponse, Security
 from secc.tls import TlsContext
@@ -29,7 +29,7 @@ class Trial:
         self.remarks: list[str] = []
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
-        self._wires: list[Wire] = []
+        self._wires: list[BenchWire] = []
         self._pilot_moved = False
         self.connected_to: Address | None = None
         """The last connection."""
@@ -97,7 +97,7 @@ class Trial:
             raise Inconclusive(f"the station now offers {found.security.name}")
         return scoped(found, target.interface)
 
-    async def connect(self, *, tls: TlsContext | None = None) -> Wire:
+    async def connect(self, *, tls: TlsContext | None = None) -> BenchWire:
         """Open a connection of the kind of this case.
 
         Discovery is repeated for a port that is just being closed.
@@ -109,7 +109,7 @@ class Trial:
         while True:
             to = await self.address()
             try:
-                wire = await Wire.open(to, tls=context)
+                wire = await BenchWire.open(to, tls=context)
             except LinkError as error:
                 if self.now > end:
                     raise Inconclusive(str(error)) from error
@@ -120,11 +120,11 @@ class Trial:
             self._wires.append(wire)
             return wire
 
-    async def connect_below(self) -> Wire:
+    async def connect_below(self) -> BenchWire:
         """Open a connection without TLS, whatever the station requires there; raises Inconclusive."""
         to = await self.address()
         try:
-            wire = await Wire.open(to, tls=None)
+            wire = await BenchWire.open(to, tls=None)
         except LinkError as error:
             raise Inconclusive(str(error)) from error
         self.note("note", f"connected to {to}, TCP alone")

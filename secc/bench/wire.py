@@ -18,7 +18,7 @@ from secc.sdp import SDP_GROUP, SDP_PORT
 from secc.station.interface import find_link_local
 from secc.tls import PlainEngine, TlsContext, TlsEngine
 
-__all__ = ["Address", "Closed", "Datagrams", "LARGEST", "Reply", "Silence", "Wire", "WireFrame"]
+__all__ = ["Address", "Closed", "Datagrams", "LARGEST", "Reply", "Silence", "BenchWire", "WireFrame"]
 
 HEADER = struct.Struct(">BBHI")
 _KEPT = 64
@@ -82,7 +82,7 @@ class Closed:
 Reply = WireFrame | Silence | Closed
 
 
-class Wire:
+class BenchWire:
     """One TCP connection, with or without TLS."""
 
     def __init__(self, connected: socket.socket, engine: TlsEngine) -> None:
@@ -96,7 +96,7 @@ class Wire:
         self._sent = self._loop.time()
 
     @classmethod
-    async def open(cls, to: Address, *, tls: TlsContext | None, limit: float = 5.0) -> Wire:
+    async def open(cls, to: Address, *, tls: TlsContext | None, limit: float = 5.0) -> BenchWire:
         """Connect, and make the TLS handshake if there is TLS; raises LinkError."""
         connected = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
         try:

@@ -14,12 +14,12 @@ from secc import bench
 from secc.bench import (
     ALL,
     BenchReport,
+    BenchTimers,
     BenchVerdict,
     Case,
     CaseOutcome,
     EvData,
     Target,
-    Timers,
     page,
     reports,
 )
@@ -46,7 +46,7 @@ Declarations about a station (--declare, separated by commas):
 
 --timer NAME=SECONDS declares that the station has another value than the standard: sequence, setup,
 station_ongoing; or sets the patience of the tester. All names:
-{", ".join(f.name for f in dataclasses.fields(Timers))}.
+{", ".join(f.name for f in dataclasses.fields(BenchTimers))}.
 The report names each one that differs.
 
 Exit code 0 if all applicable cases have passed, 1 if not, 2 for wrong use.
@@ -180,8 +180,8 @@ def _command(text: str | None, option: str) -> StationCommand | None:
     return None if text is None else StationCommand(text, option)
 
 
-def _timers(given: Sequence[str]) -> Timers:
-    known = [field.name for field in dataclasses.fields(Timers)]
+def _timers(given: Sequence[str]) -> BenchTimers:
+    known = [field.name for field in dataclasses.fields(BenchTimers)]
     values: dict[str, float] = {}
     for one in given:
         name, _, text = one.partition("=")
@@ -191,7 +191,7 @@ def _timers(given: Sequence[str]) -> Timers:
             raise ValueError(f"--timer {one}: expected NAME=SECONDS") from None
         if name not in known or not 0.0 < values[name] < 3600.0:
             raise ValueError(f"--timer {one}: expected one of {', '.join(known)}, up to 3600 s")
-    return Timers(**values)
+    return BenchTimers(**values)
 
 
 class _Printer:

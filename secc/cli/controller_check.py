@@ -16,7 +16,7 @@ from secc.cli import display, loading, misused
 from secc.errors import ConfigError, SeccError
 from secc.sdp import SDP_PORT
 from secc.settings.config import SeccConfig
-from secc.station.ownership import Claim
+from secc.station.ownership import OutletClaim
 from secc.testing import ControllerReport, Owed, Rig, RowResult, RowState, as_dict, check_controller
 
 
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.config is None:
             return _try(arguments, SeccConfig())
         settings = configuration.load(arguments.config)
-        with Claim(settings, SDP_PORT):
+        with OutletClaim(settings, SDP_PORT):
             return _try(arguments, settings)
     except SeccError as error:
         return misused(str(error))

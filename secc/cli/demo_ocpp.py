@@ -15,7 +15,7 @@ from secc import exi
 from secc.cli import display, misused, output
 from secc.messages.iso2 import EnergyTransferMode
 from secc.pki.chains import KINDS
-from secc.pki.hierarchy import Names, make_hierarchy, write_hierarchy
+from secc.pki.hierarchy import HierarchyNames, make_hierarchy, write_hierarchy
 from secc.pki.identifiers import EMAID, iso_check_digit
 from secc.pki.profiles import Kind
 from secc.pki.provisioning import verify_request
@@ -73,7 +73,7 @@ class _Show:
         self._style = style
         self._version = version
         self._now = datetime.datetime.now(datetime.UTC)
-        names = Names(organization="Demo only", emaid=EMAID_TEXT, suffix="Demo")
+        names = HierarchyNames(organization="Demo only", emaid=EMAID_TEXT, suffix="Demo")
         self._pki = make_hierarchy(not_before=self._now - 2 * DAY, random_bytes=os.urandom(16), names=names)
         write_hierarchy(self._pki, folder, self._now)
         self._roles = self._make_roles()

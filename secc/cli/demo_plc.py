@@ -70,7 +70,7 @@ def _be_the_ev(show: _PlcShow, wire: socket.socket) -> None:
     wire.sendall(json.dumps(outcome).encode() + b"\n")
 
 
-class _PlcShow(demo_pnc.Show):
+class _PlcShow(demo_pnc.PncDemo):
     """Run the first car of `secc demo --pnc` on the power line."""
 
     def serve(self, child: int, wire: socket.socket) -> int:

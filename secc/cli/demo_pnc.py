@@ -15,7 +15,7 @@ from secc.messages.iso2 import EnergyTransferMode
 from secc.pki.certificates import Certificate
 from secc.pki.chains import KINDS
 from secc.pki.contract import Evidence, VerifiedContract
-from secc.pki.hierarchy import Names, make_hierarchy, write_hierarchy
+from secc.pki.hierarchy import HierarchyNames, make_hierarchy, write_hierarchy
 from secc.pki.identifiers import EMAID, iso_check_digit
 from secc.pki.issuing import Identity, Order, issue, make_crl, new_key
 from secc.pki.profiles import Kind
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace, style: display.Style) -> int:
     """Run a car without a contract and a car whose contract ends in ten days, then show what was trusted and
     why."""
     with tempfile.TemporaryDirectory(prefix="secc-demo-") as folder:
-        show = Show(Path(folder), arguments, style)
+        show = PncDemo(Path(folder), arguments, style)
         output.run(show.charge())
         return show.sum_up()
 
@@ -55,7 +55,7 @@ class _Car:
     granted: ContractGranted | None = None
 
 
-class Show:
+class PncDemo:
     """The parties, their certificates, and the output."""
 
     def __init__(self, folder: Path, arguments: argparse.Namespace, style: display.Style) -> None:
@@ -63,7 +63,7 @@ class Show:
         self._now = datetime.datetime.now(datetime.UTC)
         self.begun = 0.0
         self.times: list[tuple[str, float]] = []
-        names = Names(organization="Demo only", emaid=EMAIDS[0], suffix="Demo")
+        names = HierarchyNames(organization="Demo only", emaid=EMAIDS[0], suffix="Demo")
         self._pki = make_hierarchy(not_before=self._now - 2 * DAY, random_bytes=os.urandom(16), names=names)
         write_hierarchy(self._pki, folder, self._now)
         self._store = ContractStore(folder / "contracts.db")

@@ -57,7 +57,7 @@ class Grade(enum.Enum):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Finding:
+class Diagnosis:
     """One checked item."""
 
     what: str
@@ -97,30 +97,30 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if worst is Grade.BAD else 0
 
 
-def look(settings: SeccConfig) -> Iterator[Finding]:
+def look(settings: SeccConfig) -> Iterator[Diagnosis]:
     """Yield the findings in order."""
     interface = settings.interface
     known = [name for _, name in socket.if_nameindex()]
     if interface not in known:
         advice = f"existing interfaces: {', '.join(known)}"
-        yield Finding("interface", Grade.BAD, f"{interface} does not exist", advice)
+        yield Diagnosis("interface", Grade.BAD, f"{interface} does not exist", advice)
     else:
         yield _interface(interface)
         yield _address(interface)
         yield _multicast(interface)
         try:
-            with ownership.Claim(settings, SDP_PORT):  # the modem gets a new key
+            with ownership.OutletClaim(settings, SDP_PORT):  # the modem gets a new key
                 yield from _modem(settings)
         except InUseError as error:
             advice = "no problem if it is the station of this file; a second station would not start"
-            yield Finding("owner", Grade.NOTE, f"{error}; the modem is not checked", advice)
+            yield Diagnosis("owner", Grade.NOTE, f"{error}; the modem is not checked", advice)
         yield from _ports(settings)
     yield from _protocols(settings)
     yield from _certificates(settings)
     yield from _clock()
 
 
-def _protocols(settings: SeccConfig) -> Iterator[Finding]:
+def _protocols(settings: SeccConfig) -> Iterator[Diagnosis]:
     """Report which cars a DC outlet cannot serve."""
     names = ", ".join(name.value for name in settings.protocols)
     if not settings.energy.offers_dc:
@@ -128,33 +128,33 @@ def _protocols(settings: SeccConfig) -> Iterator[Finding]:
     if not settings.offers_din or settings.tls.policy is TlsPolicy.REQUIRED:
         why = "tls.policy is required" if settings.offers_din else f"offered: {names}"
         advice = "many cars charge DC by DIN SPEC 70121 only, without TLS"
-        yield Finding("protocols", Grade.NOTE, f"DIN SPEC 70121 is not offered: {why}", advice)
+        yield Diagnosis("protocols", Grade.NOTE, f"DIN SPEC 70121 is not offered: {why}", advice)
     elif not settings.din.evse_id:
         text = f"{names}; in DIN the car does not receive the identifier of the outlet"
-        yield Finding("protocols", Grade.NOTE, text, "set din.evse_id as in DIN SPEC 91286")
+        yield Diagnosis("protocols", Grade.NOTE, text, "set din.evse_id as in DIN SPEC 91286")
     else:
-        yield Finding("protocols", Grade.GOOD, names)
+        yield Diagnosis("protocols", Grade.GOOD, names)
 
 
-def _interface(name: str) -> Finding:
+def _interface(name: str) -> Diagnosis:
     with contextlib.suppress(OSError):
         state = (_INTERFACES / name / "operstate").read_text().strip()
         if state in ("up", "unknown"):
-            return Finding("interface", Grade.GOOD, f"{name} is {'up' if state == 'up' else 'there'}")
-        return Finding(
+            return Diagnosis("interface", Grade.GOOD, f"{name} is {'up' if state == 'up' else 'there'}")
+        return Diagnosis(
             "interface", Grade.BAD, f"{name} is {state}", f"ip link set {name} up; check the cable"
         )
-    return Finding("interface", Grade.NOTE, f"{name}: unreadable state")
+    return Diagnosis("interface", Grade.NOTE, f"{name}: unreadable state")
 
 
 _INTERFACES = Path("/sys/class/net")
 
 
-def _address(name: str) -> Finding:
+def _address(name: str) -> Diagnosis:
     found = find_link_local(name)
     if found is not None:
-        return Finding("IPv6", Grade.GOOD, f"{found.address}")
-    return Finding(
+        return Diagnosis("IPv6", Grade.GOOD, f"{found.address}")
+    return Diagnosis(
         "IPv6",
         Grade.BAD,
         "no link-local address",
@@ -162,7 +162,7 @@ def _address(name: str) -> Finding:
     )
 
 
-def _multicast(name: str) -> Finding:
+def _multicast(name: str) -> Diagnosis:
     """The kernel joins all-nodes itself; a socket must be able to join it too."""
     try:
         with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
@@ -170,39 +170,39 @@ def _multicast(name: str) -> Finding:
             request = group + socket.if_nametoindex(name).to_bytes(4, sys.byteorder)
             probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, request)
     except OSError as error:
-        return Finding("multicast", Grade.BAD, f"{SDP_GROUP} on {name}: {error.strerror}", "IPv6 is needed")
-    return Finding("multicast", Grade.GOOD, f"{SDP_GROUP} can be joined")
+        return Diagnosis("multicast", Grade.BAD, f"{SDP_GROUP} on {name}: {error.strerror}", "IPv6 is needed")
+    return Diagnosis("multicast", Grade.GOOD, f"{SDP_GROUP} can be joined")
 
 
 # --- the modem ----------------------------------------------------------------------------------------------
 
 
-def _modem(settings: SeccConfig) -> Iterator[Finding]:
+def _modem(settings: SeccConfig) -> Iterator[Diagnosis]:
     if not settings.slac.enabled:
-        yield Finding("modem", Grade.NOTE, "not checked: [slac] is not enabled")
+        yield Diagnosis("modem", Grade.NOTE, "not checked: [slac] is not enabled")
         return
     try:
         found, armed, refused = asyncio.run(_ask_modem(settings))
     except LinkError as error:
         advice = "" if os.geteuid() == 0 else "run as root, or give the program CAP_NET_RAW"
-        yield Finding("modem", Grade.BAD, str(error), advice)
+        yield Diagnosis("modem", Grade.BAD, str(error), advice)
         return
     if not found.mac:
         advice = "check its power supply and interface"
-        yield Finding("modem", Grade.BAD, "no modem answers on the interface", advice)
+        yield Diagnosis("modem", Grade.BAD, "no modem answers on the interface", advice)
         return
     names = " ".join(name for name in (found.hardware, found.firmware) if name) or "no name"
-    yield Finding("modem", Grade.GOOD, f"{found.mac.hex(':')}, {found.vendor or 'unknown maker'}, {names}")
+    yield Diagnosis("modem", Grade.GOOD, f"{found.mac.hex(':')}, {found.vendor or 'unknown maker'}, {names}")
     if found.vendor is None:
-        yield Finding("link status", Grade.NOTE, "no link status: the link is assumed to be up")
+        yield Diagnosis("link status", Grade.NOTE, "no link status: the link is assumed to be up")
     if armed:
-        yield Finding("key", Grade.GOOD, "the modem accepts a network key")
+        yield Diagnosis("key", Grade.GOOD, "the modem accepts a network key")
     elif refused is not None:
         advice = "see slac.set_key_result: 1 is success with Qualcomm modems"
-        yield Finding("key", Grade.BAD, f"the modem refuses a network key with result {refused}", advice)
+        yield Diagnosis("key", Grade.BAD, f"the modem refuses a network key with result {refused}", advice)
     else:
         advice = "check whether another process sets its key"
-        yield Finding("key", Grade.BAD, "the modem does not confirm a network key", advice)
+        yield Diagnosis("key", Grade.BAD, "the modem does not confirm a network key", advice)
 
 
 async def _ask_modem(settings: SeccConfig) -> tuple[slac.ModemFound, bool, int | None]:
@@ -234,76 +234,76 @@ _MODEM_TIME = 1.5  # s
 # --- ports, certificates, clock -----------------------------------------------------------------------------
 
 
-def _ports(settings: SeccConfig) -> Iterator[Finding]:
+def _ports(settings: SeccConfig) -> Iterator[Diagnosis]:
     """Bind as a station does: sockets on other interfaces do not matter."""
     yield _port("UDP", SDP_PORT, ports.udp(settings.interface, SDP_PORT), settings)
     configured = [port for port in (settings.network.tcp_port, settings.network.tls_port) if port]
     link = find_link_local(settings.interface)
     for port in configured:
         if link is None:
-            yield Finding("port", Grade.NOTE, f"TCP {port} cannot be checked: no link-local address")
+            yield Diagnosis("port", Grade.NOTE, f"TCP {port} cannot be checked: no link-local address")
         else:
             yield _port("TCP", port, ports.tcp(link, port), settings)
 
 
-def _port(kind: str, port: int, taken: ports.Taken | None, settings: SeccConfig) -> Finding:
+def _port(kind: str, port: int, taken: ports.PortTaken | None, settings: SeccConfig) -> Diagnosis:
     if taken is None:
-        return Finding("port", Grade.GOOD, f"{kind} {port} is free on {settings.interface}")
+        return Diagnosis("port", Grade.GOOD, f"{kind} {port} is free on {settings.interface}")
     seen = "stop it, or choose another port" if kind == "TCP" else "stop it: cars use this port"
     advice = seen if taken.holders else "run as root to see which process holds it"
-    return Finding("port", Grade.BAD, f"{kind} {port} on {settings.interface}: {taken}", advice)
+    return Diagnosis("port", Grade.BAD, f"{kind} {port} on {settings.interface}: {taken}", advice)
 
 
-def _certificates(settings: SeccConfig) -> Iterator[Finding]:
+def _certificates(settings: SeccConfig) -> Iterator[Diagnosis]:
     try:
         context = load_context(settings)
         load_trust(settings.trust)
     except SeccError as error:
-        yield Finding("certificates", Grade.BAD, str(error))
+        yield Diagnosis("certificates", Grade.BAD, str(error))
         return
     if context is None:
-        yield Finding("certificates", Grade.NOTE, "TLS is off: any device on the cable may answer the EV")
+        yield Diagnosis("certificates", Grade.NOTE, "TLS is off: any device on the cable may answer the EV")
     elif context.expires is not None:
         left = context.expires - utc_now()
         grade = Grade.GOOD if left > datetime.timedelta(days=30) else Grade.NOTE
-        yield Finding("certificates", grade, f"valid until {context.expires:%Y-%m-%d}, {left.days} days")
+        yield Diagnosis("certificates", grade, f"valid until {context.expires:%Y-%m-%d}, {left.days} days")
         for problem in (one.staple.problem for one in context.credentials if one.staple.problem):
-            yield Finding("certificates", Grade.NOTE, f"no OCSP response: {problem}", "fetch it again")
+            yield Diagnosis("certificates", Grade.NOTE, f"no OCSP response: {problem}", "fetch it again")
     yield from _iso20(settings, context)
     roots = settings.trust.v2g_roots + settings.trust.mo_roots + settings.trust.oem_roots
-    yield Finding("trust", Grade.GOOD if roots else Grade.NOTE, f"{len(roots)} files with roots")
+    yield Diagnosis("trust", Grade.GOOD if roots else Grade.NOTE, f"{len(roots)} files with roots")
 
 
-def _iso20(settings: SeccConfig, context: TlsContext | None) -> Iterator[Finding]:
+def _iso20(settings: SeccConfig, context: TlsContext | None) -> Iterator[Diagnosis]:
     """TLS 1.3 and the laboratory switch."""
     if settings.iso20.insecure_lab:
         advice = "set iso20.insecure_lab to false before a station is used by people"
-        yield Finding("ISO 15118-20", Grade.BAD, INSECURE, advice)
+        yield Diagnosis("ISO 15118-20", Grade.BAD, INSECURE, advice)
     if context is None or context.iso20_problem is None:
         return
     if context.iso20_problem:
         advice = "until then cars get TLS 1.2 and charge by ISO 15118-2"
-        yield Finding("ISO 15118-20", Grade.BAD, f"TLS 1.3 is not offered: {context.iso20_problem}", advice)
+        yield Diagnosis("ISO 15118-20", Grade.BAD, f"TLS 1.3 is not offered: {context.iso20_problem}", advice)
     else:
         end = min(one.expires for one in context.iso20_credentials)
         left = end - utc_now()
         grade = Grade.GOOD if left > datetime.timedelta(days=30) else Grade.NOTE
-        yield Finding("ISO 15118-20", grade, f"TLS 1.3 is offered until {end:%Y-%m-%d}, {left.days} days")
+        yield Diagnosis("ISO 15118-20", grade, f"TLS 1.3 is offered until {end:%Y-%m-%d}, {left.days} days")
     for problem in (one.staple.problem for one in context.iso20_credentials if one.staple.problem):
-        yield Finding("ISO 15118-20", Grade.NOTE, f"nothing to staple: {problem}", "fetch it again")
+        yield Diagnosis("ISO 15118-20", Grade.NOTE, f"nothing to staple: {problem}", "fetch it again")
     for gap in reach().gaps:
-        yield Finding("ISO 15118-20", Grade.NOTE, f"the TLS library: {gap}", "install the tested releases")
+        yield Diagnosis("ISO 15118-20", Grade.NOTE, f"the TLS library: {gap}", "install the tested releases")
 
 
-def _clock() -> Iterator[Finding]:
+def _clock() -> Iterator[Diagnosis]:
     """Certificates are judged by it, and meter readings contain it."""
     now = datetime.datetime.fromtimestamp(time.time(), datetime.UTC)
     if now.year < _THIS_YEAR:
-        yield Finding("clock", Grade.BAD, f"the year {now.year} is not plausible", "set the clock; use NTP")
+        yield Diagnosis("clock", Grade.BAD, f"the year {now.year} is not plausible", "set the clock; use NTP")
     elif _synchronised():
-        yield Finding("clock", Grade.GOOD, f"{now:%Y-%m-%d %H:%M:%S} UTC, synchronised")
+        yield Diagnosis("clock", Grade.GOOD, f"{now:%Y-%m-%d %H:%M:%S} UTC, synchronised")
     else:
-        yield Finding("clock", Grade.NOTE, f"{now:%Y-%m-%d %H:%M:%S} UTC, not synchronised", "use NTP")
+        yield Diagnosis("clock", Grade.NOTE, f"{now:%Y-%m-%d %H:%M:%S} UTC, not synchronised", "use NTP")
 
 
 _THIS_YEAR = 2025

@@ -29,7 +29,7 @@ from secc.pki.certificates import Certificate, in_order, read_chain
 from secc.pki.chains import ChainPolicy, check_authority_chain
 from secc.pki.hierarchy import (
     ISO20_FOLDER,
-    Names,
+    HierarchyNames,
     make_hierarchy,
     make_iso20_hierarchy,
     summary,
@@ -104,7 +104,7 @@ def _action(
 
 
 def _configure_new(parser: argparse.ArgumentParser) -> None:
-    defaults = Names()
+    defaults = HierarchyNames()
     parser.add_argument("folder", type=Path, help="folder; created if it does not exist")
     parser.add_argument("--seed", help="make the same keys and certificates each time, with --from")
     parser.add_argument("--from", dest="begin", metavar="DATE", help="start of all validities; default: now")
@@ -135,7 +135,7 @@ def _new(arguments: argparse.Namespace) -> int:
     begin = read_instant(arguments.begin)
     until = read_instant(arguments.until) if arguments.until else None
     seed = arguments.seed.encode() if arguments.seed else None
-    names = Names(
+    names = HierarchyNames(
         organization=arguments.organization,
         country=arguments.country,
         secc_id=arguments.secc_id,

@@ -17,7 +17,7 @@ PROC = Path("/proc")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Taken:
+class PortTaken:
     """A port that cannot be bound."""
 
     reason: str
@@ -29,7 +29,7 @@ class Taken:
         return f"{self.reason}{': ' * bool(self.holders)}{', '.join(self.holders)}"
 
 
-def udp(interface: str, port: int) -> Taken | None:
+def udp(interface: str, port: int) -> PortTaken | None:
     """Return whether discovery can be served, bound to this interface only, as a station does.
 
     Sockets on other interfaces do not matter.
@@ -40,11 +40,13 @@ def udp(interface: str, port: int) -> Taken | None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode() + b"\0")
             probe.bind(("::1" if interface == "lo" else "::", port))
         except OSError as error:
-            return Taken(error.strerror or str(error), tuple(_holders(socket.SOCK_DGRAM, port, interface)))
+            return PortTaken(
+                error.strerror or str(error), tuple(_holders(socket.SOCK_DGRAM, port, interface))
+            )
     return None
 
 
-def tcp(link: LinkLocal, port: int) -> Taken | None:
+def tcp(link: LinkLocal, port: int) -> PortTaken | None:
     """Return whether a listener can be opened on the address of this interface."""
     with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # like a listener of a station
@@ -52,7 +54,7 @@ def tcp(link: LinkLocal, port: int) -> Taken | None:
             probe.bind((str(link.address), port, 0, link.scope_id))
             probe.listen(1)
         except OSError as error:
-            return Taken(
+            return PortTaken(
                 error.strerror or str(error), tuple(_holders(socket.SOCK_STREAM, port, link.interface))
             )
     return None

@@ -26,7 +26,7 @@ from secc.station.interface import find_link_local, require_interface
 from secc.station.log import detached_logging
 from secc.station.monitor import Monitor
 from secc.station.outflow import Report
-from secc.station.ownership import Claim
+from secc.station.ownership import OutletClaim
 from secc.station.station import Station
 
 if TYPE_CHECKING:
@@ -93,7 +93,9 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         settings = _settings(arguments)
         require_interface(settings.interface)
-        with Claim(settings, arguments.sdp_port) as claim:  # before hardware, stores and journal are used
+        with OutletClaim(
+            settings, arguments.sdp_port
+        ) as claim:  # before hardware, stores and journal are used
             controller, watcher = _outlet(arguments, settings)
             if settings.ocpp.url:
                 settings = _obeying(arguments, settings)
@@ -119,7 +121,7 @@ async def _serve(
     controller: EvseController,
     backend: Backend,
     watcher: Watcher | None,
-    claim: Claim,
+    claim: OutletClaim,
     log: Report,
 ) -> None:
     stop = asyncio.Event()

@@ -15,12 +15,12 @@ from secc.pilot.events import (
     Output,
     Pause,
     PilotSeen,
+    PilotTick,
     Resume,
     SessionOver,
     SetupOver,
     Show,
     StationLink,
-    Tick,
     WakeUp,
 )
 from secc.pilot.sequence import PilotSequence, PilotState
@@ -54,7 +54,7 @@ __all__ = [
     "SetupOver",
     "Show",
     "StationLink",
-    "Tick",
+    "PilotTick",
     "WakeUp",
     "nominal_duty",
 ]

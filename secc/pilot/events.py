@@ -26,7 +26,7 @@ __all__ = [
     "SetupOver",
     "Show",
     "StationLink",
-    "Tick",
+    "PilotTick",
     "WakeUp",
 ]
 
@@ -100,7 +100,7 @@ class LimitChanged:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Tick:
+class PilotTick:
     """The deadline has passed."""
 
 
@@ -115,7 +115,7 @@ Input = (
     | WakeUp
     | BasicWanted
     | LimitChanged
-    | Tick
+    | PilotTick
 )
 
 

@@ -32,12 +32,12 @@ from secc.pilot.events import (
     Output,
     Pause,
     PilotSeen,
+    PilotTick,
     Resume,
     SessionOver,
     SetupOver,
     Show,
     StationLink,
-    Tick,
     WakeUp,
 )
 from secc.pilot.signals import DIGITAL, ERROR, LEAST_CURRENT, STEADY, Drive, PilotSignal, nominal_duty
@@ -140,7 +140,7 @@ class PilotSequence:
             case LimitChanged(current):
                 self._current = current
                 self._follow_limit()
-            case Tick():
+            case PilotTick():
                 pass
         return tuple(self._outputs)
 

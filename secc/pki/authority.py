@@ -30,7 +30,7 @@ from secc.pki.issuing import (
 from secc.pki.keys import PublicKey, read_private_key
 from secc.pki.names import COUNTRY, ORGANIZATION
 from secc.pki.profiles import FIELD, Kind, generation_of, profile_of, require
-from secc.pki.register import Entry, Register
+from secc.pki.register import Register, RegisterEntry
 from secc.pki.rules import Rule, broken
 
 __all__ = ["Authority", "IssuingPolicy", "authorities"]
@@ -92,13 +92,13 @@ class Authority:
         """
         return self._issue(request.public_key, request.common_name, request.organization, kind, now, policy)
 
-    def renew(self, entry: Entry, now: datetime.datetime, policy: IssuingPolicy) -> Certificate:
+    def renew(self, entry: RegisterEntry, now: datetime.datetime, policy: IssuingPolicy) -> Certificate:
         """Issue a certificate like one in the register, for the same key, valid from now."""
         old = entry.certificate
         organization = "".join(old.subject.all_of(ORGANIZATION)[:1])
         return self._issue(old.key, old.subject.common_name, organization, entry.kind, now, policy)
 
-    def expiring(self, within: datetime.timedelta, now: datetime.datetime) -> tuple[Entry, ...]:
+    def expiring(self, within: datetime.timedelta, now: datetime.datetime) -> tuple[RegisterEntry, ...]:
         """Return issued certificates that are in use and end within this time."""
         return self.register.expiring(self.certificate, now + within)
 

@@ -37,7 +37,7 @@ from secc.pki.revocation import (
 )
 from secc.pki.rules import Rule, broken
 from secc.pki.trust import Role, TrustStore
-from secc.pki.xmldsig import STRICT, Compat, Element, VerifiedSignature
+from secc.pki.xmldsig import STRICT, Compat, SignedPart, VerifiedSignature
 from secc.pki.xmldsig import verify as verify_signature
 
 __all__ = [
@@ -278,7 +278,7 @@ def verify_receipt(
 
     The caller must compare the values with those that were sent.
     """
-    element = Element("MeteringReceiptReq", request)
+    element = SignedPart("MeteringReceiptReq", request)
     proof = verify_signature(signature, (element,), contract.chain.leaf.public_key, compat=compat)
     return VerifiedReceipt(contract, request, proof, seal=_SEAL)
 
@@ -333,7 +333,7 @@ def _prove(
     now: datetime.datetime,
     policy: ContractPolicy,
 ) -> VerifiedSignature:
-    element = Element("AuthorizationReq", request)
+    element = SignedPart("AuthorizationReq", request)
     proof = verify_signature(signature, (element,), contract.chain.leaf.public_key, compat=policy.compat)
     if request.gen_challenge is None or not hmac.compare_digest(request.gen_challenge, challenge):
         raise CertificateError(

@@ -26,7 +26,7 @@ __all__ = [
     "Hierarchy",
     "ISO20_FOLDER",
     "ISSUERS",
-    "Names",
+    "HierarchyNames",
     "REGISTER",
     "TEST_RESPONDER",
     "chain_kinds",
@@ -63,7 +63,7 @@ CHAIN_NAMES: dict[Role, str] = {role: role.value for role in KINDS}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Names:
+class HierarchyNames:
     """Common names of the leaves, and the organization of all certificates."""
 
     organization: str = "Test only"
@@ -105,7 +105,7 @@ def make_hierarchy(
     not_before: datetime.datetime,
     not_after: datetime.datetime | None = None,
     seed: bytes | None = None,
-    names: Names | None = None,
+    names: HierarchyNames | None = None,
     ocsp_url: str = TEST_RESPONDER,
     random_bytes: bytes = b"",
 ) -> Hierarchy:
@@ -114,7 +114,9 @@ def make_hierarchy(
     With a `seed`, keys, serial numbers and signatures follow from it; without one, keys are new and serial
     numbers follow from `random_bytes` (at least 16).
     """
-    given = _Given(Generation.ISO2, not_before, not_after, seed, names or Names(), ocsp_url, random_bytes)
+    given = _Given(
+        Generation.ISO2, not_before, not_after, seed, names or HierarchyNames(), ocsp_url, random_bytes
+    )
     made: dict[Kind, Identity] = {}
     for kind in _kinds(Generation.ISO2):
         key = new_key(given.key_seed(kind))
@@ -128,12 +130,14 @@ def make_iso20_hierarchy(
     not_before: datetime.datetime,
     not_after: datetime.datetime | None = None,
     seed: bytes | None = None,
-    names: Names | None = None,
+    names: HierarchyNames | None = None,
     ocsp_url: str = TEST_RESPONDER,
     random_bytes: bytes = b"",
 ) -> Mapping[Kind, Holder]:
     """Make all trees of ISO 15118-20, with vehicle certificates. All keys have one type."""
-    given = _Given(Generation.ISO20, not_before, not_after, seed, names or Names(), ocsp_url, random_bytes)
+    given = _Given(
+        Generation.ISO20, not_before, not_after, seed, names or HierarchyNames(), ocsp_url, random_bytes
+    )
     made: dict[Kind, Holder] = {}
     for kind in _kinds(Generation.ISO20):
         key = new_private_key(keys, given.key_seed(kind))
@@ -149,7 +153,7 @@ class _Given:
     not_before: datetime.datetime
     not_after: datetime.datetime | None
     seed: bytes | None
-    names: Names
+    names: HierarchyNames
     ocsp_url: str
     random_bytes: bytes
 

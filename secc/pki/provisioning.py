@@ -26,7 +26,7 @@ from secc.pki.identifiers import EMAID, PCID
 from secc.pki.profiles import Kind, describe, require
 from secc.pki.rules import Request, Rule, broken, response_code
 from secc.pki.trust import Role, TrustStore
-from secc.pki.xmldsig import Compat, Element, VerifiedSignature, verify
+from secc.pki.xmldsig import Compat, SignedPart, VerifiedSignature, verify
 
 __all__ = [
     "Action",
@@ -165,7 +165,7 @@ def verify_request(
     else:
         chain = _current_contract(request, trust, now, policy)
         leaf = chain.leaf
-    element = Element(type(request).__name__, request)
+    element = SignedPart(type(request).__name__, request)
     proof = verify(signature, (element,), leaf.public_key, compat=policy.compat)
     identifiers = request.list_of_root_certificate_ids.root_certificate_id
     return ProvisioningRequest(
@@ -228,13 +228,13 @@ def _current_contract(
 # --- the answer -------------------------------------------------------------------------------------------
 
 
-def signed_parts(response: Response) -> tuple[Element, ...]:
+def signed_parts(response: Response) -> tuple[SignedPart, ...]:
     """The four parts that the CPS signs, and no others."""
     return (
-        Element("ContractSignatureCertChain", response.contract_signature_cert_chain),
-        Element("ContractSignatureEncryptedPrivateKey", response.contract_signature_encrypted_private_key),
-        Element("DHpublickey", response.dh_public_key),
-        Element("eMAID", response.emaid),
+        SignedPart("ContractSignatureCertChain", response.contract_signature_cert_chain),
+        SignedPart("ContractSignatureEncryptedPrivateKey", response.contract_signature_encrypted_private_key),
+        SignedPart("DHpublickey", response.dh_public_key),
+        SignedPart("eMAID", response.emaid),
     )
 
 

@@ -25,11 +25,11 @@ from secc.pki.issuing import Revocation
 from secc.pki.profiles import Kind
 from secc.pki.rules import Rule
 
-__all__ = ["Entry", "Register"]
+__all__ = ["RegisterEntry", "Register"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Entry:
+class RegisterEntry:
     """One issued certificate."""
 
     certificate: Certificate
@@ -48,7 +48,7 @@ class Register:
     def __init__(self, path: Path) -> None:
         """Raises CertificateError for an unreadable line: an incomplete register must not be used."""
         self.path = path
-        self._entries: dict[tuple[str, int], Entry] = {}
+        self._entries: dict[tuple[str, int], RegisterEntry] = {}
         self._newest: dict[tuple[str, bytes], tuple[str, int]] = {}  # by issuer and subject
         data = path.read_bytes() if path.exists() else b""
         # A line without its end was cut off by a crash, before the certificate was delivered.
@@ -60,10 +60,10 @@ class Register:
             except (ValueError, KeyError, TypeError, AttributeError, CertificateError) as error:
                 raise CertificateError(f"{path}, line {number}: {error}", rule=Rule.MALFORMED) from error
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[RegisterEntry]:
         return iter(list(self._entries.values()))
 
-    def find(self, issuer: Certificate, serial: int) -> Entry | None:
+    def find(self, issuer: Certificate, serial: int) -> RegisterEntry | None:
         """Return the entry for a serial number of an issuer."""
         return self._entries.get((issuer.fingerprint, serial))
 
@@ -72,7 +72,7 @@ class Register:
         mine = (entry for entry in self if entry.issuer == issuer.fingerprint)
         return tuple(entry.revocation for entry in mine if entry.revocation is not None)
 
-    def expiring(self, issuer: Certificate, by: datetime.datetime) -> tuple[Entry, ...]:
+    def expiring(self, issuer: Certificate, by: datetime.datetime) -> tuple[RegisterEntry, ...]:
         """Return certificates of the issuer in use that end until then: not revoked, not replaced."""
         return tuple(
             entry
@@ -151,4 +151,4 @@ class Register:
         if (older := self._newest.get(subject)) is not None:
             self._entries[older] = dataclasses.replace(self._entries[older], replaced=True)
         self._newest[subject] = key
-        self._entries[key] = Entry(certificate, Kind(event["kind"]), event["issuer"], at)
+        self._entries[key] = RegisterEntry(certificate, Kind(event["kind"]), event["issuer"], at)

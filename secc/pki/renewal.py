@@ -30,13 +30,13 @@ __all__ = [
     "Answered",
     "AskForCertificate",
     "Install",
-    "Refused",
+    "RequestRefused",
     "Renewal",
     "RenewalInput",
     "RenewalOutput",
     "RenewalPolicy",
-    "Report",
-    "Tick",
+    "RenewalReport",
+    "RenewalTick",
     "due",
     "verify_renewed",
 ]
@@ -64,7 +64,7 @@ class RenewalPolicy:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Tick:
+class RenewalTick:
     """Check the time."""
 
 
@@ -76,7 +76,7 @@ class Answered:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Refused:
+class RequestRefused:
     """The authority has refused, or cannot be reached."""
 
     reason: str
@@ -99,7 +99,7 @@ class Install:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Report:
+class RenewalReport:
     """A message for the operator: a renewal, a failure, an approaching end."""
 
     renewed: bool
@@ -108,8 +108,8 @@ class Report:
     """End of the certificate in use."""
 
 
-RenewalInput = Tick | Answered | Refused
-RenewalOutput = AskForCertificate | Install | Report
+RenewalInput = RenewalTick | Answered | RequestRefused
+RenewalOutput = AskForCertificate | Install | RenewalReport
 
 
 class Renewal:
@@ -154,13 +154,13 @@ class Renewal:
 
     def handle(self, event: RenewalInput, now: datetime.datetime) -> tuple[RenewalOutput, ...]:
         """Process one input; returns actions in order."""
-        if isinstance(event, Tick):
+        if isinstance(event, RenewalTick):
             if now < self._deadline:
                 return ()
             return self._failed("no answer in time", now) if self.waiting else self._ask(now)
         if not self.waiting:
             return ()  # an answer without a waiting request
-        if isinstance(event, Refused):
+        if isinstance(event, RequestRefused):
             return self._failed(event.reason, now)
         try:
             return self._accept(event.chain, now)
@@ -177,7 +177,7 @@ class Renewal:
         self._failures = 0
         self._deadline = due(self.certificate, self._policy)
         end = self.certificate.not_after
-        return (Report(True, f"renewed, valid until {end:%Y-%m-%d %H:%M}Z", end),)
+        return (RenewalReport(True, f"renewed, valid until {end:%Y-%m-%d %H:%M}Z", end),)
 
     def went_back(self, old: Certificate, why: str, now: datetime.datetime) -> tuple[RenewalOutput, ...]:
         """The previous certificate is in use again: start again after a pause."""
@@ -217,7 +217,7 @@ class Renewal:
         self._deadline = now + pause
         left = f"{(end - now).days} days left" if end > now else "EXPIRED"
         text = f"attempt {self._failures} failed, the old certificate stays in use ({left}): {reason}"
-        return (Report(False, text, end),)
+        return (RenewalReport(False, text, end),)
 
 
 def due(certificate: Certificate, policy: RenewalPolicy) -> datetime.datetime:

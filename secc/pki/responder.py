@@ -16,10 +16,10 @@ from secc.pki.issuing import Holder, Revocation
 from secc.pki.keys import signing_hash
 from secc.pki.revocation import identifier_hashes
 
-__all__ = ["Authority", "Entry", "OcspResponder", "Register"]
+__all__ = ["AnsweringAuthority", "IssuedEntry", "OcspResponder", "IssuedRegister"]
 
 
-class Entry(Protocol):
+class IssuedEntry(Protocol):
     """An issued certificate, as far as OCSP needs it."""
 
     @property
@@ -28,15 +28,15 @@ class Entry(Protocol):
         ...
 
 
-class Register(Protocol):
+class IssuedRegister(Protocol):
     """A source of issued certificates: a file or a database."""
 
-    def find(self, issuer: Certificate, serial: int) -> Entry | None:
+    def find(self, issuer: Certificate, serial: int) -> IssuedEntry | None:
         """Return the entry; None for a serial number that was never issued."""
         ...
 
 
-class Authority(Protocol):
+class AnsweringAuthority(Protocol):
     """An authority to answer for; implemented by `secc.pki.authority.Authority`."""
 
     @property
@@ -50,7 +50,7 @@ class Authority(Protocol):
         ...
 
     @property
-    def register(self) -> Register:
+    def register(self) -> IssuedRegister:
         """The issued certificates."""
         ...
 
@@ -59,7 +59,10 @@ class OcspResponder:
     """Answers for some authorities; each response is signed with the key of the issuing authority."""
 
     def __init__(
-        self, authorities: Sequence[Authority], *, validity: datetime.timedelta = datetime.timedelta(days=1)
+        self,
+        authorities: Sequence[AnsweringAuthority],
+        *,
+        validity: datetime.timedelta = datetime.timedelta(days=1),
     ) -> None:
         """`validity`: from thisUpdate to nextUpdate."""
         self._authorities = authorities
@@ -85,7 +88,7 @@ class OcspResponder:
 
     def _sign(
         self,
-        authority: Authority,
+        authority: AnsweringAuthority,
         asked: ocsp.OCSPRequest,
         nonce: x509.OCSPNonce | None,
         now: datetime.datetime,

@@ -91,7 +91,7 @@ class Question:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Answer:
+class RevocationAnswer:
     """A genuine answer about one certificate; made by `read_ocsp` and `read_crl`."""
 
     status: RevocationStatus
@@ -106,7 +106,7 @@ class Answer:
 class ChainStatus:
     """Status of a chain: an answer for each certificate, leaf first; None if there is none."""
 
-    answers: tuple[Answer | None, ...]
+    answers: tuple[RevocationAnswer | None, ...]
     complaints: tuple[str, ...]
     """Reasons for rejected and missing answers; for the log."""
 
@@ -150,7 +150,7 @@ def check_revocation(
     if policy.mode is RevocationMode.OFF or private:
         return ChainStatus((), ("not checked: private root" if private else "not asked",))
     ocsp_responses, crls = tuple(ocsp_responses), tuple(crls)
-    answers: list[Answer | None] = []
+    answers: list[RevocationAnswer | None] = []
     complaints: list[str] = []
     for question in questions(chain):
         answer = _best_answer(question, now, ocsp_responses, crls, policy, complaints)
@@ -175,7 +175,7 @@ def read_ocsp(
     *,
     nonce: bytes | None = None,
     policy: RevocationPolicy | None = None,
-) -> Answer:
+) -> RevocationAnswer:
     """Return the answer of a response about a certificate.
 
     Raises ChainError (EVIDENCE_…) if it is not usable.
@@ -194,7 +194,7 @@ def read_crl(
     now: datetime.datetime,
     *,
     policy: RevocationPolicy | None = None,
-) -> Answer:
+) -> RevocationAnswer:
     """Return the answer of a complete CRL about a certificate.
 
     Raises ChainError (EVIDENCE_…) if it is not usable.
@@ -242,9 +242,9 @@ def _best_answer(
     crls: Sequence[bytes],
     policy: RevocationPolicy,
     complaints: list[str],
-) -> Answer | None:
+) -> RevocationAnswer | None:
     """Prefer REVOKED over GOOD over UNKNOWN: a replayed old answer cannot hide a newer revocation."""
-    found: list[Answer] = []
+    found: list[RevocationAnswer] = []
     subject = (question.certificate, question.issuer, now)
     for response in ocsp_responses:
         try:
@@ -285,7 +285,7 @@ def _read_ocsp(
     now: datetime.datetime,
     nonce: bytes | None,
     policy: RevocationPolicy,
-) -> Answer:
+) -> RevocationAnswer:
     if len(data) > _MAX_EVIDENCE:
         raise _malformed(f"OCSP response of {len(data)} bytes")
     response = ocsp.load_der_ocsp_response(data)
@@ -296,7 +296,7 @@ def _read_ocsp(
     if nonce is not None:
         _check_nonce(response, nonce)
     usable_until = _check_times(single.this_update_utc, single.next_update_utc, now, policy, "OCSP response")
-    return Answer(
+    return RevocationAnswer(
         _STATUS[single.certificate_status], single.this_update_utc, usable_until, single.revocation_time_utc
     )
 
@@ -383,7 +383,7 @@ def _read_crl(
     issuer: Certificate,
     now: datetime.datetime,
     policy: RevocationPolicy,
-) -> Answer:
+) -> RevocationAnswer:
     if len(data) > _MAX_EVIDENCE:
         raise _malformed(f"CRL of {len(data)} bytes")
     if not _crl_issuer_is(data, issuer):  # the cheapest check first: lists are long
@@ -401,8 +401,10 @@ def _read_crl(
     usable_until = _check_times(crl.last_update_utc, crl.next_update_utc, now, policy, "CRL")
     entry = crl.get_revoked_certificate_by_serial_number(certificate.serial)
     if entry is None:
-        return Answer(RevocationStatus.GOOD, crl.last_update_utc, usable_until)
-    return Answer(RevocationStatus.REVOKED, crl.last_update_utc, usable_until, entry.revocation_date_utc)
+        return RevocationAnswer(RevocationStatus.GOOD, crl.last_update_utc, usable_until)
+    return RevocationAnswer(
+        RevocationStatus.REVOKED, crl.last_update_utc, usable_until, entry.revocation_date_utc
+    )
 
 
 def _crl_issuer_is(data: bytes, issuer: Certificate) -> bool:
@@ -420,7 +422,7 @@ _ALGORITHMS = {*ECDSA_HASHES, ED448}
 _SIGNED_WITH = "ECDSA and SHA-2, or Ed448"
 
 __all__ = [
-    "Answer",
+    "RevocationAnswer",
     "ChainStatus",
     "Question",
     "RevocationMode",

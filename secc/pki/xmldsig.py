@@ -41,7 +41,7 @@ from secc.messages.xmldsig import (
 
 __all__ = [
     "Compat",
-    "Element",
+    "SignedPart",
     "MAX_REFERENCES",
     "VerifiedSignature",
     "digest",
@@ -79,7 +79,7 @@ class _HasId(Protocol):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Element:
+class SignedPart:
     """A signed element of a body: its name and its content, which has the Id."""
 
     name: str
@@ -101,7 +101,7 @@ class Element:
 class VerifiedSignature:
     """Proof that a key has signed these elements; made only by `verify`."""
 
-    elements: tuple[Element, ...]
+    elements: tuple[SignedPart, ...]
     point: bytes = dataclasses.field(repr=False)
     """The public key, uncompressed."""
     signed_info: bytes = dataclasses.field(repr=False)
@@ -118,7 +118,7 @@ class VerifiedSignature:
 
 
 def sign(
-    elements: Sequence[Element], key: ec.EllipticCurvePrivateKey, *, reproducible: bool = False
+    elements: Sequence[SignedPart], key: ec.EllipticCurvePrivateKey, *, reproducible: bool = False
 ) -> Signature:
     """Return the Signature for a message header. `reproducible`: the same input gives the same value (RFC
     6979).
@@ -141,7 +141,7 @@ def sign(
 
 def verify(
     signature: Signature | None,
-    elements: Sequence[Element],
+    elements: Sequence[SignedPart],
     key: ec.EllipticCurvePublicKey,
     *,
     compat: frozenset[Compat] = STRICT,
@@ -174,7 +174,7 @@ def signed_info_octets(info: SignedInfo) -> bytes:
     return exi.XMLDSIG.encode_fragment("SignedInfo", info)
 
 
-def digest(element: Element) -> bytes:
+def digest(element: SignedPart) -> bytes:
     """Return the SHA-256 of the fragment of an element."""
     return hashlib.sha256(element.fragment()).digest()
 
@@ -195,7 +195,7 @@ _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # o
 _EMAID_EVENT, _END_OF_DOCUMENT = 236, 244  # event codes of fragments in the message schema set
 
 
-def _reference(element: Element) -> Reference:
+def _reference(element: SignedPart) -> Reference:
     return Reference(
         uri=f"#{element.id}",
         transforms=Transforms(transform=(Transform(algorithm=CANONICAL_EXI),)),
@@ -235,7 +235,7 @@ def _check_algorithms(reference: Reference) -> None:
 
 
 def _check_references(
-    info: SignedInfo, elements: Sequence[Element], compat: frozenset[Compat]
+    info: SignedInfo, elements: Sequence[SignedPart], compat: frozenset[Compat]
 ) -> set[Compat]:
     """Check that there is one Reference for each required element and no other, and that the digests
     match."""
@@ -262,7 +262,7 @@ def _check_references(
     return tolerated
 
 
-def _digest(element: Element) -> bytes:
+def _digest(element: SignedPart) -> bytes:
     try:
         return digest(element)
     except EncodeError as error:  # decoded leniently and not encodable: a signer cannot have signed it

@@ -35,14 +35,14 @@ from secc.session.outputs import (
 from secc.session.pause import PauseMemory
 from secc.session.ticket import Ticket
 from secc.settings.config import SeccConfig
-from secc.sim.player import Cue, Exchange, Ids, Recording, body_of, cues, voltage_readings
+from secc.sim.player import CarExchange, Cue, Ids, Recording, body_of, cues, voltage_readings
 from secc.v2gtp import frame
 
-__all__ = ["Garage", "Outcome", "code_of", "play"]
+__all__ = ["Garage", "PlaybackOutcome", "code_of", "play"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class PlaybackOutcome:
     """How our station and the recorded car got along."""
 
     sent: int
@@ -91,7 +91,7 @@ class Garage:
         return Connection(beginning.session(config, self.random_bytes))
 
 
-def play(recording: Recording, config: SeccConfig, garage: Garage) -> Outcome:
+def play(recording: Recording, config: SeccConfig, garage: Garage) -> PlaybackOutcome:
     """All messages of the car, then the end of the stream if the station has not hung up before."""
     playback = _Playback(recording, config, garage)
     for exchange, cue in zip(recording.exchanges, cues(recording), strict=True):
@@ -124,7 +124,7 @@ class _Playback:
         self._count = _Count()
         self.energised = False
 
-    def exchange(self, exchange: Exchange, cue: Cue) -> None:
+    def exchange(self, exchange: CarExchange, cue: Cue) -> None:
         """One request of the car at its time, and again while we ask it to repeat and the other did not."""
         if self._connection.closed:
             return
@@ -143,14 +143,14 @@ class _Playback:
     def _last(self) -> msgspec.Struct | None:
         return self._answers[-1] if self._answers else None
 
-    def _ahead(self, exchange: Exchange) -> bool:
+    def _ahead(self, exchange: CarExchange) -> bool:
         """We finished earlier than the recorded station: the car would not have asked again."""
         request, last = body_of(exchange.request), body_of(self._last)
         pairs = din.PAIRS if type(request) in din.PAIRS else iso2.PAIRS
         repeated = request is not None and type(last) is pairs.get(type(request))
         return repeated and getattr(last, "evse_processing", "") == EVSEProcessing.FINISHED.value
 
-    def _ask(self, exchange: Exchange, cue: Cue) -> msgspec.Struct | None:
+    def _ask(self, exchange: CarExchange, cue: Cue) -> msgspec.Struct | None:
         self._until(exchange.at + self._shift)
         self._act(cue)
         known = len(self._answers)
@@ -171,9 +171,9 @@ class _Playback:
         if self._end is not None:
             self._garage.pauses.session_ended(self._end, self._now)
 
-    def outcome(self) -> Outcome:
+    def outcome(self) -> PlaybackOutcome:
         end, count = self._end, self._count
-        return Outcome(
+        return PlaybackOutcome(
             sent=count.sent,
             accepted=count.accepted,
             total=len(self._recording.exchanges),
@@ -219,7 +219,7 @@ class _Playback:
         self._evse = dataclasses.replace(self._evse, control_pilot=pilot)
         self._handle(Tick(self._evse))
 
-    def _close_contactor(self, exchange: Exchange) -> None:
+    def _close_contactor(self, exchange: CarExchange) -> None:
         """As long as the recorded station took to answer, but no longer than a contactor may take."""
         ticket = self._tickets.pop(CloseContactor, None)
         if ticket is None:
@@ -264,7 +264,7 @@ class _Playback:
             case _:
                 pass
 
-    def _compare(self, exchange: Exchange, answer: msgspec.Struct | None) -> None:
+    def _compare(self, exchange: CarExchange, answer: msgspec.Struct | None) -> None:
         ours, recorded = code_of(answer), code_of(exchange.answer)
         if ours != recorded and recorded is not None:
             name = type(body_of(exchange.request) or exchange.request).__name__

@@ -33,7 +33,7 @@ from secc.settings.timing import TimingConfig
 __all__ = [
     "Body",
     "Cue",
-    "Exchange",
+    "CarExchange",
     "Ids",
     "Quantity",
     "Recording",
@@ -55,7 +55,7 @@ DIN = "urn:din:70121:2012:MsgDef"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Exchange:
+class CarExchange:
     """A request of the car and what the recorded station answered."""
 
     at: float
@@ -81,7 +81,7 @@ class Recording:
     car: str
     peer: str
     """The station it was recorded at."""
-    exchanges: tuple[Exchange, ...]
+    exchanges: tuple[CarExchange, ...]
 
     @property
     def protocol(self) -> str | None:
@@ -113,11 +113,11 @@ def load(path: pathlib.Path) -> tuple[Recording, ...]:
 def _recording(data: dict[str, object]) -> Recording:
     frames = data["frames"]
     assert isinstance(frames, list)
-    exchanges: list[Exchange] = []
+    exchanges: list[CarExchange] = []
     for at, direction, text in frames:
         payload = bytes.fromhex(text)
         if direction == 0:
-            exchanges.append(Exchange(at, payload, None, None))
+            exchanges.append(CarExchange(at, payload, None, None))
         elif exchanges and exchanges[-1].answered_at is None:
             exchanges[-1] = dataclasses.replace(exchanges[-1], answered_at=at, answer=decoded(payload))
     name, car, peer = (str(data[key]) for key in ("session", "car", "peer"))
@@ -168,11 +168,11 @@ class Cue:
 
 def cues(recording: Recording) -> tuple[Cue, ...]:
     """For each request: what has to have happened when it comes, so that it can be answered as it was."""
-    following: list[Exchange | None] = [*recording.exchanges[1:], None]
+    following: list[CarExchange | None] = [*recording.exchanges[1:], None]
     return tuple(_cue(one, after) for one, after in zip(recording.exchanges, following, strict=True))
 
 
-def _cue(exchange: Exchange, following: Exchange | None) -> Cue:
+def _cue(exchange: CarExchange, following: CarExchange | None) -> Cue:
     request, answer = body_of(exchange.request), body_of(exchange.answer)
     finished = getattr(answer, "evse_processing", "") == EVSEProcessing.FINISHED.value
     # PowerDeliveryRes tells no voltage. Cars measure for themselves and ask for power up to 1.5 s after a

@@ -21,7 +21,7 @@ from secc.pki.issuing import Identity, new_key
 from secc.pki.profiles import Kind
 from secc.pki.provisioning import Response, signed_parts
 from secc.pki.trust import Role, TrustStore
-from secc.pki.xmldsig import Compat, Element, sign, verify
+from secc.pki.xmldsig import Compat, SignedPart, sign, verify
 
 __all__ = ["Misbehaviour", "Wallet"]
 
@@ -123,7 +123,7 @@ class Wallet:
         key = self.oem.key if isinstance(body, iso2.CertificateInstallationReq) else self.key
         if key is None:
             return None
-        element = Element(type(body).__name__, body)
+        element = SignedPart(type(body).__name__, body)
         match self.misbehaviour:
             case Misbehaviour.UNSIGNED:
                 return None
@@ -131,15 +131,15 @@ class Wallet:
                 return sign((element,), new_key())
             case Misbehaviour.OTHER_ELEMENT:
                 point = iso2.DiffieHellmanPublickey(id="id1", value=bytes(65))
-                return sign((Element("DHpublickey", point),), key)
+                return sign((SignedPart("DHpublickey", point),), key)
             case Misbehaviour.CHANGED_BODY if isinstance(body, iso2.AuthorizationReq):
                 changed = msgspec.structs.replace(body, gen_challenge=bytes(16))
-                return sign((Element("AuthorizationReq", changed),), key)
+                return sign((SignedPart("AuthorizationReq", changed),), key)
             case Misbehaviour.WRONG_ID if isinstance(body, iso2.AuthorizationReq):
-                return sign((Element("AuthorizationReq", msgspec.structs.replace(body, id="other")),), key)
+                return sign((SignedPart("AuthorizationReq", msgspec.structs.replace(body, id="other")),), key)
             case Misbehaviour.EXTRA_REFERENCE:
                 point = iso2.DiffieHellmanPublickey(id="id2", value=bytes(65))
-                return sign((element, Element("DHpublickey", point)), key)
+                return sign((element, SignedPart("DHpublickey", point)), key)
             case Misbehaviour.OTHER_CAR if isinstance(body, iso2.CertificateInstallationReq):
                 return sign((element,), new_key())
             case Misbehaviour.DER_SIGNATURE:

@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Callable
 
 from secc.settings.slac import LinkStatus, SlacConfig
-from secc.slac.events import LinkReady, ModemFound, Outcome, Output, RunReport, SendFrame, Verdict
+from secc.slac.events import FrameVerdict, LinkReady, ModemFound, Outcome, Output, RunReport, SendFrame
 from secc.slac.frames import Frame, Message, encode
 from secc.slac.keys import NetworkKey
 from secc.slac.messages import AmpMapReq
 from secc.slac.runs import Pending, RateLimit, Run
-from secc.slac.states import State, Timer
+from secc.slac.states import SlacState, SlacTimer
 from secc.slac.vendor import Vendor
 
 
@@ -23,7 +23,7 @@ class MatchingContext:
         """`evse_mac`: address of the interface. `random_bytes`: a cryptographic source, for keys."""
         self.config = config
         self.evse_mac = evse_mac
-        self.state = State.DOWN
+        self.state = SlacState.DOWN
         self.now = 0.0
         self.connected = False
         self.expecting = False
@@ -49,9 +49,9 @@ class MatchingContext:
         self.asleep = False
         self._random_bytes = random_bytes
         self._key = NetworkKey.fresh(random_bytes)
-        self.timers: dict[Timer, float] = {}
+        self.timers: dict[SlacTimer, float] = {}
         self.outputs: list[Output] = []
-        self.verdicts: Counter[Verdict] = Counter()
+        self.verdicts: Counter[FrameVerdict] = Counter()
 
     @property
     def key(self) -> NetworkKey:
@@ -89,16 +89,16 @@ class MatchingContext:
         """Send the same frame again."""
         self.emit(SendFrame(data))
 
-    def start_timer(self, timer: Timer, seconds: float) -> None:
+    def start_timer(self, timer: SlacTimer, seconds: float) -> None:
         """Start or restart a timer."""
         self.timers[timer] = self.now + seconds
 
-    def stop_timers(self, *timers: Timer) -> None:
+    def stop_timers(self, *timers: SlacTimer) -> None:
         """Stop these timers; timers that do not run are ignored."""
         for timer in timers:
             self.timers.pop(timer, None)
 
-    def ignore(self, verdict: Verdict) -> State:
+    def ignore(self, verdict: FrameVerdict) -> SlacState:
         """Count the verdict and keep the state."""
         self.verdicts[verdict] += 1
         return self.state
@@ -141,15 +141,15 @@ class MatchingContext:
         self.winner = run
         self.key_given = True
 
-    def link_ready(self) -> State:
+    def link_ready(self) -> SlacState:
         """Report D-LINK_READY and start watching the link."""
         winner = self.winner
         assert winner is not None
         self.emit(LinkReady(winner.ev_mac, winner.run_id, self._key.nid))
         self.silences = self.negatives = 0
         if self.asks_link:
-            self.start_timer(Timer.LINK_POLL, _FIRST_POLL)
-        return State.MATCHED
+            self.start_timer(SlacTimer.LINK_POLL, _FIRST_POLL)
+        return SlacState.MATCHED
 
     def _report(self, run: Run, outcome: Outcome) -> None:
         self.emit(

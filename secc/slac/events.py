@@ -3,7 +3,7 @@
 import dataclasses
 import enum
 
-from secc.slac.states import State
+from secc.slac.states import SlacState
 from secc.slac.vendor import Vendor
 
 __all__ = [
@@ -31,10 +31,10 @@ __all__ = [
     "SleepModem",
     "StateChanged",
     "Suspicious",
-    "Tick",
+    "SlacTick",
     "VehicleConnected",
     "VehicleGone",
-    "Verdict",
+    "FrameVerdict",
     "WakeModem",
 ]
 
@@ -59,7 +59,7 @@ class FrameReceived:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Tick:
+class SlacTick:
     """The deadline has passed."""
 
 
@@ -105,7 +105,7 @@ Input = (
     ModemOpened
     | ModemLost
     | FrameReceived
-    | Tick
+    | SlacTick
     | VehicleConnected
     | VehicleGone
     | PilotMoved
@@ -126,7 +126,7 @@ class SendFrame:
 class StateChanged:
     """The state of the matching changed."""
 
-    state: State
+    state: SlacState
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -267,7 +267,7 @@ Output = (
 )
 
 
-class Verdict(enum.Enum):
+class FrameVerdict(enum.Enum):
     """Result for one received frame; the matching counts them."""
 
     ACCEPTED = "accepted"

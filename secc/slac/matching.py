@@ -13,9 +13,9 @@ from collections.abc import Mapping
 
 from secc.errors import FramingError
 from secc.slac.context import MatchingContext
-from secc.slac.events import FrameReceived, Input, Output, StateChanged, Tick, Verdict
+from secc.slac.events import FrameReceived, FrameVerdict, Input, Output, SlacTick, StateChanged
 from secc.slac.frames import BROADCAST, decode
-from secc.slac.states import LISTENING, State, Timer
+from secc.slac.states import LISTENING, SlacState, SlacTimer
 from secc.slac.table import EXPIRY, TABLE
 
 __all__ = ["Matching"]
@@ -31,7 +31,7 @@ class Matching(MatchingContext):
         return min(due, default=None)
 
     @property
-    def counts(self) -> Mapping[Verdict, int]:
+    def counts(self) -> Mapping[FrameVerdict, int]:
         """Number of frames for each verdict."""
         return self.verdicts
 
@@ -42,14 +42,14 @@ class Matching(MatchingContext):
         before = self.state
         self._expire()
         match event:
-            case Tick():
+            case SlacTick():
                 pass
             case FrameReceived():
                 self._frame(event.data)
             case _:
                 self._dispatch(type(event), event)
         if self.state in LISTENING:
-            self.state = State.MATCHING if self.runs else State.UNMATCHED
+            self.state = SlacState.MATCHING if self.runs else SlacState.UNMATCHED
         if self.state is not before:
             self.emit(StateChanged(self.state))
         return tuple(self.outputs)
@@ -66,22 +66,22 @@ class Matching(MatchingContext):
     def _frame(self, data: bytes) -> None:
         destination, source = data[:6], data[6:12]
         if destination not in (self.evse_mac, BROADCAST):
-            self.verdicts[Verdict.NOT_FOR_US] += 1
+            self.verdicts[FrameVerdict.NOT_FOR_US] += 1
         elif len(source) < 6 or source[0] & 1 or source in (bytes(6), self.evse_mac):
-            self.verdicts[Verdict.BAD_SOURCE] += 1
+            self.verdicts[FrameVerdict.BAD_SOURCE] += 1
         else:
             try:
                 frame = decode(data, self.config.tolerate)
             except FramingError:
-                self.verdicts[Verdict.MALFORMED] += 1
+                self.verdicts[FrameVerdict.MALFORMED] += 1
                 return
             before = self.verdicts.total()
             if not self._dispatch(type(frame.message), frame):
-                self.verdicts[Verdict.NO_RULE] += 1
+                self.verdicts[FrameVerdict.NO_RULE] += 1
             elif self.verdicts.total() == before:
-                self.verdicts[Verdict.ACCEPTED] += 1
+                self.verdicts[FrameVerdict.ACCEPTED] += 1
 
-    def _dispatch(self, key: type | Timer, argument: object) -> bool:
+    def _dispatch(self, key: type | SlacTimer, argument: object) -> bool:
         row = TABLE.get((self.state, key))
         if row is None:
             return False

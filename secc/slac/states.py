@@ -2,10 +2,10 @@
 
 import enum
 
-__all__ = ["LISTENING", "NETWORKED", "RunState", "State", "Timer", "UP"]
+__all__ = ["LISTENING", "NETWORKED", "RunState", "SlacState", "SlacTimer", "UP"]
 
 
-class State(enum.Enum):
+class SlacState(enum.Enum):
     """State of the station's matching."""
 
     DOWN = "no modem"
@@ -25,11 +25,13 @@ class State(enum.Enum):
     RESUMING = "waiting for the link of a paused session"
 
 
-LISTENING = frozenset({State.UNMATCHED, State.MATCHING})
+LISTENING = frozenset({SlacState.UNMATCHED, SlacState.MATCHING})
 """States in which EVs may start."""
-NETWORKED = frozenset({State.JOINING, State.AMPLITUDE_MAP, State.MATCHED, State.PAUSED, State.RESUMING})
+NETWORKED = frozenset(
+    {SlacState.JOINING, SlacState.AMPLITUDE_MAP, SlacState.MATCHED, SlacState.PAUSED, SlacState.RESUMING}
+)
 """States in which an EV has received the key."""
-UP = frozenset(set(State) - {State.DOWN})
+UP = frozenset(set(SlacState) - {SlacState.DOWN})
 """States with a modem."""
 
 
@@ -43,7 +45,7 @@ class RunState(enum.Enum):
     COUNTING = "counting toggles of the control pilot"
 
 
-class Timer(enum.Enum):
+class SlacTimer(enum.Enum):
     """Timers of the station; each run has one more deadline."""
 
     SET_KEY = "CM_SET_KEY.CNF is due"

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from secc.ports import EvseController
-from secc.sdp import SdpResponder, Verdict
+from secc.sdp import SdpResponder, SdpVerdict
 from secc.session.outlet import EvseSnapshot, MeterReading
 from secc.station.discovery import Discovery
 from secc.station.health import ReportHealth, StationHealth
@@ -63,7 +63,7 @@ class Diagnostics:
         self._tls = tls
 
     @property
-    def discovery_counts(self) -> Mapping[Verdict, int]:
+    def discovery_counts(self) -> Mapping[SdpVerdict, int]:
         """Datagrams of discovery since the start."""
         return self._responder.counts
 

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from ipaddress import IPv6Address
 
-from secc.sdp import SDP_GROUP, SDP_PORT, SdpRequest, SdpResponder, Security, Source, Verdict
+from secc.sdp import SDP_GROUP, SDP_PORT, SdpRequest, SdpResponder, SdpVerdict, Security, Source
 from secc.station.interface import LinkLocal
 
 __all__ = ["Discovery", "DiscoveryHealth"]
@@ -73,7 +73,7 @@ class Discovery:
 
     def suspicion(self) -> str:
         """What is new about somebody else who answers requests on this link; empty when nothing is."""
-        answers = self._responder.counts.get(Verdict.FOREIGN_RESPONSE, 0)
+        answers = self._responder.counts.get(SdpVerdict.FOREIGN_RESPONSE, 0)
         if answers <= self._rivals:
             return ""
         self._rivals = answers

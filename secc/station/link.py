@@ -30,7 +30,7 @@ from secc.tls import TlsEngine, TlsProgress
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Grant:
+class LinkGrant:
     """What a link gets when it may have the outlet."""
 
     connection: Connection
@@ -46,7 +46,7 @@ class Grant:
 class LinkOwner(Protocol):
     """What a link needs of the station."""
 
-    async def admit(self, link: "Link") -> Grant | None:
+    async def admit(self, link: "Link") -> LinkGrant | None:
         """The first byte of a message is here: may this link have the outlet?"""
         ...
 

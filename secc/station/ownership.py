@@ -30,10 +30,10 @@ from types import TracebackType
 from secc.errors import ConfigError, InUseError
 from secc.settings.config import SeccConfig
 
-__all__ = ["Claim", "claims", "owner", "process"]
+__all__ = ["OutletClaim", "claims", "owner", "process"]
 
 
-class Claim:
+class OutletClaim:
     """What a station claims for itself; `acquire` it before anything touches the hardware."""
 
     def __init__(self, config: SeccConfig, sdp_port: int) -> None:
@@ -81,7 +81,7 @@ class Claim:
         self._controller = None
         _ACTIVE.discard(self)
 
-    def __enter__(self) -> Claim:
+    def __enter__(self) -> OutletClaim:
         self.acquire()
         return self
 
@@ -91,7 +91,7 @@ class Claim:
         self.release()
 
 
-_ACTIVE: weakref.WeakSet[Claim] = weakref.WeakSet()
+_ACTIVE: weakref.WeakSet[OutletClaim] = weakref.WeakSet()
 
 
 def claims(config: SeccConfig, sdp_port: int) -> Iterable[tuple[str, str]]:

@@ -30,13 +30,13 @@ from secc.session.outputs import EndSession
 from secc.settings.config import SeccConfig
 from secc.slac import events as slac
 from secc.slac.matching import Matching
-from secc.slac.states import LISTENING, NETWORKED, State
+from secc.slac.states import LISTENING, NETWORKED, SlacState
 from secc.station.boundary.calls import what
 from secc.station.boundary.controller import checked_controller
 from secc.station.boundary.modem import checked_modem
 from secc.station.journal import Journal
 from secc.station.log import LogReporter
-from secc.station.ownership import Claim
+from secc.station.ownership import OutletClaim
 from secc.station.power_line import PowerLineLog
 from secc.station.raw_modem import RawModem
 from secc.station.station import Station
@@ -62,7 +62,7 @@ class PlcStation:
         ocsp: OcspSource | None = None,
         recorder: Recorder | None = None,
         journal: Journal | None = None,
-        claim: Claim | None = None,
+        claim: OutletClaim | None = None,
     ) -> None:
         """As `Station`; the controller has to be able to drive the pilot, see `secc.ports.DrivesPilot`.
 
@@ -144,9 +144,9 @@ class PlcStation:
     # --- for the owner -------------------------------------------------------------------------------------
 
     @property
-    def matching_state(self) -> State:
+    def matching_state(self) -> SlacState:
         """Where the matching stands, for displays."""
-        return State.DOWN if self._matching is None else self._matching.state
+        return SlacState.DOWN if self._matching is None else self._matching.state
 
     @property
     def pilot_state(self) -> pilot.PilotState:
@@ -230,7 +230,7 @@ class PlcStation:
                 self._to_matching(slac.PilotMoved(seen.wants_energy))
         self._to_sequence(pilot.PilotSeen(seen))
         if self._matching is not None and (self._matching.deadline or now + 1.0) <= now:
-            self._to_matching(slac.Tick())
+            self._to_matching(slac.SlacTick())
         if self._end is not None and now >= self._end_limit:
             self._session_over()
 
@@ -277,7 +277,7 @@ class PlcStation:
     @property
     def _accepted(self) -> int:
         """Frames that meant something to the matching."""
-        return 0 if self._matching is None else self._matching.counts.get(slac.Verdict.ACCEPTED, 0)
+        return 0 if self._matching is None else self._matching.counts.get(slac.FrameVerdict.ACCEPTED, 0)
 
     def _deadline(self) -> tuple[float | None, float | None]:
         return self._sequence.deadline, None if self._matching is None else self._matching.deadline
@@ -288,7 +288,7 @@ class PlcStation:
                 self._send(output.data)
                 return
             case slac.StateChanged(state):
-                running = state is State.MATCHING or state in NETWORKED
+                running = state is SlacState.MATCHING or state in NETWORKED
                 self._to_sequence(pilot.MatchingChanged(state in LISTENING or state in NETWORKED, running))
             case slac.NoRequest():
                 self._to_sequence(pilot.InitTimeout())

@@ -25,12 +25,12 @@ from secc.pki.renewal import (
     Answered,
     AskForCertificate,
     Install,
-    Refused,
     Renewal,
     RenewalOutput,
     RenewalPolicy,
-    Report,
-    Tick,
+    RenewalReport,
+    RenewalTick,
+    RequestRefused,
 )
 from secc.pki.trust import TrustStore
 from secc.ports import CertificateSigner, WantsRenewal
@@ -154,7 +154,7 @@ def renewals_for(
         except OSError as error:
             raise ConfigError(f"renewal of the station's certificate: {error}") from error
 
-        def outcome(told: Report, prefix: str = prefix) -> None:
+        def outcome(told: RenewalReport, prefix: str = prefix) -> None:
             report(LinkEvent.TLS_RENEWED if told.renewed else LinkEvent.TLS_ALARM, f"{prefix}{told.text}")
 
         files = CertificateFiles(section.certificate_chain, section.private_key, password)
@@ -190,7 +190,7 @@ class LeafRenewal:
         trust: TrustStore,
         policy: RenewalPolicy | None = None,
         *,
-        report: Callable[[Report], None],
+        report: Callable[[RenewalReport], None],
         wanted: WantsRenewal | None = None,
         clock: Clock = lambda: datetime.datetime.now(datetime.UTC),
     ) -> None:
@@ -232,14 +232,16 @@ class LeafRenewal:
             elif (outputs := await asyncio.to_thread(self._go_back, failure)) is not None:
                 await self._perform(outputs)
         except (OSError, CertificateError) as error:
-            self._report(Report(False, f"the old pair: {error}", self.renewal.certificate.not_after))
+            self._report(RenewalReport(False, f"the old pair: {error}", self.renewal.certificate.not_after))
 
     def _go_back(self, failure: str) -> tuple[RenewalOutput, ...]:
         now = self._clock()
         why = f"{_PATIENCE} EVs in a row have refused the new certificate ({failure})"
         old = self._files.old_leaf()
         if old.not_after <= now:
-            return (Report(False, f"{why}, and the old one has ended", self.renewal.certificate.not_after),)
+            return (
+                RenewalReport(False, f"{why}, and the old one has ended", self.renewal.certificate.not_after),
+            )
         self._files.restore()
         return self.renewal.went_back(old, why, now)
 
@@ -266,14 +268,14 @@ class LeafRenewal:
                     await self._wanted.certificate_due()
                 except Exception as error:
                     reason = f"certificate_due: {type(error).__name__}: {error}"
-                    self._report(Report(False, reason, self.renewal.certificate.not_after))
+                    self._report(RenewalReport(False, reason, self.renewal.certificate.not_after))
                     await asyncio.sleep(seconds)
                     return
                 self.renewal.hasten(self._clock())
 
     async def step(self) -> None:
         """One look at the clock, and everything that follows from it."""
-        await self._perform(self.renewal.handle(Tick(), self._clock()))
+        await self._perform(self.renewal.handle(RenewalTick(), self._clock()))
 
     async def _perform(self, outputs: tuple[RenewalOutput, ...]) -> None:
         for output in outputs:
@@ -282,7 +284,7 @@ class LeafRenewal:
                     await self._ask(output.request)
                 case Install():
                     await self._install(output)
-                case Report():
+                case RenewalReport():
                     self._report(output)
 
     async def _ask(self, request: bytes) -> None:
@@ -290,7 +292,7 @@ class LeafRenewal:
             async with asyncio.timeout(self._policy.patience.total_seconds()):
                 chain = tuple(await self._signer.sign_certificate(request))
         except Exception as error:  # a back end may fail in any way; the certificate in use stays
-            event: Answered | Refused = Refused(f"{type(error).__name__}: {error}")
+            event: Answered | RequestRefused = RequestRefused(f"{type(error).__name__}: {error}")
         else:
             event = Answered(chain)
         await self._perform(self.renewal.handle(event, self._clock()))

@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine
 
 from secc.errors import ChainError
 from secc.pki.contract import Evidence, PresentedContract
-from secc.pki.revocation import Answer, Question, questions, read_crl, read_ocsp
+from secc.pki.revocation import Question, RevocationAnswer, questions, read_crl, read_ocsp
 from secc.ports import CrlSource, OcspSource
 from secc.settings.config import SeccConfig
 from secc.settings.pnc import RevocationCheck
@@ -119,7 +119,9 @@ class RevocationFinder:
             if der is not None and len(der) <= _MAX_CRL:
                 await self._keep(name, der, question, read_crl)
 
-    async def _keep(self, name: str, der: bytes, question: Question, read: Callable[..., Answer]) -> None:
+    async def _keep(
+        self, name: str, der: bytes, question: Question, read: Callable[..., RevocationAnswer]
+    ) -> None:
         """A genuine answer, until it ends; anything else is forgotten. Long lists take milliseconds."""
         now = self._clock()
         try:

@@ -25,7 +25,7 @@ from secc.station.boundary.backend import CheckedBackend
 from secc.station.boundary.controller import CheckedController
 from secc.station.contracts import ContractDesk
 from secc.station.hardware import Hardware
-from secc.station.link import Grant, Link
+from secc.station.link import Link, LinkGrant
 from secc.station.outlet import Outlet
 from secc.station.recording import SessionRecording
 from secc.station.reporting import Reports
@@ -119,7 +119,7 @@ class Sessions:
 
     # --- what links need (LinkOwner) -----------------------------------------------------------------------
 
-    async def admit(self, link: Link) -> Grant | None:
+    async def admit(self, link: Link) -> LinkGrant | None:
         """The first to send a message gets the outlet; a session that is about to end is waited for."""
         if self.active is not None and self.active.ending:
             with contextlib.suppress(TimeoutError):
@@ -174,7 +174,7 @@ class Sessions:
             self.observe(self._parts.controller.snapshot())
         return self._parts.controller.problem
 
-    def _begin(self, link: Link) -> Grant:
+    def _begin(self, link: Link) -> LinkGrant:
         parts = self._parts
         self._generation += 1
         self._hardware.take()
@@ -194,7 +194,7 @@ class Sessions:
             services=parts.services,
         )
         early = () if self.power_limit is None else (PowerLimited(self.power_limit),)
-        return Grant(connection, outlet, snapshot, self.observe, early)
+        return LinkGrant(connection, outlet, snapshot, self.observe, early)
 
     def _beginning(self, link: Link, snapshot: EvseSnapshot) -> Beginning:
         now = asyncio.get_running_loop().time()

@@ -36,7 +36,7 @@ from secc.station.health import StationHealth, health_of
 from secc.station.interface import require_interface
 from secc.station.journal import Journal
 from secc.station.log import LogReporter
-from secc.station.ownership import Claim
+from secc.station.ownership import OutletClaim
 from secc.station.recording import SessionRecording
 from secc.station.renewal import renewals_for
 from secc.station.reporting import Reports
@@ -68,7 +68,7 @@ class Station:
         ocsp: OcspSource | None = None,
         recorder: Recorder | None = None,
         journal: Journal | None = None,
-        claim: Claim | None = None,
+        claim: OutletClaim | None = None,
     ) -> None:
         """`reporter` gets a record for each thing that happens; without one the station logs through Python's
         `logging`, logger `secc`, see `secc.station.log.LogReporter`.
@@ -91,7 +91,7 @@ class Station:
         self._log = LogReporter() if reporter is None else None
         self._reports = reports = Reports(reporter or self._log or LogReporter())
         controller.complain = reports.complaint
-        self._claim = claim or Claim(config, sdp_port)
+        self._claim = claim or OutletClaim(config, sdp_port)
         self.thread = LoopThread("station.threadsafe")
         """Where the methods of the station may be called."""
         self.threadsafe = ThreadsafeStation(self, self.thread)

@@ -8,7 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from secc.testing.evidence import Call, Evidence, Exercise, Owed, Sample
+    from secc.testing.evidence import Call, Exercise, Observations, Owed, Sample
     from secc.testing.judging import judge
     from secc.testing.report import ControllerReport, as_dict
     from secc.testing.rows import ROWS, ContractRow, RowResult, RowState
@@ -19,7 +19,7 @@ __all__ = [
     "Call",
     "ContractRow",
     "ControllerReport",
-    "Evidence",
+    "Observations",
     "Exercise",
     "Owed",
     "Rig",
@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 _HOME = {
-    **dict.fromkeys(("Call", "Evidence", "Exercise", "Owed", "Sample"), "evidence"),
+    **dict.fromkeys(("Call", "Observations", "Exercise", "Owed", "Sample"), "evidence"),
     **dict.fromkeys(("ROWS", "ContractRow", "RowResult", "RowState"), "rows"),
     **dict.fromkeys(("ControllerReport", "as_dict"), "report"),
     **dict.fromkeys(("Rig", "check_controller"), "runner"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from secc.session.outlet import ControlPilot
-from secc.testing.evidence import Evidence, Exercise
+from secc.testing.evidence import Exercise, Observations
 from secc.testing.seen import (
     Seen,
     bad,
@@ -19,7 +19,7 @@ from secc.testing.seen import (
 )
 
 
-def closes(evidence: Evidence) -> Seen:
+def closes(evidence: Observations) -> Seen:
     """With a lease the contactor closes."""
     switch = evidence.exercises["switch"]
     call = switch.first("close_contactor")
@@ -46,7 +46,7 @@ def _refuses(switch: Exercise, text: str) -> Seen:
     return bad(text)
 
 
-def close_answers_by_feedback(evidence: Evidence) -> Seen:
+def close_answers_by_feedback(evidence: Observations) -> Seen:
     """The answer is what the snapshot shows at that moment."""
     held = evidence.exercises.get("held open")
     on_purpose = [] if held is None else held.calls
@@ -62,7 +62,7 @@ def close_answers_by_feedback(evidence: Evidence) -> Seen:
     return good(f"{len(calls)} answers agree with the feedback")
 
 
-def close_says_no(evidence: Evidence) -> Seen:
+def close_says_no(evidence: Observations) -> Seen:
     """A contactor that does not close is answered with False, or raises."""
     held = evidence.exercises.get("held open")
     call = None if held is None else held.first("close_contactor")
@@ -75,7 +75,7 @@ def close_says_no(evidence: Evidence) -> Seen:
     return bad(f"the contactor is held open: {how(call)}")
 
 
-def opens(evidence: Evidence) -> Seen:
+def opens(evidence: Observations) -> Seen:
     """The contactor opens and the answer says so."""
     switch = evidence.exercises["switch"]
     call = switch.first("open_contactor")
@@ -93,7 +93,7 @@ def opens(evidence: Evidence) -> Seen:
     return good(f"open after {seconds(call.duration)}")
 
 
-def stays_open(evidence: Evidence) -> Seen:
+def stays_open(evidence: Observations) -> Seen:
     """Nothing closes it again after `open_contactor` has returned, although the lease is renewed."""
     switch = evidence.exercises["switch"]
     call = switch.first("open_contactor")

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from typing import Any
 
 from secc.ports import EvseController, ReportsChanges
-from secc.testing.evidence import Call, Evidence, Exercise, Sample
+from secc.testing.evidence import Call, Exercise, Observations, Sample
 from secc.testing.seen import how, level, settle
 
 
@@ -21,7 +21,7 @@ class Stopped(Exception):
 class Bed:
     """One controller under test. Only one exercise at a time."""
 
-    def __init__(self, controller: EvseController, evidence: Evidence) -> None:
+    def __init__(self, controller: EvseController, evidence: Observations) -> None:
         """`evidence` is filled by what the methods do."""
         self._controller = controller
         self._evidence = evidence

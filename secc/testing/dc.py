@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from secc.session.outlet import IsolationLevel
 from secc.testing.energised import on_call, overtaken
-from secc.testing.evidence import Call, Evidence, Exercise
+from secc.testing.evidence import Call, Exercise, Observations
 from secc.testing.seen import (
     RowState,
     Seen,
@@ -23,7 +23,7 @@ from secc.testing.seen import (
 )
 
 
-def reaches(evidence: Evidence) -> Seen:
+def reaches(evidence: Observations) -> Seen:
     """The output has the voltage of the set-point in time."""
     owed, switch = evidence.owed, evidence.exercises["switch"]
     call = on_call(switch)
@@ -42,7 +42,7 @@ def reaches(evidence: Evidence) -> Seen:
     return bad(f"at most {most:.0f} V within {seconds(owed.pre_charge)}")
 
 
-def stays_below(evidence: Evidence) -> Seen:
+def stays_below(evidence: Observations) -> Seen:
     """No reading above the set-point."""
     owed = evidence.owed
     found = [
@@ -62,7 +62,7 @@ def stays_below(evidence: Evidence) -> Seen:
 _AMPERES = 1.0  # of tolerance: there is no load, only what a filter draws
 
 
-def discharges(evidence: Evidence) -> Seen:
+def discharges(evidence: Observations) -> Seen:
     """(0, 0) takes the voltage away."""
     owed, switch = evidence.owed, evidence.exercises["switch"]
     call = _off_call(switch)
@@ -79,7 +79,7 @@ def discharges(evidence: Evidence) -> Seen:
     return good(f"below {owed.safe_voltage:.0f} V after {seconds(max(0.0, off.at - call.began))}")
 
 
-def stays_off(evidence: Evidence) -> Seen:
+def stays_off(evidence: Observations) -> Seen:
     """No older set-point lands after (0, 0)."""
     owed, switch = evidence.owed, evidence.exercises["switch"]
     call = _off_call(switch)
@@ -96,7 +96,7 @@ def _off_call(switch: Exercise) -> Call | None:
     return next((one for one in switch.calls if one.method == "set_output" and one.arguments[0] == 0.0), None)
 
 
-def check_result(evidence: Evidence) -> Seen:
+def check_result(evidence: Observations) -> Seen:
     """`check_cable` returns a level, best one that a session accepts."""
     call = evidence.exercises["check"].first("check_cable")
     if call is None:
@@ -112,7 +112,7 @@ def check_result(evidence: Evidence) -> Seen:
     return note(f"{call.result.value}: no session gets energy with this result")
 
 
-def check_leaves_nothing(evidence: Evidence) -> Seen:
+def check_leaves_nothing(evidence: Observations) -> Seen:
     """No voltage at the output when the test has returned."""
     check = evidence.exercises["check"]
     call = check.first("check_cable")
@@ -127,7 +127,7 @@ def check_leaves_nothing(evidence: Evidence) -> Seen:
     return good(f"{level(call.after, evidence.owed)} when it returned")
 
 
-def check_stays_below(evidence: Evidence) -> Seen:
+def check_stays_below(evidence: Observations) -> Seen:
     """The test keeps to its highest voltage."""
     owed = evidence.owed
     checks = [one for name, one in evidence.exercises.items() if name.startswith("check")]
@@ -136,7 +136,7 @@ def check_stays_below(evidence: Evidence) -> Seen:
     return bad(text) if most > owed.max_voltage + owed.tolerance else good(text)
 
 
-def check_needs_lease(evidence: Evidence) -> Seen:
+def check_needs_lease(evidence: Observations) -> Seen:
     """A test whose lease is not renewed leaves the output off as well."""
     owed, check = evidence.owed, evidence.exercises["check lapses"]
     ends = check.marks.get("lapses")
@@ -151,7 +151,7 @@ def check_needs_lease(evidence: Evidence) -> Seen:
     return _no_result(call, "the lease lapsed") or good("off without a renewed lease")
 
 
-def check_overtaken(evidence: Evidence) -> Seen:
+def check_overtaken(evidence: Observations) -> Seen:
     """`make_safe` beside a test: off for good, and the test has no result."""
     exercise = evidence.exercises["check overtaken"]
     found = overtaken(evidence, exercise)
@@ -170,7 +170,7 @@ def _no_result(call: Call, why: str) -> Seen | None:
     return None
 
 
-def set_output_time(evidence: Evidence) -> Seen:
+def set_output_time(evidence: Observations) -> Seen:
     """Longer than the lease costs the session; longer than a renewal makes a lowered limit late."""
     owed = evidence.owed
     calls = calls_of(evidence, "set_output")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from secc.testing.evidence import Call, Evidence, Exercise
+from secc.testing.evidence import Call, Exercise, Observations
 from secc.testing.seen import (
     Seen,
     bad,
@@ -28,7 +28,7 @@ def switches_on(call: Call) -> bool:
     return call.method == "close_contactor" or (call.method == "set_output" and call.arguments[0] > 0.0)
 
 
-def too_slow(evidence: Evidence, exercise: Exercise) -> Seen | None:
+def too_slow(evidence: Observations, exercise: Exercise) -> Seen | None:
     """The run itself let a lease lapse that it meant to renew: then it has no verdict."""
     gap = exercise.late_lease
     if gap <= evidence.owed.lease:
@@ -36,7 +36,7 @@ def too_slow(evidence: Evidence, exercise: Exercise) -> Seen | None:
     return untried(f"this machine renewed the lease {seconds(gap)} late; repeat on an idle one")
 
 
-def lease_keeps(evidence: Evidence) -> Seen:
+def lease_keeps(evidence: Observations) -> Seen:
     """While the lease is renewed the output stays as it is."""
     switch = evidence.exercises["switch"]
     call = on_call(switch)
@@ -51,7 +51,7 @@ def lease_keeps(evidence: Evidence) -> Seen:
     return good(f"on for {seconds(end - begin)}, renewed every {seconds(evidence.owed.renewal)}")
 
 
-def lease_lapses(evidence: Evidence) -> Seen:
+def lease_lapses(evidence: Observations) -> Seen:
     """Without a renewal the output is off in time, without a call."""
     lapse = evidence.exercises["lapse"]
     ends = lapse.marks["lapses"]
@@ -71,7 +71,7 @@ def lease_lapses(evidence: Evidence) -> Seen:
     )
 
 
-def lease_does_not_revive(evidence: Evidence) -> Seen:
+def lease_does_not_revive(evidence: Observations) -> Seen:
     """A lease that comes late is no command to switch on."""
     lapse = evidence.exercises["lapse"]
     again = first_on(lapse, evidence.owed, lapse.marks["revived"])
@@ -80,7 +80,7 @@ def lease_does_not_revive(evidence: Evidence) -> Seen:
     return good("a new lease after the end: stays off")
 
 
-def no_lease_no_power(evidence: Evidence) -> Seen:
+def no_lease_no_power(evidence: Observations) -> Seen:
     """Switched on without a lease the output must not stay on."""
     bare = evidence.exercises["no lease"]
     call = on_call(bare)
@@ -94,7 +94,7 @@ def no_lease_no_power(evidence: Evidence) -> Seen:
     return good("did not switch on" if ever is None else "off again at once")
 
 
-def make_safe_when_on(evidence: Evidence) -> Seen:
+def make_safe_when_on(evidence: Observations) -> Seen:
     """With the output on: off when it returns, and it stays so."""
     exercise = evidence.exercises["make safe"]
     call = exercise.first("make_safe")
@@ -108,12 +108,12 @@ def make_safe_when_on(evidence: Evidence) -> Seen:
     return good(f"off, after {seconds(call.duration)}")
 
 
-def make_safe_overtakes(evidence: Evidence) -> Seen:
+def make_safe_overtakes(evidence: Observations) -> Seen:
     """Beside a call that switches on: what that call still writes must not land after it."""
     return overtaken(evidence, evidence.exercises["overtaken"])
 
 
-def overtaken(evidence: Evidence, exercise: Exercise) -> Seen:
+def overtaken(evidence: Observations, exercise: Exercise) -> Seen:
     """What is seen of `make_safe` beside the first call of an exercise."""
     safe = exercise.first("make_safe")
     slow = exercise.calls[0] if exercise.calls else None
@@ -130,7 +130,7 @@ def overtaken(evidence: Evidence, exercise: Exercise) -> Seen:
     return good(f"off, {slow.method} took no effect")
 
 
-def cancel(evidence: Evidence) -> Seen:
+def cancel(evidence: Observations) -> Seen:
     """After a call that was cancelled everything else works as before."""
     exercise = evidence.exercises["cancelled"]
     first = on_call(exercise)
@@ -153,7 +153,7 @@ def cancel(evidence: Evidence) -> Seen:
     return good("off, then on again")
 
 
-def raises(evidence: Evidence) -> Seen:
+def raises(evidence: Observations) -> Seen:
     """With hardware that does not answer, no call may end as if it did."""
     broken = evidence.exercises.get("hardware fails")
     if broken is None:

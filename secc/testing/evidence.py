@@ -12,7 +12,7 @@ import math
 from secc.session.outlet import EvseSnapshot
 from secc.settings.config import SeccConfig
 
-__all__ = ["Call", "Evidence", "Exercise", "Owed", "Sample"]
+__all__ = ["Call", "Observations", "Exercise", "Owed", "Sample"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +179,7 @@ class Exercise:
 
 
 @dataclasses.dataclass(slots=True)
-class Evidence:
+class Observations:
     """Everything that was seen of one controller."""
 
     owed: Owed

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from secc.testing.energised import too_slow
-from secc.testing.evidence import Evidence
+from secc.testing.evidence import Observations
 from secc.testing.rows import ROWS, ContractRow, RowResult
 from secc.testing.seen import RowState, Seen, has_feedback, seconds, untried
 
 __all__ = ["judge"]
 
 
-def judge(evidence: Evidence) -> list[RowResult]:
+def judge(evidence: Observations) -> list[RowResult]:
     """One result for each row that an outlet of this kind owes, in the order of the page.
 
     A row that stands on a failed one is not tried, so that a fault shows in the row that names it.
@@ -28,7 +28,7 @@ def judge(evidence: Evidence) -> list[RowResult]:
     ]
 
 
-def _judge(row: ContractRow, evidence: Evidence, seen: dict[str, Seen]) -> Seen:
+def _judge(row: ContractRow, evidence: Observations, seen: dict[str, Seen]) -> Seen:
     if row.id == "methods":
         return row.judge(evidence)
     if "rest" not in evidence.exercises:
@@ -45,7 +45,7 @@ def _judge(row: ContractRow, evidence: Evidence, seen: dict[str, Seen]) -> Seen:
     return _unless_held_up(row, evidence) or row.judge(evidence)
 
 
-def _unless_held_up(row: ContractRow, evidence: Evidence) -> Seen | None:
+def _unless_held_up(row: ContractRow, evidence: Observations) -> Seen | None:
     """A stretch in which the lease could not be renewed says nothing about the outlet."""
     if not row.exercise:
         return None

@@ -11,7 +11,7 @@ from secc.ports import ReportsChanges
 from secc.session.outlet import ControlPilot, MeterReading
 from secc.station.boundary.results import SNAPSHOT
 from secc.station.boundary.values import accept
-from secc.testing.evidence import Call, Evidence, Sample
+from secc.testing.evidence import Call, Observations, Sample
 from secc.testing.seen import (
     Seen,
     bad,
@@ -27,7 +27,7 @@ from secc.testing.seen import (
 )
 
 
-def methods(evidence: Evidence) -> Seen:
+def methods(evidence: Observations) -> Seen:
     """Whether a station takes the controller: methods, arguments, async or not, no misspelt name."""
     if evidence.refused:
         return bad(evidence.refused.removeprefix("controller: "))
@@ -35,13 +35,13 @@ def methods(evidence: Evidence) -> Seen:
     return good(f"all seven, and {found}" if found else "all seven")
 
 
-def _samples(evidence: Evidence) -> Iterator[Sample]:
+def _samples(evidence: Observations) -> Iterator[Sample]:
     for exercise in evidence.exercises.values():
         yield from exercise.samples
         yield from (call.after for call in exercise.calls if call.after is not None)
 
 
-def snapshot_values(evidence: Evidence) -> Seen:
+def snapshot_values(evidence: Observations) -> Seen:
     """What a station takes, of every snapshot."""
     samples = list(_samples(evidence))
     problems: dict[str, str] = {}
@@ -63,12 +63,12 @@ def problem_of(value: object) -> str:
     return ""
 
 
-def snapshot_quick(evidence: Evidence) -> Seen:
+def snapshot_quick(evidence: Observations) -> Seen:
     """Nine of ten calls within the limit: a busy machine may hold one up."""
     return _quick([sample.cost for sample in _samples(evidence)], evidence.owed.quick)
 
 
-def lease_quick(evidence: Evidence) -> Seen:
+def lease_quick(evidence: Observations) -> Seen:
     """The same for `lease`, which also must not raise."""
     errors = [error for exercise in evidence.exercises.values() for error in exercise.lease_errors]
     if errors:
@@ -86,14 +86,14 @@ def _quick(costs: list[float], limit: float) -> Seen:
     return good(text) if most <= limit else bad(text)
 
 
-def feedback(evidence: Evidence) -> Seen:
+def feedback(evidence: Observations) -> Seen:
     """AC: the contactor by level; without it much cannot be seen."""
     if has_feedback(evidence):
         return good("contactor_closed is True or False")
     return note("contactor_closed is None: a contactor that does not follow goes unnoticed")
 
 
-def meter(evidence: Evidence) -> Seen:
+def meter(evidence: Observations) -> Seen:
     """The energy on the meter never falls."""
     readings = [
         (sample.at, sample.snapshot.meter)
@@ -109,7 +109,7 @@ def meter(evidence: Evidence) -> Seen:
     return good(f"{readings[-1][1].energy} Wh on meter {readings[-1][1].meter_id}")
 
 
-def make_safe_at_rest(evidence: Evidence) -> Seen:
+def make_safe_at_rest(evidence: Observations) -> Seen:
     """The first call of all: it returns, and the output is off."""
     calls = evidence.exercises["rest"].calls
     first = next(call for call in calls if call.method == "make_safe")
@@ -122,7 +122,7 @@ def make_safe_at_rest(evidence: Evidence) -> Seen:
     return good(f"returned after {seconds(first.duration)}, {level(first.after, evidence.owed)}")
 
 
-def make_safe_repeats(evidence: Evidence) -> Seen:
+def make_safe_repeats(evidence: Observations) -> Seen:
     """Called with the output already off."""
     repeated = [call for call in evidence.exercises["rest"].calls if call.method == "make_safe"][1:]
     for call in repeated:
@@ -133,7 +133,7 @@ def make_safe_repeats(evidence: Evidence) -> Seen:
     return good(f"{len(repeated) + 1} calls") if repeated else untried("the first call did not return")
 
 
-def off_at_rest(evidence: Evidence) -> Seen:
+def off_at_rest(evidence: Observations) -> Seen:
     """`open_contactor` ends every session, in DC as well: it must not fail on an output that is off."""
     call = evidence.exercises["rest"].first("open_contactor")
     if call is None:
@@ -145,10 +145,10 @@ def off_at_rest(evidence: Evidence) -> Seen:
     return good(how(call))
 
 
-def in_time(method: str) -> Callable[[Evidence], Seen]:
+def in_time(method: str) -> Callable[[Observations], Seen]:
     """Every call of the method returned within its limit."""
 
-    def judge(evidence: Evidence) -> Seen:
+    def judge(evidence: Observations) -> Seen:
         calls = calls_of(evidence, method)
         limit = evidence.owed.limit(method)
         if not calls:
@@ -160,11 +160,11 @@ def in_time(method: str) -> Callable[[Evidence], Seen]:
     return judge
 
 
-def _where(evidence: Evidence, call: Call) -> str:
+def _where(evidence: Observations, call: Call) -> str:
     return next(name for name, exercise in evidence.exercises.items() if call in exercise.calls)
 
 
-def blocking(evidence: Evidence) -> Seen:
+def blocking(evidence: Observations) -> Seen:
     """No async method holds up the event loop."""
     calls = [call for exercise in evidence.exercises.values() for call in exercise.calls]
     if not calls:
@@ -176,7 +176,7 @@ def blocking(evidence: Evidence) -> Seen:
     return good(f"at most {seconds(worst.longest_step)}, in {worst.method}")
 
 
-def changed_is_quiet(evidence: Evidence) -> Seen:
+def changed_is_quiet(evidence: Observations) -> Seen:
     """`changed` returns for a reason: else the station takes snapshots without end."""
     if ReportsChanges not in evidence.abilities:
         return note("no changed(): the station polls snapshot")
@@ -191,7 +191,7 @@ def changed_is_quiet(evidence: Evidence) -> Seen:
 _IDLE_RETURNS = 5  # the first call may return for something from before
 
 
-def changed_reports(evidence: Evidence) -> Seen:
+def changed_reports(evidence: Observations) -> Seen:
     """`changed` returns soon after the pilot has moved."""
     if ReportsChanges not in evidence.abilities:
         return untried("no changed()")

@@ -6,7 +6,7 @@ import collections
 import dataclasses
 from typing import Any
 
-from secc.testing.evidence import Evidence
+from secc.testing.evidence import Observations
 from secc.testing.judging import judge
 from secc.testing.rows import RowResult
 from secc.testing.seen import RowState
@@ -18,11 +18,11 @@ __all__ = ["ControllerReport", "as_dict"]
 class ControllerReport:
     """Every row with its result."""
 
-    evidence: Evidence
+    evidence: Observations
     results: tuple[RowResult, ...]
 
     @classmethod
-    def of(cls, evidence: Evidence) -> ControllerReport:
+    def of(cls, evidence: Observations) -> ControllerReport:
         """Judge the evidence of a run."""
         return cls(evidence, tuple(judge(evidence)))
 

@@ -10,10 +10,10 @@ import dataclasses
 from collections.abc import Callable
 
 from secc.testing import ac, dc, energised, passive
-from secc.testing.evidence import Evidence, Owed
+from secc.testing.evidence import Observations, Owed
 from secc.testing.seen import RowState, Seen, seconds
 
-Judge = Callable[[Evidence], Seen]
+Judge = Callable[[Observations], Seen]
 
 __all__ = ["GUIDE", "ROWS", "ContractRow", "RowResult", "RowState", "row"]
 

@@ -20,7 +20,7 @@ from secc.settings.config import SeccConfig
 from secc.station.boundary.abilities import CONTROLLER, examine
 from secc.testing.bed import Bed, Stopped
 from secc.testing.energised import on_call
-from secc.testing.evidence import Call, Evidence, Owed
+from secc.testing.evidence import Call, Observations, Owed
 from secc.testing.report import ControllerReport
 from secc.testing.seen import has_feedback, settle
 
@@ -60,7 +60,7 @@ async def check_controller(
     """
     settings = config if config is not None else SeccConfig()
     kind = settings.energy.offers_dc if dc is None else dc
-    evidence = Evidence(Owed.of(settings, dc=kind, voltage=voltage), energised=energise)
+    evidence = Observations(Owed.of(settings, dc=kind, voltage=voltage), energised=energise)
     try:
         evidence.abilities = examine(CONTROLLER, controller)
     except ConfigError as error:
@@ -77,7 +77,7 @@ async def check_controller(
     return ControllerReport.of(evidence)
 
 
-async def _come_what_may(last: Awaitable[None], evidence: Evidence) -> None:
+async def _come_what_may(last: Awaitable[None], evidence: Observations) -> None:
     """To its end; a caller that is cancelled is cancelled afterwards, with why the output may be on."""
     task = asyncio.ensure_future(last)
     cancelled = False
@@ -95,7 +95,7 @@ class _Run:
     """The exercises in their order."""
 
     def __init__(
-        self, controller: EvseController, evidence: Evidence, rig: Rig, progress: Progress | None
+        self, controller: EvseController, evidence: Observations, rig: Rig, progress: Progress | None
     ) -> None:
         self.bed = Bed(controller, evidence)
         self._controller = controller

@@ -6,7 +6,7 @@ import dataclasses
 import enum
 import math
 
-from secc.testing.evidence import Call, Evidence, Exercise, Owed, Sample
+from secc.testing.evidence import Call, Exercise, Observations, Owed, Sample
 
 __all__ = [
     "RowState",
@@ -100,13 +100,13 @@ def first_off(exercise: Exercise, owed: Owed, begin: float, end: float = math.in
     return next((one for one in exercise.between(begin, end) if one.on(owed) is False), None)
 
 
-def has_feedback(evidence: Evidence) -> bool:
+def has_feedback(evidence: Observations) -> bool:
     """Any snapshot shows the state of the output."""
     samples = (sample for exercise in evidence.exercises.values() for sample in exercise.samples)
     return any(sample.on(evidence.owed) is not None for sample in samples)
 
 
-def calls_of(evidence: Evidence, method: str) -> list[Call]:
+def calls_of(evidence: Observations, method: str) -> list[Call]:
     """All calls of a method that were left to end, the ones after a cancelled call left aside."""
     exercises = (one for name, one in evidence.exercises.items() if name != "cancelled")
     found = (call for exercise in exercises for call in exercise.calls)

@@ -8,7 +8,7 @@ from secc.tls.clock import Clock, utc_now
 from secc.tls.context import TlsContext
 from secc.tls.credentials import CredentialFiles, Credentials
 from secc.tls.engine import OpenSslEngine, PlainEngine, TlsEngine, TlsProgress
-from secc.tls.hello import Authority, ClientHello, IdentifierType
+from secc.tls.hello import ClientHello, IdentifierType, TrustedAuthority
 from secc.tls.peers import verify_station_chain
 from secc.tls.serving import ClientPolicy, Iso20Policy
 from secc.tls.staples import Staple
@@ -26,7 +26,7 @@ __all__ = [
     "PlainEngine",
     "TlsProgress",
     # what an EV says
-    "Authority",
+    "TrustedAuthority",
     "ClientHello",
     "IdentifierType",
     # time and checks

@@ -24,7 +24,7 @@ from secc.tls.engine import OpenSslEngine, TlsOffer
 from secc.tls.hello import ClientHello
 from secc.tls.peers import station_judge
 from secc.tls.profile import client_context
-from secc.tls.serving import ClientPolicy, Iso2Side, Iso20Policy, Iso20Side
+from secc.tls.serving import ClientPolicy, Iso2Side, Iso20Policy, Tls13Side
 from secc.tls.verdict import complain_about_all, judge_in_callback
 
 __all__ = ["TlsContext"]
@@ -38,7 +38,7 @@ class TlsContext:
         client: TlsOffer | None = None,
         *,
         iso2: Iso2Side | None = None,
-        iso20: Iso20Side | None = None,
+        iso20: Tls13Side | None = None,
         clock: Clock = utc_now,
     ) -> None:
         """Internal: use `for_station`, `for_server` or `for_client`."""
@@ -68,7 +68,7 @@ class TlsContext:
         """
         beside = iso20 is not None
         older = Iso2Side(chains, client or ClientPolicy(), key_log, clock, beside_tls13=beside)
-        newer = Iso20Side(iso20, key_log, clock) if iso20 is not None else None
+        newer = Tls13Side(iso20, key_log, clock) if iso20 is not None else None
         return cls(iso2=older, iso20=newer, clock=clock)
 
     @classmethod

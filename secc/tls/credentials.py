@@ -23,7 +23,7 @@ from secc.pki.certificates import read_certificate
 from secc.pki.keys import KeyType, PrivateKey, key_type
 from secc.pki.kinds import Generation, Kind, profile_of
 from secc.pki.revocation import Question
-from secc.tls.hello import Authority, IdentifierType
+from secc.tls.hello import IdentifierType, TrustedAuthority
 from secc.tls.staples import StapleHolder
 
 __all__ = [
@@ -102,7 +102,7 @@ class Credentials:
         top = self.root.subject if self.root is not None else self.chain[-1].issuer
         return f"{common_name(self.chain[0].subject)} under {common_name(top)}"
 
-    def answers_to(self, authority: Authority) -> bool:
+    def answers_to(self, authority: TrustedAuthority) -> bool:
         """Whether this is the root that the EV names."""
         top = self.root.subject if self.root is not None else self.chain[-1].issuer
         match authority.kind:
@@ -169,7 +169,7 @@ def load_staple(credentials: Credentials, at: datetime.datetime) -> None:
     credentials.staple.offer_file(path, read(path), question, at)
 
 
-def choose_named(chains: Sequence[Credentials], roots: Sequence[Authority]) -> Credentials | None:
+def choose_named(chains: Sequence[Credentials], roots: Sequence[TrustedAuthority]) -> Credentials | None:
     """Which chain an EV of ISO 15118-20 gets; `chains` begins with the default one.
 
     The first root in the EV's order that a chain leads to [V2G20-1007]; None when no chain fits
@@ -180,7 +180,9 @@ def choose_named(chains: Sequence[Credentials], roots: Sequence[Authority]) -> C
     return next((one for root in roots for one in chains if one.answers_to(root)), None)
 
 
-def choose(chains: Sequence[Credentials], wanted: Sequence[Authority], at: datetime.datetime) -> Credentials:
+def choose(
+    chains: Sequence[Credentials], wanted: Sequence[TrustedAuthority], at: datetime.datetime
+) -> Credentials:
     """Which chain an EV gets that trusts these roots; `chains` begins with the default one.
 
     The first root in the EV's order that a chain leads to [V2G2-871]; when there is none the default chain

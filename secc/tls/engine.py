@@ -21,7 +21,7 @@ from secc.errors import CertificateError, LinkError
 from secc.pki.transport import TlsVersion
 from secc.pki.vehicle import VehicleIdentity
 from secc.tls.hello import ClientHello, HelloReader, Peek
-from secc.tls.verdict import Judge, Verdict
+from secc.tls.verdict import Judge, TlsVerdict
 
 __all__ = ["Judge", "MAX_HANDSHAKE", "OpenSslEngine", "PlainEngine", "TlsEngine", "TlsOffer", "TlsProgress"]
 
@@ -160,7 +160,7 @@ class OpenSslEngine:
         self._offer: TlsOffer | None = offer if isinstance(offer, TlsOffer) else None
         self._server = server
         self._slow = slow
-        self._verdict = Verdict()
+        self._verdict = TlsVerdict()
         self._hello = HelloReader()
         self._offered = ""
         self._connection: SSL.Connection | None = None
@@ -284,7 +284,7 @@ class OpenSslEngine:
 
     def _open(self, offer: TlsOffer) -> SSL.Connection:
         if self._connection is None:
-            self._verdict = Verdict(offer.judge, tolerant=offer.tolerant)
+            self._verdict = TlsVerdict(offer.judge, tolerant=offer.tolerant)
             self._connection = SSL.Connection(offer.context, None)
             self._connection.set_app_data(self._verdict)
             if self._server:

@@ -15,7 +15,7 @@ import enum
 from collections.abc import Iterator
 
 __all__ = [
-    "Authority",
+    "TrustedAuthority",
     "ClientHello",
     "HelloReader",
     "IdentifierType",
@@ -40,7 +40,7 @@ class IdentifierType(enum.IntEnum):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Authority:
+class TrustedAuthority:
     """One root the EV says it trusts [V2G2-651]."""
 
     kind: IdentifierType
@@ -61,7 +61,7 @@ class ClientHello:
     """By number; of one that occurs twice the first."""
 
     @property
-    def authorities(self) -> tuple[Authority, ...]:
+    def authorities(self) -> tuple[TrustedAuthority, ...]:
         """Roots the EV trusts, in its order; empty without the extension and when nothing can be read."""
         return read_authorities(self.extensions.get(_TRUSTED_CA_KEYS, b""))
 
@@ -77,7 +77,7 @@ class ClientHello:
         return versions is None or _TLS_1_2 in _numbers(versions, 1)
 
     @property
-    def named_roots(self) -> tuple[Authority, ...]:
+    def named_roots(self) -> tuple[TrustedAuthority, ...]:
         """Roots the EV names for TLS 1.3, by their distinguished names [V2G20-1006]; empty without the
         extension `certificate_authorities` and when nothing can be read."""
         return read_distinguished_names(self.extensions.get(_CERTIFICATE_AUTHORITIES, b""))
@@ -173,7 +173,7 @@ def read_client_hello(body: bytes) -> ClientHello:
     return ClientHello(numbers, found)
 
 
-def read_authorities(body: bytes) -> tuple[Authority, ...]:
+def read_authorities(body: bytes) -> tuple[TrustedAuthority, ...]:
     """The entries of `trusted_ca_keys`, as many as can be read; never raises."""
     if len(body) >= 2 and int.from_bytes(body[:2], "big") == len(body) - 2:
         return tuple(_entries(body[2:]))
@@ -182,13 +182,13 @@ def read_authorities(body: bytes) -> tuple[Authority, ...]:
     return max(with_length, without, key=lambda found: sum(1 + len(one.value) for one in found))
 
 
-def read_distinguished_names(body: bytes) -> tuple[Authority, ...]:
+def read_distinguished_names(body: bytes) -> tuple[TrustedAuthority, ...]:
     """The entries of `certificate_authorities` (RFC 8446, 4.2.4), as many as can be read; never raises."""
-    found: list[Authority] = []
+    found: list[TrustedAuthority] = []
     names = _Fields(body[2:])
     try:
         while not names.at_end:
-            found.append(Authority(IdentifierType.X509_NAME, names.vector(2)))
+            found.append(TrustedAuthority(IdentifierType.X509_NAME, names.vector(2)))
     except ValueError:
         pass
     return tuple(found)
@@ -225,7 +225,7 @@ _TLS_1_3 = 0x0304
 _SHA1 = 20
 
 
-def _entries(data: bytes) -> Iterator[Authority]:
+def _entries(data: bytes) -> Iterator[TrustedAuthority]:
     """Entries up to the first that cannot be read."""
     fields = _Fields(data)
     try:
@@ -233,11 +233,11 @@ def _entries(data: bytes) -> Iterator[Authority]:
             kind = IdentifierType(fields.number(1))
             match kind:
                 case IdentifierType.PRE_AGREED:
-                    yield Authority(kind)
+                    yield TrustedAuthority(kind)
                 case IdentifierType.X509_NAME:
-                    yield Authority(kind, fields.vector(2))
+                    yield TrustedAuthority(kind, fields.vector(2))
                 case _:
-                    yield Authority(kind, fields.take(_SHA1))
+                    yield TrustedAuthority(kind, fields.take(_SHA1))
     except ValueError:
         return
 

@@ -28,7 +28,7 @@ from secc.tls.peers import contract_judge, vehicle_judge
 from secc.tls.profile import iso2_context, iso20_context
 from secc.tls.verdict import complain_about_all, judge_in_callback, verdict_of
 
-__all__ = ["ClientPolicy", "Iso20Policy", "Iso20Side", "Iso2Side", "Report"]
+__all__ = ["ClientPolicy", "Iso20Policy", "Tls13Side", "Iso2Side", "Report"]
 
 Report = Callable[[Credentials, str], None]
 """Called at the end of each handshake: with which chain, and why it failed if it did."""
@@ -109,7 +109,7 @@ class Iso2Side:
         )
 
 
-class Iso20Side:
+class Tls13Side:
     """TLS 1.3 of ISO 15118-20."""
 
     def __init__(self, policy: Iso20Policy, key_log: Path | None, clock: Clock) -> None:

@@ -19,7 +19,7 @@ Judge = Callable[[Sequence[bytes]], VehicleIdentity | None]
 """Takes the peer's chain in DER, leaf first; raises CertificateError to refuse it."""
 
 
-class Verdict:
+class TlsVerdict:
     """What is known about the peer's certificates on one connection."""
 
     __slots__ = ("_chain", "_judge", "_tolerant", "_top", "error", "given", "identity")
@@ -82,10 +82,10 @@ def judge_in_callback(
     return verdict_of(connection).see(der, depth, complaint=not ok)
 
 
-def verdict_of(connection: SSL.Connection) -> Verdict:
+def verdict_of(connection: SSL.Connection) -> TlsVerdict:
     """The verdict that the engine has given to this connection."""
     verdict = connection.get_app_data()
-    assert isinstance(verdict, Verdict)
+    assert isinstance(verdict, TlsVerdict)
     return verdict
 
 

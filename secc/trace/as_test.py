@@ -8,7 +8,7 @@ import pathlib
 import re
 import shutil
 
-from secc.trace.capture import Conversation
+from secc.trace.capture import CapturedConversation
 from secc.trace.form import TraceError
 from secc.trace.reader import Trace
 from secc.v2gtp import PayloadType
@@ -55,7 +55,7 @@ def test_{name}_comes_to_the_end_that_the_car_chose() -> None:
 
 
 def write_capture_test(
-    talk: Conversation, source: str, target: pathlib.Path
+    talk: CapturedConversation, source: str, target: pathlib.Path
 ) -> tuple[pathlib.Path, pathlib.Path]:
     """`target` is the test; the messages are written beside it, for `secc.sim.player`. Raises TraceError."""
     name, copy = _beside(target, "jsonl")

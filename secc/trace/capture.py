@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from secc.trace.packets import Datagram
 
 __all__ = [
-    "Conversation",
-    "Discovery",
+    "CapturedConversation",
+    "CapturedDiscovery",
     "Payload",
     "conversations",
     "discovery",
@@ -51,7 +51,7 @@ class Payload:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Conversation:
+class CapturedConversation:
     """One TCP connection."""
 
     ev: str
@@ -65,7 +65,7 @@ class Conversation:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Discovery:
+class CapturedDiscovery:
     """One datagram of discovery."""
 
     at: float
@@ -96,7 +96,7 @@ def matching(data: bytes) -> tuple[TracedFrame, ...]:
     return tuple(TracedFrame(at, frame[6:12] in stations, redacted(frame)) for at, frame in found)
 
 
-def discovery(data: bytes) -> tuple[Discovery, ...]:
+def discovery(data: bytes) -> tuple[CapturedDiscovery, ...]:
     """The requests and answers of discovery in a capture; raises TraceError."""
     found = []
     for datagram in _reader().datagrams(data):
@@ -106,7 +106,7 @@ def discovery(data: bytes) -> tuple[Discovery, ...]:
         for message in (SdpRequest, SdpResponse):
             with contextlib.suppress(FramingError):
                 source = _text((datagram.source, udp.sport))
-                found.append(Discovery(datagram.at, source, message.parse(udp.data)))
+                found.append(CapturedDiscovery(datagram.at, source, message.parse(udp.data)))
     return tuple(found)
 
 
@@ -124,7 +124,7 @@ _SLAC_PARM_CNF = b"\x65\x60"  # as on the wire, behind the version
 _TCP, _UDP = 6, 17
 
 
-def conversations(data: bytes, keys: Keys | None = None) -> tuple[Conversation, ...]:
+def conversations(data: bytes, keys: Keys | None = None) -> tuple[CapturedConversation, ...]:
     """The TCP connections of a capture, in the order of their first bytes; raises TraceError.
 
     `keys` open TLS, see `secc.trace.tls_records`.
@@ -192,7 +192,7 @@ class _Pair:
                     self.chunks.append((at, source, data))
                     self._next[source] = (self._next[source] + len(data)) % _WRAP
 
-    def conversation(self, keys: Keys) -> Conversation:
+    def conversation(self, keys: Keys) -> CapturedConversation:
         """The one who connected is the EV; without a beginning, the one who spoke first."""
         client = self._client or self.chunks[0][1]
         server = next((end for end in self._ends if end != client), client)
@@ -210,7 +210,7 @@ class _Pair:
             pass  # no V2GTP from there on
         except TraceError as error:
             closed = str(error)
-        return Conversation(_text(client), _text(server), tuple(payloads), tls, closed)
+        return CapturedConversation(_text(client), _text(server), tuple(payloads), tls, closed)
 
 
 _LARGEST = 131_072  # bytes of a payload

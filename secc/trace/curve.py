@@ -14,7 +14,7 @@ from xml.sax.saxutils import escape
 from secc.session.din.states import DinState
 from secc.session.iso2.states import State
 from secc.session.states import Stage
-from secc.trace.summary import Point, SessionSummary, name_of, remark_of
+from secc.trace.summary import CurvePoint, SessionSummary, name_of, remark_of
 
 __all__ = ["svg"]
 
@@ -117,12 +117,12 @@ def _nice(value: float) -> float:
     return next(size * factor for factor in (1, 2, 5, 10) if size * factor >= value * 0.999)
 
 
-def _stairs(points: Sequence[Point]) -> Iterator[Point]:
+def _stairs(points: Sequence[CurvePoint]) -> Iterator[CurvePoint]:
     """A value holds until the next one is known; what repeats in between is left out."""
     yield points[0]
     for before, point in itertools.pairwise(points):
         if point.value != before.value or point is points[-1]:
-            yield Point(point.at, before.value)
+            yield CurvePoint(point.at, before.value)
             yield point
 
 

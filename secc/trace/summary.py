@@ -11,14 +11,14 @@ import msgspec
 from secc.session.iso2.states import State
 from secc.session.states import Stage
 from secc.settings.config import SeccConfig
-from secc.trace.capture import Conversation
+from secc.trace.capture import CapturedConversation
 from secc.trace.reader import HandshakePhase, TracedMessage, TracedSession, messages
 from secc.trace.readings import content, quantity, state_of_charge, transferred_power
 from secc.trace.replay import rerun
 
 __all__ = [
     "Band",
-    "Point",
+    "CurvePoint",
     "SessionSummary",
     "name_of",
     "remark_of",
@@ -28,7 +28,7 @@ __all__ = [
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Point:
+class CurvePoint:
     """A value at a time, seconds from the beginning."""
 
     at: float
@@ -58,7 +58,7 @@ class SessionSummary:
     duration: float
     messages: tuple[TracedMessage, ...]
     bands: tuple[Band, ...]
-    curves: dict[str, tuple[Point, ...]]
+    curves: dict[str, tuple[CurvePoint, ...]]
     """By name: `voltage`, `voltage set`, `current`, `current set`, `power`, `power set`, `energy`, `soc`;
     those that have something to show. Current and power into the station are negative."""
 
@@ -80,7 +80,7 @@ def summarize(session: TracedSession, config: SeccConfig) -> SessionSummary:
     )
 
 
-def summarize_capture(conversation: Conversation) -> SessionSummary:
+def summarize_capture(conversation: CapturedConversation) -> SessionSummary:
     """A conversation that was captured on the network: messages, and what they say about quantities."""
     phase = HandshakePhase()
     said = [
@@ -100,13 +100,13 @@ def summarize_capture(conversation: Conversation) -> SessionSummary:
     )
 
 
-def _message_curves(said: list[TracedMessage], began: float) -> dict[str, list[Point]]:
+def _message_curves(said: list[TracedMessage], began: float) -> dict[str, list[CurvePoint]]:
     """Quantities as the messages have them: targets of the EV, readings of the station."""
-    curves: dict[str, list[Point]] = {}
+    curves: dict[str, list[CurvePoint]] = {}
 
     def add(name: str, message: TracedMessage, value: float | None) -> None:
         if value is not None:
-            curves.setdefault(name, []).append(Point(message.at - began, value))
+            curves.setdefault(name, []).append(CurvePoint(message.at - began, value))
 
     for message in said:
         for name, field in _FIELDS.items():
@@ -127,7 +127,7 @@ _FIELDS = {
 }
 
 
-def _worth_drawing(curves: dict[str, list[Point]]) -> dict[str, tuple[Point, ...]]:
+def _worth_drawing(curves: dict[str, list[CurvePoint]]) -> dict[str, tuple[CurvePoint, ...]]:
     return {name: tuple(points) for name, points in curves.items() if _moves(points)}
 
 
@@ -143,11 +143,13 @@ def _bands(session: TracedSession, config: SeccConfig, began: float, duration: f
     return [*bands, Band(state, start, duration)]
 
 
-def _curves(session: TracedSession, said: tuple[TracedMessage, ...], began: float) -> dict[str, list[Point]]:
-    curves: dict[str, list[Point]] = {}
+def _curves(
+    session: TracedSession, said: tuple[TracedMessage, ...], began: float
+) -> dict[str, list[CurvePoint]]:
+    curves: dict[str, list[CurvePoint]] = {}
 
     def add(name: str, at: float, value: float) -> None:
-        curves.setdefault(name, []).append(Point(at - began, value))
+        curves.setdefault(name, []).append(CurvePoint(at - began, value))
 
     first_energy: int | None = None
     for step in session.steps:
@@ -172,7 +174,7 @@ def _curves(session: TracedSession, said: tuple[TracedMessage, ...], began: floa
     return curves
 
 
-def _moves(points: list[Point]) -> bool:
+def _moves(points: list[CurvePoint]) -> bool:
     """Something else than zero all the time."""
     return any(point.value for point in points)
 

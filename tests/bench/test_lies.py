@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from secc import bench, exi
-from secc.bench import ALL, BenchReport, BenchVerdict, Target, Timers
+from secc.bench import ALL, BenchReport, BenchTimers, BenchVerdict, Target
 from secc.errors import DecodeError
 from secc.messages import app_protocol, iso2
 from secc.messages.iso2 import ResponseCode
@@ -25,7 +25,7 @@ from secc.v2gtp import frame
 from tests.support.liar import Lie, agreed, body, header, lying
 from tools.conformance import SETUPS
 
-QUICK = Timers(
+QUICK = BenchTimers(
     message=0.8,
     slow_message=1.5,
     current_demand=0.4,

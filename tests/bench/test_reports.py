@@ -12,13 +12,13 @@ import pytest
 from secc.bench import (
     ALL,
     BenchReport,
+    BenchTimers,
     BenchVerdict,
     Case,
     CaseOutcome,
     Facts,
     Need,
     Target,
-    Timers,
     page,
     reports,
 )
@@ -35,7 +35,7 @@ def case(name: str, group: str = "SDP") -> Case:
     return Case(id=name, group=group, title="a <b> & c", expect="something", run=nothing, ids="V2G2-144")
 
 
-def report(*verdicts: BenchVerdict, timers: Timers | None = None) -> BenchReport:
+def report(*verdicts: BenchVerdict, timers: BenchTimers | None = None) -> BenchReport:
     reasons = {
         BenchVerdict.PASS: "",
         BenchVerdict.FAIL: "expected 1; got \x00<2>",
@@ -43,7 +43,7 @@ def report(*verdicts: BenchVerdict, timers: Timers | None = None) -> BenchReport
     }
     log = (FrameRecord(0.25, "sent", "SDP request", b"\x01\xfe"), FrameRecord(0.5, "received", "nothing"))
     return BenchReport(
-        target=Target(interface="eth7", timers=timers or Timers(), declared=frozenset({"meter"})),
+        target=Target(interface="eth7", timers=timers or BenchTimers(), declared=frozenset({"meter"})),
         facts=Facts(problem="it is silent"),
         outcomes=tuple(
             CaseOutcome(
@@ -85,7 +85,7 @@ def test_only_passes_are_good_and_nothing_is_not(verdicts: tuple[BenchVerdict, .
 
 
 def test_a_timer_that_differs_from_the_standard_is_told() -> None:
-    lines = reports.station_lines(report(BenchVerdict.PASS, timers=Timers(sequence=2.0)))
+    lines = reports.station_lines(report(BenchVerdict.PASS, timers=BenchTimers(sequence=2.0)))
     assert (
         "timers      sequence 2 s (standard: 60 s): their standard values are not tested by this run" in lines
     )
@@ -176,7 +176,7 @@ def test_every_case_says_what_is_done_and_what_has_to_come() -> None:
         assert one.title
         assert one.expect
         assert all(re.fullmatch(r"V2G2-\d{3}", id_) for id_ in one.ids.split()), one.id
-        assert all(hasattr(Timers(), name) for name in one.waits)
+        assert all(hasattr(BenchTimers(), name) for name in one.waits)
 
 
 def test_every_need_has_a_reason_and_is_looked_at() -> None:
@@ -198,4 +198,4 @@ def test_long_timers_are_waited_for_when_asked_or_when_they_are_short() -> None:
     )
     assert missing(wanted, Target(), Facts()) is Need.LONG
     assert missing(wanted, Target(long=True), Facts()) is None
-    assert missing(wanted, Target(timers=Timers(sequence=2.0)), Facts()) is None
+    assert missing(wanted, Target(timers=BenchTimers(sequence=2.0)), Facts()) is None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from secc.bench import BenchReport, BenchVerdict, Case, Need, Target, Timers, run, runner
+from secc.bench import BenchReport, BenchTimers, BenchVerdict, Case, Need, Target, run, runner
 from secc.bench.pki import CarPki
 from secc.bench.stand import StationCommand
 from secc.bench.trial import Trial
@@ -17,7 +17,7 @@ from secc.bench.verdict import Failed, Inconclusive, NotApplicable
 from secc.errors import CertificateError
 
 PKI = Path(__file__).resolve().parents[2] / "certs/testpki"
-NOBODY = Target(host="::1", port=9, timers=Timers(reach=0.05, discovery=0.05))
+NOBODY = Target(host="::1", port=9, timers=BenchTimers(reach=0.05, discovery=0.05))
 
 
 def case(name: str, work: Callable[[Trial], Awaitable[None]], *needs: Need) -> Case:

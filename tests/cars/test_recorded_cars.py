@@ -8,7 +8,7 @@ import pytest
 
 from secc.session.outputs import EndReason
 from secc.settings import SeccConfig
-from secc.sim.playback import Garage, Outcome, play
+from secc.sim.playback import Garage, PlaybackOutcome, play
 from secc.sim.player import DIN, Recording, chosen_end, config_for, load
 from tests.support.bench import counting_bytes
 from tests.support.vectors import SHARED, shared
@@ -23,7 +23,7 @@ NO_COMMON_PROTOCOL = {
 """These cars offer DIN SPEC 70121 and a namespace of their own; the recorded station had ISO 15118-2 only."""
 
 
-def played(path: pathlib.Path) -> Iterator[tuple[Recording, Outcome]]:
+def played(path: pathlib.Path) -> Iterator[tuple[Recording, PlaybackOutcome]]:
     """Sessions of one plug-in at one outlet, in their order."""
     garage, plug_in = Garage(counting_bytes()), ""
     for recording in load(path):

@@ -12,8 +12,8 @@ import pytest
 
 from secc import load
 from secc.cli import controller_check, main
-from secc.station.ownership import Claim
-from secc.testing import ControllerReport, Evidence, Owed, Rig
+from secc.station.ownership import OutletClaim
+from secc.testing import ControllerReport, Observations, Owed, Rig
 
 AC = "secc.sim:SimulatedAcEvse"
 DC = "secc.sim:SimulatedDcEvse"
@@ -31,8 +31,8 @@ def no_rig(outlet: object) -> object:
 class Kept:
     """In place of a run: what it was asked for."""
 
-    def __init__(self, evidence: Evidence | None = None) -> None:
-        self.evidence = evidence or Evidence(Owed())
+    def __init__(self, evidence: Observations | None = None) -> None:
+        self.evidence = evidence or Observations(Owed())
         self.given: dict[str, Any] = {}
 
     async def __call__(self, controller: object, config: object, **given: Any) -> ControllerReport:
@@ -136,7 +136,7 @@ def test_hardware_that_a_running_station_has_is_left_alone(
 ) -> None:
     file = tmp_path / "station.toml"
     file.write_text('interface = "eth77"\n')
-    with Claim(load(str(file)), 15118):
+    with OutletClaim(load(str(file)), 15118):
         assert main(["doctor", "--controller", f"{__name__}:never_made", "--config", str(file)]) == 2
     assert "interface eth77 is in use" in capsys.readouterr().err
 
@@ -153,7 +153,7 @@ def test_without_a_terminal_it_does_not_switch_on(kept: Kept) -> None:
 def test_an_output_that_may_be_on_is_the_last_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    evidence = Evidence(Owed(), stopped="contactor closed after make_safe", unsafe="contactor closed")
+    evidence = Observations(Owed(), stopped="contactor closed after make_safe", unsafe="contactor closed")
     monkeypatch.setattr(controller_check, "check_controller", Kept(evidence))
     assert main(["doctor", "--controller", AC]) == 1
     last = capsys.readouterr().out.splitlines()[-1]

@@ -300,7 +300,7 @@ def test_the_station_that_has_the_outlet_is_named_and_its_modem_left_alone(
 ) -> None:
     monkeypatch.setattr(doctor, "RawModem", None)  # whoever asks it fails
     monkeypatch.setattr(ownership, "claims", lambda config, port: [(f"t{os.getpid()}", "interface eth9")])
-    with ownership.Claim(SeccConfig(interface="eth9"), 0):
+    with ownership.OutletClaim(SeccConfig(interface="eth9"), 0):
         main(["doctor", "--config", str(written(tmp_path, SLAC))])
     assert "interface eth9 is in use by another station of this process" in capsys.readouterr().out
 

@@ -17,7 +17,7 @@ from secc.messages.iso2 import ResponseCode
 from secc.pki.hierarchy import Hierarchy, make_hierarchy, write_hierarchy
 from secc.pki.identifiers import EMAID, PCID
 from secc.pki.profiles import Kind
-from secc.pki.xmldsig import Element, sign, verify
+from secc.pki.xmldsig import SignedPart, sign, verify
 from secc.site import ContractIssuer, ContractStore, Event, Status, StoredReceipt
 from tests.support.serving import serving
 
@@ -188,7 +188,7 @@ def receipt(energy: int) -> StoredReceipt:
     request = iso2.MeteringReceiptReq(
         id="id1", session_id=bytes(8), meter_info=iso2.MeterInfo(meter_id="M", meter_reading=energy)
     )
-    element, owner = Element("MeteringReceiptReq", request), PKI[Kind.CONTRACT_LEAF]
+    element, owner = SignedPart("MeteringReceiptReq", request), PKI[Kind.CONTRACT_LEAF]
     proof = verify(sign((element,), owner.key), (element,), owner.key.public_key())
     leaf = owner.certificate.der
     return StoredReceipt(

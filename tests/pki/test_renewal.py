@@ -17,12 +17,12 @@ from secc.pki.renewal import (
     Answered,
     AskForCertificate,
     Install,
-    Refused,
     Renewal,
     RenewalOutput,
     RenewalPolicy,
-    Report,
-    Tick,
+    RenewalReport,
+    RenewalTick,
+    RequestRefused,
     due,
 )
 from secc.pki.trust import trust
@@ -64,14 +64,14 @@ def watch(days: float = 90) -> Renewal:
 
 
 def asked(renewal: Renewal, now: datetime.datetime) -> bytes:
-    (output,) = renewal.handle(Tick(), now)
+    (output,) = renewal.handle(RenewalTick(), now)
     assert isinstance(output, AskForCertificate)
     return output.request
 
 
-def report(outputs: tuple[RenewalOutput, ...]) -> Report:
+def report(outputs: tuple[RenewalOutput, ...]) -> RenewalReport:
     (output,) = outputs
-    assert isinstance(output, Report)
+    assert isinstance(output, RenewalReport)
     return output
 
 
@@ -98,7 +98,7 @@ def test_it_is_never_due_after_the_end(days: float, jitter: float) -> None:
 
 def test_nothing_happens_before_it_is_due() -> None:
     renewal = watch()
-    assert renewal.handle(Tick(), BEGIN + 59 * DAY) == ()
+    assert renewal.handle(RenewalTick(), BEGIN + 59 * DAY) == ()
     assert renewal.deadline == BEGIN + 60 * DAY
 
 
@@ -182,13 +182,13 @@ def test_pauses_grow_and_shrink_again_towards_the_end() -> None:
     pauses = []
     for _ in range(8):
         asked(renewal, now)
-        renewal.handle(Refused("no"), now)
+        renewal.handle(RequestRefused("no"), now)
         pauses.append((renewal.deadline - now) / MINUTE)
         now = renewal.deadline
     assert pauses == [15, 30, 60, 120, 240, 480, 720, 720]
     now = renewal.certificate.not_after - datetime.timedelta(hours=10)
     asked(renewal, now)
-    renewal.handle(Refused("no"), now)
+    renewal.handle(RequestRefused("no"), now)
     assert renewal.deadline == now + 60 * MINUTE
 
 
@@ -197,8 +197,8 @@ def test_silence_is_a_failure_after_the_patience() -> None:
     now = BEGIN + 60 * DAY
     asked(renewal, now)
     assert renewal.deadline == now + 60 * MINUTE
-    assert renewal.handle(Tick(), now + 59 * MINUTE) == ()
-    failed = report(renewal.handle(Tick(), now + 60 * MINUTE))
+    assert renewal.handle(RenewalTick(), now + 59 * MINUTE) == ()
+    failed = report(renewal.handle(RenewalTick(), now + 60 * MINUTE))
     assert failed.text.endswith("no answer in time")
 
 
@@ -206,17 +206,17 @@ def test_an_answer_nobody_waits_for_changes_nothing() -> None:
     renewal = watch()
     now = BEGIN + 60 * DAY
     request = asked(renewal, now)
-    renewal.handle(Refused("no"), now)
+    renewal.handle(RequestRefused("no"), now)
     late = leaf(90, begin=now, request=request)
     assert renewal.handle(Answered((late.der, *SUBS)), now) == ()
-    assert renewal.handle(Refused("again"), now) == ()
+    assert renewal.handle(RequestRefused("again"), now) == ()
 
 
 def test_each_attempt_has_its_own_key() -> None:
     renewal = watch()
     now = BEGIN + 60 * DAY
     first = read_request(asked(renewal, now)).public_key
-    renewal.handle(Refused("no"), now)
+    renewal.handle(RequestRefused("no"), now)
     assert read_request(asked(renewal, renewal.deadline)).public_key != first
 
 
@@ -224,7 +224,7 @@ def test_after_the_end_it_still_tries_and_says_so() -> None:
     renewal = watch()
     now = BEGIN + 100 * DAY
     asked(renewal, now)
-    assert "EXPIRED" in report(renewal.handle(Refused("no"), now)).text
+    assert "EXPIRED" in report(renewal.handle(RequestRefused("no"), now)).text
 
 
 def test_files_that_could_not_be_replaced_are_a_failure() -> None:

@@ -19,7 +19,7 @@ from secc.messages import iso2, xmldsig
 from secc.pki.issuing import new_key
 from secc.pki.xmldsig import (
     Compat,
-    Element,
+    SignedPart,
     VerifiedSignature,
     digest,
     plain_emaid_fragment,
@@ -33,15 +33,15 @@ ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 KEY = new_key(b"signer")
 PUBLIC = KEY.public_key()
 CHALLENGE = bytes.fromhex("ab39eaecd9df0fb9d29fe31d3826510a")
-REQUEST = Element("AuthorizationReq", iso2.AuthorizationReq(id="ID1", gen_challenge=CHALLENGE))
+REQUEST = SignedPart("AuthorizationReq", iso2.AuthorizationReq(id="ID1", gen_challenge=CHALLENGE))
 FOUR = (
-    Element("ContractSignatureCertChain", iso2.CertificateChain(id="ID1", certificate=b"\x30\x01\x00")),
-    Element(
+    SignedPart("ContractSignatureCertChain", iso2.CertificateChain(id="ID1", certificate=b"\x30\x01\x00")),
+    SignedPart(
         "ContractSignatureEncryptedPrivateKey",
         iso2.ContractSignatureEncryptedPrivateKey(id="ID2", value=bytes(48)),
     ),
-    Element("DHpublickey", iso2.DiffieHellmanPublickey(id="ID3", value=b"\x04" + bytes(64))),
-    Element("eMAID", iso2.EMAID(id="ID4", value="DEICECOPNCCERT")),
+    SignedPart("DHpublickey", iso2.DiffieHellmanPublickey(id="ID3", value=b"\x04" + bytes(64))),
+    SignedPart("eMAID", iso2.EMAID(id="ID4", value="DEICECOPNCCERT")),
 )
 
 
@@ -55,9 +55,10 @@ def vector_key() -> ec.EllipticCurvePrivateKey:
     return ec.derive_private_key(int(data["private_scalar_hex"], 16), ec.SECP256R1())
 
 
-def vector_elements(vector: dict[str, Any]) -> list[Element]:
+def vector_elements(vector: dict[str, Any]) -> list[SignedPart]:
     return [
-        Element(*exi.ISO2.decode_fragment(bytes.fromhex(one["fragment_hex"]))) for one in vector["references"]
+        SignedPart(*exi.ISO2.decode_fragment(bytes.fromhex(one["fragment_hex"])))
+        for one in vector["references"]
     ]
 
 
@@ -99,7 +100,7 @@ def test_we_sign_what_others_sign_to_the_byte() -> None:
     ],
 )
 def test_emaid_is_encoded_with_the_relaxed_grammar(emaid: iso2.EMAID, octets: str, sha256: str) -> None:
-    element = Element("eMAID", emaid)
+    element = SignedPart("eMAID", emaid)
     assert element.fragment().hex() == octets
     assert digest(element).hex() == sha256
 
@@ -119,7 +120,7 @@ def test_authorization_request_of_a_real_session() -> None:
 
 @pytest.mark.parametrize("elements", [(REQUEST,), FOUR])
 @pytest.mark.req("V2G2-909")
-def test_what_was_signed_verifies(elements: tuple[Element, ...]) -> None:
+def test_what_was_signed_verifies(elements: tuple[SignedPart, ...]) -> None:
     proof = verify(sign(elements, KEY), elements, PUBLIC)
     assert proof.elements == elements
     assert len(proof.value) == 64
@@ -140,7 +141,7 @@ def test_nothing_but_verify_makes_a_proof() -> None:
 
 
 @pytest.mark.parametrize("elements", [(), (REQUEST, REQUEST), (*FOUR, REQUEST)])
-def test_signing_refuses_what_could_not_be_verified(elements: tuple[Element, ...]) -> None:
+def test_signing_refuses_what_could_not_be_verified(elements: tuple[SignedPart, ...]) -> None:
     with pytest.raises(ValueError, match="Ids"):
         sign(elements, KEY)
 
@@ -150,7 +151,7 @@ def test_signing_refuses_what_could_not_be_verified(elements: tuple[Element, ...
 
 def rule_of(
     signature: xmldsig.Signature | None,
-    elements: tuple[Element, ...] = (REQUEST,),
+    elements: tuple[SignedPart, ...] = (REQUEST,),
     key: ec.EllipticCurvePublicKey = PUBLIC,
     compat: frozenset[Compat] = frozenset(),
 ) -> str:
@@ -187,35 +188,35 @@ def test_another_key() -> None:
 
 
 def test_changed_after_signing() -> None:
-    changed = Element("AuthorizationReq", msgspec.structs.replace(REQUEST.value, gen_challenge=bytes(16)))
+    changed = SignedPart("AuthorizationReq", msgspec.structs.replace(REQUEST.value, gen_challenge=bytes(16)))
     assert rule_of(sign((REQUEST,), KEY), (changed,)) == "digest"
 
 
 def test_moved_from_another_message() -> None:
-    other = Element("AuthorizationReq", iso2.AuthorizationReq(id="ID2", gen_challenge=CHALLENGE))
+    other = SignedPart("AuthorizationReq", iso2.AuthorizationReq(id="ID2", gen_challenge=CHALLENGE))
     assert rule_of(sign((other,), KEY)) == "references"
 
 
 def test_same_id_on_another_element() -> None:
-    other = Element("DHpublickey", iso2.DiffieHellmanPublickey(id="ID1", value=bytes(65)))
+    other = SignedPart("DHpublickey", iso2.DiffieHellmanPublickey(id="ID1", value=bytes(65)))
     assert rule_of(sign((other,), KEY)) == "digest"
 
 
 def test_digests_with_swapped_ids() -> None:
     swapped = (
-        Element("DHpublickey", msgspec.structs.replace(FOUR[2].value, id="ID4")),
-        Element("eMAID", msgspec.structs.replace(FOUR[3].value, id="ID3")),
+        SignedPart("DHpublickey", msgspec.structs.replace(FOUR[2].value, id="ID4")),
+        SignedPart("eMAID", msgspec.structs.replace(FOUR[3].value, id="ID3")),
     )
     assert rule_of(sign((*FOUR[:2], *swapped), KEY), FOUR) == "digest"
 
 
 def test_no_id() -> None:
-    bare = Element("AuthorizationReq", iso2.AuthorizationReq(gen_challenge=CHALLENGE))
+    bare = SignedPart("AuthorizationReq", iso2.AuthorizationReq(gen_challenge=CHALLENGE))
     assert rule_of(sign((REQUEST,), KEY), (bare,)) == "id"
 
 
 def test_two_elements_with_one_id() -> None:
-    twin = Element("DHpublickey", iso2.DiffieHellmanPublickey(id="ID1", value=bytes(65)))
+    twin = SignedPart("DHpublickey", iso2.DiffieHellmanPublickey(id="ID1", value=bytes(65)))
     assert rule_of(sign((REQUEST,), KEY), (REQUEST, twin)) == "id"
 
 

@@ -17,7 +17,7 @@ from secc.pki.profiles import Kind
 from secc.pki.provisioning import Action, ProvisioningAnswer, Refusal
 from secc.pki.trust import Role
 from secc.pki.vehicle import identify
-from secc.pki.xmldsig import Element, sign
+from secc.pki.xmldsig import SignedPart, sign
 from secc.session.contract_events import (
     AskRevocation,
     AuthorizeContract,
@@ -398,7 +398,7 @@ def test_reference_to_another_element() -> None:  # PNC-09
     bench = PncBench().to_proof()
     request = bench.car.authorization(bench.challenge)
     other = iso2.MeteringReceiptReq(id="id1", session_id=bytes(8), meter_info=iso2.MeterInfo(meter_id="m"))
-    signature = sign((Element("MeteringReceiptReq", other),), bench.car.contract.key)
+    signature = sign((SignedPart("MeteringReceiptReq", other),), bench.car.contract.key)
     assert code(bench.request(request, signature=signature)) == "FAILED_SignatureError"
 
 

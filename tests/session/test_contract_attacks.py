@@ -15,7 +15,7 @@ from secc.pki.issuing import Identity, Order, issue
 from secc.pki.profiles import Kind
 from secc.pki.provisioning import Action, ProvisioningAnswer
 from secc.pki.trust import Role
-from secc.pki.xmldsig import Element, sign
+from secc.pki.xmldsig import SignedPart, sign
 from secc.session.contract_events import (
     AuthorizeContract,
     ContractDelivered,
@@ -146,7 +146,7 @@ def test_a_second_reference_beside_the_right_one() -> None:
     bench = PncBench().to_proof()
     request = bench.car.authorization(bench.challenge)
     other = iso2.DiffieHellmanPublickey(id="id2", value=bytes(65))
-    both = (Element("AuthorizationReq", request), Element("DHpublickey", other))
+    both = (SignedPart("AuthorizationReq", request), SignedPart("DHpublickey", other))
     assert code(bench.request(request, signature=sign(both, bench.car.contract.key))) == (
         "FAILED_SignatureError"
     )

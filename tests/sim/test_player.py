@@ -11,7 +11,7 @@ from secc.session.outlet import ControlPilot
 from secc.session.outputs import EndReason
 from secc.settings import EnergyMode
 from secc.sim.playback import Garage, play
-from secc.sim.player import ISO2, Exchange, Ids, body_of, cable_check_time, config_for, cues, load
+from secc.sim.player import ISO2, CarExchange, Ids, body_of, cable_check_time, config_for, cues, load
 from tests.support import requests as r
 from tests.support.bench import AC, DC, counting_bytes
 from tests.support.recordings import ac_session, dc_session
@@ -121,4 +121,4 @@ def test_what_the_car_does_after_a_refusal_is_not_counted() -> None:
 def test_exchanges_come_in_the_order_of_time() -> None:
     times = [exchange.at for exchange in ac_session().exchanges]
     assert all(a < b for a, b in itertools.pairwise(times))
-    assert Exchange(0.0, b"nonsense", None, None).request is None
+    assert CarExchange(0.0, b"nonsense", None, None).request is None

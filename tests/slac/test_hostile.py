@@ -14,7 +14,7 @@ from secc.slac import messages as m
 from secc.slac import vendor as v
 from secc.slac.frames import BROADCAST, LOCAL_MODEM, Frame, Message, encode
 from secc.slac.runs import MAX_PENDING, MAX_RUNS
-from secc.slac.states import State
+from secc.slac.states import SlacState
 from tests.support.matching import EV, EV_2, EVSE, MODEM, RUN, RUN_2, Bench
 
 ZERO = bytes(6)
@@ -44,10 +44,10 @@ def acknowledged() -> Bench:
 
 def unmoved(bench: Bench, data: bytes) -> bool:
     """Whether a frame leaves everything as it was, and is counted as something that was not accepted."""
-    before = bench.matching.state, repr(bench.matching.runs), bench.matching.counts[e.Verdict.ACCEPTED]
+    before = bench.matching.state, repr(bench.matching.runs), bench.matching.counts[e.FrameVerdict.ACCEPTED]
     bench.told.clear()
     bench.put(e.FrameReceived(data))
-    after = bench.matching.state, repr(bench.matching.runs), bench.matching.counts[e.Verdict.ACCEPTED]
+    after = bench.matching.state, repr(bench.matching.runs), bench.matching.counts[e.FrameVerdict.ACCEPTED]
     return before == after and not bench.take() and not bench.told
 
 
@@ -136,7 +136,7 @@ def test_a_wrong_response_leaves_the_repetitions_going(at: int, value: int) -> N
     assert unmoved(bench, changed(EVSE, m.AttenCharRsp(EV, RUN), at, value))
     bench.wait(1.0)
     assert [type(message) for message in bench.take()] == [m.AttenCharInd, m.AttenCharInd]
-    assert bench.matching.state is State.UNMATCHED
+    assert bench.matching.state is SlacState.UNMATCHED
 
 
 @pytest.mark.threat("SLAC-11")
@@ -245,7 +245,7 @@ def test_a_third_station_after_the_match_gets_nothing_and_moves_nothing(
     bench = Bench()
     bench.link()
     assert unmoved(bench, encode(Frame(destination, EV_2, message)))
-    assert bench.matching.state is State.MATCHED
+    assert bench.matching.state is SlacState.MATCHED
 
 
 @pytest.mark.threat("SLAC-13")
@@ -378,19 +378,19 @@ def test_a_modem_in_another_network_is_left_and_told() -> None:
     (gone,) = bench.all_told(e.LinkGone)
     assert isinstance(gone, e.LinkGone)
     assert gone.failed
-    assert bench.matching.state is State.KEYING
+    assert bench.matching.state is SlacState.KEYING
 
 
 def test_a_modem_in_its_own_network_or_in_none_stays() -> None:
     bench = told_networks(b"")
     bench.hear(MODEM, EVSE, v.NetworkInfoCnf.of(bytes(7), EVSE, []))
-    assert bench.matching.state is State.MATCHED
+    assert bench.matching.state is SlacState.MATCHED
 
 
 @pytest.mark.parametrize(("settings", "source"), [(False, MODEM), (True, EV_2)])
 def test_nobody_is_believed_about_networks_who_was_not_asked(settings: bool, source: bytes) -> None:
     bench = told_networks(b"\1\2\3\4\5\6\7", settings=settings, source=source)
-    assert bench.matching.state is State.MATCHED
+    assert bench.matching.state is SlacState.MATCHED
 
 
 def test_the_modem_is_asked_for_its_network_only_where_the_settings_say_so() -> None:
@@ -418,7 +418,7 @@ def test_of_two_stations_that_hear_one_ev_the_one_it_does_not_choose_stays_quiet
     assert [type(message) for message in near.take()] == [m.SlacMatchCnf]
     far.wait(10.1)
     assert far.take() == []
-    assert far.matching.state is State.UNMATCHED
+    assert far.matching.state is SlacState.UNMATCHED
     (report,) = far.all_told(e.RunReport)
     assert isinstance(report, e.RunReport)
     assert report.outcome is e.Outcome.NO_MATCH
@@ -517,39 +517,39 @@ def test_the_work_per_frame_does_not_grow_with_the_flood() -> None:
 # --- unplugging in every state ------------------------------------------------------------------------------
 
 
-def in_state(state: State) -> Bench:
+def in_state(state: SlacState) -> Bench:
     """A matching in that state, with an EV where there is one."""
     match state:
-        case State.DOWN:
+        case SlacState.DOWN:
             bench = Bench()
             bench.put(e.ModemLost())
-        case State.KEYING:
+        case SlacState.KEYING:
             bench = Bench(armed=False)
-        case State.UNMATCHED:
+        case SlacState.UNMATCHED:
             bench = Bench()
-        case State.MATCHING:
+        case SlacState.MATCHING:
             bench = acknowledged()
-        case State.JOINING:
+        case SlacState.JOINING:
             bench = Bench()
             bench.match()
-        case State.AMPLITUDE_MAP:
+        case SlacState.AMPLITUDE_MAP:
             bench = Bench(amplitude_map=True)
             bench.match()
             bench.wait(0.2)
         case _:
             bench = Bench(sleep_on_pause=True)
             bench.link()
-            if state is not State.MATCHED:
+            if state is not SlacState.MATCHED:
                 bench.put(e.PauseLink())
-            if state is State.RESUMING:
+            if state is SlacState.RESUMING:
                 bench.put(e.ResumeLink())
     assert bench.matching.state is state
     bench.take()
     return bench
 
 
-@pytest.mark.parametrize("state", list(State), ids=lambda state: state.name)
-def test_unplugging_in_any_state_leaves_no_run_no_key_and_no_answers(state: State) -> None:
+@pytest.mark.parametrize("state", list(SlacState), ids=lambda state: state.name)
+def test_unplugging_in_any_state_leaves_no_run_no_key_and_no_answers(state: SlacState) -> None:
     bench = in_state(state)
     given = bench.matching.key if bench.matching.key_given else None
     bench.put(e.VehicleGone())
@@ -564,10 +564,10 @@ def test_unplugging_in_any_state_leaves_no_run_no_key_and_no_answers(state: Stat
 
 @pytest.mark.parametrize(
     ("state", "event"),
-    [(state, event) for state in State for event in (e.ModemLost(), e.ModemOpened(), e.LeaveLink())],
-    ids=lambda part: part.name if isinstance(part, State) else type(part).__name__,
+    [(state, event) for state in SlacState for event in (e.ModemLost(), e.ModemOpened(), e.LeaveLink())],
+    ids=lambda part: part.name if isinstance(part, SlacState) else type(part).__name__,
 )
-def test_whatever_happens_to_the_modem_the_station_can_match_again(state: State, event: e.Input) -> None:
+def test_whatever_happens_to_the_modem_the_station_can_match_again(state: SlacState, event: e.Input) -> None:
     bench = in_state(state)
     bench.put(event)
     bench.put(e.VehicleGone())
@@ -576,4 +576,4 @@ def test_whatever_happens_to_the_modem_the_station_can_match_again(state: State,
     bench.put(e.VehicleConnected())
     bench.take()
     bench.match()
-    assert bench.matching.state is State.JOINING
+    assert bench.matching.state is SlacState.JOINING

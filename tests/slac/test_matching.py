@@ -17,7 +17,7 @@ from secc.slac import vendor as v
 from secc.slac.frames import BROADCAST, Frame, Message, decode, encode
 from secc.slac.matching import Matching
 from secc.slac.runs import MAX_PENDING, MAX_RUNS
-from secc.slac.states import State
+from secc.slac.states import SlacState
 from secc.slac.table import RULES, TABLE
 from tests.support import vectors
 from tests.support.matching import EV, EV_2, EVSE, MODEM, RUN, RUN_2, Bench
@@ -49,7 +49,7 @@ def test_a_whole_matching_ends_with_the_key_and_the_link() -> None:
     assert bench.all_told(e.LinkReady) == []
     bench.wait(0.2)
     assert bench.all_told(e.LinkReady) == [e.LinkReady(EV, RUN, key.nid)]
-    assert bench.matching.state is State.MATCHED
+    assert bench.matching.state is SlacState.MATCHED
 
 
 @pytest.mark.req("V2G3-A09-43", "V2G3-A09-20")
@@ -206,7 +206,7 @@ def test_what_was_sent_to_a_neighbour_is_not_for_us() -> None:
     bench.hear(EV, EV_2, m.AttenCharRsp(EV, RUN))
     bench.choose()
     assert bench.take() == []
-    assert bench.matching.counts[e.Verdict.NOT_FOR_US] == 1
+    assert bench.matching.counts[e.FrameVerdict.NOT_FOR_US] == 1
 
 
 def test_nobody_is_answered_while_nothing_is_plugged_in() -> None:
@@ -229,7 +229,7 @@ def test_nobody_is_answered_while_matched() -> None:
     bench.ask(EV_2, RUN_2)
     bench.choose(EV_2, RUN_2)
     assert bench.take() == []
-    assert bench.matching.state is State.MATCHED
+    assert bench.matching.state is SlacState.MATCHED
 
 
 @pytest.mark.req("V2G3-M06-07")
@@ -292,7 +292,7 @@ def test_an_ev_that_did_not_get_the_key_may_begin_anew() -> None:
     bench.match()
     bench.ask()
     assert bench.take() == [m.SlacParmCnf(RUN, EV)]
-    assert bench.matching.state is State.UNMATCHED
+    assert bench.matching.state is SlacState.UNMATCHED
     bench.match()
 
 
@@ -346,7 +346,7 @@ def test_one_ev_is_not_answered_more_than_ten_times_a_second() -> None:
         bench.ask()
         bench.now += 0.001
     assert len(bench.take()) == 10
-    assert bench.matching.counts[e.Verdict.RATE] == 90
+    assert bench.matching.counts[e.FrameVerdict.RATE] == 90
 
 
 # --- the key ------------------------------------------------------------------------------------------------
@@ -412,7 +412,7 @@ def test_a_refused_key_is_sent_again_and_reported_once() -> None:
     assert {type(one) for one in bench.take()} == {m.SetKeyReq}
     assert bench.all_told(e.KeyRefused) == [e.KeyRefused(0)]
     bench.hear(MODEM, EVSE, m.SetKeyCnf(1))
-    assert bench.matching.state is State.UNMATCHED
+    assert bench.matching.state is SlacState.UNMATCHED
 
 
 def test_a_maker_that_is_known_later_turns_a_success_into_a_refusal() -> None:
@@ -421,7 +421,7 @@ def test_a_maker_that_is_known_later_turns_a_success_into_a_refusal() -> None:
     assert bench.all_told(e.Armed)
     bench.take()
     bench.give_vendor()
-    assert bench.matching.state is State.KEYING
+    assert bench.matching.state is SlacState.KEYING
     assert bench.all_told(e.KeyRefused) == [e.KeyRefused(0)]
     assert [type(one) for one in bench.take()] == [m.SetKeyReq]
 
@@ -429,7 +429,7 @@ def test_a_maker_that_is_known_later_turns_a_success_into_a_refusal() -> None:
 def test_a_confirmation_for_somebody_elses_request_is_ignored() -> None:
     bench = Bench(armed=False)
     bench.hear(MODEM, EVSE, m.SetKeyCnf(1, your_nonce=b"\xaa\xaa\xaa\xaa"))
-    assert bench.matching.state is State.KEYING
+    assert bench.matching.state is SlacState.KEYING
 
 
 def test_only_the_configured_modem_is_believed() -> None:
@@ -437,7 +437,7 @@ def test_only_the_configured_modem_is_believed() -> None:
     bench.hear(EV_2, EVSE, m.SetKeyCnf(1))
     assert bench.all_told(e.Armed) == []
     bench.hear(MODEM, EVSE, m.SetKeyCnf(1))
-    assert bench.matching.state is State.UNMATCHED
+    assert bench.matching.state is SlacState.UNMATCHED
 
 
 def test_the_key_does_not_show_in_anything_that_is_told() -> None:
@@ -471,7 +471,7 @@ def test_the_modem_is_asked_until_the_link_is_up() -> None:
     bench.wait(1.0)
     assert set(map(type, bench.take())) == {v.LinkStatusReq}
     bench.hear(MODEM, EVSE, v.LinkStatusCnf(0, 0))
-    assert bench.matching.state is State.JOINING
+    assert bench.matching.state is SlacState.JOINING
     bench.hear(MODEM, EVSE, v.LinkStatusCnf(0, 1))
     assert len(bench.all_told(e.LinkReady)) == 1
 
@@ -484,7 +484,7 @@ def test_a_lumissil_modem_is_asked_by_its_own_messages(mmv: int) -> None:
     bench.wait(0.3)
     assert bench.take() == [v.LumissilLinkReq()]
     bench.hear(MODEM, EVSE, v.LumissilLinkCnf(0, 1))
-    assert bench.matching.state is State.MATCHED
+    assert bench.matching.state is SlacState.MATCHED
 
 
 def test_a_link_that_does_not_come_in_twelve_seconds_has_failed() -> None:
@@ -496,7 +496,7 @@ def test_a_link_that_does_not_come_in_twelve_seconds_has_failed() -> None:
     (gone,) = bench.all_told(e.LinkGone)
     assert isinstance(gone, e.LinkGone)
     assert gone.failed
-    assert bench.matching.state is State.KEYING
+    assert bench.matching.state is SlacState.KEYING
 
 
 def matched_with_a_modem_that_can_be_asked() -> Bench:
@@ -509,7 +509,7 @@ def test_one_denial_is_no_loss_and_three_are() -> None:
     bench = matched_with_a_modem_that_can_be_asked()
     for link in (0, 0, 1, 0, 0):
         bench.hear(MODEM, EVSE, v.LinkStatusCnf(0, link))
-    assert bench.matching.state is State.MATCHED
+    assert bench.matching.state is SlacState.MATCHED
     bench.hear(MODEM, EVSE, v.LinkStatusCnf(0, 0))
     assert bench.all_told(e.LinkGone) == [e.LinkGone("the modem reports no link", True)]
 
@@ -518,7 +518,7 @@ def test_somebody_elses_denials_are_not_believed() -> None:
     bench = matched_with_a_modem_that_can_be_asked()
     for _ in range(5):
         bench.hear(EV_2, EVSE, v.LinkStatusCnf(0, 0))
-    assert bench.matching.state is State.MATCHED
+    assert bench.matching.state is SlacState.MATCHED
 
 
 def test_a_modem_that_never_answers_for_its_link_is_assumed_to_have_one() -> None:
@@ -529,7 +529,7 @@ def test_a_modem_that_never_answers_for_its_link_is_assumed_to_have_one() -> Non
     assert bench.all_told(e.LinkUnwatched) == [e.LinkUnwatched()]
     assert len(bench.all_told(e.LinkReady)) == 1
     bench.wait(60.0)
-    assert bench.matching.state is State.MATCHED
+    assert bench.matching.state is SlacState.MATCHED
     assert len(bench.all_told(e.LinkUnwatched)) == 1
 
 
@@ -543,7 +543,7 @@ def test_the_next_car_at_such_a_modem_does_not_wait_for_its_answers() -> None:
     bench.put(e.VehicleConnected())
     bench.match()
     bench.wait(0.25)
-    assert bench.matching.state is State.MATCHED
+    assert bench.matching.state is SlacState.MATCHED
     assert len(bench.all_told(e.LinkUnwatched)) == 1
 
 
@@ -560,7 +560,7 @@ def test_such_a_modem_is_watched_again_once_it_answers() -> None:
 def test_seconds_of_silence_do_not_end_a_running_session() -> None:
     bench = matched_with_a_modem_that_can_be_asked()
     bench.wait(60.0)
-    assert bench.matching.state is State.MATCHED
+    assert bench.matching.state is SlacState.MATCHED
     assert not bench.all_told(e.LinkGone)
 
 
@@ -569,7 +569,7 @@ def test_a_modem_that_is_not_to_be_asked_is_not_asked() -> None:
     bench.give_vendor()
     bench.match()
     bench.wait(10.0)
-    assert bench.matching.state is State.MATCHED
+    assert bench.matching.state is SlacState.MATCHED
     assert bench.take() == []
     assert not bench.all_told(e.LinkUnwatched)
 
@@ -769,7 +769,7 @@ def test_recorded_cars_are_matched(name: str) -> None:
             theirs.append(decode(data).message)
             continue
         while at > begun and (due := matching.deadline) is not None and due < at:
-            ours += _sent(matching.handle(e.Tick(), due))
+            ours += _sent(matching.handle(e.SlacTick(), due))
         if at > begun:
             ours += _sent(matching.handle(e.FrameReceived(data), at))
     averages = [message for message in ours if isinstance(message, m.AttenCharInd)]
@@ -796,7 +796,7 @@ EVENTS: tuple[e.Input, ...] = (
     e.LeaveLink(),
     e.PauseLink(),
     e.ResumeLink(),
-    e.Tick(),
+    e.SlacTick(),
 )
 FRAMES: tuple[tuple[bytes, bytes, Message], ...] = tuple(
     (source, destination, message)
@@ -860,6 +860,8 @@ def test_random_histories_never_break_the_rules(
                 assert message.pev_mac in acknowledged
                 assert plugged
         assert len(bench.matching.runs) <= MAX_RUNS
-        assert not (bench.matching.asleep and bench.matching.state not in (State.PAUSED, State.RESUMING))
+        assert not (
+            bench.matching.asleep and bench.matching.state not in (SlacState.PAUSED, SlacState.RESUMING)
+        )
         due = bench.matching.deadline
         assert due is None or due > bench.now - 1e-9

@@ -7,7 +7,7 @@ import pytest
 from secc.slac import events as e
 from secc.slac import messages as m
 from secc.slac import vendor as v
-from secc.slac.states import State
+from secc.slac.states import SlacState
 from tests.support.matching import EV, EVSE, MODEM, RUN, Bench
 
 
@@ -66,14 +66,14 @@ def test_a_modem_that_has_slept_gets_the_key_it_had() -> None:
     bench.hear(MODEM, EVSE, m.SetKeyCnf(1))
     bench.hear(MODEM, EVSE, v.LinkStatusCnf(0, 1))
     assert bench.all_told(e.LinkReady) == [e.LinkReady(EV, RUN, key.nid)]
-    assert bench.matching.state is State.MATCHED
+    assert bench.matching.state is SlacState.MATCHED
 
 
 def test_a_modem_that_takes_its_interface_to_bed_keeps_its_network() -> None:
     bench = asleep()
     key = bench.matching.key
     bench.put(e.ModemLost())
-    assert bench.matching.state is State.PAUSED
+    assert bench.matching.state is SlacState.PAUSED
     bench.put(e.ResumeLink())
     bench.take()
     bench.put(e.ModemOpened())
@@ -89,7 +89,7 @@ def test_a_modem_that_does_not_wake_in_time_has_lost_the_link() -> None:
     bench.put(e.ResumeLink())
     bench.wait(6.1)
     assert len(bench.all_told(e.LinkGone)) == 1
-    assert bench.matching.state is State.KEYING
+    assert bench.matching.state is SlacState.KEYING
 
 
 @pytest.mark.parametrize("event", [e.VehicleGone(), e.LeaveLink()])
@@ -107,5 +107,5 @@ def test_an_awake_modem_that_is_lost_in_a_pause_ends_it() -> None:
     bench = matched_with_a_modem_that_can_be_asked()
     bench.put(e.PauseLink())
     bench.put(e.ModemLost())
-    assert bench.matching.state is State.DOWN
+    assert bench.matching.state is SlacState.DOWN
     assert len(bench.all_told(e.LinkGone)) == 1

@@ -6,7 +6,7 @@ from ipaddress import IPv6Address
 
 import pytest
 
-from secc.sdp import Endpoint, SdpResponder, SdpResponse, Security, Source, Verdict
+from secc.sdp import Endpoint, SdpResponder, SdpResponse, SdpVerdict, Security, Source
 from secc.settings import TlsPolicy
 from secc.station.discovery import Discovery, DiscoveryHealth
 from secc.station.interface import LinkLocal
@@ -58,7 +58,7 @@ def test_malformed_and_oversize_datagrams_do_not_disturb_the_next_request() -> N
         discovery.ensure_open(LO)
         answer = await ask(discovery.port, b"", b"\xff" * 10, ASK + bytes(54), ASK + bytes(65000), ASK)
         assert answer == ANSWER
-        assert heard.counts == {Verdict.MALFORMED: 4, Verdict.ANSWERED: 1}
+        assert heard.counts == {SdpVerdict.MALFORMED: 4, SdpVerdict.ANSWERED: 1}
         assert discovery.health.faults == 0
         discovery.close()
 
@@ -147,7 +147,7 @@ def test_a_flood_leaves_the_loop_free() -> None:
         while sum(heard.counts.values()) < count and turns < 1000:
             turns += 1
             await asyncio.sleep(0)
-        assert heard.counts[Verdict.ANSWERED] <= 20
+        assert heard.counts[SdpVerdict.ANSWERED] <= 20
         assert turns >= 5
         discovery.close()
 

@@ -14,7 +14,7 @@ from secc.session.machine import Session
 from secc.session.outlet import ControlPilot, EvseSnapshot
 from secc.session.outputs import EndReason, EndSession
 from secc.settings import SeccConfig
-from secc.station.link import Grant, Link
+from secc.station.link import Link, LinkGrant
 from secc.station.outlet import Outlet
 from secc.tls import PlainEngine
 from secc.v2gtp import frame
@@ -33,7 +33,7 @@ class Owner:
         self.ended: list[EndSession | None] = []
         self.closed: list[Link] = []
 
-    async def admit(self, link: Link) -> Grant | None:
+    async def admit(self, link: Link) -> LinkGrant | None:
         if not self.admits:
             return None
         now = asyncio.get_running_loop().time()
@@ -42,7 +42,7 @@ class Owner:
         outlet = Outlet(
             self.config, self.controller, GrantingBackend(), report=link.post, complain=lambda text: None
         )
-        return Grant(Connection(session), outlet, snapshot)
+        return LinkGrant(Connection(session), outlet, snapshot)
 
     def session_ended(self, link: Link, end: EndSession | None) -> None:
         self.ended.append(end)

@@ -18,7 +18,7 @@ from secc.session.inputs import Tick
 from secc.session.outlet import ControlPilot, EvseFault, EvseSnapshot
 from secc.session.outputs import EndReason
 from secc.settings import SeccConfig
-from secc.station.link import Grant, Link
+from secc.station.link import Link, LinkGrant
 from secc.station.outlet import Outlet
 from secc.tls import PlainEngine
 from secc.tls.engine import TlsProgress
@@ -214,7 +214,7 @@ def test_the_outlet_hears_of_an_off_before_the_ev_is_answered(pending: bool, ord
     async def scenario(wire: Wire) -> None:
         admit = wire.owner.admit
 
-        async def admit_with_off(link: Link) -> Grant | None:
+        async def admit_with_off(link: Link) -> LinkGrant | None:
             grant = await admit(link)
             assert grant is not None
             outlet = OffOutlet(grant.outlet, wire.transport.did, pending)

@@ -21,7 +21,7 @@ from secc.errors import ConfigError, InUseError
 from secc.settings import SeccConfig
 from secc.station import ownership
 from secc.station import station as station_module
-from secc.station.ownership import Claim
+from secc.station.ownership import OutletClaim
 from secc.station.station import Station
 from tests.support.wire import GrantingBackend, RecordingOutlet
 
@@ -106,10 +106,10 @@ def test_on_loopback_the_port_of_discovery_is_what_is_claimed() -> None:
 
 
 def test_a_station_that_fails_to_start_gives_back_what_it_claimed() -> None:
-    with Claim(config(evse_id=f"DE*SEC*E{NAME}"), 0):
+    with OutletClaim(config(evse_id=f"DE*SEC*E{NAME}"), 0):
         with pytest.raises(InUseError):
-            Claim(config(f"{NAME}c", evse_id=f"DE*SEC*E{NAME}"), 0).acquire()
-        with Claim(config(f"{NAME}c"), 0):
+            OutletClaim(config(f"{NAME}c", evse_id=f"DE*SEC*E{NAME}"), 0).acquire()
+        with OutletClaim(config(f"{NAME}c"), 0):
             pass
 
 
@@ -131,7 +131,7 @@ def test_a_station_whose_start_is_cancelled_gives_back_what_it_claimed() -> None
 
 
 def test_a_claim_may_be_acquired_and_released_again() -> None:
-    claim = Claim(config(), 0)
+    claim = OutletClaim(config(), 0)
     claim.acquire()
     claim.acquire()
     claim.release()
@@ -154,7 +154,7 @@ def test_whoever_asks_for_the_owner_gets_an_answer_however_many_ask() -> None:
 def test_a_name_that_cannot_be_bound_refuses_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ownership, "_address", lambda name: b"\0" * 200)
     with pytest.raises(ConfigError, match=f"interface {NAME} cannot be claimed"):
-        Claim(config(), 0).acquire()
+        OutletClaim(config(), 0).acquire()
 
 
 # --- between processes -------------------------------------------------------------------------------------
@@ -207,7 +207,7 @@ def test_a_killed_process_has_nothing_any_more(arguments: tuple[str, ...]) -> No
     with holder(*arguments) as process:
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-        with Claim(config(), 15118):
+        with OutletClaim(config(), 15118):
             pass
 
 
@@ -217,7 +217,7 @@ def test_a_second_serve_on_the_same_port_of_loopback_fails_at_once_and_makes_no_
     folder = tmp_path_factory.mktemp("second")
     (folder / "mine.py").write_text("import pathlib\npathlib.Path('made').touch()\n")
     port = str(20_000 + os.getpid() % 20_000)
-    with Claim(config("lo"), int(port)):
+    with OutletClaim(config("lo"), int(port)):
         command = [sys.executable, "-m", "secc", "serve", "-i", "lo", "--sdp-port", port]
         done = subprocess.run(
             [*command, "--controller", "mine:Outlet"], cwd=folder, capture_output=True, text=True, check=False
@@ -232,7 +232,7 @@ def test_the_doctor_tries_no_controller_that_a_station_drives(
 ) -> None:
     (tmp_path / "station.toml").write_text(f'interface = "{NAME}"\n')
     monkeypatch.chdir(tmp_path)
-    with Claim(config(), 0):
+    with OutletClaim(config(), 0):
         code = main(["doctor", "--config", "station.toml", "--controller", "never_imported:Outlet"])
     assert code == 2
     assert f"interface {NAME} is in use" in capsys.readouterr().err

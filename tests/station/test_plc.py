@@ -22,7 +22,7 @@ from secc.sim import SimulatedAcEvse, SimulatedBackend, SimulatedPlc, SlacEv
 from secc.slac import events as slac
 from secc.slac import messages as m
 from secc.slac.frames import BROADCAST, Frame, decode, encode
-from secc.slac.states import State
+from secc.slac.states import SlacState
 from secc.station.plc import PlcStation
 from secc.station.raw_modem import RawModem
 from tests.support.fasttime import play_fast
@@ -59,7 +59,7 @@ async def _unplugged_in_the_link() -> None:
         await world.until(lambda: world.plc.station.endpoint is not None)
         world.cable.unplug()
         await world.until(lambda: world.plc.station.endpoint is None)
-        await world.until(lambda: world.plc.matching_state is State.UNMATCHED)
+        await world.until(lambda: world.plc.matching_state is SlacState.UNMATCHED)
 
 
 def test_pulling_the_plug_ends_the_link_and_arms_the_station_again() -> None:
@@ -71,7 +71,7 @@ async def _paused() -> None:
     async with world.plc:
         first = await world.charge(end=ChargingSession.PAUSE)
         assert first.completed, first.error
-        await world.until(lambda: world.plc.matching_state is State.PAUSED)
+        await world.until(lambda: world.plc.matching_state is SlacState.PAUSED)
         assert world.evse.pilot_signal.drive is Drive.STEADY
         world.plc.wake_up()
         await world.until(lambda: world.plc.station.endpoint is not None)
@@ -92,7 +92,7 @@ async def _lost_link() -> None:
         world.cable.plug_in()
         await world.until(lambda: world.evse.pilot_signal.drive is Drive.PWM)
         await SlacEv(world.ev_plc).match()
-        await world.until(lambda: world.plc.matching_state is State.MATCHED)
+        await world.until(lambda: world.plc.matching_state is SlacState.MATCHED)
         world.ev_plc.modem.silent = True
         await world.until(lambda: world.plc.pilot_state is PilotState.STEP_X1, 15.0)
         await world.until(lambda: world.plc.pilot_state is PilotState.OFFERING, 15.0)
@@ -125,7 +125,7 @@ async def _no_interface() -> None:
     )
     async with station:
         await asyncio.sleep(0.05)
-        assert station.matching_state is State.DOWN
+        assert station.matching_state is SlacState.DOWN
     assert any(isinstance(r, LinkRecord) and r.event is LinkEvent.DEAF for r in world.records)
 
 
@@ -178,14 +178,14 @@ async def _sleeping() -> None:
     async with world.plc:
         first = await world.charge(end=ChargingSession.PAUSE)
         assert first.completed, first.error
-        await world.until(lambda: world.plc.matching_state is State.PAUSED)
+        await world.until(lambda: world.plc.matching_state is SlacState.PAUSED)
         assert world.station_plc.modem.silent
         assert world.station_plc.modem.nmk == b""
         await asyncio.sleep(5.0)
         world.cable.set_pilot(ControlPilot.C)  # the EV toggles
         await asyncio.sleep(0.3)
         world.cable.set_pilot(ControlPilot.B)
-        await world.until(lambda: world.plc.matching_state is State.MATCHED)
+        await world.until(lambda: world.plc.matching_state is SlacState.MATCHED)
         second = await world.talk(session_id=first.session_id)
         assert second.completed, second.error
         assert second.session_id == first.session_id
@@ -201,7 +201,7 @@ async def _limited() -> None:
         world.cable.plug_in()
         await world.until(lambda: world.evse.pilot_signal.drive is Drive.PWM)
         await SlacEv(world.ev_plc).match()
-        await world.until(lambda: world.plc.matching_state is State.MATCHED)
+        await world.until(lambda: world.plc.matching_state is SlacState.MATCHED)
         wanted = m.AmpMapReq(917, b"\x11" * 459)
         world.ev_plc.send(encode(Frame(EVSE, EV, wanted)))
         await asyncio.sleep(0.1)
@@ -273,7 +273,7 @@ async def _discovery_around_a_session() -> None:
     async with world.plc:
         await world.charge(end=ChargingSession.PAUSE)
         world.cable.unplug()
-        await world.until(lambda: world.plc.matching_state is State.UNMATCHED)
+        await world.until(lambda: world.plc.matching_state is SlacState.UNMATCHED)
         loop = asyncio.get_running_loop()
         world.cable.plug_in()
         await world.until(lambda: world.evse.pilot_signal.drive is Drive.PWM)
@@ -325,7 +325,7 @@ async def _network_watched() -> None:
         result = await world.charge()
         assert result.completed, result.error
         world.cable.unplug()
-        await world.until(lambda: world.plc.matching_state is State.UNMATCHED)
+        await world.until(lambda: world.plc.matching_state is SlacState.UNMATCHED)
         await world.charge(end=ChargingSession.PAUSE)
     assert not world.told(slac.Suspicious)
 
@@ -343,9 +343,9 @@ async def _gone_and_back() -> None:
         world.cable.plug_in()
         await world.until(lambda: world.evse.pilot_signal.drive is Drive.PWM)
         world.station_plc.gone = True
-        await world.until(lambda: world.plc.matching_state is State.DOWN)
+        await world.until(lambda: world.plc.matching_state is SlacState.DOWN)
         world.station_plc.gone = False
-        await world.until(lambda: world.plc.matching_state is not State.DOWN)
+        await world.until(lambda: world.plc.matching_state is not SlacState.DOWN)
         await SlacEv(world.ev_plc).match(patience=20.0)
         await world.until(lambda: world.plc.station.endpoint is not None)
         result = await world.talk()
@@ -366,7 +366,7 @@ async def _blind() -> None:
         await asyncio.sleep(1.0)
         world.evse.snapshot = snapshot  # type: ignore[method-assign]  # it is mended
         await SlacEv(world.ev_plc).match()
-        await world.until(lambda: world.plc.matching_state is State.MATCHED)
+        await world.until(lambda: world.plc.matching_state is SlacState.MATCHED)
         result = await world.talk()
         assert result.completed, result.error
     complaints = [r for r in world.records if isinstance(r, LinkRecord) and "control pilot" in r.text]

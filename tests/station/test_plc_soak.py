@@ -17,7 +17,7 @@ from secc.messages.iso2 import ChargingSession
 from secc.pilot import Drive, PilotState
 from secc.sim import Noise, SlacEv
 from secc.slac import events as slac
-from secc.slac.states import State
+from secc.slac.states import SlacState
 from tests.support.fasttime import play_fast
 from tests.support.plc import World
 
@@ -46,11 +46,11 @@ async def _plug_ins(world: World, count: int, dice: random.Random, tally: Tally)
             tally.unmatched += 1
         else:
             tally.keys.add(matched.nid)
-            await world.until(lambda: world.plc.matching_state is State.MATCHED, 15.0)
+            await world.until(lambda: world.plc.matching_state is SlacState.MATCHED, 15.0)
             await _use(world, number, tally)
         world.cable.unplug()
         await world.until(lambda: world.plc.pilot_state is PilotState.UNPLUGGED)
-        await world.until(lambda: world.plc.matching_state is State.UNMATCHED)
+        await world.until(lambda: world.plc.matching_state is SlacState.UNMATCHED)
         await asyncio.sleep(3.0)
         tally.tasks.add(len(asyncio.all_tasks()))
 
@@ -66,7 +66,7 @@ async def _use(world: World, number: int, tally: Tally) -> None:
         case _:
             first = await world.talk(end=ChargingSession.PAUSE)
             assert first.completed, first.error
-            await world.until(lambda: world.plc.matching_state is State.PAUSED)
+            await world.until(lambda: world.plc.matching_state is SlacState.PAUSED)
             world.plc.wake_up()
             await world.until(lambda: world.plc.station.endpoint is not None)
             second = await world.talk(session_id=first.session_id)

@@ -18,7 +18,7 @@ from secc.pki.certificates import read_chain
 from secc.pki.hierarchy import Hierarchy, chain_pem, make_hierarchy, write_hierarchy
 from secc.pki.issuing import key_pem, make_request, new_key, read_key, read_request
 from secc.pki.profiles import Kind
-from secc.pki.renewal import RenewalPolicy, Report
+from secc.pki.renewal import RenewalPolicy, RenewalReport
 from secc.pki.trust import Role, trust
 from secc.ports import CertificateSigner
 from secc.records import LinkEvent, LinkRecord, Record
@@ -68,7 +68,7 @@ def signing(authority: Authority) -> Signer:
 
 
 def renewal(
-    files: CertificateFiles, signer: Signer, reports: list[Report], policy: RenewalPolicy | None = None
+    files: CertificateFiles, signer: Signer, reports: list[RenewalReport], policy: RenewalPolicy | None = None
 ) -> LeafRenewal:
     return LeafRenewal(files, signer, STORE, policy, report=reports.append, clock=lambda: DUE)
 
@@ -81,7 +81,7 @@ def belong(files: CertificateFiles) -> bool:
 def test_a_due_certificate_is_renewed_and_its_files_replaced(
     files: CertificateFiles, authority: Authority
 ) -> None:
-    reports: list[Report] = []
+    reports: list[RenewalReport] = []
     old = files.leaf()
     asyncio.run(renewal(files, signing(authority), reports).step())
     assert [one.renewed for one in reports] == [True]
@@ -117,7 +117,7 @@ def test_a_signer_that_fails_leaves_everything_as_it_was(files: CertificateFiles
         return [PKI[Kind.SECC_LEAF].certificate.der]
 
     before = (files.chain.read_bytes(), files.key.read_bytes())
-    reports: list[Report] = []
+    reports: list[RenewalReport] = []
     impatient = RenewalPolicy(patience=datetime.timedelta(milliseconds=20))
     asyncio.run(renewal(files, Signer(fail), reports, impatient).step())
     assert [one.renewed for one in reports] == [False]
@@ -131,7 +131,7 @@ def test_a_folder_that_cannot_be_written_is_reported(
         raise OSError(28, "No space left on device")
 
     before = (files.chain.read_bytes(), files.key.read_bytes())
-    reports: list[Report] = []
+    reports: list[RenewalReport] = []
     made = renewal(files, signing(authority), reports)
     signer = signing(authority)
 
@@ -210,7 +210,7 @@ async def _never(request: bytes) -> list[bytes]:
 
 
 def test_run_waits_and_can_be_cancelled(files: CertificateFiles) -> None:
-    reports: list[Report] = []
+    reports: list[RenewalReport] = []
     made = LeafRenewal(files, Signer(_never), STORE, report=reports.append, clock=lambda: BEGIN)
 
     async def run() -> None:
@@ -230,7 +230,7 @@ UNKNOWN_CA = "ssl/tls alert unknown ca"
 async def probation(
     files: CertificateFiles,
     authority: Authority,
-    reports: list[Report],
+    reports: list[RenewalReport],
     *failures: str,
     now: datetime.datetime = DUE,
 ) -> LeafRenewal:
@@ -249,7 +249,7 @@ async def probation(
 def test_the_old_pair_goes_when_an_ev_has_taken_the_new_one(
     files: CertificateFiles, authority: Authority
 ) -> None:
-    reports: list[Report] = []
+    reports: list[RenewalReport] = []
     asyncio.run(probation(files, authority, reports, UNKNOWN_CA, ""))
     assert not files.has_old
     assert files.leaf() != PKI[Kind.SECC_LEAF].certificate
@@ -270,7 +270,7 @@ def test_the_old_pair_stays_while_nothing_is_proved(
 def test_a_certificate_that_evs_refuse_gives_way_to_the_old_one_and_is_renewed_again(
     files: CertificateFiles, authority: Authority
 ) -> None:
-    reports: list[Report] = []
+    reports: list[RenewalReport] = []
 
     async def run() -> None:
         made = await probation(files, authority, reports, *[UNKNOWN_CA] * 3)
@@ -288,7 +288,7 @@ def test_a_certificate_that_evs_refuse_gives_way_to_the_old_one_and_is_renewed_a
 def test_an_old_certificate_that_has_ended_does_not_come_back(
     files: CertificateFiles, authority: Authority
 ) -> None:
-    reports: list[Report] = []
+    reports: list[RenewalReport] = []
     late = PKI[Kind.SECC_LEAF].certificate.not_after + datetime.timedelta(hours=1)
     asyncio.run(probation(files, authority, reports, *[UNKNOWN_CA] * 3, now=late))
     assert files.leaf() != PKI[Kind.SECC_LEAF].certificate

@@ -18,7 +18,7 @@ from secc.pki.hierarchy import Hierarchy, make_hierarchy
 from secc.pki.issuing import Identity, Order, Revocation, issue, make_crl, new_key
 from secc.pki.profiles import Kind
 from secc.pki.trust import Role, TrustStore, trust
-from secc.pki.xmldsig import Element, sign
+from secc.pki.xmldsig import SignedPart, sign
 from secc.site.issuing import ContractIssuer, ProvisioningService, chain_message
 
 UTC = 1_790_000_000.0
@@ -116,7 +116,7 @@ class CarWallet:
         if key is None:
             oem = isinstance(body, iso2.CertificateInstallationReq)
             key = self.oem.key if oem else self.contract.key
-        return sign((Element(type(body).__name__, body),), key, reproducible=True)
+        return sign((SignedPart(type(body).__name__, body),), key, reproducible=True)
 
 
 def wallet(contract: Identity | None = None, oem: Identity | None = None) -> CarWallet:

@@ -55,7 +55,7 @@ class Bench:
         end = self.now + seconds
         while (due := self.matching.deadline) is not None and due <= end:
             self.now = max(self.now, due)
-            self.put(e.Tick())
+            self.put(e.SlacTick())
         self.now = end
 
     def take(self) -> list[Message]:

@@ -24,7 +24,7 @@ from secc.sim import (
     SimulatedPlc,
     SlacEv,
 )
-from secc.slac.states import State
+from secc.slac.states import SlacState
 from secc.station.plc import PlcStation
 from secc.trace.recorder import Recorder
 
@@ -78,7 +78,7 @@ class World:
         self.cable.plug_in()
         await self.until(lambda: self.evse.pilot_signal.drive is Drive.PWM)
         await SlacEv(self.ev_plc).match()
-        await self.until(lambda: self.plc.matching_state is State.MATCHED)
+        await self.until(lambda: self.plc.matching_state is SlacState.MATCHED)
         return await self.talk(end=end)
 
     async def talk(

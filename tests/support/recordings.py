@@ -7,7 +7,7 @@ from secc.messages import app_protocol, din
 from secc.messages.iso2 import BodyElement, V2GMessage
 from secc.session.outlet import ControlPilot
 from secc.settings import SeccConfig
-from secc.sim.player import Exchange, Recording
+from secc.sim.player import CarExchange, Recording
 from tests.support import din as d
 from tests.support import requests as r
 from tests.support.bench import AC, DC, Bench
@@ -25,7 +25,7 @@ class Tape:
         self.bench = Bench(config)
         self.at = 10.0
         self.first_id = session_id
-        self.exchanges = [Exchange(self.at, OFFER, self.at + 0.1, ACCEPTED)]
+        self.exchanges = [CarExchange(self.at, OFFER, self.at + 0.1, ACCEPTED)]
 
     def ask(self, body: BodyElement, *, after: float = 0.2, trailing: bytes = b"") -> None:
         self.at += after
@@ -33,7 +33,7 @@ class Tape:
         payload = exi.ISO2.encode(r.message(session_id, body)) + trailing
         answer = self.bench.request(body, b"\x00" if len(self.exchanges) == 1 else None)
         said = None if answer is None else _with_id(answer)
-        self.exchanges.append(Exchange(self.at, payload, None if said is None else self.at + 0.1, said))
+        self.exchanges.append(CarExchange(self.at, payload, None if said is None else self.at + 0.1, said))
 
     def recording(self, name: str = "ours#0") -> Recording:
         return Recording(name=name, car="Bench", peer="bench", exchanges=tuple(self.exchanges))
@@ -106,7 +106,7 @@ def ac_session(config: SeccConfig = AC) -> Recording:
 def din_session() -> Recording:
     """A whole session of DIN SPEC 70121 by a car that leaves units out and asks again and again."""
     bench, at = d.DinBench(), 10.0
-    exchanges = [Exchange(at, DIN_OFFER, at + 0.1, ACCEPTED)]
+    exchanges = [CarExchange(at, DIN_OFFER, at + 0.1, ACCEPTED)]
 
     def ask(body: din.BodyElement, **outlet: object) -> None:
         nonlocal at
@@ -116,7 +116,7 @@ def din_session() -> Recording:
         first = len(exchanges) == 1
         payload = exi.codec("din").encode(d.message(b"\x00" if first else _THEIRS, body))
         said = bench.ask(body, b"\x00" if first else None)
-        exchanges.append(Exchange(at, payload, at + 0.1, d.message(_THEIRS, said)))
+        exchanges.append(CarExchange(at, payload, at + 0.1, d.message(_THEIRS, said)))
 
     ask(d.session_setup())
     ask(din.ServiceDiscoveryReq())

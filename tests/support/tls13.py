@@ -9,7 +9,7 @@ from pathlib import Path
 from certs.testpki import make
 from secc.pki.certificates import Certificate, read_chain
 from secc.pki.chains import KINDS
-from secc.pki.hierarchy import Names, make_iso20_hierarchy, write_hierarchy
+from secc.pki.hierarchy import HierarchyNames, make_iso20_hierarchy, write_hierarchy
 from secc.pki.issuing import Holder
 from secc.pki.keys import KeyType
 from secc.pki.profiles import Kind
@@ -49,7 +49,7 @@ def root_of(folder: Path, kind: Kind) -> Certificate:
 
 def hierarchy(folder: Path, keys: KeyType = KeyType.SECP521R1, seed: bytes = b"other") -> Path:
     """Another hierarchy of ISO 15118-20 in a folder, with the validities of its profiles from BEGIN on."""
-    names = Names(suffix=seed.decode())
+    names = HierarchyNames(suffix=seed.decode())
     made: Mapping[Kind, Holder] = make_iso20_hierarchy(keys, not_before=BEGIN, seed=seed, names=names)
     write_hierarchy(made, folder, BEGIN)
     return folder

@@ -15,8 +15,8 @@ from secc.testing import (
     ROWS,
     Call,
     ControllerReport,
-    Evidence,
     Exercise,
+    Observations,
     Owed,
     RowState,
     Sample,
@@ -45,7 +45,9 @@ def switch(*, renewal: float = 0.2, held_up: float = 0.0) -> Exercise:
 
 def states(exercise: Exercise) -> dict[str, RowState]:
     rest = Exercise("rest", [Call("make_safe", (), 0.0, 0.0)], [shown(0.0, False)])
-    evidence = Evidence(Owed(), exercises={"rest": rest, "switch": exercise}, energised=True, stopped="test")
+    evidence = Observations(
+        Owed(), exercises={"rest": rest, "switch": exercise}, energised=True, stopped="test"
+    )
     return {one.row.id: one.state for one in judge(evidence)}
 
 
@@ -105,7 +107,7 @@ def test_figures_stand_in_what_is_owed() -> None:
 
 
 def test_the_report_is_json_with_a_reference_for_each_row() -> None:
-    report = ControllerReport.of(Evidence(Owed(), refused="controller: Outlet has no make_safe"))
+    report = ControllerReport.of(Observations(Owed(), refused="controller: Outlet has no make_safe"))
     found = json.loads(json.dumps(as_dict(report)))
     assert found["good"] is False
     assert found["rows"][0] == {

@@ -58,7 +58,8 @@ def example(name: str) -> Any:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    vars(module)["time"] = VirtualTime
+    named = {"monotonic": VirtualTime.monotonic} if "monotonic" in vars(module) else {"time": VirtualTime}
+    vars(module).update(named)
     return module
 
 

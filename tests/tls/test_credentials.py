@@ -8,7 +8,7 @@ import pytest
 
 from secc.errors import ConfigError
 from secc.pki.certificates import read_certificate
-from secc.tls import Authority, CredentialFiles, Credentials, IdentifierType, TlsContext
+from secc.tls import CredentialFiles, Credentials, IdentifierType, TlsContext, TrustedAuthority
 from secc.tls.credentials import choose, load_credentials
 from tests.support import certificates
 from tests.support.certificates import NOW, Identity
@@ -20,21 +20,21 @@ LEAF_A, LEAF_B = certificates.station(ROOT_A, "DEABCSAAA"), certificates.station
 LEAF_D = certificates.issue("DEABCSDEPOT", "CPO", DEPOT, leaf=True)
 
 
-def by_certificate(root: Identity) -> Authority:
-    return Authority(IdentifierType.CERT_SHA1_HASH, hashlib.sha1(root.der).digest())
+def by_certificate(root: Identity) -> TrustedAuthority:
+    return TrustedAuthority(IdentifierType.CERT_SHA1_HASH, hashlib.sha1(root.der).digest())
 
 
-def by_key(root: Identity) -> Authority:
+def by_key(root: Identity) -> TrustedAuthority:
     point = read_certificate(root.der).point
-    return Authority(IdentifierType.KEY_SHA1_HASH, hashlib.sha1(point).digest())
+    return TrustedAuthority(IdentifierType.KEY_SHA1_HASH, hashlib.sha1(point).digest())
 
 
-def by_name(root: Identity) -> Authority:
-    return Authority(IdentifierType.X509_NAME, root.certificate.subject.public_bytes())
+def by_name(root: Identity) -> TrustedAuthority:
+    return TrustedAuthority(IdentifierType.X509_NAME, root.certificate.subject.public_bytes())
 
 
-STRANGER = Authority(IdentifierType.CERT_SHA1_HASH, bytes(20))
-PRE_AGREED = Authority(IdentifierType.PRE_AGREED)
+STRANGER = TrustedAuthority(IdentifierType.CERT_SHA1_HASH, bytes(20))
+PRE_AGREED = TrustedAuthority(IdentifierType.PRE_AGREED)
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def chains(tmp_path: Path) -> dict[str, Credentials]:
     ],
 )
 def test_the_chain_follows_the_roots_of_the_ev(
-    chains: dict[str, Credentials], held: str, wanted: list[Authority], chosen: str
+    chains: dict[str, Credentials], held: str, wanted: list[TrustedAuthority], chosen: str
 ) -> None:
     assert choose([chains[stem] for stem in held], wanted, NOW) is chains[chosen]
 

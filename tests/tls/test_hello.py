@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 
 from secc.tls.hello import (
     MAX_HELLO,
-    Authority,
     ClientHello,
     HelloReader,
     IdentifierType,
     Peek,
+    TrustedAuthority,
     read_authorities,
     read_client_hello,
 )
@@ -18,8 +18,8 @@ from tests.support.client_hello import client_hello, extension
 
 HASH_A, HASH_B = b"\xaa" * 20, b"\xbb" * 20
 NAME = bytes.fromhex("300d310b3009060355040613024445")
-CERT_A = Authority(IdentifierType.CERT_SHA1_HASH, HASH_A)
-KEY_B = Authority(IdentifierType.KEY_SHA1_HASH, HASH_B)
+CERT_A = TrustedAuthority(IdentifierType.CERT_SHA1_HASH, HASH_A)
+KEY_B = TrustedAuthority(IdentifierType.KEY_SHA1_HASH, HASH_B)
 ALL_FOUR = b"\x00" + b"\x01" + HASH_B + b"\x02\x00\x0f" + NAME + b"\x03" + HASH_A
 
 
@@ -39,9 +39,9 @@ def in_records(hello: bytes, size: int) -> bytes:
 
 def test_all_four_identifier_types_are_read_in_order() -> None:
     assert read_authorities(with_length(ALL_FOUR)) == (
-        Authority(IdentifierType.PRE_AGREED),
+        TrustedAuthority(IdentifierType.PRE_AGREED),
         KEY_B,
-        Authority(IdentifierType.X509_NAME, NAME),
+        TrustedAuthority(IdentifierType.X509_NAME, NAME),
         CERT_A,
     )
 
@@ -52,7 +52,10 @@ def test_all_four_identifier_types_are_read_in_order() -> None:
         (b"", ()),
         (b"\x00\x00", ()),
         (b"\x01" + HASH_B, (KEY_B,)),
-        (b"\x03" + HASH_A + b"\x03" + HASH_B, (CERT_A, Authority(IdentifierType.CERT_SHA1_HASH, HASH_B))),
+        (
+            b"\x03" + HASH_A + b"\x03" + HASH_B,
+            (CERT_A, TrustedAuthority(IdentifierType.CERT_SHA1_HASH, HASH_B)),
+        ),
         (b"\x00\x15\x03" + HASH_A[:10], ()),
         (b"\x00\xff\x03" + HASH_A, (CERT_A,)),
         (b"\x00\x03\x03" + HASH_A, (CERT_A,)),
@@ -71,7 +74,7 @@ def test_all_four_identifier_types_are_read_in_order() -> None:
         "name longer than the list",
     ],
 )
-def test_as_much_of_a_list_as_possible_is_used(body: bytes, found: tuple[Authority, ...]) -> None:
+def test_as_much_of_a_list_as_possible_is_used(body: bytes, found: tuple[TrustedAuthority, ...]) -> None:
     assert read_authorities(body) == found
 
 
@@ -82,7 +85,7 @@ def test_no_list_is_ever_an_error(body: bytes) -> None:
 
 def test_authorities_have_a_short_form_for_logs() -> None:
     assert str(CERT_A) == "cert_sha1_hash " + "aa" * 20
-    assert str(Authority(IdentifierType.PRE_AGREED)) == "pre_agreed"
+    assert str(TrustedAuthority(IdentifierType.PRE_AGREED)) == "pre_agreed"
 
 
 # --- the message -------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 from secc.slac import events as e
 from secc.slac.frames import Frame, encode
 from secc.slac.messages import AmpMapCnf, SetKeyCnf
-from secc.slac.states import State
+from secc.slac.states import SlacState
 from secc.slac.table import TABLE
 from secc.slac.vendor import LinkStatusCnf
 from tests.slac.test_matching import EVENTS, FRAMES
@@ -19,7 +19,7 @@ from tests.support.matching import EV, EVSE, MODEM, Bench
 from tools.pages import matching
 
 DRAWN = {(edge.source, edge.target) for edge in matching.EDGES}
-BESIDE = {State.KEYING, State.DOWN}
+BESIDE = {SlacState.KEYING, SlacState.DOWN}
 
 
 def test_every_arrow_is_in_the_table() -> None:
@@ -47,10 +47,10 @@ def whole_way(bench: Bench) -> list[Callable[[], None]]:
     ]
 
 
-def walked(walks: int) -> set[tuple[State, State]]:
+def walked(walks: int) -> set[tuple[SlacState, SlacState]]:
     """Every change of state in walks along the whole way, with odd inputs in between."""
     dice = random.Random(3)
-    seen: set[tuple[State, State]] = set()
+    seen: set[tuple[SlacState, SlacState]] = set()
     for walk in range(walks):
         bench = Bench(amplitude_map=walk % 2 == 0, sleep_on_pause=walk % 3 == 0, armed=walk % 5 > 0)
         for act in whole_way(bench):
@@ -80,5 +80,5 @@ def test_a_long_walk_goes_along_the_arrows_and_along_each_of_them() -> None:
 def test_the_picture_is_xml_with_every_state_and_arrow() -> None:
     root = ElementTree.fromstring(matching.picture())
     name = "{http://www.w3.org/2000/svg}"
-    assert len(root.findall(f"{name}rect")) == len(State)
+    assert len(root.findall(f"{name}rect")) == len(SlacState)
     assert len(root.findall(f"{name}line")) == len(matching.EDGES)

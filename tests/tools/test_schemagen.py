@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from secc.exi.schema import notation, tables
-from secc.exi.schema.grammar import Datatype, Grammars, Production, State, datatype
+from secc.exi.schema.grammar import Datatype, Grammars, GrammarState, Production, datatype
 from secc.exi.schema.names import class_name, field_name, member_name
 from secc.exi.schema.notation import NotationError, QName, SchemaSet
 from tests.support.messages import ROOT, SCHEMAS, schema_sets
@@ -34,7 +34,7 @@ def one_set(directory: Path, text: str, *, sets: str = '[own]\nroot = "x"\nmodul
     return notation.load(directory)["own"]
 
 
-def shown(states: list[State]) -> list[list[str]]:
+def shown(states: list[GrammarState]) -> list[list[str]]:
     """States as lists of short texts, in event code order: ``SE(a)>1`` reads element a, then state 1."""
 
     def show(p: Production) -> str:
@@ -44,7 +44,7 @@ def shown(states: list[State]) -> list[list[str]]:
     return [[show(p) for p in state.productions] for state in states]
 
 
-def grammar(directory: Path, text: str, name: str = "T") -> list[State]:
+def grammar(directory: Path, text: str, name: str = "T") -> list[GrammarState]:
     """The states of type `name` of a small schema."""
     return Grammars(one_set(directory, text)).types[QName(name, "urn:example")]
 
@@ -188,7 +188,7 @@ def test_an_optional_element_adds_alternatives_and_the_escape_one_more(tmp_path:
     [(1, 1), (2, 2), (3, 2), (4, 3), (7, 3), (8, 4), (15, 4), (16, 5), (31, 5), (32, 6), (63, 6)],
 )
 def test_a_code_is_as_wide_as_one_alternative_more_needs(alternatives: int, bits: int) -> None:
-    assert State([Production("EE")] * alternatives).bits == bits
+    assert GrammarState([Production("EE")] * alternatives).bits == bits
 
 
 def test_empty_content_is_its_end(tmp_path: Path) -> None:
@@ -412,7 +412,7 @@ def _namer(schema: SchemaSet) -> Any:
 
 
 def _walk(
-    show: Any, golden_states: list[dict[str, Any]], states: list[State]
+    show: Any, golden_states: list[dict[str, Any]], states: list[GrammarState]
 ) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
     """Pairs of an expanded golden state and our counted one, as both are reached by the same elements.
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from secc.slac import events as e
 from secc.slac import messages as m
 from secc.slac import vendor
-from secc.slac.states import RunState, State, Timer
-from secc.slac.table import EXPIRY, RULES, On
+from secc.slac.states import RunState, SlacState, SlacTimer
+from secc.slac.table import EXPIRY, RULES, SlacRule
 
 INTRODUCTION = """# Matching
 
@@ -26,13 +26,13 @@ is lost or did not come. There the modem gets the key of the next network."""
 class Edge(NamedTuple):
     """An arrow of the picture."""
 
-    source: State
-    key: type | Timer
-    target: State
+    source: SlacState
+    key: type | SlacTimer
+    target: SlacState
     words: str
 
 
-S = State
+S = SlacState
 EDGES = (
     Edge(S.DOWN, e.ModemOpened, S.KEYING, "modem opened"),
     Edge(S.KEYING, m.SetKeyCnf, S.UNMATCHED, "CM_SET_KEY.CNF"),
@@ -67,7 +67,7 @@ _BENT = {(S.UNMATCHED, S.MATCHING): -16, (S.MATCHING, S.UNMATCHED): 16}
 def page() -> str:
     """docs/reference/matching.md."""
     parts = [INTRODUCTION, "## Picture", picture(), BESIDE, "## State by state"]
-    for state in State:
+    for state in SlacState:
         rows = [rule for rule in RULES if state in rule.states]
         parts += [f"### {state.name}", f"{state.value[0].upper()}{state.value[1:]}.", _table(rows, state)]
     parts += [
@@ -82,18 +82,18 @@ def page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _table(rows: list[On], state: State) -> str:
+def _table(rows: list[SlacRule], state: SlacState) -> str:
     lines = ["| input | what it does | next | ids |", "| --- | --- | --- | --- |"]
     for row in rows:
-        after = [one.name for one in State if one in row.next]
-        words = "any" if len(after) == len(State) else ", ".join(after)
+        after = [one.name for one in SlacState if one in row.next]
+        words = "any" if len(after) == len(SlacState) else ", ".join(after)
         ids = f"\\[{row.ids}]" if row.ids else ""
         lines.append(f"| `{_name(row.key)}` | {_meaning(row.handler)} | {words} | {ids} |")
     return "\n".join(lines)
 
 
-def _name(key: type | Timer) -> str:
-    return f"{key.name} is over" if isinstance(key, Timer) else key.__name__
+def _name(key: type | SlacTimer) -> str:
+    return f"{key.name} is over" if isinstance(key, SlacTimer) else key.__name__
 
 
 def _meaning(handler: object) -> str:
@@ -104,7 +104,7 @@ def _meaning(handler: object) -> str:
 def picture() -> str:
     """The states and the arrows between them, as one line of SVG."""
     arrows = "".join(_arrow(edge) for edge in EDGES)
-    boxes = "".join(_box(state) for state in State)
+    boxes = "".join(_box(state) for state in SlacState)
     head = (
         '<marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" orient="auto">'
     )
@@ -115,12 +115,12 @@ def picture() -> str:
     )
 
 
-def _middle(state: State) -> tuple[int, int]:
+def _middle(state: SlacState) -> tuple[int, int]:
     column, row = _PLACES[state]
     return 80 + _ACROSS * column, 40 + _DOWN * row
 
 
-def _box(state: State) -> str:
+def _box(state: SlacState) -> str:
     x, y = _middle(state)
     return (
         f'<rect x="{x - _WIDTH // 2}" y="{y - _HEIGHT // 2}" width="{_WIDTH}" height="{_HEIGHT}" rx="6" '

@@ -7,7 +7,7 @@ import textwrap
 from secc.exi.schema.grammar import datatype
 from secc.exi.schema.names import class_name, member_name
 from secc.exi.schema.notation import NotationError, QName, SchemaSet, SimpleType
-from secc.exi.schema.tables import ITEMS, LIST, Slot, Tables, TypeEntry
+from secc.exi.schema.tables import ITEMS, LIST, FieldSlot, Tables, TypeEntry
 
 _SCALARS = {
     "boolean": "bool",
@@ -111,7 +111,7 @@ class Module:
         lines += [f"    {slot.name}: {self.annotation(slot)}" for slot in entry.slots]
         return "\n".join([*lines, ""])
 
-    def annotation(self, slot: Slot) -> str:
+    def annotation(self, slot: FieldSlot) -> str:
         if slot.kind == ITEMS:
             return "tuple[Item, ...] = ()"
         declared = [t for _, t in slot.types]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 
-from secc.bench.car import Car
+from secc.bench.car import BenchCar
 from secc.bench.case import Case, Need
 from secc.bench.trial import Trial
 
@@ -100,14 +100,14 @@ def in_order(cases: Iterable[Case]) -> tuple[Case, ...]:
     return tuple(sorted(cases, key=place))
 
 
-def car(trial: Trial, kind: str, *, contract: bool = False) -> Car:
+def car(trial: Trial, kind: str, *, contract: bool = False) -> BenchCar:
     """Return an EV of this kind; for common cases, of the kind that the station offers."""
     if kind == "CMN":
         modes = trial.facts.offer(tls=trial.tls).modes or trial.facts.modes
         dc = not any(mode.value.startswith("AC") for mode in modes)
     else:
         dc = kind == "DC"
-    return Car(trial, dc=dc, contract=contract)
+    return BenchCar(trial, dc=dc, contract=contract)
 
 
 async def never(_: Trial) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from secc.bench import requests
-from secc.bench.car import PACE, Car, Phase
+from secc.bench.car import PACE, BenchCar, Phase
 from secc.bench.case import Case, Need
 from secc.bench.cases.build import Run, car, case
 from secc.bench.trial import Trial
@@ -21,7 +21,7 @@ E, PILOT = Need.EXTERNAL, Need.PILOT
 
 def _cable_check(pilot: str, *, ongoing: bool) -> Run:
     async def run(trial: Trial) -> None:
-        ev = Car(trial, dc=True)
+        ev = BenchCar(trial, dc=True)
         await ev.reach(Phase.CABLE_CHECK)
         await trial.pilot(pilot)
         end = trial.now + trial.timers.cable_check
@@ -43,7 +43,7 @@ def _cable_check(pilot: str, *, ongoing: bool) -> Run:
 
 
 async def _cable_check_in_b(trial: Trial) -> None:
-    ev = Car(trial, dc=True)
+    ev = BenchCar(trial, dc=True)
     await ev.reach(Phase.CABLE_CHECK)
     await trial.pilot("B")
     await ev.refused(requests.cable_check(), ResponseCode.FAILED)
@@ -51,7 +51,7 @@ async def _cable_check_in_b(trial: Trial) -> None:
 
 async def _pre_charge(trial: Trial) -> None:
     """Reach the voltage within 7 s; a station that is ready reports EVSE_Ready."""
-    ev = Car(trial, dc=True)
+    ev = BenchCar(trial, dc=True)
     await ev.reach(Phase.PRE_CHARGE)
     await ev.pre_charge()
     body = ev.last.body if ev.last is not None else None

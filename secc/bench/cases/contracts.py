@@ -10,7 +10,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from secc.bench.car import Car, CarAnswer, Phase
+from secc.bench.car import BenchCar, CarAnswer, Phase
 from secc.bench.case import Case, Need
 from secc.bench.cases.build import Run, car, case
 from secc.bench.cases.order import receipt_due
@@ -24,7 +24,7 @@ from secc.messages.iso2 import EVSEProcessing, ResponseCode
 from secc.messages.xmldsig import Signature
 from secc.pki.certificates import Certificate
 from secc.pki.profiles import Kind
-from secc.pki.xmldsig import Element, sign
+from secc.pki.xmldsig import SignedPart, sign
 from secc.sim.wallet import Wallet
 
 INSTALLATION, UPDATE, DETAILS = "CertificateInstallation", "CertificateUpdate", "PaymentDetails"
@@ -39,14 +39,14 @@ _NOT_RENEWED = (R.FAILED, R.FAILED_NO_CERTIFICATE_AVAILABLE, R.FAILED_CONTRACT_C
 
 def signed(body: iso2.BodyElement, key: ec.EllipticCurvePrivateKey) -> Signature:
     """Sign this body with this key."""
-    return sign((Element(type(body).__name__, body),), key)
+    return sign((SignedPart(type(body).__name__, body),), key)
 
 
 # --- getting a contract ------------------------------------------------------------------------------------
 
 
-async def _to_service(trial: Trial, parameter_set: int) -> Car:
-    ev = Car(trial, contract=True)
+async def _to_service(trial: Trial, parameter_set: int) -> BenchCar:
+    ev = BenchCar(trial, contract=True)
     await ev.reach(Phase.SELECTION)
     try:
         await ev.select((1, None), (2, parameter_set))
@@ -63,7 +63,7 @@ def _delivered(parameter_set: int) -> Run:
     return run
 
 
-async def _deliver(ev: Car, parameter_set: int) -> None:
+async def _deliver(ev: BenchCar, parameter_set: int) -> None:
     """Send a valid request; the car verifies and decrypts the answer."""
     wallet = ev.need_wallet()
     body = wallet.installation() if parameter_set == INSTALL_SET else wallet.update()
@@ -207,9 +207,9 @@ def _details(before: int = 0) -> Run:
     return run
 
 
-async def _at_contract(trial: Trial, before: int) -> Car:
+async def _at_contract(trial: Trial, before: int) -> BenchCar:
     if not before:
-        ev = Car(trial, contract=True)
+        ev = BenchCar(trial, contract=True)
         await ev.reach(Phase.CONTRACT)
         return ev
     ev = await _to_service(trial, before)
@@ -222,7 +222,7 @@ async def _at_contract(trial: Trial, before: int) -> Car:
 
 def _refused_details(show: Show, *codes: ResponseCode) -> Run:
     async def run(trial: Trial) -> None:
-        ev = Car(trial, contract=True)
+        ev = BenchCar(trial, contract=True)
         await ev.reach(Phase.CONTRACT)
         wallet = ev.need_wallet()
         emaid = _show(trial, wallet, show)
@@ -248,7 +248,7 @@ def _authorized(before: int = 0) -> Run:
 
 def _refused_authorization(what: str, code: ResponseCode) -> Run:
     async def run(trial: Trial) -> None:
-        ev = Car(trial, contract=True)
+        ev = BenchCar(trial, contract=True)
         await ev.reach(Phase.AUTHORIZATION)
         wallet = ev.need_wallet()
         challenge = bytes(byte ^ 0xFF for byte in ev.challenge) if what == "challenge" else ev.challenge
@@ -306,7 +306,7 @@ def _receipt(kind: str, what: str = "") -> Run:
     return run
 
 
-async def _refuse_receipt(ev: Car, body: iso2.MeteringReceiptReq, signature: Signature) -> None:
+async def _refuse_receipt(ev: BenchCar, body: iso2.MeteringReceiptReq, signature: Signature) -> None:
     await ev.refused(body, R.FAILED_METERING_SIGNATURE_NOT_VALID, signature=signature)
 
 

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from secc.bench import requests
-from secc.bench.car import PACE, Car, CarAnswer
+from secc.bench.car import PACE, BenchCar, CarAnswer
 from secc.bench.case import Case, Need
 from secc.bench.cases.build import Run, own
 from secc.bench.cases.order import stays_silent
@@ -28,7 +28,7 @@ LOOPS = 10
 Step = Callable[["DinCar"], Awaitable[None]]
 
 
-class DinCar(Car):
+class DinCar(BenchCar):
     """The EV with messages of DIN SPEC 70121; DC, external payment."""
 
     dialect = "din"

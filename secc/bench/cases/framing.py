@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from secc.bench import requests
-from secc.bench.car import Car, Phase
+from secc.bench.car import BenchCar, Phase
 from secc.bench.case import Case
 from secc.bench.trial import Trial
 from secc.messages.iso2 import ResponseCode
@@ -14,7 +14,7 @@ GROUP = "V2GTP header on TCP"
 
 
 async def _lawful(trial: Trial) -> None:
-    car = Car(trial)
+    car = BenchCar(trial)
     await car.reach(Phase.SETUP)
     await car.expect(requests.session_setup(car.ev), ResponseCode.OK_NEW_SESSION_ESTABLISHED)
 
@@ -23,7 +23,7 @@ def _ignored(change: Callable[[bytes], bytes], text: str) -> Callable[[Trial], A
     """Send SessionSetupReq with a changed header; expect no answer and an open connection."""
 
     async def run(trial: Trial) -> None:
-        car = Car(trial)
+        car = BenchCar(trial)
         await car.reach(Phase.SETUP)
         data = change(car.encode(requests.session_setup(car.ev), None, None))
         await car.send_raw(data, f"SessionSetupReq, {text}")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 
 from secc.bench import requests
-from secc.bench.car import Car, CarAnswer, Phase
+from secc.bench.car import BenchCar, CarAnswer, Phase
 from secc.bench.case import Case, Need
 from secc.bench.cases.build import Run, car, case, never
 from secc.bench.cases.discovery import renew_link, wait_for_setup_timeout
 from secc.bench.cases.order import stays_silent
 from secc.bench.trial import Trial
-from secc.bench.wire import Wire
+from secc.bench.wire import BenchWire
 from secc.errors import LinkError
 from secc.messages import iso2
 from secc.messages.app_protocol import ResponseCode as Agreed
@@ -29,7 +29,7 @@ def _offer(*entries: tuple[str, int, int, int, int], schema_id: int | None, code
     expected = " or ".join(code.value for code in codes)
 
     async def run(trial: Trial) -> None:
-        ev = Car(trial)
+        ev = BenchCar(trial)
         await ev.connect()
         answer = await ev.first_word(requests.offer(*entries))
         trial.check(
@@ -57,7 +57,7 @@ async def _too_late(trial: Trial) -> None:
     to = await trial.address()
     await wait_for_setup_timeout(trial)
     try:
-        wire = await Wire.open(to, tls=None)
+        wire = await BenchWire.open(to, tls=None)
     except LinkError as error:
         trial.note("note", str(error))
         await renew_link(trial)
@@ -69,14 +69,14 @@ async def _too_late(trial: Trial) -> None:
 
 async def _silent_connection(trial: Trial) -> None:
     """The setup time of the station may expire first."""
-    ev = Car(trial)
+    ev = BenchCar(trial)
     await ev.connect()
     timers = trial.timers
     await stays_silent(ev, earliest=min(timers.setup, timers.sequence), latest=timers.sequence)
 
 
 async def _silent_after_handshake(trial: Trial) -> None:
-    ev = Car(trial)
+    ev = BenchCar(trial)
     await ev.reach(Phase.SETUP)
     timers = trial.timers
     # The setup time has started with the link, so it may be almost over.
@@ -84,13 +84,13 @@ async def _silent_after_handshake(trial: Trial) -> None:
 
 
 async def _silent_until_setup_time(trial: Trial) -> None:
-    ev = Car(trial)
+    ev = BenchCar(trial)
     await ev.reach(Phase.SETUP)
     await stays_silent(ev, earliest=0.0, latest=trial.timers.setup)
 
 
 async def _new_session(trial: Trial) -> None:
-    ev = Car(trial)
+    ev = BenchCar(trial)
     await ev.reach(Phase.SETUP)
     body = await ev.expect(requests.session_setup(ev.ev), ResponseCode.OK_NEW_SESSION_ESTABLISHED)
     assert ev.last is not None
@@ -108,7 +108,7 @@ def check_evse_id(trial: Trial, evse_id: str) -> None:
 
 
 async def _setup_is_due(trial: Trial) -> None:
-    ev = Car(trial)
+    ev = BenchCar(trial)
     await ev.reach(Phase.SETUP)
     await ev.refused(iso2.ServiceDiscoveryReq(), ResponseCode.FAILED_SEQUENCE_ERROR)
 

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from secc.bench import requests
-from secc.bench.car import PACE, Car, Phase
+from secc.bench.car import PACE, BenchCar, Phase
 from secc.bench.case import Case, Need
 from secc.bench.cases.build import Run, car, case
 from secc.bench.cases.handshake import check_evse_id
@@ -51,7 +51,7 @@ def _loop(kind: str, *, contract: bool = False, meter: bool = False, reading: bo
     return run
 
 
-def check_loop(trial: Trial, ev: Car, body: Any) -> None:
+def check_loop(trial: Trial, ev: BenchCar, body: Any) -> None:
     """Check ids, limits and present values for plausibility."""
     check_evse_id(trial, body.evse_id)
     got = body.sa_schedule_tuple_id
@@ -77,7 +77,7 @@ def check_loop(trial: Trial, ev: Car, body: Any) -> None:
 
 async def _welding(trial: Trial) -> None:
     _need_welding(trial)
-    ev = Car(trial, dc=True)
+    ev = BenchCar(trial, dc=True)
     await ev.reach(Phase.STOPPED)
     body = await ev.weld()
     voltage = plain(body.evse_present_voltage)
@@ -91,7 +91,7 @@ def _need_welding(trial: Trial) -> None:
 
 def _still_c(*, welding: bool) -> Run:
     async def run(trial: Trial) -> None:
-        ev = Car(trial, dc=True)
+        ev = BenchCar(trial, dc=True)
         await ev.reach(Phase.LOOP)
         await ev.expect(requests.delivery(ChargeProgress.STOP, ev.schedule_id, dc=True))
         await trial.pilot("C")

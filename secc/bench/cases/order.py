@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from secc.bench import requests
-from secc.bench.car import LATE, Car, Phase
+from secc.bench.car import LATE, BenchCar, Phase
 from secc.bench.case import Case, Need
 from secc.bench.cases.build import Run, car, case
 from secc.bench.trial import Trial
@@ -29,30 +29,30 @@ class OwedRequest:
     signature: Signature | None = None
 
 
-Ready = Callable[[Car], Awaitable[OwedRequest]]
+Ready = Callable[[BenchCar], Awaitable[OwedRequest]]
 """Walk to the point by valid steps; returns the request that is due there."""
 
 
 # --- the way to each point ---------------------------------------------------------------------------------
 
 
-def at(phase: Phase, request: Callable[[Car], iso2.BodyElement]) -> Ready:
+def at(phase: Phase, request: Callable[[BenchCar], iso2.BodyElement]) -> Ready:
     """Walk directly."""
 
-    async def ready(ev: Car) -> OwedRequest:
+    async def ready(ev: BenchCar) -> OwedRequest:
         await ev.reach(phase)
         return OwedRequest(request(ev))
 
     return ready
 
 
-async def _after_service_detail(ev: Car) -> OwedRequest:
+async def _after_service_detail(ev: BenchCar) -> OwedRequest:
     """Exchange the details of a service first, if there is one."""
     await ev.reach(Phase.SELECTION)
     return OwedRequest(iso2.ServiceDetailReq(service_id=offered_service(ev)))
 
 
-def offered_service(ev: Car) -> int:
+def offered_service(ev: BenchCar) -> int:
     """Return the first value-added service."""
     services = ev.offered.service_list if ev.offered is not None else None
     if services is None:
@@ -61,7 +61,7 @@ def offered_service(ev: Car) -> int:
 
 
 def _certificate(parameter_set: int) -> Ready:
-    async def ready(ev: Car) -> OwedRequest:
+    async def ready(ev: BenchCar) -> OwedRequest:
         await ev.reach(Phase.SELECTION)
         await ev.select((1, None), (2, parameter_set))
         wallet = ev.need_wallet()
@@ -71,19 +71,19 @@ def _certificate(parameter_set: int) -> Ready:
     return ready
 
 
-async def _payment_details(ev: Car) -> OwedRequest:
+async def _payment_details(ev: BenchCar) -> OwedRequest:
     await ev.reach(Phase.CONTRACT)
     return OwedRequest(ev.need_wallet().payment_details())
 
 
-async def _signed_authorization(ev: Car) -> OwedRequest:
+async def _signed_authorization(ev: BenchCar) -> OwedRequest:
     await ev.reach(Phase.AUTHORIZATION)
     wallet = ev.need_wallet()
     body = wallet.authorization(ev.challenge)
     return OwedRequest(body, wallet.sign(body))
 
 
-async def receipt_due(ev: Car) -> OwedRequest:
+async def receipt_due(ev: BenchCar) -> OwedRequest:
     """Return a loop message whose answer requests a receipt."""
     await ev.reach(Phase.FIRST_LOOP)
     wallet = ev.need_wallet()
@@ -95,13 +95,13 @@ async def receipt_due(ev: Car) -> OwedRequest:
     raise Inconclusive(f"no receipt was requested in {_LOOPS} messages of the loop")
 
 
-async def _welded(ev: Car) -> OwedRequest:
+async def _welded(ev: BenchCar) -> OwedRequest:
     await ev.reach(Phase.STOPPED)
     await ev.weld()
     return OwedRequest(requests.session_stop())
 
 
-def _delivery(progress: ChargeProgress) -> Callable[[Car], iso2.PowerDeliveryReq]:
+def _delivery(progress: ChargeProgress) -> Callable[[BenchCar], iso2.PowerDeliveryReq]:
     return lambda ev: requests.delivery(
         progress,
         ev.schedule_id,
@@ -211,7 +211,7 @@ POINTS = (
 # --- the three cases ---------------------------------------------------------------------------------------
 
 
-async def go(trial: Trial, point: OrderPoint) -> tuple[Car, OwedRequest]:
+async def go(trial: Trial, point: OrderPoint) -> tuple[BenchCar, OwedRequest]:
     """Return a car at the point; a problem on the way is no result for the point."""
     ev = car(trial, point.kind, contract=point.contract)
     try:
@@ -259,7 +259,7 @@ def _silence(point: OrderPoint) -> Run:
     return run
 
 
-async def stays_silent(ev: Car, *, earliest: float, latest: float | None = None) -> None:
+async def stays_silent(ev: BenchCar, *, earliest: float, latest: float | None = None) -> None:
     """Expect the station to close the connection between `earliest` and 5 s after `latest`."""
     trial = ev.trial
     latest = earliest if latest is None else latest

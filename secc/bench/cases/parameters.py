@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from secc.bench import requests
-from secc.bench.car import Car, Phase
+from secc.bench.car import BenchCar, Phase
 from secc.bench.case import Case, Need
 from secc.bench.cases.build import Run, car, case, never
 from secc.bench.trial import Trial
@@ -147,7 +147,7 @@ def _run(kind: str, when: str, words: frozenset[str]) -> Run:
     return run
 
 
-async def _get_there(ev: Car, when: str) -> int | None:
+async def _get_there(ev: BenchCar, when: str) -> int | None:
     """Walk to the point; returns the schedule that was selected before a pause."""
     match when:
         case "first":

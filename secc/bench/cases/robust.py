@@ -12,11 +12,11 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from secc.bench import requests
-from secc.bench.car import LATE, Car, CarAnswer, Phase
+from secc.bench.car import LATE, BenchCar, CarAnswer, Phase
 from secc.bench.case import Case, Need
 from secc.bench.cases.build import Run, car, own
 from secc.bench.trial import Trial
-from secc.bench.wire import HEADER, Closed, Wire, WireFrame
+from secc.bench.wire import HEADER, BenchWire, Closed, WireFrame
 from secc.errors import LinkError
 from secc.messages import iso2
 from secc.messages.iso2 import ResponseCode
@@ -26,7 +26,7 @@ from secc.v2gtp import PayloadType
 
 GROUP = "Robustness"
 
-Deed = Callable[[Car], Awaitable[None]]
+Deed = Callable[[BenchCar], Awaitable[None]]
 
 
 def _then_next(phase: Phase, deed: Deed) -> Run:
@@ -39,7 +39,7 @@ def _then_next(phase: Phase, deed: Deed) -> Run:
         ev.wire.close()
         await trial.pilot("B")
         trial.note("note", "the next EV")
-        again = Car(trial)
+        again = BenchCar(trial)
         await again.reach(Phase.SELECTION)
 
     return run
@@ -48,7 +48,7 @@ def _then_next(phase: Phase, deed: Deed) -> Run:
 def _never_answered(data: bytes, text: str, *, closed: bool = True) -> Deed:
     """Expect no answer to these bytes; `closes` requires that the station closes the connection."""
 
-    async def deed(ev: Car) -> None:
+    async def deed(ev: BenchCar) -> None:
         await ev.send_raw(data, text)
         timers = ev.trial.timers
         limit = timers.close * LATE if closed else min(timers.message, timers.sequence / 2)
@@ -62,7 +62,7 @@ def _never_answered(data: bytes, text: str, *, closed: bool = True) -> Deed:
     return deed
 
 
-async def _second_handshake(ev: Car) -> None:
+async def _second_handshake(ev: BenchCar) -> None:
     """Expect no second agreement; the response has no FAILED_SequenceError."""
     reply = await ev.ask(requests.offer())
     accepted = isinstance(reply, CarAnswer) and reply.code.startswith("OK")
@@ -71,7 +71,7 @@ async def _second_handshake(ev: Car) -> None:
         await ev.closed()
 
 
-async def _response_as_request(ev: Car) -> None:
+async def _response_as_request(ev: BenchCar) -> None:
     reply = await ev.ask(iso2.ServiceDiscoveryRes(
         response_code=ResponseCode.OK,
         payment_option_list=iso2.PaymentOptionList(payment_option=(iso2.PaymentOption.EXTERNAL_PAYMENT,)),
@@ -92,7 +92,7 @@ async def _response_as_request(ev: Car) -> None:
 
 async def _byte_by_byte(trial: Trial) -> None:
     """Check that a message in segments of one byte is one message."""
-    ev = Car(trial)
+    ev = BenchCar(trial)
     await ev.reach(Phase.SETUP)
     for byte in ev.encode(requests.session_setup(ev.ev), None, None):
         await ev.wire.send(bytes([byte]))
@@ -105,14 +105,14 @@ async def _byte_by_byte(trial: Trial) -> None:
 
 async def _zero_id(trial: Trial) -> None:
     """Check that zero is not accepted as the SessionID either [V2G2-460]."""
-    ev = Car(trial)
+    ev = BenchCar(trial)
     await ev.reach(Phase.DISCOVERY)
     code = ResponseCode.FAILED_UNKNOWN_SESSION
     await ev.refused(iso2.ServiceDiscoveryReq(), code, session_id=bytes(8))
 
 
 async def _second_setup(trial: Trial) -> None:
-    ev = Car(trial)
+    ev = BenchCar(trial)
     await ev.reach(Phase.SELECTION)
     await ev.refused(requests.session_setup(ev.ev), ResponseCode.FAILED_SEQUENCE_ERROR)
 
@@ -131,7 +131,7 @@ async def _other_connection(trial: Trial) -> None:
     await ev.reach(Phase.PARAMETERS)
     try:
         assert trial.connected_to is not None
-        wire = await Wire.open(trial.connected_to, tls=None, limit=1.0)
+        wire = await BenchWire.open(trial.connected_to, tls=None, limit=1.0)
     except LinkError as error:
         trial.note("note", str(error))
     else:
@@ -143,7 +143,7 @@ async def _other_connection(trial: Trial) -> None:
 
 async def _too_high_voltage(trial: Trial) -> None:
     """Request more than the declared limit of the EV in the loop: the voltage must stay within it."""
-    ev = Car(trial, dc=True)
+    ev = BenchCar(trial, dc=True)
     await ev.reach(Phase.LOOP)
     limit = ev.ev.max_voltage
     request = msgspec.structs.replace(

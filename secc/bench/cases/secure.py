@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from secc.bench import requests
-from secc.bench.car import LATE, Car, Phase
+from secc.bench.car import LATE, BenchCar, Phase
 from secc.bench.case import Case, Need
 from secc.bench.cases import discovery
 from secc.bench.cases.build import own
@@ -61,7 +61,7 @@ async def _refused(trial: Trial, hello: bytes, what: str) -> None:
     trial.check(isinstance(reply, Closed), f"TCP closed within {trial.timers.close:g} s", reply)
     if not begun:
         trial.remark("closed without an alert")
-    await Car(trial).reach(Phase.SELECTION)
+    await BenchCar(trial).reach(Phase.SELECTION)
 
 
 async def _old_version(trial: Trial) -> None:
@@ -75,14 +75,14 @@ async def _other_suites(trial: Trial) -> None:
 async def _plain_on_tls(trial: Trial) -> None:
     """Check that V2GTP without TLS on the TLS port is never answered by V2GTP [INV-21]."""
     wire = await trial.connect_below()
-    data = Car(trial).encode(requests.offer(), None, None)
+    data = BenchCar(trial).encode(requests.offer(), None, None)
     trial.note("sent", "supportedAppProtocolReq without TLS", data)
     await wire.send_below(data)
     reply = await wire.wait_closed(trial.timers.close * LATE)
     trial.note("received", str(reply) if not isinstance(reply, WireFrame) else "a message", wire.received)
     trial.check(not isinstance(reply, WireFrame), "no V2GTP message", "one")
     trial.check(not isinstance(reply, Silence), f"TCP closed within {trial.timers.close:g} s", reply)
-    await Car(trial).reach(Phase.SELECTION)
+    await BenchCar(trial).reach(Phase.SELECTION)
 
 
 async def _stalled(trial: Trial) -> None:
@@ -90,7 +90,7 @@ async def _stalled(trial: Trial) -> None:
     wire = await trial.connect_below()
     await wire.send_below(client_hello(_TLS_1_2, (ECDHE_ECDSA_CBC_SHA256,))[:40])
     trial.note("sent", "half a ClientHello")
-    await Car(trial).reach(Phase.SELECTION)
+    await BenchCar(trial).reach(Phase.SELECTION)
     wire.close()
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 
 from secc.bench import requests
-from secc.bench.car import Car, CarAnswer, Phase
+from secc.bench.car import BenchCar, CarAnswer, Phase
 from secc.bench.case import Case, Need
 from secc.bench.cases.build import Run, car, case, never
 from secc.bench.trial import Trial
@@ -25,7 +25,7 @@ INTERNET = 3
 
 
 async def _discovery(trial: Trial) -> None:
-    ev = Car(trial)
+    ev = BenchCar(trial)
     await ev.reach(Phase.DISCOVERY)
     body = await ev.expect(iso2.ServiceDiscoveryReq())
     options = body.payment_option_list.payment_option
@@ -70,7 +70,7 @@ def _discovery_resumed(kind: str) -> Run:
 
 def _details(*, contract: bool) -> Run:
     async def run(trial: Trial) -> None:
-        ev = Car(trial, contract=contract)
+        ev = BenchCar(trial, contract=contract)
         await ev.reach(Phase.SELECTION)
         services = ev.offered.service_list if ev.offered is not None else None
         if services is None:
@@ -88,13 +88,13 @@ def _details(*, contract: bool) -> Run:
 
 
 async def _detail_not_offered(trial: Trial) -> None:
-    ev = Car(trial)
+    ev = BenchCar(trial)
     await ev.reach(Phase.SELECTION)
     await ev.refused(iso2.ServiceDetailReq(service_id=NOT_OFFERED), ResponseCode.FAILED_SERVICE_ID_INVALID)
 
 
 async def _internet(trial: Trial) -> None:
-    ev = Car(trial)
+    ev = BenchCar(trial)
     await ev.reach(Phase.SELECTION)
     body = await ev.expect(iso2.ServiceDetailReq(service_id=INTERNET))
     trial.check(body.service_parameter_list is not None, "parameter sets of the Internet service", "none")
@@ -105,7 +105,7 @@ async def _internet(trial: Trial) -> None:
 
 def _select(option: PaymentOption, *services: tuple[int, int | None], detail: bool = False) -> Run:
     async def run(trial: Trial) -> None:
-        ev = Car(trial)
+        ev = BenchCar(trial)
         await ev.reach(Phase.SELECTION)
         if detail and ev.offered is not None and ev.offered.service_list is not None:
             service = ev.offered.service_list.service[0].service_id
@@ -119,7 +119,7 @@ def _select(option: PaymentOption, *services: tuple[int, int | None], detail: bo
 
 def _select_wrong(code: ResponseCode, option: PaymentOption | None, *services: tuple[int, int | None]) -> Run:
     async def run(trial: Trial) -> None:
-        ev = Car(trial)
+        ev = BenchCar(trial)
         await ev.reach(Phase.SELECTION)
         assert ev.offered is not None
         chosen = option or ev.offered.payment_option_list.payment_option[0]
@@ -132,7 +132,7 @@ def _select_wrong(code: ResponseCode, option: PaymentOption | None, *services: t
 
 
 async def _authorized(trial: Trial) -> None:
-    ev = Car(trial)
+    ev = BenchCar(trial)
     await ev.reach(Phase.AUTHORIZATION)
     await ev.until_finished(iso2.AuthorizationReq(), trial.timers.ongoing)
 
@@ -142,13 +142,13 @@ async def _nobody_authorizes(trial: Trial) -> None:
 
     A FAILED answer may announce it [V2G2-713].
     """
-    ev = Car(trial)
+    ev = BenchCar(trial)
     await ev.reach(Phase.AUTHORIZATION)
     limit = trial.timers.station_ongoing
     await waits_then_ends(ev, EVSEProcessing.ONGOING_WAITING_FOR_CUSTOMER_INTERACTION, limit)
 
 
-async def waits_then_ends(ev: Car, processing: EVSEProcessing, limit: float) -> None:
+async def waits_then_ends(ev: BenchCar, processing: EVSEProcessing, limit: float) -> None:
     """Repeat AuthorizationReq: expect this answer, then the end at the limit of the station."""
     trial = ev.trial
     began = trial.now

@@ -57,7 +57,7 @@ class Production:
 
 
 @dataclass
-class State:
+class GrammarState:
     """Productions in event code order. `start`: a start-tag state, where attributes could still come."""
 
     productions: list[Production]
@@ -204,14 +204,14 @@ class Grammars:
             raise NotationError(f"{particle.name.local}: no such global element")
         return [(e.name, e.type) for e in self.schema.substitutes(particle.name)]
 
-    def type_grammar(self, ct: ComplexType) -> list[State]:
+    def type_grammar(self, ct: ComplexType) -> list[GrammarState]:
         """States of a complex type; state 0 is where its start tag has just been read."""
         attributes = self.attributes(ct)
         simple = self.simple_content(ct)
         tags = len(attributes) + 1
         if simple is not None:
             ch = [Production("CH", tags, type=simple)]
-            return [*self.tag_states(attributes, ch), State([Production("EE")])]
+            return [*self.tag_states(attributes, ch), GrammarState([Production("EE")])]
         automaton = _Automaton()
         whole = _Fragment(True, [], [])
         for group in self.content(ct):
@@ -225,12 +225,14 @@ class Grammars:
         states = self.tag_states(attributes, first + text)
         for index, position in enumerate(automaton.positions):
             own = [Production("TEXT", tags + index)] if mixed else []
-            states.append(State(self.productions(automaton, position.follow, position.ends, tags) + own))
+            states.append(
+                GrammarState(self.productions(automaton, position.follow, position.ends, tags) + own)
+            )
         if mixed:
-            states.append(State(first + text))
+            states.append(GrammarState(first + text))
         return states
 
-    def tag_states(self, attributes: list[Attribute], content: list[Production]) -> list[State]:
+    def tag_states(self, attributes: list[Attribute], content: list[Production]) -> list[GrammarState]:
         """Start-tag states: a required attribute blocks everything behind it."""
         states = []
         for index in range(len(attributes) + 1):
@@ -243,7 +245,7 @@ class Grammars:
                     break
             else:
                 productions += content
-            states.append(State(productions, start=True))
+            states.append(GrammarState(productions, start=True))
         return states
 
     def productions(

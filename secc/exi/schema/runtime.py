@@ -11,7 +11,7 @@ import msgspec
 from secc.exi.codec import Codec, FullLists
 from secc.exi.schema.names import class_name, member_name
 from secc.exi.schema.notation import NotationError, QName, SchemaSet
-from secc.exi.schema.tables import SINGLE, Slot, TypeEntry, build
+from secc.exi.schema.tables import SINGLE, FieldSlot, TypeEntry, build
 
 __all__ = ["compile_codec"]
 
@@ -55,7 +55,7 @@ def _message_class(entry: TypeEntry, module: str) -> type[msgspec.Struct]:
     )
 
 
-def _field(slot: Slot) -> tuple[str, Any] | tuple[str, Any, Any]:
+def _field(slot: FieldSlot) -> tuple[str, Any] | tuple[str, Any, Any]:
     # Any: the codec checks what stands in a field against the grammar itself.
     if slot.required:
         return slot.name, Any

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from secc.exi.schema.grammar import END, Datatype, Grammars, Production, State, datatype
+from secc.exi.schema.grammar import END, Datatype, Grammars, GrammarState, Production, datatype
 from secc.exi.schema.names import field_name
 from secc.exi.schema.notation import (
     UNBOUNDED,
@@ -35,7 +35,7 @@ __all__ = [
     "Record",
     "Relaxed",
     "Root",
-    "Slot",
+    "FieldSlot",
     "Tables",
     "TypeEntry",
     "build",
@@ -59,7 +59,7 @@ RawState = tuple[int, int, int, int, bool]
 
 
 @dataclass(frozen=True)
-class Slot:
+class FieldSlot:
     """A field of a message class.
 
     `types`: element name and type per alternative; one unless a substitution group.
@@ -137,7 +137,7 @@ class TypeEntry:
     first_state: int
     abstract: bool
     flat: bool
-    slots: list[Slot]
+    slots: list[FieldSlot]
     record: Record | None = None
 
 
@@ -331,7 +331,7 @@ _WINDOW = 57 - 8 - 1
 _RECORD_FIELDS = 3
 
 
-def _record(tables: Tables, states: list[State]) -> Record | None:
+def _record(tables: Tables, states: list[GrammarState]) -> Record | None:
     *body, end = states
     if not 0 < len(body) <= _RECORD_FIELDS or [p.kind for p in end.productions] != ["EE"]:
         return None
@@ -382,17 +382,17 @@ def ordered_content(grammars: Grammars, ct: ComplexType) -> bool:
     return any(t.mixed for t in lineage) or any(loose(g) for g in grammars.content(ct))
 
 
-def slots_of(grammars: Grammars, ct: ComplexType) -> list[Slot]:
+def slots_of(grammars: Grammars, ct: ComplexType) -> list[FieldSlot]:
     """The slots of a type in the order in which they are written."""
     slots = [
-        Slot(field_name(a.name.local), a.name.local, SINGLE, a.required, ((a.name, a.type),))
+        FieldSlot(field_name(a.name.local), a.name.local, SINGLE, a.required, ((a.name, a.type),))
         for a in grammars.attributes(ct)
     ]
     simple = grammars.simple_content(ct)
     if simple is not None:
-        return [*slots, Slot("value", "value", SINGLE, True, ((QName("value", ""), simple),))]
+        return [*slots, FieldSlot("value", "value", SINGLE, True, ((QName("value", ""), simple),))]
     if ordered_content(grammars, ct):
-        return [*slots, Slot("content", "content", ITEMS, False)]
+        return [*slots, FieldSlot("content", "content", ITEMS, False)]
     for group in grammars.content(ct):
         _group_slots(grammars, group, True, slots)
     names = [s.name for s in slots]
@@ -401,7 +401,7 @@ def slots_of(grammars: Grammars, ct: ComplexType) -> list[Slot]:
     return slots
 
 
-def _group_slots(grammars: Grammars, group: Group, required: bool, slots: list[Slot]) -> None:
+def _group_slots(grammars: Grammars, group: Group, required: bool, slots: list[FieldSlot]) -> None:
     required = required and group.low > 0 and group.kind == "sequence"
     for item in group.items:
         if isinstance(item, Group):
@@ -409,7 +409,7 @@ def _group_slots(grammars: Grammars, group: Group, required: bool, slots: list[S
         elif isinstance(item, Particle):
             alternatives = tuple(grammars.alternatives(item))
             slots.append(
-                Slot(
+                FieldSlot(
                     field_name(item.name.local),
                     item.name.local,
                     LIST if item.high > 1 else SINGLE,
@@ -420,7 +420,9 @@ def _group_slots(grammars: Grammars, group: Group, required: bool, slots: list[S
             )
 
 
-def _add_states(tables: Tables, states: list[State], slots: list[Slot], index: dict[QName, int]) -> None:
+def _add_states(
+    tables: Tables, states: list[GrammarState], slots: list[FieldSlot], index: dict[QName, int]
+) -> None:
     base = len(tables.states)
     for state in states:
         end = next((code for code, p in enumerate(state.productions) if p.kind == "EE"), NO_END)
@@ -430,7 +432,7 @@ def _add_states(tables: Tables, states: list[State], slots: list[Slot], index: d
         tables.prods += [Prod(ESCAPE)] * ((1 << state.bits) - len(state.productions))
 
 
-def _prod(tables: Tables, p: Production, base: int, slots: list[Slot], index: dict[QName, int]) -> Prod:
+def _prod(tables: Tables, p: Production, base: int, slots: list[FieldSlot], index: dict[QName, int]) -> Prod:
     following = 0 if p.next == END else base + p.next
     if p.kind == "EE":
         return Prod(EE)
@@ -466,7 +468,7 @@ def _prod(tables: Tables, p: Production, base: int, slots: list[Slot], index: di
     )
 
 
-def _slot(slots: list[Slot], name: QName) -> int:
+def _slot(slots: list[FieldSlot], name: QName) -> int:
     for number, slot in enumerate(slots):
         if slot.kind == ITEMS or any(element == name for element, _ in slot.types):
             if slot.kind == ITEMS and any(element == name for s in slots for element, _ in s.types):

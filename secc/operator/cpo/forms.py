@@ -45,7 +45,7 @@ Fingerprint = Annotated[str, StringConstraints(min_length=64, max_length=64, pat
 Time = Annotated[AwareDatetime, AfterValidator(_in_years)]
 
 
-class Form(BaseModel):
+class PageForm(BaseModel):
     """Unknown members are refused: a misspelt member would otherwise be lost without notice."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -61,7 +61,7 @@ class Problem(BaseModel):
 # --- cars and stations ------------------------------------------------------------------------------------
 
 
-class ProvisioningForm(Form):
+class ProvisioningForm(PageForm):
     """A car's request, as the station received it."""
 
     action: Action
@@ -80,7 +80,7 @@ class ProvisioningReply(BaseModel):
     reason: str = ""
 
 
-class AuthorizationForm(Form):
+class AuthorizationForm(PageForm):
     """Question whether a contract may charge."""
 
     emaid: Emaid
@@ -93,7 +93,7 @@ class AuthorizationReply(BaseModel):
     status: Annotated[str, Field(description="accepted, blocked or unknown")]
 
 
-class SigningForm(Form):
+class SigningForm(PageForm):
     """A request for a certificate."""
 
     request: Annotated[Base64, Field(description="PKCS#10, DER in base64")]
@@ -106,7 +106,7 @@ class ChainReply(BaseModel):
     not_after: datetime.datetime
 
 
-class SessionForm(Form):
+class SessionForm(PageForm):
     """A charging session; report it again when it ends."""
 
     id: Name
@@ -119,7 +119,7 @@ class SessionForm(Form):
     reason: ShortText = ""
 
 
-class RefusalForm(Form):
+class RefusalForm(PageForm):
     """A request that a station refused."""
 
     id: Name
@@ -135,7 +135,7 @@ class RefusalForm(Form):
 # --- administration ---------------------------------------------------------------------------------------
 
 
-class ContractForm(Form):
+class ContractForm(PageForm):
     """The wanted state of a contract."""
 
     status: Status = Status.ACTIVE
@@ -152,7 +152,7 @@ class ContractReply(BaseModel):
     renew_at: datetime.datetime | None
 
 
-class CarForm(Form):
+class CarForm(PageForm):
     """A car and its contract."""
 
     emaid: Emaid
@@ -166,7 +166,7 @@ class CarForm(Form):
     ]
 
 
-class RootForm(Form):
+class RootForm(PageForm):
     """A root to trust."""
 
     kind: Annotated[str, StringConstraints(pattern=r"^(v2g|mo|oem)_root$")]
@@ -184,7 +184,7 @@ class RootReply(BaseModel):
     certificate: str
 
 
-class RevocationForm(Form):
+class RevocationForm(PageForm):
     """A revocation."""
 
     reason: Annotated[

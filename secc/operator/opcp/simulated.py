@@ -20,7 +20,7 @@ from secc.operator.opcp.faults import EcosystemFault, EcosystemFaults, with_plai
 from secc.operator.opcp.responder import OcspBehavior
 from secc.pki.certificates import Certificate, read_certificate
 from secc.pki.chains import KINDS, verify_chain
-from secc.pki.hierarchy import Hierarchy, Names, make_hierarchy
+from secc.pki.hierarchy import Hierarchy, HierarchyNames, make_hierarchy
 from secc.pki.identifiers import EMAID, PCID
 from secc.pki.issuing import Identity, Order, issue, new_key, serial_from
 from secc.pki.profiles import Kind
@@ -113,7 +113,7 @@ class SimulatedEcosystem:
             not_after=begin + 3650 * day,
             seed=seed,
             random_bytes=os.urandom(32),
-            names=Names(organization="Simulated ecosystem", suffix="Simulated"),
+            names=HierarchyNames(organization="Simulated ecosystem", suffix="Simulated"),
         )
         self.parties = {one.client_id: one for one in parties}
         self.tokens: dict[str, tuple[Party, datetime.datetime]] = {}

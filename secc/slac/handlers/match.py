@@ -6,29 +6,29 @@ from secc.settings.slac import Validation
 from secc.slac import messages as m
 from secc.slac import timing
 from secc.slac.context import MatchingContext
-from secc.slac.events import Outcome, PilotMoved, Verdict
+from secc.slac.events import FrameVerdict, Outcome, PilotMoved
 from secc.slac.frames import Frame
 from secc.slac.handlers.modem import watch_link
 from secc.slac.messages import ValidateCnf
 from secc.slac.runs import Run
-from secc.slac.states import RunState, State, Timer
+from secc.slac.states import RunState, SlacState, SlacTimer
 
 READY = 1  # the only result with which an EV continues
 
 
-def validation_requested(matching: MatchingContext, frame: Frame) -> State:
+def validation_requested(matching: MatchingContext, frame: Frame) -> SlacState:
     """Answer step 1 or start step 2 of a validation; the source address selects the run."""
     message = frame.message
     assert isinstance(message, m.ValidateReq)
     run = matching.runs.get(frame.source)
     if run is None or run.state not in (RunState.WAIT_MATCH, RunState.WAIT_STEP_2):
-        return matching.ignore(Verdict.NO_RULE)
+        return matching.ignore(FrameVerdict.NO_RULE)
     if message.signal_type != 0:  # [V2G3-A09-56] [V2G3-A09-77]
-        return matching.ignore(Verdict.CONTRADICTION)
+        return matching.ignore(FrameVerdict.CONTRADICTION)
     if run.state is RunState.WAIT_STEP_2 and message.result != READY:
         _validation_over(matching, run)  # [V2G3-A09-85]
     elif message.result != READY:
-        return matching.ignore(Verdict.CONTRADICTION)
+        return matching.ignore(FrameVerdict.CONTRADICTION)
     elif run.state is RunState.WAIT_STEP_2 and message.timer:
         run.state = RunState.COUNTING
         run.window = matching.now
@@ -37,7 +37,7 @@ def validation_requested(matching: MatchingContext, frame: Frame) -> State:
     elif message.timer == 0:
         _answer_step_1(matching, run)
     else:
-        return matching.ignore(Verdict.NO_RULE)
+        return matching.ignore(FrameVerdict.NO_RULE)
     return matching.state
 
 
@@ -67,7 +67,7 @@ def step_2_late(matching: MatchingContext, run: Run) -> None:
     matching.send(run.ev_mac, ValidateCnf(0, 0, ValidateCnf.READY))
 
 
-def pilot_moved(matching: MatchingContext, event: PilotMoved) -> State:
+def pilot_moved(matching: MatchingContext, event: PilotMoved) -> SlacState:
     """Store a phase of a toggle. During a validation, state C is a signal and does not request energy."""
     matching.pilot_ready = event.ready
     for run in matching.runs.values():
@@ -109,7 +109,7 @@ def match_late(matching: MatchingContext, run: Run) -> None:
     matching.drop(run, Outcome.NO_MATCH)
 
 
-def match_requested(matching: MatchingContext, frame: Frame) -> State:
+def match_requested(matching: MatchingContext, frame: Frame) -> SlacState:
     """Give the key to the first EV with a valid request; repeat the answer for TT_match_join.
 
     This holds after the link is up too: the link may be assumed while the EV has not received the answer.
@@ -122,14 +122,14 @@ def match_requested(matching: MatchingContext, frame: Frame) -> State:
         if again and matching.now < winner.deadline:
             matching.send_again(winner.answer)
             return matching.state
-        return matching.ignore(Verdict.NO_RULE)
+        return matching.ignore(FrameVerdict.NO_RULE)
     run = matching.runs.get(frame.source)
     if run is None or message.run_id != run.run_id or message.pev_mac != frame.source:
-        return matching.ignore(Verdict.CONTRADICTION)  # [V2G3-A09-98]
+        return matching.ignore(FrameVerdict.CONTRADICTION)  # [V2G3-A09-98]
     if message.evse_mac != matching.evse_mac:
-        return matching.ignore(Verdict.CONTRADICTION)
+        return matching.ignore(FrameVerdict.CONTRADICTION)
     if run.state is not RunState.WAIT_MATCH or not matching.connected:
-        return matching.ignore(Verdict.NO_RULE)
+        return matching.ignore(FrameVerdict.NO_RULE)
     run.request = message
     run.deadline = matching.now + timing.TT_MATCH_JOIN
     key, ids = matching.key, (message.pev_id, message.evse_id)
@@ -137,7 +137,7 @@ def match_requested(matching: MatchingContext, frame: Frame) -> State:
         run.ev_mac, m.SlacMatchCnf(run.ev_mac, matching.evse_mac, run.run_id, key.nid, key.nmk, *ids)
     )
     matching.win(run)
-    matching.stop_timers(Timer.SLAC_INIT)
-    matching.start_timer(Timer.JOIN, timing.TT_MATCH_JOIN)
+    matching.stop_timers(SlacTimer.SLAC_INIT)
+    matching.start_timer(SlacTimer.JOIN, timing.TT_MATCH_JOIN)
     watch_link(matching)
-    return State.JOINING
+    return SlacState.JOINING

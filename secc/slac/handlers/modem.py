@@ -8,6 +8,7 @@ from secc.slac import timing, vendor
 from secc.slac.context import MatchingContext
 from secc.slac.events import (
     Armed,
+    FrameVerdict,
     KeyRefused,
     LeaveLink,
     LinkGone,
@@ -20,11 +21,10 @@ from secc.slac.events import (
     ResumeLink,
     SleepModem,
     Suspicious,
-    Verdict,
     WakeModem,
 )
 from secc.slac.frames import LOCAL_MODEM, Frame
-from secc.slac.states import NETWORKED, State, Timer
+from secc.slac.states import NETWORKED, SlacState, SlacTimer
 from secc.slac.vendor import Vendor
 
 KEY_TRIES = 4
@@ -36,10 +36,10 @@ LINK_LOST_AFTER = 3  # consecutive "no link" answers: single ones occur while mo
 LINK_SILENT_AFTER = 5  # consecutive requests without an answer
 
 
-def opened(matching: MatchingContext, event: ModemOpened) -> State:
+def opened(matching: MatchingContext, event: ModemOpened) -> SlacState:
     """Request the identity of the modem and set its key; a modem that has slept keeps its key."""
     if matching.asleep:
-        if matching.state is State.RESUMING:
+        if matching.state is SlacState.RESUMING:
             _send_key(matching)
         return matching.state
     matching.modem = ModemFound(b"")
@@ -57,23 +57,23 @@ def _ask_names(matching: MatchingContext) -> None:
         matching.send(LOCAL_MODEM, message)
 
 
-def lost(matching: MatchingContext, event: ModemLost) -> State:
+def lost(matching: MatchingContext, event: ModemLost) -> SlacState:
     """End everything. The interface of a sleeping or waking modem may disappear without consequence."""
     if matching.asleep:
         return matching.state
     _report_link_gone(matching, event.reason, failed=True)
     matching.forget_runs()
-    matching.stop_timers(*Timer)
+    matching.stop_timers(*SlacTimer)
     matching.renew_key()
     matching.map_applied = False
-    return State.DOWN
+    return SlacState.DOWN
 
 
-def leave(matching: MatchingContext, reason: str, *, failed: bool) -> State:
+def leave(matching: MatchingContext, reason: str, *, failed: bool) -> SlacState:
     """Leave the logical network: set a new random key in the modem [V2G3-A09-121]."""
     _report_link_gone(matching, reason, failed=failed)
     matching.forget_runs()
-    matching.stop_timers(*Timer)
+    matching.stop_timers(*SlacTimer)
     if matching.asleep:
         matching.asleep = False
         matching.emit(WakeModem())
@@ -84,58 +84,58 @@ def leave(matching: MatchingContext, reason: str, *, failed: bool) -> State:
     matching.renew_key()
     matching.key_tries, matching.key_result = 0, None
     _send_key(matching)
-    return State.KEYING
+    return SlacState.KEYING
 
 
-def leave_link(matching: MatchingContext, event: LeaveLink) -> State:
+def leave_link(matching: MatchingContext, event: LeaveLink) -> SlacState:
     """Leave on D-LINK_TERMINATE or D-LINK_ERROR."""
     return leave(matching, event.reason, failed=False)
 
 
-def pause(matching: MatchingContext, event: PauseLink) -> State:
+def pause(matching: MatchingContext, event: PauseLink) -> SlacState:
     """Keep key and state, and stop asking for the link: a sleeping modem does not answer."""
-    matching.stop_timers(Timer.LINK_POLL, Timer.LINK_DELAY)
+    matching.stop_timers(SlacTimer.LINK_POLL, SlacTimer.LINK_DELAY)
     if matching.config.sleep_on_pause:
         matching.asleep = True
         matching.emit(SleepModem())
-    return State.PAUSED
+    return SlacState.PAUSED
 
 
-def resume(matching: MatchingContext, event: ResumeLink) -> State:
+def resume(matching: MatchingContext, event: ResumeLink) -> SlacState:
     """Wait for the link, which must be back within T_conn_resume without matching.
 
     A modem that has slept receives the same key again: it may have lost it.
     """
-    matching.start_timer(Timer.RESUME, timing.T_CONN_RESUME)
+    matching.start_timer(SlacTimer.RESUME, timing.T_CONN_RESUME)
     if matching.asleep:
         matching.emit(WakeModem())
         matching.key_tries = 0
         _send_key(matching)
     else:
         watch_link(matching)
-    return State.RESUMING
+    return SlacState.RESUMING
 
 
-def key_confirmed(matching: MatchingContext, frame: Frame) -> State:
+def key_confirmed(matching: MatchingContext, frame: Frame) -> SlacState:
     """Judge the result byte by the configured meaning and continue if the modem has the key."""
     assert isinstance(frame.message, m.SetKeyCnf)
     result = frame.message.result
     if frame.message.your_nonce != _NONCE or not matching.is_modem(frame.source):
-        return matching.ignore(Verdict.CONTRADICTION)
+        return matching.ignore(FrameVerdict.CONTRADICTION)
     if not _is_success(matching, result):
         if matching.key_result != result:
             matching.emit(KeyRefused(result))
         matching.key_result = result
-        return matching.ignore(Verdict.CONTRADICTION)
+        return matching.ignore(FrameVerdict.CONTRADICTION)
     matching.learn_modem(frame.source)
     matching.key_result = result
-    matching.stop_timers(Timer.SET_KEY)
-    if matching.state is State.RESUMING:
+    matching.stop_timers(SlacTimer.SET_KEY)
+    if matching.state is SlacState.RESUMING:
         matching.asleep = False
         watch_link(matching)
-        return State.RESUMING
+        return SlacState.RESUMING
     matching.emit(Armed())
-    return State.UNMATCHED
+    return SlacState.UNMATCHED
 
 
 def _is_success(matching: MatchingContext, result: int) -> bool:
@@ -145,7 +145,7 @@ def _is_success(matching: MatchingContext, result: int) -> bool:
     return str(result) in (("0", "1") if wanted is KeyResult.ANY else (wanted.value,))
 
 
-def key_late(matching: MatchingContext, timer: Timer) -> State:
+def key_late(matching: MatchingContext, timer: SlacTimer) -> SlacState:
     """Send the key again; a modem that applies a key may not answer for seconds."""
     if matching.key_tries == KEY_TRIES:
         matching.emit(ModemSilent())
@@ -158,7 +158,7 @@ def _send_key(matching: MatchingContext) -> None:
     key = matching.key
     matching.send(LOCAL_MODEM, m.SetKeyReq(key.nid, key.nmk, my_nonce=_NONCE, cco_capability=0))
     slow = matching.key_tries > KEY_TRIES
-    matching.start_timer(Timer.SET_KEY, SLOW_KEY_TIME if slow else KEY_TIME)
+    matching.start_timer(SlacTimer.SET_KEY, SLOW_KEY_TIME if slow else KEY_TIME)
 
 
 def _report_link_gone(matching: MatchingContext, reason: str, *, failed: bool) -> None:
@@ -169,7 +169,7 @@ def _report_link_gone(matching: MatchingContext, reason: str, *, failed: bool) -
 # --- identity ---------------------------------------------------------------------------------------------
 
 
-def introduced(matching: MatchingContext, frame: Frame) -> State:
+def introduced(matching: MatchingContext, frame: Frame) -> SlacState:
     """Store what the modem reports about itself after `opened`."""
     known = matching.modem
     match frame.message:
@@ -180,13 +180,13 @@ def introduced(matching: MatchingContext, frame: Frame) -> State:
         case vendor.LumissilVersionCnf():
             found = ModemFound(frame.source, Vendor.LUMISSIL, known.hardware, known.firmware)
         case _:
-            return matching.ignore(Verdict.CONTRADICTION)
+            return matching.ignore(FrameVerdict.CONTRADICTION)
     if known.mac not in (b"", frame.source) or not matching.is_modem(frame.source):
-        return matching.ignore(Verdict.CONTRADICTION)
+        return matching.ignore(FrameVerdict.CONTRADICTION)
     if found != known:
         matching.modem = found
         matching.emit(found)
-    if matching.state is not State.KEYING and not _still_keyed(matching):
+    if matching.state is not SlacState.KEYING and not _still_keyed(matching):
         matching.emit(KeyRefused(matching.key_result or 0))
         return leave(matching, "the modem has refused its key", failed=True)
     return matching.state
@@ -205,83 +205,85 @@ def watch_link(matching: MatchingContext) -> None:
     """Start asking the modem for its link; if it cannot be asked, assume the link after a fixed time."""
     matching.silences = matching.negatives = 0
     if not matching.asks_link or matching.link_unwatched:
-        matching.start_timer(Timer.LINK_DELAY, matching.config.link_delay)
+        matching.start_timer(SlacTimer.LINK_DELAY, matching.config.link_delay)
     else:
-        matching.start_timer(Timer.LINK_POLL, JOIN_POLL)
+        matching.start_timer(SlacTimer.LINK_POLL, JOIN_POLL)
 
 
-def ask_link(matching: MatchingContext, timer: Timer) -> State:
+def ask_link(matching: MatchingContext, timer: SlacTimer) -> SlacState:
     """Ask the modem whether another station is associated."""
     matching.silences += 1
     if matching.silences > LINK_SILENT_AFTER:
         if matching.config.link_status is LinkStatus.REQUIRED:
-            if matching.state is State.MATCHED:
+            if matching.state is SlacState.MATCHED:
                 return leave(matching, "the modem no longer answers", failed=True)
-        elif not matching.answers_link and matching.state is not State.MATCHED:
+        elif not matching.answers_link and matching.state is not SlacState.MATCHED:
             return _link_unwatched(matching)
     if matching.vendor is Vendor.LUMISSIL:
         matching.send(LOCAL_MODEM, vendor.LumissilLinkReq())
     else:
         matching.send(LOCAL_MODEM, vendor.LinkStatusReq())
-        if matching.config.verify_network and matching.state is State.MATCHED:
+        if matching.config.verify_network and matching.state is SlacState.MATCHED:
             matching.send(LOCAL_MODEM, vendor.NetworkInfoReq())
-    matching.start_timer(Timer.LINK_POLL, LINK_POLL if matching.state is State.MATCHED else JOIN_POLL)
+    matching.start_timer(SlacTimer.LINK_POLL, LINK_POLL if matching.state is SlacState.MATCHED else JOIN_POLL)
     return matching.state
 
 
-def _link_unwatched(matching: MatchingContext) -> State:
+def _link_unwatched(matching: MatchingContext) -> SlacState:
     """Assume the link: the modem does not support the request, as many do not."""
-    matching.stop_timers(Timer.LINK_POLL)
+    matching.stop_timers(SlacTimer.LINK_POLL)
     if not matching.link_unwatched:
         matching.link_unwatched = True
         matching.emit(LinkUnwatched())
     return joined(matching)
 
 
-def link_reported(matching: MatchingContext, frame: Frame) -> State:
+def link_reported(matching: MatchingContext, frame: Frame) -> SlacState:
     """Process the link status from the modem."""
     message = frame.message
     assert isinstance(message, (vendor.LinkStatusCnf, vendor.LumissilLinkCnf))
     if not matching.is_modem(frame.source):
-        return matching.ignore(Verdict.CONTRADICTION)
+        return matching.ignore(FrameVerdict.CONTRADICTION)
     matching.silences, matching.answers_link, matching.link_unwatched = 0, True, False
     if message.link == 1:
         matching.negatives = 0
-        return joined(matching) if matching.state in (State.JOINING, State.RESUMING) else matching.state
+        return (
+            joined(matching) if matching.state in (SlacState.JOINING, SlacState.RESUMING) else matching.state
+        )
     matching.negatives += 1
-    if matching.state is State.MATCHED and matching.negatives >= LINK_LOST_AFTER:
+    if matching.state is SlacState.MATCHED and matching.negatives >= LINK_LOST_AFTER:
         return leave(matching, "the modem reports no link", failed=True)  # [V2G3-M07-34]
     return matching.state
 
 
-def network_reported(matching: MatchingContext, frame: Frame) -> State:
+def network_reported(matching: MatchingContext, frame: Frame) -> SlacState:
     """Check the networks of the modem; `link_reported` handles a modem without a network."""
     assert isinstance(frame.message, vendor.NetworkInfoCnf)
     networks = frame.message.networks
     if not matching.is_modem(frame.source) or not matching.config.verify_network:
-        return matching.ignore(Verdict.CONTRADICTION)
+        return matching.ignore(FrameVerdict.CONTRADICTION)
     if not networks or any(network.nid == matching.key.nid for network in networks):
         return matching.state
     matching.emit(Suspicious("the modem is in another network: another device set its key"))
     return leave(matching, "the modem is in another network", failed=True)
 
 
-def link_assumed(matching: MatchingContext, timer: Timer) -> State:
+def link_assumed(matching: MatchingContext, timer: SlacTimer) -> SlacState:
     """Assume the link of a modem that cannot be asked."""
     return joined(matching)
 
 
-def joined(matching: MatchingContext) -> State:
+def joined(matching: MatchingContext) -> SlacState:
     """Continue with both modems in the same network."""
-    matching.stop_timers(Timer.JOIN, Timer.RESUME)
-    if matching.config.amplitude_map and matching.state is State.JOINING:
+    matching.stop_timers(SlacTimer.JOIN, SlacTimer.RESUME)
+    if matching.config.amplitude_map and matching.state is SlacState.JOINING:
         matching.amp_map_tries = 0
-        matching.start_timer(Timer.AMP_MAP, 0.0)
-        return State.AMPLITUDE_MAP
+        matching.start_timer(SlacTimer.AMP_MAP, 0.0)
+        return SlacState.AMPLITUDE_MAP
     return matching.link_ready()
 
 
-def join_late(matching: MatchingContext, timer: Timer) -> State:
+def join_late(matching: MatchingContext, timer: SlacTimer) -> SlacState:
     """Leave: TT_match_join or T_conn_resume has expired."""
     return leave(matching, f"no link within {timer.value}", failed=True)
 

@@ -6,24 +6,24 @@ from secc.slac import messages as m
 from secc.slac import timing
 from secc.slac.attenuation import average, padded
 from secc.slac.context import MatchingContext
-from secc.slac.events import Outcome, Suspicious, Verdict
+from secc.slac.events import FrameVerdict, Outcome, Suspicious
 from secc.slac.frames import Frame
 from secc.slac.runs import MAX_RUNS, UNHEARD, Run
-from secc.slac.states import LISTENING, RunState, State, Timer
+from secc.slac.states import LISTENING, RunState, SlacState, SlacTimer
 
 
-def parameters_requested(matching: MatchingContext, frame: Frame) -> State:
+def parameters_requested(matching: MatchingContext, frame: Frame) -> SlacState:
     """Answer and store the request; restart when the EV restarts [V2G3-A09-16]."""
     assert isinstance(frame.message, m.SlacParmReq)
     ev_mac, run_id = frame.source, frame.message.run_id
     winner = matching.winner
     if not matching.expecting or (winner is not None and winner.ev_mac != ev_mac):
-        return matching.ignore(Verdict.NO_RULE)
+        return matching.ignore(FrameVerdict.NO_RULE)
     if not matching.rate.admit(ev_mac, matching.now):
-        return matching.ignore(Verdict.RATE)
+        return matching.ignore(FrameVerdict.RATE)
     if winner is not None:  # it has not received the key, or cannot use it
         matching.winner = None
-        matching.stop_timers(Timer.JOIN, Timer.LINK_POLL, Timer.LINK_DELAY)
+        matching.stop_timers(SlacTimer.JOIN, SlacTimer.LINK_POLL, SlacTimer.LINK_DELAY)
     elif (run := matching.runs.get(ev_mac)) is not None:
         if matching.now < run.began + UNHEARD:  # a real EV waits for its average first
             matching.emit(Suspicious(f"{ev_mac.hex(':')} restarts in the middle of its sounds"))
@@ -31,23 +31,23 @@ def parameters_requested(matching: MatchingContext, frame: Frame) -> State:
     matching.pending.add(ev_mac, run_id, matching.now)
     matching.send(ev_mac, m.SlacParmCnf(run_id, ev_mac))
     if matching.waiting_for_request:
-        matching.start_timer(Timer.SLAC_INIT, matching.config.slac_init)
-    return matching.state if matching.state in LISTENING else State.UNMATCHED
+        matching.start_timer(SlacTimer.SLAC_INIT, matching.config.slac_init)
+    return matching.state if matching.state in LISTENING else SlacState.UNMATCHED
 
 
-def sounding_started(matching: MatchingContext, frame: Frame) -> State:
+def sounding_started(matching: MatchingContext, frame: Frame) -> SlacState:
     """Start a run with the first of three CM_START_ATTEN_CHAR.IND; the others belong to it."""
     message = frame.message
     assert isinstance(message, m.StartAttenCharInd)
     if message.forwarding_station != frame.source:
-        return matching.ignore(Verdict.CONTRADICTION)
+        return matching.ignore(FrameVerdict.CONTRADICTION)
     known = matching.runs.get(frame.source)
     if known is not None and known.run_id == message.run_id:
         return matching.state
     if not _make_room(matching):
-        return matching.ignore(Verdict.FULL)
+        return matching.ignore(FrameVerdict.FULL)
     if not matching.pending.take(frame.source, message.run_id, matching.now):
-        return matching.ignore(Verdict.NO_RULE)
+        return matching.ignore(FrameVerdict.NO_RULE)
     matching.runs[frame.source] = Run(
         frame.source,
         message.run_id,
@@ -56,7 +56,7 @@ def sounding_started(matching: MatchingContext, frame: Frame) -> State:
         + timing.TT_EVSE_MATCH_MNBC,  # the value of the standard, not the one in the message
         expected=min(message.sounds, timing.C_EV_MATCH_MNBC),
     )
-    return State.MATCHING
+    return SlacState.MATCHING
 
 
 def _make_room(matching: MatchingContext) -> bool:
@@ -69,32 +69,32 @@ def _make_room(matching: MatchingContext) -> bool:
     return False
 
 
-def sound_heard(matching: MatchingContext, frame: Frame) -> State:
+def sound_heard(matching: MatchingContext, frame: Frame) -> SlacState:
     """Count a sound, for statistics; only the measurements of the modem decide."""
     assert isinstance(frame.message, m.MnbcSoundInd)
     run = matching.runs.get(frame.source)
     if run is None or run.run_id != frame.message.run_id or run.state is not RunState.SOUNDING:
-        return matching.ignore(Verdict.CONTRADICTION)
+        return matching.ignore(FrameVerdict.CONTRADICTION)
     run.sounds += 1
     return matching.state
 
 
-def profile_measured(matching: MatchingContext, frame: Frame) -> State:
+def profile_measured(matching: MatchingContext, frame: Frame) -> SlacState:
     """Store the measurement of one sound by the station's modem."""
     message = frame.message
     assert isinstance(message, m.AttenProfileInd)
     run = matching.runs.get(message.pev_mac)
     if not matching.is_modem(frame.source) or not message.profile:
-        return matching.ignore(Verdict.CONTRADICTION)
+        return matching.ignore(FrameVerdict.CONTRADICTION)
     if run is None or run.state is not RunState.SOUNDING:
-        return matching.ignore(Verdict.NO_RULE)
+        return matching.ignore(FrameVerdict.NO_RULE)
     if run.profiles and len(message.profile) != len(run.profiles[0]):
-        return matching.ignore(Verdict.CONTRADICTION)
+        return matching.ignore(FrameVerdict.CONTRADICTION)
     if run.sounds and len(run.profiles) >= run.sounds + _TOLERANCE:
         run.surplus += 1
         if run.surplus == 1:
             matching.emit(Suspicious(f"more measurements than sounds of {run.ev_mac.hex(':')}"))
-        return matching.ignore(Verdict.CONTRADICTION)
+        return matching.ignore(FrameVerdict.CONTRADICTION)
     run.profiles.append(message.profile)
     if len(run.profiles) >= run.expected:
         _answer_average(matching, run)
@@ -135,17 +135,17 @@ def response_late(matching: MatchingContext, run: Run) -> None:
         _send_average(matching, run)
 
 
-def average_acknowledged(matching: MatchingContext, frame: Frame) -> State:
+def average_acknowledged(matching: MatchingContext, frame: Frame) -> SlacState:
     """CM_ATTEN_CHAR.RSP; a deviating message is ignored and the repetitions continue [V2G3-A09-47]."""
     message = frame.message
     assert isinstance(message, m.AttenCharRsp)
     run = matching.runs.get(frame.source)
     if run is None or run.run_id != message.run_id or message.source_address != frame.source:
-        return matching.ignore(Verdict.CONTRADICTION)
+        return matching.ignore(FrameVerdict.CONTRADICTION)
     if run.state is RunState.SOUNDING:
         matching.emit(Suspicious(f"{run.ev_mac.hex(':')} acknowledges an average that was not sent"))
     if run.state is not RunState.WAIT_RSP:
-        return matching.ignore(Verdict.NO_RULE)
+        return matching.ignore(FrameVerdict.NO_RULE)
     run.state = RunState.WAIT_MATCH
     run.deadline = matching.now + timing.TT_EVSE_MATCH_SESSION
     return matching.state

@@ -5,34 +5,34 @@ from __future__ import annotations
 from secc.slac.context import MatchingContext
 from secc.slac.events import NoRequest, VehicleConnected, VehicleGone
 from secc.slac.handlers.modem import leave
-from secc.slac.states import LISTENING, NETWORKED, State, Timer
+from secc.slac.states import LISTENING, NETWORKED, SlacState, SlacTimer
 
 
-def connected(matching: MatchingContext, event: VehicleConnected) -> State:
+def connected(matching: MatchingContext, event: VehicleConnected) -> SlacState:
     """Start answering EVs [V2G3-M06-07] [V2G3-M06-11]."""
     matching.connected = matching.expecting = True
     matching.waiting_for_request = event.expect_request
     if event.expect_request and matching.state not in NETWORKED:
-        matching.start_timer(Timer.SLAC_INIT, matching.config.slac_init)
+        matching.start_timer(SlacTimer.SLAC_INIT, matching.config.slac_init)
     else:
-        matching.stop_timers(Timer.SLAC_INIT)
+        matching.stop_timers(SlacTimer.SLAC_INIT)
     return matching.state
 
 
-def gone(matching: MatchingContext, event: VehicleGone) -> State:
+def gone(matching: MatchingContext, event: VehicleGone) -> SlacState:
     """End all runs at once; only the new key for the modem is still sent."""
     matching.connected = matching.expecting = matching.waiting_for_request = matching.pilot_ready = False
-    matching.stop_timers(Timer.SLAC_INIT)
+    matching.stop_timers(SlacTimer.SLAC_INIT)
     matching.forget_runs()
     if matching.key_given:
         return leave(matching, "unplugged", failed=False)
-    return State.UNMATCHED if matching.state in LISTENING else matching.state
+    return SlacState.UNMATCHED if matching.state in LISTENING else matching.state
 
 
-def no_request(matching: MatchingContext, timer: Timer) -> State:
+def no_request(matching: MatchingContext, timer: SlacTimer) -> SlacState:
     """TT_EVSE_SLAC_init: stop answering until the sequence of the control pilot is complete."""
     if matching.runs:
-        matching.start_timer(Timer.SLAC_INIT, matching.config.slac_init)
+        matching.start_timer(SlacTimer.SLAC_INIT, matching.config.slac_init)
     else:
         matching.expecting = matching.waiting_for_request = False
         matching.pending.clear()

@@ -43,7 +43,7 @@ class Ability:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Role:
+class PortRole:
     """What the station uses an object for."""
 
     name: str
@@ -69,8 +69,10 @@ def _methods(port: type) -> tuple[Method, ...]:
     return tuple(found)
 
 
-def _role(name: str, required: type, *optional: type) -> Role:
-    return Role(name, required, _methods(required), tuple(Ability(port, _methods(port)) for port in optional))
+def _role(name: str, required: type, *optional: type) -> PortRole:
+    return PortRole(
+        name, required, _methods(required), tuple(Ability(port, _methods(port)) for port in optional)
+    )
 
 
 CONTROLLER = _role(
@@ -98,7 +100,7 @@ OCSP_SOURCE = _role("OCSP source", ports.OcspSource)
 MODEM = _role("modem", ports.PlcModem, ports.SleepsModem)
 
 
-def examine(role: Role, thing: object) -> frozenset[type]:
+def examine(role: PortRole, thing: object) -> frozenset[type]:
     """The optional ports that `thing` declares.
 
     Raises ConfigError for a method that is missing, misspelt, of another shape, or not declared.
@@ -130,7 +132,7 @@ def adapted(thing: object, port: Callable[..., P], adapter: Callable[[P], A]) ->
     return adapter(cast(P, thing)) if declares(thing, port) else None
 
 
-def _require(role: Role, kind: str, thing: object, method: Method, others: list[str], port: type) -> None:
+def _require(role: PortRole, kind: str, thing: object, method: Method, others: list[str], port: type) -> None:
     """Raise ConfigError unless the method is there, implemented, and can be called as its port says."""
     found = _look_up(role, kind, thing, method)
     inherited = getattr(type(thing), method.name, None) is getattr(port, method.name)
@@ -144,7 +146,7 @@ def _require(role: Role, kind: str, thing: object, method: Method, others: list[
         raise ConfigError(f"{role.name}: {kind}.{method.name} is {misfit}, expected {method}")
 
 
-def _refuse_undeclared(role: Role, kind: str, thing: object, ability: Ability, others: list[str]) -> None:
+def _refuse_undeclared(role: PortRole, kind: str, thing: object, ability: Ability, others: list[str]) -> None:
     """Raise ConfigError for a method of an ability that the class does not derive from, misspelt or not."""
     port = ability.port.__name__
     for method in ability.methods:
@@ -162,7 +164,7 @@ def _refuse_undeclared(role: Role, kind: str, thing: object, ability: Ability, o
             )
 
 
-def _look_up(role: Role, kind: str, thing: object, method: Method) -> object:
+def _look_up(role: PortRole, kind: str, thing: object, method: Method) -> object:
     try:
         return getattr(thing, method.name, None)
     except Exception as error:
@@ -210,7 +212,7 @@ def _signature(found: Callable[..., Any]) -> str:
         return "(...)"
 
 
-def _others(role: Role, thing: object) -> list[str]:
+def _others(role: PortRole, thing: object) -> list[str]:
     """Public methods of the object that no port knows."""
     known = {method.name for method in role.known}
     names = (name for name in dir(thing) if not name.startswith("_") and name not in known)

@@ -11,7 +11,7 @@ from secc import exi
 from secc.messages import iso2
 from secc.messages.xmldsig import Signature
 from secc.pki.profiles import Kind
-from secc.pki.xmldsig import Element, sign, verify
+from secc.pki.xmldsig import SignedPart, sign, verify
 from secc.session.inputs import SchedulesOffered
 from secc.session.outputs import AskSchedules, Send
 from secc.session.paused import PausedSession
@@ -69,20 +69,20 @@ def tariff_in(message: iso2.V2GMessage) -> iso2.SalesTariff | None:
 
 @pytest.mark.req("V2G2-905")
 def test_a_signed_tariff_reaches_the_ev_and_verifies_there() -> None:
-    message = answered(TARIFF, sign((Element("SalesTariff", TARIFF),), KEY))
+    message = answered(TARIFF, sign((SignedPart("SalesTariff", TARIFF),), KEY))
     received = exi.ISO2.decode(exi.ISO2.encode(message))
     tariff = tariff_in(received)
     assert tariff == TARIFF
-    verify(received.header.signature, (Element("SalesTariff", tariff),), KEY.public_key())
+    verify(received.header.signature, (SignedPart("SalesTariff", tariff),), KEY.public_key())
 
 
 @pytest.mark.parametrize(
     ("signature", "policy", "tls"),
     [
         (None, TariffPolicy.SIGNED, True),
-        (sign((Element("SalesTariff", OTHER),), KEY), TariffPolicy.SIGNED, True),
-        (sign((Element("SalesTariff", TARIFF),), KEY), TariffPolicy.NONE, True),
-        (sign((Element("SalesTariff", TARIFF),), KEY), TariffPolicy.SIGNED, False),
+        (sign((SignedPart("SalesTariff", OTHER),), KEY), TariffPolicy.SIGNED, True),
+        (sign((SignedPart("SalesTariff", TARIFF),), KEY), TariffPolicy.NONE, True),
+        (sign((SignedPart("SalesTariff", TARIFF),), KEY), TariffPolicy.SIGNED, False),
         (None, TariffPolicy.ANY, False),
     ],
     ids=["unsigned", "another is signed", "policy none", "no TLS", "unsigned, no TLS"],
@@ -133,7 +133,7 @@ def tariff_of(*intervals: tuple[int, int | None]) -> iso2.SalesTariff:
 
 
 def signed(*tariffs: iso2.SalesTariff) -> Signature:
-    return sign([Element("SalesTariff", tariff) for tariff in tariffs], KEY)
+    return sign([SignedPart("SalesTariff", tariff) for tariff in tariffs], KEY)
 
 
 def resumed(
@@ -196,7 +196,7 @@ def test_a_signed_tariff_that_does_not_change_over_time_keeps_its_signature() ->
     tariff = tariff_of((0, None))
     bench, message = resumed(tariff, signed(tariff))
     assert tariff_in(message) == tariff
-    verify(message.header.signature, (Element("SalesTariff", tariff),), KEY.public_key())
+    verify(message.header.signature, (SignedPart("SalesTariff", tariff),), KEY.public_key())
     assert asked(bench) == []
 
 
@@ -206,7 +206,7 @@ def test_the_back_end_signs_what_is_left_of_a_tariff() -> None:
     answer = ScheduleOffer((PowerSchedule(1, (PowerStep(0, 22_000.0),), 60, rest),), signed(rest))
     bench, message = resumed(before, signed(before), answer)
     assert tariff_in(message) == rest
-    verify(message.header.signature, (Element("SalesTariff", rest),), KEY.public_key())
+    verify(message.header.signature, (SignedPart("SalesTariff", rest),), KEY.public_key())
     (question,) = asked(bench)
     assert (question.need.continued, question.need.gone) == (1, 600)
     body = message.body

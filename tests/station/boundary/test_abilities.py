@@ -29,7 +29,7 @@ from secc.station.boundary.abilities import (
     OCSP_SOURCE,
     Ability,
     Method,
-    Role,
+    PortRole,
     examine,
 )
 from secc.station.ocsp import HttpFetcher
@@ -202,13 +202,13 @@ def declaring(base: type, ability: Ability, **members: Any) -> object:
 
 
 @EACH_METHOD
-def test_a_declared_ability_is_found(role: Role, base: type, ability: Ability, method: Method) -> None:
+def test_a_declared_ability_is_found(role: PortRole, base: type, ability: Ability, method: Method) -> None:
     assert examine(role, declaring(base, ability)) == {ability.port}
 
 
 @EACH_METHOD
 def test_a_declared_method_of_another_shape_is_refused(
-    role: Role, base: type, ability: Ability, method: Method
+    role: PortRole, base: type, ability: Ability, method: Method
 ) -> None:
     mine = declaring(base, ability, **{method.name: immediate if method.waits else waits})
     with pytest.raises(ConfigError, match=f"Mine.{method.name} is"):
@@ -217,7 +217,7 @@ def test_a_declared_method_of_another_shape_is_refused(
 
 @EACH_METHOD
 def test_a_declared_ability_without_its_method_is_refused(
-    role: Role, base: type, ability: Ability, method: Method
+    role: PortRole, base: type, ability: Ability, method: Method
 ) -> None:
     mine = declaring(base, ability)
     delattr(type(mine), method.name)  # what is left is the port's own, which does nothing
@@ -229,7 +229,7 @@ def test_a_declared_ability_without_its_method_is_refused(
 
 @EACH_METHOD
 def test_a_method_of_an_ability_that_is_not_declared_is_refused(
-    role: Role, base: type, ability: Ability, method: Method
+    role: PortRole, base: type, ability: Ability, method: Method
 ) -> None:
     mine = type("Mine", (base,), {method.name: waits if method.waits else immediate})()
     with pytest.raises(
