@@ -130,8 +130,7 @@ def _built(hint: typing.Any, value: Plain) -> typing.Any:
     if origin in (types.UnionType, typing.Union):
         if value is None:
             return None
-        (hint,) = [one for one in arguments if one is not types.NoneType]
-        return _built(hint, value)
+        return _built(_meant([one for one in arguments if one is not types.NoneType], value), value)
     if origin in (tuple, frozenset):
         if not isinstance(value, list):
             raise TypeError(f"expected a list, found {value!r}")
@@ -141,6 +140,13 @@ def _built(hint: typing.Any, value: Plain) -> typing.Any:
     if dataclasses.is_dataclass(hint):
         return _dataclass(typing.cast(type, hint), value)
     return _scalar(hint, value)
+
+
+def _meant(hints: list[typing.Any], value: Plain) -> typing.Any:
+    """The first type that has all the fields of the value; what fits nothing is an error of the first."""
+    names = value.keys() if isinstance(value, dict) else frozenset()
+    fitting = [one for one in hints if dataclasses.is_dataclass(one) and names <= _hints(one).keys()]  # type: ignore[arg-type]
+    return [*fitting, *hints][0]
 
 
 def _dataclass(cls: type, value: Plain) -> typing.Any:
