@@ -12,7 +12,7 @@ from secc.session.outlet import ControlPilot
 from secc.session.outputs import AskSchedules
 from secc.session.schedules import PowerSchedule, PowerStep, ScheduleOffer
 from secc.settings import EnergyConfig
-from tests.session.handlers.test_parameters import schedule
+from tests.session.iso2.handlers.test_parameters import schedule
 from tests.support import din as d
 from tests.support import requests as r
 from tests.support.bench import AC, DC, DC_MODES, Bench, code

@@ -11,7 +11,7 @@ from secc.session.pause import PauseMemory
 from secc.session.paused import PausedSession
 from secc.session.schedules import Offer, PowerSchedule, PowerStep, ScheduleOffer
 from secc.settings import EnergyConfig
-from tests.session.handlers.test_parameters import schedule
+from tests.session.iso2.handlers.test_parameters import schedule
 from tests.support import requests as r
 from tests.support.bench import AC, DC, DC_MODES, Bench, code
 

@@ -17,7 +17,7 @@ from secc.session.schedules import Offer, PowerSchedule, PowerStep, ScheduleOffe
 from secc.session.service_events import ChosenService
 from secc.settings import EnergyConfig, EnergyMode, Payment, SeccConfig, ServiceConfig
 from secc.settings.services import ServiceParameter, ServiceParameterSet, ValueAddedService
-from tests.session.handlers.test_parameters import schedule
+from tests.session.iso2.handlers.test_parameters import schedule
 from tests.support import din as d
 from tests.support import requests as r
 from tests.support.bench import AC, DC, Bench, code

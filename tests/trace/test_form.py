@@ -31,7 +31,7 @@ from secc.session.inputs import (
     Tick,
 )
 from secc.session.outlet import ControlPilot, EvseFault, EvseSnapshot, IsolationLevel, MeterReading
-from secc.session.schedules import PowerSchedule, PowerStep, ScheduleOffer
+from secc.session.schedules import DynamicOffer, EnergyTarget, PowerSchedule, PowerStep, ScheduleOffer
 from secc.session.ticket import Ticket
 from secc.settings import SeccConfig
 from secc.trace.form import TraceError, built, input_of, plain, plain_config, plain_input, plain_output
@@ -59,6 +59,7 @@ INPUTS: tuple[ConnectionInput, ...] = (
     CableCheckReported(TICKET, IsolationLevel.VALID),
     AuthorizationDecided(TICKET, granted=False),
     SchedulesOffered(TICKET, OFFER),
+    SchedulesOffered(TICKET, DynamicOffer(target=EnergyTarget(power=5000.0))),
     SchedulesOffered(TICKET, None),
     StopRequested("operator"),
     RenegotiationRequested(),

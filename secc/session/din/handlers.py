@@ -170,13 +170,7 @@ def cable_check_again(session: Context, request: din.CableCheckReq) -> Stage:
 
 def _tested(session: Context, processing: EVSEProcessing) -> Stage:
     """CableCheckRes."""
-    session.answer(
-        din.CableCheckRes(
-            response_code=ResponseCode.OK,
-            dc_evse_status=status.evse_status(session),
-            evse_processing=processing,
-        )
-    )
+    session.answer(status.cable_check(session, processing))
     finished = processing is EVSEProcessing.FINISHED
     return DinState.WAIT_PRE_CHARGE if finished else DinState.WAIT_CABLE_CHECK_RESULT
 
@@ -187,13 +181,7 @@ def bring_to_voltage(session: Context, request: din.PreChargeReq) -> Stage:
         pre_charge.bring_to_voltage(
             session, values.target(request.ev_target_voltage, V), values.target(request.ev_target_current, A)
         )
-    session.answer(
-        din.PreChargeRes(
-            response_code=ResponseCode.OK,
-            dc_evse_status=status.evse_status(session),
-            evse_present_voltage=status.present_voltage(session),
-        )
-    )
+    session.answer(status.pre_charge(session))
     return DinState.WAIT_POWER_ON_DC
 
 
@@ -316,9 +304,7 @@ def _stop(session: Context) -> Stage:
 
 def _delivered(session: Context, state: Stage) -> Stage:
     """PowerDeliveryRes."""
-    session.answer(
-        din.PowerDeliveryRes(response_code=ResponseCode.OK, evse_status=status.evse_status(session))
-    )
+    session.answer(status.power_delivery(session))
     return state
 
 
@@ -336,13 +322,7 @@ def pilot_b_seen(session: Context, _: None) -> Stage:
 
 def _welding(session: Context) -> Stage:
     """WeldingDetectionRes [V2G-DC-925]."""
-    session.answer(
-        din.WeldingDetectionRes(
-            response_code=ResponseCode.OK,
-            dc_evse_status=status.evse_status(session),
-            evse_present_voltage=status.present_voltage(session),
-        )
-    )
+    session.answer(status.welding_detection(session))
     return DinState.WAIT_WELDING
 
 

@@ -87,10 +87,6 @@ def _charge_parameters(session: Context, _: din.BodyElement, code: ResponseCode)
     )
 
 
-def _power_delivery(session: Context, _: din.BodyElement, code: ResponseCode) -> din.BodyElement:
-    return din.PowerDeliveryRes(response_code=code, evse_status=status.evse_status(session))
-
-
 def _ac_status() -> din.ACEVSEStatus:
     return din.ACEVSEStatus(
         power_switch_closed=False,
@@ -141,22 +137,6 @@ def _certificate_installation(_: Context, __: din.BodyElement, code: ResponseCod
     )
 
 
-def _cable_check(session: Context, _: din.BodyElement, code: ResponseCode) -> din.BodyElement:
-    return din.CableCheckRes(
-        response_code=code,
-        dc_evse_status=status.evse_status(session),
-        evse_processing=EVSEProcessing.FINISHED,
-    )
-
-
-def _pre_charge(session: Context, _: din.BodyElement, code: ResponseCode) -> din.BodyElement:
-    return din.PreChargeRes(
-        response_code=code,
-        dc_evse_status=status.evse_status(session),
-        evse_present_voltage=status.present_voltage(session),
-    )
-
-
 def _current_demand(session: Context, _: din.BodyElement, code: ResponseCode) -> din.BodyElement:
     return din.CurrentDemandRes(
         response_code=code,
@@ -169,14 +149,6 @@ def _current_demand(session: Context, _: din.BodyElement, code: ResponseCode) ->
     )
 
 
-def _welding_detection(session: Context, _: din.BodyElement, code: ResponseCode) -> din.BodyElement:
-    return din.WeldingDetectionRes(
-        response_code=code,
-        dc_evse_status=status.evse_status(session),
-        evse_present_voltage=status.present_voltage(session),
-    )
-
-
 _REFUSALS: dict[type, Callable[[Context, din.BodyElement, ResponseCode], din.BodyElement]] = {
     din.SessionSetupRes: _session_setup,
     din.ServiceDiscoveryRes: _service_discovery,
@@ -185,14 +157,14 @@ _REFUSALS: dict[type, Callable[[Context, din.BodyElement, ResponseCode], din.Bod
     din.PaymentDetailsRes: _payment_details,
     din.ContractAuthenticationRes: _authentication,
     din.ChargeParameterDiscoveryRes: _charge_parameters,
-    din.PowerDeliveryRes: _power_delivery,
+    din.PowerDeliveryRes: lambda session, _, code: status.power_delivery(session, code),
     din.ChargingStatusRes: _charging_status,
     din.MeteringReceiptRes: _metering_receipt,
     din.SessionStopRes: _session_stop,
     din.CertificateUpdateRes: _certificate_update,
     din.CertificateInstallationRes: _certificate_installation,
-    din.CableCheckRes: _cable_check,
-    din.PreChargeRes: _pre_charge,
+    din.CableCheckRes: lambda session, _, code: status.cable_check(session, code=code),
+    din.PreChargeRes: lambda session, _, code: status.pre_charge(session, code),
     din.CurrentDemandRes: _current_demand,
-    din.WeldingDetectionRes: _welding_detection,
+    din.WeldingDetectionRes: lambda session, _, code: status.welding_detection(session, code),
 }

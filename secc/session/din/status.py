@@ -149,3 +149,42 @@ def evse_id(session: Agreed) -> bytes:
     [V2G-DC-876]."""
     digits = session.config.din.evse_id.replace("*", "a")
     return bytes.fromhex(digits) if digits else b"\0"
+
+
+# --- responses that say nothing but the status, whatever their code ----------------------------------------
+
+
+def cable_check(
+    session: Agreed,
+    processing: din.EVSEProcessing = din.EVSEProcessing.FINISHED,
+    code: din.ResponseCode = din.ResponseCode.OK,
+) -> din.CableCheckRes:
+    """CableCheckRes."""
+    return din.CableCheckRes(
+        response_code=code, dc_evse_status=evse_status(session), evse_processing=processing
+    )
+
+
+def pre_charge(session: Agreed, code: din.ResponseCode = din.ResponseCode.OK) -> din.PreChargeRes:
+    """PreChargeRes."""
+    return din.PreChargeRes(
+        response_code=code,
+        dc_evse_status=evse_status(session),
+        evse_present_voltage=present_voltage(session),
+    )
+
+
+def power_delivery(session: Agreed, code: din.ResponseCode = din.ResponseCode.OK) -> din.PowerDeliveryRes:
+    """PowerDeliveryRes."""
+    return din.PowerDeliveryRes(response_code=code, evse_status=evse_status(session))
+
+
+def welding_detection(
+    session: Agreed, code: din.ResponseCode = din.ResponseCode.OK
+) -> din.WeldingDetectionRes:
+    """WeldingDetectionRes."""
+    return din.WeldingDetectionRes(
+        response_code=code,
+        dc_evse_status=evse_status(session),
+        evse_present_voltage=present_voltage(session),
+    )

@@ -112,10 +112,6 @@ def _charge_parameters(session: Context, request: iso2.BodyElement, code: Respon
     )
 
 
-def _power_delivery(session: Context, _: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
-    return iso2.PowerDeliveryRes(response_code=code, evse_status=status.evse_status(session))
-
-
 def _metering_receipt(session: Context, _: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
     return iso2.MeteringReceiptRes(response_code=code, evse_status=status.evse_status(session))
 
@@ -161,20 +157,6 @@ def _charging_status(session: Context, _: iso2.BodyElement, code: ResponseCode) 
     )
 
 
-def _cable_check(session: Context, _: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
-    return iso2.CableCheckRes(
-        response_code=code, dc_evse_status=status.dc_status(session), evse_processing=EVSEProcessing.FINISHED
-    )
-
-
-def _pre_charge(session: Context, _: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
-    return iso2.PreChargeRes(
-        response_code=code,
-        dc_evse_status=status.dc_status(session),
-        evse_present_voltage=status.present_voltage(session),
-    )
-
-
 def _current_demand(session: Context, _: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
     return iso2.CurrentDemandRes(
         response_code=code,
@@ -189,14 +171,6 @@ def _current_demand(session: Context, _: iso2.BodyElement, code: ResponseCode) -
     )
 
 
-def _welding_detection(session: Context, _: iso2.BodyElement, code: ResponseCode) -> iso2.BodyElement:
-    return iso2.WeldingDetectionRes(
-        response_code=code,
-        dc_evse_status=status.dc_status(session),
-        evse_present_voltage=status.present_voltage(session),
-    )
-
-
 _REFUSALS: dict[type, Callable[[Context, iso2.BodyElement, ResponseCode], iso2.BodyElement]] = {
     iso2.SessionSetupRes: _session_setup,
     iso2.ServiceDiscoveryRes: _service_discovery,
@@ -205,14 +179,14 @@ _REFUSALS: dict[type, Callable[[Context, iso2.BodyElement, ResponseCode], iso2.B
     iso2.PaymentDetailsRes: _payment_details,
     iso2.AuthorizationRes: _authorization,
     iso2.ChargeParameterDiscoveryRes: _charge_parameters,
-    iso2.PowerDeliveryRes: _power_delivery,
+    iso2.PowerDeliveryRes: lambda session, _, code: status.power_delivery(session, code),
     iso2.MeteringReceiptRes: _metering_receipt,
     iso2.SessionStopRes: _session_stop,
     iso2.CertificateUpdateRes: _certificate_update,
     iso2.CertificateInstallationRes: _certificate_installation,
     iso2.ChargingStatusRes: _charging_status,
-    iso2.CableCheckRes: _cable_check,
-    iso2.PreChargeRes: _pre_charge,
+    iso2.CableCheckRes: lambda session, _, code: status.cable_check(session, code=code),
+    iso2.PreChargeRes: lambda session, _, code: status.pre_charge(session, code),
     iso2.CurrentDemandRes: _current_demand,
-    iso2.WeldingDetectionRes: _welding_detection,
+    iso2.WeldingDetectionRes: lambda session, _, code: status.welding_detection(session, code),
 }

@@ -120,3 +120,42 @@ def _status_code(session: Agreed) -> DCEVSEStatusCode:
     if not session.evse.ready:
         return DCEVSEStatusCode.EVSE_NOT_READY
     return DCEVSEStatusCode.EVSE_READY
+
+
+# --- responses that say nothing but the status, whatever their code ----------------------------------------
+
+
+def cable_check(
+    session: Agreed,
+    processing: iso2.EVSEProcessing = iso2.EVSEProcessing.FINISHED,
+    code: iso2.ResponseCode = iso2.ResponseCode.OK,
+) -> iso2.CableCheckRes:
+    """CableCheckRes."""
+    return iso2.CableCheckRes(
+        response_code=code, dc_evse_status=dc_status(session), evse_processing=processing
+    )
+
+
+def pre_charge(session: Agreed, code: iso2.ResponseCode = iso2.ResponseCode.OK) -> iso2.PreChargeRes:
+    """PreChargeRes."""
+    return iso2.PreChargeRes(
+        response_code=code,
+        dc_evse_status=dc_status(session),
+        evse_present_voltage=present_voltage(session),
+    )
+
+
+def power_delivery(session: Agreed, code: iso2.ResponseCode = iso2.ResponseCode.OK) -> iso2.PowerDeliveryRes:
+    """PowerDeliveryRes."""
+    return iso2.PowerDeliveryRes(response_code=code, evse_status=evse_status(session))
+
+
+def welding_detection(
+    session: Agreed, code: iso2.ResponseCode = iso2.ResponseCode.OK
+) -> iso2.WeldingDetectionRes:
+    """WeldingDetectionRes."""
+    return iso2.WeldingDetectionRes(
+        response_code=code,
+        dc_evse_status=dc_status(session),
+        evse_present_voltage=present_voltage(session),
+    )

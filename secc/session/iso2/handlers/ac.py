@@ -9,7 +9,7 @@ from secc.session.context import Context
 from secc.session.inputs import ContactorReported
 from secc.session.iso2 import status, wire
 from secc.session.iso2.handlers import receipts
-from secc.session.iso2.handlers.choice import check_start, check_stop, chosen_offer
+from secc.session.iso2.handlers.choice import check_start, check_stop, chosen_offer, delivered
 from secc.session.iso2.states import State
 from secc.session.states import Timer
 from secc.settings.services import Payment
@@ -34,7 +34,7 @@ def start_overtaken(session: Context, _: None) -> State:
     comes. The contactor is open, or opened now."""
     if session.energised is not None:
         output.off(session, "a start after a stop")
-    return _delivered(session, State.WAIT_FIRST_STATUS)
+    return delivered(session, State.WAIT_FIRST_STATUS)
 
 
 def look_again(session: Context, _: None) -> State:
@@ -91,7 +91,7 @@ def power_off(session: Context, request: iso2.PowerDeliveryReq) -> State:
         return _stop(session)
     ending.check_fault(session)
     offering.renegotiated(session)
-    return _delivered(session, State.WAIT_CHARGE_PARAMETERS)
+    return delivered(session, State.WAIT_CHARGE_PARAMETERS)
 
 
 def change_of_mind(session: Context, request: iso2.PowerDeliveryReq) -> State:
@@ -101,17 +101,9 @@ def change_of_mind(session: Context, request: iso2.PowerDeliveryReq) -> State:
 
 
 def _closed(session: Context) -> State:
-    return _delivered(session, State.WAIT_FIRST_STATUS)
+    return delivered(session, State.WAIT_FIRST_STATUS)
 
 
 def _stop(session: Context) -> State:
     output.off(session)
-    return _delivered(session, State.WAIT_STOP_AC)
-
-
-def _delivered(session: Context, state: State) -> State:
-    """PowerDeliveryRes."""
-    session.answer(
-        iso2.PowerDeliveryRes(response_code=ResponseCode.OK, evse_status=status.ac_status(session))
-    )
-    return state
+    return delivered(session, State.WAIT_STOP_AC)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from secc.messages.iso2 import ChargeProgress, PowerDeliveryReq, ResponseCode
 from secc.session import profile
 from secc.session.context import Context
-from secc.session.iso2 import wire
+from secc.session.iso2 import status, wire
 from secc.session.iso2.refusals import Iso2Refused
+from secc.session.iso2.states import State
 from secc.session.schedules import Offer
 
 
@@ -14,6 +15,12 @@ def chosen_offer(session: Context, request: PowerDeliveryReq) -> Offer:
     """The offer with the EV's choice in it, or a refusal."""
     entries = wire.entries(request.charging_profile)
     return profile.chosen_offer(session, request.sa_schedule_tuple_id, entries)
+
+
+def delivered(session: Context, state: State) -> State:
+    """PowerDeliveryRes OK, and the state that follows."""
+    session.answer(status.power_delivery(session))
+    return state
 
 
 def check_start(request: PowerDeliveryReq) -> None:

@@ -23,7 +23,7 @@ from secc.session.agreed import Demand
 from secc.session.context import Context
 from secc.session.iso2 import status, wire
 from secc.session.iso2.handlers import parameters, receipts, setup
-from secc.session.iso2.handlers.choice import check_start, check_stop, chosen_offer
+from secc.session.iso2.handlers.choice import check_start, check_stop, chosen_offer, delivered
 from secc.session.iso2.states import State
 from secc.session.iso2.wire import A, V, W
 
@@ -59,13 +59,7 @@ def bring_to_voltage(session: Context, request: iso2.PreChargeReq) -> State:
         pre_charge.bring_to_voltage(
             session, values.target(request.ev_target_voltage, V), values.target(request.ev_target_current, A)
         )
-    session.answer(
-        iso2.PreChargeRes(
-            response_code=ResponseCode.OK,
-            dc_evse_status=status.dc_status(session),
-            evse_present_voltage=status.present_voltage(session),
-        )
-    )
+    session.answer(status.pre_charge(session))
     return State.WAIT_POWER_ON_DC
 
 
@@ -82,12 +76,12 @@ def power_on(session: Context, request: iso2.PowerDeliveryReq) -> State:
     if not pre_charge.confirm_start(session):
         return State.AWAITING_VOLTAGE
     session.offer = offer
-    return _delivered(session, State.WAIT_FIRST_DEMAND)
+    return delivered(session, State.WAIT_FIRST_DEMAND)
 
 
 def start_overtaken(session: Context, _: None) -> State:
     """A stop has come before the energy: OK takes the request, EVSE_Shutdown says that no energy comes."""
-    return _delivered(session, State.WAIT_FIRST_DEMAND)
+    return delivered(session, State.WAIT_FIRST_DEMAND)
 
 
 def look_again(session: Context, _: None) -> State:
@@ -164,7 +158,7 @@ def power_off(session: Context, request: iso2.PowerDeliveryReq) -> State:
     ending.check_fault(session)
     output.off(session)
     offering.renegotiated(session)
-    return _delivered(session, State.WAIT_CHARGE_PARAMETERS)
+    return delivered(session, State.WAIT_CHARGE_PARAMETERS)
 
 
 def change_of_mind(session: Context, request: iso2.PowerDeliveryReq) -> State:
@@ -191,37 +185,17 @@ def pilot_b_seen(session: Context, _: None) -> State:
 
 def _stop(session: Context) -> State:
     output.off(session)
-    return _delivered(session, State.WAIT_STOP_DC)
-
-
-def _delivered(session: Context, state: State) -> State:
-    """PowerDeliveryRes."""
-    session.answer(
-        iso2.PowerDeliveryRes(response_code=ResponseCode.OK, evse_status=status.dc_status(session))
-    )
-    return state
+    return delivered(session, State.WAIT_STOP_DC)
 
 
 def _tested(session: Context, processing: EVSEProcessing) -> State:
     """CableCheckRes."""
-    session.answer(
-        iso2.CableCheckRes(
-            response_code=ResponseCode.OK,
-            dc_evse_status=status.dc_status(session),
-            evse_processing=processing,
-        )
-    )
+    session.answer(status.cable_check(session, processing))
     finished = processing is EVSEProcessing.FINISHED
     return State.WAIT_PRE_CHARGE if finished else State.WAIT_CABLE_CHECK_RESULT
 
 
 def _welding(session: Context) -> State:
     """WeldingDetectionRes."""
-    session.answer(
-        iso2.WeldingDetectionRes(
-            response_code=ResponseCode.OK,
-            dc_evse_status=status.dc_status(session),
-            evse_present_voltage=status.present_voltage(session),
-        )
-    )
+    session.answer(status.welding_detection(session))
     return State.WAIT_WELDING
