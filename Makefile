@@ -101,9 +101,11 @@ cpo-scale: setup  ## the provisioning service with up to a million contracts: an
 
 check: style generated rust coverage docs  ## everything CI checks, but interop
 
-style: setup  ## format, lint, types, stub of the extension
+style: setup  ## format, lint, spelling, width of prose, types, stub of the extension
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	git ls-files -z | xargs -0 $(BIN)/codespell
+	$(PY) -m tools.prose
 	$(BIN)/mypy
 	$(PY) -m mypy.stubtest secc._exi
 

@@ -59,7 +59,7 @@ def store(hierarchy: make.Hierarchy, folder: Path) -> Files:
 
 
 def shake(server: TlsEngine, client: TlsEngine) -> tuple[TlsProgress, TlsProgress]:
-    """Carry bytes to and fro until both sides are silent; the last progress of server and client."""
+    """Carry bytes in both directions until both sides are silent; the last progress of server and client."""
     to_server = client.start()
     ours = theirs = TlsProgress()
     while to_server:

@@ -1,4 +1,5 @@
-//! Which streams the crate `iso15118` reads: for lines of schema set, stream and expected stream (hex) one word each.
+//! Which streams the crate `iso15118` reads: for lines of schema set, stream and expected stream (hex) one
+//! word each.
 //!
 //! `same` if it writes what it read as the expected stream, `other` if it reads something else, `refuses`.
 

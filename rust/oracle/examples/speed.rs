@@ -1,6 +1,7 @@
 //! Times both codecs on messages from standard input: lines of name, schema set and hex.
 //!
-//! `speed ours|theirs decode|encode` prints name and nanoseconds, the least of many batches, for each message.
+//! `speed ours|theirs decode|encode` prints name and nanoseconds, the least of many batches, for each
+//! message.
 //! `speed ours|theirs decode|encode NAME COUNT` does it COUNT times, for a counter of instructions.
 
 use std::hint::black_box;

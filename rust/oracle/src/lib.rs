@@ -1,4 +1,5 @@
-//! The crate `iso15118`, a codec of generated Rust structures, behind the names that this project gives schema sets.
+//! The crate `iso15118`, a codec of generated Rust structures, behind the names that this project gives
+//! schema sets.
 //!
 //! It knows neither DIN SPEC 70121 nor elements of simple type as roots.
 

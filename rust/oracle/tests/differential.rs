@@ -17,8 +17,8 @@ use v2g_exi_oracle::{Theirs, SETS};
 /// What became of the messages of one set, by reason.
 type Tally = BTreeMap<String, Vec<String>>;
 
-/// What the other codec does not have: text between elements, and the parts of a signature that no V2G message uses
-/// ([V2G2-771] forbids them).
+/// What the other codec does not have: text between elements, and the parts of a signature that no V2G
+/// message uses ([V2G2-771] forbids them).
 const WITHOUT: [&str; 5] = ["#text", "HMACOutputLength", "KeyInfo", "Object", "XPath"];
 
 const SAME: &str = "the same";
@@ -44,7 +44,8 @@ fn walk(set: &str, seed: u64) -> Walk {
 fn message(set: &str, seed: u64) -> (Vec<u8>, bool) {
     let (grammar, mut random) = (grammar(set), Random::new(seed));
     loop {
-        // Nothing in the messages of Amendment 1 is signed, and the other codec gives their fragments other codes.
+        // Nothing in the messages of Amendment 1 is signed, and the other codec gives their fragments other
+        // codes.
         let fragment = set != "sap" && !set.contains("-der-") && random.once_in(4);
         let roots = if fragment { &grammar.fragments } else { &grammar.documents };
         let index = random.below(roots.entries.len());

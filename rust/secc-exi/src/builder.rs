@@ -96,7 +96,8 @@ impl<'c, 'py> Builder<'c, 'py> {
         Ok(())
     }
 
-    /// Puts the members that were collected into their field; those of a list that goes on behind another one are added.
+    /// Puts the members that were collected into their field; those of a list that goes on behind another one
+    /// are added.
     fn end_list(&mut self) -> PyResult<()> {
         let slot = std::mem::replace(&mut self.frame.list, NO_LIST);
         let first = (self.frame.member as usize).min(self.kept.members.len());
@@ -155,8 +156,8 @@ fn call<'py>(
     arguments: &[Bound<'py, PyAny>],
     keywords: &Bound<'py, PyTuple>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    // SAFETY: `Bound` is an object pointer (guaranteed layout of a transparent `NonNull`), `keywords` is a tuple of as
-    // many interned strings, and all references outlive the call.
+    // SAFETY: `Bound` is an object pointer (guaranteed layout of a transparent `NonNull`), `keywords` is a
+    // tuple of as many interned strings, and all references outlive the call.
     unsafe {
         let first = arguments.as_ptr().cast::<*mut ffi::PyObject>();
         let names = if arguments.is_empty() { std::ptr::null_mut() } else { keywords.as_ptr() };
@@ -308,8 +309,8 @@ const SMALLEST: i64 = -5;
 
 /// A string of ASCII characters, copied from the stream to where the object keeps it.
 fn ascii<'py>(py: Python<'py>, characters: Octets<'_>) -> PyResult<Bound<'py, PyAny>> {
-    // SAFETY: an object made for `length` characters of at most 127 keeps them as that many bytes, which nobody else
-    // sees before this function returns, and which are initialised at once.
+    // SAFETY: an object made for `length` characters of at most 127 keeps them as that many bytes, which
+    // nobody else sees before this function returns, and which are initialised at once.
     unsafe {
         let length = characters.len();
         let made = ffi::PyUnicode_New(length as ffi::Py_ssize_t, 127);

@@ -40,7 +40,8 @@ pub(crate) enum RecordField {
 }
 
 impl Class {
-    /// Type `index` of `grammar`, whose class is in `types` at that place; `item` is the class of ordered content.
+    /// Type `index` of `grammar`, whose class is in `types` at that place; `item` is the class of ordered
+    /// content.
     pub(crate) fn new(
         grammar: &Grammar,
         index: usize,

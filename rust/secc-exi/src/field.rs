@@ -32,8 +32,9 @@ impl Field {
     #[inline]
     pub(crate) fn read<'py>(&self, object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         if let Some(offset) = self.offset {
-            // SAFETY: the offset is that of an object slot of this very class, so an aligned, initialised pointer to
-            // an object, or null, lies there for as long as `object` lives; a new reference is taken at once.
+            // SAFETY: the offset is that of an object slot of this very class, so an aligned, initialised
+            // pointer to an object, or null, lies there for as long as `object` lives; a new reference is
+            // taken at once.
             let found = unsafe {
                 let slot = object.as_ptr().byte_add(offset).cast::<*mut ffi::PyObject>();
                 Bound::from_borrowed_ptr_or_opt(object.py(), slot.read())
@@ -48,7 +49,8 @@ impl Field {
 
 /// The offset in a member descriptor for an object slot of `class` itself.
 fn member_offset(class: &Bound<'_, PyType>, descriptor: &Bound<'_, PyAny>) -> Option<usize> {
-    // SAFETY: the type check makes the cast valid, and the definition it points to lives as long as the class.
+    // SAFETY: the type check makes the cast valid, and the definition it points to lives as long as the
+    // class.
     unsafe {
         if descriptor.get_type_ptr() != &raw mut ffi::PyMemberDescr_Type {
             return None;

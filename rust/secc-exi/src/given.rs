@@ -11,8 +11,8 @@ use v2g_exi::grammar::{
 type RawDatatype = (String, u8, i64, u64, u32, u16);
 type RawType = (String, u16, u16, u16, u16, u8, bool, bool, u8);
 type RawState = (u16, u8, u8, u8, bool);
-/// Kind, slot, slot kind, name, target, next, count, number, last; width, meaning, smallest value and span of a short
-/// value; first state and record of a complex type, and whether only the end can follow.
+/// Kind, slot, slot kind, name, target, next, count, number, last; width, meaning, smallest value and span of
+/// a short value; first state and record of a complex type, and whether only the end can follow.
 type RawProduction = ((u8, u8, u8, u16, u16, u16, u8, u16, u16), (u8, u8, i16, u16), (u16, u8, bool));
 type RawRoot = (u16, u8, u16, bool);
 type RawRecord = (Vec<(u8, u8, i16, u16)>, u64, u8, Option<(u8, u8, u32)>);

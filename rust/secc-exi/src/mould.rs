@@ -7,8 +7,8 @@ use pyo3::types::{PyTuple, PyType};
 use std::ptr::fn_addr_eq;
 use v2g_exi::grammar::Slot;
 
-/// A class whose objects are their fields and nothing else, so that its constructor does no more than put each
-/// argument in its place.
+/// A class whose objects are their fields and nothing else, so that its constructor does no more than put
+/// each argument in its place.
 pub(crate) struct Mould {
     class: Py<PyType>,
     places: Vec<Place>,
@@ -31,7 +31,8 @@ const MORE: u64 =
 const MANAGED_WEAKREF: u64 = 1 << 3;
 
 impl Mould {
-    /// The mould of `class`, if it is one of that kind and has the metaclass of `item`, hence its constructor.
+    /// The mould of `class`, if it is one of that kind and has the metaclass of `item`, hence its
+    /// constructor.
     pub(crate) fn of(
         class: &Bound<'_, PyType>,
         item: &Bound<'_, PyAny>,
@@ -56,16 +57,17 @@ impl Mould {
         Ok(Some(Self { class: class.clone().unbind(), places }))
     }
 
-    /// An object with the fields that `last_first` gives, in that order; where it gives none a field is absent.
+    /// An object with the fields that `last_first` gives, in that order; where it gives none a field is
+    /// absent.
     #[inline(always)]
     pub(crate) fn make<'py>(
         &self,
         py: Python<'py>,
         mut last_first: impl FnMut() -> Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        // SAFETY: `of` has found that objects of this class are allocated and freed in the common way and are a
-        // header and one pointer for each of `places`, whose offsets are all of these; so every byte of the object
-        // is initialised before anybody sees it, and each field has a reference of its own.
+        // SAFETY: `of` has found that objects of this class are allocated and freed in the common way and are
+        // a header and one pointer for each of `places`, whose offsets are all of these; so every byte of the
+        // object is initialised before anybody sees it, and each field has a reference of its own.
         unsafe {
             let object = ffi::PyObject_New::<ffi::PyObject>(self.class.as_ptr().cast());
             if object.is_null() {
@@ -82,8 +84,8 @@ impl Mould {
 
 /// Whether objects of `class` are `size` bytes of common memory that nothing but their references refers to.
 fn is_bare(class: &Bound<'_, PyType>, size: usize) -> bool {
-    // SAFETY: the pointer is that of a type object, which lives as long as `class` and does not change in these parts
-    // once it is ready.
+    // SAFETY: the pointer is that of a type object, which lives as long as `class` and does not change in
+    // these parts once it is ready.
     let (flags, class) = unsafe { (ffi::PyType_GetFlags(class.as_type_ptr()), &*class.as_type_ptr()) };
     usize::try_from(class.tp_basicsize) == Ok(size)
         && class.tp_itemsize == 0

@@ -163,8 +163,8 @@ fn field(
     written(codec, encoder, number, value, found)
 }
 
-/// A field for elements of certain classes that holds a value of another one: of a class that extends one of them, or
-/// of simple type.
+/// A field for elements of certain classes that holds a value of another one: of a class that extends one of
+/// them, or of simple type.
 #[cold]
 fn other_field(
     codec: &Codec,
@@ -251,8 +251,8 @@ fn write(
     Ok(written?)
 }
 
-/// The raw values of an object whose type is a record; None if it has to be written field by field, which also finds
-/// the words for what is wrong with it.
+/// The raw values of an object whose type is a record; None if it has to be written field by field, which
+/// also finds the words for what is wrong with it.
 fn record(codec: &Codec, type_index: u16, value: &Bound<'_, PyAny>) -> Outcome<Option<[i32; 3]>> {
     let Some(class) = codec.classes.get(type_index as usize) else { return Ok(None) };
     let own = class.class.as_ref().is_some_and(|c| c.as_ptr() == value.get_type_ptr().cast());

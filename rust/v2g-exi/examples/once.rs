@@ -1,4 +1,5 @@
-//! Decodes or encodes one message of `benches/messages.txt` a number of times: the subject of instruction counts.
+//! Decodes or encodes one message of `benches/messages.txt` a number of times: the subject of instruction
+//! counts.
 //!
 //! `once NAME decode|encode COUNT < benches/messages.txt`
 

@@ -124,8 +124,8 @@ impl<'a> Reader<'a> {
 
 /// The first `count` bits of a word, 0 to 63.
 ///
-/// Shifts here and in the engine's hot paths are the wrapping kind: widths come from the tables and are below 64, and
-/// a check for each would cost a third of all instructions.
+/// Shifts here and in the engine's hot paths are the wrapping kind: widths come from the tables and are below
+/// 64, and a check for each would cost a third of all instructions.
 #[inline(always)]
 pub fn top(word: u64, count: u32) -> u64 {
     (word >> 1).wrapping_shr(63u32.wrapping_sub(count))

@@ -1,7 +1,7 @@
 //! Grammar tables: what the engine walks.
 //!
-//! A table set is plain data. The ones that ship with the crate are statics written by the schema generator; others
-//! can be built at run time, hence the `Cow`s.
+//! A table set is plain data. The ones that ship with the crate are statics written by the schema generator;
+//! others can be built at run time, hence the `Cow`s.
 
 use std::borrow::Cow;
 
@@ -115,7 +115,8 @@ pub const NO_END: u8 = 0xFF;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(align(8))]
 pub struct State {
-    /// First production; there is one for each code of `bits` bits, those beyond `count` being [`Kind::Escape`].
+    /// First production; there is one for each code of `bits` bits, those beyond `count` being
+    /// [`Kind::Escape`].
     pub first: u16,
     /// Number of alternatives; this value itself is the escape to the second level.
     pub count: u8,
@@ -202,12 +203,12 @@ pub struct Type {
     pub record: u8,
 }
 
-/// A type that is read at one look: a straight line of at most three short simple elements, of which only the last
-/// may be of variable width. Its states and productions stand in sequence.
+/// A type that is read at one look: a straight line of at most three short simple elements, of which only the
+/// last may be of variable width. Its states and productions stand in sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// The fields of fixed width. With one of variable width they stand right before it, which is last; places that
-    /// are not used hold [`RecordField::NONE`].
+    /// The fields of fixed width. With one of variable width they stand right before it, which is last;
+    /// places that are not used hold [`RecordField::NONE`].
     pub fields: [RecordField; 3],
     /// Places before the first field.
     pub lead: u8,
@@ -269,7 +270,8 @@ pub struct Name {
 pub struct Root {
     /// Its name.
     pub name: u16,
-    /// [`Kind::Complex`] or [`Kind::Simple`]; [`Kind::Escape`] in a fragment whose name has several types and is left out.
+    /// [`Kind::Complex`] or [`Kind::Simple`]; [`Kind::Escape`] in a fragment whose name has several types and
+    /// is left out.
     pub kind: Kind,
     /// Complex type or datatype.
     pub target: u16,

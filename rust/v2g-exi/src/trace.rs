@@ -25,8 +25,8 @@ pub struct Row {
     pub datatype: Option<u16>,
 }
 
-/// A fault of a [`Trace`]: there is none. A type of its own, so that what reads for a trace is compiled apart from what
-/// reads for other sinks, where it would cost a tenth of the instructions.
+/// A fault of a [`Trace`]: there is none. A type of its own, so that what reads for a trace is compiled apart
+/// from what reads for other sinks, where it would cost a tenth of the instructions.
 #[derive(Debug)]
 pub(crate) enum Never {}
 
@@ -39,8 +39,8 @@ pub(crate) struct Trace<'g> {
     simple: Option<u16>,
 }
 
-/// All of `data`: its pieces up to the end or to the first fault, then that (`fault`, the bits that are wrong, if there are
-/// any) and what is behind it (`unread`). The rows join without a gap.
+/// All of `data`: its pieces up to the end or to the first fault, then that (`fault`, the bits that are
+/// wrong, if there are any) and what is behind it (`unread`). The rows join without a gap.
 pub fn explain(
     grammar: &Grammar,
     data: &[u8],

@@ -69,8 +69,8 @@ pub struct At<'g> {
 /// Production index of the root element.
 pub const ROOT: u16 = u16::MAX;
 
-/// Set in the index of an element that stands where the schema allows any; the rest is its number among the global
-/// elements.
+/// Set in the index of an element that stands where the schema allows any; the rest is its number among the
+/// global elements.
 pub const WILD: u16 = 0x8000;
 
 impl At<'_> {

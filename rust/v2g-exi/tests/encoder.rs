@@ -412,8 +412,8 @@ fn a_simple_element_is_its_code_a_zero_the_value_and_a_zero() {
         let found = found.expect("in range");
         assert!(found.starts_with(&bits), "{found}, expected {bits}");
     };
-    // The alternatives: MeterReading, SigMeterReading, MeterStatus, TMeter, the end. Last come the end of MeterInfo and
-    // that of the fragment, 244.
+    // The alternatives: MeterReading, SigMeterReading, MeterStatus, TMeter, the end. Last come the end of
+    // MeterInfo and that of the fragment, 244.
     let reading = Given::Unsigned;
     starts(full("MeterReading", reading(0)), "000 0 00000000 0 011 11110100");
     starts(full("MeterReading", Given::Integer(0)), "000 0 00000000 0 011 11110100");

@@ -251,7 +251,8 @@ fn an_explanation_ends_at_the_fault_with_its_words() {
             "14 supportedAppProtocolRes/ResponseCode: 3, expected 0 to 2"
         ]
     );
-    // supportedAppProtocolRes with a code beyond its alternatives: 0 SchemaID, 1 the end, 2 leads to the second level.
+    // supportedAppProtocolRes with a code beyond its alternatives: 0 SchemaID, 1 the end, 2 leads to the
+    // second level.
     let code = |code: &str| last("sap", false, &format!("10000000 01  0 0 01 0  {code}"));
     assert_eq!(code("11 000000"), "17 supportedAppProtocolRes: code 3, expected 0 to 2");
     let what = |what: &str| {

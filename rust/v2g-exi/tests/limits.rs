@@ -98,7 +98,8 @@ fn an_element_that_the_schema_does_not_limit_may_come_as_often_as_the_options_sa
     assert!(!decoder.met_full_list, "a list without a limit is never full");
 }
 
-/// A supportedAppProtocolReq of `count` protocols, its list ended as specified or as if one more could follow.
+/// A supportedAppProtocolReq of `count` protocols, its list ended as specified or as if one more could
+/// follow.
 fn request(count: usize, specified: bool) -> Vec<u8> {
     let one = "0 0 00000011 01000001 0  0 0 00000010 0  0 0 00000000 0  0 0 00000001 0  0 0 00000 0  0";
     let more = format!("00 {one}").repeat(count - 1);

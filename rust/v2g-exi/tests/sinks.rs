@@ -154,7 +154,8 @@ fn the_ambiguous_fragment_has_the_places_of_its_type() {
 
 #[test]
 fn a_sink_that_fails_ends_the_decode_with_its_own_error() {
-    // An Object as above, a CurrentDemandReq in which elements are read at one look, and a fragment of its own grammar.
+    // An Object as above, a CurrentDemandReq in which elements are read at one look, and a fragment of its
+    // own grammar.
     let demand =
         "809802004080c1014181c210d10015010618a040188184060186190020414300f8000308240700610440701881200600";
     let object = "804ba001406f0a";

@@ -1,4 +1,5 @@
-//! Tables as such: names in them, tables that contradict themselves, and what reading and writing make of both.
+//! Tables as such: names in them, tables that contradict themselves, and what reading and writing make of
+//! both.
 #![allow(missing_docs, clippy::doc_markdown)] // names of the schema
 
 mod support;

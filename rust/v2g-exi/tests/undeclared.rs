@@ -1,4 +1,5 @@
-//! Where the grammar of the schema is left: names that are spelled out, types that are named, the ambiguous fragment.
+//! Where the grammar of the schema is left: names that are spelled out, types that are named, the ambiguous
+//! fragment.
 #![allow(missing_docs, clippy::doc_markdown)] // names of the schema
 
 mod support;
@@ -127,8 +128,8 @@ fn text_of<'t>(tape: &'t Tape, node: &Node) -> Option<&'t [u8]> {
 
 #[test]
 fn behind_an_attribute_neither_a_type_nor_nil_may_come() {
-    // Object with Encoding="e", and the code that leads to the second level: attributes may still come, and the element
-    // may end, which takes that from the second level.
+    // Object with Encoding="e", and the code that leads to the second level: attributes may still come, and
+    // the element may end, which takes that from the second level.
     let root = grammar("xmldsig").fragment_root("Object").expect("declared");
     let what = |code: &str| {
         let (kind, bit, path, detail) = fault(
@@ -174,7 +175,8 @@ fn typed(set: &Grammar, start: u16, local: &str) -> String {
     let state = set.states[start as usize];
     let first = state.first as usize;
     let run = &set.productions[first..first + state.count as usize];
-    // Where the element may end at once the second level has six productions, of which the type is the first; else seven.
+    // Where the element may end at once the second level has six productions, of which the type is the first;
+    // else seven.
     let second = if run.iter().any(|p| p.kind == Event::EndElement) { "000" } else { "001" };
     let kind = set.types.iter().find(|t| t.name == local).expect("a type");
     let uri = &set.uris[kind.uri as usize];
@@ -191,7 +193,8 @@ fn typed(set: &Grammar, start: u16, local: &str) -> String {
     )
 }
 
-/// The stream of a DC_ChargeLoopReq with a BPT_Scheduled control mode of four values, whose start tag is `start`.
+/// The stream of a DC_ChargeLoopReq with a BPT_Scheduled control mode of four values, whose start tag is
+/// `start`.
 fn charge_loop(element: &str) -> Vec<u8> {
     let set = grammar("iso20-dc");
     let mut encoder = Encoder::new(set, Vec::new(), Style::default());
@@ -286,7 +289,8 @@ fn an_element_that_is_alone_in_its_place_may_name_its_type_too() {
 
 #[test]
 fn a_type_whose_name_is_spelled_out_is_not_read() {
-    // PowerDeliveryRes of ISO 15118-2 with a DC_EVSEStatus that names its own type, its namespace from the table.
+    // PowerDeliveryRes of ISO 15118-2 with a DC_EVSEStatus that names its own type, its namespace from the
+    // table.
     let set = grammar("iso2");
     let root = set.fragment_root("PowerDeliveryRes").expect("declared");
     let number =

@@ -1,4 +1,5 @@
-//! Any bytes, as document and fragment of every schema set, in both forms of full lists: a message or an error.
+//! Any bytes, as document and fragment of every schema set, in both forms of full lists: a message or an
+//! error.
 #![no_main]
 
 mod input;

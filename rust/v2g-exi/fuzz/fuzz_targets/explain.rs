@@ -1,4 +1,5 @@
-//! The explanation of any stream: its pieces join from the first bit to the last, and its fault is the decoder's.
+//! The explanation of any stream: its pieces join from the first bit to the last, and its fault is the
+//! decoder's.
 #![no_main]
 
 mod input;

@@ -33,8 +33,8 @@ impl<'g> Run<'_, 'g> {
         Failure::Stream(Box::new(DecodeError { kind, bit, path: path.join("/"), detail }))
     }
 
-    /// The stream ends where `bits` more were to come. When every piece of a stream is looked at, each is looked at
-    /// so: what lies behind the end reads as zeros, and has no name.
+    /// The stream ends where `bits` more were to come. When every piece of a stream is looked at, each is
+    /// looked at so: what lies behind the end reads as zeros, and has no name.
     #[inline(always)]
     pub(super) fn all_there<E>(&self, bits: u32, name: u16) -> Outcome<(), E> {
         if self.reader.remaining() < bits.into() {

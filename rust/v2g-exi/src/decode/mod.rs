@@ -19,22 +19,25 @@ pub(crate) use second_level::{second_level, XSI_TYPE};
 pub trait Sink {
     /// What can go wrong on this side.
     type Error;
-    /// Whether every piece of the stream is reported by [`Sink::step`]; then nothing is read in larger pieces.
+    /// Whether every piece of the stream is reported by [`Sink::step`]; then nothing is read in larger
+    /// pieces.
     const TRACE: bool = false;
     /// A piece of the stream from bit `from` to before bit `to`.
     fn step(&mut self, _from: u64, _to: u64, _step: Step<'_>) {}
     /// An element of complex type starts.
     fn open(&mut self, at: At<'_>, type_index: u16) -> Result<(), Self::Error>;
-    /// The element that has just started is of another type, by its `xsi:type`: as if that of `at` had started.
+    /// The element that has just started is of another type, by its `xsi:type`: as if that of `at` had
+    /// started.
     fn retype(&mut self, at: At<'_>, type_index: u16) -> Result<(), Self::Error>;
     /// A simple element, attribute or text.
     fn value(&mut self, at: At<'_>, value: Found<'_>) -> Result<(), Self::Error>;
     /// The innermost open element ends; it belongs to `at` of the one around it.
     fn close(&mut self, at: At<'_>) -> Result<(), Self::Error>;
-    /// A whole element whose type is a record: the values of its fields, in their places. An enumeration gives the
-    /// index of the literal, a boolean 0 or 1.
+    /// A whole element whose type is a record: the values of its fields, in their places. An enumeration
+    /// gives the index of the literal, a boolean 0 or 1.
     fn record(&mut self, at: At<'_>, record: &Record, values: [i32; 3]) -> Result<(), Self::Error>;
-    /// All that was handed over is void: the stream is read from its start again, with full lists of another form.
+    /// All that was handed over is void: the stream is read from its start again, with full lists of another
+    /// form.
     fn restart(&mut self);
 }
 
@@ -43,8 +46,8 @@ pub trait Sink {
 pub enum Step<'a> {
     /// The header byte.
     Header,
-    /// An event code, the number of alternatives, and the production it stands for; None is the escape to the second
-    /// level or an end.
+    /// An event code, the number of alternatives, and the production it stands for; None is the escape to the
+    /// second level or an end.
     Code(u16, u16, Option<&'a Production>),
     /// Root element: code, alternatives, name.
     Root(u16, u16, u16),
@@ -74,8 +77,8 @@ pub enum FullLists {
     /// As EXI 1.0 has it: the element is no longer among the alternatives.
     #[default]
     Specified,
-    /// As the precompiled tables of common Java stacks have it: the lists that are marked in the tables end as if one
-    /// more could follow.
+    /// As the precompiled tables of common Java stacks have it: the lists that are marked in the tables end
+    /// as if one more could follow.
     Marked,
     /// As some generated C codecs have it: every list ends as if one more could follow.
     Loop,
@@ -107,8 +110,8 @@ pub struct Options {
     pub max_elements: u32,
     /// Most occurrences of an element that the schema does not limit.
     pub max_occurs: u16,
-    /// Form of full lists. None reads each: the form that leaves nothing behind, or else the first in which the stream
-    /// can be read, in the order of [`FullLists::ALL`].
+    /// Form of full lists. None reads each: the form that leaves nothing behind, or else the first in which
+    /// the stream can be read, in the order of [`FullLists::ALL`].
     pub full_lists: Option<FullLists>,
     /// Integers of fixed width are read beyond the largest value of their type, as far as the bits go.
     pub lenient_ranges: bool,
@@ -208,8 +211,8 @@ impl Decoder {
         }
     }
 
-    /// The result of a stream whose first reading is in doubt: that reading, or another one of the same stream. It goes
-    /// through [`Self::stream`], so that the walk has one caller and is compiled into it.
+    /// The result of a stream whose first reading is in doubt: that reading, or another one of the same
+    /// stream. It goes through [`Self::stream`], so that the walk has one caller and is compiled into it.
     #[cold]
     #[inline(never)]
     fn again<S: Sink>(
@@ -232,8 +235,8 @@ impl Decoder {
         }
     }
 
-    /// What becomes of a stream that could not be read, or had a full list and left something behind: it is read piece by
-    /// piece in each form that is allowed, which finds the form and the exact place of a fault.
+    /// What becomes of a stream that could not be read, or had a full list and left something behind: it is
+    /// read piece by piece in each form that is allowed, which finds the form and the exact place of a fault.
     #[cold]
     #[inline(never)]
     fn settle(
@@ -273,7 +276,8 @@ struct Whole<'a> {
     fragment: bool,
 }
 
-/// How good a reading is: first, whether it leaves nothing behind, then whether there is one, then how far it came.
+/// How good a reading is: first, whether it leaves nothing behind, then whether there is one, then how far it
+/// came.
 fn rank(verdict: &Result<Report, Box<DecodeError>>) -> (bool, bool, u64) {
     match verdict {
         Ok(report) => (report.is_whole(), true, 0),

@@ -216,8 +216,8 @@ impl<'a, 'g> Run<'a, 'g> {
         }
     }
 
-    /// An element of simple type, whose start code of `bits` bits is followed by `look`. True if the end of the element
-    /// around it is next.
+    /// An element of simple type, whose start code of `bits` bits is followed by `look`. True if the end of
+    /// the element around it is next.
     #[inline(always)]
     fn element<S: Sink>(
         &mut self,
@@ -255,8 +255,8 @@ impl<'a, 'g> Run<'a, 'g> {
         Ok(!S::TRACE && production.ends && rest >> 63 == 0)
     }
 
-    /// Attributes, simple content, text, elements of any name, and codes beyond the alternatives. True if the outermost
-    /// element has ended.
+    /// Attributes, simple content, text, elements of any name, and codes beyond the alternatives. True if the
+    /// outermost element has ended.
     fn other<S: Sink>(&mut self, bits: u32, at: At<'g>, first: u16, sink: &mut S) -> Outcome<bool, S::Error> {
         self.reader.skip(bits);
         if at.production.kind == Kind::Escape {
@@ -313,8 +313,8 @@ impl<'a, 'g> Run<'a, 'g> {
         Ok(())
     }
 
-    /// The start of an element whose type is a record or abstract: a record is read at one look if it can be. True if
-    /// the end of the element around it is next.
+    /// The start of an element whose type is a record or abstract: a record is read at one look if it can be.
+    /// True if the end of the element around it is next.
     #[inline(always)]
     fn special<S: Sink>(&mut self, look: u64, at: At<'g>, sink: &mut S) -> Outcome<bool, S::Error> {
         let number = at.production.record;
@@ -335,8 +335,8 @@ impl<'a, 'g> Run<'a, 'g> {
         Ok(at.production.ends && look.wrapping_shl(used) >> 63 == 0)
     }
 
-    /// Reads a record of at least `width` bits whose codes are all zero and whose values are in range: how many bits it
-    /// took, and the values; None if it is not that simple.
+    /// Reads a record of at least `width` bits whose codes are all zero and whose values are in range: how
+    /// many bits it took, and the values; None if it is not that simple.
     #[inline(always)]
     fn record(&mut self, record: &Record, look: u64, width: u32) -> Option<(u32, [i32; 3])> {
         // The sign bit of a difference is set where something is above its limit.

@@ -40,8 +40,8 @@ impl<'g> Run<'_, 'g> {
         sink.value(at, value).map_err(Failure::Sink)
     }
 
-    /// A code that no declared production has: an end without content, the type of the element, or something this codec
-    /// does not take.
+    /// A code that no declared production has: an end without content, the type of the element, or something
+    /// this codec does not take.
     #[cold]
     pub(super) fn escape<S: Sink>(&mut self, code: u16, sink: &mut S) -> Outcome<(), S::Error> {
         let Some(state) = self.tables.states.get(self.frame.state as usize).copied() else {
@@ -167,8 +167,8 @@ impl<'g> Run<'_, 'g> {
         listed.map_or_else(|| self.unlisted(opener, 0).target, |p| p.target)
     }
 
-    /// The value of `xsi:type`, with what stands for an element of that type in the place of `opener`. If that is
-    /// another element of a substitution group it says the same without naming its type.
+    /// The value of `xsi:type`, with what stands for an element of that type in the place of `opener`. If
+    /// that is another element of a substitution group it says the same without naming its type.
     fn typed<S: Sink>(&mut self, opener: u16, sink: &mut S) -> Outcome<(u16, u16), S::Error> {
         let from = self.reader.position();
         let (uri, local) = self.qualified_name(true)?;

@@ -8,8 +8,8 @@ use crate::grammar::{Datatype, DatatypeKind, Short, UNBOUNDED};
 use crate::value::{At, Found, Octets, NO_NAME};
 
 impl<'a> Run<'a, '_> {
-    /// CH, value and EE of an element of simple type, whose start code has been read. `look`: what follows it. Gives a
-    /// look at the bit that follows the element, or ones.
+    /// CH, value and EE of an element of simple type, whose start code has been read. `look`: what follows
+    /// it. Gives a look at the bit that follows the element, or ones.
     #[inline(always)]
     pub(super) fn simple<S: Sink>(&mut self, look: u64, at: At<'_>, sink: &mut S) -> Outcome<u64, S::Error> {
         if S::TRACE {
@@ -166,8 +166,8 @@ impl<'a> Run<'a, '_> {
         sink.value(at, found).map_err(Failure::Sink)
     }
 
-    /// An element of integer type whose value and end are in the look that follows its start code: what follows it. None
-    /// if it takes the long way.
+    /// An element of integer type whose value and end are in the look that follows its start code: what
+    /// follows it. None if it takes the long way.
     #[inline(always)]
     pub(super) fn integer<S: Sink>(
         &mut self,
@@ -236,7 +236,8 @@ impl<'a> Run<'a, '_> {
         Err(self.too_large(name))
     }
 
-    /// xs:integer of at most 20 octets: the magnitude goes to the scratch memory, most significant octet first.
+    /// xs:integer of at most 20 octets: the magnitude goes to the scratch memory, most significant octet
+    /// first.
     pub(super) fn big<E>(&mut self, name: u16) -> Outcome<bool, E> {
         let negative = self.reader.bits(1) == 1;
         let mut low = 0u128;

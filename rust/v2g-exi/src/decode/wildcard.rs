@@ -28,8 +28,8 @@ impl Run<'_, '_> {
         self.simple_here(At { index: WILD | number, production: &production }, sink)
     }
 
-    /// A name through the URI and local name tables (EXI 1.0, section 7.1.7). `known`: a name that is not in them is
-    /// refused and not read.
+    /// A name through the URI and local name tables (EXI 1.0, section 7.1.7). `known`: a name that is not in
+    /// them is refused and not read.
     pub(super) fn qualified_name<E>(&mut self, known: bool) -> Outcome<(String, String), E> {
         let spaces = &self.grammar.spaces;
         let width = usize::BITS - spaces.len().leading_zeros();

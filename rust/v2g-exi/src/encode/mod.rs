@@ -38,8 +38,8 @@ const EMPTY: Frame = Frame { state: u16::MAX, counter: 0, name: NO_NAME, mode: M
 pub struct Style {
     /// How full lists end.
     pub full_lists: FullLists,
-    /// Write an empty string or binary element as a value of length 0, which generated C codecs need. Otherwise as an
-    /// element without content, as a processor does that reads XML.
+    /// Write an empty string or binary element as a value of length 0, which generated C codecs need.
+    /// Otherwise as an element without content, as a processor does that reads XML.
     pub empty_values: bool,
 }
 

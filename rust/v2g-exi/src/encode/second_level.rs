@@ -1,4 +1,5 @@
-//! What most messages never need: `xsi:type`, elements where any may stand, and the grammar of ambiguous fragments.
+//! What most messages never need: `xsi:type`, elements where any may stand, and the grammar of ambiguous
+//! fragments.
 
 use super::{Encoder, Mode, Outcome};
 use crate::decode::{second_level, XSI_TYPE};
@@ -13,8 +14,8 @@ impl Encoder<'_> {
         self.retype(type_index)
     }
 
-    /// Says that the element which has just been started is of type `type_index`: `xsi:type` on the second level (EXI
-    /// 1.0, section 8.5.4.4).
+    /// Says that the element which has just been started is of type `type_index`: `xsi:type` on the second
+    /// level (EXI 1.0, section 8.5.4.4).
     #[cold]
     pub fn retype(&mut self, type_index: u16) -> Outcome<()> {
         let (state, name) = (self.state()?, self.frame.name);

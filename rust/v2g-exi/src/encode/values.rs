@@ -100,8 +100,8 @@ impl Encoder<'_> {
         }
     }
 
-    /// Writes the whole element of `production`, whose type is a record, from the values of its fields in their places:
-    /// numbers, index of the literal, 0 or 1.
+    /// Writes the whole element of `production`, whose type is a record, from the values of its fields in
+    /// their places: numbers, index of the literal, 0 or 1.
     #[inline(always)]
     pub fn record(&mut self, code: u16, production: &Production, values: [i32; 3]) -> Outcome<()> {
         let Some(record) = self.tables.records.get((production.record as usize).wrapping_sub(1)) else {

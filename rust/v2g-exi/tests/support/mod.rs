@@ -1,4 +1,5 @@
-//! Streams to test with: the messages of the benchmark, the project's vectors, and random walks through the grammars.
+//! Streams to test with: the messages of the benchmark, the project's vectors, and random walks through the
+//! grammars.
 #![allow(dead_code)] // each test file uses its part
 
 use std::convert::Infallible;
@@ -131,8 +132,8 @@ pub fn encode(grammar: &Grammar, tape: &Tape) -> Vec<u8> {
     tape.encode(grammar, style, Vec::new()).expect("what was decoded can be encoded")
 }
 
-/// If `data` is accepted then encoding what was decoded gives a stream of the same content, and the same bytes again.
-/// Tells whether it was accepted.
+/// If `data` is accepted then encoding what was decoded gives a stream of the same content, and the same
+/// bytes again. Tells whether it was accepted.
 pub fn assert_canonicalisable(grammar: &Grammar, data: &[u8], fragment: bool) -> bool {
     let Ok(tape) = decode_strictly(grammar, data, fragment) else { return false };
     let canonical = encode(grammar, &tape);
@@ -144,8 +145,8 @@ pub fn assert_canonicalisable(grammar: &Grammar, data: &[u8], fragment: bool) ->
     true
 }
 
-/// What a stream is explained to be is what it is decoded to: the rows join from its first bit to its last, and the fault,
-/// if there is one, is the same in kind, place and words and lies where the rows say.
+/// What a stream is explained to be is what it is decoded to: the rows join from its first bit to its last,
+/// and the fault, if there is one, is the same in kind, place and words and lies where the rows say.
 pub fn assert_explained(grammar: &Grammar, data: &[u8], fragment: bool) {
     let said = || format!("{} {fragment} {}", grammar.name, hex(data));
     let (rows, outcome) = explain(grammar, data, Options::default(), fragment);
@@ -274,7 +275,8 @@ pub struct Walk {
     pub without: &'static [&'static str],
     /// How many elements make a message large enough to end it where possible.
     pub elements: usize,
-    /// Strings and octets are as long as allowed where that is known: the tables say nothing about shortest lengths.
+    /// Strings and octets are as long as allowed where that is known: the tables say nothing about shortest
+    /// lengths.
     pub full_length: bool,
     /// Octets of the largest integer without bounds.
     pub integer: usize,
@@ -316,7 +318,8 @@ struct Level {
     greedy: bool,
 }
 
-/// A random valid stream of root element `root`; None when chance led to an element that has no legal content.
+/// A random valid stream of root element `root`; None when chance led to an element that has no legal
+/// content.
 pub fn walk(grammar: &Grammar, root: u16, fragment: bool, random: &mut Random, how: Walk) -> Option<Vec<u8>> {
     let roots = if fragment { &grammar.fragments } else { &grammar.documents };
     if roots.entries[root as usize].kind == Kind::Escape {
