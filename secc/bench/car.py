@@ -7,7 +7,6 @@ for the point itself; a problem there is a failure of the station.
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import enum
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -16,9 +15,10 @@ import msgspec
 
 from secc import exi
 from secc.bench import requests
+from secc.bench.talk import PACE, CarAnswer, Talk
 from secc.bench.trial import Trial
 from secc.bench.verdict import Failed, Inconclusive
-from secc.bench.wire import BenchWire, Closed, Silence, WireFrame
+from secc.bench.wire import WireFrame
 from secc.errors import DecodeError
 from secc.messages import app_protocol, din, iso2
 from secc.messages.iso2 import ChargeProgress, EnergyTransferMode, EVSEProcessing, PaymentOption, ResponseCode
@@ -27,7 +27,7 @@ from secc.sim.cable import plain
 from secc.sim.wallet import Wallet
 from secc.v2gtp import PayloadType, frame
 
-__all__ = ["BenchCar", "CarAnswer", "LATE", "PACE", "Phase"]
+__all__ = ["BenchCar", "Phase"]
 
 
 class Phase(enum.Enum):
@@ -50,32 +50,7 @@ class Phase(enum.Enum):
     OVER = "nothing"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class CarAnswer:
-    """A response that could be decoded."""
-
-    message: msgspec.Struct
-    body: Any
-    """iso2.V2GMessage: its body; otherwise the message."""
-    seconds: float
-
-    @property
-    def session_id(self) -> bytes:
-        """SessionID of the header."""
-        envelopes = (iso2.V2GMessage, din.V2GMessage)
-        return self.message.header.session_id if isinstance(self.message, envelopes) else b""
-
-    @property
-    def code(self) -> str:
-        """ResponseCode as its literal."""
-        code = getattr(self.body, "response_code", None)
-        return str(code.value) if code is not None else "no code"
-
-    def __str__(self) -> str:
-        return f"{type(self.body).__name__} {self.code}"
-
-
-class BenchCar:
+class BenchCar(Talk):
     """One EV on one connection at a time."""
 
     dialect = "iso2"
@@ -83,11 +58,10 @@ class BenchCar:
 
     def __init__(self, trial: Trial, *, dc: bool = False, contract: bool = False) -> None:
         """`dc`: charges with DC. `contract`: pays by contract, from the wallet of the tester."""
-        self.trial = trial
+        super().__init__(trial)
         self.dc = dc
         self.contract = contract
         self.ev = trial.target.ev
-        self.session_id = b"\x00"
         self.schedules: tuple[iso2.SAScheduleTuple, ...] = ()
         self.schedule_id = 1
         self.negotiated = 0.0
@@ -95,37 +69,15 @@ class BenchCar:
         self.challenge = b""
         self.offered: iso2.ServiceDiscoveryRes | None = None
         self.phase = Phase.HANDSHAKE
-        self.last: CarAnswer | None = None
         pki = trial.target.pki
         self.wallet: Wallet | None = pki.wallet() if pki is not None and contract else None
-        self._wire: BenchWire | None = None
 
     # --- the connection ------------------------------------------------------------------------------------
-
-    @property
-    def wire(self) -> BenchWire:
-        """The connection; raises Inconclusive before `connect`."""
-        if self._wire is None:
-            raise Inconclusive("not connected")
-        return self._wire
 
     async def connect(self) -> None:
         """Open a new connection, on which the station waits for the handshake."""
         self._wire = await self.trial.connect()
         self.phase = Phase.HANDSHAKE
-
-    async def send_raw(self, data: bytes, text: str) -> None:
-        """Send any bytes."""
-        self.trial.note("sent", text, data)
-        await self.wire.send(data)
-
-    async def receive(self, limit: float) -> CarAnswer | Silence | Closed:
-        """Receive a message; raises Failed for anything else."""
-        reply = await self.wire.receive(limit)
-        if not isinstance(reply, WireFrame):
-            self.trial.note("received", str(reply))
-            return reply
-        return self._read(reply)
 
     def encode(self, body: msgspec.Struct, session_id: bytes | None, signature: Signature | None) -> bytes:
         """Return the V2GTP frame of a request."""
@@ -145,98 +97,16 @@ class BenchCar:
             return timers.current_demand
         return timers.slow_message if isinstance(body, _SLOW) else timers.message
 
-    async def ask(
-        self,
-        body: msgspec.Struct,
-        *,
-        session_id: bytes | None = None,
-        signature: Signature | None = None,
-        limit: float | None = None,
-    ) -> CarAnswer | Silence | Closed:
-        """Send a request and return the reply."""
-        name = type(body).__name__
-        await self.send_raw(self.encode(body, session_id, signature), name)
-        return await self.receive(self.limit(body) if limit is None else limit)
-
-    def _read(self, reply: WireFrame) -> CarAnswer:
-        problem = None
-        if (reply.version, reply.inverse) != (1, 0xFE):
-            problem = f"V2GTP version {reply.version:#04x} {reply.inverse:#04x}"
-        elif reply.kind != PayloadType.EXI:
-            problem = f"V2GTP payload type {reply.kind:#06x}"
+    def decode(self, reply: WireFrame) -> Any:
+        """The message in a frame; raises DecodeError."""
+        if reply.kind != PayloadType.EXI:
+            raise DecodeError(f"V2GTP payload type {reply.kind:#06x}")
         codec = exi.APP_PROTOCOL if self.phase is Phase.HANDSHAKE else exi.codec(self.dialect)
-        message: Any = None
-        if problem is None:
-            try:
-                message = codec.decode(reply.payload)
-            except DecodeError as error:
-                problem = f"cannot be decoded: {error}"
-        if problem is not None:
-            self.trial.note("received", problem, reply.data)
-            raise Failed(f"expected a well-formed response; got one with {problem}")
-        body = message.body if isinstance(message, (iso2.V2GMessage, din.V2GMessage)) else message
-        answer = CarAnswer(message, body, reply.seconds)
-        self.trial.note("received", f"{answer} after {1000 * reply.seconds:.0f} ms", reply.data)
-        return answer
+        return codec.decode(reply.payload)
 
-    # --- the tested point ----------------------------------------------------------------------------------
-
-    async def expect(
-        self,
-        body: msgspec.Struct,
-        *codes: ResponseCode | din.ResponseCode,
-        session_id: bytes | None = None,
-        signature: Signature | None = None,
-    ) -> Any:
-        """Expect the paired response with one of the codes in time; returns its body. Raises Failed."""
-        answer = await self.ask(body, session_id=session_id, signature=signature)
-        wanted = codes or (ResponseCode.OK,)
-        expected = f"{_pair(body)} {' or '.join(code.value for code in wanted)} in {self.limit(body):g} s"
-        self.trial.check(isinstance(answer, CarAnswer), expected, answer)
-        assert isinstance(answer, CarAnswer)
-        self.trial.check(type(answer.body).__name__ == _pair(body), expected, answer)
-        self.trial.check(answer.code in [code.value for code in wanted], expected, answer)
-        self._check_id(answer)
-        self.last = answer
-        return answer.body
-
-    async def refused(
-        self,
-        body: msgspec.Struct,
-        *codes: ResponseCode | din.ResponseCode,
-        session_id: bytes | None = None,
-        signature: Signature | None = None,
-    ) -> None:
-        """Expect the paired response with one of the codes, then the end of TCP."""
-        await self.expect(body, *codes, session_id=session_id, signature=signature)
-        await self.closed()
-
-    async def closed(self) -> None:
-        """Expect the station to close the connection in time."""
-        limit = self.trial.timers.close
-        reply = await self.wire.wait_closed(limit * LATE)
-        self.trial.note("received", str(reply) if not isinstance(reply, WireFrame) else "a message", b"")
-        self.trial.check(isinstance(reply, Closed), f"TCP closed by the station within {limit:g} s", reply)
-        if reply.seconds > limit:
-            self.trial.remark(f"TCP closed after {reply.seconds:.2f} s by the clock of the tester: tolerated")
-
-    async def ignored(self, limit: float) -> None:
-        """Expect no answer for this time and an open connection."""
-        reply = await self.wire.receive(limit)
-        text = f"no answer for {limit:g} s, TCP left open"
-        data = reply.data if isinstance(reply, WireFrame) else b""
-        self.trial.note("received", "a message" if data else str(reply), data)
-        self.trial.check(isinstance(reply, Silence), text, "a message" if data else reply)
-
-    def _check_id(self, answer: CarAnswer) -> None:
-        """Check that the response has the assigned SessionID [V2G2-388]."""
-        if self.phase in (Phase.HANDSHAKE, Phase.SETUP):
-            return
-        self.trial.check(
-            answer.session_id == self.session_id,
-            f"SessionID {self.session_id.hex().upper()} in the response",
-            answer.session_id.hex().upper(),
-        )
+    @property
+    def has_id(self) -> bool:
+        return self.phase not in (Phase.HANDSHAKE, Phase.SETUP)
 
     # --- the way to the point ------------------------------------------------------------------------------
 
@@ -274,17 +144,6 @@ class BenchCar:
             Phase.STOPPED: self.stop_session,
             Phase.WELDED: self.stop_session,
         }
-
-    async def first_word(self, offer: app_protocol.SupportedAppProtocolReq) -> CarAnswer | Silence | Closed:
-        """Send the offer; repeat it once, as a station that still has the previous EV may close the
-        connection."""
-        end = self.trial.now + self.trial.timers.reach
-        answer = await self.ask(offer)
-        while isinstance(answer, Closed) and self.trial.now < end:
-            await asyncio.sleep(PACE)
-            await self.connect()
-            answer = await self.ask(offer)
-        return answer
 
     def begin(self) -> None:
         """Continue after the protocol has been negotiated: SessionSetupReq is due."""
@@ -459,17 +318,7 @@ class BenchCar:
             await asyncio.sleep(PACE)
 
 
-def _pair(body: msgspec.Struct) -> str:
-    return type(body).__name__.removesuffix("Req") + "Res"
-
-
-PACE = 0.1
-"""Seconds between a response and the next request of a loop."""
-
 _CLOSE_ENOUGH = 15.0  # V
-LATE = 1.1
-"""Tolerance: the tester sees a station that closes exactly at its limit a little later."""
-
 _TOGGLE = 0.3  # s
 _SLOW = (
     iso2.ServiceDetailReq,

@@ -11,6 +11,7 @@ from secc.pki.certificates import Certificate, read_chain
 from secc.pki.issuing import Identity, read_key
 from secc.pki.profiles import Kind
 from secc.sim.wallet import Wallet
+from secc.tls.credentials import CredentialFiles
 
 _CONTRACT = (Kind.CONTRACT_LEAF, Kind.MO_SUB_CA_2, Kind.MO_SUB_CA_1)
 _OEM = (Kind.OEM_LEAF, Kind.OEM_SUB_CA_2, Kind.OEM_SUB_CA_1)
@@ -22,6 +23,8 @@ class CarPki:
 
     identities: Mapping[Kind, Identity]
     certificates: Mapping[Kind, Certificate]
+    vehicle: CredentialFiles | None = None
+    """What the car shows in TLS 1.3."""
 
     @classmethod
     def read(cls, folder: Path) -> CarPki:
@@ -41,7 +44,7 @@ class CarPki:
         for kind in (*_CONTRACT, *_OEM, Kind.V2G_ROOT):
             if kind not in certificates:
                 raise CertificateError(f"{folder}: {kind.value}.pem is needed")
-        return cls(identities, certificates)
+        return cls(identities, certificates, _vehicle(folder))
 
     @property
     def can_issue(self) -> bool:
@@ -57,3 +60,12 @@ class CarPki:
             chain=tuple(self.certificates[kind] for kind in _CONTRACT),
             key=self.identities[Kind.CONTRACT_LEAF].key,
         )
+
+
+def _vehicle(folder: Path) -> CredentialFiles | None:
+    """The chain of ISO 15118-20 stands beside the others or in a folder of its own."""
+    for place in (folder / "iso20", folder):
+        chain, key = place / "vehicle_chain.pem", place / "vehicle_leaf_key.pem"
+        if chain.is_file() and key.is_file():
+            return CredentialFiles(chain=chain, key=key)
+    return None

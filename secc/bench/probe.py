@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from secc.bench import requests
-from secc.bench.car import BenchCar, CarAnswer, Phase
+from secc.bench.car import BenchCar, Phase
+from secc.bench.car20 import Iso20Car, Point
+from secc.bench.talk import CarAnswer
 from secc.bench.target import DiscoveryOffer, Facts, Target
 from secc.bench.trial import Trial
 from secc.bench.verdict import Failed, Inconclusive
+from secc.errors import LinkError
 from secc.messages import iso2
 from secc.sdp import Security
+from secc.session.iso20.services import Service
+from secc.sim.iso20 import requests as requests20
 
 CERTIFICATE_SERVICE = 2
 UPDATE = 2
@@ -45,11 +50,20 @@ async def find_out(target: Target) -> Facts:
             problems.append(f"{'TLS' if secure else 'plain'}: {error}")
         finally:
             await trial.clean_up()
-    known = any(offer is not None and offer.modes for offer in (plain, tls))
+    services, over_tls = await _iso20(target)
+    known = bool(services) or any(offer is not None and offer.modes for offer in (plain, tls))
     problem = "" if known else "; ".join(problems)
     if not problem and plain is None and tls is None:
         problem = "neither a plain nor a TLS connection is offered"
-    return Facts(plain=plain, tls=tls, din=din, problem=problem, can_update=update)
+    return Facts(
+        plain=plain,
+        tls=tls,
+        din=din,
+        iso20=services,
+        iso20_tls=over_tls,
+        problem=problem,
+        can_update=update,
+    )
 
 
 def _kinds(target: Target) -> tuple[bool, ...]:
@@ -87,3 +101,24 @@ async def _speaks_din(target: Target, *, secure: bool) -> bool:
         return False
     finally:
         await trial.clean_up()
+
+
+async def _iso20(target: Target) -> tuple[frozenset[Service], bool]:
+    """The services of ISO 15118-20, and whether they are had over TLS 1.3."""
+    for secure in reversed(_kinds(target)):
+        found: set[Service] = set()
+        for family in (Service.DC, Service.AC):
+            trial = Trial(target, Facts(), tls=secure)
+            try:
+                car = Iso20Car(trial, family)
+                await car.go(Point.DISCOVERY)
+                answer = await car.expect(requests20.service_discovery())
+                offered = [one.service_id for one in answer.energy_transfer_service_list.service]
+                found |= {service for service in Service if service.value in offered}
+            except (Inconclusive, Failed, LinkError):
+                continue
+            finally:
+                await trial.clean_up()
+        if found:
+            return frozenset(found), secure
+    return frozenset(), False

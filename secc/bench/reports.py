@@ -69,6 +69,9 @@ def offers(facts: Facts) -> str:
             parts.append(f"{name}: {modes}; {payment}")
     if facts.din:
         parts.append("DIN SPEC 70121")
+    if facts.iso20:
+        services = ", ".join(service.name for service in sorted(facts.iso20))
+        parts.append(f"ISO 15118-20 ({'TLS 1.3' if facts.iso20_tls else 'plain'}): {services}")
     return " | ".join(parts) or "nothing"
 
 

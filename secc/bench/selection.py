@@ -5,6 +5,7 @@ from __future__ import annotations
 from secc.bench.case import Case, Need
 from secc.bench.target import Facts, Target
 from secc.messages.iso2 import PaymentOption
+from secc.session.iso20.services import Service
 
 __all__ = ["LONG_WAIT", "missing", "runs_over_tls"]
 
@@ -17,6 +18,8 @@ def missing(case: Case, target: Target, facts: Facts) -> Need | None:
 
 def runs_over_tls(case: Case, target: Target, facts: Facts) -> bool:
     """Return the kind of connection of a case."""
+    if Need.ISO20 in case.needs:
+        return facts.iso20_tls
     if Need.TLS in case.needs or Need.CONTRACT in case.needs:
         return True
     if Need.PLAIN in case.needs:
@@ -58,6 +61,14 @@ def _met(case: Case, target: Target, facts: Facts) -> dict[Need, bool]:
         Need.TARIFF: "tariff" in declared,
         Need.PAUSE: "no-pause" not in declared,
         Need.DIN: facts.din,
+        Need.ISO2: bool(facts.modes),
+        Need.ISO20: bool(facts.iso20),
+        Need.ISO20_AC: Service.AC in facts.iso20,
+        Need.ISO20_DC: Service.DC in facts.iso20,
+        Need.ISO20_ONLY_DC: Service.DC in facts.iso20 and Service.AC not in facts.iso20,
+        Need.ISO20_AC_BPT: Service.AC_BPT in facts.iso20,
+        Need.ISO20_DC_BPT: Service.DC_BPT in facts.iso20,
+        Need.ISO20_MCS: Service.MCS in facts.iso20,
         Need.LONG: target.long or sum(getattr(target.timers, name) for name in case.waits) <= LONG_WAIT,
         Need.ENDURANCE: False,
     }

@@ -10,6 +10,7 @@ from secc.bench.pki import CarPki
 from secc.bench.timers import BenchTimers
 from secc.messages.iso2 import EnergyTransferMode, PaymentOption
 from secc.sdp import SDP_PORT
+from secc.session.iso20.services import Service
 
 __all__ = ["DECLARATIONS", "DiscoveryOffer", "EvData", "Facts", "Switch", "Target"]
 
@@ -93,6 +94,10 @@ class Facts:
     """None: no plain connection."""
     tls: DiscoveryOffer | None = None
     din: bool = False
+    iso20: frozenset[Service] = frozenset()
+    """Services of ISO 15118-20, over the connection that `iso20_tls` names."""
+    iso20_tls: bool = False
+    """ISO 15118-20 is had over TLS 1.3; otherwise on plain TCP, which only a laboratory allows."""
     problem: str = ""
     """Reason why nothing could be found out."""
     can_update: bool = False

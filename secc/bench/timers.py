@@ -17,6 +17,8 @@ class BenchTimers:
     """For ServiceDetail, PaymentDetails, Certificate*, PowerDelivery."""
     current_demand: float = 0.25
     """For CurrentDemandRes."""
+    charge_loop: float = 0.5
+    """For ChargeLoopRes of ISO 15118-20."""
     discovery: float = 1.25
     """For an SDP response."""
     ongoing: float = 60.0

@@ -70,7 +70,7 @@ class Iso20Documents:
         else:
             header = MessageHeader(
                 session_id=session_id if move.session_id is None else move.session_id,
-                time_stamp=self._clock.stamp(now),
+                time_stamp=self._clock.stamp(now) if move.stamp is None else move.stamp,
                 signature=move.signature,
             )
             request = msgspec.structs.replace(request, header=header)

@@ -42,6 +42,8 @@ class Ask:
     """For the header."""
     payload_type: int | None = None
     """Another payload type than the usual one: a side stream, or to misbehave."""
+    stamp: int | None = None
+    """ISO 15118-20: another TimeStamp than the present one, to misbehave."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -10,6 +10,10 @@ from secc.bench.cases import (
     discovery,
     framing,
     handshake,
+    iso20_ending,
+    iso20_energy,
+    iso20_parameters,
+    iso20_setup,
     loops,
     order,
     parameters,
@@ -37,5 +41,9 @@ ALL: tuple[Case, ...] = in_order(
         *secure.CASES,
         *robust.CASES,
         *din.CASES,
+        *iso20_setup.CASES,
+        *iso20_parameters.CASES,
+        *iso20_energy.CASES,
+        *iso20_ending.CASES,
     )
 )

@@ -10,6 +10,23 @@ from secc.bench.trial import Trial
 
 Run = Callable[[Trial], Awaitable[None]]
 
+ISO20_GROUPS = (
+    "-20 framing",
+    "-20 supportedAppProtocol",
+    "-20 header",
+    "-20 SessionSetup and authorization",
+    "-20 services",
+    "-20 parameters",
+    "-20 schedules",
+    "-20 DC before energy",
+    "-20 PowerDelivery",
+    "-20 charge loop",
+    "-20 renegotiation",
+    "-20 pause and stop",
+    "-20 order of messages",
+    "-20 whole sessions",
+)
+
 GROUPS = (
     "SDP",
     "V2GTP header on SDP",
@@ -37,6 +54,7 @@ GROUPS = (
     "TLS",
     "Robustness",
     "DIN SPEC 70121",
+    *ISO20_GROUPS,
 )
 """Groups in the order of the standard, then additional ones."""
 

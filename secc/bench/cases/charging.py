@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 
 from secc.bench import requests
-from secc.bench.car import PACE, BenchCar, Phase
+from secc.bench.car import BenchCar, Phase
 from secc.bench.case import Case, Need
 from secc.bench.cases.build import Run, car, case
+from secc.bench.talk import PACE
 from secc.bench.trial import Trial
 from secc.bench.verdict import NotApplicable
 from secc.messages import iso2

@@ -10,12 +10,13 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from secc.bench.car import BenchCar, CarAnswer, Phase
+from secc.bench.car import BenchCar, Phase
 from secc.bench.case import Case, Need
 from secc.bench.cases.build import Run, car, case
 from secc.bench.cases.order import receipt_due
 from secc.bench.cases.services import waits_then_ends
 from secc.bench.defects import Forger, other_key
+from secc.bench.talk import CarAnswer
 from secc.bench.trial import Trial
 from secc.bench.verdict import Failed, Inconclusive
 from secc.errors import CertificateError

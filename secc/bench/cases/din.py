@@ -9,11 +9,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from secc.bench import requests
-from secc.bench.car import PACE, BenchCar, CarAnswer
 from secc.bench.case import Case, Need
 from secc.bench.cases.build import Run, own
 from secc.bench.cases.order import stays_silent
 from secc.bench.probe import DIN
+from secc.bench.talk import PACE, CarAnswer
 from secc.bench.trial import Trial
 from secc.bench.verdict import Failed, Inconclusive
 from secc.messages import din

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 
 from secc.bench import requests
-from secc.bench.car import BenchCar, CarAnswer, Phase
+from secc.bench.car import BenchCar, Phase
 from secc.bench.case import Case, Need
 from secc.bench.cases.build import Run, car, case, never
 from secc.bench.cases.discovery import renew_link, wait_for_setup_timeout
 from secc.bench.cases.order import stays_silent
+from secc.bench.talk import CarAnswer
 from secc.bench.trial import Trial
 from secc.bench.wire import BenchWire
 from secc.errors import LinkError

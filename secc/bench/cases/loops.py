@@ -6,10 +6,11 @@ import asyncio
 from typing import Any
 
 from secc.bench import requests
-from secc.bench.car import PACE, BenchCar, Phase
+from secc.bench.car import BenchCar, Phase
 from secc.bench.case import Case, Need
 from secc.bench.cases.build import Run, car, case
 from secc.bench.cases.handshake import check_evse_id
+from secc.bench.talk import PACE
 from secc.bench.trial import Trial
 from secc.bench.verdict import NotApplicable
 from secc.messages import iso2

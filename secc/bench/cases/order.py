@@ -10,9 +10,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from secc.bench import requests
-from secc.bench.car import LATE, BenchCar, Phase
+from secc.bench.car import BenchCar, Phase
 from secc.bench.case import Case, Need
 from secc.bench.cases.build import Run, car, case
+from secc.bench.talk import LATE
 from secc.bench.trial import Trial
 from secc.bench.verdict import Failed, Inconclusive
 from secc.bench.wire import Closed, WireFrame

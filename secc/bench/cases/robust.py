@@ -12,9 +12,10 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from secc.bench import requests
-from secc.bench.car import LATE, BenchCar, CarAnswer, Phase
+from secc.bench.car import BenchCar, Phase
 from secc.bench.case import Case, Need
 from secc.bench.cases.build import Run, car, own
+from secc.bench.talk import LATE, CarAnswer
 from secc.bench.trial import Trial
 from secc.bench.wire import HEADER, BenchWire, Closed, WireFrame
 from secc.errors import LinkError

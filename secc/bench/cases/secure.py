@@ -9,10 +9,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from secc.bench import requests
-from secc.bench.car import LATE, BenchCar, Phase
+from secc.bench.car import BenchCar, Phase
 from secc.bench.case import Case, Need
 from secc.bench.cases import discovery
 from secc.bench.cases.build import own
+from secc.bench.talk import LATE
 from secc.bench.trial import Trial
 from secc.bench.wire import Closed, Silence, WireFrame
 from secc.tls import OpenSslEngine

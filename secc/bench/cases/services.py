@@ -6,9 +6,10 @@ from __future__ import annotations
 import asyncio
 
 from secc.bench import requests
-from secc.bench.car import BenchCar, CarAnswer, Phase
+from secc.bench.car import BenchCar, Phase
 from secc.bench.case import Case, Need
 from secc.bench.cases.build import Run, car, case, never
+from secc.bench.talk import CarAnswer
 from secc.bench.trial import Trial
 from secc.bench.verdict import Inconclusive
 from secc.bench.wire import Closed

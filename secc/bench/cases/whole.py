@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-from secc.bench.car import PACE, Phase
+from secc.bench.car import Phase
 from secc.bench.case import Case, Need
 from secc.bench.cases import discovery
 from secc.bench.cases.build import Run, car, own
 from secc.bench.cases.loops import check_loop
+from secc.bench.talk import PACE
 from secc.bench.trial import Trial
 from secc.sdp import SdpRequest, Security
 from secc.v2gtp import PayloadType, frame

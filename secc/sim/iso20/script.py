@@ -13,7 +13,7 @@ from typing import Any
 from secc.messages import iso20_common as common
 from secc.messages.app_protocol import AppProtocol, SupportedAppProtocolReq, SupportedAppProtocolRes
 from secc.messages.iso20_common import ChargeProgress, ChargingSession, EvseNotification, Processing
-from secc.session.iso20.services import ControlMode
+from secc.sim.iso20 import requests
 from secc.sim.iso20.energy import AcEnergy, DcEnergy, Energy
 from secc.sim.iso20.exchanges import Iso20Exchanges
 from secc.sim.iso20.numbers import number, rational
@@ -74,7 +74,7 @@ class Iso20Script(Iso20Exchanges):
             raise EvGivesUp(f"no common protocol: {answer}")
 
     def _set_up(self) -> Script:
-        request = common.SessionSetupReq(header=self.header, evcc_id=self.plan.evcc_id)
+        request = requests.session_setup(self.plan.evcc_id)
         response = yield from self.ask(request, common.SessionSetupRes)
         self.session_id = response.header.session_id
         self.joined = response.response_code is common.ResponseCode.OK_OLD_SESSION_JOINED
@@ -88,11 +88,7 @@ class Iso20Script(Iso20Exchanges):
         )
         if common.Authorization.EIM not in setup.authorization_services:
             raise EvGivesUp("external identification is not offered")
-        request = common.AuthorizationReq(
-            header=self.header,
-            selected_authorization_service=common.Authorization.EIM,
-            eim_a_req_authorization_mode=common.EIMAReqAuthorizationMode(),
-        )
+        request = requests.authorization()
         for _ in range(self.plan.authorization_tries):
             answer = yield from self.until_finished(request, common.AuthorizationRes)
             if answer.response_code.value.startswith("OK"):
@@ -103,21 +99,17 @@ class Iso20Script(Iso20Exchanges):
     def _choose_service(self) -> Script:
         """Services, the parameter sets of the wanted one, and the choice."""
         service = self.plan.service
-        offered = yield from self.ask(
-            common.ServiceDiscoveryReq(header=self.header), common.ServiceDiscoveryRes
-        )
+        offered = yield from self.ask(requests.service_discovery(), common.ServiceDiscoveryRes)
         if service not in [one.service_id for one in offered.energy_transfer_service_list.service]:
             raise EvGivesUp(f"service {service.name} is not offered")
         detail = yield from self.ask(
             common.ServiceDetailReq(header=self.header, service_id=service), common.ServiceDetailRes
         )
-        chosen = self._parameter_set(detail.service_parameter_list.parameter_set)
-        selected = common.SelectedService(service_id=service, parameter_set_id=chosen)
-        request = common.ServiceSelectionReq(header=self.header, selected_energy_transfer_service=selected)
-        yield from self.ask(request, common.ServiceSelectionRes)
+        chosen = self.choose_set(detail.service_parameter_list.parameter_set)
+        yield from self.ask(requests.service_selection(service, chosen), common.ServiceSelectionRes)
 
-    def _parameter_set(self, sets: tuple[common.ParameterSet, ...]) -> int:
-        """The first set with the wanted control mode and mobility needs."""
+    def choose_set(self, sets: tuple[common.ParameterSet, ...]) -> int:
+        """Id of the first set with the wanted control mode and mobility needs; raises EvGivesUp."""
         wanted = {"ControlMode": self.plan.control, "MobilityNeedsMode": self.plan.mobility_needs}
         for one in sets:
             values = {parameter.name: parameter.int_value for parameter in one.parameter}
@@ -141,33 +133,34 @@ class Iso20Script(Iso20Exchanges):
 
     def _schedules(self, stream: int | None = None) -> Script:
         """Needs out, schedules in: both control modes have this exchange."""
-        mode: dict[str, Any]
-        if self.plan.control is ControlMode.DYNAMIC:
-            needs = self.energy.energies() | (
-                self.energy.v2x_energies() if self.plan.service.bidirectional else {}
-            )
-            dynamic = common.DynamicSEReqControlMode(departure_time=self.time_left, **needs)
-            mode = {"dynamic_se_req_control_mode": dynamic}
-        else:
-            scheduled = common.ScheduledSEReqControlMode(
-                departure_time=self.time_left, **self.energy.energies()
-            )
-            mode = {"scheduled_se_req_control_mode": scheduled}
-        request = common.ScheduleExchangeReq(
-            header=self.header, maximum_supporting_points=self.plan.points, **mode
+        answer = yield from self.until_finished(
+            self.schedule_request(), common.ScheduleExchangeRes, stream=stream
         )
-        answer = yield from self.until_finished(request, common.ScheduleExchangeRes, stream=stream)
-        self._anchor = answer.header.time_stamp
-        offer = answer.scheduled_se_res_control_mode
-        if self.plan.control is ControlMode.SCHEDULED:
-            if offer is None:
-                raise EvGivesUp("finished without schedules")
-            self.schedule = offer.schedule_tuple[0]
-        elif answer.dynamic_se_res_control_mode is None:
-            raise EvGivesUp("finished without the control mode that was asked for")
+        self.take_schedules(answer)
         if answer.go_to_pause:
             self.end = ChargingSession.PAUSE
             raise Leaves
+
+    def schedule_request(self) -> common.ScheduleExchangeReq:
+        """ScheduleExchangeReq of the control mode, with what the battery needs."""
+        dynamic, needs = self.energy.dynamic, self.energy.energies()
+        if dynamic and self.plan.service.bidirectional:
+            needs |= self.energy.v2x_energies()
+        return requests.schedule_exchange(
+            dynamic=dynamic, departure=self.time_left, points=self.plan.points, **needs
+        )
+
+    def take_schedules(self, answer: common.ScheduleExchangeRes) -> None:
+        """Choose the first schedule of a finished answer; raises EvGivesUp for one in the other mode."""
+        self._anchor = answer.header.time_stamp
+        offer = answer.scheduled_se_res_control_mode
+        if self.energy.dynamic:
+            if answer.dynamic_se_res_control_mode is None:
+                raise EvGivesUp("finished without the control mode that was asked for")
+        elif offer is None:
+            raise EvGivesUp("finished without schedules")
+        else:
+            self.schedule = offer.schedule_tuple[0]
 
     def _deliver(
         self,
@@ -176,12 +169,7 @@ class Iso20Script(Iso20Exchanges):
         processing: Processing = Processing.FINISHED,
         stream: int | None = None,
     ) -> Generator[Move, Answer, common.PowerDeliveryRes]:
-        request = common.PowerDeliveryReq(
-            header=self.header,
-            ev_processing=processing,
-            charge_progress=progress,
-            ev_power_profile=self._profile(),
-        )
+        request = requests.power_delivery(progress, self.profile(), processing)
         answer = yield from self.ask(request, common.PowerDeliveryRes, stream=stream)
         if progress is ChargeProgress.STOP:
             self.measured_at = None
@@ -189,7 +177,7 @@ class Iso20Script(Iso20Exchanges):
             self.measured_at = self.now
         return answer
 
-    def _profile(self) -> common.EVPowerProfile:
+    def profile(self) -> common.EVPowerProfile:
         """Scheduled: what the schedule allows, up to the EV's limit. Dynamic: a forecast."""
         most = self.vehicle.max_power
         entries: tuple[common.PowerScheduleEntry, ...]
@@ -287,12 +275,7 @@ class Iso20Script(Iso20Exchanges):
         )
 
     def _stop_session(self, how: ChargingSession) -> Script:
-        request = common.SessionStopReq(
-            header=self.header,
-            charging_session=how,
-            ev_termination_code="0",
-            ev_termination_explanation="done",
-        )
+        request = requests.session_stop(how)
         yield from self.ask(request, common.SessionStopRes)
 
 

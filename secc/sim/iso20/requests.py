@@ -1,0 +1,66 @@
+"""The requests of ISO 15118-20 that are the same in AC and DC, as a simulated EV makes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from secc.messages import iso20_common as common
+from secc.messages.iso20_common import ChargeProgress, ChargingSession, Processing
+
+HEADER = common.MessageHeader(session_id=bytes(8), time_stamp=0)
+"""To be replaced when the message is sent: SessionID and time are known then."""
+
+
+def session_setup(evcc_id: str) -> common.SessionSetupReq:
+    return common.SessionSetupReq(header=HEADER, evcc_id=evcc_id)
+
+
+def authorization() -> common.AuthorizationReq:
+    """External identification."""
+    return common.AuthorizationReq(
+        header=HEADER,
+        selected_authorization_service=common.Authorization.EIM,
+        eim_a_req_authorization_mode=common.EIMAReqAuthorizationMode(),
+    )
+
+
+def service_discovery(*only: int) -> common.ServiceDiscoveryReq:
+    """`only`: SupportedServiceIDs."""
+    ids = common.ServiceIDList(service_id=only) if only else None
+    return common.ServiceDiscoveryReq(header=HEADER, supported_service_ids=ids)
+
+
+def service_selection(service: int, parameter_set: int) -> common.ServiceSelectionReq:
+    chosen = common.SelectedService(service_id=service, parameter_set_id=parameter_set)
+    return common.ServiceSelectionReq(header=HEADER, selected_energy_transfer_service=chosen)
+
+
+def schedule_exchange(
+    *, dynamic: bool, departure: int | None, points: int = 1024, **needs: Any
+) -> common.ScheduleExchangeReq:
+    """`needs`: energy requests, as fields of the control mode."""
+    if dynamic:
+        mode = common.DynamicSEReqControlMode(departure_time=departure or 0, **needs)
+        return common.ScheduleExchangeReq(
+            header=HEADER, maximum_supporting_points=points, dynamic_se_req_control_mode=mode
+        )
+    scheduled = common.ScheduledSEReqControlMode(departure_time=departure, **needs)
+    return common.ScheduleExchangeReq(
+        header=HEADER, maximum_supporting_points=points, scheduled_se_req_control_mode=scheduled
+    )
+
+
+def power_delivery(
+    progress: ChargeProgress,
+    profile: common.EVPowerProfile | None,
+    processing: Processing = Processing.FINISHED,
+) -> common.PowerDeliveryReq:
+    return common.PowerDeliveryReq(
+        header=HEADER, ev_processing=processing, charge_progress=progress, ev_power_profile=profile
+    )
+
+
+def session_stop(how: ChargingSession) -> common.SessionStopReq:
+    return common.SessionStopReq(
+        header=HEADER, charging_session=how, ev_termination_code="0", ev_termination_explanation="done"
+    )
