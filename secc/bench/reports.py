@@ -63,7 +63,7 @@ def offers(facts: Facts) -> str:
     """Return what was found out about the station, in one line."""
     parts = []
     for name, offer in (("plain", facts.plain), ("TLS", facts.tls)):
-        if offer is not None:
+        if offer is not None and (offer.modes or not facts.iso20):
             modes = ", ".join(mode.value for mode in offer.modes)
             payment = ", ".join(option.value for option in offer.payment)
             parts.append(f"{name}: {modes}; {payment}")
