@@ -34,6 +34,8 @@ from secc.sim.vehicle import Vehicle
 from secc.tls import TlsContext
 from secc.v2gtp import V2gtpFrame
 
+__all__ = ["Iso20Car", "Point"]
+
 
 class Point(enum.Enum):
     """What the station waits for, in the order of a session."""

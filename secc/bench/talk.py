@@ -16,6 +16,8 @@ from secc.errors import DecodeError
 from secc.messages import app_protocol, din, iso2, iso20_common
 from secc.messages.xmldsig import Signature
 
+__all__ = ["Code", "LATE", "PACE", "CarAnswer", "Talk"]
+
 Code = iso2.ResponseCode | din.ResponseCode | iso20_common.ResponseCode
 
 

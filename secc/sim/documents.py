@@ -13,6 +13,8 @@ from secc.messages.iso20_common import MessageHeader, SessionSetupRes
 from secc.sim.moves import Ask, EvGivesUp
 from secc.v2gtp import PayloadType, V2gtpFrame, frame, split_datagram
 
+__all__ = ["Documents", "Iso20Documents", "OlderDocuments", "StationClock"]
+
 
 class Documents(Protocol):
     """The messages of one session on the wire."""

@@ -10,6 +10,8 @@ from secc.messages.xmldsig import Signature
 from secc.sim.moves import Answer, Ask, EvGivesUp, Move, Request, Wait
 from secc.sim.vehicle import Vehicle
 
+__all__ = ["Exchanges", "Pacing"]
+
 
 class Pacing(Protocol):
     """What exchanges need of a plan."""

@@ -7,11 +7,23 @@ from typing import Any
 from secc.messages import iso20_common as common
 from secc.messages.iso20_common import ChargeProgress, ChargingSession, Processing
 
+__all__ = [
+    "HEADER",
+    "authorization",
+    "power_delivery",
+    "schedule_exchange",
+    "service_discovery",
+    "service_selection",
+    "session_setup",
+    "session_stop",
+]
+
 HEADER = common.MessageHeader(session_id=bytes(8), time_stamp=0)
 """To be replaced when the message is sent: SessionID and time are known then."""
 
 
 def session_setup(evcc_id: str) -> common.SessionSetupReq:
+    """SessionSetupReq with an EVCCID; the SessionID of the header says whether a session is to be joined."""
     return common.SessionSetupReq(header=HEADER, evcc_id=evcc_id)
 
 
@@ -31,6 +43,7 @@ def service_discovery(*only: int) -> common.ServiceDiscoveryReq:
 
 
 def service_selection(service: int, parameter_set: int) -> common.ServiceSelectionReq:
+    """ServiceSelectionReq for an energy service and one of its sets."""
     chosen = common.SelectedService(service_id=service, parameter_set_id=parameter_set)
     return common.ServiceSelectionReq(header=HEADER, selected_energy_transfer_service=chosen)
 
@@ -55,12 +68,14 @@ def power_delivery(
     profile: common.EVPowerProfile | None,
     processing: Processing = Processing.FINISHED,
 ) -> common.PowerDeliveryReq:
+    """PowerDeliveryReq, with or without a power profile."""
     return common.PowerDeliveryReq(
         header=HEADER, ev_processing=processing, charge_progress=progress, ev_power_profile=profile
     )
 
 
 def session_stop(how: ChargingSession) -> common.SessionStopReq:
+    """SessionStopReq with a reason of the EV."""
     return common.SessionStopReq(
         header=HEADER, charging_session=how, ev_termination_code="0", ev_termination_explanation="done"
     )
