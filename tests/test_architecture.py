@@ -60,7 +60,11 @@ ROOMS: dict[str, set[str]] = {
     "operator.opcp": {*GROUND, "exi", "messages", "pki", "site"},
     "operator.cpo": {*GROUND, "exi", "messages", "operator.opcp", "pki", "site"},
     "sim": {*BELOW, "station"},
-    "bench": {*GROUND, "exi", "messages", "pki", "sap", "sdp", "sim", "station", "tls", "v2gtp"},
+    # The bench knows the services of ISO 15118-20 by name.
+    "bench": {
+        *GROUND,
+        *("exi", "messages", "pki", "sap", "sdp", "session.iso20", "sim", "station", "tls", "v2gtp"),
+    },
     "testing": {*GROUND, "messages", "ports", "session", "sim", "station"},
     "cli": {
         *BELOW,
