@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from secc.bench import requests
+from secc.bench.car import BenchCar
 from secc.bench.case import Case, Need
 from secc.bench.cases.build import Run, own
 from secc.bench.cases.order import stays_silent
