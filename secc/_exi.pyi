@@ -1,6 +1,6 @@
 """The EXI engine (Rust). Use `secc.exi`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Any, final
 
@@ -17,7 +17,7 @@ class Codec:
         enums: Sequence[type[StrEnum]],
         item: type,
         decode_error: type[Exception],
-        encode_error: type[Exception],
+        encode_error: Callable[..., Exception],
         *,
         messages: Sequence[type] = ...,
         lenient_lists: bool = True,

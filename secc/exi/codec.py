@@ -120,7 +120,7 @@ class Codec:
             enums,
             Item,
             DecodeError,
-            EncodeError,
+            self._refusal,
             messages=tuple(self._roots),
             lenient_lists=lenient_lists,
             **choices,
@@ -130,6 +130,14 @@ class Codec:
         self.encode = self.engine.encode_message  # type: ignore[method-assign]
         self._json: JsonForm | None = None
         self._xml: XmlForm | None = None
+
+    def _refusal(self, text: str, *, path: str = "") -> EncodeError:
+        """The error of the engine; for a body without its message it shows the whole message."""
+        name, is_none, _ = text.partition(" is not a message of schema set ")
+        if is_none and name.endswith(("Req", "Res")) and hasattr(self.module, "V2GMessage"):
+            whole = f"V2GMessage(header=MessageHeader(session_id=...), body={name}(...))"
+            text = f"{text}: it is the body of one, expected {whole}"
+        return EncodeError(text, path=path)
 
     def decode(self, data: bytes) -> Any:
         """Return the message in `data`.

@@ -7,6 +7,7 @@ import gc
 import hashlib
 import pickle
 import random
+import re
 import sys
 import weakref
 from concurrent.futures import ThreadPoolExecutor
@@ -553,9 +554,19 @@ def test_a_value_that_the_schema_forbids_is_refused_by_name(body: Any, named: st
     assert named in str(caught.value)
 
 
+def test_a_body_without_its_message_is_not_encoded_and_the_whole_message_is_shown() -> None:
+    words = re.escape(
+        "SessionStopRes is not a message of schema set iso2: it is the body of one, "
+        "expected V2GMessage(header=MessageHeader(session_id=...), body=SessionStopRes(...))"
+    )
+    for call in (exi.ISO2.encode, exi.ISO2.to_json, exi.ISO2.to_xml):
+        with pytest.raises(EncodeError, match=f"^{words}$"):
+            call(STOP)
+
+
 def test_what_is_no_message_is_not_encoded() -> None:
-    with pytest.raises(EncodeError, match="SessionStopRes is not a message of schema set iso2"):
-        exi.ISO2.encode(STOP)
+    with pytest.raises(EncodeError, match=r"^str is not a message of schema set iso2$"):
+        exi.ISO2.encode("x")  # type: ignore[arg-type]
 
 
 def test_an_unknown_element_is_not_encoded() -> None:
