@@ -5,8 +5,7 @@ The bytes are a CurrentDemandReq as an EV sent it: the EXI document without the 
 
 import msgspec
 
-from secc import exi
-from secc.errors import DecodeError
+from secc import DecodeError, exi
 from secc.messages.iso2 import CurrentDemandReq, V2GMessage
 
 SENT = bytes.fromhex("809802270961fd3fbe4e0a90d1000f01860021006101f4020414300f800030819006102802080640")

@@ -6,11 +6,9 @@ moment; the second one's card is unknown. While the back end has not decided, th
 
 import asyncio
 
+from secc import EnergyConfig, EnergyNeed, PowerSchedule, PowerStep, ScheduleOffer, SeccConfig, Station
 from secc.messages.iso2 import EnergyTransferMode
-from secc.session.schedules import EnergyNeed, PowerSchedule, PowerStep, ScheduleOffer
-from secc.settings import EnergyConfig, SeccConfig
 from secc.sim import Plan, ScriptedEvcc, SimulatedAcEvse, SimulatedCable
-from secc.station.station import Station
 
 PORT = 25121  # of discovery; a real station keeps to the 15118 of the standard
 

@@ -7,11 +7,9 @@ open the contactor by itself when nobody renews it, so here a watchdog runs besi
 import asyncio
 import time
 
+from secc import ControlPilot, EvseSnapshot, IsolationLevel, SeccConfig, Station
 from secc.messages.iso2 import EnergyTransferMode
-from secc.session.outlet import ControlPilot, EvseSnapshot, IsolationLevel
-from secc.settings import SeccConfig
 from secc.sim import Plan, ScriptedEvcc, SimulatedBackend, SimulatedCable
-from secc.station.station import Station
 
 PORT = 25120  # of discovery; a real station keeps to the 15118 of the standard
 

@@ -6,14 +6,12 @@ answered by hand. Time is a number, so nothing waits: an hour of charging would 
 
 import os
 
-from secc import exi
-from secc.connection import Connection, Data, Heard, Write
+from secc import Connection, ControlPilot, EvseSnapshot, SeccConfig, exi
+from secc.connection import Data, Heard, Write
 from secc.messages import iso2
 from secc.session.inputs import AuthorizationDecided, ContactorReported
 from secc.session.machine import Session
-from secc.session.outlet import ControlPilot, EvseSnapshot
 from secc.session.outputs import Authorize, CloseContactor
-from secc.settings import SeccConfig
 from secc.v2gtp import frame
 
 HELLO = """{"supportedAppProtocolReq": {"AppProtocol": [{"ProtocolNamespace": "urn:iso:15118:2:2013:MsgDef",

@@ -8,9 +8,9 @@ import argparse
 import asyncio
 import contextlib
 
+from secc import EnergyConfig, EnergyMode, SeccConfig, Station
 from secc.messages.iso2 import EnergyTransferMode
 from secc.sdp import SDP_PORT
-from secc.settings import EnergyConfig, EnergyMode, SeccConfig
 from secc.sim import (
     Exchange,
     Plan,
@@ -20,7 +20,6 @@ from secc.sim import (
     SimulatedCable,
     SimulatedDcEvse,
 )
-from secc.station.station import Station
 
 
 async def main() -> int:

@@ -6,11 +6,10 @@ messages. Each message is printed with its time as the station sees it.
 
 import asyncio
 
+from secc import Record, SeccConfig, Station
 from secc.messages.iso2 import EnergyTransferMode, V2GMessage
-from secc.records import MessageRecord, Record
-from secc.settings import SeccConfig
+from secc.records import MessageRecord
 from secc.sim import Plan, ScriptedEvcc, SimulatedAcEvse, SimulatedBackend, SimulatedCable
-from secc.station.station import Station
 
 PORT = 25118  # of discovery; a real station keeps to the 15118 of the standard
 

@@ -7,9 +7,8 @@ outlet: isolation test, pre-charge, charging, and off again.
 import asyncio
 from pathlib import Path
 
-from secc.settings import EnergyConfig, EnergyMode, SeccConfig, TlsConfig, TlsPolicy
+from secc import EnergyConfig, EnergyMode, SeccConfig, Station, TlsConfig, TlsPolicy
 from secc.sim import Plan, ScriptedEvcc, SimulatedBackend, SimulatedCable, SimulatedDcEvse
-from secc.station.station import Station
 
 PKI = Path(__file__).resolve().parents[1] / "certs/testpki"
 PORT = 25119  # of discovery; a real station keeps to the 15118 of the standard
