@@ -100,7 +100,8 @@ class Iso20Config(Settings, section="iso20"):
     """The chain for TLS 1.3."""
     insecure_lab: bool = False
     """Laboratory only: ISO 15118-20 also over plain TCP and TLS 1.2, and certificates of any curve in use
-    (P-256 too) in TLS 1.3, as several test EVs have nothing better. Never at a station that people use."""
+    (P-256 too) in TLS 1.3, as several test EVs have nothing better. Never use it at a station for the
+    public."""
     iso2_over_tls13: bool = True
     """ISO 15118-2 may be chosen on a TLS 1.3 connection, as the text is read in the field."""
     common_in_8001: bool = True

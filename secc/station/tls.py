@@ -1,4 +1,4 @@
-"""Keeps a running station's TLS fresh: new files are taken up, staples are fetched before the old ones end.
+"""Keeps the TLS of a running station up to date: new files are loaded, staples are fetched in time.
 
 Nothing here touches a running session: connections to come get the new context, those that are there keep
 theirs. What cannot be used is reported once and leaves everything as it was. Files are read in a thread, as a
@@ -120,7 +120,7 @@ class TlsKeeper:
 
     @property
     def problem(self) -> str:
-        """Why an EV would refuse us; empty when all is well."""
+        """Why an EV would refuse the station; empty without a problem."""
         if self.context is None:
             return ""
         now = self._clock()
@@ -267,7 +267,7 @@ class TlsKeeper:
             async with asyncio.timeout(_FETCH_TIME):
                 der = await self._ocsp.ocsp_response(question)
             problem = "no answer"
-        except Exception as error:  # whatever the integrator's code does, the next try comes
+        except Exception as error:  # code of an integrator; the next try follows
             der, problem = None, f"{type(error).__name__}: {error}".rstrip(": ")
         if der is not None and holder.offer(der, question, self._clock()):
             self._retry.pop(credentials.fingerprint, None)
@@ -303,8 +303,8 @@ class TlsKeeper:
 
 
 INSECURE = (
-    "INSECURE LABORATORY: iso20.insecure_lab is on; ISO 15118-20 is spoken without TLS and with P-256 "
-    "certificates. Never at a station that people use"
+    "INSECURE LABORATORY: iso20.insecure_lab is on; ISO 15118-20 is possible without TLS and with P-256 "
+    "certificates. Never use it at a station for the public"
 )
 """What log, health and doctor say about `iso20.insecure_lab`."""
 

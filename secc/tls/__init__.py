@@ -1,7 +1,7 @@
 """TLS of ISO 15118-2 and ISO 15118-20, without sockets: bytes in, bytes out.
 
-`TlsContext` holds certificates and settings, its `engine()` serves one connection, `PlainEngine` stands in
-where there is no TLS.
+`TlsContext` holds certificates and settings, its `engine()` serves one connection, `PlainEngine` is
+the engine without TLS.
 """
 
 from secc.tls.clock import Clock, utc_now

@@ -1,7 +1,7 @@
 """What a station presents: a chain, its key, the root above it, and the OCSP response to staple.
 
-What we present is judged strictly where what we accept is not. Files that cannot be used raise ConfigError
-with the name of the file: there is no fallback to less.
+The station's certificates are checked by the letter, those of EVs with leniencies. Files that cannot be used
+raise ConfigError with the name of the file: there is no fallback.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Credentials:
 
     @property
     def begins(self) -> datetime.datetime:
-        """When the last of the certificates begins to be valid."""
+        """From when on all of the certificates are valid."""
         return max(one.not_valid_before_utc for one in self.chain)
 
     @property
@@ -159,7 +159,8 @@ def load_credentials(
 def load_staple(credentials: Credentials, at: datetime.datetime) -> None:
     """Read the OCSP response of the files again; raises ConfigError and keeps what it has.
 
-    One that is merely too old is no error of the configuration: nothing is stapled until a newer one comes.
+    A response that is only too old is not an error of the configuration: nothing is stapled until a newer one
+    comes.
     """
     path, question = credentials.files.ocsp_response, credentials.question
     if path is None:
@@ -170,7 +171,7 @@ def load_staple(credentials: Credentials, at: datetime.datetime) -> None:
 
 
 def choose_named(chains: Sequence[Credentials], roots: Sequence[TrustedAuthority]) -> Credentials | None:
-    """Which chain an EV of ISO 15118-20 gets; `chains` begins with the default one.
+    """The chain for an EV of ISO 15118-20; the first of `chains` is the default.
 
     The first root in the EV's order that a chain leads to [V2G20-1007]; None when no chain fits
     [V2G20-2379]. An EV that names none gets the default chain [V2G20-2378].
@@ -183,13 +184,13 @@ def choose_named(chains: Sequence[Credentials], roots: Sequence[TrustedAuthority
 def choose(
     chains: Sequence[Credentials], wanted: Sequence[TrustedAuthority], at: datetime.datetime
 ) -> Credentials:
-    """Which chain an EV gets that trusts these roots; `chains` begins with the default one.
+    """The chain for an EV that trusts these roots; the first of `chains` is the default.
 
     The first root in the EV's order that a chain leads to [V2G2-871]; when there is none the default chain
     [V2G2-923], but no private one, as the EV has named its roots and a private root would be among them. An
     EV that names none gets the default chain. Chains that have expired are left out while there are others.
     """
-    wanted = [one for one in wanted if one.kind is not IdentifierType.PRE_AGREED]  # names nobody
+    wanted = [one for one in wanted if one.kind is not IdentifierType.PRE_AGREED]  # names no root
     usable = [one for one in chains if one.expires >= at] or list(chains)
     for authority in wanted:
         for one in usable:

@@ -34,7 +34,7 @@ OpenSSL alone would take in 100 KiB of certificates for each of the connections 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TlsProgress:
-    """What became of bytes fed into an engine."""
+    """The result of feeding bytes into an engine."""
 
     plaintext: bytes = b""
     to_send: bytes = b""
@@ -91,7 +91,7 @@ class TlsEngine(Protocol):
         ...
 
     def close(self) -> bytes:
-        """Farewell for the peer; may be empty."""
+        """The closing message for the peer; may be empty."""
         ...
 
 
@@ -108,7 +108,7 @@ class PlainEngine:
     summary = ""
 
     def start(self) -> bytes:
-        """Nothing to say first."""
+        """Nothing is sent first."""
         return b""
 
     def feed(self, data: bytes) -> TlsProgress:
@@ -120,7 +120,7 @@ class PlainEngine:
         return plaintext
 
     def close(self) -> bytes:
-        """No farewell."""
+        """No closing message."""
         return b""
 
 
@@ -266,7 +266,7 @@ class OpenSslEngine:
         try:
             connection.shutdown()
         except SSL.Error:
-            return b""  # in the middle of a handshake there is nothing to say
+            return b""  # nothing can be sent in the middle of a handshake
         return self._drain(connection)
 
     def _hold_back(self, data: bytes) -> bytes | None:

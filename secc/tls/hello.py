@@ -84,7 +84,7 @@ class ClientHello:
 
     @property
     def names_authorities(self) -> bool:
-        """The extension is there, whatever it holds."""
+        """The extension is there, with any content."""
         return _TRUSTED_CA_KEYS in self.extensions
 
     @property

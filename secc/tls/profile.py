@@ -27,9 +27,9 @@ def iso2_context(key_log: Path | None, *, beside_tls13: bool = False) -> SSL.Con
     """TLS 1.2 as ISO 15118-2 has it.
 
     `beside_tls13`: the station would speak TLS 1.3 with an EV that offers it. Then the server's random
-    number ends with the downgrade sentinel of RFC 8446, by which a client notices that somebody has removed
-    TLS 1.3 from its offer. OpenSSL writes it when the context allows TLS 1.3; a suite that no EV offers,
-    and the check of the version after the handshake, see to it that TLS 1.3 is not spoken with this
+    number ends with the downgrade sentinel of RFC 8446, by which a client notices that its offer has lost
+    TLS 1.3. OpenSSL writes it when the context allows TLS 1.3; a suite that no EV offers,
+    and the check of the version after the handshake, ensure that TLS 1.3 is never agreed on with this
     context.
     """
     newest = SSL.TLS1_3_VERSION if beside_tls13 else SSL.TLS1_2_VERSION
@@ -83,7 +83,7 @@ def _context(oldest: int, newest: int, key_log: Path | None) -> SSL.Context:
     context.set_min_proto_version(oldest)
     context.set_max_proto_version(newest)
     context.set_options(SSL.OP_NO_TICKET | SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION)
-    # OpenSSL sends tickets in TLS 1.3 all the same. With the cache off none is ever accepted.
+    # OpenSSL sends tickets in TLS 1.3 in spite of OP_NO_TICKET. With the cache off it accepts none.
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_timeout(_SHORTEST_TICKET)
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)  # 32 KiB less for each idle connection

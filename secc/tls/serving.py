@@ -223,7 +223,7 @@ def _ask(context: SSL.Context, anchors: Iterable[Anchor], *, required: bool) -> 
         try:
             context.add_client_ca(anchor.certificate.to_cryptography())
         except ValueError:
-            continue  # its name cannot be sent to the EV; the judge accepts it all the same
+            continue  # its name cannot be sent to the EV; the judge still accepts it
 
 
 def _vehicle_anchors(policy: Iso20Policy) -> list[Anchor]:

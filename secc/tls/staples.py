@@ -42,7 +42,7 @@ class Staple:
 
     @property
     def alarm_at(self) -> datetime.datetime:
-        """When to worry: half of the time that is left for a refresh is over."""
+        """When to raise an alarm: half of the time that is left for a refresh is over."""
         return self.refresh_at + (self.usable_until - self.refresh_at) / 2
 
 

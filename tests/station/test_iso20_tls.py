@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from secc import exi
 from secc.errors import ConfigError
+from secc.messages import app_protocol
 from secc.pki.authority import Authority, IssuingPolicy
 from secc.pki.certificates import read_chain
 from secc.pki.hierarchy import make_hierarchy, make_iso20_hierarchy, write_hierarchy
@@ -20,7 +22,7 @@ from secc.pki.issuing import read_request
 from secc.pki.keys import KeyType
 from secc.pki.profiles import Kind
 from secc.records import LinkEvent
-from secc.settings import Iso20Config, Iso20TlsConfig, SeccConfig, TlsPolicy, TrustConfig
+from secc.settings import Iso20Config, Iso20TlsConfig, ProtocolName, SeccConfig, TlsPolicy, TrustConfig
 from secc.station.boundary.backend import checked_backend
 from secc.station.metrics import Metrics
 from secc.station.renewal import renewals_for
@@ -28,7 +30,7 @@ from secc.station.tls import INSECURE, TlsKeeper
 from secc.tls import OpenSslEngine, TlsContext
 from tests.station.test_renewal import SigningBackend
 from tests.support.tls13 import OLD, PKI20, hierarchy, shake, vehicle
-from tests.support.wire import Car, config, running
+from tests.support.wire import Bed, Car, config, running
 
 DAY = datetime.timedelta(days=1)
 
@@ -64,6 +66,58 @@ def test_the_session_learns_who_the_vehicle_is() -> None:
             assert bed.events(LinkEvent.SECURED)[0].text.startswith("TLS 1.3 TLS_AES_256_GCM_SHA384")
 
     asyncio.run(scenario())
+
+
+ONLY_ISO20 = exi.APP_PROTOCOL.encode(
+    app_protocol.SupportedAppProtocolReq(
+        app_protocol=(
+            app_protocol.AppProtocol(
+                protocol_namespace="urn:iso:std:iso:15118:-20:AC",
+                version_number_major=1,
+                version_number_minor=0,
+                schema_id=1,
+                priority=1,
+            ),
+        )
+    )
+)
+
+
+async def answer_to_iso20(bed: Bed, tls: TlsContext | None) -> str:
+    car = await Car.connect(bed.tls_port if tls else bed.plain_port, tls)
+    await car.send(ONLY_ISO20)
+    payload = await car.next_payload()
+    assert payload is not None
+    answer = exi.APP_PROTOCOL.decode(payload)
+    assert isinstance(answer, app_protocol.SupportedAppProtocolRes)
+    car.close()
+    await bed.until_idle()
+    return answer.response_code.value
+
+
+OLD_CAR = TlsContext.for_client(OLD / "v2g_root.pem")
+
+
+@pytest.mark.parametrize(("tls", "spoken"), [(None, False), (OLD_CAR, False), (vehicle(), True)])
+@pytest.mark.parametrize("lab", [False, True])
+@pytest.mark.req("V2G20-1237", "V2G20-1805", "V2G20-2356")
+def test_iso20_is_spoken_over_mutual_tls13_and_elsewhere_in_the_laboratory_only(
+    tls: TlsContext | None, spoken: bool, lab: bool
+) -> None:
+    made = both()
+    made = dataclasses.replace(
+        made,
+        protocols=(ProtocolName.ISO15118_2, ProtocolName.ISO15118_20),
+        tls=dataclasses.replace(made.tls, policy=TlsPolicy.OPTIONAL),
+        iso20=dataclasses.replace(made.iso20, insecure_lab=lab),
+    )
+
+    async def scenario() -> str:
+        async with running(made) as bed:
+            return await answer_to_iso20(bed, tls)
+
+    expected = "OK_SuccessfulNegotiation" if spoken or lab else "Failed_NoNegotiation"
+    assert asyncio.run(scenario()) == expected
 
 
 @pytest.mark.req("V2G20-2359")
