@@ -20,7 +20,7 @@ WIDTH = 110
 ROOT = Path(__file__).resolve().parents[1]
 GENERATED = "<!-- generated "
 """First line of pages that are made of docstrings and tables."""
-_ITEM = re.compile(r"\s*(?:[-*+]|\d+\.)\s+|\s*>\s?|\s*")
+_ITEM = re.compile(r"\s*(?:[-*+]|\d+\.|:)\s+|\s*>\s?|\s*")
 _RUST = re.compile(r"\s*//[/!]?\s")
 _UNWRAPPED = re.compile(r"\s*(?:[|#<]|!!!|\?\?\?|:::|\[[^\]]+\]:\s)")
 
@@ -84,7 +84,7 @@ def paragraphs(lines: list[str]) -> Iterator[list[int]]:
         fence = line.lstrip().startswith("```")
         code ^= fence
         skipped = code or fence or not line.strip() or _UNWRAPPED.match(line) is not None
-        starts = re.match(r"\s*(?:[-*+]|\d+\.)\s", line) is not None
+        starts = re.match(r"\s*(?:[-*+]|\d+\.|:)\s", line) is not None
         if current and (skipped or starts):
             yield current
             current = []

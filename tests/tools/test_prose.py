@@ -34,11 +34,16 @@ def test_a_paragraph_is_wrapped_and_others_are_unchanged() -> None:
     assert wrapped(text).split() == text.split()
 
 
-@pytest.mark.parametrize(("lead", "rest"), [("- ", "  "), ("12. ", "    "), ("> ", "> ")])
+@pytest.mark.parametrize(("lead", "rest"), [("- ", "  "), ("12. ", "    "), ("> ", "> "), (":   ", "    ")])
 def test_a_list_item_keeps_its_indentation(lead: str, rest: str) -> None:
     first, second = wrapped(f"{lead}{LONG.strip()}").split("\n")
     assert first.startswith(f"{lead}word")
     assert second.startswith(f"{rest}word")
+
+
+def test_the_term_of_a_definition_stays_on_its_line() -> None:
+    first, second, _ = wrapped(f"a term\n:   {LONG.strip()}").split("\n")
+    assert (first, second[:8]) == ("a term", ":   word")
 
 
 def test_the_pages_of_this_project_are_not_too_wide(capsys: pytest.CaptureFixture[str]) -> None:
