@@ -1,4 +1,8 @@
-"""Hypothesis: a short run with every test run, a long one with `make fuzz`.
+"""Event loops of the tests, and Hypothesis: a short run with every test run, a long one with `make fuzz`.
+
+A coroutine test runs on a loop of its own, by the plug-in of anyio; an exception that a callback or a task
+leaves behind fails it. `@pytest.mark.loop("virtual")` gives it a loop whose time jumps from timer to timer,
+`"loopback"` the same with real sockets.
 
 In CI each run draws the same examples, so that a failure there is one of the change under test.
 `deadline=None`: a busy machine is no finding. A test that sets `max_examples` itself keeps its number.
@@ -6,9 +10,15 @@ In CI each run draws the same examples, so that a failure there is one of the ch
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import os
+from collections.abc import Callable
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.support.fasttime import virtual_loop
 
 settings.register_profile("short", deadline=None, derandomize="CI" in os.environ)
 settings.register_profile(
@@ -16,3 +26,16 @@ settings.register_profile(
 )
 settings.register_profile("walk", max_examples=20_000, deadline=None)
 settings.load_profile("short")
+
+
+@pytest.fixture
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, object]]:
+    """The loop of a coroutine test."""
+    marker = request.node.get_closest_marker("loop")
+    return "asyncio", {} if marker is None else {"loop_factory": _LOOPS[marker.args[0]]}
+
+
+_LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
+    "virtual": functools.partial(virtual_loop, sockets=False),
+    "loopback": functools.partial(virtual_loop, sockets=True),
+}

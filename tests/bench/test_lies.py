@@ -218,9 +218,9 @@ def test_a_station_that_is_wrong_fails(reports: dict[str, BenchReport], lie: Lie
     assert (outcome.verdict, report.good) == (BenchVerdict.FAIL, False), outcome.reason
 
 
-def test_the_same_station_passes_when_nobody_lies() -> None:
+async def test_the_same_station_passes_when_nobody_lies() -> None:
     async def everything() -> list[BenchReport]:
         return await asyncio.gather(*(examine(None, case) for case in sorted({case for _, case in LIES})))
 
-    for report in asyncio.run(everything()):
+    for report in await everything():
         assert (report.outcomes[0].reason, report.good) == ("", True)

@@ -103,19 +103,19 @@ def test_what_could_not_be_found_out_makes_nothing_inapplicable() -> None:
 # --- the test stand ----------------------------------------------------------------------------------------
 
 
-def test_a_command_gets_the_state(tmp_path: Path) -> None:
+async def test_a_command_gets_the_state(tmp_path: Path) -> None:
     file = tmp_path / "state"
     script = f"import sys; open({str(file)!r}, 'w').write(sys.argv[1])"
-    asyncio.run(StationCommand(f'{sys.executable} -c "{script}" {{state}}', "--pilot-command")("C"))
+    await StationCommand(f'{sys.executable} -c "{script}" {{state}}', "--pilot-command")("C")
     assert file.read_text() == "C"
 
 
 @pytest.mark.parametrize(
     ("command", "said"), [("/no/such/box {state}", "No such file"), ("false {state}", "exit code 1")]
 )
-def test_a_command_that_fails_says_nothing_about_the_station(command: str, said: str) -> None:
+async def test_a_command_that_fails_says_nothing_about_the_station(command: str, said: str) -> None:
     with pytest.raises(Inconclusive, match=said):
-        asyncio.run(StationCommand(command, "--pilot-command")("B"))
+        await StationCommand(command, "--pilot-command")("B")
 
 
 def test_a_command_without_a_place_for_the_state_is_refused() -> None:

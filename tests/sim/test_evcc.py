@@ -340,8 +340,8 @@ def test_host_and_port_skip_discovery() -> None:
     on_bench(scenario, AC)
 
 
-def test_nobody_at_the_port_is_an_error_of_the_result() -> None:
-    result = asyncio.run(ScriptedEvcc(host="::1", port=9).charge())
+async def test_nobody_at_the_port_is_an_error_of_the_result() -> None:
+    result = await ScriptedEvcc(host="::1", port=9).charge()
     assert not result.completed
     assert result.error.startswith("[::1]:9:")
 
@@ -371,8 +371,8 @@ def test_a_station_that_has_just_changed_its_port_is_looked_for_again() -> None:
     on_bench(scenario, AC)
 
 
-def test_a_link_local_address_needs_an_interface_that_exists() -> None:
-    result = asyncio.run(ScriptedEvcc(host="fe80::1%nosuch0", port=9).charge())
+async def test_a_link_local_address_needs_an_interface_that_exists() -> None:
+    result = await ScriptedEvcc(host="fe80::1%nosuch0", port=9).charge()
     assert result.error == "fe80::1%nosuch0: no interface nosuch0"
 
 

@@ -54,27 +54,27 @@ def test_both_outlets_are_controllers_that_report_changes() -> None:
     assert len(outlets) == len(reporting) == 2
 
 
-def test_an_ac_outlet_says_closed_when_the_feedback_does() -> None:
+async def test_an_ac_outlet_says_closed_when_the_feedback_does() -> None:
     clock = Clock(100.0)
     outlet = ac_outlet(clock)
     outlet.lease(0.5)
-    assert asyncio.run(outlet.close_contactor())
+    assert await outlet.close_contactor()
     assert clock.now == pytest.approx(100.05)
     assert outlet.snapshot().contactor_closed
     assert outlet.voltage == 230.0
 
 
-def test_an_ac_outlet_does_not_close_without_a_lease() -> None:
+async def test_an_ac_outlet_does_not_close_without_a_lease() -> None:
     outlet = ac_outlet(Clock())
-    assert not asyncio.run(outlet.close_contactor())
+    assert not (await outlet.close_contactor())
     assert not outlet.snapshot().contactor_closed
 
 
-def test_a_contactor_opens_by_itself_when_the_lease_is_not_renewed() -> None:
+async def test_a_contactor_opens_by_itself_when_the_lease_is_not_renewed() -> None:
     clock = Clock()
     outlet = ac_outlet(clock)
     outlet.lease(0.5)
-    asyncio.run(outlet.close_contactor())
+    await outlet.close_contactor()
     clock.forward(0.44)
     assert outlet.snapshot().contactor_closed
     clock.forward(0.1)
@@ -84,103 +84,103 @@ def test_a_contactor_opens_by_itself_when_the_lease_is_not_renewed() -> None:
     assert moment == pytest.approx(100.5)
 
 
-def test_an_ac_meter_counts_what_the_charger_draws_while_the_contactor_is_closed() -> None:
+async def test_an_ac_meter_counts_what_the_charger_draws_while_the_contactor_is_closed() -> None:
     clock = Clock()
     outlet = ac_outlet(clock)
     outlet.lease(0.5)
-    asyncio.run(outlet.close_contactor())
+    await outlet.close_contactor()
     outlet.cable.take(10.0, 3)
-    asyncio.run(renew(outlet, clock, 36.0))
+    await renew(outlet, clock, 36.0)
     assert outlet.current == 10.0
     assert outlet.energy == pytest.approx(230.0 * 10.0 * 3 * 36.0 / 3600.0)
 
 
-def test_an_output_that_lapsed_long_ago_counts_no_energy_since() -> None:
+async def test_an_output_that_lapsed_long_ago_counts_no_energy_since() -> None:
     clock = Clock()
     outlet = ac_outlet(clock, contactor=Contactor(closing_time=0.0, opening_time=0.0))
     outlet.cable.take(10.0, 1)
     outlet.lease(0.5)
-    asyncio.run(outlet.close_contactor())
+    await outlet.close_contactor()
     clock.forward(3600.0)
     assert outlet.energy == pytest.approx(2300.0 * 0.5 / 3600.0)
 
 
-def test_welded_contacts_are_told_as_not_opened_and_as_a_fault() -> None:
+async def test_welded_contacts_are_told_as_not_opened_and_as_a_fault() -> None:
     outlet = ac_outlet(Clock())
     outlet.lease(0.5)
-    asyncio.run(outlet.close_contactor())
+    await outlet.close_contactor()
     outlet.contactor.welded = True
-    assert not asyncio.run(outlet.open_contactor())
+    assert not (await outlet.open_contactor())
     assert outlet.snapshot().fault is EvseFault.CONTACTOR
     with pytest.raises(RuntimeError, match="does not open"):
-        asyncio.run(outlet.make_safe())
+        await outlet.make_safe()
 
 
-def test_stuck_contacts_are_told_as_not_closed() -> None:
+async def test_stuck_contacts_are_told_as_not_closed() -> None:
     outlet = ac_outlet(Clock())
     outlet.contactor.stuck = True
     outlet.lease(0.5)
-    assert not asyncio.run(outlet.close_contactor())
+    assert not (await outlet.close_contactor())
 
 
-def test_an_ac_outlet_has_no_isolation_monitor_and_no_set_point() -> None:
+async def test_an_ac_outlet_has_no_isolation_monitor_and_no_set_point() -> None:
     outlet = ac_outlet(Clock())
-    asyncio.run(outlet.set_output(400.0, 10.0))
-    assert asyncio.run(outlet.check_cable(500.0)) is IsolationLevel.NO_IMD
+    await outlet.set_output(400.0, 10.0)
+    assert (await outlet.check_cable(500.0)) is IsolationLevel.NO_IMD
     assert outlet.voltage == 0.0
 
 
-def test_a_fault_opens_the_contactor_and_forbids_to_close_it() -> None:
+async def test_a_fault_opens_the_contactor_and_forbids_to_close_it() -> None:
     clock = Clock()
     outlet = ac_outlet(clock)
     outlet.lease(0.5)
-    asyncio.run(outlet.close_contactor())
+    await outlet.close_contactor()
     outlet.inject(EvseFault.RESIDUAL_CURRENT)
     clock.forward(0.05)
     assert outlet.snapshot().fault is EvseFault.RESIDUAL_CURRENT
     assert not outlet.snapshot().contactor_closed
     outlet.lease(0.5)
-    assert not asyncio.run(outlet.close_contactor())
+    assert not (await outlet.close_contactor())
     outlet.repair()
     assert outlet.snapshot().fault is None
 
 
-def test_make_safe_opens_and_drops_the_lease() -> None:
+async def test_make_safe_opens_and_drops_the_lease() -> None:
     clock = Clock()
     outlet = ac_outlet(clock)
     outlet.lease(0.5)
-    asyncio.run(outlet.close_contactor())
-    asyncio.run(outlet.make_safe())
+    await outlet.close_contactor()
+    await outlet.make_safe()
     assert not outlet.snapshot().contactor_closed
-    assert not asyncio.run(outlet.close_contactor())
+    assert not (await outlet.close_contactor())
 
 
 # --- DC ----------------------------------------------------------------------------------------------------
 
 
-def test_a_cable_check_takes_its_time_and_leaves_no_voltage() -> None:
+async def test_a_cable_check_takes_its_time_and_leaves_no_voltage() -> None:
     clock = Clock(100.0)
     outlet = dc_outlet(clock)
-    assert asyncio.run(checked(outlet, 420.0)) is IsolationLevel.VALID
+    assert (await checked(outlet, 420.0)) is IsolationLevel.VALID
     assert 100.8 < clock.now < 101.2
     assert outlet.voltage <= 60.0
     assert outlet.snapshot().isolation is IsolationLevel.VALID
     assert not outlet.enabled
 
 
-def test_a_cable_check_finds_the_fault_that_was_injected() -> None:
+async def test_a_cable_check_finds_the_fault_that_was_injected() -> None:
     outlet = dc_outlet(Clock(), isolation=IsolationLevel.FAULT)
-    assert asyncio.run(checked(outlet, 420.0)) is IsolationLevel.FAULT
+    assert (await checked(outlet, 420.0)) is IsolationLevel.FAULT
 
 
-def test_a_cable_check_whose_lease_lapses_has_no_result() -> None:
+async def test_a_cable_check_whose_lease_lapses_has_no_result() -> None:
     outlet = dc_outlet(Clock())
     outlet.lease(0.2)
-    assert asyncio.run(outlet.check_cable(420.0)) is IsolationLevel.INVALID
+    assert (await outlet.check_cable(420.0)) is IsolationLevel.INVALID
     assert not outlet.enabled
 
 
-def test_a_cable_check_that_is_switched_off_in_between_has_no_result() -> None:
+async def test_a_cable_check_that_is_switched_off_in_between_has_no_result() -> None:
     outlet = dc_outlet(Clock())
     outlet.lease(60.0)
 
@@ -190,44 +190,44 @@ def test_a_cable_check_that_is_switched_off_in_between_has_no_result() -> None:
         await outlet.open_contactor()
         return await check
 
-    assert asyncio.run(both()) is IsolationLevel.INVALID
+    assert (await both()) is IsolationLevel.INVALID
 
 
-def test_a_cable_check_at_fault_is_not_begun() -> None:
+async def test_a_cable_check_at_fault_is_not_begun() -> None:
     outlet = dc_outlet(Clock())
     outlet.inject(EvseFault.EMERGENCY_STOP)
-    assert asyncio.run(checked(outlet, 420.0)) is IsolationLevel.INVALID
+    assert (await checked(outlet, 420.0)) is IsolationLevel.INVALID
 
 
-def test_a_set_point_without_a_lease_changes_nothing() -> None:
+async def test_a_set_point_without_a_lease_changes_nothing() -> None:
     clock = Clock()
     outlet = dc_outlet(clock)
-    asyncio.run(outlet.set_output(400.0, 10.0))
+    await outlet.set_output(400.0, 10.0)
     clock.forward(1.0)
     assert outlet.voltage == 0.0
 
 
-def test_a_dc_output_ramps_charges_and_counts() -> None:
+async def test_a_dc_output_ramps_charges_and_counts() -> None:
     clock = Clock()
     outlet = dc_outlet(clock)
     outlet.cable.connect(Load(350.0, resistance=0.1))
     outlet.lease(0.5)
-    asyncio.run(outlet.set_output(420.0, 100.0))
-    asyncio.run(renew(outlet, clock, 2.0))
+    await outlet.set_output(420.0, 100.0)
+    await renew(outlet, clock, 2.0)
     assert outlet.current == 100.0
     assert outlet.voltage == pytest.approx(360.0)
     before = outlet.energy
-    asyncio.run(renew(outlet, clock, 3.6))
+    await renew(outlet, clock, 3.6)
     assert outlet.energy - before == pytest.approx(36.0)
 
 
-def test_a_dc_output_falls_when_the_lease_is_not_renewed() -> None:
+async def test_a_dc_output_falls_when_the_lease_is_not_renewed() -> None:
     clock = Clock(100.0)
     outlet = dc_outlet(clock)
     outlet.cable.connect(Load(350.0))
     outlet.lease(0.5)
-    asyncio.run(outlet.set_output(420.0, 100.0))
-    asyncio.run(renew(outlet, clock, 2.0))
+    await outlet.set_output(420.0, 100.0)
+    await renew(outlet, clock, 2.0)
     clock.forward(0.6)
     assert outlet.current == 0.0
     assert not outlet.enabled
@@ -247,11 +247,11 @@ def test_the_meter_shows_whole_watt_hours_and_the_time_of_day() -> None:
     assert (reading.meter_id, reading.energy, reading.utc) == ("SIM00001", 0, 1_700_000_000)
 
 
-def test_a_dc_outlet_has_no_contactor_to_close() -> None:
-    assert not asyncio.run(dc_outlet(Clock()).close_contactor())
+async def test_a_dc_outlet_has_no_contactor_to_close() -> None:
+    assert not (await dc_outlet(Clock()).close_contactor())
 
 
-def test_changes_of_pilot_fault_and_limit_are_reported() -> None:
+async def test_changes_of_pilot_fault_and_limit_are_reported() -> None:
     outlet = dc_outlet(Clock())
 
     changes: list[Callable[[], None]] = [
@@ -268,22 +268,22 @@ def test_changes_of_pilot_fault_and_limit_are_reported() -> None:
             seen += 1
         return seen
 
-    assert asyncio.run(wait()) == 3
+    assert (await wait()) == 3
 
 
 # --- discharge ---------------------------------------------------------------------------------------------
 
 
-def test_a_dc_outlet_discharges_a_battery_into_the_other_register() -> None:
+async def test_a_dc_outlet_discharges_a_battery_into_the_other_register() -> None:
     clock = Clock(100.0)
     outlet = dc_outlet(clock)
     outlet.cable.connect(Load(400.0, 0.1))
     outlet.lease(0.5)
-    asyncio.run(outlet.set_output(401.0, 5.0))
-    asyncio.run(renew(outlet, clock, 2.0))
+    await outlet.set_output(401.0, 5.0)
+    await renew(outlet, clock, 2.0)
     charged = outlet.energy
-    asyncio.run(outlet.set_discharge(350.0, 50.0))
-    asyncio.run(renew(outlet, clock, 36.0))
+    await outlet.set_discharge(350.0, 50.0)
+    await renew(outlet, clock, 36.0)
     snapshot = outlet.snapshot()
     assert snapshot.present_current == -50.0
     assert snapshot.present_voltage == pytest.approx(395.0)
@@ -293,13 +293,13 @@ def test_a_dc_outlet_discharges_a_battery_into_the_other_register() -> None:
     assert snapshot.meter.exported == int(outlet.exported)
 
 
-def test_a_discharge_ends_when_the_lease_is_not_renewed() -> None:
+async def test_a_discharge_ends_when_the_lease_is_not_renewed() -> None:
     clock = Clock(100.0)
     outlet = dc_outlet(clock)
     outlet.cable.connect(Load(400.0, 0.1))
     outlet.lease(0.5)
-    asyncio.run(outlet.set_discharge(350.0, 50.0))
-    asyncio.run(renew(outlet, clock, 1.0))
+    await outlet.set_discharge(350.0, 50.0)
+    await renew(outlet, clock, 1.0)
     clock.forward(1.0)
     assert outlet.current == 0.0
     before = outlet.exported
@@ -307,22 +307,22 @@ def test_a_discharge_ends_when_the_lease_is_not_renewed() -> None:
     assert outlet.exported == before
 
 
-def test_a_discharge_without_a_lease_is_not_begun() -> None:
+async def test_a_discharge_without_a_lease_is_not_begun() -> None:
     clock = Clock(100.0)
     outlet = dc_outlet(clock)
     outlet.cable.connect(Load(400.0, 0.1))
-    asyncio.run(outlet.set_discharge(350.0, 50.0))
+    await outlet.set_discharge(350.0, 50.0)
     clock.forward(1.0)
     assert outlet.current == 0.0
 
 
-def test_an_ac_outlet_counts_what_the_inverter_gives_back() -> None:
+async def test_an_ac_outlet_counts_what_the_inverter_gives_back() -> None:
     clock = Clock(100.0)
     outlet = ac_outlet(clock)
     outlet.lease(0.5)
-    asyncio.run(outlet.close_contactor())
+    await outlet.close_contactor()
     outlet.cable.take(-10.0, 3)
     assert outlet.snapshot().present_power == -6900.0
-    asyncio.run(renew(outlet, clock, 3600.0))
+    await renew(outlet, clock, 3600.0)
     assert outlet.exported == pytest.approx(6900.0, rel=0.001)
     assert outlet.energy < 1.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime
 from pathlib import Path
 
@@ -79,39 +78,36 @@ def asked(action: Action = Action.INSTALL) -> ProvisioningRequest:
         (Status.CANCELED, Verdict.BLOCKED),
     ],
 )
-def test_the_status_decides(status: Status, verdict: Verdict) -> None:
+async def test_the_status_decides(status: Status, verdict: Verdict) -> None:
     site = backend()
     site.store.set_status(E, status)
-    assert asyncio.run(site.authorize_contract("DE*AAA*E1", proved())) is verdict
+    assert (await site.authorize_contract("DE*AAA*E1", proved())) is verdict
 
 
-def test_a_contract_of_nobody_is_unknown() -> None:
+async def test_a_contract_of_nobody_is_unknown() -> None:
     site = LocalBackend(ContractStore())
-    assert asyncio.run(site.authorize_contract("DE*AAA*E1", proved())) is Verdict.UNKNOWN
+    assert (await site.authorize_contract("DE*AAA*E1", proved())) is Verdict.UNKNOWN
 
 
-def test_people_without_a_contract_are_refused_unless_configured() -> None:
-    assert asyncio.run(LocalBackend(ContractStore()).authorize_external("x")) is False
-    assert asyncio.run(LocalBackend(ContractStore(), allow_external=True).authorize_external("x")) is True
+async def test_people_without_a_contract_are_refused_unless_configured() -> None:
+    assert (await LocalBackend(ContractStore()).authorize_external("x")) is False
+    assert (await LocalBackend(ContractStore(), allow_external=True).authorize_external("x")) is True
 
 
-def test_the_same_contract_at_two_outlets_is_reported() -> None:  # PNC-16
+async def test_the_same_contract_at_two_outlets_is_reported() -> None:  # PNC-16
     site = backend()
 
-    async def both() -> None:
-        assert await site.authorize_contract("DE*AAA*E1", proved()) is Verdict.ACCEPTED
-        assert await site.authorize_contract("DE*AAA*E2", proved()) is Verdict.ACCEPTED
-
-    asyncio.run(both())
+    assert await site.authorize_contract("DE*AAA*E1", proved()) is Verdict.ACCEPTED
+    assert await site.authorize_contract("DE*AAA*E2", proved()) is Verdict.ACCEPTED
     (event,) = site.store.events("suspicious")
     assert event.rule == "possible_relay"
     assert "DE*AAA*E1 and DE*AAA*E2" in event.text
 
 
 @pytest.mark.parametrize("action", list(Action))
-def test_a_known_car_gets_a_bundle_that_verifies(action: Action) -> None:
+async def test_a_known_car_gets_a_bundle_that_verifies(action: Action) -> None:
     site = backend()
-    answer = asyncio.run(site.provision(asked(action)))
+    answer = await site.provision(asked(action))
     assert verify_response(answer.payload, asked(action), trusted(), NOW).emaid == E
     (delivered,) = site.store.certificates()
     assert delivered.emaid == E
@@ -132,7 +128,7 @@ def test_a_car_of_the_same_name_with_another_certificate_gets_nothing() -> None:
     assert [event.rule for event in site.store.events("suspicious")] == ["other_certificate"]
 
 
-def test_everything_that_happens_is_recorded_and_counted() -> None:
+async def test_everything_that_happens_is_recorded_and_counted() -> None:
     site = backend()
     contract = proved()
     refusal = ContractRefused(
@@ -143,13 +139,10 @@ def test_everything_that_happens_is_recorded_and_counted() -> None:
     )
     signed = verify_receipt(contract, receipt, wallet().sign(receipt))
 
-    async def happen() -> None:
-        await site.record_contract("E1", ContractGranted(contract, GrantSource.BACK_END))
-        await site.record_contract("E1", refusal)
-        await site.record_contract("E1", refusal)
-        await site.record_contract("E1", StoreReceipt(signed))
-
-    asyncio.run(happen())
+    await site.record_contract("E1", ContractGranted(contract, GrantSource.BACK_END))
+    await site.record_contract("E1", refusal)
+    await site.record_contract("E1", refusal)
+    await site.record_contract("E1", StoreReceipt(signed))
     assert site.store.counts() == {("granted", "back_end"): 1, ("refused", "no_anchor"): 2}
     (kept,) = site.store.receipts()
     assert (kept.energy, kept.emaid) == (42, "DEABC000000001G")
@@ -164,23 +157,20 @@ def ends_soon() -> VerifiedContract:
     return verify(shown, request, car.sign(request), CHALLENGE, now=NOW)
 
 
-def test_a_car_that_is_told_of_the_end_finds_its_next_contract_ready() -> None:
+async def test_a_car_that_is_told_of_the_end_finds_its_next_contract_ready() -> None:
     site = backend()
 
-    async def twice() -> None:
-        for _ in range(2):
-            assert await site.authorize_contract("E1", ends_soon()) is Verdict.ACCEPTED
-
-    asyncio.run(twice())
+    for _ in range(2):
+        assert await site.authorize_contract("E1", ends_soon()) is Verdict.ACCEPTED
     assert [event.rule for event in site.store.events("renewed")] == ["prepared"]
     assert verify_response(site.provision_now(asked()).payload, asked(), trusted(), NOW).emaid == E
 
 
-def test_a_next_contract_that_cannot_be_made_keeps_nobody_from_charging() -> None:
+async def test_a_next_contract_that_cannot_be_made_keeps_nobody_from_charging() -> None:
     site = LocalBackend(ContractStore())
     site.store.add_contract(E.text)
     site.store.add_car(identity(Kind.OEM_LEAF).certificate, E)
-    assert asyncio.run(site.authorize_contract("E1", ends_soon())) is Verdict.ACCEPTED
+    assert (await site.authorize_contract("E1", ends_soon())) is Verdict.ACCEPTED
     assert [event.rule for event in site.store.events("renewal failed")] == ["no_issuer"]
 
 
@@ -245,14 +235,14 @@ def bounded(begins: datetime.datetime | None, ends: datetime.datetime | None) ->
         (None, NOW - DAY, Verdict.EXPIRED, Refusal.CANCELED),
     ],
 )
-def test_a_contract_has_a_validity_of_its_own(
+async def test_a_contract_has_a_validity_of_its_own(
     begins: datetime.datetime | None,
     ends: datetime.datetime | None,
     verdict: Verdict,
     refusal: Refusal | None,
 ) -> None:
     site = bounded(begins, ends)
-    assert asyncio.run(site.authorize_contract("E1", proved())) is verdict
+    assert (await site.authorize_contract("E1", proved())) is verdict
     assert site.provision_now(asked()).refusal is refusal
 
 

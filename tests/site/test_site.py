@@ -114,13 +114,13 @@ def test_a_list_may_be_pem(tmp_path: Path) -> None:
     assert RevocationLists([path])().crls == (der,)
 
 
-def test_what_ends_soon_is_renewed_on_the_way(tmp_path: Path) -> None:
+async def test_what_ends_soon_is_renewed_on_the_way(tmp_path: Path) -> None:
     site = open_site(settings(tmp_path), ExpiryConfig(levels=(10, 3), renew=5))
     assert site._issuer is not None
     site.store.add_certificate(site._issuer.issue(E, NOW, not_after=NOW + 8 * DAY).leaf)
-    (found,) = asyncio.run(site.expiring(NOW))
+    (found,) = await site.expiring(NOW)
     assert (found.level, found.prepared) == (10, False)
-    (found,) = asyncio.run(site.expiring(NOW + 4 * DAY))
+    (found,) = await site.expiring(NOW + 4 * DAY)
     assert (found.level, found.prepared) == (10, True)
 
 

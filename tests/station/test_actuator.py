@@ -6,7 +6,8 @@ Virtual time: a lease of 0.5 s, 1 s for a call, 2 s more for an isolation test.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import contextlib
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -18,7 +19,8 @@ from secc.session.ticket import Ticket
 from secc.settings import TimingConfig
 from secc.station.actuator import Actuator, Answer, what
 from secc.station.orders import Command
-from tests.support.fasttime import play_fast
+
+pytestmark = pytest.mark.loop("virtual")
 
 OFF, HIGH, LOW = SetOutput(0.0, 0.0), SetOutput(400.0, 50.0), SetOutput(400.0, 10.0)
 CLOSE, OPEN = CloseContactor(Ticket(1, 1)), OpenContactor()
@@ -103,21 +105,19 @@ class Scene:
         await asyncio.sleep(0.01)
 
 
-def play(scenario: Callable[[Scene], Coroutine[None, None, None]]) -> None:
-    async def run() -> None:
-        scene = Scene()
-        await scenario(scene)
-        await scene.actuator.close()
-
-    play_fast(run(), sockets=False)
+@contextlib.asynccontextmanager
+async def open_scene() -> AsyncIterator[Scene]:
+    scene = Scene()
+    yield scene
+    await scene.actuator.close()
 
 
 # --- an off in the way of what is in progress ---
 
 
 @pytest.mark.inv("INV-03")
-def test_an_off_waits_half_a_second_for_a_call_in_progress_then_make_safe_goes_beside_it() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_an_off_waits_half_a_second_for_a_call_in_progress_then_make_safe_goes_beside_it() -> None:
+    async with open_scene() as scene:
         scene.outlet.takes["close"] = 0.8
         await scene.energise(CLOSE)
         scene.actuator.order(OPEN)
@@ -132,12 +132,10 @@ def test_an_off_waits_half_a_second_for_a_call_in_progress_then_make_safe_goes_b
         assert scene.answers == []
         assert scene.trips == []
 
-    play(scenario)
-
 
 @pytest.mark.inv("INV-03")
-def test_an_off_does_not_wait_for_a_call_that_is_older_than_its_patience() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_an_off_does_not_wait_for_a_call_that_is_older_than_its_patience() -> None:
+    async with open_scene() as scene:
         scene.outlet.takes["close"] = 0.9
         await scene.energise(CLOSE)
         await asyncio.sleep(0.59)
@@ -150,12 +148,10 @@ def test_an_off_does_not_wait_for_a_call_that_is_older_than_its_patience() -> No
         await asyncio.sleep(0.5)
         assert [name for _, name in scene.outlet.calls] == ["close", "safe", "open", "off"]
 
-    play(scenario)
-
 
 @pytest.mark.inv("INV-03")
-def test_an_off_does_not_wait_for_an_isolation_test() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_an_off_does_not_wait_for_an_isolation_test() -> None:
+    async with open_scene() as scene:
         scene.outlet.takes["test"] = 0.7
         await scene.energise(TEST)
         scene.actuator.order(OFF)
@@ -165,12 +161,10 @@ def test_an_off_does_not_wait_for_an_isolation_test() -> None:
         assert scene.outlet.calls[2:] == [(0.7, "off")]
         assert scene.answers == []
 
-    play(scenario)
-
 
 @pytest.mark.inv("INV-03")
-def test_a_superseded_isolation_test_has_only_the_time_of_a_call() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_a_superseded_isolation_test_has_only_the_time_of_a_call() -> None:
+    async with open_scene() as scene:
         scene.outlet.takes["test"] = 50.0
         await scene.energise(TEST)
         await asyncio.sleep(0.09)
@@ -182,12 +176,10 @@ def test_a_superseded_isolation_test_has_only_the_time_of_a_call() -> None:
         assert scene.actuator.problem == "check_cable has not returned"
         assert [name for _, name in scene.outlet.calls].count("safe") == 2
 
-    play(scenario)
-
 
 @pytest.mark.inv("INV-03")
-def test_a_superseded_call_keeps_the_limit_that_it_had() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_a_superseded_call_keeps_the_limit_that_it_had() -> None:
+    async with open_scene() as scene:
         scene.outlet.takes["close"] = 50.0
         await scene.energise(CLOSE)
         await asyncio.sleep(0.79)
@@ -198,11 +190,9 @@ def test_a_superseded_call_keeps_the_limit_that_it_had() -> None:
         assert scene.trips == [(EvseFault.SWITCH_OFF, "close_contactor: no answer in time")]
         assert scene.answers == [ControllerFault("close_contactor: no answer in time", EvseFault.SWITCH_OFF)]
 
-    play(scenario)
 
-
-def test_an_off_behind_an_off_is_heard_already() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_an_off_behind_an_off_is_heard_already() -> None:
+    async with open_scene() as scene:
         scene.outlet.takes["off"] = 0.3
         scene.actuator.order(OFF)
         await asyncio.sleep(0.01)
@@ -211,23 +201,19 @@ def test_an_off_behind_an_off_is_heard_already() -> None:
         await asyncio.sleep(0.5)
         assert scene.outlet.calls == [(0.0, "off"), (0.3, "open")]
 
-    play(scenario)
 
-
-def test_a_new_actuator_owes_no_off() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_a_new_actuator_owes_no_off() -> None:
+    async with open_scene() as scene:
         assert not scene.actuator.off_pending
         assert scene.actuator.problem == ""
-
-    play(scenario)
 
 
 # --- a call that does not return ---
 
 
 @pytest.mark.inv("INV-03", "INV-30")
-def test_a_call_past_its_limit_blocks_is_answered_and_goes_unleased() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_a_call_past_its_limit_blocks_is_answered_and_goes_unleased() -> None:
+    async with open_scene() as scene:
         scene.outlet.takes["close"] = 3.0
         await scene.energise(CLOSE)
         await asyncio.sleep(1.0)
@@ -251,11 +237,9 @@ def test_a_call_past_its_limit_blocks_is_answered_and_goes_unleased() -> None:
         assert scene.complaints == ["close_contactor: returned after 3.0 s, too late to count"]
         assert len(scene.answers) == 2
 
-    play(scenario)
 
-
-def test_an_isolation_test_has_its_time_and_that_of_a_call() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_an_isolation_test_has_its_time_and_that_of_a_call() -> None:
+    async with open_scene() as scene:
         scene.outlet.takes["test"] = 2.9
         await scene.energise(TEST, seconds=9.0)
         await asyncio.sleep(3.0)
@@ -267,31 +251,25 @@ def test_an_isolation_test_has_its_time_and_that_of_a_call() -> None:
         assert scene.trips == [(EvseFault.SWITCH_OFF, "check_cable: no answer in time")]
         assert scene.answers[-1] == CableCheckReported(Ticket(1, 2), IsolationLevel.INVALID)
 
-    play(scenario)
-
 
 @pytest.mark.parametrize("result", ["valid", True, None, 1])
-def test_a_result_that_is_no_level_is_invalid(result: object) -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_a_result_that_is_no_level_is_invalid(result: object) -> None:
+    async with open_scene() as scene:
         scene.outlet.gives["test"] = result
         await scene.energise(TEST)
         assert scene.answers == [CableCheckReported(Ticket(1, 2), IsolationLevel.INVALID)]
 
-    play(scenario)
-
 
 @pytest.mark.parametrize("result", ["yes", 1, None, False])
-def test_only_true_is_a_closed_contactor(result: object) -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_only_true_is_a_closed_contactor(result: object) -> None:
+    async with open_scene() as scene:
         scene.outlet.gives["close"] = result
         await scene.energise(CLOSE)
         assert scene.answers == [ContactorReported(Ticket(1, 1), closed=False)]
 
-    play(scenario)
 
-
-def test_a_call_that_hangs_is_given_up_by_hand_only_after_its_limit() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_a_call_that_hangs_is_given_up_by_hand_only_after_its_limit() -> None:
+    async with open_scene() as scene:
         scene.actuator.give_up()
         scene.outlet.takes["close"] = 50.0
         await scene.energise(CLOSE)
@@ -307,11 +285,9 @@ def test_a_call_that_hangs_is_given_up_by_hand_only_after_its_limit() -> None:
         await scene.energise(LOW)
         assert scene.outlet.calls[-1][1] == "set 10"
 
-    play(scenario)
 
-
-def test_a_loop_that_is_cancelled_ends() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_a_loop_that_is_cancelled_ends() -> None:
+    async with open_scene() as scene:
         scene.outlet.takes["close"] = 50.0
         await scene.energise(CLOSE)
         began = scene.outlet.now()
@@ -322,26 +298,22 @@ def test_a_loop_that_is_cancelled_ends() -> None:
         assert scene.trips == []
         assert scene.outlet.calls == [(0.0, "close")]
 
-    play(scenario)
-
 
 # --- the end of a session ---
 
 
 @pytest.mark.inv("INV-03")
-def test_the_end_waits_for_a_call_and_makes_safe() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_the_end_waits_for_a_call_and_makes_safe() -> None:
+    async with open_scene() as scene:
         scene.outlet.takes["set 50"] = 0.3
         await scene.energise(HIGH)
         await scene.actuator.end()
         assert scene.outlet.calls == [(0.0, "set 50"), (0.3, "safe")]
 
-    play(scenario)
-
 
 @pytest.mark.inv("INV-03", "INV-30")
-def test_the_end_gives_a_call_half_a_second_then_resorts_and_blocks_after_its_limit() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_the_end_gives_a_call_half_a_second_then_resorts_and_blocks_after_its_limit() -> None:
+    async with open_scene() as scene:
         scene.outlet.takes["set 50"] = 50.0
         await scene.energise(HIGH)
         await scene.actuator.end()
@@ -351,11 +323,9 @@ def test_the_end_gives_a_call_half_a_second_then_resorts_and_blocks_after_its_li
         assert scene.answers == []
         assert scene.actuator.problem == "set_output has not returned"
 
-    play(scenario)
 
-
-def test_after_the_end_faults_go_to_the_log_and_answers_nowhere() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_after_the_end_faults_go_to_the_log_and_answers_nowhere() -> None:
+    async with open_scene() as scene:
         await scene.actuator.end()
         scene.outlet.gives["lease"] = RuntimeError("no wire")
         scene.renew()
@@ -364,11 +334,9 @@ def test_after_the_end_faults_go_to_the_log_and_answers_nowhere() -> None:
         assert scene.answers == []
         assert scene.complaints[0] == "lease: RuntimeError: no wire"
 
-    play(scenario)
 
-
-def test_a_failed_make_safe_is_a_problem_until_it_succeeds() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_a_failed_make_safe_is_a_problem_until_it_succeeds() -> None:
+    async with open_scene() as scene:
         again = asyncio.get_running_loop().create_task(scene.actuator.run())
         scene.outlet.gives["safe"] = OSError("no wire")
         await scene.actuator.make_safe()
@@ -379,15 +347,13 @@ def test_a_failed_make_safe_is_a_problem_until_it_succeeds() -> None:
         assert scene.outlet.calls == [(0.0, "safe"), (0.5, "safe")]
         again.cancel()
 
-    play(scenario)
-
 
 # --- the lease ---
 
 
 @pytest.mark.inv("INV-31")
-def test_what_waits_longer_than_its_lease_is_not_called_and_only_an_off_frees_the_outlet() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_what_waits_longer_than_its_lease_is_not_called_and_only_an_off_frees_the_outlet() -> None:
+    async with open_scene() as scene:
         scene.outlet.takes["open"] = 0.7
         scene.actuator.order(OPEN)
         await asyncio.sleep(0.01)
@@ -408,12 +374,10 @@ def test_what_waits_longer_than_its_lease_is_not_called_and_only_an_off_frees_th
         await scene.energise(LOW)
         assert [name for _, name in scene.outlet.calls] == ["open", "off", "set 10"]
 
-    play(scenario)
-
 
 @pytest.mark.inv("INV-31")
-def test_the_lease_comes_with_the_order_that_it_waited_for() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_the_lease_comes_with_the_order_that_it_waited_for() -> None:
+    async with open_scene() as scene:
         scene.outlet.takes["off"] = 0.2
         scene.actuator.order(OFF)
         await asyncio.sleep(0.01)
@@ -424,12 +388,10 @@ def test_the_lease_comes_with_the_order_that_it_waited_for() -> None:
         assert scene.outlet.leases == [(0.2, 0.31)]
         assert scene.outlet.calls == [(0.0, "off"), (0.2, "set 10")]
 
-    play(scenario)
-
 
 @pytest.mark.inv("INV-08")
-def test_a_lower_set_point_behind_a_slow_one_takes_the_lease_and_is_a_fault_then() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_a_lower_set_point_behind_a_slow_one_takes_the_lease_and_is_a_fault_then() -> None:
+    async with open_scene() as scene:
         scene.outlet.takes["set 50"] = 0.9
         await scene.energise(HIGH)
         scene.actuator.order(LOW)
@@ -442,29 +404,23 @@ def test_a_lower_set_point_behind_a_slow_one_takes_the_lease_and_is_a_fault_then
         ]
         assert scene.outlet.leases == [(0.0, 0.5)]
 
-    play(scenario)
 
-
-def test_a_lease_that_the_session_lets_lapse_is_no_fault() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_a_lease_that_the_session_lets_lapse_is_no_fault() -> None:
+    async with open_scene() as scene:
         await scene.energise(HIGH)
         await asyncio.sleep(3.0)
         assert scene.answers == []
         assert scene.complaints == []
 
-    play(scenario)
 
-
-def test_a_lease_that_could_not_be_passed_on_is_passed_on_with_the_next() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_a_lease_that_could_not_be_passed_on_is_passed_on_with_the_next() -> None:
+    async with open_scene() as scene:
         scene.outlet.gives["lease"] = RuntimeError("no wire")
         scene.renew()
         assert scene.answers == [ControllerFault("lease: RuntimeError: no wire")]
         del scene.outlet.gives["lease"]
         scene.renew()
         assert scene.outlet.leases == [(0.0, 0.5)]
-
-    play(scenario)
 
 
 # --- words ---
@@ -483,8 +439,8 @@ def test_an_error_in_words(error: Exception, expected: str) -> None:
     assert what(error) == expected
 
 
-def test_a_loop_that_is_cancelled_calls_nothing_more() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_a_loop_that_is_cancelled_calls_nothing_more() -> None:
+    async with open_scene() as scene:
         scene.outlet.takes["close"] = 50.0
         await scene.energise(CLOSE, LOW, seconds=99.0)
         await scene.actuator.close()
@@ -492,11 +448,9 @@ def test_a_loop_that_is_cancelled_calls_nothing_more() -> None:
         assert scene.outlet.calls == [(0.0, "close")]
         assert scene.answers == []
 
-    play(scenario)
 
-
-def test_a_call_that_was_given_up_leaves_a_loop_like_any_other() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_a_call_that_was_given_up_leaves_a_loop_like_any_other() -> None:
+    async with open_scene() as scene:
         scene.outlet.takes["close"] = 50.0
         await scene.energise(CLOSE)
         await asyncio.sleep(1.1)
@@ -513,20 +467,16 @@ def test_a_call_that_was_given_up_leaves_a_loop_like_any_other() -> None:
         assert scene.outlet.cancelled == ["close", "set 50"]
         assert len(scene.outlet.calls) == calls
 
-    play(scenario)
-
 
 @pytest.mark.inv("INV-03")
-def test_an_off_within_its_patience_resorts_no_more_once_the_call_has_returned() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_an_off_within_its_patience_resorts_no_more_once_the_call_has_returned() -> None:
+    async with open_scene() as scene:
         scene.outlet.takes["close"] = 0.3
         await scene.energise(CLOSE)
         scene.actuator.order(OPEN)
         await asyncio.sleep(3.0)
         assert scene.outlet.calls == [(0.0, "close"), (0.3, "open")]
         assert scene.trips == []
-
-    play(scenario)
 
 
 # --- discharge ---------------------------------------------------------------------------------------------
@@ -539,8 +489,8 @@ class BothWays(Outlet, Discharges):
         await self.call(f"discharge {least_voltage:g} V {current:g} A", None)
 
 
-def test_a_negative_set_point_is_a_discharge_with_its_magnitude() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_a_negative_set_point_is_a_discharge_with_its_magnitude() -> None:
+    async with open_scene() as scene:
         outlet = BothWays()
         answers: list[Answer] = []
         actuator = Actuator(outlet, TIMING, complain=scene.complaints.append, discharge=outlet)
@@ -554,13 +504,9 @@ def test_a_negative_set_point_is_a_discharge_with_its_magnitude() -> None:
         assert scene.complaints == []
         await actuator.close()
 
-    play(scenario)
 
-
-def test_a_controller_that_cannot_discharge_fails_and_is_not_called() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_a_controller_that_cannot_discharge_fails_and_is_not_called() -> None:
+    async with open_scene() as scene:
         await scene.energise(SetOutput(350.0, -20.0))
         assert scene.outlet.calls == []
         assert [type(answer) for answer in scene.answers] == [ControllerFault]
-
-    play(scenario)

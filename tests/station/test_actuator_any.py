@@ -353,9 +353,10 @@ def test_whatever_is_ordered_and_whatever_the_driver_does_the_contract_holds(
 
 
 @pytest.mark.inv("INV-31")
-def test_faults_of_the_driver_reach_the_session_while_there_is_one() -> None:
+@pytest.mark.loop("loopback")
+async def test_faults_of_the_driver_reach_the_session_while_there_is_one() -> None:
     steps = [Step(0.0, SetOutput(400.0, 10.0)), Step(2.0, None)]
-    log = play_fast(run(steps, [Behaviour(FOREVER, "")]))
+    log = await run(steps, [Behaviour(FOREVER, "")])
     assert log.answers == [ControllerFault("set_output: no answer in time", EvseFault.SWITCH_OFF)]
     assert log.trips == [(EvseFault.SWITCH_OFF, "set_output: no answer in time")]
     assert log.problem == "set_output has not returned"

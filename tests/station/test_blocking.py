@@ -21,7 +21,6 @@ from secc.station.station import Station
 from secc.trace.recorder import Recorder
 from tests.ocpp.support import knowing, line
 from tests.support.blocking import prepared, watching
-from tests.support.fasttime import play_fast
 from tests.support.plc import World
 from tests.support.site import make_site
 
@@ -57,7 +56,7 @@ def test_the_watch_sees_what_may_block_and_not_what_threads_do(tmp_path: Path) -
 
 
 @pytest.mark.usefixtures("watched")
-def test_a_dc_session_with_journal_and_trace_blocks_nothing(tmp_path: Path) -> None:
+async def test_a_dc_session_with_journal_and_trace_blocks_nothing(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal", meter_interval=0.0)
     lines: list[str] = []
     out = Outflow("trace", lines.append, limit=10**7, size=len)
@@ -83,7 +82,7 @@ def test_a_dc_session_with_journal_and_trace_blocks_nothing(tmp_path: Path) -> N
                 assert result.completed, result.error
                 return list(seen)
 
-    assert asyncio.run(scenario()) == []
+    assert (await scenario()) == []
     assert out.close(5)
     assert journal.close()
     assert len(lines) > 20
@@ -91,7 +90,7 @@ def test_a_dc_session_with_journal_and_trace_blocks_nothing(tmp_path: Path) -> N
 
 
 @pytest.mark.usefixtures("watched")
-def test_a_session_with_a_contract_of_the_site_blocks_nothing(tmp_path: Path) -> None:
+async def test_a_session_with_a_contract_of_the_site_blocks_nothing(tmp_path: Path) -> None:
     """TLS, installation of a contract, revocation, receipts; the store is SQLite."""
     site = make_site(tmp_path)
     site.journal = Journal(tmp_path / "journal")
@@ -103,12 +102,13 @@ def test_a_session_with_a_contract_of_the_site_blocks_nothing(tmp_path: Path) ->
                 assert result.completed, result.error
                 return list(seen)
 
-    assert asyncio.run(scenario()) == []
+    assert (await scenario()) == []
     assert site.journal.close()
 
 
 @pytest.mark.usefixtures("watched")
-def test_matching_and_the_session_after_it_block_nothing() -> None:
+@pytest.mark.loop("loopback")
+async def test_matching_and_the_session_after_it_block_nothing() -> None:
     async def scenario() -> list[str]:
         world = World()
         async with world.plc:
@@ -117,11 +117,11 @@ def test_matching_and_the_session_after_it_block_nothing() -> None:
                 assert result.completed, result.error
                 return list(seen)
 
-    assert play_fast(scenario()) == []
+    assert (await scenario()) == []
 
 
 @pytest.mark.usefixtures("watched")
-def test_a_session_that_a_central_system_decides_blocks_nothing(tmp_path: Path) -> None:
+async def test_a_session_that_a_central_system_decides_blocks_nothing(tmp_path: Path) -> None:
     """The store of what the central system must hear is SQLite with a sync for each message."""
     csms = knowing("CARD")
 
@@ -134,11 +134,11 @@ def test_a_session_that_a_central_system_decides_blocks_nothing(tmp_path: Path) 
                 await running.delivered()
                 return [one for one in seen if "double" not in one]
 
-    assert asyncio.run(scenario()) == []
+    assert (await scenario()) == []
 
 
 @pytest.mark.threat("LIF-05")
-def test_a_sync_that_does_not_return_in_a_dc_charge_loop_costs_no_answer(
+async def test_a_sync_that_does_not_return_in_a_dc_charge_loop_costs_no_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The disk stays in its first sync until the car has gone; trace and output are stalled as well."""
@@ -155,38 +155,35 @@ def test_a_sync_that_does_not_return_in_a_dc_charge_loop_costs_no_answer(
     monkeypatch.setattr(os, "fsync", hanging)
     out = Outflow("trace", stalled, limit=20_000, size=len)
 
-    async def scenario() -> None:
-        cable = SimulatedCable()
-        recorder = Recorder(out.put, DC, now=asyncio.get_running_loop().time(), wall=0.0)
-        station = Station(
-            *(DC, SimulatedDcEvse(cable, isolation_time=0.01), SimulatedBackend()),
-            sdp_port=0,
-            journal=journal,
-            recorder=recorder,
-        )
-        station.recording.watch(out)
-        async with station:
-            for _ in range(2):
-                ev = ScriptedEvcc(
-                    Plan(mode=EnergyTransferMode.DC_EXTENDED, loops=20, pace=0.01),
-                    cable=cable,
-                    sdp_port=station.sdp_port or 0,
-                    patience=8.0,
-                )
-                result = await ev.charge()
-                assert result.completed, result.error
-            assert entered.is_set()
-            health = station.health
-            assert health.serving
-            assert health.reason == ""
-            found = {one.name: one for one in health.reports}
-            assert found["journal"].waiting >= 3
-            assert found["trace"].dropped > 0
-            examined = await station.diagnostics.examine(station.health)
-            assert examined.healthy
-            assert [one.name for one in examined.reports] == ["trace", "journal"]
-
-    asyncio.run(scenario())
+    cable = SimulatedCable()
+    recorder = Recorder(out.put, DC, now=asyncio.get_running_loop().time(), wall=0.0)
+    station = Station(
+        *(DC, SimulatedDcEvse(cable, isolation_time=0.01), SimulatedBackend()),
+        sdp_port=0,
+        journal=journal,
+        recorder=recorder,
+    )
+    station.recording.watch(out)
+    async with station:
+        for _ in range(2):
+            ev = ScriptedEvcc(
+                Plan(mode=EnergyTransferMode.DC_EXTENDED, loops=20, pace=0.01),
+                cable=cable,
+                sdp_port=station.sdp_port or 0,
+                patience=8.0,
+            )
+            result = await ev.charge()
+            assert result.completed, result.error
+        assert entered.is_set()
+        health = station.health
+        assert health.serving
+        assert health.reason == ""
+        found = {one.name: one for one in health.reports}
+        assert found["journal"].waiting >= 3
+        assert found["trace"].dropped > 0
+        examined = await station.diagnostics.examine(station.health)
+        assert examined.healthy
+        assert [one.name for one in examined.reports] == ["trace", "journal"]
     release.set()
     assert out.close(5)
     assert journal.close(5)

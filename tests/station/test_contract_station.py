@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime
 import threading
 from collections.abc import Iterator
@@ -266,7 +265,9 @@ def test_who_asks_for_a_contract_too_often_is_recorded(site: Site) -> None:
     assert refused == ["unknown car or contract", "requested too often"]
 
 
-def test_the_station_tells_of_contracts_that_end_soon_and_of_the_bundle_that_waits(tmp_path: Path) -> None:
+async def test_the_station_tells_of_contracts_that_end_soon_and_of_the_bundle_that_waits(
+    tmp_path: Path,
+) -> None:
     from secc.site import Site as LocalSite
 
     site = make_site(tmp_path)
@@ -275,11 +276,8 @@ def test_the_station_tells_of_contracts_that_end_soon_and_of_the_bundle_that_wai
     store.add_certificate(issuer.issue(EMAID_TEXT, NOW - DAY, not_after=NOW + 10 * DAY).leaf)
     site.other_backend = LocalSite(store, issuer=issuer, service=site.backend._service)
 
-    async def run() -> None:
-        async with site.station(AC):
-            await eventually(lambda: bool(expiries(site)))
-
-    asyncio.run(run())
+    async with site.station(AC):
+        await eventually(lambda: bool(expiries(site)))
     (line,) = expiries(site)
     assert line.startswith(f"contract {EMAID_TEXT} ends on")
     assert "the next one waits for the car" in line

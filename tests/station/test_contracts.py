@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -110,17 +111,13 @@ class Scene:
         self.desk._trust = trusted()
 
 
-def play(
-    scenario: Callable[[Scene], Coroutine[None, None, None]],
-    config: SeccConfig = PNC_AC,
-    finder: RevocationFinder | None = None,
-) -> None:
-    async def run() -> None:
-        scene = Scene(config, finder)
-        await scenario(scene)
-        await scene.desk.stop()
-
-    asyncio.run(run())
+@contextlib.asynccontextmanager
+async def open_scene(
+    config: SeccConfig = PNC_AC, finder: RevocationFinder | None = None
+) -> AsyncIterator[Scene]:
+    scene = Scene(config, finder)
+    yield scene
+    await scene.desk.stop()
 
 
 def proved() -> VerifiedContract:
@@ -162,17 +159,15 @@ def test_settings_become_a_policy() -> None:
 
 
 @pytest.mark.parametrize("lie", [True, None, "accepted?"])
-def test_what_is_no_verdict_grants_nothing(lie: object) -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_what_is_no_verdict_grants_nothing(lie: object) -> None:
+    async with open_scene() as scene:
         scene.backend.verdict = lie
         assert await scene.desk.authorize(proved()) is Verdict.UNREACHABLE
         assert "expected a member of Verdict" in scene.complaints[0]
 
-    play(scenario)
 
-
-def test_a_broken_or_silent_back_end_is_unreachable() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_a_broken_or_silent_back_end_is_unreachable() -> None:
+    async with open_scene() as scene:
         scene.backend.error = RuntimeError("down")
         assert await scene.desk.authorize(proved()) is Verdict.UNREACHABLE
         assert await scene.desk.revocation(proved()) == Evidence()
@@ -182,11 +177,9 @@ def test_a_broken_or_silent_back_end_is_unreachable() -> None:
         assert await scene.desk.revocation(proved()) == Evidence()
         assert (await scene.desk.provision(asked())).refusal is Refusal.UNREACHABLE
 
-    play(scenario)
 
-
-def test_a_query_outlives_its_session_and_its_answer_is_kept_for_one_more() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_a_query_outlives_its_session_and_its_answer_is_kept_for_one_more() -> None:
+    async with open_scene() as scene:
         scene.backend.gate = asyncio.Event()
         first = asyncio.create_task(scene.desk.provision(asked()))
         await eventually(lambda: scene.backend.provisioned == 1)
@@ -199,11 +192,9 @@ def test_a_query_outlives_its_session_and_its_answer_is_kept_for_one_more() -> N
         await scene.desk.provision(asked())  # used up: asked anew
         assert scene.backend.provisioned == 2
 
-    play(scenario)
 
-
-def test_the_same_question_is_asked_once_at_a_time() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_the_same_question_is_asked_once_at_a_time() -> None:
+    async with open_scene() as scene:
         scene.backend.gate = asyncio.Event()
         both = [asyncio.create_task(scene.desk.provision(asked())) for _ in range(2)]
         await eventually(lambda: scene.backend.provisioned == 1)
@@ -212,11 +203,9 @@ def test_the_same_question_is_asked_once_at_a_time() -> None:
         assert answers[0] == answers[1] == scene.backend.answer
         assert scene.backend.provisioned == 1
 
-    play(scenario)
 
-
-def test_contracts_accepted_by_the_back_end_are_known_for_a_while() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_contracts_accepted_by_the_back_end_are_known_for_a_while() -> None:
+    async with open_scene() as scene:
         now = asyncio.get_running_loop().time()
         scene.desk.record(ContractGranted(proved(), GrantSource.CHAIN))
         terms = scene.desk.terms(now)
@@ -230,13 +219,11 @@ def test_contracts_accepted_by_the_back_end_are_known_for_a_while() -> None:
         assert terms is not None
         assert terms.known == frozenset()
 
-    play(scenario)
 
-
-def test_every_refusal_is_counted_and_told() -> None:
+async def test_every_refusal_is_counted_and_told() -> None:
     refusal = ContractRefused("PaymentDetailsReq", ResponseCode.FAILED_CERT_CHAIN_ERROR, "no_anchor", "x")
 
-    async def scenario(scene: Scene) -> None:
+    async with open_scene() as scene:
         scene.desk.record(refusal)
         scene.desk.record(refusal)
         await eventually(lambda: scene.backend.records == [refusal, refusal])
@@ -245,8 +232,6 @@ def test_every_refusal_is_counted_and_told() -> None:
         scene.backend.error = RuntimeError("full")
         scene.desk.record(refusal)
         await eventually(lambda: scene.complaints == ["record_contract: RuntimeError: full"])
-
-    play(scenario)
 
 
 # --- answers that are none --------------------------------------------------------------------------------
@@ -262,79 +247,67 @@ def test_every_refusal_is_counted_and_told() -> None:
         ProvisioningAnswer(refusal=Refusal.UNKNOWN, retry_counter=40_000),
     ],
 )
-def test_what_is_no_answer_is_a_faulty_one(lie: object) -> None:  # BKE-03
-    async def scenario(scene: Scene) -> None:
+async def test_what_is_no_answer_is_a_faulty_one(lie: object) -> None:  # BKE-03
+    async with open_scene() as scene:
         scene.backend.answer = lie
         assert (await scene.desk.provision(asked())).refusal is Refusal.FAULTY
         assert scene.complaints[0].startswith("provision: ")
         assert "expected" in scene.complaints[0]
         assert len(scene.complaints[0]) < 120
 
-    play(scenario)
-
 
 @pytest.mark.parametrize("lie", [None, Evidence(ocsp=("x" * 1000,))])  # type: ignore[arg-type]
-def test_what_is_no_evidence_proves_nothing(lie: object) -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_what_is_no_evidence_proves_nothing(lie: object) -> None:
+    async with open_scene() as scene:
         scene.backend.evidence = lie
         assert await scene.desk.revocation(proved()) == Evidence()
         assert scene.complaints[0].startswith("revocation: ")
         assert "expected" in scene.complaints[0]
 
-    play(scenario)
-
 
 # --- late, used, faulty -----------------------------------------------------------------------------------
 
 
-def test_an_answer_is_kept_until_it_is_known_to_have_been_sent() -> None:
+async def test_an_answer_is_kept_until_it_is_known_to_have_been_sent() -> None:
     """The session may have given up in the very moment in which the answer came."""
 
-    async def scenario(scene: Scene) -> None:
+    async with open_scene() as scene:
         answer = await scene.desk.provision(asked())
         again = await scene.desk.provision(asked())
         assert again == answer
         assert scene.backend.provisioned == 1
 
-    play(scenario)
 
-
-def test_an_answer_that_was_sent_is_not_sent_again() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_an_answer_that_was_sent_is_not_sent_again() -> None:
+    async with open_scene() as scene:
         answer = await scene.desk.provision(asked())
         judged = verify_response(answer.payload, asked(), trusted(), NOW)
         scene.desk.record(ContractDelivered(asked(), judged))
         await scene.desk.provision(asked())
         assert scene.backend.provisioned == 2
 
-    play(scenario)
 
-
-def test_a_faulty_answer_is_not_kept() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_a_faulty_answer_is_not_kept() -> None:
+    async with open_scene() as scene:
         scene.backend.answer = ProvisioningAnswer(b"\x80\x98garbage")
         await scene.desk.provision(asked())
         await scene.desk.provision(asked())
         assert scene.backend.provisioned == 2
 
-    play(scenario)
 
-
-def test_a_faulty_answer_is_kept_where_the_ev_judges_it() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_a_faulty_answer_is_kept_where_the_ev_judges_it() -> None:
+    async with open_scene(with_pnc(PNC_AC, forward_unverified=True)) as scene:
         scene.backend.answer = ProvisioningAnswer(b"whatever")
         await scene.desk.provision(asked())
         await scene.desk.provision(asked())
         assert scene.backend.provisioned == 1
 
-    play(scenario, with_pnc(PNC_AC, forward_unverified=True))
-
 
 # --- too often --------------------------------------------------------------------------------------------
 
 
-def test_one_car_may_ask_for_a_contract_only_so_often() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_one_car_may_ask_for_a_contract_only_so_often() -> None:
+    async with open_scene(with_pnc(PNC_AC, provisioning_limit=3)) as scene:
         scene.backend.answer = ProvisioningAnswer(refusal=Refusal.UNKNOWN)
         refusals = [(await scene.desk.provision(asked())).refusal for _ in range(5)]
         assert refusals == [Refusal.UNKNOWN] * 3 + [Refusal.TOO_OFTEN] * 2
@@ -342,21 +315,17 @@ def test_one_car_may_ask_for_a_contract_only_so_often() -> None:
         other = wallet(oem=hierarchy(b"another PKI")[Kind.OEM_LEAF])
         assert (await scene.desk.provision(asked(other))).refusal is Refusal.UNKNOWN
 
-    play(scenario, with_pnc(PNC_AC, provisioning_limit=3))
 
-
-def test_a_contract_that_is_refused_too_often_is_not_asked_about_again() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_a_contract_that_is_refused_too_often_is_not_asked_about_again() -> None:
+    async with open_scene(with_pnc(PNC_AC, refusal_limit=2)) as scene:
         scene.backend.verdict = Verdict.BLOCKED
         verdicts = [await scene.desk.authorize(proved()) for _ in range(4)]
         assert verdicts == [Verdict.BLOCKED] * 2 + [Verdict.TOO_OFTEN] * 2
         assert scene.backend.authorized == 2
 
-    play(scenario, with_pnc(PNC_AC, refusal_limit=2))
 
-
-def test_refusals_are_forgotten_with_time_and_with_a_grant() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_refusals_are_forgotten_with_time_and_with_a_grant() -> None:
+    async with open_scene(with_pnc(PNC_AC, refusal_limit=2, limit_window=0.2)) as scene:
         scene.backend.verdict = Verdict.BLOCKED
         assert await scene.desk.authorize(proved()) is Verdict.BLOCKED
         scene.backend.verdict = Verdict.ACCEPTED
@@ -368,28 +337,22 @@ def test_refusals_are_forgotten_with_time_and_with_a_grant() -> None:
         await asyncio.sleep(0.25)
         assert await scene.desk.authorize(proved()) is Verdict.BLOCKED
 
-    play(scenario, with_pnc(PNC_AC, refusal_limit=2, limit_window=0.2))
 
-
-def test_a_back_end_that_is_away_refuses_nobody() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_a_back_end_that_is_away_refuses_nobody() -> None:
+    async with open_scene(with_pnc(PNC_AC, refusal_limit=2)) as scene:
         scene.backend.error = RuntimeError("down")
         verdicts = {await scene.desk.authorize(proved()) for _ in range(4)}
         assert verdicts == {Verdict.UNREACHABLE}
 
-    play(scenario, with_pnc(PNC_AC, refusal_limit=2))
 
-
-def test_refusals_that_heap_up_are_told_once() -> None:
+async def test_refusals_that_heap_up_are_told_once() -> None:
     refusal = ContractRefused("PaymentDetailsReq", ResponseCode.FAILED_CERT_CHAIN_ERROR, "no_anchor", "x")
 
-    async def scenario(scene: Scene) -> None:
+    async with open_scene(with_pnc(PNC_AC, refusal_limit=3)) as scene:
         for _ in range(10):
             scene.desk.record(refusal)
         assert scene.complaints == ["PaymentDetailsReq was refused 3 times in 60 min: no_anchor"]
         assert scene.desk.refusals["no_anchor"] == 10
-
-    play(scenario, with_pnc(PNC_AC, refusal_limit=3))
 
 
 # --- central validation -----------------------------------------------------------------------------------
@@ -418,8 +381,8 @@ def test_central_validation_is_the_operators_wish(wanted: bool) -> None:
     assert found.central is wanted
 
 
-def test_a_contract_without_a_root_goes_to_a_back_end_that_validates_and_to_no_other() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_a_contract_without_a_root_goes_to_a_back_end_that_validates_and_to_no_other() -> None:
+    async with open_scene() as scene:
         assert await scene.desk.authorize(forwarded()) is Verdict.UNREACHABLE
         assert scene.backend.authorized == 0
         central = Central()
@@ -427,8 +390,6 @@ def test_a_contract_without_a_root_goes_to_a_back_end_that_validates_and_to_no_o
         assert await scene.desk.authorize(forwarded()) is Verdict.ACCEPTED
         assert len(central.records) == 1
         assert central.authorized == 0
-
-    play(scenario)
 
 
 # --- revocation -------------------------------------------------------------------------------------------
@@ -441,12 +402,10 @@ class Lists:
         return crls()[0]
 
 
-def test_what_the_back_end_has_and_what_was_fetched_are_both_weighed() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_what_the_back_end_has_and_what_was_fetched_are_both_weighed() -> None:
+    async with open_scene(finder=RevocationFinder(None, Lists(), patience=0.2, clock=lambda: NOW)) as scene:
         found = await scene.desk.revocation(proved())
         assert found.ocsp == (b"answer",)
         assert found.crls == ()
         scene.backend.error = RuntimeError("down")
         assert await scene.desk.revocation(proved()) == Evidence()
-
-    play(scenario, finder=RevocationFinder(None, Lists(), patience=0.2, clock=lambda: NOW))

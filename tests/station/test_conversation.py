@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, cast
 
 import pytest
@@ -18,7 +19,8 @@ from secc.session.outputs import RenewLease
 from secc.session.ticket import Ticket
 from secc.station.conversation import Chunk, Conversation, HangUp, LinkInput, Plaintext, StreamEnd
 from secc.station.outlet import Outlet
-from tests.support.fasttime import play_fast
+
+pytestmark = pytest.mark.loop("virtual")
 
 SNAPSHOT = EvseSnapshot(control_pilot=ControlPilot.B)
 MESSAGE = SupportedAppProtocolReq(app_protocol=())
@@ -123,53 +125,45 @@ class Scene:
         self.made.take(Chunk(data, self.loop.time()))
 
 
-def play(scenario: Callable[[Scene], Coroutine[None, None, None]], *first: LinkInput) -> None:
-    async def run() -> None:
-        scene = Scene()
-        running = scene.loop.create_task(scene.made.run(first))
-        await asyncio.sleep(0.001)  # with the first look of the watch
-        await scenario(scene)
-        scene.core.answers[LinkLost] = [Close(0.0)]
-        if not scene.made.over:
-            scene.hardware.heard.set()
-            scene.made.post(HangUp("the test is over"))
-        await running
-        assert scene.hardware.did[-1] == "release"
-
-    play_fast(run(), sockets=False)
+@contextlib.asynccontextmanager
+async def open_scene(*first: LinkInput) -> AsyncIterator[Scene]:
+    scene = Scene()
+    running = scene.loop.create_task(scene.made.run(first))
+    await asyncio.sleep(0.001)  # with the first look of the watch
+    yield scene
+    scene.core.answers[LinkLost] = [Close(0.0)]
+    if not scene.made.over:
+        scene.hardware.heard.set()
+        scene.made.post(HangUp("the test is over"))
+    await running
+    assert scene.hardware.did[-1] == "release"
 
 
-def test_bytes_are_handled_where_they_come_without_another_turn_of_the_loop() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_bytes_are_handled_where_they_come_without_another_turn_of_the_loop() -> None:
+    async with open_scene() as scene:
         scene.core.answers[Data] = [ANSWER]
         scene.bytes()
         assert scene.wire.did == ["answer"]
 
-    play(scenario)
 
-
-def test_what_is_posted_is_handled_in_the_next_turn_and_in_order() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_what_is_posted_is_handled_in_the_next_turn_and_in_order() -> None:
+    async with open_scene() as scene:
         scene.made.post(StopRequested())
         scene.made.post(StreamEnd.CLOSED)
         assert scene.came == []
         await asyncio.sleep(0)
         assert scene.came == ["StopRequested", "EndOfStream"]
 
-    play(scenario)
 
-
-def test_what_was_posted_before_bytes_came_is_handled_before_them() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_what_was_posted_before_bytes_came_is_handled_before_them() -> None:
+    async with open_scene() as scene:
         scene.made.post(StopRequested())
         scene.bytes()
         assert scene.came == ["StopRequested", "Data"]
 
-    play(scenario)
 
-
-def test_an_answer_of_the_outlet_that_comes_within_a_command_does_not_interrupt_it() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_an_answer_of_the_outlet_that_comes_within_a_command_does_not_interrupt_it() -> None:
+    async with open_scene() as scene:
         scene.core.answers[Data] = [RenewLease(0.5), ANSWER]
         scene.core.answers[ContactorReported] = [Write(b"second", MESSAGE)]
         report = ContactorReported(Ticket(1, 1), closed=True)
@@ -178,23 +172,19 @@ def test_an_answer_of_the_outlet_that_comes_within_a_command_does_not_interrupt_
         assert scene.wire.did == ["answer", "second"]
         assert scene.came == ["Data", "ContactorReported"]
 
-    play(scenario)
 
-
-def test_the_hardware_is_commanded_before_anything_is_sent_or_recorded() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_the_hardware_is_commanded_before_anything_is_sent_or_recorded() -> None:
+    async with open_scene() as scene:
         scene.core.answers[Data] = [ANSWER, RenewLease(0.5)]
         scene.hardware.performing = lambda: scene.wire.did.append("commanded")
         scene.bytes()
         assert scene.wire.did == ["commanded", "answer"]
         assert isinstance(scene.wire.records[-1], OutputRecord)
 
-    play(scenario)
-
 
 @pytest.mark.inv("INV-02")
-def test_an_answer_waits_for_the_driver_to_hear_of_an_off_and_nothing_else_is_handled_or_read() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_an_answer_waits_for_the_driver_to_hear_of_an_off_and_nothing_else_is_handled_or_read() -> None:
+    async with open_scene() as scene:
         scene.core.answers[Data] = [RenewLease(0.5), ANSWER]
         scene.hardware.heard.clear()
         scene.bytes()
@@ -208,21 +198,17 @@ def test_an_answer_waits_for_the_driver_to_hear_of_an_off_and_nothing_else_is_ha
         assert scene.wire.did == ["pause", "answer", "resume", "answer"]
         assert scene.came == ["Data", "Data", "StopRequested"]
 
-    play(scenario)
 
-
-def test_reading_goes_on_while_messages_are_handled() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_reading_goes_on_while_messages_are_handled() -> None:
+    async with open_scene() as scene:
         scene.core.answers[Data] = [ANSWER]
         for _ in range(3):
             scene.bytes()
         assert scene.wire.did == ["answer"] * 3
 
-    play(scenario)
 
-
-def test_a_deadline_that_moves_later_does_not_wake_the_core_early() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_a_deadline_that_moves_later_does_not_wake_the_core_early() -> None:
+    async with open_scene() as scene:
         began = scene.loop.time()
         scene.core.deadline = began + 0.1
         scene.bytes()
@@ -236,11 +222,9 @@ def test_a_deadline_that_moves_later_does_not_wake_the_core_early() -> None:
         assert [round(at - began, 2) for at, _ in scene.core.came][:1] == [0.3]
         scene.core.deadline = None
 
-    play(scenario)
 
-
-def test_a_deadline_that_moves_earlier_is_kept() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_a_deadline_that_moves_earlier_is_kept() -> None:
+    async with open_scene() as scene:
         began = scene.loop.time()
         scene.core.deadline = began + 5.0
         scene.bytes()
@@ -251,11 +235,9 @@ def test_a_deadline_that_moves_earlier_is_kept() -> None:
         assert [(round(at - began, 2), name) for at, name in scene.core.came][:1] == [(0.1, "Tick")]
         scene.core.deadline = None
 
-    play(scenario)
 
-
-def test_each_look_reaches_the_one_who_observes_the_outlet() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_each_look_reaches_the_one_who_observes_the_outlet() -> None:
+    async with open_scene() as scene:
         scene.seen.clear()
         scene.bytes()
         scene.made.queue_look()
@@ -263,18 +245,14 @@ def test_each_look_reaches_the_one_who_observes_the_outlet() -> None:
         assert scene.seen == [SNAPSHOT, SNAPSHOT]
         assert scene.core.came[-1][1] == Tick.__name__
 
-    play(scenario)
 
-
-def test_the_first_inputs_are_handled_before_those_that_came_meanwhile() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_the_first_inputs_are_handled_before_those_that_came_meanwhile() -> None:
+    async with open_scene(StopRequested(), Plaintext(b"x", 0.0)) as scene:
         assert scene.came == ["StopRequested", "Data"]
 
-    play(scenario, StopRequested(), Plaintext(b"x", 0.0))
 
-
-def test_what_comes_with_or_after_the_end_is_left_for_the_link() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_what_comes_with_or_after_the_end_is_left_for_the_link() -> None:
+    async with open_scene() as scene:
         scene.core.answers[EndOfStream] = [Close(2.0)]
         scene.made.post(StreamEnd.CLOSED)
         scene.made.post(HangUp("enough"))
@@ -284,26 +262,21 @@ def test_what_comes_with_or_after_the_end_is_left_for_the_link() -> None:
         assert scene.made.left() == [HangUp("enough")]
         assert scene.came == ["EndOfStream"]
 
-    play(scenario)
-
 
 @pytest.mark.inv("INV-28")
 @pytest.mark.parametrize("waits", [False, True])
-def test_a_defect_ends_the_session_with_the_outlet_released(waits: bool) -> None:
-    async def run() -> None:
-        scene = Scene()
-        running = scene.loop.create_task(scene.made.run([]))
-        await asyncio.sleep(0)
-        scene.core.answers[Data] = [dataclasses.replace(ANSWER, data=cast(Any, None))]
-        if waits:
-            scene.hardware.heard.clear()
-        scene.bytes()
-        await asyncio.sleep(0.01)
-        scene.hardware.heard.set()
-        with pytest.raises(AttributeError):
-            await running
-        assert scene.hardware.did == ["release"]
-        scene.bytes()
-        assert scene.came == ["Data"]
-
-    play_fast(run(), sockets=False)
+async def test_a_defect_ends_the_session_with_the_outlet_released(waits: bool) -> None:
+    scene = Scene()
+    running = scene.loop.create_task(scene.made.run([]))
+    await asyncio.sleep(0)
+    scene.core.answers[Data] = [dataclasses.replace(ANSWER, data=cast(Any, None))]
+    if waits:
+        scene.hardware.heard.clear()
+    scene.bytes()
+    await asyncio.sleep(0.01)
+    scene.hardware.heard.set()
+    with pytest.raises(AttributeError):
+        await running
+    assert scene.hardware.did == ["release"]
+    scene.bytes()
+    assert scene.came == ["Data"]

@@ -1,8 +1,9 @@
 """DIN SPEC 70121 over real sockets: a station that speaks both protocols, and a car that speaks this one."""
 
 import asyncio
+import contextlib
 import dataclasses
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -80,31 +81,26 @@ class Bench:
         return [output for output in outputs if isinstance(output, EndSession)]
 
 
-def on_bench(
-    scenario: Callable[[Bench], Awaitable[None]], config: SeccConfig = CONFIG, *, pilot: bool = False
-) -> None:
+@contextlib.asynccontextmanager
+async def open_scenario(config: SeccConfig = CONFIG, *, pilot: bool = False) -> AsyncIterator[Bench]:
     """Run a scenario against a station."""
+    cable = SimulatedCable()
+    evse = SimulatedDcEvse(cable, isolation_time=0.02)
+    records: list[Record] = []
+    follows = AutoPilot(cable)
 
-    async def run() -> None:
-        cable = SimulatedCable()
-        evse = SimulatedDcEvse(cable, isolation_time=0.02)
-        records: list[Record] = []
-        follows = AutoPilot(cable)
+    def report(record: Record) -> None:
+        records.append(record)
+        if pilot:
+            follows(record)
 
-        def report(record: Record) -> None:
-            records.append(record)
-            if pilot:
-                follows(record)
-
-        backend = SimulatedBackend(delay=0.05)
-        async with Station(config, evse, backend, reporter=report, sdp_port=0) as station:
-            await scenario(Bench(station, evse, cable, records))
-
-    asyncio.run(run())
+    backend = SimulatedBackend(delay=0.05)
+    async with Station(config, evse, backend, reporter=report, sdp_port=0) as station:
+        yield Bench(station, evse, cable, records)
 
 
-def test_a_whole_session_charges_and_both_sides_count_the_same_energy() -> None:
-    async def scenario(bench: Bench) -> None:
+async def test_a_whole_session_charges_and_both_sides_count_the_same_energy() -> None:
+    async with open_scenario() as bench:
         result = await bench.ev(dataclasses.replace(DIN, loops=30)).charge()
         assert result.completed, result.error
         assert bench.evse.energy == pytest.approx(result.energy, rel=0.2)
@@ -128,32 +124,26 @@ def test_a_whole_session_charges_and_both_sides_count_the_same_energy() -> None:
         ]
         await bench.off()
 
-    on_bench(scenario)
 
-
-def test_a_session_of_each_protocol_after_the_other_at_one_station() -> None:
-    async def scenario(bench: Bench) -> None:
+async def test_a_session_of_each_protocol_after_the_other_at_one_station() -> None:
+    async with open_scenario() as bench:
         for protocol in (ProtocolName.DIN70121, ProtocolName.ISO15118_2, ProtocolName.DIN70121):
             result = await bench.ev(Plan(protocol=protocol, loops=3, pace=0.01)).charge()
             assert result.completed, result.error
         assert [end.reason for end in bench.ends] == [EndReason.TERMINATED] * 3
         assert len({end.session_id for end in bench.ends}) == 3
 
-    on_bench(scenario)
 
-
-def test_an_ev_without_a_wire_charges_by_the_automatic_pilot() -> None:
-    async def scenario(bench: Bench) -> None:
+async def test_an_ev_without_a_wire_charges_by_the_automatic_pilot() -> None:
+    async with open_scenario(pilot=True) as bench:
         result = await bench.ev(dataclasses.replace(DIN, pace=0.1, loops=4), wired=False).charge()
         assert result.completed, result.error
         assert bench.evse.energy > 0.0
         assert bench.cable.pilot is ControlPilot.B
 
-    on_bench(scenario, pilot=True)
 
-
-def test_a_station_that_wants_to_stop_is_obeyed_by_its_status_code() -> None:
-    async def scenario(bench: Bench) -> None:
+async def test_a_station_that_wants_to_stop_is_obeyed_by_its_status_code() -> None:
+    async with open_scenario() as bench:
         car = await bench.charging()
         bench.station.stop_charging()
         result = await car
@@ -163,11 +153,10 @@ def test_a_station_that_wants_to_stop_is_obeyed_by_its_status_code() -> None:
         assert last.evse_status_code is din.DCEVSEStatusCode.EVSE_SHUTDOWN
         assert last.evse_notification is din.EVSENotification.NONE
 
-    on_bench(scenario)
 
+async def test_a_stop_before_energy_flows_lets_the_car_leave_in_order() -> None:
+    async with open_scenario() as bench:
 
-def test_a_stop_before_energy_flows_lets_the_car_leave_in_order() -> None:
-    async def scenario(bench: Bench) -> None:
         def stop(request: object, number: int) -> Move | None:
             if isinstance(request, din.CableCheckReq) and number == 1:
                 bench.station.stop_charging()
@@ -178,11 +167,9 @@ def test_a_stop_before_energy_flows_lets_the_car_leave_in_order() -> None:
         assert "PreChargeReq" not in result.requests
         assert bench.evse.energy == 0.0
 
-    on_bench(scenario)
 
-
-def test_an_emergency_stop_ends_the_charge_and_blocks_the_outlet() -> None:
-    async def scenario(bench: Bench) -> None:
+async def test_an_emergency_stop_ends_the_charge_and_blocks_the_outlet() -> None:
+    async with open_scenario() as bench:
         car = await bench.charging()
         bench.evse.inject(EvseFault.EMERGENCY_STOP)
         result = await car
@@ -195,25 +182,21 @@ def test_an_emergency_stop_ends_the_charge_and_blocks_the_outlet() -> None:
         assert following.energy == 0.0
         assert [end.reason for end in bench.ends] == [EndReason.REFUSED, EndReason.TERMINATED]
 
-    on_bench(scenario)
 
-
-def test_a_pulled_plug_ends_the_session_and_the_current() -> None:
-    async def scenario(bench: Bench) -> None:
+async def test_a_pulled_plug_ends_the_session_and_the_current() -> None:
+    async with open_scenario() as bench:
         car = await bench.charging()
         bench.cable.unplug()
         await bench.off()
         assert not (await car).completed
         assert [end.reason for end in bench.ends] == [EndReason.UNPLUGGED]
 
-    on_bench(scenario)
 
-
-def test_an_ev_that_vanishes_leaves_the_output_off_and_the_next_one_charges() -> None:
+async def test_an_ev_that_vanishes_leaves_the_output_off_and_the_next_one_charges() -> None:
     def vanish(request: object, number: int) -> Move | None:
         return Vanish() if isinstance(request, din.CurrentDemandReq) and number == 5 else None
 
-    async def scenario(bench: Bench) -> None:
+    async with open_scenario() as bench:
         assert (await bench.ev(dataclasses.replace(DIN, tamper=vanish)).charge()).vanished
         await bench.off()
         bench.cable.connect(None)
@@ -222,37 +205,31 @@ def test_an_ev_that_vanishes_leaves_the_output_off_and_the_next_one_charges() ->
         assert following.completed, following.error
         assert [end.reason for end in bench.ends] == [EndReason.LINK_LOST, EndReason.TERMINATED]
 
-    on_bench(scenario)
 
-
-def test_an_ev_that_falls_silent_in_the_loop_is_left_by_the_shorter_time() -> None:
+async def test_an_ev_that_falls_silent_in_the_loop_is_left_by_the_shorter_time() -> None:
     timing = dataclasses.replace(CONFIG.timing, din_demand=0.4)
 
     def silent(request: object, number: int) -> Move | None:
         return Wait(1.5) if isinstance(request, din.CurrentDemandReq) and number == 3 else None
 
-    async def scenario(bench: Bench) -> None:
+    async with open_scenario(dataclasses.replace(CONFIG, timing=timing)) as bench:
         result = await bench.ev(dataclasses.replace(DIN, tamper=silent)).charge()
         assert not result.completed
         assert [end.reason for end in bench.ends] == [EndReason.SEQUENCE_TIMEOUT]
         await bench.off()
 
-    on_bench(scenario, dataclasses.replace(CONFIG, timing=timing))
 
-
-def test_a_request_out_of_sequence_is_refused_by_its_own_response() -> None:
+async def test_a_request_out_of_sequence_is_refused_by_its_own_response() -> None:
     def tamper(request: object, number: int) -> Move | None:
         if isinstance(request, din.ContractAuthenticationReq):
             return Ask(din.WeldingDetectionReq(dc_ev_status=_STATUS))
         return None
 
-    async def scenario(bench: Bench) -> None:
+    async with open_scenario() as bench:
         result = await bench.ev(dataclasses.replace(DIN, tamper=tamper)).charge()
         last = result.exchanges[-1].response
         assert isinstance(last, din.WeldingDetectionRes)
         assert last.response_code is din.ResponseCode.FAILED_SEQUENCE_ERROR
-
-    on_bench(scenario)
 
 
 _STATUS = din.DCEVStatus(ev_ready=True, ev_error_code=din.DCEVErrorCode.NO_ERROR, ev_ress_soc=40)
@@ -260,7 +237,7 @@ _STATUS = din.DCEVStatus(ev_ready=True, ev_error_code=din.DCEVErrorCode.NO_ERROR
 
 @pytest.mark.req("V2G-DC-869")
 @pytest.mark.parametrize("why", ["tls", "operator", "ac only"])
-def test_a_car_with_din_only_is_told_that_there_is_no_common_protocol(why: str) -> None:
+async def test_a_car_with_din_only_is_told_that_there_is_no_common_protocol(why: str) -> None:
     config = CONFIG
     match why:
         case "tls":
@@ -272,7 +249,7 @@ def test_a_car_with_din_only_is_told_that_there_is_no_common_protocol(why: str) 
         case _:
             config = dataclasses.replace(CONFIG, energy=EnergyConfig())
 
-    async def scenario(bench: Bench) -> None:
+    async with open_scenario(config) as bench:
         endpoint = bench.station.endpoint
         assert endpoint is not None
         port = endpoint.tls_port if why == "tls" else endpoint.plain_port
@@ -286,5 +263,3 @@ def test_a_car_with_din_only_is_told_that_there_is_no_common_protocol(why: str) 
         )
         car.close()
         await eventually(lambda: [end.reason for end in bench.ends] == [EndReason.NO_PROTOCOL])
-
-    on_bench(scenario, config)

@@ -140,15 +140,12 @@ def test_without_a_clock_nothing_is_said(scene: Scene) -> None:
     assert scene.look(datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)) == []
 
 
-def test_a_running_station_looks_by_itself_and_its_health_says_what_it_found() -> None:
-    async def scenario() -> None:
-        backend = Contracts()
-        end = datetime.datetime.now(datetime.UTC) + 10 * DAY
-        backend.ends = [contract(end, level=14)]
-        made = config(TlsPolicy.OFF)
-        async with running(made, backend=backend) as bed:
-            await eventually(lambda: bool(bed.events(LinkEvent.EXPIRY)))
-            assert [one.identity for one in bed.station.health.ends_soon] == ["DEABC000000001G"]
-            assert all(isinstance(one, LinkRecord) for one in bed.events(LinkEvent.EXPIRY))
-
-    asyncio.run(scenario())
+async def test_a_running_station_looks_by_itself_and_its_health_says_what_it_found() -> None:
+    backend = Contracts()
+    end = datetime.datetime.now(datetime.UTC) + 10 * DAY
+    backend.ends = [contract(end, level=14)]
+    made = config(TlsPolicy.OFF)
+    async with running(made, backend=backend) as bed:
+        await eventually(lambda: bool(bed.events(LinkEvent.EXPIRY)))
+        assert [one.identity for one in bed.station.health.ends_soon] == ["DEABC000000001G"]
+        assert all(isinstance(one, LinkRecord) for one in bed.events(LinkEvent.EXPIRY))

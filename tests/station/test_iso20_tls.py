@@ -52,20 +52,17 @@ def both(folder: Path = PKI20, *, lab: bool = False, **keys: object) -> SeccConf
     )
 
 
-def test_the_session_learns_who_the_vehicle_is() -> None:
-    async def scenario() -> None:
-        async with running(both()) as bed:
-            car = await Car.connect(bed.tls_port, vehicle())
-            await bed.until_secured()
-            link = next(iter(bed.station._sessions.links))
-            assert link.tls13
-            assert link.vehicle is not None
-            assert link.vehicle.is_vehicle
-            car.close()
-            await bed.until_idle()
-            assert bed.events(LinkEvent.SECURED)[0].text.startswith("TLS 1.3 TLS_AES_256_GCM_SHA384")
-
-    asyncio.run(scenario())
+async def test_the_session_learns_who_the_vehicle_is() -> None:
+    async with running(both()) as bed:
+        car = await Car.connect(bed.tls_port, vehicle())
+        await bed.until_secured()
+        link = next(iter(bed.station._sessions.links))
+        assert link.tls13
+        assert link.vehicle is not None
+        assert link.vehicle.is_vehicle
+        car.close()
+        await bed.until_idle()
+        assert bed.events(LinkEvent.SECURED)[0].text.startswith("TLS 1.3 TLS_AES_256_GCM_SHA384")
 
 
 ONLY_ISO20 = exi.APP_PROTOCOL.encode(
@@ -101,7 +98,7 @@ OLD_CAR = TlsContext.for_client(OLD / "v2g_root.pem")
 @pytest.mark.parametrize(("tls", "spoken"), [(None, False), (OLD_CAR, False), (vehicle(), True)])
 @pytest.mark.parametrize("lab", [False, True])
 @pytest.mark.req("V2G20-1237", "V2G20-1805", "V2G20-2356")
-def test_iso20_is_spoken_over_mutual_tls13_and_elsewhere_in_the_laboratory_only(
+async def test_iso20_is_spoken_over_mutual_tls13_and_elsewhere_in_the_laboratory_only(
     tls: TlsContext | None, spoken: bool, lab: bool
 ) -> None:
     made = both()
@@ -117,23 +114,20 @@ def test_iso20_is_spoken_over_mutual_tls13_and_elsewhere_in_the_laboratory_only(
             return await answer_to_iso20(bed, tls)
 
     expected = "OK_SuccessfulNegotiation" if spoken or lab else "Failed_NoNegotiation"
-    assert asyncio.run(scenario()) == expected
+    assert (await scenario()) == expected
 
 
 @pytest.mark.req("V2G20-2359")
-def test_an_old_car_charges_at_the_same_port() -> None:
-    async def scenario() -> None:
-        async with running(both()) as bed:
-            car = await Car.connect(bed.tls_port, TlsContext.for_client(OLD / "v2g_root.pem"))
-            assert (await car.handshake()).value.startswith("OK_")
-            assert not next(iter(bed.station._sessions.links)).tls13
-            car.close()
-            await bed.until_idle()
-
-    asyncio.run(scenario())
+async def test_an_old_car_charges_at_the_same_port() -> None:
+    async with running(both()) as bed:
+        car = await Car.connect(bed.tls_port, TlsContext.for_client(OLD / "v2g_root.pem"))
+        assert (await car.handshake()).value.startswith("OK_")
+        assert not next(iter(bed.station._sessions.links)).tls13
+        car.close()
+        await bed.until_idle()
 
 
-def test_a_handshake_of_tls13_leaves_the_loop_free() -> None:
+async def test_a_handshake_of_tls13_leaves_the_loop_free() -> None:
     """While one EV's bytes are computed on, the loop goes on: the engine is fed in another thread."""
     threads: set[int] = set()
     feed = OpenSslEngine.feed
@@ -152,40 +146,37 @@ def test_a_handshake_of_tls13_leaves_the_loop_free() -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(OpenSslEngine, "feed", noting)
-        asyncio.run(scenario())
+        await scenario()
     assert threads
     assert threading.get_ident() not in threads
 
 
-def test_health_and_metrics_show_whether_tls13_is_offered() -> None:
+async def test_health_and_metrics_show_whether_tls13_is_offered() -> None:
     async def scenario(made: SeccConfig) -> tuple[str | None, tuple[str, ...], str]:
         async with running(made) as bed:
             metrics = Metrics()
             metrics.watch(bed.station)
             return bed.station.health.iso20_problem, bed.station.health.warnings, metrics.text().decode()
 
-    problem, warnings, text = asyncio.run(scenario(both()))
+    problem, warnings, text = await scenario(both())
     assert (problem, warnings) == ("", ())
     assert "secc_tls13_offered 1.0" in text
     assert 'secc_certificate_expiry_timestamp_seconds{chain="iso20-0"}' in text
-    problem, warnings, text = asyncio.run(scenario(both(require_ocsp=True)))
+    problem, warnings, text = await scenario(both(require_ocsp=True))
     assert problem is not None
     assert "no OCSP response to staple" in problem
     assert warnings[0].startswith("TLS 1.3 is not offered: ")
     assert "secc_tls13_offered 0.0" in text
-    problem, _, text = asyncio.run(scenario(config(TlsPolicy.REQUIRED)))
+    problem, _, text = await scenario(config(TlsPolicy.REQUIRED))
     assert problem is None
     assert "secc_tls13_offered" not in text
 
 
-def test_the_laboratory_is_loud() -> None:
-    async def scenario() -> None:
-        async with running(dataclasses.replace(config(), iso20=Iso20Config(insecure_lab=True))) as bed:
-            await asyncio.sleep(0.02)
-            assert INSECURE in [one.text for one in bed.events(LinkEvent.TLS_ALARM)]
-            assert bed.station.health.warnings[0] == INSECURE
-
-    asyncio.run(scenario())
+async def test_the_laboratory_is_loud() -> None:
+    async with running(dataclasses.replace(config(), iso20=Iso20Config(insecure_lab=True))) as bed:
+        await asyncio.sleep(0.02)
+        assert INSECURE in [one.text for one in bed.events(LinkEvent.TLS_ALARM)]
+        assert bed.station.health.warnings[0] == INSECURE
 
 
 # --- files ----------------------------------------------------------------------------------------------
@@ -216,24 +207,21 @@ def written(folder: Path, begin: datetime.datetime, seed: bytes = b"kept") -> Pa
 BEGIN = datetime.datetime(2026, 5, 1, tzinfo=datetime.UTC)
 
 
-def test_tls13_ends_with_its_chain_and_comes_back_with_a_new_one(tmp_path: Path) -> None:
+async def test_tls13_ends_with_its_chain_and_comes_back_with_a_new_one(tmp_path: Path) -> None:
     written(tmp_path, BEGIN)
     made = kept(both(tmp_path), BEGIN + DAY)
 
-    async def scenario() -> None:
-        task = asyncio.create_task(made.keeper.run())
-        await asyncio.sleep(0.05)
-        assert made.keeper.iso20_problem == ""
-        made.clock[0] = BEGIN + 100 * DAY
-        await until(lambda: any("TLS 1.3 is not offered, cars get TLS 1.2" in text for _, text in made.told))
-        written(tmp_path, BEGIN + 90 * DAY)
-        await until(lambda: made.keeper.iso20_problem == "")
-        await until(lambda: (LinkEvent.TLS_RENEWED, "TLS 1.3 is offered again") in made.told)
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-
-    asyncio.run(scenario())
+    task = asyncio.create_task(made.keeper.run())
+    await asyncio.sleep(0.05)
+    assert made.keeper.iso20_problem == ""
+    made.clock[0] = BEGIN + 100 * DAY
+    await until(lambda: any("TLS 1.3 is not offered, cars get TLS 1.2" in text for _, text in made.told))
+    written(tmp_path, BEGIN + 90 * DAY)
+    await until(lambda: made.keeper.iso20_problem == "")
+    await until(lambda: (LinkEvent.TLS_RENEWED, "TLS 1.3 is offered again") in made.told)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
     assert sum("TLS 1.3 is not offered" in text for _, text in made.told) == 1
 
 
@@ -265,7 +253,7 @@ def test_files_of_iso20_that_cannot_be_used_stop_the_start(
 # --- renewal --------------------------------------------------------------------------------------------
 
 
-def test_both_leaves_are_renewed_each_in_its_generation(tmp_path: Path) -> None:
+async def test_both_leaves_are_renewed_each_in_its_generation(tmp_path: Path) -> None:
     write_hierarchy(make_hierarchy(not_before=BEGIN, seed=b"old"), tmp_path / "old", BEGIN)
     written(tmp_path / "new", BEGIN)
     made = both(tmp_path / "new")
@@ -283,7 +271,7 @@ def test_both_leaves_are_renewed_each_in_its_generation(tmp_path: Path) -> None:
     assert len(renewals) == 2
     for renewal in renewals:
         renewal._clock = lambda: now
-        asyncio.run(renewal.step())
+        await renewal.step()
     assert [text.partition("renewed")[0] for text in told] == ["", "ISO 15118-20: "]
     types = [
         read_chain((tmp_path / name / "secc_chain.pem").read_bytes())[0].key_type for name in ("old", "new")

@@ -1,6 +1,5 @@
 """The journal: one end for each session, whatever happened to the process [INV-36]."""
 
-import asyncio
 import itertools
 import json
 import os
@@ -350,20 +349,17 @@ def test_the_disk_is_waited_for_as_configured(
 
 
 @pytest.mark.inv("INV-36")
-def test_every_session_of_a_station_is_in_the_journal_once(tmp_path: pathlib.Path) -> None:
-    async def scenario() -> None:
-        journal = Journal(tmp_path)
-        async with running(journal=journal) as bed:
-            good = await Car.connect(bed.plain_port)
-            await to_session(good)
-            good.reset()
-            await bed.until_idle()
-            other = await Car.connect(bed.plain_port)
-            await to_charge_loop(other, bed.outlet)
-        journal.close()  # the second one is ended by the stop of the station
-        other.close()
-
-    asyncio.run(scenario())
+async def test_every_session_of_a_station_is_in_the_journal_once(tmp_path: pathlib.Path) -> None:
+    journal = Journal(tmp_path)
+    async with running(journal=journal) as bed:
+        good = await Car.connect(bed.plain_port)
+        await to_session(good)
+        good.reset()
+        await bed.until_idle()
+        other = await Car.connect(bed.plain_port)
+        await to_charge_loop(other, bed.outlet)
+    journal.close()  # the second one is ended by the stop of the station
+    other.close()
     found = list(records(tmp_path / "journal.jsonl"))
     assert [record["record"] for record in found] == ["begin", "end", "begin", "end"]
     assert [record["reason"] for record in found[1::2]] == ["link lost", "link lost"]
@@ -371,7 +367,7 @@ def test_every_session_of_a_station_is_in_the_journal_once(tmp_path: pathlib.Pat
 
 
 @pytest.mark.inv("INV-36")
-def test_a_killed_station_closes_the_session_at_its_next_start(tmp_path: pathlib.Path) -> None:
+async def test_a_killed_station_closes_the_session_at_its_next_start(tmp_path: pathlib.Path) -> None:
     async def charge(port: int) -> Car:
         car = await Car.connect(port)
         await to_session(car)
@@ -381,7 +377,7 @@ def test_a_killed_station_closes_the_session_at_its_next_start(tmp_path: pathlib
 
     folder = str(tmp_path / "journal")
     with serving("--sim", "ac", "--journal", folder) as (process, port):
-        car = asyncio.run(charge(port))
+        car = await charge(port)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
         car.close()

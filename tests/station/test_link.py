@@ -1,8 +1,9 @@
 """One link by itself, with an owner that is a stub; what it does inside a station is in test_station."""
 
 import asyncio
+import contextlib
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -66,64 +67,55 @@ class Pair:
         self.car = car
 
 
-def play(
-    scenario: Callable[[Pair], Coroutine[None, None, None]],
+@contextlib.asynccontextmanager
+async def open_scenario(
     *,
     admits: bool = True,
     made: SeccConfig | None = None,
     engine: PlainEngine | None = None,
     setup: float = 5.0,
-) -> None:
-    async def run() -> None:
-        loop = asyncio.get_running_loop()
-        owner = Owner(made or config(), admits=admits)
-        ours, theirs = socket.socketpair()
-        theirs.setblocking(False)
-        deadline = loop.time() + setup
-        link = Link(owner, engine or PlainEngine(), owner.config, peer="fe80::1", setup_deadline=deadline)
-        await loop.connect_accepted_socket(lambda: link, ours)
-        car = Car(theirs, PlainEngine())
-        await scenario(Pair(owner, link, car))
-        car.close()
-        await eventually(lambda: owner.closed == [link])
-        await asyncio.sleep(0)
-
-    asyncio.run(run())
+) -> AsyncIterator[Pair]:
+    loop = asyncio.get_running_loop()
+    owner = Owner(made or config(), admits=admits)
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+    deadline = loop.time() + setup
+    link = Link(owner, engine or PlainEngine(), owner.config, peer="fe80::1", setup_deadline=deadline)
+    await loop.connect_accepted_socket(lambda: link, ours)
+    car = Car(theirs, PlainEngine())
+    yield Pair(owner, link, car)
+    car.close()
+    await eventually(lambda: owner.closed == [link])
+    await asyncio.sleep(0)
 
 
-def test_a_link_that_is_not_admitted_is_closed_and_touches_no_outlet() -> None:
-    async def scenario(pair: Pair) -> None:
+async def test_a_link_that_is_not_admitted_is_closed_and_touches_no_outlet() -> None:
+    async with open_scenario(admits=False) as pair:
         await pair.car.send(OFFER)
         assert await pair.car.at_end()
         assert pair.owner.controller.calls == []
         assert pair.owner.ended == []
 
-    play(scenario, admits=False)
 
-
-def test_a_silent_link_can_be_shut_down() -> None:
-    async def scenario(pair: Pair) -> None:
+async def test_a_silent_link_can_be_shut_down() -> None:
+    async with open_scenario() as pair:
         assert not pair.link.ending
         await pair.link.shut_down("not needed")
         assert pair.link.ending
         assert pair.owner.closed == [pair.link]
         assert pair.owner.events() == [LinkEvent.OPENED, LinkEvent.CLOSED]
 
-    play(scenario)
 
-
-def test_inputs_without_a_session_are_forgotten() -> None:
-    async def scenario(pair: Pair) -> None:
+async def test_inputs_without_a_session_are_forgotten() -> None:
+    async with open_scenario() as pair:
         pair.link.post(StopRequested())
         pair.link.withdraw_authorization()
         await to_session(pair.car)
         assert await pair.car.ask(requests.service_discovery()) == "OK"
 
-    play(scenario)
 
-
-def test_a_link_knows_whether_it_was_spoken_to() -> None:
-    async def scenario(pair: Pair) -> None:
+async def test_a_link_knows_whether_it_was_spoken_to() -> None:
+    async with open_scenario() as pair:
         assert not pair.link.heard
         assert pair.link.connection is None
         assert not pair.link.secure
@@ -131,11 +123,9 @@ def test_a_link_knows_whether_it_was_spoken_to() -> None:
         assert pair.link.heard
         assert isinstance(pair.link.connection, Connection)
 
-    play(scenario)
 
-
-def test_the_outlet_is_free_again_while_the_link_still_waits_for_the_ev_to_hang_up() -> None:
-    async def scenario(pair: Pair) -> None:
+async def test_the_outlet_is_free_again_while_the_link_still_waits_for_the_ev_to_hang_up() -> None:
+    async with open_scenario(made=config(close_delay=5.0)) as pair:
         await to_session(pair.car)
         assert await pair.car.ask(requests.charging_status()) == "FAILED_SequenceError"
         await eventually(lambda: len(pair.owner.ended) == 1)
@@ -144,49 +134,39 @@ def test_the_outlet_is_free_again_while_the_link_still_waits_for_the_ev_to_hang_
         await pair.car.raw(bytes(20_000))
         assert pair.owner.closed == []
 
-    play(scenario, made=config(close_delay=5.0))
 
-
-def test_the_station_hangs_up_when_the_ev_does_not() -> None:
-    async def scenario(pair: Pair) -> None:
+async def test_the_station_hangs_up_when_the_ev_does_not() -> None:
+    async with open_scenario(made=config(close_delay=0.05)) as pair:
         await to_session(pair.car)
         assert await pair.car.ask(requests.charging_status()) == "FAILED_SequenceError"
         assert await pair.car.answer() == "closed"
         await eventually(lambda: pair.owner.closed == [pair.link])
 
-    play(scenario, made=config(close_delay=0.05))
-
 
 @pytest.mark.parametrize("at", [1, 8, 20])
-def test_a_message_that_never_gets_complete_ends_with_the_setup_time(at: int) -> None:
-    async def scenario(pair: Pair) -> None:
+async def test_a_message_that_never_gets_complete_ends_with_the_setup_time(at: int) -> None:
+    async with open_scenario(made=config(communication_setup=0.1)) as pair:
         await pair.car.raw(frame(OFFER)[:at])
         await eventually(lambda: len(pair.owner.ended) == 1)
         end = pair.owner.ended[0]
         assert end is not None
         assert end.reason is EndReason.SETUP_TIMEOUT
 
-    play(scenario, made=config(communication_setup=0.1))
 
-
-def test_nothing_said_until_the_setup_deadline_closes() -> None:
-    async def scenario(pair: Pair) -> None:
+async def test_nothing_said_until_the_setup_deadline_closes() -> None:
+    async with open_scenario(setup=0.05) as pair:
         assert await pair.car.at_end()
         assert pair.owner.events()[:2] == [LinkEvent.OPENED, LinkEvent.FAILED]
 
-    play(scenario, setup=0.05)
 
-
-def test_an_engine_that_can_send_no_more_ends_the_session() -> None:
+async def test_an_engine_that_can_send_no_more_ends_the_session() -> None:
     class Broken(PlainEngine):
         def send(self, plaintext: bytes) -> bytes:
             raise LinkError("no TLS session to send in")
 
-    async def scenario(pair: Pair) -> None:
+    async with open_scenario(engine=Broken()) as pair:
         await pair.car.send(OFFER)
         await eventually(lambda: len(pair.owner.ended) == 1)
         end = pair.owner.ended[0]
         assert end is not None
         assert (end.reason, end.detail) == (EndReason.LINK_LOST, "no TLS session to send in")
-
-    play(scenario, engine=Broken())

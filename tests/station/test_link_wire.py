@@ -6,8 +6,9 @@ Virtual time; the link's owner is the stub of `test_link`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator
 from typing import Any, cast
 
 import pytest
@@ -24,8 +25,9 @@ from secc.tls import PlainEngine
 from secc.tls.engine import TlsProgress
 from secc.v2gtp import frame
 from tests.station.test_link import Owner
-from tests.support.fasttime import play_fast
 from tests.support.wire import OFFER, ReportingOutlet, config
+
+pytestmark = pytest.mark.loop("virtual")
 
 
 class Transport:
@@ -93,23 +95,19 @@ class Wire:
         return ends[0].reason if ends else None
 
 
-def play(
-    scenario: Callable[[Wire], Coroutine[None, None, None]], *, setup: float = 5.0, **timing: Any
-) -> None:
-    async def run() -> None:
-        wire = Wire(config(**timing), setup)
-        await scenario(wire)
-        await wire.link.shut_down("the test is over")
-        assert wire.owner.closed == [wire.link]
-
-    play_fast(run(), sockets=False)
+@contextlib.asynccontextmanager
+async def open_wire(*, setup: float = 5.0, **timing: Any) -> AsyncIterator[Wire]:
+    wire = Wire(config(**timing), setup)
+    yield wire
+    await wire.link.shut_down("the test is over")
+    assert wire.owner.closed == [wire.link]
 
 
 # --- reading and writing ---
 
 
-def test_reading_pauses_for_each_chunk_and_goes_on_when_it_is_handled() -> None:
-    async def scenario(wire: Wire) -> None:
+async def test_reading_pauses_for_each_chunk_and_goes_on_when_it_is_handled() -> None:
+    async with open_wire() as wire:
         wire.link.get_buffer(-1)[:3] = b"\x01\xfe\x80"
         wire.link.buffer_updated(3)
         assert wire.transport.did == ["pause"]
@@ -117,18 +115,14 @@ def test_reading_pauses_for_each_chunk_and_goes_on_when_it_is_handled() -> None:
         assert wire.transport.did == ["pause", "resume"]
         assert wire.link.heard
 
-    play(scenario)
 
-
-def test_the_buffer_takes_one_chunk() -> None:
-    async def scenario(wire: Wire) -> None:
+async def test_the_buffer_takes_one_chunk() -> None:
+    async with open_wire() as wire:
         assert len(wire.link.get_buffer(100_000)) == 4096
 
-    play(scenario)
 
-
-def test_the_answer_is_written_and_recorded_with_its_time() -> None:
-    async def scenario(wire: Wire) -> None:
+async def test_the_answer_is_written_and_recorded_with_its_time() -> None:
+    async with open_wire() as wire:
         await wire.say(frame(OFFER))
         assert wire.transport.written[:2] == b"\x01\xfe"
         sent = [one for one in wire.owner.records if isinstance(one, MessageRecord)]
@@ -136,11 +130,9 @@ def test_the_answer_is_written_and_recorded_with_its_time() -> None:
             pytest.approx(0.0, abs=0.01)
         ]
 
-    play(scenario)
 
-
-def test_an_ev_that_does_not_read_loses_its_session() -> None:
-    async def scenario(wire: Wire) -> None:
+async def test_an_ev_that_does_not_read_loses_its_session() -> None:
+    async with open_wire() as wire:
         wire.transport.unsent = 65_536
         await wire.say(frame(OFFER))
         assert wire.reason is None
@@ -151,12 +143,10 @@ def test_an_ev_that_does_not_read_loses_its_session() -> None:
         assert wire.owner.ended[0] is not None
         assert wire.owner.ended[0].detail == "the EV does not read"
 
-    play(scenario)
-
 
 @pytest.mark.parametrize("why", ["gone", "closing", "nothing"])
-def test_nothing_is_written_to_a_wire_that_is_gone(why: str) -> None:
-    async def scenario(wire: Wire) -> None:
+async def test_nothing_is_written_to_a_wire_that_is_gone(why: str) -> None:
+    async with open_wire() as wire:
         if why == "gone":
             wire.link.connection_lost(None)
         wire.transport.closing = why == "closing"
@@ -167,32 +157,25 @@ def test_nothing_is_written_to_a_wire_that_is_gone(why: str) -> None:
         assert ("resume" in wire.transport.did[before:]) is (why == "nothing")
         wire.transport.closing = False
 
-    play(scenario)
 
-
-def test_bytes_of_a_wire_that_is_gone_do_not_touch_it() -> None:
-    async def scenario(wire: Wire) -> None:
+async def test_bytes_of_a_wire_that_is_gone_do_not_touch_it() -> None:
+    async with open_wire() as wire:
         wire.link.connection_lost(None)
         wire.link.buffer_updated(1)
         assert "pause" not in wire.transport.did
 
-    play(scenario)
 
-
-def test_before_there_is_a_wire_nothing_happens() -> None:
-    async def run() -> None:
-        made = config()
-        link = Link(Owner(made), PlainEngine(), made, peer="ev", setup_deadline=0.0)
-        link._send_raw(b"x")
-        link.resume()
-        link.abort()
-        link.buffer_updated(1)
-        await link.shut_down("no task yet")
-        assert link.ending
-        assert not link.secure
-        assert link.connection is None
-
-    play_fast(run(), sockets=False)
+async def test_before_there_is_a_wire_nothing_happens() -> None:
+    made = config()
+    link = Link(Owner(made), PlainEngine(), made, peer="ev", setup_deadline=0.0)
+    link._send_raw(b"x")
+    link.resume()
+    link.abort()
+    link.buffer_updated(1)
+    await link.shut_down("no task yet")
+    assert link.ending
+    assert not link.secure
+    assert link.connection is None
 
 
 class OffOutlet:
@@ -210,8 +193,8 @@ class OffOutlet:
 
 @pytest.mark.inv("INV-02")
 @pytest.mark.parametrize(("pending", "order"), [(True, ["heard", "write"]), (False, ["write"])])
-def test_the_outlet_hears_of_an_off_before_the_ev_is_answered(pending: bool, order: list[str]) -> None:
-    async def scenario(wire: Wire) -> None:
+async def test_the_outlet_hears_of_an_off_before_the_ev_is_answered(pending: bool, order: list[str]) -> None:
+    async with open_wire() as wire:
         admit = wire.owner.admit
 
         async def admit_with_off(link: Link) -> LinkGrant | None:
@@ -224,28 +207,24 @@ def test_the_outlet_hears_of_an_off_before_the_ev_is_answered(pending: bool, ord
         await wire.say(frame(OFFER))
         assert [one for one in wire.transport.did if one in ("heard", "write")] == order
 
-    play(scenario)
-
 
 @pytest.mark.parametrize(("done", "event"), [(True, LinkEvent.FAILED), (False, LinkEvent.TLS_FAILED)])
-def test_a_failure_of_tls_is_recorded_by_when_it_came(done: bool, event: LinkEvent) -> None:
+async def test_a_failure_of_tls_is_recorded_by_when_it_came(done: bool, event: LinkEvent) -> None:
     class Failing(PlainEngine):
         handshake_done = done
 
         def feed(self, data: bytes) -> TlsProgress:
             return dataclasses.replace(super().feed(data), failure=LinkError("bad record"), closed=True)
 
-    async def run() -> None:
-        wire = Wire(config(), 5.0, Failing())
-        await wire.say(b"\x01")
-        assert wire.records[1] == (event, "bad record")
-        await wire.link.shut_down("over")
-
-    play_fast(run(), sockets=False)
+    wire = Wire(config(), 5.0, Failing())
+    await wire.say(b"\x01")
+    assert wire.records[1] == (event, "bad record")
+    await wire.link.shut_down("over")
 
 
-def test_an_outlet_that_cannot_report_changes_is_complained_of() -> None:
-    async def scenario(wire: Wire) -> None:
+async def test_an_outlet_that_cannot_report_changes_is_complained_of() -> None:
+    async with open_wire() as wire:
+
         async def changed() -> None:
             raise OSError("no bus")
 
@@ -255,58 +234,50 @@ def test_an_outlet_that_cannot_report_changes_is_complained_of() -> None:
         assert len(complaints) == 1
         assert "no bus" in complaints[0]
 
-    play(scenario)
-
 
 # --- the end of a link ---
 
 
-def test_a_link_says_farewell_waits_half_a_second_for_the_peer_and_is_gone() -> None:
-    async def scenario(wire: Wire) -> None:
+async def test_a_link_says_farewell_waits_half_a_second_for_the_peer_and_is_gone() -> None:
+    async with open_wire() as wire:
         await wire.link.shut_down("enough")
         assert wire.now() == 0.5
         assert wire.transport.did == ["eof", "resume", "abort"]
         assert wire.records == [(LinkEvent.OPENED, ""), (LinkEvent.CLOSED, "")]
 
-    play(scenario)
 
-
-def test_a_peer_that_has_hung_up_is_not_waited_for() -> None:
-    async def scenario(wire: Wire) -> None:
+async def test_a_peer_that_has_hung_up_is_not_waited_for() -> None:
+    async with open_wire() as wire:
         assert wire.link.eof_received() is True
         await wire.link.shut_down("enough")
         assert wire.now() == 0.0
         assert wire.transport.did[-1] == "abort"
 
-    play(scenario)
 
-
-def test_a_wire_that_is_gone_gets_no_farewell() -> None:
-    async def scenario(wire: Wire) -> None:
+async def test_a_wire_that_is_gone_gets_no_farewell() -> None:
+    async with open_wire() as wire:
         wire.link.connection_lost(OSError("reset"))
         await wire.link.shut_down("enough")
         assert wire.transport.did == ["abort"]
         assert wire.now() == 0.0
 
-    play(scenario)
 
-
-def test_an_aborted_link_is_over_at_once() -> None:
-    async def scenario(wire: Wire) -> None:
+async def test_an_aborted_link_is_over_at_once() -> None:
+    async with open_wire() as wire:
         wire.link.abort()
         assert wire.transport.did == ["abort"]
         assert wire.link.ending
         await asyncio.sleep(0.6)
         assert wire.owner.closed == [wire.link]
 
-    play(scenario)
-
 
 @pytest.mark.parametrize(
     ("error", "detail"), [(None, "closed by the EV"), (OSError("reset"), "connection reset")]
 )
-def test_a_lost_connection_ends_the_session_by_what_it_was(error: Exception | None, detail: str) -> None:
-    async def scenario(wire: Wire) -> None:
+async def test_a_lost_connection_ends_the_session_by_what_it_was(
+    error: Exception | None, detail: str
+) -> None:
+    async with open_wire() as wire:
         await wire.say(frame(OFFER))
         wire.link.connection_lost(error)
         await asyncio.sleep(0.01)
@@ -314,46 +285,39 @@ def test_a_lost_connection_ends_the_session_by_what_it_was(error: Exception | No
         assert wire.owner.ended[0] is not None
         assert wire.owner.ended[0].detail == detail
 
-    play(scenario)
-
 
 @pytest.mark.parametrize(("event", "seconds"), [("bytes", 1.0), ("eof", 0.2), ("stop", 0.2), ("gone", 0.2)])
-def test_after_the_session_the_peer_has_its_time_to_hang_up_and_what_it_sends_is_dropped(
+async def test_after_the_session_the_peer_has_its_time_to_hang_up_and_what_it_sends_is_dropped(
     event: str, seconds: float
 ) -> None:
-    async def run() -> None:
-        loop, made = asyncio.get_running_loop(), config()
-        link = Link(Owner(made), PlainEngine(), made, peer="ev", setup_deadline=0.0)
-        transport = Transport()
-        link._transport = cast(asyncio.Transport, transport)
-        began = loop.time()
-        happens = {
-            "bytes": lambda: link.buffer_updated(8),
-            "eof": link.eof_received,
-            "stop": lambda: link.hang_up("the station ends"),
-            "gone": lambda: link.connection_lost(None),
-        }
-        loop.call_later(0.2, happens[event])
-        await link._wait_for_the_peer(began + 1.0)
-        assert round(loop.time() - began, 2) == seconds
-        assert transport.did == (["pause", "resume"] if event == "bytes" else [])
-        await link._wait_for_the_peer(began + 9.0 if event in ("eof", "gone") else began)
-        assert round(loop.time() - began, 2) == seconds
-
-    play_fast(run(), sockets=False)
+    loop, made = asyncio.get_running_loop(), config()
+    link = Link(Owner(made), PlainEngine(), made, peer="ev", setup_deadline=0.0)
+    transport = Transport()
+    link._transport = cast(asyncio.Transport, transport)
+    began = loop.time()
+    happens = {
+        "bytes": lambda: link.buffer_updated(8),
+        "eof": link.eof_received,
+        "stop": lambda: link.hang_up("the station ends"),
+        "gone": lambda: link.connection_lost(None),
+    }
+    loop.call_later(0.2, happens[event])
+    await link._wait_for_the_peer(began + 1.0)
+    assert round(loop.time() - began, 2) == seconds
+    assert transport.did == (["pause", "resume"] if event == "bytes" else [])
+    await link._wait_for_the_peer(began + 9.0 if event in ("eof", "gone") else began)
+    assert round(loop.time() - began, 2) == seconds
 
 
 # --- the setup ---
 
 
-def test_a_peer_that_says_nothing_is_left_at_the_setup_deadline() -> None:
-    async def scenario(wire: Wire) -> None:
+async def test_a_peer_that_says_nothing_is_left_at_the_setup_deadline() -> None:
+    async with open_wire(setup=2.0) as wire:
         await asyncio.sleep(1.99)
         assert wire.transport.did == []
         await asyncio.sleep(0.02)
         assert wire.records[-1] == (LinkEvent.FAILED, "nothing said in the setup time")
-
-    play(scenario, setup=2.0)
 
 
 class Slow(PlainEngine):
@@ -363,46 +327,41 @@ class Slow(PlainEngine):
 
 
 @pytest.mark.parametrize(("handshake", "setup"), [(0.4, 5.0), (5.0, 0.4)])
-def test_a_handshake_has_the_shorter_of_its_time_and_the_setup_time(handshake: float, setup: float) -> None:
-    async def run() -> None:
-        made = config()
-        object.__setattr__(made.tls, "handshake_timeout", handshake)
-        wire = Wire(made, setup, Slow())
-        await asyncio.sleep(0.39)
-        assert wire.records == [(LinkEvent.OPENED, "")]
-        await asyncio.sleep(0.02)
-        assert wire.records[-1] == (LinkEvent.TLS_FAILED, "not finished in time")
-        await wire.link.shut_down("over")
+async def test_a_handshake_has_the_shorter_of_its_time_and_the_setup_time(
+    handshake: float, setup: float
+) -> None:
+    made = config()
+    object.__setattr__(made.tls, "handshake_timeout", handshake)
+    wire = Wire(made, setup, Slow())
+    await asyncio.sleep(0.39)
+    assert wire.records == [(LinkEvent.OPENED, "")]
+    await asyncio.sleep(0.02)
+    assert wire.records[-1] == (LinkEvent.TLS_FAILED, "not finished in time")
+    await wire.link.shut_down("over")
 
-    play_fast(run(), sockets=False)
 
-
-def test_a_plain_link_is_not_said_to_be_secured() -> None:
-    async def scenario(wire: Wire) -> None:
+async def test_a_plain_link_is_not_said_to_be_secured() -> None:
+    async with open_wire() as wire:
         await wire.say(frame(OFFER))
         assert LinkEvent.SECURED not in [event for event, _ in wire.records]
         assert wire.link.vehicle is None
-
-    play(scenario)
 
 
 # --- what the outlet shows ---
 
 
 @pytest.mark.inv("INV-03")
-def test_what_an_outlet_reports_is_looked_at_in_the_same_moment() -> None:
-    async def scenario(wire: Wire) -> None:
+async def test_what_an_outlet_reports_is_looked_at_in_the_same_moment() -> None:
+    async with open_wire() as wire:
         await wire.say(frame(OFFER))
         wire.outlet.plug(ControlPilot.A)
         await asyncio.sleep(0.01)
         assert wire.reason is EndReason.UNPLUGGED
 
-    play(scenario)
-
 
 @pytest.mark.inv("INV-30")
-def test_an_outlet_that_cannot_say_how_it_is_has_a_malfunction() -> None:
-    async def scenario(wire: Wire) -> None:
+async def test_an_outlet_that_cannot_say_how_it_is_has_a_malfunction() -> None:
+    async with open_wire() as wire:
         await wire.say(frame(OFFER))
         session = wire.link._session
         assert session is not None
@@ -416,12 +375,10 @@ def test_an_outlet_that_cannot_say_how_it_is_has_a_malfunction() -> None:
         wire.outlet.pilot = ControlPilot.C
         assert session.notices_change()
 
-    play(scenario)
-
 
 @pytest.mark.inv("INV-03")
-def test_what_has_passed_is_handed_in_before_what_is_now() -> None:
-    async def scenario(wire: Wire) -> None:
+async def test_what_has_passed_is_handed_in_before_what_is_now() -> None:
+    async with open_wire() as wire:
         await wire.say(frame(OFFER))
         session = wire.link._session
         assert session is not None
@@ -438,8 +395,6 @@ def test_what_has_passed_is_handed_in_before_what_is_now() -> None:
             session.notices_change()
         assert len(session.ticks()) == 17
 
-    play(scenario)
-
 
 def count_looks(outlet: ReportingOutlet) -> list[EvseSnapshot]:
     """The snapshots taken from now on."""
@@ -454,8 +409,8 @@ def count_looks(outlet: ReportingOutlet) -> list[EvseSnapshot]:
     return looks
 
 
-def test_a_look_waits_once_however_often_something_changes() -> None:
-    async def scenario(wire: Wire) -> None:
+async def test_a_look_waits_once_however_often_something_changes() -> None:
+    async with open_wire() as wire:
         await wire.say(frame(OFFER))
         session = wire.link._session
         assert session is not None
@@ -468,5 +423,3 @@ def test_a_look_waits_once_however_often_something_changes() -> None:
         session.queue_look()
         await asyncio.sleep(0.001)
         assert len(looks) == 2
-
-    play(scenario)

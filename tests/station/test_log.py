@@ -1,6 +1,5 @@
 """Logging that does not wait for its handlers."""
 
-import asyncio
 import logging
 import threading
 
@@ -159,7 +158,7 @@ def test_a_handler_that_blocks_does_not_delay_the_reporter() -> None:
     reporter.close(5.0)
 
 
-def test_a_station_without_a_reporter_logs_its_session(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_station_without_a_reporter_logs_its_session(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario() -> None:
         evse = SimulatedAcEvse()
         station = Station(SeccConfig(interface="lo"), evse, SimulatedBackend(), sdp_port=0)
@@ -170,7 +169,7 @@ def test_a_station_without_a_reporter_logs_its_session(caplog: pytest.LogCapture
             await car.charge()
 
     with caplog.at_level(logging.INFO, logger="secc"):
-        asyncio.run(scenario())
+        await scenario()
     by_text = {one.getMessage().partition(" fe80")[0].partition(":")[0]: one for one in caplog.records}
     end = next(one for one in caplog.records if "is over" in one.getMessage())
     assert end.name == "secc"
@@ -178,7 +177,7 @@ def test_a_station_without_a_reporter_logs_its_session(caplog: pytest.LogCapture
     assert by_text["listening"].__dict__["session"] == "-"
 
 
-def test_a_station_on_an_interface_that_does_not_exist_raises() -> None:
+async def test_a_station_on_an_interface_that_does_not_exist_raises() -> None:
     async def scenario() -> None:
         async with Station(
             SeccConfig(interface="nowhere0"), SimulatedAcEvse(), SimulatedBackend(), sdp_port=0
@@ -186,4 +185,4 @@ def test_a_station_on_an_interface_that_does_not_exist_raises() -> None:
             raise AssertionError("it started")
 
     with pytest.raises(ConfigError, match=r"^interface: there is no nowhere0; found .*lo"):
-        asyncio.run(scenario())
+        await scenario()

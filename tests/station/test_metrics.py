@@ -1,6 +1,5 @@
 """What Prometheus gets to see of a station."""
 
-import asyncio
 import datetime
 import re
 from pathlib import Path
@@ -78,28 +77,25 @@ def test_what_a_peer_says_makes_no_labels() -> None:
     assert len(samples(metrics)) <= before + 2  # links_total of one event, and when it was made
 
 
-def test_a_station_is_asked_at_each_scrape() -> None:
-    async def scenario() -> None:
-        metrics = Metrics()
-        async with running(config(TlsPolicy.OPTIONAL)) as bed:
-            metrics.watch(bed.station)
-            assert bed.station.sdp_port is not None
-            found = await discover(bed.station.sdp_port)
-            idle = samples(metrics)
-            assert idle["secc_serving"] == 1
-            assert idle['secc_discovery_datagrams_total{verdict="answered"}'] >= 1
-            assert sum(value for name, value in idle.items() if name.startswith("secc_state{")) == 0
-            car = await Car.connect(found.port)
-            await to_charge_loop(car, bed.outlet)
-            charging = samples(metrics)
-            assert charging["secc_in_session"] == 1
-            assert [name for name, value in charging.items() if name.startswith("secc_state{") and value] == [
-                'secc_state{state="wait_status"}'
-            ]
-            await finish(car, bed.outlet)
-            await until_counted(bed, metrics)
-
-    asyncio.run(scenario())
+async def test_a_station_is_asked_at_each_scrape() -> None:
+    metrics = Metrics()
+    async with running(config(TlsPolicy.OPTIONAL)) as bed:
+        metrics.watch(bed.station)
+        assert bed.station.sdp_port is not None
+        found = await discover(bed.station.sdp_port)
+        idle = samples(metrics)
+        assert idle["secc_serving"] == 1
+        assert idle['secc_discovery_datagrams_total{verdict="answered"}'] >= 1
+        assert sum(value for name, value in idle.items() if name.startswith("secc_state{")) == 0
+        car = await Car.connect(found.port)
+        await to_charge_loop(car, bed.outlet)
+        charging = samples(metrics)
+        assert charging["secc_in_session"] == 1
+        assert [name for name, value in charging.items() if name.startswith("secc_state{") and value] == [
+            'secc_state{state="wait_status"}'
+        ]
+        await finish(car, bed.outlet)
+        await until_counted(bed, metrics)
 
 
 async def until_counted(bed: Bed, metrics: Metrics) -> None:
@@ -111,25 +107,22 @@ async def until_counted(bed: Bed, metrics: Metrics) -> None:
     assert samples(metrics)['secc_sessions_total{reason="terminated"}'] == 1
 
 
-def test_the_end_of_a_certificate_is_told() -> None:
-    async def scenario() -> None:
-        metrics = Metrics()
-        async with running(config(TlsPolicy.OPTIONAL)) as bed:
-            metrics.watch(bed.station)
-            end = samples(metrics)['secc_certificate_expiry_timestamp_seconds{chain="0"}']
-            told = datetime.datetime.fromtimestamp(end, datetime.UTC)
-            assert bed.station.diagnostics.certificate_ends == (("0", told),)
-
-    asyncio.run(scenario())
+async def test_the_end_of_a_certificate_is_told() -> None:
+    metrics = Metrics()
+    async with running(config(TlsPolicy.OPTIONAL)) as bed:
+        metrics.watch(bed.station)
+        end = samples(metrics)['secc_certificate_expiry_timestamp_seconds{chain="0"}']
+        told = datetime.datetime.fromtimestamp(end, datetime.UTC)
+        assert bed.station.diagnostics.certificate_ends == (("0", told),)
 
 
-def test_every_metric_is_in_the_how_to() -> None:
+async def test_every_metric_is_in_the_how_to() -> None:
     async def scenario() -> str:
         metrics = Metrics()
         async with running(config(TlsPolicy.OPTIONAL)) as bed:
             metrics.watch(bed.station)
             return metrics.text().decode()
 
-    names = set(re.findall(r"^# TYPE (\S+) ", asyncio.run(scenario()), re.MULTILINE))
+    names = set(re.findall(r"^# TYPE (\S+) ", await scenario(), re.MULTILINE))
     page = (Path(__file__).parents[2] / "docs/how-to/operate.md").read_text()
     assert {name for name in names if not name.endswith("_created") and f"`{name}" not in page} == set()

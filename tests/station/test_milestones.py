@@ -1,7 +1,5 @@
 """What happened to a car, in few words."""
 
-import asyncio
-
 from secc.messages import din, iso2
 from secc.records import Direction, MessageRecord, OutputRecord
 from secc.session.outlet import ControlPilot, MeterReading
@@ -22,7 +20,7 @@ from tests.support.bench import DC, Bench
 from tests.support.wire import Car, finish, running, to_charge_loop
 
 
-def test_a_session_over_the_network_in_few_words() -> None:
+async def test_a_session_over_the_network_in_few_words() -> None:
     async def scenario() -> list[Milestone]:
         told: list[Milestone] = []
         milestones = Milestones(told.append)
@@ -35,7 +33,7 @@ def test_a_session_over_the_network_in_few_words() -> None:
                 milestones(record)
         return told
 
-    told = asyncio.run(scenario())
+    told = await scenario()
     assert [type(one) for one in told] == [
         SessionStarted,
         Authorised,

@@ -6,7 +6,6 @@ has seen may have passed when the session looks.
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 from typing import Any
 
@@ -49,52 +48,43 @@ def _ends(bed: Bed) -> list[EndSession]:
 
 @pytest.mark.inv("INV-03", "INV-30")
 @pytest.mark.parametrize("dc", [True, False])
-def test_an_emergency_stop_that_shows_for_one_look_switches_off_and_blocks(dc: bool) -> None:
-    async def scenario() -> None:
-        outlet = _DcOutlet() if dc else _AcOutlet()
-        async with running(settings(dc=dc), outlet=outlet) as bed:
-            car = await _charging(bed, dc)
-            before = len(outlet.calls)
-            outlet.moment = {"fault": EvseFault.EMERGENCY_STOP}
-            await eventually(lambda: len(outlet.calls) > before)
-            assert outlet.calls[before] == ("set_output 0 0" if dc else "open_contactor")
-            assert bed.station.health.blocked
-            car.close()
-
-    asyncio.run(scenario())
+async def test_an_emergency_stop_that_shows_for_one_look_switches_off_and_blocks(dc: bool) -> None:
+    outlet = _DcOutlet() if dc else _AcOutlet()
+    async with running(settings(dc=dc), outlet=outlet) as bed:
+        car = await _charging(bed, dc)
+        before = len(outlet.calls)
+        outlet.moment = {"fault": EvseFault.EMERGENCY_STOP}
+        await eventually(lambda: len(outlet.calls) > before)
+        assert outlet.calls[before] == ("set_output 0 0" if dc else "open_contactor")
+        assert bed.station.health.blocked
+        car.close()
 
 
 @pytest.mark.inv("INV-03")
 @pytest.mark.parametrize("dc", [True, False])
-def test_a_cable_that_is_unplugged_for_one_look_ends_the_session(dc: bool) -> None:
-    async def scenario() -> None:
-        outlet = _DcOutlet() if dc else _AcOutlet()
-        async with running(settings(dc=dc), outlet=outlet) as bed:
-            car = await _charging(bed, dc)
-            outlet.moment = {"control_pilot": ControlPilot.A}
-            await eventually(lambda: bool(_ends(bed)))
-            assert _ends(bed)[0].reason is EndReason.UNPLUGGED
-            assert "open_contactor" in outlet.calls
-            car.close()
-
-    asyncio.run(scenario())
+async def test_a_cable_that_is_unplugged_for_one_look_ends_the_session(dc: bool) -> None:
+    outlet = _DcOutlet() if dc else _AcOutlet()
+    async with running(settings(dc=dc), outlet=outlet) as bed:
+        car = await _charging(bed, dc)
+        outlet.moment = {"control_pilot": ControlPilot.A}
+        await eventually(lambda: bool(_ends(bed)))
+        assert _ends(bed)[0].reason is EndReason.UNPLUGGED
+        assert "open_contactor" in outlet.calls
+        car.close()
 
 
 @pytest.mark.inv("INV-11")
-def test_an_authorization_that_is_withdrawn_before_it_is_asked_for_is_not_given() -> None:
-    async def scenario() -> None:
-        async with running() as bed:
-            car = await at(bed, "discovery", dc=False)
-            bed.station.withdraw_authorization()
-            for body in (
-                requests.service_discovery(),
-                requests.payment_selection(),
-                requests.authorization(),
-            ):
-                assert await car.ask(body) == "OK"
-            assert await car.ask(requests.authorization()) == "FAILED"
-            assert bed.backend.asked == []
-            assert "close_contactor" not in bed.outlet.calls
-            car.close()
-
-    asyncio.run(scenario())
+async def test_an_authorization_that_is_withdrawn_before_it_is_asked_for_is_not_given() -> None:
+    async with running() as bed:
+        car = await at(bed, "discovery", dc=False)
+        bed.station.withdraw_authorization()
+        for body in (
+            requests.service_discovery(),
+            requests.payment_selection(),
+            requests.authorization(),
+        ):
+            assert await car.ask(body) == "OK"
+        assert await car.ask(requests.authorization()) == "FAILED"
+        assert bed.backend.asked == []
+        assert "close_contactor" not in bed.outlet.calls
+        car.close()

@@ -1,9 +1,10 @@
 """Health and readiness over HTTP, with a station that is well and with one that is not."""
 
 import asyncio
+import contextlib
 import json
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -32,37 +33,31 @@ async def health(monitor: Monitor, path: str = "/health") -> tuple[int, dict[str
     return status, found
 
 
-def play(scenario: Callable[[Bed, Monitor], Coroutine[None, None, None]]) -> None:
-    async def run() -> None:
-        async with running() as bed:
-            async with Monitor(bed.station, "127.0.0.1", 0, metrics=lambda: b"secc_up 1\n") as monitor:
-                await scenario(bed, monitor)
-            await asyncio.sleep(0.01)
-
-    asyncio.run(run())
+@contextlib.asynccontextmanager
+async def open_bed_and_monitor() -> AsyncIterator[tuple[Bed, Monitor]]:
+    async with running() as bed:
+        async with Monitor(bed.station, "127.0.0.1", 0, metrics=lambda: b"secc_up 1\n") as monitor:
+            yield bed, monitor
+        await asyncio.sleep(0.01)
 
 
-def test_a_station_that_is_well_has_asked_its_own_discovery() -> None:
-    async def scenario(bed: Bed, monitor: Monitor) -> None:
+async def test_a_station_that_is_well_has_asked_its_own_discovery() -> None:
+    async with open_bed_and_monitor() as (bed, monitor):
         status, found = await health(monitor)
         assert (status, found["healthy"], found["serving"], found["troubles"]) == (200, True, True, [])
         assert 0 < found["discovery_seconds"] < 1
         assert bed.station.health.discovery.faults == 0
 
-    play(scenario)
 
-
-def test_the_examination_does_not_count_as_an_ev() -> None:
-    async def scenario(bed: Bed, monitor: Monitor) -> None:
+async def test_the_examination_does_not_count_as_an_ev() -> None:
+    async with open_bed_and_monitor() as (bed, monitor):
         before = dict(bed.station.diagnostics.discovery_counts)
         await health(monitor)
         assert dict(bed.station.diagnostics.discovery_counts) == before
 
-    play(scenario)
 
-
-def test_a_deaf_discovery_is_no_health() -> None:
-    async def scenario(bed: Bed, monitor: Monitor) -> None:
+async def test_a_deaf_discovery_is_no_health() -> None:
+    async with open_bed_and_monitor() as (bed, monitor):
         opened = bed.station._discovery._socket
         assert opened is not None
         asyncio.get_running_loop().remove_reader(opened)  # it lives, and nobody reads it
@@ -70,39 +65,31 @@ def test_a_deaf_discovery_is_no_health() -> None:
         assert (status, found["healthy"]) == (503, False)
         assert found["troubles"] == ["discovery is deaf: a request was not answered"]
 
-    play(scenario)
 
-
-def test_a_responder_that_fails_is_no_health() -> None:
-    async def scenario(bed: Bed, monitor: Monitor) -> None:
+async def test_a_responder_that_fails_is_no_health() -> None:
+    async with open_bed_and_monitor() as (bed, monitor):
         bed.station._discovery._answer = None  # type: ignore[assignment,method-assign]
         status, found = await health(monitor)
         assert (status, found["healthy"]) == (503, False)
 
-    play(scenario)
 
-
-def test_a_listener_that_cannot_be_opened_is_no_health() -> None:
-    async def scenario(bed: Bed, monitor: Monitor) -> None:
+async def test_a_listener_that_cannot_be_opened_is_no_health() -> None:
+    async with open_bed_and_monitor() as (bed, monitor):
         bed.station._supervision.close("no port")
         status, found = await health(monitor)
         assert (status, found["troubles"]) == (503, ["no port"])
 
-    play(scenario)
 
-
-def test_a_controller_that_does_not_answer_is_no_health() -> None:
-    async def scenario(bed: Bed, monitor: Monitor) -> None:
+async def test_a_controller_that_does_not_answer_is_no_health() -> None:
+    async with open_bed_and_monitor() as (bed, monitor):
         bed.outlet.fail.add("snapshot")
         status, found = await health(monitor)
         assert status == 503
         assert found["troubles"] == ["the controller does not answer: RuntimeError: snapshot failed"]
 
-    play(scenario)
 
-
-def test_a_session_is_health_and_readiness_both() -> None:
-    async def scenario(bed: Bed, monitor: Monitor) -> None:
+async def test_a_session_is_health_and_readiness_both() -> None:
+    async with open_bed_and_monitor() as (bed, monitor):
         car = await Car.connect(bed.plain_port)
         await to_charge_loop(car, bed.outlet)
         status, found = await health(monitor)
@@ -110,33 +97,24 @@ def test_a_session_is_health_and_readiness_both() -> None:
         await finish(car, bed.outlet)
         await bed.until_idle()
 
-    play(scenario)
 
-
-def test_a_station_that_waits_for_a_data_link_is_well_but_not_ready() -> None:
-    async def scenario(bed: Bed, monitor: Monitor) -> None:
+async def test_a_station_that_waits_for_a_data_link_is_well_but_not_ready() -> None:
+    async with open_bed_and_monitor() as (bed, monitor):
         bed.station._supervision.close("no data link")
         assert (await health(monitor))[0] == 200
         status, found = await health(monitor, "/ready")
         assert (status, found["reason"]) == (503, "no data link")
 
-    play(scenario)
 
-
-def test_metrics_are_there() -> None:
-    async def scenario(_: Bed, monitor: Monitor) -> None:
+async def test_metrics_are_there() -> None:
+    async with open_bed_and_monitor() as (_, monitor):
         assert await get(monitor, "/metrics") == (200, b"secc_up 1\n")
 
-    play(scenario)
 
-
-def test_without_metrics_there_are_none() -> None:
-    async def run() -> None:
-        async with running() as bed, Monitor(bed.station, "127.0.0.1", 0) as monitor:
-            assert (await get(monitor, "/metrics"))[0] == 404
-            await asyncio.sleep(0.01)
-
-    asyncio.run(run())
+async def test_without_metrics_there_are_none() -> None:
+    async with running() as bed, Monitor(bed.station, "127.0.0.1", 0) as monitor:
+        assert (await get(monitor, "/metrics"))[0] == 404
+        await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize(
@@ -147,29 +125,25 @@ def test_without_metrics_there_are_none() -> None:
         ("hello\r\n\r\n", 400),
     ],
 )
-def test_what_is_not_asked_properly_is_told(head: str, status: int) -> None:
-    async def scenario(_: Bed, monitor: Monitor) -> None:
+async def test_what_is_not_asked_properly_is_told(head: str, status: int) -> None:
+    async with open_bed_and_monitor() as (_, monitor):
         assert (await get(monitor, head=head))[0] == status
-
-    play(scenario)
 
 
 @pytest.mark.inv("INV-26")
-def test_a_request_without_an_end_is_dropped() -> None:
-    async def scenario(_: Bed, monitor: Monitor) -> None:
+async def test_a_request_without_an_end_is_dropped() -> None:
+    async with open_bed_and_monitor() as (_, monitor):
         reader, writer = await asyncio.open_connection("127.0.0.1", monitor.port)
         writer.write(b"GET /" + b"x" * 20_000)
         assert await reader.read() == b""
         writer.close()
         assert (await health(monitor))[0] == 200
 
-    play(scenario)
 
-
-def test_a_port_that_is_taken_is_a_configuration_error() -> None:
+async def test_a_port_that_is_taken_is_a_configuration_error() -> None:
     async def run(port: int) -> None:
         async with running() as bed, Monitor(bed.station, "127.0.0.1", port):
             pass
 
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(ConfigError, match="operation"):
-        asyncio.run(run(taken.getsockname()[1]))
+        await run(taken.getsockname()[1])

@@ -124,17 +124,14 @@ def test_our_own_network_is_not_asked_unless_allowed() -> None:
     assert (found, asked) == (None, [])
 
 
-def test_a_name_that_leads_into_our_own_network_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def scenario() -> None:
-        loop = asyncio.get_running_loop()
+async def test_a_name_that_leads_into_our_own_network_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = asyncio.get_running_loop()
 
-        async def lookup(*_arguments: object, **_more: object) -> list[object]:
-            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 1))]
+    async def lookup(*_arguments: object, **_more: object) -> list[object]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 1))]
 
-        monkeypatch.setattr(loop, "getaddrinfo", lookup)
-        assert await HttpFetcher().ocsp("http://ocsp.example.org/", b"request") is None
-
-    asyncio.run(scenario())
+    monkeypatch.setattr(loop, "getaddrinfo", lookup)
+    assert await HttpFetcher().ocsp("http://ocsp.example.org/", b"request") is None
 
 
 @pytest.mark.parametrize(
@@ -147,8 +144,8 @@ def test_a_name_that_leads_into_our_own_network_is_not_asked(monkeypatch: pytest
         "http://127.0.0.1/\r\nX: y",
     ],
 )
-def test_odd_addresses_are_not_asked(url: str) -> None:
-    assert asyncio.run(HttpFetcher(allow_private=True).ocsp(url, b"request")) is None
+async def test_odd_addresses_are_not_asked(url: str) -> None:
+    assert (await HttpFetcher(allow_private=True).ocsp(url, b"request")) is None
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="the openssl program is not installed")

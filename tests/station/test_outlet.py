@@ -1,7 +1,8 @@
 """What becomes of a session's outputs: order, overtaking, failures that turn into inputs."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import contextlib
+from collections.abc import AsyncIterator
 from typing import Any, cast
 
 import pytest
@@ -30,8 +31,9 @@ from secc.settings import EnergyMode
 from secc.station.actuator import Actuator
 from secc.station.contracts import ContractDesk
 from secc.station.outlet import Answer, Outlet
-from tests.support.fasttime import play_fast
 from tests.support.wire import GrantingBackend, RecordingOutlet, config, eventually
+
+pytestmark = pytest.mark.loop("virtual")
 
 TICKET = Ticket(1, 1)
 NEED = EnergyNeed(mode=EnergyMode.DC_CORE, departure=None, energy=None, max_power=None, max_steps=1)
@@ -73,26 +75,22 @@ class Scene:
         await eventually(lambda: self.answers == list(answers))
 
 
-def play(scenario: Callable[[Scene], Coroutine[None, None, None]]) -> None:
-    async def run() -> None:
-        scene = Scene()
-        await scenario(scene)
-        await scene.outlet.release()
-        await scene.actuator.close()
-
-    play_fast(run(), sockets=False)
+@contextlib.asynccontextmanager
+async def open_scene() -> AsyncIterator[Scene]:
+    scene = Scene()
+    yield scene
+    await scene.outlet.release()
+    await scene.actuator.close()
 
 
-def test_a_closed_contactor_is_reported() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_a_closed_contactor_is_reported() -> None:
+    async with open_scene() as scene:
         scene.energise(CloseContactor(TICKET))
         await scene.until_answered(ContactorReported(TICKET, closed=True))
 
-    play(scenario)
 
-
-def test_a_contactor_that_fails_is_reported_as_not_closed() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_a_contactor_that_fails_is_reported_as_not_closed() -> None:
+    async with open_scene() as scene:
         scene.controller.fail.add("close_contactor")
         scene.energise(CloseContactor(TICKET))
         await scene.until_answered(
@@ -100,11 +98,9 @@ def test_a_contactor_that_fails_is_reported_as_not_closed() -> None:
             ContactorReported(TICKET, closed=False),
         )
 
-    play(scenario)
 
-
-def test_a_contactor_that_hangs_is_reported_as_not_closed() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_a_contactor_that_hangs_is_reported_as_not_closed() -> None:
+    async with open_scene() as scene:
         scene.controller.hang.add("close_contactor")
         scene.energise(CloseContactor(TICKET))
         await scene.until_answered(
@@ -113,19 +109,15 @@ def test_a_contactor_that_hangs_is_reported_as_not_closed() -> None:
         )
         assert scene.tripped == [(EvseFault.SWITCH_OFF, "close_contactor: no answer in time")]
 
-    play(scenario)
 
-
-def test_opening_waits_for_a_closing_in_progress_and_make_safe_does_not_wait_for_ever() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_opening_waits_for_a_closing_in_progress_and_make_safe_does_not_wait_for_ever() -> None:
+    async with open_scene() as scene:
         scene.controller.hang.add("close_contactor")
         scene.energise(CloseContactor(TICKET))
         await eventually(lambda: scene.controller.calls == ["close_contactor"])
         scene.outlet.perform(OpenContactor())
         await eventually(lambda: scene.controller.calls == ["close_contactor", "make_safe"])
         assert scene.answers == [ControllerFault("close_contactor: no answer in time", EvseFault.SWITCH_OFF)]
-
-    play(scenario)
 
 
 @pytest.mark.parametrize(
@@ -136,27 +128,25 @@ def test_opening_waits_for_a_closing_in_progress_and_make_safe_does_not_wait_for
         ("weld", EvseFault.CONTACTOR, "open_contactor: the contactor did not open"),
     ],
 )
-def test_a_contactor_that_does_not_open_blocks_the_outlet(trouble: str, fault: EvseFault, why: str) -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_a_contactor_that_does_not_open_blocks_the_outlet(
+    trouble: str, fault: EvseFault, why: str
+) -> None:
+    async with open_scene() as scene:
         getattr(scene.controller, trouble).add("open_contactor")
         scene.outlet.perform(OpenContactor())
         await scene.until_answered(ControllerFault(why, fault))
         assert scene.tripped == [(fault, why)]
         await eventually(lambda: scene.controller.calls == ["open_contactor", "make_safe"])
 
-    play(scenario)
 
-
-def test_a_cable_check_is_reported() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_a_cable_check_is_reported() -> None:
+    async with open_scene() as scene:
         scene.energise(StartCableCheck(TICKET, 500.0))
         await scene.until_answered(CableCheckReported(TICKET, IsolationLevel.VALID))
 
-    play(scenario)
 
-
-def test_a_cable_check_that_hangs_has_no_valid_result() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_a_cable_check_that_hangs_has_no_valid_result() -> None:
+    async with open_scene() as scene:
         scene.controller.hang.add("check_cable")
         scene.energise(StartCableCheck(TICKET, 500.0))
         await scene.until_answered(
@@ -164,11 +154,9 @@ def test_a_cable_check_that_hangs_has_no_valid_result() -> None:
             CableCheckReported(TICKET, IsolationLevel.INVALID),
         )
 
-    play(scenario)
 
-
-def test_of_many_set_points_only_the_newest_waits() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_of_many_set_points_only_the_newest_waits() -> None:
+    async with open_scene() as scene:
         gate = scene.controller.gates["set_output 400 1"] = asyncio.Event()
         scene.energise(SetOutput(400.0, 1.0))
         await eventually(lambda: len(scene.controller.calls) == 1)
@@ -179,11 +167,9 @@ def test_of_many_set_points_only_the_newest_waits() -> None:
         await asyncio.sleep(0.01)
         assert scene.controller.calls == ["set_output 400 1", "set_output 400 4"]
 
-    play(scenario)
 
-
-def test_switching_off_goes_ahead_of_what_waits_and_drops_it() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_switching_off_goes_ahead_of_what_waits_and_drops_it() -> None:
+    async with open_scene() as scene:
         gate = scene.controller.gates["set_output 400 1"] = asyncio.Event()
         scene.energise(SetOutput(400.0, 1.0))
         await eventually(lambda: scene.controller.calls == ["set_output 400 1"])
@@ -197,11 +183,9 @@ def test_switching_off_goes_ahead_of_what_waits_and_drops_it() -> None:
         assert scene.controller.calls == ["set_output 400 1", "set_output 0 0", "open_contactor"]
         assert scene.answers == []
 
-    play(scenario)
 
-
-def test_what_is_ordered_after_an_off_that_waits_comes_after_it() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_what_is_ordered_after_an_off_that_waits_comes_after_it() -> None:
+    async with open_scene() as scene:
         gate = scene.controller.gates["set_output 400 1"] = asyncio.Event()
         scene.energise(SetOutput(400.0, 1.0))
         await eventually(lambda: scene.controller.calls == ["set_output 400 1"])
@@ -214,11 +198,9 @@ def test_what_is_ordered_after_an_off_that_waits_comes_after_it() -> None:
         assert scene.controller.leases == leases + 1
         assert scene.answers == []
 
-    play(scenario)
 
-
-def test_closing_waits_for_an_opening_in_progress() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_closing_waits_for_an_opening_in_progress() -> None:
+    async with open_scene() as scene:
         gate = scene.controller.gates["open_contactor"] = asyncio.Event()
         scene.outlet.perform(OpenContactor())
         await eventually(lambda: scene.controller.calls == ["open_contactor"])
@@ -230,39 +212,31 @@ def test_closing_waits_for_an_opening_in_progress() -> None:
         await scene.until_answered(ContactorReported(TICKET, closed=True))
         assert scene.controller.closed
 
-    play(scenario)
 
-
-def test_an_off_with_nothing_in_its_way_is_heard_in_the_next_turn_of_the_loop() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_an_off_with_nothing_in_its_way_is_heard_in_the_next_turn_of_the_loop() -> None:
+    async with open_scene() as scene:
         scene.outlet.perform(SetOutput(0.0, 0.0))
         assert scene.outlet.off_pending
         await scene.outlet.off_heard(by=0.0)
         assert not scene.outlet.off_pending
         assert scene.controller.calls == ["set_output 0 0"]
 
-    play(scenario)
 
-
-def test_a_set_point_that_fails_is_a_fault() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_a_set_point_that_fails_is_a_fault() -> None:
+    async with open_scene() as scene:
         scene.controller.fail.add("set_output 400 1")
         scene.energise(SetOutput(400.0, 1.0))
         await scene.until_answered(ControllerFault("set_output: RuntimeError: set_output 400 1 failed"))
 
-    play(scenario)
 
-
-def test_a_lease_is_renewed_at_once() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_a_lease_is_renewed_at_once() -> None:
+    async with open_scene() as scene:
         scene.outlet.perform(RenewLease(0.5))
         assert scene.controller.leases == 1
 
-    play(scenario)
 
-
-def test_a_lease_counts_from_the_decision() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_a_lease_counts_from_the_decision() -> None:
+    async with open_scene() as scene:
         now = asyncio.get_running_loop().time()
         scene.outlet.perform(RenewLease(0.5), now - 0.6)
         scene.outlet.perform(CloseContactor(TICKET))
@@ -271,59 +245,49 @@ def test_a_lease_counts_from_the_decision() -> None:
         assert scene.controller.calls == []
         assert scene.controller.leases == 0
 
-    play(scenario)
 
-
-def test_a_lease_that_fails_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_lease_that_fails_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(self: RecordingOutlet, seconds: float) -> None:
         raise OSError("no driver")
 
     monkeypatch.setattr(RecordingOutlet, "lease", broken)
 
-    async def scenario(scene: Scene) -> None:
+    async with open_scene() as scene:
         scene.outlet.perform(RenewLease(0.5))
         assert scene.answers == [ControllerFault("lease: OSError: no driver")]
 
-    play(scenario)
-
 
 @pytest.mark.parametrize("granted", [True, False])
-def test_the_back_end_decides_who_may_charge(granted: bool) -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_the_back_end_decides_who_may_charge(granted: bool) -> None:
+    async with open_scene() as scene:
         scene.backend.granted = granted
         scene.outlet.perform(Authorize(TICKET))
         await scene.until_answered(AuthorizationDecided(TICKET, granted=granted))
 
-    play(scenario)
 
-
-def test_a_back_end_that_fails_grants_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_back_end_that_fails_grants_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     async def broken(self: GrantingBackend, evse_id: str) -> bool:
         raise ConnectionError("offline")
 
     monkeypatch.setattr(GrantingBackend, "authorize_external", broken)
 
-    async def scenario(scene: Scene) -> None:
+    async with open_scene() as scene:
         scene.outlet.perform(Authorize(TICKET))
         await scene.until_answered(AuthorizationDecided(TICKET, granted=False))
         assert scene.complaints == ["authorize_external: ConnectionError: offline"]
 
-    play(scenario)
 
-
-def test_an_authorization_can_be_withdrawn() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_an_authorization_can_be_withdrawn() -> None:
+    async with open_scene() as scene:
         scene.outlet.perform(Authorize(TICKET))
         await scene.until_answered(AuthorizationDecided(TICKET, granted=True))
         scene.outlet.withdraw()
         assert scene.answers[1:] == [AuthorizationDecided(TICKET, granted=False)]
 
-    play(scenario)
-
 
 @pytest.mark.inv("INV-11")
-def test_an_authorization_can_be_withdrawn_before_it_is_asked_for() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_an_authorization_can_be_withdrawn_before_it_is_asked_for() -> None:
+    async with open_scene() as scene:
         scene.outlet.withdraw()
         assert scene.answers == []
         scene.outlet.perform(Authorize(TICKET))
@@ -331,51 +295,43 @@ def test_an_authorization_can_be_withdrawn_before_it_is_asked_for() -> None:
         assert scene.answers == [AuthorizationDecided(TICKET, granted=False)]
         assert scene.backend.asked == []
 
-    play(scenario)
-
 
 @pytest.mark.inv("INV-11")
-def test_a_contract_is_not_asked_about_after_a_withdrawal() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_a_contract_is_not_asked_about_after_a_withdrawal() -> None:
+    async with open_scene() as scene:
         scene.outlet._desk = cast(ContractDesk, object())  # is not asked
         scene.outlet.withdraw()
         scene.outlet.perform(AuthorizeContract(TICKET, cast(Any, None)))
         assert scene.answers == [ContractDecided(TICKET, Verdict.WITHDRAWN)]
 
-    play(scenario)
 
-
-def test_schedules_come_from_the_back_end(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_schedules_come_from_the_back_end(monkeypatch: pytest.MonkeyPatch) -> None:
     async def offer(self: GrantingBackend, evse_id: str, need: EnergyNeed) -> ScheduleOffer | None:
         assert need == NEED
         return OFFER
 
     monkeypatch.setattr(GrantingBackend, "schedules", offer)
 
-    async def scenario(scene: Scene) -> None:
+    async with open_scene() as scene:
         scene.outlet.perform(AskSchedules(TICKET, NEED))
         await scene.until_answered(SchedulesOffered(TICKET, OFFER))
 
-    play(scenario)
 
-
-def test_a_back_end_that_is_slow_has_no_schedules(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_back_end_that_is_slow_has_no_schedules(monkeypatch: pytest.MonkeyPatch) -> None:
     async def slow(self: GrantingBackend, evse_id: str, need: EnergyNeed) -> ScheduleOffer | None:
         await asyncio.Event().wait()
         return None
 
     monkeypatch.setattr(GrantingBackend, "schedules", slow)
 
-    async def scenario(scene: Scene) -> None:
+    async with open_scene() as scene:
         scene.outlet.perform(AskSchedules(TICKET, NEED))
         await scene.until_answered(SchedulesOffered(TICKET, None))
         assert scene.complaints == ["schedules: no answer in time"]
 
-    play(scenario)
 
-
-def test_release_waits_for_what_is_in_progress_then_off_then_make_safe() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_release_waits_for_what_is_in_progress_then_off_then_make_safe() -> None:
+    async with open_scene() as scene:
         gate = scene.controller.gates["close_contactor"] = asyncio.Event()
         scene.energise(CloseContactor(TICKET))
         await eventually(lambda: scene.controller.calls == ["close_contactor"])
@@ -389,11 +345,11 @@ def test_release_waits_for_what_is_in_progress_then_off_then_make_safe() -> None
         assert scene.controller.calls == ["close_contactor", "open_contactor", "make_safe"]
         assert scene.answers == []
 
-    play(scenario)
 
-
-def test_a_call_that_outlasts_its_session_blocks_the_outlet_and_its_late_return_changes_nothing() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_a_call_that_outlasts_its_session_blocks_the_outlet_and_its_late_return_changes_nothing() -> (
+    None
+):
+    async with open_scene() as scene:
         gate = scene.controller.gates["check_cable"] = asyncio.Event()
         scene.energise(StartCableCheck(TICKET, 500.0))
         await eventually(lambda: scene.controller.calls == ["check_cable"])
@@ -408,11 +364,9 @@ def test_a_call_that_outlasts_its_session_blocks_the_outlet_and_its_late_return_
         assert "returned after" in scene.complaints[-1]
         assert scene.answers == []
 
-    play(scenario)
 
-
-def test_a_call_past_its_limit_is_given_up_only_when_somebody_has_looked() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_a_call_past_its_limit_is_given_up_only_when_somebody_has_looked() -> None:
+    async with open_scene() as scene:
         scene.controller.hang.add("open_contactor")
         scene.outlet.perform(OpenContactor())
         await scene.outlet.release()
@@ -422,11 +376,9 @@ def test_a_call_past_its_limit_is_given_up_only_when_somebody_has_looked() -> No
         await eventually(lambda: not scene.actuator.problem)
         assert scene.controller.calls[-1] == "make_safe"
 
-    play(scenario)
 
-
-def test_a_driver_that_is_cancelled_from_within_has_failed() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_a_driver_that_is_cancelled_from_within_has_failed() -> None:
+    async with open_scene() as scene:
         gate = scene.controller.gates["close_contactor"] = asyncio.Event()
         inner: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         inner.cancel()
@@ -437,11 +389,9 @@ def test_a_driver_that_is_cancelled_from_within_has_failed() -> None:
             ContactorReported(TICKET, closed=False),
         )
 
-    play(scenario)
 
-
-def test_after_release_nothing_is_performed() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_after_release_nothing_is_performed() -> None:
+    async with open_scene() as scene:
         await scene.outlet.release()
         scene.energise(CloseContactor(TICKET))
         scene.outlet.perform(RenewLease(0.5))
@@ -449,16 +399,13 @@ def test_after_release_nothing_is_performed() -> None:
         assert scene.controller.calls == ["make_safe"]
         assert scene.controller.leases == 0
 
-    play(scenario)
 
+async def test_an_answer_that_cannot_be_taken_is_complained_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with open_scene() as scene:
 
-def test_an_answer_that_cannot_be_taken_is_complained_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def scenario(scene: Scene) -> None:
         def refuse(answer: Answer) -> None:
             raise RuntimeError("no inbox")
 
         monkeypatch.setattr(scene.actuator, "_report", refuse)
         scene.energise(CloseContactor(TICKET))
         await eventually(lambda: scene.complaints == ["RuntimeError: no inbox"])
-
-    play(scenario)

@@ -46,53 +46,41 @@ def station(outlet: RecordingOutlet, settings: SeccConfig | None = None, sdp_por
 # --- in one process ----------------------------------------------------------------------------------------
 
 
-def test_a_second_station_on_an_interface_is_refused_and_touches_nothing() -> None:
-    async def scenario() -> None:
-        first, second = RecordingOutlet(), RecordingOutlet()
-        async with station(first):
-            rival = station(second)
-            with pytest.raises(InUseError, match=f"interface {NAME} is in use by another station of this"):
-                await rival.start()
-            assert second.calls == []
-            assert first.calls == ["make_safe"]
-            assert rival.sdp_port is None
-        async with station(second):  # free again
-            assert second.calls == ["make_safe"]
-
-    asyncio.run(scenario())
+async def test_a_second_station_on_an_interface_is_refused_and_touches_nothing() -> None:
+    first, second = RecordingOutlet(), RecordingOutlet()
+    async with station(first):
+        rival = station(second)
+        with pytest.raises(InUseError, match=f"interface {NAME} is in use by another station of this"):
+            await rival.start()
+        assert second.calls == []
+        assert first.calls == ["make_safe"]
+        assert rival.sdp_port is None
+    async with station(second):  # free again
+        assert second.calls == ["make_safe"]
 
 
-def test_stations_on_several_interfaces_live_side_by_side() -> None:
-    async def scenario() -> None:
-        async with contextlib.AsyncExitStack() as stack:
-            for number in range(4):
-                await stack.enter_async_context(station(RecordingOutlet(), config(f"{NAME}n{number}")))
-
-    asyncio.run(scenario())
+async def test_stations_on_several_interfaces_live_side_by_side() -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        for number in range(4):
+            await stack.enter_async_context(station(RecordingOutlet(), config(f"{NAME}n{number}")))
 
 
-def test_an_outlet_with_an_id_of_its_own_has_one_station_whatever_the_interface() -> None:
-    async def scenario() -> None:
-        outlet = RecordingOutlet()
-        async with station(RecordingOutlet(), config(evse_id=f"DE*SEC*E{NAME}")):
-            with pytest.raises(InUseError, match=r"outlet DE\*SEC\*E.* \(evse_id\) is in use"):
-                await station(outlet, config(f"{NAME}b", evse_id=f"DE*SEC*E{NAME}")).start()
-            assert outlet.calls == []
-            async with station(outlet, config(f"{NAME}b")):  # the interface was given back
-                pass
-
-    asyncio.run(scenario())
+async def test_an_outlet_with_an_id_of_its_own_has_one_station_whatever_the_interface() -> None:
+    outlet = RecordingOutlet()
+    async with station(RecordingOutlet(), config(evse_id=f"DE*SEC*E{NAME}")):
+        with pytest.raises(InUseError, match=r"outlet DE\*SEC\*E.* \(evse_id\) is in use"):
+            await station(outlet, config(f"{NAME}b", evse_id=f"DE*SEC*E{NAME}")).start()
+        assert outlet.calls == []
+        async with station(outlet, config(f"{NAME}b")):  # the interface was given back
+            pass
 
 
-def test_a_controller_has_one_station_whatever_the_interface() -> None:
-    async def scenario() -> None:
-        outlet = RecordingOutlet()
-        async with station(outlet, config("lo"), sdp_port=0):
-            with pytest.raises(InUseError, match="the controller RecordingOutlet is in use"):
-                await station(outlet, config("lo"), sdp_port=0).start()
-            assert outlet.calls == ["make_safe"]
-
-    asyncio.run(scenario())
+async def test_a_controller_has_one_station_whatever_the_interface() -> None:
+    outlet = RecordingOutlet()
+    async with station(outlet, config("lo"), sdp_port=0):
+        with pytest.raises(InUseError, match="the controller RecordingOutlet is in use"):
+            await station(outlet, config("lo"), sdp_port=0).start()
+        assert outlet.calls == ["make_safe"]
 
 
 def test_on_loopback_the_port_of_discovery_is_what_is_claimed() -> None:
@@ -113,21 +101,18 @@ def test_a_station_that_fails_to_start_gives_back_what_it_claimed() -> None:
             pass
 
 
-def test_a_station_whose_start_is_cancelled_gives_back_what_it_claimed() -> None:
-    async def scenario() -> None:
-        outlet = RecordingOutlet()
-        gate = outlet.gates["make_safe"] = asyncio.Event()
-        starting = asyncio.create_task(station(outlet).start())
-        await asyncio.sleep(0)
-        starting.cancel()
-        await asyncio.sleep(0)
-        gate.set()
-        with pytest.raises(asyncio.CancelledError):
-            await starting
-        async with station(outlet):  # the same outlet on the same interface
-            assert outlet.calls == ["make_safe", "make_safe"]
-
-    asyncio.run(scenario())
+async def test_a_station_whose_start_is_cancelled_gives_back_what_it_claimed() -> None:
+    outlet = RecordingOutlet()
+    gate = outlet.gates["make_safe"] = asyncio.Event()
+    starting = asyncio.create_task(station(outlet).start())
+    await asyncio.sleep(0)
+    starting.cancel()
+    await asyncio.sleep(0)
+    gate.set()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    async with station(outlet):  # the same outlet on the same interface
+        assert outlet.calls == ["make_safe", "make_safe"]
 
 
 def test_a_claim_may_be_acquired_and_released_again() -> None:
@@ -141,14 +126,11 @@ def test_a_claim_may_be_acquired_and_released_again() -> None:
     assert ownership.owner(f"interface/{NAME}") is None
 
 
-def test_whoever_asks_for_the_owner_gets_an_answer_however_many_ask() -> None:
-    async def scenario() -> None:
-        async with station(RecordingOutlet()):
-            for _ in range(100):
-                assert ownership.owner(f"interface/{NAME}") == os.getpid()
-                await asyncio.sleep(0)
-
-    asyncio.run(scenario())
+async def test_whoever_asks_for_the_owner_gets_an_answer_however_many_ask() -> None:
+    async with station(RecordingOutlet()):
+        for _ in range(100):
+            assert ownership.owner(f"interface/{NAME}") == os.getpid()
+            await asyncio.sleep(0)
 
 
 def test_a_name_that_cannot_be_bound_refuses_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,7 +169,7 @@ def holder(*arguments: str) -> Iterator[subprocess.Popen[str]]:
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-def test_the_process_that_has_the_interface_is_named() -> None:
+async def test_the_process_that_has_the_interface_is_named() -> None:
     async def scenario(pid: int) -> None:
         outlet = RecordingOutlet()
         with pytest.raises(
@@ -198,7 +180,7 @@ def test_the_process_that_has_the_interface_is_named() -> None:
         assert outlet.calls == []
 
     with holder() as process:
-        asyncio.run(scenario(process.pid))
+        await scenario(process.pid)
 
 
 @pytest.mark.threat("LIF-01")

@@ -25,12 +25,13 @@ from secc.slac.frames import BROADCAST, Frame, decode, encode
 from secc.slac.states import SlacState
 from secc.station.plc import PlcStation
 from secc.station.raw_modem import RawModem
-from tests.support.fasttime import play_fast
 from tests.support.plc import EV, EVSE, World
 from tests.support.wire import RecordingOutlet
 
+pytestmark = pytest.mark.loop("loopback")
 
-async def _whole_chain() -> None:
+
+async def test_two_evs_one_after_the_other_match_and_charge_with_a_key_each() -> None:
     world = World()
     async with world.plc:
         first = await world.charge()
@@ -46,11 +47,7 @@ async def _whole_chain() -> None:
     assert len(world.told(slac.RunReport)) == 2
 
 
-def test_two_evs_one_after_the_other_match_and_charge_with_a_key_each() -> None:
-    play_fast(_whole_chain())
-
-
-async def _unplugged_in_the_link() -> None:
+async def test_pulling_the_plug_ends_the_link_and_arms_the_station_again() -> None:
     world = World()
     async with world.plc:
         world.cable.plug_in()
@@ -62,11 +59,7 @@ async def _unplugged_in_the_link() -> None:
         await world.until(lambda: world.plc.matching_state is SlacState.UNMATCHED)
 
 
-def test_pulling_the_plug_ends_the_link_and_arms_the_station_again() -> None:
-    play_fast(_unplugged_in_the_link())
-
-
-async def _paused() -> None:
+async def test_a_paused_session_is_woken_and_joined_again_without_matching() -> None:
     world = World()
     async with world.plc:
         first = await world.charge(end=ChargingSession.PAUSE)
@@ -82,11 +75,7 @@ async def _paused() -> None:
     assert len(world.told(slac.LinkReady)) == 2
 
 
-def test_a_paused_session_is_woken_and_joined_again_without_matching() -> None:
-    play_fast(_paused())
-
-
-async def _lost_link() -> None:
+async def test_a_lost_link_is_followed_by_the_error_routine_and_a_new_offer() -> None:
     world = World(step_ef=0.1)
     async with world.plc:
         world.cable.plug_in()
@@ -98,11 +87,7 @@ async def _lost_link() -> None:
         await world.until(lambda: world.plc.pilot_state is PilotState.OFFERING, 15.0)
 
 
-def test_a_lost_link_is_followed_by_the_error_routine_and_a_new_offer() -> None:
-    play_fast(_lost_link())
-
-
-async def _dumb_ev() -> None:
+async def test_an_ev_that_does_not_speak_is_offered_basic_charging() -> None:
     world = World(slac_init=1.0, step_ef=0.05)
     async with world.plc:
         world.cable.plug_in()
@@ -113,11 +98,7 @@ async def _dumb_ev() -> None:
         await world.until(lambda: not world.evse.basic_charging_allowed)
 
 
-def test_an_ev_that_does_not_speak_is_offered_basic_charging() -> None:
-    play_fast(_dumb_ev())
-
-
-async def _no_interface() -> None:
+async def test_a_missing_interface_is_told_and_waited_for() -> None:
     world = World()
     modem = RawModem("nosuch0")
     station = PlcStation(
@@ -127,10 +108,6 @@ async def _no_interface() -> None:
         await asyncio.sleep(0.05)
         assert station.matching_state is SlacState.DOWN
     assert any(isinstance(r, LinkRecord) and r.event is LinkEvent.DEAF for r in world.records)
-
-
-def test_a_missing_interface_is_told_and_waited_for() -> None:
-    play_fast(_no_interface())
 
 
 def test_a_raw_modem_that_is_not_open_says_so() -> None:
@@ -149,31 +126,28 @@ def test_a_controller_that_cannot_drive_the_pilot_is_refused() -> None:
         PlcStation(config, RecordingOutlet(), SimulatedBackend())
 
 
-def test_basic_charging_that_cannot_be_withdrawn_blocks_the_outlet_and_makes_it_safe(
+async def test_basic_charging_that_cannot_be_withdrawn_blocks_the_outlet_and_makes_it_safe(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def stuck(evse: object, allowed: bool) -> None:
         raise OSError("bus error")
 
-    async def scenario() -> None:
-        world = World()
-        monkeypatch.setattr(type(world.evse), "basic_charging", stuck)
-        async with world.plc as plc:
-            plc._perform(BasicCharging(True))
-            assert not plc.station.health.blocked
-            before = len(world.evse.commands)
-            plc._perform(BasicCharging(False))
-            assert plc.station.health.blocked
-            await world.until(lambda: len(world.evse.commands) > before)
-            assert world.evse.commands[-1][1] == "open"
-
-    play_fast(scenario())
+    world = World()
+    monkeypatch.setattr(type(world.evse), "basic_charging", stuck)
+    async with world.plc as plc:
+        plc._perform(BasicCharging(True))
+        assert not plc.station.health.blocked
+        before = len(world.evse.commands)
+        plc._perform(BasicCharging(False))
+        assert plc.station.health.blocked
+        await world.until(lambda: len(world.evse.commands) > before)
+        assert world.evse.commands[-1][1] == "open"
 
 
 # --- power and sleep ----------------------------------------------------------------------------------------
 
 
-async def _sleeping() -> None:
+async def test_a_modem_sleeps_in_a_pause_and_is_woken_by_a_toggle_of_the_ev() -> None:
     world = World(sleep_on_pause=True)
     async with world.plc:
         first = await world.charge(end=ChargingSession.PAUSE)
@@ -191,11 +165,7 @@ async def _sleeping() -> None:
         assert second.session_id == first.session_id
 
 
-def test_a_modem_sleeps_in_a_pause_and_is_woken_by_a_toggle_of_the_ev() -> None:
-    play_fast(_sleeping())
-
-
-async def _limited() -> None:
+async def test_a_limit_of_the_transmit_power_reaches_the_own_modem_and_ends_with_the_link() -> None:
     world = World(apply_amplitude_map=True)
     async with world.plc:
         world.cable.plug_in()
@@ -211,11 +181,7 @@ async def _limited() -> None:
         assert world.station_plc.modem.amplitude_map == m.AmpMapReq.without_limit()
 
 
-def test_a_limit_of_the_transmit_power_reaches_the_own_modem_and_ends_with_the_link() -> None:
-    play_fast(_limited())
-
-
-async def _less_current() -> None:
+async def test_the_nominal_duty_cycle_follows_what_the_outlet_may_give() -> None:
     world = World(nominal_first=True)
     async with world.plc:
         world.cable.plug_in()
@@ -229,14 +195,10 @@ async def _less_current() -> None:
         await world.until(lambda: not world.evse.basic_charging_allowed)
 
 
-def test_the_nominal_duty_cycle_follows_what_the_outlet_may_give() -> None:
-    play_fast(_less_current())
-
-
 # --- peers --------------------------------------------------------------------------------------------------
 
 
-async def _neighbour() -> None:
+async def test_a_neighbours_ev_that_is_measured_at_the_same_time_disturbs_nothing() -> None:
     world = World()
     neighbour = SimulatedPlc(world.line, bytes.fromhex("0200000000e2"), bytes.fromhex("0200000000ac"))
     near = {(world.ev_plc.modem.mac, world.station_plc.modem.mac)}
@@ -264,11 +226,8 @@ async def _measure_only(modem: SimulatedPlc, mac: bytes) -> None:
         await asyncio.sleep(0.02)
 
 
-def test_a_neighbours_ev_that_is_measured_at_the_same_time_disturbs_nothing() -> None:
-    play_fast(_neighbour())
-
-
-async def _discovery_around_a_session() -> None:
+@pytest.mark.threat("SDP-10")
+async def test_after_unplugging_the_next_ev_is_discovered_within_a_second_of_its_match() -> None:
     world = World()
     async with world.plc:
         await world.charge(end=ChargingSession.PAUSE)
@@ -285,12 +244,8 @@ async def _discovery_around_a_session() -> None:
         assert result.completed, result.error
 
 
-@pytest.mark.threat("SDP-10")
-def test_after_unplugging_the_next_ev_is_discovered_within_a_second_of_its_match() -> None:
-    play_fast(_discovery_around_a_session())
-
-
-async def _keys_in_records() -> None:
+@pytest.mark.inv("INV-25")
+async def test_no_record_of_a_whole_matching_and_session_shows_a_network_key() -> None:
     world = World()
     async with world.plc:
         await world.charge()
@@ -310,16 +265,11 @@ async def _keys_in_records() -> None:
             assert not any(form in text for text in texts)
 
 
-@pytest.mark.inv("INV-25")
-def test_no_record_of_a_whole_matching_and_session_shows_a_network_key() -> None:
-    play_fast(_keys_in_records())
-
-
 def test_keys_come_from_the_operating_system() -> None:
     assert inspect.signature(PlcStation).parameters["random_bytes"].default is os.urandom
 
 
-async def _network_watched() -> None:
+async def test_a_modem_that_is_watched_for_its_network_charges_as_ever() -> None:
     world = World(verify_network=True)
     async with world.plc:
         result = await world.charge()
@@ -330,14 +280,10 @@ async def _network_watched() -> None:
     assert not world.told(slac.Suspicious)
 
 
-def test_a_modem_that_is_watched_for_its_network_charges_as_ever() -> None:
-    play_fast(_network_watched())
-
-
 # --- things that break --------------------------------------------------------------------------------------
 
 
-async def _gone_and_back() -> None:
+async def test_an_interface_that_goes_away_and_comes_back_matches_the_same_ev() -> None:
     world = World()
     async with world.plc:
         world.cable.plug_in()
@@ -352,11 +298,7 @@ async def _gone_and_back() -> None:
         assert result.completed, result.error
 
 
-def test_an_interface_that_goes_away_and_comes_back_matches_the_same_ev() -> None:
-    play_fast(_gone_and_back())
-
-
-async def _blind() -> None:
+async def test_a_controller_that_cannot_be_read_is_told_once_and_looked_at_again() -> None:
     world = World()
     snapshot = world.evse.snapshot
     async with world.plc:
@@ -371,7 +313,3 @@ async def _blind() -> None:
         assert result.completed, result.error
     complaints = [r for r in world.records if isinstance(r, LinkRecord) and "control pilot" in r.text]
     assert len(complaints) == 1
-
-
-def test_a_controller_that_cannot_be_read_is_told_once_and_looked_at_again() -> None:
-    play_fast(_blind())

@@ -12,13 +12,14 @@ import os
 import random
 import tracemalloc
 
+import pytest
+
 from secc.errors import LinkError
 from secc.messages.iso2 import ChargingSession
 from secc.pilot import Drive, PilotState
 from secc.sim import Noise, SlacEv
 from secc.slac import events as slac
 from secc.slac.states import SlacState
-from tests.support.fasttime import play_fast
 from tests.support.plc import World
 
 PLUG_INS = int(os.environ.get("SOAK", "8"))
@@ -99,8 +100,9 @@ async def _soak(count: int) -> tuple[Tally, int]:
     return tally, kept
 
 
-def test_every_plug_in_on_a_bad_line_is_served_and_leaves_nothing_behind() -> None:
-    tally, kept = play_fast(_soak(PLUG_INS))
+@pytest.mark.loop("loopback")
+async def test_every_plug_in_on_a_bad_line_is_served_and_leaves_nothing_behind() -> None:
+    tally, kept = await _soak(PLUG_INS)
     print(f"{PLUG_INS} plug-ins: {tally.charged} charged, {tally.paused} paused and charged, ", end="")
     print(f"{tally.pulled} pulled out, {tally.unmatched} not matched, {kept} bytes kept")
     assert tally.unmatched <= PLUG_INS // 20

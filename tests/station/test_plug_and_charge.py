@@ -102,7 +102,7 @@ def test_a_blocked_contract_is_refused_and_recorded(site: Site) -> None:
     assert ("refused", "contract blocked or canceled") in site.events()
 
 
-def test_a_bundle_that_comes_too_late_is_there_at_the_next_try(site: Site) -> None:
+async def test_a_bundle_that_comes_too_late_is_there_at_the_next_try(site: Site) -> None:
     site.backend.delay = 0.6
 
     async def run() -> list[EvResult]:
@@ -113,7 +113,7 @@ def test_a_bundle_that_comes_too_late_is_there_at_the_next_try(site: Site) -> No
             second: EvResult = await charge(wallet)  # type: ignore[misc]
             return [first, second]
 
-    first, second = asyncio.run(run())
+    first, second = await run()
     assert first.error == "CertificateInstallationRes: FAILED_NoCertificateAvailable"
     assert second.completed, second.error
     assert site.backend.asked == 1

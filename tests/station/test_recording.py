@@ -1,6 +1,5 @@
 """How everything that reports keeps up: logged once, in health and metrics, apart from serving."""
 
-import asyncio
 import dataclasses
 
 import pytest
@@ -55,26 +54,23 @@ def test_what_has_the_same_name_is_one_entry() -> None:
 
 
 @pytest.mark.threat("LIF-05")
-def test_a_report_that_fails_is_in_health_metrics_and_log_and_the_station_serves() -> None:
-    async def scenario() -> None:
-        metrics = Metrics()
-        async with running() as bed:
-            metrics.watch(bed.station)
-            bed.station.recording.watch(Fake("journal", "No space left on device", 4, 1))
-            await eventually(lambda: bool(bed.events(LinkEvent.COMPLAINT)))
-            (complaint,) = bed.events(LinkEvent.COMPLAINT)
-            assert complaint.text == "journal: No space left on device"
-            health = bed.station.health
-            assert (health.serving, health.reason) == (True, "")
-            assert health.reports == (ReportHealth("journal", "No space left on device", 4, 1),)
-            found = await bed.station.diagnostics.examine(bed.station.health)
-            assert (found.healthy, found.serving, found.reports) == (True, True, health.reports)
-            text = metrics.text().decode()
-            assert 'secc_report_failing{report="journal"} 1.0' in text
-            assert 'secc_report_waiting{report="journal"} 4.0' in text
-            assert 'secc_report_dropped_total{report="journal"} 1.0' in text
-
-    asyncio.run(scenario())
+async def test_a_report_that_fails_is_in_health_metrics_and_log_and_the_station_serves() -> None:
+    metrics = Metrics()
+    async with running() as bed:
+        metrics.watch(bed.station)
+        bed.station.recording.watch(Fake("journal", "No space left on device", 4, 1))
+        await eventually(lambda: bool(bed.events(LinkEvent.COMPLAINT)))
+        (complaint,) = bed.events(LinkEvent.COMPLAINT)
+        assert complaint.text == "journal: No space left on device"
+        health = bed.station.health
+        assert (health.serving, health.reason) == (True, "")
+        assert health.reports == (ReportHealth("journal", "No space left on device", 4, 1),)
+        found = await bed.station.diagnostics.examine(bed.station.health)
+        assert (found.healthy, found.serving, found.reports) == (True, True, health.reports)
+        text = metrics.text().decode()
+        assert 'secc_report_failing{report="journal"} 1.0' in text
+        assert 'secc_report_waiting{report="journal"} 4.0' in text
+        assert 'secc_report_dropped_total{report="journal"} 1.0' in text
 
 
 def test_the_health_command_prints_warnings_below_the_verdict() -> None:

@@ -78,12 +78,12 @@ def belong(files: CertificateFiles) -> bool:
     return files.leaf().public_key == key
 
 
-def test_a_due_certificate_is_renewed_and_its_files_replaced(
+async def test_a_due_certificate_is_renewed_and_its_files_replaced(
     files: CertificateFiles, authority: Authority
 ) -> None:
     reports: list[RenewalReport] = []
     old = files.leaf()
-    asyncio.run(renewal(files, signing(authority), reports).step())
+    await renewal(files, signing(authority), reports).step()
     assert [one.renewed for one in reports] == [True]
     assert files.leaf() != old
     assert len(read_chain(files.chain.read_bytes())) == 3
@@ -99,16 +99,16 @@ def test_a_due_certificate_is_renewed_and_its_files_replaced(
     assert stat.S_IMODE((files.key.parent / "key.pem.old").stat().st_mode) == 0o600
 
 
-def test_an_encrypted_key_stays_encrypted(files: CertificateFiles, authority: Authority) -> None:
+async def test_an_encrypted_key_stays_encrypted(files: CertificateFiles, authority: Authority) -> None:
     files.key.write_bytes(key_pem(PKI[Kind.SECC_LEAF].key, b"secret"))
     locked = CertificateFiles(files.chain, files.key, b"secret")
-    asyncio.run(renewal(locked, signing(authority), []).step())
+    await renewal(locked, signing(authority), []).step()
     assert b"ENCRYPTED" in files.key.read_bytes()
     assert belong(locked)
 
 
 @pytest.mark.parametrize("failure", ["raises", "lies", "hangs"])
-def test_a_signer_that_fails_leaves_everything_as_it_was(files: CertificateFiles, failure: str) -> None:
+async def test_a_signer_that_fails_leaves_everything_as_it_was(files: CertificateFiles, failure: str) -> None:
     async def fail(request: bytes) -> list[bytes]:
         if failure == "raises":
             raise RuntimeError("CSMS says no")
@@ -119,12 +119,12 @@ def test_a_signer_that_fails_leaves_everything_as_it_was(files: CertificateFiles
     before = (files.chain.read_bytes(), files.key.read_bytes())
     reports: list[RenewalReport] = []
     impatient = RenewalPolicy(patience=datetime.timedelta(milliseconds=20))
-    asyncio.run(renewal(files, Signer(fail), reports, impatient).step())
+    await renewal(files, Signer(fail), reports, impatient).step()
     assert [one.renewed for one in reports] == [False]
     assert (files.chain.read_bytes(), files.key.read_bytes()) == before
 
 
-def test_a_folder_that_cannot_be_written_is_reported(
+async def test_a_folder_that_cannot_be_written_is_reported(
     files: CertificateFiles, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(descriptor: int) -> None:
@@ -141,7 +141,7 @@ def test_a_folder_that_cannot_be_written_is_reported(
         return answer
 
     made._signer = Signer(sign_then_fill)
-    asyncio.run(made.step())
+    await made.step()
     assert "No space left" in reports[0].text
     assert (files.chain.read_bytes(), files.key.read_bytes()) == before
     assert not list(files.chain.parent.glob("*.new"))
@@ -209,16 +209,13 @@ async def _never(request: bytes) -> list[bytes]:
     raise AssertionError("nobody asks")
 
 
-def test_run_waits_and_can_be_cancelled(files: CertificateFiles) -> None:
+async def test_run_waits_and_can_be_cancelled(files: CertificateFiles) -> None:
     reports: list[RenewalReport] = []
     made = LeafRenewal(files, Signer(_never), STORE, report=reports.append, clock=lambda: BEGIN)
 
-    async def run() -> None:
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.05):
-                await made.run()
-
-    asyncio.run(run())
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await made.run()
     assert reports == []
 
 
@@ -246,11 +243,11 @@ async def probation(
     return made
 
 
-def test_the_old_pair_goes_when_an_ev_has_taken_the_new_one(
+async def test_the_old_pair_goes_when_an_ev_has_taken_the_new_one(
     files: CertificateFiles, authority: Authority
 ) -> None:
     reports: list[RenewalReport] = []
-    asyncio.run(probation(files, authority, reports, UNKNOWN_CA, ""))
+    await probation(files, authority, reports, UNKNOWN_CA, "")
     assert not files.has_old
     assert files.leaf() != PKI[Kind.SECC_LEAF].certificate
     assert [one.renewed for one in reports] == [True]
@@ -259,25 +256,22 @@ def test_the_old_pair_goes_when_an_ev_has_taken_the_new_one(
 @pytest.mark.parametrize(
     "failures", [(), (UNKNOWN_CA, UNKNOWN_CA), ("no shared cipher",) * 5, ("unexpected eof",) * 5]
 )
-def test_the_old_pair_stays_while_nothing_is_proved(
+async def test_the_old_pair_stays_while_nothing_is_proved(
     files: CertificateFiles, authority: Authority, failures: tuple[str, ...]
 ) -> None:
-    asyncio.run(probation(files, authority, [], *failures))
+    await probation(files, authority, [], *failures)
     assert files.has_old
     assert files.leaf() != PKI[Kind.SECC_LEAF].certificate
 
 
-def test_a_certificate_that_evs_refuse_gives_way_to_the_old_one_and_is_renewed_again(
+async def test_a_certificate_that_evs_refuse_gives_way_to_the_old_one_and_is_renewed_again(
     files: CertificateFiles, authority: Authority
 ) -> None:
     reports: list[RenewalReport] = []
 
-    async def run() -> None:
-        made = await probation(files, authority, reports, *[UNKNOWN_CA] * 3)
-        assert files.leaf() == made.renewal.certificate == PKI[Kind.SECC_LEAF].certificate
-        assert made.renewal.deadline == DUE + datetime.timedelta(minutes=15)
-
-    asyncio.run(run())
+    made = await probation(files, authority, reports, *[UNKNOWN_CA] * 3)
+    assert files.leaf() == made.renewal.certificate == PKI[Kind.SECC_LEAF].certificate
+    assert made.renewal.deadline == DUE + datetime.timedelta(minutes=15)
     assert belong(files)
     assert not files.has_old
     assert reports[-1].renewed is False
@@ -285,37 +279,31 @@ def test_a_certificate_that_evs_refuse_gives_way_to_the_old_one_and_is_renewed_a
     assert "the previous certificate is in use again" in reports[-1].text
 
 
-def test_an_old_certificate_that_has_ended_does_not_come_back(
+async def test_an_old_certificate_that_has_ended_does_not_come_back(
     files: CertificateFiles, authority: Authority
 ) -> None:
     reports: list[RenewalReport] = []
     late = PKI[Kind.SECC_LEAF].certificate.not_after + datetime.timedelta(hours=1)
-    asyncio.run(probation(files, authority, reports, *[UNKNOWN_CA] * 3, now=late))
+    await probation(files, authority, reports, *[UNKNOWN_CA] * 3, now=late)
     assert files.leaf() != PKI[Kind.SECC_LEAF].certificate
     assert "the old one has ended" in reports[-1].text
 
 
-def test_handshakes_with_another_certificate_prove_nothing(
+async def test_handshakes_with_another_certificate_prove_nothing(
     files: CertificateFiles, authority: Authority
 ) -> None:
-    async def run() -> None:
-        made = await probation(files, authority, [])
-        made.handshake(PKI[Kind.SECC_LEAF].certificate.fingerprint, "")
-        assert made._settling is None
-
-    asyncio.run(run())
+    made = await probation(files, authority, [])
+    made.handshake(PKI[Kind.SECC_LEAF].certificate.fingerprint, "")
+    assert made._settling is None
     assert files.has_old
 
 
-def test_a_probation_goes_on_after_a_restart(files: CertificateFiles, authority: Authority) -> None:
-    async def run() -> None:
-        await probation(files, authority, [])
-        again = renewal(files, Signer(_never), [])
-        again.handshake(files.leaf().fingerprint, "")
-        assert again._settling is not None
-        await again._settling
-
-    asyncio.run(run())
+async def test_a_probation_goes_on_after_a_restart(files: CertificateFiles, authority: Authority) -> None:
+    await probation(files, authority, [])
+    again = renewal(files, Signer(_never), [])
+    again.handshake(files.leaf().fingerprint, "")
+    assert again._settling is not None
+    await again._settling
     assert not files.has_old
 
 
@@ -335,10 +323,10 @@ def test_a_second_renewal_keeps_the_pair_that_has_proved_itself(
     assert files.chain.read_bytes() == proved
 
 
-def test_a_power_cut_on_the_way_back_is_finished_at_the_next_start(
+async def test_a_power_cut_on_the_way_back_is_finished_at_the_next_start(
     files: CertificateFiles, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asyncio.run(probation(files, authority, []))
+    await probation(files, authority, [])
     real = os.replace
 
     def replace(source: Path, target: Path) -> None:
@@ -356,10 +344,10 @@ def test_a_power_cut_on_the_way_back_is_finished_at_the_next_start(
     assert files.leaf() == PKI[Kind.SECC_LEAF].certificate
 
 
-def test_a_pair_that_does_not_belong_together_gives_way_to_the_old_one(
+async def test_a_pair_that_does_not_belong_together_gives_way_to_the_old_one(
     files: CertificateFiles, authority: Authority
 ) -> None:
-    asyncio.run(probation(files, authority, []))
+    await probation(files, authority, [])
     files.chain.write_bytes(b"half a file")
     files.recover()
     assert belong(files)
@@ -411,10 +399,10 @@ def _again(records: list[Record]) -> list[LinkRecord]:
     return [r for r in records if isinstance(r, LinkRecord) and r.event is LinkEvent.TLS_RENEWED]
 
 
-def test_a_station_whose_back_end_signs_renews_its_certificate_and_takes_it_up(tmp_path: Path) -> None:
+async def test_a_station_whose_back_end_signs_renews_its_certificate_and_takes_it_up(tmp_path: Path) -> None:
     made = station_config(tmp_path)
     before = read_chain((tmp_path / "chain.pem").read_bytes())[0]
-    texts = asyncio.run(renewed(made, Authority(tmp_path / "ca", Kind.CPO_SUB_CA_2)))
+    texts = await renewed(made, Authority(tmp_path / "ca", Kind.CPO_SUB_CA_2))
     after = read_chain((tmp_path / "chain.pem").read_bytes())[0]
     assert after.not_after > before.not_after
     assert len(texts) == 2  # the files were replaced, and the running station took them
@@ -438,12 +426,14 @@ async def after_handshakes(made: SeccConfig, authority: Authority, roots: Path, 
 
 
 @pytest.mark.parametrize(("root", "times"), [("root.pem", 1), ("ca/mo_root.pem", 3)])
-def test_a_renewed_certificate_proves_itself_with_evs_or_goes(tmp_path: Path, root: str, times: int) -> None:
+async def test_a_renewed_certificate_proves_itself_with_evs_or_goes(
+    tmp_path: Path, root: str, times: int
+) -> None:
     made = station_config(tmp_path)
     before = (tmp_path / "chain.pem").read_bytes()
     (tmp_path / "trusted.pem").write_bytes((tmp_path / root).read_bytes())
     authority = Authority(tmp_path / "ca", Kind.CPO_SUB_CA_2)
-    alarms = asyncio.run(after_handshakes(made, authority, tmp_path / "trusted.pem", times))
+    alarms = await after_handshakes(made, authority, tmp_path / "trusted.pem", times)
     taken = times == 1
     assert ((tmp_path / "chain.pem").read_bytes() != before) is taken
     assert any("have refused the new certificate" in text for text in alarms) is not taken

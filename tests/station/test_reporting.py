@@ -31,16 +31,13 @@ def test_link_events_of_the_peer_and_of_the_station_carry_the_session() -> None:
     assert [record.session for record in found] == ["AB", "AB", ""]
 
 
-def test_after_the_session_nothing_carries_its_id() -> None:
+async def test_after_the_session_nothing_carries_its_id() -> None:
     records: list[Record] = []
 
-    async def scenario() -> None:
-        reports = Reports(records.append)
-        reports.begin("AB", "fe80::1")
-        reports.end()
-        reports.complaint("late")
-
-    asyncio.run(scenario())
+    reports = Reports(records.append)
+    reports.begin("AB", "fe80::1")
+    reports.end()
+    reports.complaint("late")
     assert [getattr(record, "session", None) for record in records] == [""]
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -73,29 +74,26 @@ def known(evidence: Evidence, contract: PresentedContract | None = None) -> Revo
     return None if found is None else found.status
 
 
-def play(scenario: Callable[[Scene], Coroutine[None, None, None]], patience: float = 0.2) -> None:
-    async def run() -> None:
-        scene = Scene(patience)
-        await scenario(scene)
-        await scene.finder.stop()
-        assert len(asyncio.all_tasks()) == 1
+@contextlib.asynccontextmanager
+async def open_scene(patience: float = 0.2) -> AsyncIterator[Scene]:
+    before = asyncio.all_tasks()
+    scene = Scene(patience)
+    yield scene
+    await scene.finder.stop()
+    assert asyncio.all_tasks() == before
 
-    asyncio.run(run())
 
-
-def test_all_three_are_asked_at_once_and_make_a_good_chain() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_all_three_are_asked_at_once_and_make_a_good_chain() -> None:
+    async with open_scene() as scene:
         scene.responder.gate = asyncio.Event()
         search = asyncio.create_task(scene.finder.find(shown()))
         await eventually(lambda: len(scene.responder.asked) == 3)
         scene.responder.gate.set()
         assert known(await search) is RevocationStatus.GOOD
 
-    play(scenario)
 
-
-def test_answers_are_kept_until_they_end_and_shared_by_contracts() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_answers_are_kept_until_they_end_and_shared_by_contracts() -> None:
+    async with open_scene() as scene:
         await scene.finder.find(shown())
         other = shown(contract_leaf(emaid="DEABC000000002"))
         found = await scene.finder.find(other)
@@ -105,11 +103,9 @@ def test_answers_are_kept_until_they_end_and_shared_by_contracts() -> None:
         await scene.finder.find(shown())
         assert len(scene.responder.asked) == 7
 
-    play(scenario)
 
-
-def test_an_answer_that_comes_too_late_is_for_the_next_session() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_an_answer_that_comes_too_late_is_for_the_next_session() -> None:
+    async with open_scene(patience=0.02) as scene:
         scene.responder.gate = asyncio.Event()
         assert await scene.finder.find(shown()) == Evidence()
         second = asyncio.create_task(scene.finder.find(shown()))
@@ -118,12 +114,10 @@ def test_an_answer_that_comes_too_late_is_for_the_next_session() -> None:
         assert known(await second) is RevocationStatus.GOOD
         assert len(scene.responder.asked) == 3
 
-    play(scenario, patience=0.02)
-
 
 @pytest.mark.parametrize("trouble", ["fails", "lies", "stale"])
-def test_what_is_no_genuine_answer_is_none(trouble: str) -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_what_is_no_genuine_answer_is_none(trouble: str) -> None:
+    async with open_scene() as scene:
         if trouble == "fails":
             scene.responder.error = OSError("no route")
         elif trouble == "lies":
@@ -134,18 +128,14 @@ def test_what_is_no_genuine_answer_is_none(trouble: str) -> None:
         await scene.finder.find(shown())
         assert len(scene.responder.asked) == 6  # nothing was kept
 
-    play(scenario)
 
-
-def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("secc.station.revocation._MAX_KEPT", 5)
 
-    async def scenario(scene: Scene) -> None:
+    async with open_scene() as scene:
         for number in range(10):
             await scene.finder.find(shown(contract_leaf(emaid=f"DEABC00000{number:04}")))
         assert len(scene.finder._kept) == 5
-
-    play(scenario)
 
 
 class Lists:
@@ -180,8 +170,8 @@ def with_lists() -> PresentedContract:
     return shown(Identity(made, key))
 
 
-def test_a_list_is_fetched_once_for_all_contracts_of_an_issuer() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_a_list_is_fetched_once_for_all_contracts_of_an_issuer() -> None:
+    async with open_scene():
         lists = Lists(crls()[0])
         finder = RevocationFinder(None, lists, patience=0.2, clock=lambda: NOW)
         found = await finder.find(with_lists())
@@ -189,16 +179,12 @@ def test_a_list_is_fetched_once_for_all_contracts_of_an_issuer() -> None:
         await finder.find(with_lists())
         assert lists.asked == ["http://lists.test.invalid/mo.crl"]
 
-    play(scenario)
-
 
 @pytest.mark.parametrize("content", [None, b"", b"\x30\x00", crls()[1], bytes(300_000)])
-def test_a_list_that_is_missing_broken_another_ones_or_too_long_is_none(content: bytes | None) -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_a_list_that_is_missing_broken_another_ones_or_too_long_is_none(content: bytes | None) -> None:
+    async with open_scene():
         finder = RevocationFinder(None, Lists(content), patience=0.2, clock=lambda: NOW)
         assert await finder.find(with_lists()) == Evidence()
-
-    play(scenario)
 
 
 def test_a_source_of_the_owner_is_asked_instead_of_the_responders() -> None:

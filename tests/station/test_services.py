@@ -1,6 +1,5 @@
 """Value-added services between back end and session."""
 
-import asyncio
 from collections.abc import Sequence
 
 import pytest
@@ -10,8 +9,10 @@ from secc.session.service_events import ChosenService, ServicesChosen
 from secc.settings import SeccConfig
 from secc.settings.services import ValueAddedService
 from secc.station.services import ServiceDesk
-from tests.station.test_outlet import Scene, play
+from tests.station.test_outlet import open_scene
 from tests.support.wire import GrantingBackend, config, eventually
+
+pytestmark = pytest.mark.loop("virtual")
 
 PARKING = ValueAddedService(id=60001, name="Parking")
 
@@ -64,17 +65,15 @@ def test_services_that_cannot_be_offered_are_left_out_and_complained_of(
     assert complaints == [complaint]
 
 
-def test_the_choice_reaches_the_back_end() -> None:
-    async def scenario(scene: Scene) -> None:
+async def test_the_choice_reaches_the_back_end() -> None:
+    async with open_scene() as scene:
         backend = Offering(PARKING)
         scene.outlet._services = ServiceDesk(SeccConfig(), backend, scene.complaints.append)
         scene.outlet.perform(ServicesChosen((ChosenService(60001),)))
         await eventually(lambda: backend.chosen == [(ChosenService(60001),)])
 
-    play(scenario)
 
-
-def test_a_back_end_that_fails_to_hear_is_complained_of() -> None:
+async def test_a_back_end_that_fails_to_hear_is_complained_of() -> None:
     offering, complaints = desk(Offering(trouble=RuntimeError("down")))
-    asyncio.run(offering.chosen((ChosenService(60001),)))
+    await offering.chosen((ChosenService(60001),))
     assert complaints == ["services_chosen: RuntimeError: down"]

@@ -52,41 +52,35 @@ class ThreadOutlet(DcOutlet):
 
 @pytest.mark.inv("INV-03")
 @pytest.mark.parametrize("dc", [True, False])
-def test_a_write_of_a_thread_lands_before_the_off_and_not_after_it(dc: bool) -> None:
-    async def scenario() -> None:
-        outlet = ThreadOutlet()
-        async with attacked(dc=dc, outlet=outlet) as bed:
-            car = await at(bed, "loop" if dc else "power on", dc=dc)
-            outlet.slow, outlet.pilot = 0.2, ControlPilot.C
-            body = requests.current_demand(current=requests.amperes(7)) if dc else requests.start()
-            await car.send(car.encode(body))
-            await asyncio.sleep(0.05)
-            outlet.pilot = ControlPilot.A
-            await bed.until_idle()
-            energised = "set 400" if dc else "close"
-            assert outlet.hardware[outlet.hardware.index(energised) :][-1] == "open"
-            assert not outlet.cancelled
-            car.close()
-
-    asyncio.run(scenario())
+async def test_a_write_of_a_thread_lands_before_the_off_and_not_after_it(dc: bool) -> None:
+    outlet = ThreadOutlet()
+    async with attacked(dc=dc, outlet=outlet) as bed:
+        car = await at(bed, "loop" if dc else "power on", dc=dc)
+        outlet.slow, outlet.pilot = 0.2, ControlPilot.C
+        body = requests.current_demand(current=requests.amperes(7)) if dc else requests.start()
+        await car.send(car.encode(body))
+        await asyncio.sleep(0.05)
+        outlet.pilot = ControlPilot.A
+        await bed.until_idle()
+        energised = "set 400" if dc else "close"
+        assert outlet.hardware[outlet.hardware.index(energised) :][-1] == "open"
+        assert not outlet.cancelled
+        car.close()
 
 
 @pytest.mark.inv("INV-02", "INV-16")
 @pytest.mark.parametrize("slow", [0.2, 0.4])
-def test_an_off_behind_a_slow_call_is_heard_before_the_ev_gets_its_refusal(slow: float) -> None:
-    async def scenario() -> None:
-        outlet = ThreadOutlet()
-        async with attacked(dc=False, outlet=outlet) as bed:
-            car = await at(bed, "power on", dc=False)
-            outlet.slow, outlet.pilot = slow, ControlPilot.C
-            await car.send(car.encode(requests.start()))
-            await asyncio.sleep(0.05)
-            outlet.pilot = ControlPilot.B
-            assert await car.answer() == "FAILED"
-            assert "open_contactor" in outlet.calls
-            car.close()
-
-    asyncio.run(scenario())
+async def test_an_off_behind_a_slow_call_is_heard_before_the_ev_gets_its_refusal(slow: float) -> None:
+    outlet = ThreadOutlet()
+    async with attacked(dc=False, outlet=outlet) as bed:
+        car = await at(bed, "power on", dc=False)
+        outlet.slow, outlet.pilot = slow, ControlPilot.C
+        await car.send(car.encode(requests.start()))
+        await asyncio.sleep(0.05)
+        outlet.pilot = ControlPilot.B
+        assert await car.answer() == "FAILED"
+        assert "open_contactor" in outlet.calls
+        car.close()
 
 
 class SlowOutlet(DcOutlet):
@@ -108,23 +102,20 @@ class SlowOutlet(DcOutlet):
 
 
 @pytest.mark.inv("INV-08", "INV-31")
-def test_a_lowered_limit_behind_a_slow_set_point_stops_the_lease_and_ends_the_charge() -> None:
-    async def scenario() -> None:
-        outlet = SlowOutlet()
-        async with attacked(dc=True, outlet=outlet, timing={"stop_delay": 0.1}) as bed:
-            car = await at(bed, "loop", dc=True)
-            outlet.slow = 3.0
-            assert await car.ask(requests.current_demand(current=requests.amperes(7))) == "OK"
-            await asyncio.sleep(0.3)
-            lowered = time.monotonic()
-            bed.station.limit_power(400.0)
-            await eventually(lambda: "make_safe" in outlet.calls[1:])
-            assert outlet.until <= lowered + 0.5
-            car.close()
-            await bed.until_idle()
-            assert outlet.calls[-3:] == ["set_output 0 0", "open_contactor", "make_safe"]
-
-    asyncio.run(scenario())
+async def test_a_lowered_limit_behind_a_slow_set_point_stops_the_lease_and_ends_the_charge() -> None:
+    outlet = SlowOutlet()
+    async with attacked(dc=True, outlet=outlet, timing={"stop_delay": 0.1}) as bed:
+        car = await at(bed, "loop", dc=True)
+        outlet.slow = 3.0
+        assert await car.ask(requests.current_demand(current=requests.amperes(7))) == "OK"
+        await asyncio.sleep(0.3)
+        lowered = time.monotonic()
+        bed.station.limit_power(400.0)
+        await eventually(lambda: "make_safe" in outlet.calls[1:])
+        assert outlet.until <= lowered + 0.5
+        car.close()
+        await bed.until_idle()
+        assert outlet.calls[-3:] == ["set_output 0 0", "open_contactor", "make_safe"]
 
 
 class HeldUp(RecordingOutlet):
@@ -160,24 +151,21 @@ def hold_up(bed: Bed, kind: type) -> None:
 
 @pytest.mark.inv("INV-31")
 @pytest.mark.parametrize("kind", [CloseContactor, RenewLease])
-def test_after_the_loop_was_held_up_nothing_energises_with_a_lapsed_lease(kind: type) -> None:
-    async def scenario() -> None:
-        outlet = HeldUp()
-        async with attacked(outlet=outlet) as bed:
-            car = await at(bed, "power on")
-            outlet.pilot = ControlPilot.C
-            hold_up(bed, kind)
-            assert await car.ask(due("power on")) == "FAILED"
-            assert "close_contactor" not in outlet.calls
-            await bed.until_idle()
-            (end,) = [
-                record.output
-                for record in bed.records
-                if isinstance(record, OutputRecord) and isinstance(record.output, EndSession)
-            ]
-            assert "too slow" in end.detail or "lease" in end.detail
-            assert bed.station.health.loop_lag > 0.3
-            outlet.pilot = ControlPilot.B
-            car.close()
-
-    asyncio.run(scenario())
+async def test_after_the_loop_was_held_up_nothing_energises_with_a_lapsed_lease(kind: type) -> None:
+    outlet = HeldUp()
+    async with attacked(outlet=outlet) as bed:
+        car = await at(bed, "power on")
+        outlet.pilot = ControlPilot.C
+        hold_up(bed, kind)
+        assert await car.ask(due("power on")) == "FAILED"
+        assert "close_contactor" not in outlet.calls
+        await bed.until_idle()
+        (end,) = [
+            record.output
+            for record in bed.records
+            if isinstance(record, OutputRecord) and isinstance(record.output, EndSession)
+        ]
+        assert "too slow" in end.detail or "lease" in end.detail
+        assert bed.station.health.loop_lag > 0.3
+        outlet.pilot = ControlPilot.B
+        car.close()

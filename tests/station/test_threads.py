@@ -53,104 +53,83 @@ def test_each_method_of_a_station_can_be_called_from_every_thread() -> None:
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_another_thread_is_refused_and_shown_the_way(name: str) -> None:
-    async def scenario() -> None:
-        async with running() as bed:
-            with pytest.raises(IntegrationError) as caught:
-                await asyncio.to_thread(getattr(bed.station, name), *CALLS[name])
-            assert str(caught.value).startswith(f"{name}: it was called in the thread 'asyncio_")
-            assert str(caught.value).endswith(f"; use station.threadsafe.{name}")
-            assert bed.station._sessions.power_limit is None
-            assert bed.station.health.serving
-
-    asyncio.run(scenario())
+async def test_another_thread_is_refused_and_shown_the_way(name: str) -> None:
+    async with running() as bed:
+        with pytest.raises(IntegrationError) as caught:
+            await asyncio.to_thread(getattr(bed.station, name), *CALLS[name])
+        assert str(caught.value).startswith(f"{name}: it was called in the thread 'asyncio_")
+        assert str(caught.value).endswith(f"; use station.threadsafe.{name}")
+        assert bed.station._sessions.power_limit is None
+        assert bed.station.health.serving
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_every_thread_may_call_the_threadsafe_way(name: str) -> None:
-    async def scenario() -> None:
-        async with running() as bed:
-            call: Callable[..., Any] = getattr(bed.station.threadsafe, name)
-            answer = await asyncio.to_thread(call, *CALLS[name])
-            assert await asyncio.wrap_future(answer) is None
-
-    asyncio.run(scenario())
+async def test_every_thread_may_call_the_threadsafe_way(name: str) -> None:
+    async with running() as bed:
+        call: Callable[..., Any] = getattr(bed.station.threadsafe, name)
+        answer = await asyncio.to_thread(call, *CALLS[name])
+        assert await asyncio.wrap_future(answer) is None
 
 
-def test_a_limit_from_a_thread_holds_at_once_although_the_loop_has_nothing_to_do() -> None:
-    async def scenario() -> None:
-        async with running() as bed:
-            car = await Car.connect(bed.plain_port)
-            await to_charge_loop(car, bed.outlet)
-            threads = [
-                threading.Thread(target=bed.station.threadsafe.limit_power, args=(1000.0 + number,))
-                for number in range(20)
-            ]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                await asyncio.to_thread(thread.join)
-            await asyncio.wrap_future(bed.station.threadsafe.limit_power(3000.0))
-            core = next(iter(bed.station._sessions.links)).connection
-            assert await car.ask(requests.charging_status()) == "OK"
-            assert core is not None
-            assert core.session.external_limit == 3000.0
-            await finish(car, bed.outlet)
-
-    asyncio.run(scenario())
+async def test_a_limit_from_a_thread_holds_at_once_although_the_loop_has_nothing_to_do() -> None:
+    async with running() as bed:
+        car = await Car.connect(bed.plain_port)
+        await to_charge_loop(car, bed.outlet)
+        threads = [
+            threading.Thread(target=bed.station.threadsafe.limit_power, args=(1000.0 + number,))
+            for number in range(20)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            await asyncio.to_thread(thread.join)
+        await asyncio.wrap_future(bed.station.threadsafe.limit_power(3000.0))
+        core = next(iter(bed.station._sessions.links)).connection
+        assert await car.ask(requests.charging_status()) == "OK"
+        assert core is not None
+        assert core.session.external_limit == 3000.0
+        await finish(car, bed.outlet)
 
 
-def test_a_bad_value_is_refused_in_the_thread_that_gives_it() -> None:
-    async def scenario() -> None:
-        async with running() as bed:
-            for name, value in (("limit_power", "32"), ("stop_charging", 5), ("link_down", None)):
-                with pytest.raises(IntegrationError, match=f"^{name}: "):
-                    await asyncio.to_thread(getattr(bed.station.threadsafe, name), value)
-
-    asyncio.run(scenario())
+async def test_a_bad_value_is_refused_in_the_thread_that_gives_it() -> None:
+    async with running() as bed:
+        for name, value in (("limit_power", "32"), ("stop_charging", 5), ("link_down", None)):
+            with pytest.raises(IntegrationError, match=f"^{name}: "):
+                await asyncio.to_thread(getattr(bed.station.threadsafe, name), value)
 
 
-def test_what_the_station_raises_is_raised_by_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_the_station_raises_is_raised_by_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse() -> None:
         raise ConfigError("tls.private_key: gone")
 
-    async def scenario() -> None:
-        async with running() as bed:
-            monkeypatch.setattr(bed.station._tls, "renew", refuse)
-            answer = await asyncio.to_thread(bed.station.threadsafe.renew_tls)
-            with pytest.raises(ConfigError, match="gone"):
-                await asyncio.to_thread(answer.result, 5.0)
-
-    asyncio.run(scenario())
+    async with running() as bed:
+        monkeypatch.setattr(bed.station._tls, "renew", refuse)
+        answer = await asyncio.to_thread(bed.station.threadsafe.renew_tls)
+        with pytest.raises(ConfigError, match="gone"):
+            await asyncio.to_thread(answer.result, 5.0)
 
 
-def test_in_the_thread_of_the_loop_the_answer_is_there_at_once() -> None:
-    async def scenario() -> None:
-        async with running() as bed:
+async def test_in_the_thread_of_the_loop_the_answer_is_there_at_once() -> None:
+    async with running() as bed:
+        answer = bed.station.threadsafe.limit_power(4000)
+        assert answer.done()
+        assert bed.station._sessions.power_limit == 4000.0
+
+
+async def test_an_answer_that_is_cancelled_in_time_is_not_carried_out() -> None:
+    async with running() as bed:
+        given: concurrent.futures.Future[Any] = concurrent.futures.Future()
+
+        def call() -> None:
             answer = bed.station.threadsafe.limit_power(4000)
-            assert answer.done()
-            assert bed.station._sessions.power_limit == 4000.0
+            given.set_result(answer.cancel())
 
-    asyncio.run(scenario())
-
-
-def test_an_answer_that_is_cancelled_in_time_is_not_carried_out() -> None:
-    async def scenario() -> None:
-        async with running() as bed:
-            given: concurrent.futures.Future[Any] = concurrent.futures.Future()
-
-            def call() -> None:
-                answer = bed.station.threadsafe.limit_power(4000)
-                given.set_result(answer.cancel())
-
-            thread = threading.Thread(target=call)
-            thread.start()
-            thread.join()  # the loop stands still meanwhile
-            assert given.result() is True
-            await asyncio.sleep(0)
-            assert bed.station._sessions.power_limit is None
-
-    asyncio.run(scenario())
+        thread = threading.Thread(target=call)
+        thread.start()
+        thread.join()  # the loop stands still meanwhile
+        assert given.result() is True
+        await asyncio.sleep(0)
+        assert bed.station._sessions.power_limit is None
 
 
 def test_a_station_that_does_not_run_takes_nothing_from_other_threads() -> None:
@@ -182,11 +161,8 @@ def test_a_loop_that_is_closed_takes_nothing() -> None:
     station._claim.release()
 
 
-def test_a_stop_from_another_loop_is_refused() -> None:
-    async def scenario() -> None:
-        async with running() as bed:
-            with pytest.raises(IntegrationError, match=r"^stop: it was called in the thread"):
-                await asyncio.to_thread(lambda: asyncio.run(bed.station.stop()))
-            assert bed.station.health.serving
-
-    asyncio.run(scenario())
+async def test_a_stop_from_another_loop_is_refused() -> None:
+    async with running() as bed:
+        with pytest.raises(IntegrationError, match=r"^stop: it was called in the thread"):
+            await asyncio.to_thread(lambda: asyncio.run(bed.station.stop()))
+        assert bed.station.health.serving

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +38,6 @@ from tests.support.wire import (
 )
 
 SEQUENCE, UNKNOWN = "FAILED_SequenceError", "FAILED_UnknownSession"
-
-
-def play(scenario: Callable[[], Coroutine[None, None, None]]) -> None:
-    asyncio.run(scenario())
 
 
 async def silent(car: Car, seconds: float = 0.15) -> None:
@@ -74,38 +69,32 @@ HOSTILE_SDP = {
 
 @pytest.mark.threat("SDP-01", "SDP-02", "SDP-03", "SDP-04", "SDP-05", "SDP-08")
 @pytest.mark.parametrize("row", HOSTILE_SDP)
-def test_bad_datagrams_are_not_answered_and_the_next_good_one_is(row: str) -> None:
-    async def scenario() -> None:
-        async with attacked() as bed:
-            loop = asyncio.get_running_loop()
-            with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as client:
-                client.setblocking(False)
-                for datagram in HOSTILE_SDP[row]:
-                    client.sendto(bytes.fromhex(datagram), ("::1", bed.station.sdp_port))
-                client.sendto(SdpRequest(Security.NONE).to_bytes(), ("::1", bed.station.sdp_port))
-                async with asyncio.timeout(2.0):
-                    answer = await loop.sock_recv(client, 2048)
-                assert SdpResponse.parse(answer).port == bed.plain_port
-                with pytest.raises(TimeoutError):
-                    async with asyncio.timeout(0.1):
-                        await loop.sock_recv(client, 2048)
-
-    play(scenario)
+async def test_bad_datagrams_are_not_answered_and_the_next_good_one_is(row: str) -> None:
+    async with attacked() as bed:
+        loop = asyncio.get_running_loop()
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as client:
+            client.setblocking(False)
+            for datagram in HOSTILE_SDP[row]:
+                client.sendto(bytes.fromhex(datagram), ("::1", bed.station.sdp_port))
+            client.sendto(SdpRequest(Security.NONE).to_bytes(), ("::1", bed.station.sdp_port))
+            async with asyncio.timeout(2.0):
+                answer = await loop.sock_recv(client, 2048)
+            assert SdpResponse.parse(answer).port == bed.plain_port
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.1):
+                    await loop.sock_recv(client, 2048)
 
 
 @pytest.mark.threat("SDP-10")
-def test_discovery_during_a_session_changes_nothing() -> None:
-    async def scenario() -> None:
-        async with attacked() as bed:
-            car = await at(bed, "loop")
-            calls = list(bed.outlet.calls)
-            assert bed.station.sdp_port is not None
-            assert (await discover(bed.station.sdp_port)).port == bed.plain_port
-            assert await car.ask(r.charging_status()) == "OK"
-            assert bed.outlet.calls == calls
-            car.close()
-
-    play(scenario)
+async def test_discovery_during_a_session_changes_nothing() -> None:
+    async with attacked() as bed:
+        car = await at(bed, "loop")
+        calls = list(bed.outlet.calls)
+        assert bed.station.sdp_port is not None
+        assert (await discover(bed.station.sdp_port)).port == bed.plain_port
+        assert await car.ask(r.charging_status()) == "OK"
+        assert bed.outlet.calls == calls
+        car.close()
 
 
 # --- TCP and V2GTP -----------------------------------------------------------------------------------------
@@ -113,15 +102,12 @@ def test_discovery_during_a_session_changes_nothing() -> None:
 
 @pytest.mark.threat("TPT-01", "TPT-02")
 @pytest.mark.parametrize("length", ["ffffffff", "fffffff8", "80000000", "00002001"])
-def test_a_length_beyond_the_limit_closes(length: str) -> None:
-    async def scenario() -> None:
-        async with attacked() as bed:
-            car = await at(bed, "setup")
-            await car.raw(bytes.fromhex("01fe8001" + length) + bytes(100))
-            assert await car.at_end()
-            car.close()
-
-    play(scenario)
+async def test_a_length_beyond_the_limit_closes(length: str) -> None:
+    async with attacked() as bed:
+        car = await at(bed, "setup")
+        await car.raw(bytes.fromhex("01fe8001" + length) + bytes(100))
+        assert await car.at_end()
+        car.close()
 
 
 @pytest.mark.threat("TPT-03", "TPT-04", "TPT-05")
@@ -138,48 +124,39 @@ def test_a_length_beyond_the_limit_closes(length: str) -> None:
         "01ff800100000000",
     ],
 )
-def test_a_header_that_is_none_of_ours_is_ignored_and_the_next_message_counts(junk: str) -> None:
-    async def scenario() -> None:
-        async with attacked() as bed:
-            car = await at(bed, "setup")
-            await car.raw(bytes.fromhex(junk))
-            await silent(car)
-            assert await car.ask(r.session_setup()) == "OK_NewSessionEstablished"
-            car.close()
-
-    play(scenario)
+async def test_a_header_that_is_none_of_ours_is_ignored_and_the_next_message_counts(junk: str) -> None:
+    async with attacked() as bed:
+        car = await at(bed, "setup")
+        await car.raw(bytes.fromhex(junk))
+        await silent(car)
+        assert await car.ask(r.session_setup()) == "OK_NewSessionEstablished"
+        car.close()
 
 
 @pytest.mark.threat("TPT-03", "TPT-05")
-def test_headers_to_ignore_are_ignored_sixteen_times() -> None:
-    async def scenario() -> None:
-        async with attacked() as bed:
-            car = await at(bed, "setup")
-            await car.raw(bytes.fromhex("01fe800100000000") * 16)
-            await silent(car)
-            await car.raw(bytes.fromhex("01fe800100000000"))
-            assert await car.at_end()
-            car.close()
-
-    play(scenario)
+async def test_headers_to_ignore_are_ignored_sixteen_times() -> None:
+    async with attacked() as bed:
+        car = await at(bed, "setup")
+        await car.raw(bytes.fromhex("01fe800100000000") * 16)
+        await silent(car)
+        await car.raw(bytes.fromhex("01fe800100000000"))
+        assert await car.at_end()
+        car.close()
 
 
 @pytest.mark.threat("TPT-06", "TPT-07")
-def test_every_cut_of_every_message_gives_the_same_answers() -> None:
+async def test_every_cut_of_every_message_gives_the_same_answers() -> None:
     """In session k each message comes in two segments, cut after byte k; in session 1 also byte by byte."""
 
-    async def scenario() -> None:
-        async with attacked() as bed:
-            for cut in range(1, 60):
-                bed.outlet.pilot = ControlPilot.B
-                car = Cutting(await Car.connect(bed.plain_port), cut)
-                await reach(car, bed, "stopped")
-                assert await car.ask(r.session_stop()) == "OK"
-                assert car.answers == ALL_OK
-                car.close()
-                await bed.until_idle()
-
-    play(scenario)
+    async with attacked() as bed:
+        for cut in range(1, 60):
+            bed.outlet.pilot = ControlPilot.B
+            car = Cutting(await Car.connect(bed.plain_port), cut)
+            await reach(car, bed, "stopped")
+            assert await car.ask(r.session_stop()) == "OK"
+            assert car.answers == ALL_OK
+            car.close()
+            await bed.until_idle()
 
 
 ALL_OK = ["OK_NewSessionEstablished", *["OK"] * 9]
@@ -214,136 +191,112 @@ class Cutting(Car):
 
 
 @pytest.mark.threat("TPT-08")
-def test_two_requests_in_one_segment_are_both_answered_in_order() -> None:
-    async def scenario() -> None:
-        async with attacked() as bed:
-            car = await at(bed, "selection")
-            both = (r.service_detail(1), r.payment_selection())
-            await car.raw(b"".join(frame(car.encode(body)) for body in both))
-            first, second = await car.next_payload(), await car.next_payload()
-            assert first is not None
-            assert second is not None
-            told = [type(exi.ISO2.decode(one).body).__name__ for one in (first, second)]
-            assert told == ["ServiceDetailRes", "PaymentServiceSelectionRes"]
-            car.close()
-
-    play(scenario)
+async def test_two_requests_in_one_segment_are_both_answered_in_order() -> None:
+    async with attacked() as bed:
+        car = await at(bed, "selection")
+        both = (r.service_detail(1), r.payment_selection())
+        await car.raw(b"".join(frame(car.encode(body)) for body in both))
+        first, second = await car.next_payload(), await car.next_payload()
+        assert first is not None
+        assert second is not None
+        told = [type(exi.ISO2.decode(one).body).__name__ for one in (first, second)]
+        assert told == ["ServiceDetailRes", "PaymentServiceSelectionRes"]
+        car.close()
 
 
 @pytest.mark.threat("TPT-09")
 @pytest.mark.parametrize("point", ["setup", "discovery", "parameters", "loop"])
 @pytest.mark.parametrize("surplus", [1, 1000])
-def test_bytes_after_the_document_are_left_alone_in_every_state(point: str, surplus: int) -> None:
+async def test_bytes_after_the_document_are_left_alone_in_every_state(point: str, surplus: int) -> None:
     """The rule: what follows the end of the document inside the payload is padding."""
 
-    async def scenario() -> None:
-        async with attacked() as bed:
-            car = await at(bed, point)
-            await car.send(car.encode(due(point)) + bytes(surplus))
-            assert (await car.answer()).startswith("OK")
-            car.close()
-
-    play(scenario)
+    async with attacked() as bed:
+        car = await at(bed, point)
+        await car.send(car.encode(due(point)) + bytes(surplus))
+        assert (await car.answer()).startswith("OK")
+        car.close()
 
 
 @pytest.mark.threat("TPT-10")
 @pytest.mark.parametrize("point", ["setup", "parameters", "loop"])
-def test_a_document_that_is_cut_closes(point: str) -> None:
-    async def scenario() -> None:
-        async with attacked() as bed:
-            car = await at(bed, point)
-            await car.send(car.encode(due(point))[:-4])
-            assert await car.at_end()
-            car.close()
-
-    play(scenario)
+async def test_a_document_that_is_cut_closes(point: str) -> None:
+    async with attacked() as bed:
+        car = await at(bed, point)
+        await car.send(car.encode(due(point))[:-4])
+        assert await car.at_end()
+        car.close()
 
 
 @pytest.mark.threat("TPT-11")
-def test_single_bytes_do_not_move_the_timer() -> None:
-    async def scenario() -> None:
-        async with attacked(timing={"communication_setup": 0.3}) as bed:
-            car = await Car.connect(bed.plain_port)
-            began = asyncio.get_running_loop().time()
-            for byte in frame(OFFER):
-                try:
-                    await car.raw(bytes([byte]))
-                except ConnectionError:
-                    break
-                await asyncio.sleep(0.05)
-            assert await car.at_end()
-            assert asyncio.get_running_loop().time() - began < 2.0
-            car.close()
-
-    play(scenario)
+async def test_single_bytes_do_not_move_the_timer() -> None:
+    async with attacked(timing={"communication_setup": 0.3}) as bed:
+        car = await Car.connect(bed.plain_port)
+        began = asyncio.get_running_loop().time()
+        for byte in frame(OFFER):
+            try:
+                await car.raw(bytes([byte]))
+            except ConnectionError:
+                break
+            await asyncio.sleep(0.05)
+        assert await car.at_end()
+        assert asyncio.get_running_loop().time() - began < 2.0
+        car.close()
 
 
 @pytest.mark.threat("TPT-12")
-def test_a_silent_connection_holds_up_nobody_and_is_closed() -> None:
-    async def scenario() -> None:
-        async with attacked(timing={"communication_setup": 0.4}) as bed:
-            quiet = await Car.connect(bed.plain_port)
-            car = await at(bed, "selection")
-            assert await car.ask(r.service_detail()) == "OK"
-            car.close()
-            assert await quiet.at_end()
-            quiet.close()
-
-    play(scenario)
+async def test_a_silent_connection_holds_up_nobody_and_is_closed() -> None:
+    async with attacked(timing={"communication_setup": 0.4}) as bed:
+        quiet = await Car.connect(bed.plain_port)
+        car = await at(bed, "selection")
+        assert await car.ask(r.service_detail()) == "OK"
+        car.close()
+        assert await quiet.at_end()
+        quiet.close()
 
 
 @pytest.mark.threat("TPT-14")
 @pytest.mark.parametrize(("dc", "point"), [(dc, point) for dc in (False, True) for point in WAYS[dc]])
-def test_a_reset_in_any_state_switches_off_at_once(dc: bool, point: str) -> None:
-    async def scenario() -> None:
-        async with attacked(dc=dc) as bed:
-            car = await at(bed, point, dc=dc)
-            loop = asyncio.get_running_loop()
-            began, before = loop.time(), len(bed.outlet.calls)
-            car.reset()
-            if point != "handshake":  # nothing was said there, so there was no session
-                await eventually(lambda: "make_safe" in bed.outlet.calls[before:])
-                assert loop.time() - began < 0.5  # 50 ms by rule; a busy machine gets ten times that
-
-    play(scenario)
+async def test_a_reset_in_any_state_switches_off_at_once(dc: bool, point: str) -> None:
+    async with attacked(dc=dc) as bed:
+        car = await at(bed, point, dc=dc)
+        loop = asyncio.get_running_loop()
+        began, before = loop.time(), len(bed.outlet.calls)
+        car.reset()
+        if point != "handshake":  # nothing was said there, so there was no session
+            await eventually(lambda: "make_safe" in bed.outlet.calls[before:])
+            assert loop.time() - began < 0.5  # 50 ms by rule; a busy machine gets ten times that
 
 
 @pytest.mark.threat("TPT-15")
-def test_an_end_right_after_a_request_gets_at_most_that_answer() -> None:
-    async def scenario() -> None:
-        async with attacked() as bed:
-            car = await at(bed, "loop")
-            await car.send(car.encode(r.charging_status()))
-            car.socket.shutdown(socket.SHUT_WR)
-            answers = 0
-            while await car.next_payload() is not None:
-                answers += 1
-            assert answers <= 1
-            car.close()
-
-    play(scenario)
+async def test_an_end_right_after_a_request_gets_at_most_that_answer() -> None:
+    async with attacked() as bed:
+        car = await at(bed, "loop")
+        await car.send(car.encode(r.charging_status()))
+        car.socket.shutdown(socket.SHUT_WR)
+        answers = 0
+        while await car.next_payload() is not None:
+            answers += 1
+        assert answers <= 1
+        car.close()
 
 
 @pytest.mark.threat("TPT-16")
-def test_a_second_connection_changes_nothing_of_the_session() -> None:
-    async def scenario() -> None:
-        async with attacked() as bed:
-            car = await at(bed, "loop")
-            calls = list(bed.outlet.calls)
-            other = await Car.connect(bed.plain_port, handshake=False)
-            with contextlib.suppress(ConnectionError):
-                await other.raw(frame(OFFER))
-            assert await other.at_end()
-            other.close()
-            assert await car.ask(r.charging_status()) == "OK"
-            assert bed.outlet.calls == calls
-            car.close()
-
-    play(scenario)
+async def test_a_second_connection_changes_nothing_of_the_session() -> None:
+    async with attacked() as bed:
+        car = await at(bed, "loop")
+        calls = list(bed.outlet.calls)
+        other = await Car.connect(bed.plain_port, handshake=False)
+        with contextlib.suppress(ConnectionError):
+            await other.raw(frame(OFFER))
+        assert await other.at_end()
+        other.close()
+        assert await car.ask(r.charging_status()) == "OK"
+        assert bed.outlet.calls == calls
+        car.close()
 
 
 @pytest.mark.threat("TPT-17")
-def test_a_line_that_goes_dead_is_switched_off_by_the_pilot_or_the_timer() -> None:
+async def test_a_line_that_goes_dead_is_switched_off_by_the_pilot_or_the_timer() -> None:
     async def scenario(*, pilot: bool) -> None:
         async with attacked(timing={"sequence": 0.3}) as bed:
             car = await at(bed, "loop")
@@ -354,28 +307,22 @@ def test_a_line_that_goes_dead_is_switched_off_by_the_pilot_or_the_timer() -> No
             await bed.until_idle()
             car.close()
 
-    asyncio.run(scenario(pilot=True))
-    asyncio.run(scenario(pilot=False))
+    await scenario(pilot=True)
+    await scenario(pilot=False)
 
 
 @pytest.mark.threat("TPT-18")
-def test_nobody_listens_on_ipv4() -> None:
-    async def scenario() -> None:
-        async with attacked() as bed:
-            with pytest.raises(ConnectionError), socket.create_connection(("127.0.0.1", bed.plain_port), 1.0):
-                pass
-
-    play(scenario)
+async def test_nobody_listens_on_ipv4() -> None:
+    async with attacked() as bed:
+        with pytest.raises(ConnectionError), socket.create_connection(("127.0.0.1", bed.plain_port), 1.0):
+            pass
 
 
 @pytest.mark.threat("TPT-19")
-def test_only_the_announced_ports_are_open() -> None:
-    async def scenario() -> None:
-        before = listening()
-        async with running() as bed:
-            assert listening() - before == {("tcp6", bed.plain_port), ("udp6", bed.station.sdp_port)}
-
-    play(scenario)
+async def test_only_the_announced_ports_are_open() -> None:
+    before = listening()
+    async with running() as bed:
+        assert listening() - before == {("tcp6", bed.plain_port), ("udp6", bed.station.sdp_port)}
 
 
 def listening() -> set[tuple[str, int | None]]:
@@ -398,18 +345,15 @@ def listening() -> set[tuple[str, int | None]]:
 # --- the oracle itself --------------------------------------------------------------------------------------
 
 
-def test_a_good_session_closes_the_contactor_once() -> None:
+async def test_a_good_session_closes_the_contactor_once() -> None:
     """The trace of a whole good session, for comparison."""
 
-    async def scenario() -> None:
-        async with attacked() as bed:
-            car = await at(bed, "stopped")
-            assert await car.ask(r.session_stop()) == "OK"
-            car.close()
-            await bed.until_idle()
-            assert bed.outlet.calls == ["make_safe", "close_contactor", *["open_contactor"] * 2, "make_safe"]
-
-    play(scenario)
+    async with attacked() as bed:
+        car = await at(bed, "stopped")
+        assert await car.ask(r.session_stop()) == "OK"
+        car.close()
+        await bed.until_idle()
+        assert bed.outlet.calls == ["make_safe", "close_contactor", *["open_contactor"] * 2, "make_safe"]
 
 
 def test_the_watch_over_the_outlet_can_fail() -> None:

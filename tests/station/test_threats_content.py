@@ -77,36 +77,30 @@ FIELDS: dict[str, Callable[[int, int], BodyElement]] = {
 @pytest.mark.threat("MSG-01")
 @pytest.mark.parametrize("field", FIELDS)
 @pytest.mark.parametrize("value", [0, -1, 32767, -32767])
-def test_odd_maxima_are_refused_or_taken_and_never_hurt(field: str, value: int) -> None:
-    async def scenario() -> None:
-        async with attacked(dc=True) as bed:
-            for multiplier in range(-3, 4):
-                car = await at(bed, "parameters", dc=True)
-                code = await car.ask(FIELDS[field](value, multiplier))
-                assert code in (
-                    {"FAILED_WrongChargeParameter"} if value <= 0 else {"FAILED_WrongChargeParameter", "OK"}
-                )
-                car.close()
-                await bed.until_idle()
-
-    play(scenario)
+async def test_odd_maxima_are_refused_or_taken_and_never_hurt(field: str, value: int) -> None:
+    async with attacked(dc=True) as bed:
+        for multiplier in range(-3, 4):
+            car = await at(bed, "parameters", dc=True)
+            code = await car.ask(FIELDS[field](value, multiplier))
+            assert code in (
+                {"FAILED_WrongChargeParameter"} if value <= 0 else {"FAILED_WrongChargeParameter", "OK"}
+            )
+            car.close()
+            await bed.until_idle()
 
 
 @pytest.mark.threat("MSG-01")
 @pytest.mark.parametrize("value", [0, -1, 32767, -32767])
-def test_odd_maxima_of_an_ac_vehicle_are_refused_or_taken(value: int) -> None:
-    async def scenario() -> None:
-        async with attacked() as bed:
-            for multiplier in range(-3, 4):
-                car = await at(bed, "parameters")
-                code = await car.ask(r.ac_parameters(max_current=r.amperes(value, multiplier)))
-                assert code in (
-                    {"FAILED_WrongChargeParameter"} if value <= 0 else {"FAILED_WrongChargeParameter", "OK"}
-                )
-                car.close()
-                await bed.until_idle()
-
-    play(scenario)
+async def test_odd_maxima_of_an_ac_vehicle_are_refused_or_taken(value: int) -> None:
+    async with attacked() as bed:
+        for multiplier in range(-3, 4):
+            car = await at(bed, "parameters")
+            code = await car.ask(r.ac_parameters(max_current=r.amperes(value, multiplier)))
+            assert code in (
+                {"FAILED_WrongChargeParameter"} if value <= 0 else {"FAILED_WrongChargeParameter", "OK"}
+            )
+            car.close()
+            await bed.until_idle()
 
 
 @pytest.mark.threat("MSG-06")
@@ -118,36 +112,30 @@ def test_a_mode_that_is_not_offered_is_refused(body: BodyElement) -> None:
 @pytest.mark.threat("MSG-10")
 @pytest.mark.parametrize("departure", [0, 1, 2**32 - 1])
 @pytest.mark.parametrize("entries", [12, 1024])
-def test_odd_times_and_sizes_give_a_good_schedule(departure: int, entries: int) -> None:
-    async def scenario() -> None:
-        async with attacked() as bed:
-            car = await at(bed, "parameters")
-            answer = await body_of(car, r.ac_parameters(departure=departure, max_entries=entries))
-            (schedule,) = answer.sa_schedules.sa_schedule_tuple
-            steps = schedule.p_max_schedule.p_max_schedule_entry
-            assert 1 <= len(steps) <= entries
-            assert steps[0].time_interval.start == 0
-            assert steps[-1].time_interval.duration >= 1
-            car.close()
-
-    play(scenario)
+async def test_odd_times_and_sizes_give_a_good_schedule(departure: int, entries: int) -> None:
+    async with attacked() as bed:
+        car = await at(bed, "parameters")
+        answer = await body_of(car, r.ac_parameters(departure=departure, max_entries=entries))
+        (schedule,) = answer.sa_schedules.sa_schedule_tuple
+        steps = schedule.p_max_schedule.p_max_schedule_entry
+        assert 1 <= len(steps) <= entries
+        assert steps[0].time_interval.start == 0
+        assert steps[-1].time_interval.duration >= 1
+        car.close()
 
 
 @pytest.mark.threat("MSG-10")
 @pytest.mark.parametrize("entries", [0, 1, 65535])
-def test_a_size_outside_the_schema_is_an_error_or_bounds_the_schedule(entries: int) -> None:
-    async def scenario() -> None:
-        async with attacked() as bed:
-            car = await at(bed, "parameters")
-            try:
-                document = car.encode(r.ac_parameters(max_entries=entries))
-            except EncodeError:
-                document = packed(bits(car.encode(r.ac_parameters(max_entries=12))))
-            await car.send(document)
-            assert await car.answer() in ("OK", "closed")
-            car.close()
-
-    play(scenario)
+async def test_a_size_outside_the_schema_is_an_error_or_bounds_the_schedule(entries: int) -> None:
+    async with attacked() as bed:
+        car = await at(bed, "parameters")
+        try:
+            document = car.encode(r.ac_parameters(max_entries=entries))
+        except EncodeError:
+            document = packed(bits(car.encode(r.ac_parameters(max_entries=12))))
+        await car.send(document)
+        assert await car.answer() in ("OK", "closed")
+        car.close()
 
 
 # --- services, payment, identity ---------------------------------------------------------------------------
@@ -175,30 +163,24 @@ def test_a_payment_that_is_not_offered_is_refused() -> None:
 
 @pytest.mark.threat("MSG-09")
 @pytest.mark.parametrize("size", [0, 1, 5, 6])
-def test_an_evccid_that_the_schema_allows_is_taken_as_bytes(size: int) -> None:
-    async def scenario() -> None:
-        async with attacked() as bed:
-            car = await at(bed, "setup")
-            request = iso2.SessionSetupReq(evcc_id=b"/../\0\n"[:size])
-            assert await car.ask(request) == "OK_NewSessionEstablished"
-            car.close()
-
-    play(scenario)
+async def test_an_evccid_that_the_schema_allows_is_taken_as_bytes(size: int) -> None:
+    async with attacked() as bed:
+        car = await at(bed, "setup")
+        request = iso2.SessionSetupReq(evcc_id=b"/../\0\n"[:size])
+        assert await car.ask(request) == "OK_NewSessionEstablished"
+        car.close()
 
 
 @pytest.mark.threat("MSG-09")
 @pytest.mark.parametrize("size", [7, 8, 100])
-def test_an_evccid_that_is_too_long_closes(size: int) -> None:
-    async def scenario() -> None:
-        async with attacked() as bed:
-            car = await at(bed, "setup")
-            evcc_id = bytes.fromhex("02A0C0FFEE01")
-            document = with_other_bytes(car, iso2.SessionSetupReq(evcc_id=evcc_id), evcc_id, b"\x5a" * size)
-            await car.send(document)
-            assert await car.at_end()
-            car.close()
-
-    play(scenario)
+async def test_an_evccid_that_is_too_long_closes(size: int) -> None:
+    async with attacked() as bed:
+        car = await at(bed, "setup")
+        evcc_id = bytes.fromhex("02A0C0FFEE01")
+        document = with_other_bytes(car, iso2.SessionSetupReq(evcc_id=evcc_id), evcc_id, b"\x5a" * size)
+        await car.send(document)
+        assert await car.at_end()
+        car.close()
 
 
 # --- schedules and profiles --------------------------------------------------------------------------------
@@ -235,24 +217,19 @@ def test_a_schedule_that_was_not_offered_is_refused(dc: bool, schedule_id: int) 
 
 @pytest.mark.threat("MSG-02")
 @pytest.mark.parametrize("volts", [420, 501, 3000, 32767])
-def test_a_target_above_a_limit_never_reaches_the_outlet(volts: int) -> None:
+async def test_a_target_above_a_limit_never_reaches_the_outlet(volts: int) -> None:
     """410 V is the car's own maximum, 500 V the outlet's: `attacked` looks at every set-point."""
 
-    async def scenario() -> None:
-        async with attacked(dc=True) as bed:
-            car = await at(bed, "pre-charge", dc=True)
-            assert await car.ask(r.pre_charge(r.volts(volts))) in ("OK", "FAILED")
-            car.close()
-            await bed.until_idle()
-            bed.outlet.pilot = ControlPilot.B
-            car = await at(bed, "loop", dc=True)
-            answer = await body_of(car, r.current_demand(r.volts(volts), r.amperes(10_000)))
-            assert (
-                answer.response_code is not iso2.ResponseCode.OK or plain(answer.evse_present_voltage) <= 410
-            )
-            car.close()
-
-    play(scenario)
+    async with attacked(dc=True) as bed:
+        car = await at(bed, "pre-charge", dc=True)
+        assert await car.ask(r.pre_charge(r.volts(volts))) in ("OK", "FAILED")
+        car.close()
+        await bed.until_idle()
+        bed.outlet.pilot = ControlPilot.B
+        car = await at(bed, "loop", dc=True)
+        answer = await body_of(car, r.current_demand(r.volts(volts), r.amperes(10_000)))
+        assert answer.response_code is not iso2.ResponseCode.OK or plain(answer.evse_present_voltage) <= 410
+        car.close()
 
 
 @pytest.mark.threat("MSG-03")
@@ -264,31 +241,25 @@ def test_a_target_above_a_limit_never_reaches_the_outlet(volts: int) -> None:
         r.current_demand(r.volts(-32767), r.amperes(-32767)),
     ],
 )
-def test_negative_targets_are_refused_with_the_output_off(body: BodyElement) -> None:
-    async def scenario() -> None:
-        async with attacked(dc=True) as bed:
-            car = await at(bed, "loop", dc=True)
-            assert (await car.ask(body)).startswith("FAILED")
-            assert await car.at_end()
-            assert isinstance(bed.outlet, DcOutlet)
-            assert bed.outlet.volts == 0.0
-            car.close()
-
-    play(scenario)
+async def test_negative_targets_are_refused_with_the_output_off(body: BodyElement) -> None:
+    async with attacked(dc=True) as bed:
+        car = await at(bed, "loop", dc=True)
+        assert (await car.ask(body)).startswith("FAILED")
+        assert await car.at_end()
+        assert isinstance(bed.outlet, DcOutlet)
+        assert bed.outlet.volts == 0.0
+        car.close()
 
 
 @pytest.mark.threat("MSG-11")
 @pytest.mark.parametrize("percent", [101, 127])
-def test_a_state_of_charge_beyond_100_closes(percent: int) -> None:
-    async def scenario() -> None:
-        async with attacked(dc=True) as bed:
-            car = await at(bed, "loop", dc=True)
-            low, high = (r.current_demand(status=_charged(number)) for number in (0, 64))
-            await car.send(with_other_number(car, low, high, 7, percent))
-            assert await car.at_end()
-            car.close()
-
-    play(scenario)
+async def test_a_state_of_charge_beyond_100_closes(percent: int) -> None:
+    async with attacked(dc=True) as bed:
+        car = await at(bed, "loop", dc=True)
+        low, high = (r.current_demand(status=_charged(number)) for number in (0, 64))
+        await car.send(with_other_number(car, low, high, 7, percent))
+        assert await car.at_end()
+        car.close()
 
 
 def _charged(percent: int) -> iso2.DCEVStatus:
@@ -304,35 +275,29 @@ NOT_WANTED: dict[str, dict[str, Any]] = {
 
 @pytest.mark.threat("MSG-12", "MSG-14")
 @pytest.mark.parametrize("how", NOT_WANTED)
-def test_current_that_is_not_wanted_is_not_given(how: str) -> None:
-    async def scenario() -> None:
-        async with attacked(dc=True) as bed:
-            car = await at(bed, "loop", dc=True)
-            before = len(bed.outlet.calls)
-            await car.ask(r.current_demand(current=r.amperes(50), **NOT_WANTED[how]))
-            await asyncio.sleep(0.02)
-            amperes = [
-                float(call.split()[2]) for call in bed.outlet.calls[before:] if call.startswith("set_output")
-            ]
-            assert amperes
-            assert amperes[-1] == 0.0
-            car.close()
-
-    play(scenario)
+async def test_current_that_is_not_wanted_is_not_given(how: str) -> None:
+    async with attacked(dc=True) as bed:
+        car = await at(bed, "loop", dc=True)
+        before = len(bed.outlet.calls)
+        await car.ask(r.current_demand(current=r.amperes(50), **NOT_WANTED[how]))
+        await asyncio.sleep(0.02)
+        amperes = [
+            float(call.split()[2]) for call in bed.outlet.calls[before:] if call.startswith("set_output")
+        ]
+        assert amperes
+        assert amperes[-1] == 0.0
+        car.close()
 
 
 @pytest.mark.threat("MSG-13")
-def test_a_start_with_the_pilot_in_b_closes_nothing() -> None:
-    async def scenario() -> None:
-        async with attacked() as bed:
-            car = await at(bed, "power on")
-            bed.outlet.pilot = ControlPilot.B
-            assert await car.ask(r.start()) in ("FAILED", "FAILED_ContactorError")
-            assert "close_contactor" not in bed.outlet.calls
-            assert await car.at_end()
-            car.close()
-
-    play(scenario)
+async def test_a_start_with_the_pilot_in_b_closes_nothing() -> None:
+    async with attacked() as bed:
+        car = await at(bed, "power on")
+        bed.outlet.pilot = ControlPilot.B
+        assert await car.ask(r.start()) in ("FAILED", "FAILED_ContactorError")
+        assert "close_contactor" not in bed.outlet.calls
+        assert await car.at_end()
+        car.close()
 
 
 class NotReady(DcOutlet):
@@ -344,10 +309,7 @@ class NotReady(DcOutlet):
 
 
 @pytest.mark.threat("MSG-15")
-def test_a_start_that_the_outlet_cannot_serve_is_not_applied() -> None:
-    async def scenario() -> None:
-        async with attacked(dc=True, outlet=NotReady(), timing={"pre_charge": 5.0}) as bed:
-            car = await at(bed, "power on", dc=True)
-            await refused_and_closed(car, r.start(), "FAILED_PowerDeliveryNotApplied")
-
-    play(scenario)
+async def test_a_start_that_the_outlet_cannot_serve_is_not_applied() -> None:
+    async with attacked(dc=True, outlet=NotReady(), timing={"pre_charge": 5.0}) as bed:
+        car = await at(bed, "power on", dc=True)
+        await refused_and_closed(car, r.start(), "FAILED_PowerDeliveryNotApplied")

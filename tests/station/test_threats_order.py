@@ -6,7 +6,7 @@ After each one: alive, off, every command of the outlet lawful, the next car cha
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 
 import pytest
 
@@ -31,10 +31,6 @@ from tests.support.wire import (
 )
 
 SEQUENCE, UNKNOWN = "FAILED_SequenceError", "FAILED_UnknownSession"
-
-
-def play(scenario: Callable[[], Coroutine[None, None, None]]) -> None:
-    asyncio.run(scenario())
 
 
 # --- order -------------------------------------------------------------------------------------------------
@@ -64,92 +60,72 @@ LEGAL: dict[tuple[bool, str], set[type]] = {
 
 @pytest.mark.threat("SEQ-01", "SEQ-04", "SEQ-06")
 @pytest.mark.parametrize(("dc", "point"), sorted(LEGAL))
-def test_each_request_at_each_point_is_taken_or_refused_as_listed(dc: bool, point: str) -> None:
-    async def scenario() -> None:
-        async with attacked(dc=dc) as bed:
-            for kind, body in r.EACH.items():
-                if kind in LEGAL[dc, point]:
-                    continue
-                bed.outlet.pilot = ControlPilot.B
-                car = await at(bed, point, dc=dc)
-                before = len(bed.outlet.calls)
-                await refused_and_closed(car, body, SEQUENCE)
-                await bed.until_idle()
-                done = bed.outlet.calls[before:]
-                assert not [call for call in done if call.startswith(("close", "check"))], (kind, done)
-
-    play(scenario)
+async def test_each_request_at_each_point_is_taken_or_refused_as_listed(dc: bool, point: str) -> None:
+    async with attacked(dc=dc) as bed:
+        for kind, body in r.EACH.items():
+            if kind in LEGAL[dc, point]:
+                continue
+            bed.outlet.pilot = ControlPilot.B
+            car = await at(bed, point, dc=dc)
+            before = len(bed.outlet.calls)
+            await refused_and_closed(car, body, SEQUENCE)
+            await bed.until_idle()
+            done = bed.outlet.calls[before:]
+            assert not [call for call in done if call.startswith(("close", "check"))], (kind, done)
 
 
 @pytest.mark.threat("SEQ-02", "SEQ-03")
 @pytest.mark.parametrize(("dc", "point"), sorted(one for one in LEGAL if one[1] != "setup"))
-def test_another_session_id_is_unknown_at_every_point(dc: bool, point: str) -> None:
-    async def scenario() -> None:
-        async with attacked(dc=dc) as bed:
-            for wrong in (
-                lambda right: right[:7] + bytes([right[7] ^ 4]),
-                lambda _: bytes(8),
-                lambda right: right[:7],
-            ):
-                bed.outlet.pilot = ControlPilot.B
-                car = await at(bed, point, dc=dc)
-                car.session_id = wrong(car.session_id)
-                await refused_and_closed(car, due(point, dc=dc), UNKNOWN)
-                await bed.until_idle()
-
-    play(scenario)
+async def test_another_session_id_is_unknown_at_every_point(dc: bool, point: str) -> None:
+    async with attacked(dc=dc) as bed:
+        for wrong in (
+            lambda right: right[:7] + bytes([right[7] ^ 4]),
+            lambda _: bytes(8),
+            lambda right: right[:7],
+        ):
+            bed.outlet.pilot = ControlPilot.B
+            car = await at(bed, point, dc=dc)
+            car.session_id = wrong(car.session_id)
+            await refused_and_closed(car, due(point, dc=dc), UNKNOWN)
+            await bed.until_idle()
 
 
 @pytest.mark.threat("SEQ-05")
 @pytest.mark.parametrize("dc", [False, True])
-def test_a_start_without_authorization_moves_nothing(dc: bool) -> None:
-    async def scenario() -> None:
-        async with attacked(
-            dc=dc, backend=GrantingBackend(granted=False), timing={"authorization": 0.2}
-        ) as bed:
-            bed.outlet.pilot = ControlPilot.C
-            car = await at(bed, "authorization", dc=dc)
-            await refused_and_closed(car, r.start(), SEQUENCE)
-            await bed.until_idle()
-
-    play(scenario)
+async def test_a_start_without_authorization_moves_nothing(dc: bool) -> None:
+    async with attacked(dc=dc, backend=GrantingBackend(granted=False), timing={"authorization": 0.2}) as bed:
+        bed.outlet.pilot = ControlPilot.C
+        car = await at(bed, "authorization", dc=dc)
+        await refused_and_closed(car, r.start(), SEQUENCE)
+        await bed.until_idle()
 
 
 @pytest.mark.threat("SEQ-07")
 @pytest.mark.parametrize("dc", [False, True])
-def test_a_renegotiation_before_any_start_fails(dc: bool) -> None:
-    async def scenario() -> None:
-        async with attacked(dc=dc) as bed:
-            car = await at(bed, "power on", dc=dc)
-            await refused_and_closed(car, r.renegotiate(), "FAILED")
-            assert "close_contactor" not in bed.outlet.calls
-
-    play(scenario)
+async def test_a_renegotiation_before_any_start_fails(dc: bool) -> None:
+    async with attacked(dc=dc) as bed:
+        car = await at(bed, "power on", dc=dc)
+        await refused_and_closed(car, r.renegotiate(), "FAILED")
+        assert "close_contactor" not in bed.outlet.calls
 
 
 @pytest.mark.threat("SEQ-08")
 @pytest.mark.parametrize("point", ["setup", "discovery", "selection", "loop"])
-def test_a_second_handshake_closes_and_switches_nothing(point: str) -> None:
-    async def scenario() -> None:
-        async with attacked() as bed:
-            car = await at(bed, point)
-            await car.send(OFFER)
-            assert await car.answer() == "closed"
-            car.close()
-
-    play(scenario)
+async def test_a_second_handshake_closes_and_switches_nothing(point: str) -> None:
+    async with attacked() as bed:
+        car = await at(bed, point)
+        await car.send(OFFER)
+        assert await car.answer() == "closed"
+        car.close()
 
 
 @pytest.mark.threat("SEQ-09")
-def test_only_unknown_protocols_are_told_and_closed() -> None:
-    async def scenario() -> None:
-        async with attacked() as bed:
-            car = await Car.connect(bed.plain_port)
-            assert await agreed(car, ("urn:x", 1, 1, 1), ("urn:y", 2, 2, 2)) == ("Failed_NoNegotiation", None)
-            assert await car.at_end()
-            car.close()
-
-    play(scenario)
+async def test_only_unknown_protocols_are_told_and_closed() -> None:
+    async with attacked() as bed:
+        car = await Car.connect(bed.plain_port)
+        assert await agreed(car, ("urn:x", 1, 1, 1), ("urn:y", 2, 2, 2)) == ("Failed_NoNegotiation", None)
+        assert await car.at_end()
+        car.close()
 
 
 ISO2 = "urn:iso:15118:2:2013:MsgDef"
@@ -166,18 +142,15 @@ ISO2 = "urn:iso:15118:2:2013:MsgDef"
         ((("urn:x", 1, 9, 1), (ISO2, 2, 9, 2)), 9),
     ],
 )
-def test_the_best_supported_priority_is_taken_always(
+async def test_the_best_supported_priority_is_taken_always(
     entries: tuple[tuple[str, int, int, int], ...], schema_id: int
 ) -> None:
-    async def scenario() -> None:
-        async with attacked() as bed:
-            for _ in range(3):
-                car = await Car.connect(bed.plain_port)
-                assert await agreed(car, *entries) == ("OK_SuccessfulNegotiation", schema_id)
-                car.close()
-                await bed.until_idle()
-
-    play(scenario)
+    async with attacked() as bed:
+        for _ in range(3):
+            car = await Car.connect(bed.plain_port)
+            assert await agreed(car, *entries) == ("OK_SuccessfulNegotiation", schema_id)
+            car.close()
+            await bed.until_idle()
 
 
 async def agreed(car: Car, *entries: tuple[str, int, int, int]) -> tuple[str, int | None]:
@@ -210,20 +183,17 @@ class Undecided(GrantingBackend):
 
 
 @pytest.mark.threat("SEQ-11")
-def test_polling_for_an_authorization_is_bounded() -> None:
-    async def scenario() -> None:
-        backend = Undecided(granted=False)
-        async with attacked(backend=backend, timing={"authorization": 0.3}) as bed:
-            car = await at(bed, "authorization")
-            codes = []
-            while (code := await car.ask(r.authorization())) == "OK":
-                codes.append(code)
-            assert code == "FAILED"
-            assert len(codes) > 10
-            assert await car.at_end()
-            car.close()
-
-    play(scenario)
+async def test_polling_for_an_authorization_is_bounded() -> None:
+    backend = Undecided(granted=False)
+    async with attacked(backend=backend, timing={"authorization": 0.3}) as bed:
+        car = await at(bed, "authorization")
+        codes = []
+        while (code := await car.ask(r.authorization())) == "OK":
+            codes.append(code)
+        assert code == "FAILED"
+        assert len(codes) > 10
+        assert await car.at_end()
+        car.close()
 
 
 class Stuck(RecordingOutlet):
@@ -249,20 +219,19 @@ class Stuck(RecordingOutlet):
     ("point", "timers"),
     [("cable check", {"cable_check": 0.3}), ("pre-charge", {"pre_charge": 0.2, "pre_charge_total": 0.3})],
 )
-def test_polling_in_front_of_the_output_is_bounded_and_ends_off(point: str, timers: dict[str, float]) -> None:
-    async def scenario() -> None:
-        outlet = Stuck() if point == "cable check" else None
-        async with attacked(dc=True, outlet=outlet, timing={"controller_call": 2.0, **timers}) as bed:
-            car = await at(bed, point, dc=True)
-            bed.outlet.pilot = ControlPilot.C
-            answers = [await car.ask(due(point, dc=True))]
-            while answers[-1] == "OK":
-                answers.append(await car.ask(due(point, dc=True)))
-            assert answers[-1] == "FAILED"
-            assert await car.at_end()
-            car.close()
-
-    play(scenario)
+async def test_polling_in_front_of_the_output_is_bounded_and_ends_off(
+    point: str, timers: dict[str, float]
+) -> None:
+    outlet = Stuck() if point == "cable check" else None
+    async with attacked(dc=True, outlet=outlet, timing={"controller_call": 2.0, **timers}) as bed:
+        car = await at(bed, point, dc=True)
+        bed.outlet.pilot = ControlPilot.C
+        answers = [await car.ask(due(point, dc=True))]
+        while answers[-1] == "OK":
+            answers.append(await car.ask(due(point, dc=True)))
+        assert answers[-1] == "FAILED"
+        assert await car.at_end()
+        car.close()
 
 
 @pytest.mark.threat("SEQ-13", "SEQ-14", "SEQ-15")
@@ -274,30 +243,27 @@ def test_polling_in_front_of_the_output_is_bounded_and_ends_off(point: str, time
         (ChargingSession.TERMINATE, "same", "OK_NewSessionEstablished"),
     ],
 )
-def test_only_a_paused_session_is_joined_and_with_the_output_off(
+async def test_only_a_paused_session_is_joined_and_with_the_output_off(
     how: ChargingSession, change: str, code: str
 ) -> None:
-    async def scenario() -> None:
-        async with attacked() as bed:
-            car = await at(bed, "stopped")
-            before = car.session_id
-            assert await car.ask(r.session_stop(how)) == "OK"
-            car.close()
-            await bed.until_idle()
-            calls = len(bed.outlet.calls)
-            again = await at(bed, "setup")
-            again.session_id = before if change == "same" else bytes(range(1, 9))
-            proposed = again.session_id
-            assert await again.ask(r.session_setup()) == code
-            assert (again.session_id == before) is (code == "OK_OldSessionJoined")
-            assert again.session_id != bytes(8)
-            if code != "OK_OldSessionJoined":
-                assert again.session_id != proposed
-            await reach_after_setup(again)
-            assert not [call for call in bed.outlet.calls[calls:] if call == "close_contactor"]
-            again.close()
-
-    play(scenario)
+    async with attacked() as bed:
+        car = await at(bed, "stopped")
+        before = car.session_id
+        assert await car.ask(r.session_stop(how)) == "OK"
+        car.close()
+        await bed.until_idle()
+        calls = len(bed.outlet.calls)
+        again = await at(bed, "setup")
+        again.session_id = before if change == "same" else bytes(range(1, 9))
+        proposed = again.session_id
+        assert await again.ask(r.session_setup()) == code
+        assert (again.session_id == before) is (code == "OK_OldSessionJoined")
+        assert again.session_id != bytes(8)
+        if code != "OK_OldSessionJoined":
+            assert again.session_id != proposed
+        await reach_after_setup(again)
+        assert not [call for call in bed.outlet.calls[calls:] if call == "close_contactor"]
+        again.close()
 
 
 async def reach_after_setup(car: Car) -> None:
@@ -308,45 +274,36 @@ async def reach_after_setup(car: Car) -> None:
 
 @pytest.mark.threat("SEQ-16")
 @pytest.mark.parametrize(("dc", "point"), sorted(LEGAL))
-def test_silence_at_any_point_ends_with_the_output_off(dc: bool, point: str) -> None:
-    async def scenario() -> None:
-        async with attacked(dc=dc, timing={"sequence": 0.25, "communication_setup": 5.0}) as bed:
-            car = await at(bed, point, dc=dc)
-            assert await car.at_end()
-            car.close()
-
-    play(scenario)
+async def test_silence_at_any_point_ends_with_the_output_off(dc: bool, point: str) -> None:
+    async with attacked(dc=dc, timing={"sequence": 0.25, "communication_setup": 5.0}) as bed:
+        car = await at(bed, point, dc=dc)
+        assert await car.at_end()
+        car.close()
 
 
 @pytest.mark.threat("SEQ-17")
 @pytest.mark.parametrize(("dc", "point"), sorted(LEGAL))
-def test_a_session_stop_at_any_point_ends_with_the_output_off(dc: bool, point: str) -> None:
-    async def scenario() -> None:
-        async with attacked(dc=dc) as bed:
-            car = await at(bed, point, dc=dc)
-            expected = "OK" if point == "stopped" else SEQUENCE
-            assert await car.ask(r.session_stop()) == expected
-            assert await car.at_end()
-            car.close()
-
-    play(scenario)
+async def test_a_session_stop_at_any_point_ends_with_the_output_off(dc: bool, point: str) -> None:
+    async with attacked(dc=dc) as bed:
+        car = await at(bed, point, dc=dc)
+        expected = "OK" if point == "stopped" else SEQUENCE
+        assert await car.ask(r.session_stop()) == expected
+        assert await car.at_end()
+        car.close()
 
 
 @pytest.mark.threat("SEQ-18")
-def test_orders_of_the_owner_out_of_order_move_nothing() -> None:
-    async def scenario() -> None:
-        async with attacked() as bed:
-            orders: list[Callable[[Bed], None]] = [
-                lambda b: b.station.stop_charging(),
-                lambda b: b.station.renegotiate(),
-                lambda b: b.station.limit_power(0.0),
-                lambda b: b.station.withdraw_authorization(),
-                lambda b: b.station.reset_fault(),
-                lambda b: b.station.limit_power(None),
-            ]
-            for order in orders:
-                order(bed)
-            await asyncio.sleep(0.02)
-            assert bed.outlet.calls == ["make_safe"]
-
-    play(scenario)
+async def test_orders_of_the_owner_out_of_order_move_nothing() -> None:
+    async with attacked() as bed:
+        orders: list[Callable[[Bed], None]] = [
+            lambda b: b.station.stop_charging(),
+            lambda b: b.station.renegotiate(),
+            lambda b: b.station.limit_power(0.0),
+            lambda b: b.station.withdraw_authorization(),
+            lambda b: b.station.reset_fault(),
+            lambda b: b.station.limit_power(None),
+        ]
+        for order in orders:
+            order(bed)
+        await asyncio.sleep(0.02)
+        assert bed.outlet.calls == ["make_safe"]

@@ -25,7 +25,7 @@ def test_without_a_word_about_slac_there_is_none() -> None:
     assert not SeccConfig().slac.enabled
 
 
-async def _no_match() -> None:
+async def test_a_car_is_discovered_and_charges_without_any_match() -> None:
     async with running() as bed:
         assert isinstance(bed.station, Station)
         assert bed.station.sdp_port is not None
@@ -35,11 +35,8 @@ async def _no_match() -> None:
         await finish(car, bed.outlet)
 
 
-def test_a_car_is_discovered_and_charges_without_any_match() -> None:
-    asyncio.run(_no_match())
-
-
-async def _two_cars_on_one_link() -> None:
+@pytest.mark.threat("SDP-10")
+async def test_of_two_cars_on_one_link_the_first_is_served_undisturbed_and_then_the_second() -> None:
     async with running() as bed:
         assert bed.station.sdp_port is not None
         first_told, second_told = [await discover(bed.station.sdp_port) for _ in range(2)]
@@ -59,11 +56,7 @@ async def _two_cars_on_one_link() -> None:
 
 
 @pytest.mark.threat("SDP-10")
-def test_of_two_cars_on_one_link_the_first_is_served_undisturbed_and_then_the_second() -> None:
-    asyncio.run(_two_cars_on_one_link())
-
-
-async def _unplugged() -> None:
+async def test_right_after_unplugging_the_next_request_is_answered() -> None:
     outlet = ReportingOutlet()
     async with running(outlet=outlet) as bed:
         assert bed.station.sdp_port is not None
@@ -78,8 +71,3 @@ async def _unplugged() -> None:
         await to_session(following)
         following.close()
         car.close()
-
-
-@pytest.mark.threat("SDP-10")
-def test_right_after_unplugging_the_next_request_is_answered() -> None:
-    asyncio.run(_unplugged())

@@ -61,8 +61,12 @@ _IN_FLIGHT = 0.0002  # s
 _DEADLOCK = 10.0  # s without a timer and without a byte
 
 
+def virtual_loop(*, sockets: bool) -> asyncio.AbstractEventLoop:
+    """Such a loop; without sockets nothing is on its way, and it is faster still."""
+    return _Loop(_Selector(_IN_FLIGHT if sockets else 0.0))
+
+
 def play_fast(scenario: Coroutine[Any, Any, Result], *, sockets: bool = True) -> Result:
-    """Run a scenario on such a loop; without sockets nothing is on its way, and it is faster still."""
-    in_flight = _IN_FLIGHT if sockets else 0.0
-    with asyncio.Runner(loop_factory=lambda: _Loop(_Selector(in_flight))) as runner:
+    """Run a scenario on a loop of its own: for tests that run several, or one for each example."""
+    with asyncio.Runner(loop_factory=lambda: virtual_loop(sockets=sockets)) as runner:
         return runner.run(scenario)

@@ -68,7 +68,8 @@ def test_make_safe_is_the_last_call() -> None:
     assert outlet.calls[-1] == "make_safe"
 
 
-def test_a_cancelled_run_leaves_the_output_off() -> None:
+@pytest.mark.loop("virtual")
+async def test_a_cancelled_run_leaves_the_output_off() -> None:
     async def cancelled() -> list[str]:
         outlet = Recorded()
         run = asyncio.create_task(check_controller(outlet, energise=True))
@@ -80,7 +81,7 @@ def test_a_cancelled_run_leaves_the_output_off() -> None:
         assert not outlet.closed
         return outlet.calls
 
-    assert play_fast(cancelled(), sockets=False)[-1] == "make_safe"
+    assert (await cancelled())[-1] == "make_safe"
 
 
 class CannotSwitchOff(MakeSafeLeavesOn, NoWatchdog):
@@ -301,7 +302,7 @@ _AT_REST = EvseSnapshot(control_pilot=AcOutlet().pilot)
 
 
 @pytest.mark.parametrize(("guarded", "failed"), [(False, {"make-safe-overtakes"}), (True, set())])
-def test_a_real_thread_that_writes_late_is_seen(guarded: bool, failed: set[str]) -> None:
+async def test_a_real_thread_that_writes_late_is_seen(guarded: bool, failed: set[str]) -> None:
     config = SeccConfig(timing=TimingConfig(lease=0.4, lease_renewal=0.1))
-    report = asyncio.run(check_controller(ThreadDriver(guarded=guarded), config, energise=True))
+    report = await check_controller(ThreadDriver(guarded=guarded), config, energise=True)
     assert {one.row.id for one in report.failed} == failed

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import datetime
 import math
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -36,10 +35,6 @@ from tests.support.wire import (
     to_charge_loop,
     to_session,
 )
-
-
-def play(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    asyncio.run(scenario())
 
 
 def limit_of(bed: Bed) -> object:
@@ -75,26 +70,23 @@ CALLS: list[tuple[str, object]] = [
 
 
 @pytest.mark.threat("BKE-03")
-def test_a_refused_call_names_itself_and_changes_nothing_in_this_session_or_the_next() -> None:
-    async def scenario() -> None:
-        async with running() as bed:
-            bed.station.limit_power(10_000)
-            car = await Car.connect(bed.plain_port)
-            await to_charge_loop(car, bed.outlet)
-            calls, told = list(bed.outlet.calls), len(bed.events(LinkEvent.COMPLAINT, LinkEvent.FAILED))
-            for method, value in CALLS:
-                with pytest.raises(IntegrationError, match=f"^{method}: (max_power|reason) is ") as caught:
-                    getattr(bed.station, method)(value)
-                assert caught.value.method == method
-                assert await car.ask(requests.charging_status()) == "OK"
-            assert limit_of(bed) == 10_000.0
-            assert bed.outlet.calls == calls
-            assert len(bed.events(LinkEvent.COMPLAINT, LinkEvent.FAILED)) == told
-            await finish(car, bed.outlet)
-            await a_whole_session(bed)
-            assert [end.fault for end in ends(bed)] == [None, None]
-
-    play(scenario)
+async def test_a_refused_call_names_itself_and_changes_nothing_in_this_session_or_the_next() -> None:
+    async with running() as bed:
+        bed.station.limit_power(10_000)
+        car = await Car.connect(bed.plain_port)
+        await to_charge_loop(car, bed.outlet)
+        calls, told = list(bed.outlet.calls), len(bed.events(LinkEvent.COMPLAINT, LinkEvent.FAILED))
+        for method, value in CALLS:
+            with pytest.raises(IntegrationError, match=f"^{method}: (max_power|reason) is ") as caught:
+                getattr(bed.station, method)(value)
+            assert caught.value.method == method
+            assert await car.ask(requests.charging_status()) == "OK"
+        assert limit_of(bed) == 10_000.0
+        assert bed.outlet.calls == calls
+        assert len(bed.events(LinkEvent.COMPLAINT, LinkEvent.FAILED)) == told
+        await finish(car, bed.outlet)
+        await a_whole_session(bed)
+        assert [end.fault for end in ends(bed)] == [None, None]
 
 
 @pytest.mark.parametrize(
@@ -117,24 +109,21 @@ def test_a_configuration_of_another_type_is_refused() -> None:
         Station({}, RecordingOutlet(), GrantingBackend())  # type: ignore[arg-type]
 
 
-def test_a_source_of_random_bytes_that_fails_is_replaced_and_complained_of() -> None:
-    async def scenario() -> None:
-        records: list[Any] = []
-        outlet = RecordingOutlet()
-        station = Station(
-            config(),
-            outlet,
-            GrantingBackend(),
-            reporter=records.append,
-            sdp_port=0,
-            random_bytes=lambda size: b"four",
-        )
-        async with station:
-            bed = Bed(station, outlet, GrantingBackend(), records)
-            await a_whole_session(bed)
-            assert any("random_bytes: it returned b'four'" in one.text for one in bed.events())
-
-    play(scenario)
+async def test_a_source_of_random_bytes_that_fails_is_replaced_and_complained_of() -> None:
+    records: list[Any] = []
+    outlet = RecordingOutlet()
+    station = Station(
+        config(),
+        outlet,
+        GrantingBackend(),
+        reporter=records.append,
+        sdp_port=0,
+        random_bytes=lambda size: b"four",
+    )
+    async with station:
+        bed = Bed(station, outlet, GrantingBackend(), records)
+        await a_whole_session(bed)
+        assert any("random_bytes: it returned b'four'" in one.text for one in bed.events())
 
 
 # --- snapshots ---------------------------------------------------------------------------------------------
@@ -172,47 +161,41 @@ SPOILED: dict[str, Callable[[EvseSnapshot], object]] = {
 
 @pytest.mark.threat("BKE-07")
 @pytest.mark.parametrize("spoiled", SPOILED)
-def test_a_bad_snapshot_while_energised_ends_the_session_with_the_output_off(spoiled: str) -> None:
-    async def scenario() -> None:
-        outlet = LyingOutlet()
-        async with running(config(close_delay=0.05), outlet=outlet) as bed:
-            car = await Car.connect(bed.plain_port)
-            await to_charge_loop(car, outlet)
-            outlet.spoil = SPOILED[spoiled]
-            await eventually(lambda: "open_contactor" in outlet.calls)
-            assert not outlet.closed
-            assert await car.ask(requests.charging_status()) in ("FAILED", "closed")
-            assert await car.at_end()
-            await eventually(lambda: not bed.station.health.in_session)
-            (end,) = ends(bed)
-            assert end.fault is not None
-            texts = [one.text for one in bed.events(LinkEvent.COMPLAINT) if "snapshot" in one.text]
-            assert len(texts) == 1
-            await eventually(lambda: "snapshot: " in bed.station.health.reason)
-            assert not bed.station.health.serving
-            outlet.spoil = lambda good: good
-            await eventually(lambda: bed.station.health.serving)
-            await a_whole_session(bed)
-            car.close()
-
-    play(scenario)
+async def test_a_bad_snapshot_while_energised_ends_the_session_with_the_output_off(spoiled: str) -> None:
+    outlet = LyingOutlet()
+    async with running(config(close_delay=0.05), outlet=outlet) as bed:
+        car = await Car.connect(bed.plain_port)
+        await to_charge_loop(car, outlet)
+        outlet.spoil = SPOILED[spoiled]
+        await eventually(lambda: "open_contactor" in outlet.calls)
+        assert not outlet.closed
+        assert await car.ask(requests.charging_status()) in ("FAILED", "closed")
+        assert await car.at_end()
+        await eventually(lambda: not bed.station.health.in_session)
+        (end,) = ends(bed)
+        assert end.fault is not None
+        texts = [one.text for one in bed.events(LinkEvent.COMPLAINT) if "snapshot" in one.text]
+        assert len(texts) == 1
+        await eventually(lambda: "snapshot: " in bed.station.health.reason)
+        assert not bed.station.health.serving
+        outlet.spoil = lambda good: good
+        await eventually(lambda: bed.station.health.serving)
+        await a_whole_session(bed)
+        car.close()
 
 
 @pytest.mark.parametrize("spoiled", SPOILED)
-def test_with_a_bad_snapshot_no_session_begins(spoiled: str) -> None:
-    async def scenario() -> None:
-        outlet = LyingOutlet()
-        async with running(outlet=outlet) as bed:
-            car = await Car.connect(bed.plain_port)
-            outlet.spoil = SPOILED[spoiled]
-            await car.send(b"\x80\x00")
-            assert await car.at_end()
-            assert bed.outlet.calls == ["make_safe"]
-            outlet.spoil = lambda good: good
-            await a_whole_session(bed)
-            car.close()
-
-    play(scenario)
+async def test_with_a_bad_snapshot_no_session_begins(spoiled: str) -> None:
+    outlet = LyingOutlet()
+    async with running(outlet=outlet) as bed:
+        car = await Car.connect(bed.plain_port)
+        outlet.spoil = SPOILED[spoiled]
+        await car.send(b"\x80\x00")
+        assert await car.at_end()
+        assert bed.outlet.calls == ["make_safe"]
+        outlet.spoil = lambda good: good
+        await a_whole_session(bed)
+        car.close()
 
 
 # --- results of the back end -------------------------------------------------------------------------------
@@ -231,23 +214,20 @@ class LyingBackend(GrantingBackend):
 
 @pytest.mark.threat("BKE-03")
 @pytest.mark.parametrize("result", [1, "yes", None, object(), Verdict.ACCEPTED, [True], math.nan])
-def test_an_authorization_that_is_no_bool_grants_nothing(result: object) -> None:
-    async def scenario() -> None:
-        async with running(config(close_delay=0.05), backend=LyingBackend(result)) as bed:
-            car = await Car.connect(bed.plain_port)
-            await to_session(car)
-            await car.ask(requests.service_discovery())
-            await car.ask(requests.payment_selection())
-            codes = [await car.ask(requests.authorization()) for _ in range(2)]
-            assert codes[-1].startswith("FAILED")
-            assert await car.at_end()
-            assert "close_contactor" not in bed.outlet.calls
-            assert any("authorize_external" in one.text for one in bed.events(LinkEvent.COMPLAINT))
-            bed.backend.result = True  # type: ignore[attr-defined]
-            await a_whole_session(bed)
-            car.close()
-
-    play(scenario)
+async def test_an_authorization_that_is_no_bool_grants_nothing(result: object) -> None:
+    async with running(config(close_delay=0.05), backend=LyingBackend(result)) as bed:
+        car = await Car.connect(bed.plain_port)
+        await to_session(car)
+        await car.ask(requests.service_discovery())
+        await car.ask(requests.payment_selection())
+        codes = [await car.ask(requests.authorization()) for _ in range(2)]
+        assert codes[-1].startswith("FAILED")
+        assert await car.at_end()
+        assert "close_contactor" not in bed.outlet.calls
+        assert any("authorize_external" in one.text for one in bed.events(LinkEvent.COMPLAINT))
+        bed.backend.result = True  # type: ignore[attr-defined]
+        await a_whole_session(bed)
+        car.close()
 
 
 class Planning(GrantingBackend):
@@ -267,20 +247,17 @@ def asking() -> SeccConfig:
 
 
 @pytest.mark.parametrize("result", [5, "plan", [], (), object(), EvseSnapshot, math.nan])
-def test_schedules_that_are_none_leave_the_limit_of_the_outlet(result: object) -> None:
-    async def scenario() -> None:
-        async with running(asking(), backend=Planning(result)) as bed:
-            car = await Car.connect(bed.plain_port)
-            await to_session(car)
-            for body in AC_SETUP:
-                assert await car.ask(body) == "OK"
-            await eventually(lambda: any("schedules: " in one.text for one in bed.events()))
-            assert await car.ask(requests.ac_parameters()) == "OK"
-            bed.outlet.pilot = ControlPilot.C
-            assert await car.ask(requests.start()) == "OK"
-            await finish(car, bed.outlet)
-
-    play(scenario)
+async def test_schedules_that_are_none_leave_the_limit_of_the_outlet(result: object) -> None:
+    async with running(asking(), backend=Planning(result)) as bed:
+        car = await Car.connect(bed.plain_port)
+        await to_session(car)
+        for body in AC_SETUP:
+            assert await car.ask(body) == "OK"
+        await eventually(lambda: any("schedules: " in one.text for one in bed.events()))
+        assert await car.ask(requests.ac_parameters()) == "OK"
+        bed.outlet.pilot = ControlPilot.C
+        assert await car.ask(requests.start()) == "OK"
+        await finish(car, bed.outlet)
 
 
 class Serving(GrantingBackend, OffersServices, ReportsExpiry):
@@ -317,15 +294,12 @@ class Serving(GrantingBackend, OffersServices, ReportsExpiry):
     ids=range(8),
 )
 @pytest.mark.threat("BKE-08")
-def test_services_that_are_none_are_left_out(result: object) -> None:
-    async def scenario() -> None:
-        async with running(backend=Serving(result)) as bed:
-            await a_whole_session(bed)
-            texts = [one.text for one in bed.events(LinkEvent.COMPLAINT)]
-            assert any(text.startswith("value_added_services: ") for text in texts)
-            assert any(text.startswith("expiring: ") for text in texts)
-
-    play(scenario)
+async def test_services_that_are_none_are_left_out(result: object) -> None:
+    async with running(backend=Serving(result)) as bed:
+        await a_whole_session(bed)
+        texts = [one.text for one in bed.events(LinkEvent.COMPLAINT)]
+        assert any(text.startswith("value_added_services: ") for text in texts)
+        assert any(text.startswith("expiring: ") for text in texts)
 
 
 # --- results of the controller -----------------------------------------------------------------------------
@@ -344,20 +318,17 @@ class Answering(RecordingOutlet):
 
 
 @pytest.mark.parametrize("result", [1, "closed", None, object(), math.nan])
-def test_a_contactor_that_answers_no_bool_counts_as_not_closed(result: object) -> None:
-    async def scenario() -> None:
-        outlet = Answering("close_contactor", result)
-        async with running(config(close_delay=0.05), outlet=outlet) as bed:
-            car = await Car.connect(bed.plain_port)
-            await to_session(car)
-            for body in AC_SETUP:
-                assert await car.ask(body) == "OK"
-            outlet.pilot = ControlPilot.C
-            assert (await car.ask(requests.start())).startswith("FAILED")
-            await bed.until_idle()
-            assert not outlet.closed
-            outlet.method = ""
-            await a_whole_session(bed)
-            car.close()
-
-    play(scenario)
+async def test_a_contactor_that_answers_no_bool_counts_as_not_closed(result: object) -> None:
+    outlet = Answering("close_contactor", result)
+    async with running(config(close_delay=0.05), outlet=outlet) as bed:
+        car = await Car.connect(bed.plain_port)
+        await to_session(car)
+        for body in AC_SETUP:
+            assert await car.ask(body) == "OK"
+        outlet.pilot = ControlPilot.C
+        assert (await car.ask(requests.start())).startswith("FAILED")
+        await bed.until_idle()
+        assert not outlet.closed
+        outlet.method = ""
+        await a_whole_session(bed)
+        car.close()
