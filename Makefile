@@ -61,7 +61,7 @@ conformance: setup  ## our station before the conformance bench (`secc bench`), 
 
 conformance-peer: setup $(EV_VENV)/.ready  ## the same bench before another station, and the page with both (Linux, root, Java)
 	$(PY) -m tools.conformance --json build/conformance/own.json
-	$(PY) -m tools.conformance_peer --write
+	$(PY) -m tools.conformance.peer --write
 
 $(EV_VENV)/.ready: $(VENV)/.venv pyproject.toml
 	test -x $(EV_VENV)/bin/python || $(PYTHON) -m venv $(EV_VENV)
@@ -86,7 +86,7 @@ $(ORACLE_VENV)/.ready: $(VENV)/.venv pyproject.toml
 	touch $@
 
 cpo-fuzz: setup $(API_VENV)/.ready  ## schemathesis on the provisioning service, half a minute
-	$(PY) -m tools.cpo_fuzz $(API_VENV)/bin/schemathesis
+	$(PY) -m tools.fuzz.cpo $(API_VENV)/bin/schemathesis
 
 $(API_VENV)/.ready: $(VENV)/.venv pyproject.toml
 	test -x $(API_VENV)/bin/python || $(PYTHON) -m venv $(API_VENV)
@@ -95,7 +95,7 @@ $(API_VENV)/.ready: $(VENV)/.venv pyproject.toml
 	touch $@
 
 cpo-scale: setup  ## the provisioning service with up to a million contracts: an hour, 20 GB (PostgreSQL)
-	$(PY) -m tools.cpo_scale --write
+	$(PY) -m tools.bench.cpo_scale --write
 
 # --- check ------------------------------------------------------------------------------------------------
 
@@ -105,14 +105,14 @@ style: setup  ## format, lint, spelling, width of prose, types, stub of the exte
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	git ls-files -z | xargs -0 $(BIN)/codespell
-	$(PY) -m tools.prose
+	$(PY) -m tools.checks.prose
 	$(BIN)/mypy
 	$(PY) -m mypy.stubtest secc._exi
 
 generated: setup  ## generated files are fresh
-	$(PY) -m tools.schemagen --check
-	$(PY) -m tools.docgen --check
-	$(PY) -m tools.cars --check
+	$(PY) -m tools.codegen --check
+	$(PY) -m tools.docs --check
+	$(PY) -m tools.docs.cars --check
 
 rust:  ## format, lint and tests of the crates
 	cargo fmt --all --check
@@ -147,7 +147,7 @@ SECONDS_EACH ?= 600
 SEED ?= 0
 
 fuzz-rust:  ## the codec under libFuzzer, SECONDS_EACH for each target (nightly Rust, cargo-fuzz)
-	tools/fuzz.sh $(SECONDS_EACH) $(SEED)
+	tools/fuzz/targets.sh $(SECONDS_EACH) $(SEED)
 
 # Here a random message that fails need not be made small, which takes longer than to find it.
 mutants:  ## mutation testing of the codec, SHARD=0/8 for an eighth: two hours (cargo-mutants)
@@ -155,30 +155,30 @@ mutants:  ## mutation testing of the codec, SHARD=0/8 for an eighth: two hours (
 
 mutants-safety: setup  ## mutation testing of the session and the outlet's loop, with the fast tests: an hour
 	rm -f build/mutants/coverage.json
-	$(PY) -m tools.mutants $(if $(SAMPLE),--sample $(SAMPLE))
+	$(PY) -m tools.checks.mutants $(if $(SAMPLE),--sample $(SAMPLE))
 
 fuzz-binding: setup  ## the Python binding under atheris, SECONDS_EACH
 	$(call EXTRA,fuzz) > $(VENV)/fuzz.txt
 	@if $(PY) -m pip install --quiet --disable-pip-version-check -r $(VENV)/fuzz.txt; then \
-	  $(PY) tools/fuzz_seeds.py build/fuzz-seeds && mkdir -p build/fuzz-corpus && \
-	  PYTHONPATH=. $(PY) tools/fuzz_binding.py -seed=$(SEED) -max_total_time=$(SECONDS_EACH) -max_len=8192 -print_final_stats=1 \
+	  $(PY) tools/fuzz/seeds.py build/fuzz-seeds && mkdir -p build/fuzz-corpus && \
+	  PYTHONPATH=. $(PY) tools/fuzz/binding.py -seed=$(SEED) -max_total_time=$(SECONDS_EACH) -max_len=8192 -print_final_stats=1 \
 	    -verbosity=0 build/fuzz-corpus build/fuzz-seeds; \
 	else echo "fuzz-binding skipped: no atheris for this Python"; fi
 
 fuzz-slac: setup  ## frames and matching under atheris, SECONDS_EACH
 	$(call EXTRA,fuzz) > $(VENV)/fuzz.txt
 	$(PY) -m pip install --quiet --disable-pip-version-check -r $(VENV)/fuzz.txt
-	PYTHONPATH=. $(PY) tools/fuzz_slac.py -max_total_time=$(SECONDS_EACH) -max_len=400 build/fuzz-slac
+	PYTHONPATH=. $(PY) tools/fuzz/slac.py -max_total_time=$(SECONDS_EACH) -max_len=400 build/fuzz-slac
 
 memcheck: setup  ## the extension under valgrind, with good and with broken streams: a minute
-	$(PY) -m tools.memcheck
+	$(PY) -m tools.checks.memcheck
 
 sanitize: setup  ## the extension under AddressSanitizer and ThreadSanitizer: two minutes (nightly Rust, gcc)
-	$(PY) -m tools.sanitize address
-	$(PY) -m tools.sanitize thread
+	$(PY) -m tools.checks.sanitize address
+	$(PY) -m tools.checks.sanitize thread
 
 fuzz-smoke: setup  ## both for 30 seconds each target, from one seed; skips with a reason where the tools are missing
-	tools/fuzz.sh 30 1
+	tools/fuzz/targets.sh 30 1
 	$(MAKE) fuzz-binding SECONDS_EACH=30 SEED=1
 
 bench: setup  ## figures of the codec beside others: times, instructions, size (Linux, valgrind)
@@ -188,10 +188,10 @@ bench-write: setup  ## the same, and into docs/explanation/speed.md
 	$(PY) -m tools.bench --write
 
 bench-check: setup  ## no instruction count has grown by more than 5 %: codec, core, station, start
-	$(PY) -m tools.bench_check
+	$(PY) -m tools.bench.check
 
 differential: setup $(EV_VENV)/.ready  ## 100,000 random messages of each set through EXIficient and the crate iso15118: an hour
-	$(PY) -m tools.compare_many --count 100000
+	$(PY) -m tools.oracles.compare_many --count 100000
 	DIFFERENTIAL=100000 cargo test --locked --release -p v2g-exi-oracle -- --nocapture
 
 build: setup  ## a wheel, into dist/

@@ -70,5 +70,5 @@ def test_no_block_is_left_open() -> None:
 
 
 def test_generated_pages_are_fresh() -> None:
-    done = subprocess.run([sys.executable, "-m", "tools.docgen", "--check"], cwd=ROOT, check=False)
+    done = subprocess.run([sys.executable, "-m", "tools.docs", "--check"], cwd=ROOT, check=False)
     assert done.returncode == 0

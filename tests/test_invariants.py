@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tools.pages import ids, invariants, requirements
+from tools.docs import ids, invariants, requirements
 
 EVERYTHING = invariants.invariants()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tools.pages import ids, threats
+from tools.docs import ids, threats
 
 EVERYTHING = threats.threats()
 

@@ -12,7 +12,7 @@ from secc.sim.playback import Garage, PlaybackOutcome, play
 from secc.sim.player import DIN, Recording, chosen_end, config_for, load
 from tests.support.bench import counting_bytes
 from tests.support.vectors import SHARED, shared
-from tools import cars
+from tools.docs import cars
 
 FILES = sorted((SHARED / "cars").glob("*.jsonl"))
 

@@ -12,9 +12,9 @@ from secc.exi import Codec
 from secc.exi.schema import xsd
 from secc.exi.schema.notation import SchemaSet
 from tests.support.messages import Generator, schema_sets
-from tools import compare_many
-from tools.compare_exificient import SETS, compare
-from tools.exificient import PYTHON, Exificient
+from tools.oracles import compare_many
+from tools.oracles.compare import SETS, compare
+from tools.oracles.exificient import PYTHON, Exificient
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from secc.pki.contract import Evidence, present, weigh
 from tests.support.contracts import NOW, trusted, wallet
-from tools.bench_pnc import LENIENT, inputs, long_list, measure, operations
+from tools.bench.pnc import LENIENT, inputs, long_list, measure, operations
 
 DEAREST = 150  # ECDSA verifications
 

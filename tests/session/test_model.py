@@ -28,7 +28,7 @@ from tests.support.proofs import judged_once
 from tests.support.safety import Broken
 from tests.support.search import search
 from tests.support.worlds import WORLDS
-from tools.pages import model
+from tools.docs import model
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 SEARCHED = (
@@ -46,7 +46,9 @@ def test_no_reachable_state_breaks_an_invariant(name: str) -> None:
         found = search(WORLDS[name])
     assert found.energised > 0
     known = model.known()[name]
-    assert model.numbers({name: found})[name] == known, "python -m tools.model writes the new numbers"
+    assert model.numbers({name: found})[name] == known, (
+        "python -m tools.docs.count_states writes the new numbers"
+    )
 
 
 def test_every_state_of_the_session_is_reached_in_one_of_the_worlds() -> None:

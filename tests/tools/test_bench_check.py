@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tools.bench_check import grown
+from tools.bench.check import grown
 
 BEFORE = {"CurrentDemandReq": {"decode": 1000, "encode": 2000}}
 

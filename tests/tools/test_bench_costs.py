@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import collections
 
-from tools import bench_costs, bench_station
-from tools.bench_car import COUNTED
+from tools.bench import costs, station
+from tools.bench.car import COUNTED
 
 
 def test_every_row_is_marked_and_each_message_once() -> None:
     marks: collections.Counter[str] = collections.Counter()
-    bench_station.run(lambda row: marks.update([row]))
+    station.run(lambda row: marks.update([row]))
     once = {"import secc"}  # marked before the station is imported
-    assert set(marks) - {""} == set(bench_costs.TEXTS) - once
+    assert set(marks) - {""} == set(costs.TEXTS) - once
     assert {marks[row] for row in marks if row.startswith("exchange")} == {COUNTED}

@@ -16,7 +16,7 @@ from secc.slac.table import TABLE
 from secc.slac.vendor import LinkStatusCnf
 from tests.slac.test_matching import EVENTS, FRAMES
 from tests.support.matching import EV, EVSE, MODEM, Bench
-from tools.pages import matching
+from tools.docs import matching
 
 DRAWN = {(edge.source, edge.target) for edge in matching.EDGES}
 BESIDE = {SlacState.KEYING, SlacState.DOWN}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import types
 
-from tools.mutation import Mutant, mutants
+from tools.checks.mutation import Mutant, mutants
 
 SOURCE = '''"""A text is left as it is."""
 

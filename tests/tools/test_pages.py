@@ -3,7 +3,7 @@
 import xml.etree.ElementTree as ET
 
 from secc.session.iso2.states import State
-from tools.pages import codes, diagram, requirements
+from tools.docs import codes, diagram, requirements
 
 
 def test_every_state_is_in_the_picture() -> None:
@@ -22,5 +22,5 @@ def test_a_cause_is_found_through_the_functions_that_a_handler_calls() -> None:
 def test_the_register_knows_where_a_requirement_is_fulfilled_and_tested() -> None:
     (entry,) = [one for one in requirements.entries() if one.id == "V2G2-479"]
     assert entry.status == "tested"
-    assert ("secc/session/iso2/handlers/profile.py", "chosen_offer") in entry.code
+    assert ("secc/session/profile.py", "chosen_offer") in entry.code
     assert any(name == "test_schedule_that_was_not_offered_is_refused" for _, name in entry.tests)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tools.prose import WIDTH, main, too_long, wrapped
+from tools.checks.prose import WIDTH, main, too_long, wrapped
 
 LONG = "word " * 30
 TABLE = f"| {LONG} | {LONG} |"

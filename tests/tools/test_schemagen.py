@@ -14,8 +14,8 @@ from secc.exi.schema.grammar import Datatype, Grammars, GrammarState, Production
 from secc.exi.schema.names import class_name, field_name, member_name
 from secc.exi.schema.notation import NotationError, QName, SchemaSet
 from tests.support.messages import ROOT, SCHEMAS, schema_sets
-from tools.schemagen import __main__ as schemagen
-from tools.schemagen import pages, python
+from tools.codegen import __main__ as schemagen
+from tools.codegen import pages, python
 
 GOLDEN = ROOT.parent / "shared" / "vectors" / "grammar_golden.jsonl"
 

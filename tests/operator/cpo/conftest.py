@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tools.postgres import Cluster, binaries, cluster
+from tools.bench.postgres import Cluster, binaries, cluster
 
 _NUMBERS = itertools.count()
 

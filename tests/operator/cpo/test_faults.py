@@ -31,7 +31,7 @@ from secc.operator.cpo.settings import CpoSettings, Roots, Tls, Token, check, lo
 from secc.pki.identifiers import EMAID as Emaid
 from tests.operator.cpo.support import EMAID, ask, client_of, installation, make_service, with_car
 from tests.operator.cpo.test_engine import QUICK, fill, totals
-from tools.postgres import Cluster, binaries, cluster
+from tools.bench.postgres import Cluster, binaries, cluster
 
 
 @pytest.fixture(scope="module")

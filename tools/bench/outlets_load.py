@@ -1,0 +1,169 @@
+"""How many outlets one process serves on one core: `python -m tools.bench.outlets_load`; `--help` for more.
+
+The stations live in a child process on one CPU, the cars in this one on another. All cars are in the charge
+loop and send CurrentDemandReq in the same moment, each 100 ms, which is the worst case; CurrentDemandRes is
+due 25 ms after its request. The figures are of this machine at this moment: compare the ratios.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import gc
+import multiprocessing
+import os
+import selectors
+import statistics
+import time
+from multiprocessing.connection import Connection as Pipe
+from typing import TYPE_CHECKING
+
+from secc.messages.iso2 import ChargeParameterDiscoveryRes, V2GMessage
+from secc.records import MessageRecord, Record
+from secc.session.outlet import ControlPilot
+from secc.station.station import Station
+from secc.tls import PlainEngine
+from tools.bench.car import PACE, Car
+from tools.bench.station import DC, Backend, Outlet, ReportingOutlet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DUE = 0.025
+"""Seconds after which CurrentDemandRes is late."""
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description="How many outlets one process serves on one core.")
+    parser.add_argument("--outlets", type=int, nargs="*", default=[1, 16, 64, 128])
+    parser.add_argument("--seconds", type=float, default=10.0, help="of the charge loop, per row")
+    parser.add_argument("--polled", action="store_true", help="controllers that do not report changes")
+    asked = parser.parse_args()
+    print(f"load average {os.getloadavg()[0]:.1f}; times as shares of the {DUE * 1e3:.0f} ms for the answer")
+    print("| outlets | median | p99 | longest | CPU of the process | CPU per exchange, microseconds |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for outlets in asked.outlets:
+        times, share, each = measure(outlets, asked.seconds, polled=asked.polled)
+        shares = [statistics.median(times), quantile(times, 0.99), max(times)]
+        cells = [str(outlets), *(f"{one / DUE:.2f}" for one in shares), f"{share:.0%}", f"{each * 1e6:.0f}"]
+        print(f"| {' | '.join(cells)} |", flush=True)
+
+
+def quantile(times: list[float], share: float) -> float:
+    """The time that this share of the answers does not exceed."""
+    return sorted(times)[min(len(times) - 1, int(len(times) * share))]
+
+
+def measure(outlets: int, seconds: float, *, polled: bool) -> tuple[list[float], float, float]:
+    """Response times; the station's share of a CPU and its seconds of CPU per exchange."""
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    child = context.Process(target=_serve, args=(there, outlets, polled), daemon=True)
+    child.start()
+    _pin(-1)
+    try:
+        cars = _connect(here.recv())
+        gc.freeze()
+        before, began = _used(here), time.monotonic()
+        times = _loops(cars, seconds)
+        used, lasted = _used(here) - before, time.monotonic() - began
+        for car in cars:
+            car.close()
+    finally:
+        child.terminate()
+        child.join()
+    return times, used / lasted, used / max(1, len(times))
+
+
+def _used(pipe: Pipe) -> float:
+    pipe.send("used")
+    return float(pipe.recv())
+
+
+def _pin(which: int) -> None:
+    """The first CPU for the stations, the last one for the cars."""
+    with contextlib.suppress(OSError):
+        os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[which]})
+
+
+# --- the cars ---------------------------------------------------------------------------------------------
+
+
+def _connect(ports: list[int]) -> list[Car]:
+    """All of them in the charge loop."""
+    cars = []
+    for port in ports:
+        car = Car(PlainEngine(), Outlet(), dc=True)  # the pilot is moved where the stations are
+        car.connect(port)
+        cars.append(car)
+    waiting = cars
+    while waiting := [car for car in waiting if car.loops < 2 or not car.answered()]:
+        for car in waiting:
+            car.begin(time.monotonic())
+        time.sleep(0.001)
+    return cars
+
+
+def _loops(cars: list[Car], seconds: float) -> list[float]:
+    """Every car at once, each 100 ms: the times from a request to its answer."""
+    times: list[float] = []
+    with selectors.DefaultSelector() as selector:
+        for car in cars:
+            selector.register(car.fileno(), selectors.EVENT_READ, car)
+        started = time.monotonic()
+        for number in range(round(seconds / PACE)):
+            time.sleep(max(0.0, started + number * PACE - time.monotonic()))
+            sent = {}
+            for car in cars:
+                sent[car] = time.monotonic()
+                car.repeat(sent[car])
+            while sent:
+                for key, _ in selector.select(_PATIENCE):
+                    if key.data.answered():
+                        times.append(time.monotonic() - sent.pop(key.data))
+    return times
+
+
+_PATIENCE = 5.0  # s
+
+# --- the stations -----------------------------------------------------------------------------------------
+
+
+def _serve(pipe: Pipe, outlets: int, polled: bool) -> None:
+    _pin(0)
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_stations(pipe, outlets, polled))
+
+
+async def _stations(pipe: Pipe, outlets: int, polled: bool) -> None:
+    loop = asyncio.get_running_loop()
+    async with contextlib.AsyncExitStack() as stack:
+        ports = []
+        for _ in range(outlets):
+            outlet = Outlet() if polled else ReportingOutlet()
+            station = Station(DC, outlet, Backend(), reporter=_plugging(outlet), sdp_port=0)
+            await stack.enter_async_context(station)
+            ports.append(station.endpoint.plain_port if station.endpoint is not None else None)
+        gc.collect()
+        gc.freeze()
+        loop.add_reader(pipe.fileno(), lambda: pipe.send(time.process_time()) if pipe.recv() else None)
+        pipe.send(ports)
+        await asyncio.Event().wait()
+
+
+def _plugging(outlet: Outlet) -> Callable[[Record], None]:
+    """State C as soon as the station is ready for the isolation test."""
+
+    def note(record: Record) -> None:
+        if not isinstance(record, MessageRecord) or not isinstance(record.message, V2GMessage):
+            return
+        if isinstance(record.message.body, ChargeParameterDiscoveryRes):
+            outlet.show(ControlPilot.C)
+
+    return note
+
+
+if __name__ == "__main__":
+    main()

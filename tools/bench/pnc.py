@@ -1,0 +1,158 @@
+"""What Plug and Charge costs: `python -m tools.bench.pnc`.
+
+CPU time of this thread per operation, the middle of many; ratios are worth more than the digits, as they hold
+on other machines as well. The first line is the unit of the last column: one ECDSA verification as OpenSSL
+does it. The second table is the longest that one input of a session keeps the event loop.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import statistics
+import time
+from collections.abc import Callable
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from secc import exi
+from secc.pki.contract import ContractPolicy, Evidence, present, verify, weigh
+from secc.pki.issuing import Revocation, make_crl
+from secc.pki.profiles import Kind
+from secc.pki.provisioning import Action, ProvisioningAnswer, splice, verify_request, verify_response
+from secc.pki.revocation import RevocationMode, RevocationPolicy
+from secc.pki.trust import Role
+from secc.pki.xmldsig import SignedPart
+from secc.pki.xmldsig import verify as verify_signature
+from tests.pki.test_revocation import response
+from tests.support.contracts import (
+    DAY,
+    NOW,
+    chain,
+    crls,
+    encoded,
+    identity,
+    mobility_operator,
+    provisioning_service,
+    trusted,
+    wallet,
+)
+from tests.support.pnc import PncBench, bundle, terms
+
+CHALLENGE = bytes(range(16))
+LENIENT = ContractPolicy(revocation=RevocationPolicy(mode=RevocationMode.PREFER))
+
+
+def main() -> int:
+    """Print both tables."""
+    parser = argparse.ArgumentParser(description="What Plug and Charge costs.")
+    parser.add_argument("--rounds", type=int, default=200)
+    rounds = parser.parse_args().rounds
+    print(f"{'operation':50} {'ms':>8} {'in ECDSA verifications':>24}")
+    unit = 0.0
+    for name, operation in operations().items():
+        cost = measure(operation, rounds)
+        unit = unit or cost
+        print(f"{name:50} {cost * 1000:8.3f} {cost / unit:24.1f}")
+    print(f"\n{'one input of a session':50} {'ms':>8}")
+    for name, cost in inputs(max(rounds // 10, 5)).items():
+        print(f"{name:50} {cost * 1000:8.3f}")
+    return 0
+
+
+def measure(operation: Callable[[], object], rounds: int) -> float:
+    """Seconds of CPU of this thread, the median."""
+    times = []
+    for _ in range(rounds):
+        begun = time.thread_time()
+        operation()
+        times.append(time.thread_time() - begun)
+    return statistics.median(times)
+
+
+def operations() -> dict[str, Callable[[], object]]:
+    """What is measured, in the order of the table."""
+    car, store = wallet(), trusted()
+    shown = present(car.chain_message(), car.emaid, store, NOW)
+    request = car.authorization(CHALLENGE)
+    signature = car.sign(request)
+    element, key = SignedPart("AuthorizationReq", request), car.contract.key.public_key()
+    body = car.installation()
+    signed = car.sign(body)
+    payload = encoded(body, signed)
+    asked = verify_request(body, signed, payload, store, NOW)
+    made, lists, answers = bundle(), Evidence(crls=crls()), Evidence(ocsp=ocsp_answers())
+    issuer, service = mobility_operator(), provisioning_service()
+    data = b"octets" * 30
+    algorithm = ec.ECDSA(hashes.SHA256())
+    der = car.contract.key.sign(data, algorithm)
+    receiver = car.oem.key.public_key()
+    contract, long = issuer.issue(car.emaid, NOW), Evidence(crls=(long_list(),))
+    proved = functools.partial(verify, shown, request, signature, CHALLENGE, now=NOW)
+    return {
+        "one ECDSA verification by OpenSSL": lambda: key.verify(der, data, algorithm),
+        "one XML signature (digest, SignedInfo, ECDSA)": lambda: verify_signature(signature, (element,), key),
+        "PaymentDetailsReq: chain, eMAID": lambda: present(car.chain_message(), car.emaid, store, NOW),
+        "  and three CRLs": lambda: weigh(shown, lists, NOW),
+        "  or three OCSP responses": lambda: weigh(shown, answers, NOW),
+        "  or a CRL of 128 KiB, the longest that is taken": lambda: weigh(shown, long, NOW, LENIENT),
+        "AuthorizationReq: signature, challenge": proved,
+        "CertificateInstallationReq": lambda: verify_request(body, signed, payload, store, NOW),
+        "its answer: three chains, four parts": lambda: verify_response(made, asked, store, NOW),
+        "the splice of the SessionID": lambda: splice(made, bytes(8)),
+        "MO: issue a contract": lambda: issuer.issue(car.emaid, NOW),
+        "CPS: encrypt, sign, encode": lambda: service.bundle(Action.INSTALL, contract, receiver),
+        "EXI of CertificateInstallationRes, decoded": lambda: exi.ISO2.decode(made),
+    }
+
+
+def ocsp_answers() -> tuple[bytes, ...]:
+    """Good answers for the three certificates of a contract's chain."""
+    issuers = (Kind.MO_SUB_CA_2, Kind.MO_SUB_CA_1, Kind.MO_ROOT)
+    return tuple(
+        response(one, identity(kind), this_update=NOW - DAY, next_update=NOW + DAY)
+        for one, kind in zip(chain(Role.CONTRACT), issuers, strict=True)
+    )
+
+
+_LONG: list[bytes] = []
+
+
+def long_list() -> bytes:
+    """The longest list that is fetched."""
+    if not _LONG:
+        entries = [Revocation(10**30 + number, NOW - DAY) for number in range(4000)]
+        authority = identity(Kind.MO_SUB_CA_2)
+        _LONG.append(make_crl(authority, entries, number=1, this_update=NOW - DAY, next_update=NOW + DAY))
+    return _LONG[0]
+
+
+def inputs(rounds: int) -> dict[str, float]:
+    """The dearest inputs of a session, each the longest of some rounds."""
+    worst: dict[str, float] = {}
+    for _ in range(rounds):
+        bench = PncBench(contracts=terms(finds_revocation=True)).select()
+        for name, act in (
+            ("PaymentDetailsReq", bench.show),
+            ("the evidence about revocation", bench.report_revocation),
+            ("AuthorizationReq", bench.prove),
+        ):
+            _longest(worst, name, act)
+        asking = PncBench().select()
+        request = asking.car.installation()
+        signed = functools.partial(asking.request, request, signature=asking.car.sign(request))
+        answered = functools.partial(asking.provision, ProvisioningAnswer(bundle()))
+        _longest(worst, "CertificateInstallationReq", signed)
+        _longest(worst, "the back end's answer to it", answered)
+    return worst
+
+
+def _longest(worst: dict[str, float], name: str, act: Callable[[], object]) -> None:
+    begun = time.thread_time()
+    act()
+    worst[name] = max(worst.get(name, 0.0), time.thread_time() - begun)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""Memory checkers, sanitizers and mutation runs."""

@@ -1,0 +1,1 @@
+"""The conformance bench before this station and another one."""

@@ -1,0 +1,88 @@
+"""What the exhaustive search of the session has seen; `tools.docs.count_states` records the numbers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+DATA = Path(__file__).with_suffix(".json")
+
+INTRODUCTION = """# Model
+
+Besides tests and random walks, the session is searched exhaustively: `tests/support/search.py` goes,
+breadth first, to every state that the pure core can reach in a world, and gives it every input of that
+world, in each of them. Beside the core runs an oracle (`tests/support/safety.py`, `outlet_rules.py`,
+`lasting.py`) that knows the [invariants](invariants.md) and nothing of the code; it keeps its own idea of
+grants, contactor, lease, limits, voltages, latched faults and paused sessions, and objects as soon as an
+output breaks a rule. Nothing is a copy of the code in another language: what is searched is what serves
+cars.
+
+**Worlds.** Everything at once would be too many states, and most of it does not meet; so each world
+(`tests/support/worlds.py`) has all requests of its protocol and its own choice of what else changes. In
+some of them the end of a session is no end: the cable is unplugged or not, somebody resets the outlet or
+not, the next car comes, or the same one continues its paused session.
+
+**Inputs.** Each request with good values, the dangerous ones with bad values too, a foreign session id, a
+response instead of a request; control pilot A, B, C, F; voltages at the outlet, among them some that belong
+to no battery; the contactor's feedback; limits of the outlet and of load management; faults, and their end;
+answers of back end, contactor and isolation test: yes, no, and stale; stop, renegotiation, lost link,
+garbage, a driver that fails; each timer that runs; and nobody being there for longer than the lease. A car
+with a contract shows real chains and signatures, good and bad ones; each is made and judged once
+(`tests/support/proofs.py`).
+
+**Time** is symbolic. Any timer that runs may be the next one, so more orders are looked at than can happen.
+Two states are the same when everything that core or oracle decides by is the same, exact times and ids left
+aside.
+
+**Checked on every edge**: INV-01 to 13, 15, 16, 20, 23, 24, 29 to 31 and 36; from every state: INV-17 and
+18, that silence alone leads to the end, and that a stop turns no OK into FAILED.
+
+All worlds are searched in each run of the tests. The tests also plant defects, one for each fault that was
+ever found in this part, and demand that they are found."""
+
+
+def numbers(found: dict[str, Any]) -> dict[str, Any]:
+    """The numbers of searches (`tests.support.search.Found`), as they are kept."""
+    return {
+        name: {
+            "states": one.nodes,
+            "edges": one.edges,
+            "energised": one.energised,
+            "by_state": dict(sorted(one.states.items())),
+            "ends": dict(sorted(one.ends.items())),
+        }
+        for name, one in found.items()
+    }
+
+
+def known() -> dict[str, Any]:
+    """The numbers of the last search that was written down."""
+    return dict(json.loads(DATA.read_text(encoding="utf-8")))
+
+
+def page() -> str:
+    """docs/reference/model.md."""
+    kept = known()
+    parts = [INTRODUCTION, "## Numbers"]
+    lines = ["| world | states | of them energised | inputs tried |", "| --- | --- | --- | --- |"]
+    lines += [
+        f"| {name} | {one['states']:,} | {one['energised']:,} | {one['edges']:,} |"
+        for name, one in kept.items()
+    ]
+    parts += ["\n".join(lines), "## By state of the session", _table(kept, "by_state", "state")]
+    parts += [
+        "## Ends",
+        "How many of the inputs lead to an end, by its reason.",
+        _table(kept, "ends", "reason"),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(kept: dict[str, Any], field: str, title: str) -> str:
+    names = sorted({name for one in kept.values() for name in one[field]})
+    lines = [f"| {title} | " + " | ".join(kept) + " |", "| --- " * (len(kept) + 1) + "|"]
+    for name in names:
+        counts = [f"{one[field][name]:,}" if name in one[field] else "" for one in kept.values()]
+        lines.append(f"| {name} | " + " | ".join(counts) + " |")
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""Coverage-guided fuzzers and their seeds."""

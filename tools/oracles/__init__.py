@@ -1,0 +1,1 @@
+"""Other EXI processors, and our codec compared with them."""

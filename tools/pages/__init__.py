@@ -1,1 +1,0 @@
-"""Reference pages that are made from the code, one module each; `tools.docgen` writes them."""
