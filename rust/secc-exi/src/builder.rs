@@ -1,10 +1,10 @@
 //! Builds message objects while a stream is decoded.
 
-use crate::class::{Class, RecordField};
+use crate::class::{call, Class, RecordField};
+use crate::memory::{absent, ascii_string};
 use crate::Codec;
-use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyInt, PyString, PyTuple, PyType};
+use pyo3::types::{PyBytes, PyInt, PyString, PyTuple};
 use v2g_exi::decode::Sink;
 use v2g_exi::grammar::{Production, Record, Slot};
 use v2g_exi::value::{At, Found, Octets, NO_NAME};
@@ -39,9 +39,13 @@ impl Kept<'_> {
         self.outer.clear();
         self.fields.shrink_to(MOST);
         self.members.shrink_to(MOST);
-        // SAFETY: nothing is left in it that the lifetime is about, and no layout depends on a lifetime.
-        unsafe { std::mem::transmute::<Kept<'_>, Kept<'static>>(self) }
+        Kept { fields: recycled(self.fields), members: recycled(self.members), outer: self.outer }
     }
+}
+
+/// The memory of a vector for values of another lifetime: collecting in place keeps it.
+fn recycled<A, B>(empty: Vec<A>) -> Vec<B> {
+    empty.into_iter().filter_map(|_| None).collect()
 }
 
 /// An open element.
@@ -96,8 +100,7 @@ impl<'c, 'py> Builder<'c, 'py> {
         Ok(())
     }
 
-    /// Puts the members that were collected into their field; those of a list that goes on behind another one
-    /// are added.
+    /// Puts the members that were collected into their field; those of a list that goes on behind another one are added.
     fn end_list(&mut self) -> PyResult<()> {
         let slot = std::mem::replace(&mut self.frame.list, NO_LIST);
         let first = (self.frame.member as usize).min(self.kept.members.len());
@@ -130,39 +133,17 @@ impl<'c, 'py> Builder<'c, 'py> {
     /// The object of the innermost open element, whose fields are the last ones.
     #[inline(always)]
     fn build(&mut self, class: &Class) -> PyResult<Bound<'py, PyAny>> {
-        if let Some(mould) = &class.mould {
-            return mould.make(self.py, || self.kept.fields.pop().flatten());
+        if let Some(layout) = &class.layout {
+            return layout.make(self.py, || self.kept.fields.pop().flatten());
         }
         let Some(constructor) = &class.class else {
             let value = self.kept.fields.pop().flatten();
             return Ok(value.unwrap_or_else(|| self.py.None().into_bound(self.py)));
         };
         let fields = self.kept.fields.split_off(self.frame.field as usize);
-        let mut arguments = Vec::with_capacity(fields.len());
-        for (field, slot) in fields.into_iter().zip(&class.slots) {
-            arguments.push(match (field, slot) {
-                (Some(value), _) => value,
-                (None, Slot::Single) => self.py.None().into_bound(self.py),
-                (None, Slot::List | Slot::Items) => PyTuple::empty(self.py).into_any(),
-            });
-        }
-        call(constructor.bind(self.py), &arguments, class.keywords.bind(self.py))
-    }
-}
-
-/// Calls `class` with keyword arguments by the vectorcall protocol, which has no safe form for them.
-fn call<'py>(
-    class: &Bound<'py, PyType>,
-    arguments: &[Bound<'py, PyAny>],
-    keywords: &Bound<'py, PyTuple>,
-) -> PyResult<Bound<'py, PyAny>> {
-    // SAFETY: `Bound` is an object pointer (guaranteed layout of a transparent `NonNull`), `keywords` is a
-    // tuple of as many interned strings, and all references outlive the call.
-    unsafe {
-        let first = arguments.as_ptr().cast::<*mut ffi::PyObject>();
-        let names = if arguments.is_empty() { std::ptr::null_mut() } else { keywords.as_ptr() };
-        let made = ffi::PyObject_Vectorcall(class.as_ptr(), first, 0, names);
-        Bound::from_owned_ptr_or_err(class.py(), made)
+        let values = fields.into_iter().zip(&class.slots);
+        let values = values.map(|(field, slot)| field.unwrap_or_else(|| absent(self.py, *slot)));
+        call(constructor.bind(self.py), class.keywords.bind(self.py), values)
     }
 }
 
@@ -215,12 +196,12 @@ impl Sink for Builder<'_, '_> {
         };
         let values = values.get(record.lead.into()..).unwrap_or(&[]);
         let mut raw = values.iter().zip(&class.record);
-        let Some(mould) = class.mould.as_ref().filter(|_| raw.len() == class.slots.len()) else {
+        let Some(layout) = class.layout.as_ref().filter(|_| raw.len() == class.slots.len()) else {
             let object = self.record_by_call(class, raw)?;
             return self.put(at, object);
         };
         let mut failed = None;
-        let object = mould.make(self.py, || {
+        let object = layout.make(self.py, || {
             let (value, kind) = raw.next_back()?;
             self.number(kind, *value).map_err(|error| failed = Some(error)).ok()
         })?;
@@ -257,7 +238,8 @@ impl<'py> Builder<'_, 'py> {
                 Ok(())
             })?
             .into_any(),
-            Found::Ascii(characters) => ascii(py, characters)?,
+            Found::Ascii(characters) if self.codec.direct => ascii_string(py, characters)?,
+            Found::Ascii(characters) => copied_string(py, characters),
             Found::Text(text) => PyString::new(py, text).into_any(),
             Found::Big(negative, magnitude) => big(py, negative, magnitude)?,
         })
@@ -307,21 +289,11 @@ pub(crate) fn small_integers(py: Python<'_>) -> PyResult<Vec<Py<PyAny>>> {
 
 const SMALLEST: i64 = -5;
 
-/// A string of ASCII characters, copied from the stream to where the object keeps it.
-fn ascii<'py>(py: Python<'py>, characters: Octets<'_>) -> PyResult<Bound<'py, PyAny>> {
-    // SAFETY: an object made for `length` characters of at most 127 keeps them as that many bytes, which
-    // nobody else sees before this function returns, and which are initialised at once.
-    unsafe {
-        let length = characters.len();
-        let made = ffi::PyUnicode_New(length as ffi::Py_ssize_t, 127);
-        let string = Bound::from_owned_ptr_or_err(py, made)?;
-        if length > 0 {
-            let room = ffi::PyUnicode_1BYTE_DATA(string.as_ptr());
-            std::ptr::write_bytes(room, 0, length);
-            characters.copy_to(std::slice::from_raw_parts_mut(room, length));
-        }
-        Ok(string)
-    }
+/// A string of ASCII characters, by way of a copy.
+fn copied_string<'py>(py: Python<'py>, characters: Octets<'_>) -> Bound<'py, PyAny> {
+    let mut copy = vec![0; characters.len()];
+    characters.copy_to(&mut copy);
+    PyString::new(py, &String::from_utf8_lossy(&copy)).into_any()
 }
 
 fn big<'py>(py: Python<'py>, negative: bool, magnitude: &[u8]) -> PyResult<Bound<'py, PyAny>> {

@@ -2,17 +2,17 @@
 
 use crate::field::Field;
 use crate::layout;
-use crate::mould::Mould;
+use crate::memory::ObjectLayout;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyString, PyTuple, PyType};
+use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 use v2g_exi::grammar::{DatatypeKind, Grammar, Kind, Slot};
 
 /// A message class and its fields in slot order.
 pub(crate) struct Class {
     pub(crate) class: Option<Py<PyType>>,
     /// How its objects are made without calling it; None: call it.
-    pub(crate) mould: Option<Mould>,
+    pub(crate) layout: Option<ObjectLayout>,
     pub(crate) fields: Vec<Field>,
     pub(crate) keywords: Py<PyTuple>,
     pub(crate) slots: Vec<Slot>,
@@ -40,13 +40,14 @@ pub(crate) enum RecordField {
 }
 
 impl Class {
-    /// Type `index` of `grammar`, whose class is in `types` at that place; `item` is the class of ordered
-    /// content.
+    /// Type `index` of `grammar`, whose class is in `types` at that place; `item` is the class of ordered content.
+    /// `direct`: objects are made and read by their memory where that is certain.
     pub(crate) fn new(
         grammar: &Grammar,
         index: usize,
         types: &[Option<Bound<'_, PyType>>],
         item: &Bound<'_, PyAny>,
+        direct: bool,
     ) -> PyResult<Self> {
         let py = item.py();
         let class = types.get(index).and_then(Clone::clone);
@@ -63,14 +64,18 @@ impl Class {
             let detail = format!("{}: {} fields for {} slots", entry.name, keywords.len(), slots.len());
             return Err(PyTypeError::new_err(detail));
         }
-        let fields = keywords
+        let mut fields = keywords
             .iter()
-            .map(|name| Field::new(class.as_ref(), name.cast_into::<PyString>()?))
+            .map(|name| Field::new(class.as_ref(), name.cast_into::<PyString>()?, direct))
             .collect::<PyResult<Vec<_>>>()?;
-        let mould = match &class {
-            Some(class) => Mould::of(class, item, &fields, &slots)?,
-            None => None,
+        let places: Vec<_> = fields.iter().map(Field::slot).collect();
+        let layout = match &class {
+            Some(class) if direct => ObjectLayout::of(class, item, &keywords, &places, &slots)?,
+            _ => None,
         };
+        if layout.is_none() {
+            fields.iter_mut().for_each(Field::by_name);
+        }
         let mut contents: Vec<Content> = slots.iter().map(|_| Content::Simple).collect();
         for production in layout::productions(grammar, entry).filter(|p| p.kind == Kind::Complex) {
             let Some(content) = contents.get_mut(production.slot as usize) else { continue };
@@ -97,7 +102,7 @@ impl Class {
             .collect();
         Ok(Self {
             class: class.map(Bound::unbind),
-            mould,
+            layout,
             fields,
             keywords: keywords.unbind(),
             slots,
@@ -106,4 +111,17 @@ impl Class {
             lead: shape.map_or(0, |r| r.lead.into()),
         })
     }
+}
+
+/// Calls `class` with its fields as keyword arguments.
+pub(crate) fn call<'py>(
+    class: &Bound<'py, PyType>,
+    names: &Bound<'py, PyTuple>,
+    values: impl IntoIterator<Item = Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let keywords = PyDict::new(class.py());
+    for (name, value) in names.iter().zip(values) {
+        keywords.set_item(name, value)?;
+    }
+    class.call((), Some(&keywords))
 }

@@ -1,14 +1,18 @@
 //! Python binding of `v2g-exi`: builds `secc._exi`.
 //!
-//! Knows no message: the classes are handed to [`Codec`] in table order, so this file never changes with a
-//! schema.
+//! Knows no message: the classes are handed to [`Codec`] in table order, so this file never changes with a schema.
+//!
+//! Objects are made and read by their memory where that is certain, see [`memory`], else by their classes.
+
+#![deny(unsafe_code)]
 
 mod builder;
 mod class;
 mod field;
-mod given;
 mod layout;
-mod mould;
+#[allow(unsafe_code)]
+mod memory;
+mod runtime_tables;
 mod walker;
 
 use builder::{Builder, Kept};
@@ -61,7 +65,7 @@ type ExplainRow = (u64, u64, String, Option<(u16, u16)>, String, String, Option<
 #[allow(clippy::large_enum_variant)] // made once per codec
 enum Schema {
     Name(String),
-    Tables(given::Raw),
+    Tables(runtime_tables::Raw),
 }
 
 /// The codec of one schema set.
@@ -83,19 +87,20 @@ pub(crate) struct Codec {
     lenient_ranges: bool,
     style: Style,
     max_bytes: usize,
+    /// Objects are made and read by their memory, not by their classes.
+    pub(crate) direct: bool,
 }
 
 #[pymethods]
 impl Codec {
-    /// `schema` names the table set or is one (`secc.exi.schema.tables.Raw`); `types` and `enums` are its
-    /// classes in table order (None for a flat type);
-    /// `item` is the class of ordered content, `messages` are those among `types` that are documents of their
-    /// own.
+    /// `schema` names the table set or is one (`secc.exi.schema.tables.Raw`); `types` and `enums` are its classes in table order (None for a flat type);
+    /// `item` is the class of ordered content, `messages` are those among `types` that are documents of their own.
+    /// `direct`: objects are made and read by their memory where that is certain; False never does.
     #[new]
     #[pyo3(signature = (schema, types, enums, item, decode_error, encode_error, *, messages = Vec::new(),
                         lenient_lists = true, full_lists = "specified", lenient_ranges = false, empty_values = false,
-                        max_bytes = 65536))]
-    #[allow(clippy::too_many_arguments)]
+                        max_bytes = 65536, direct = true))]
+    #[allow(clippy::too_many_arguments, clippy::fn_params_excessive_bools)]
     fn new(
         py: Python<'_>,
         schema: Schema,
@@ -110,13 +115,14 @@ impl Codec {
         lenient_ranges: bool,
         empty_values: bool,
         max_bytes: usize,
+        direct: bool,
     ) -> PyResult<Self> {
         let grammar = match schema {
             Schema::Name(name) => {
                 let unknown = || PyValueError::new_err(format!("no schema set is called {name:?}"));
                 Cow::Borrowed(tables::by_name(&name).ok_or_else(unknown)?)
             }
-            Schema::Tables(raw) => Cow::Owned(given::grammar(raw)?),
+            Schema::Tables(raw) => Cow::Owned(runtime_tables::grammar(raw)?),
         };
         if types.len() != grammar.types.len() {
             let detail = format!("{} classes for {} types", types.len(), grammar.types.len());
@@ -128,7 +134,7 @@ impl Codec {
             if let Some(class) = class {
                 by_class.insert(class.as_ptr() as usize, index as u16);
             }
-            classes.push(Class::new(&grammar, index, &types, item.bind(py))?);
+            classes.push(Class::new(&grammar, index, &types, item.bind(py), direct)?);
         }
         let members = enums
             .iter()
@@ -170,7 +176,14 @@ impl Codec {
             lenient_ranges,
             style: Style { full_lists: form_called(full_lists)?, empty_values },
             max_bytes,
+            direct,
         })
+    }
+
+    /// How many classes have objects that are made and read by their memory, and how many there are.
+    fn direct_classes(&self) -> (usize, usize) {
+        let classes = self.classes.iter().filter(|class| class.class.is_some());
+        (classes.clone().filter(|class| class.layout.is_some()).count(), classes.count())
     }
 
     /// The message in `data`; what is in the schema but no message is refused.
@@ -236,9 +249,8 @@ impl Codec {
         self.write(py, self.root_called(py, name, true)?, value, true)
     }
 
-    /// The stream piece by piece: rows of (first bit, number of bits, event, code and alternatives or None,
-    /// path, value, index of the datatype or None), and what stopped the decoder: None, or kind, bit, path
-    /// and detail.
+    /// The stream piece by piece: rows of (first bit, number of bits, event, code and alternatives or None, path,
+    /// value, index of the datatype or None), and what stopped the decoder: None, or kind, bit, path and detail.
     fn explain(&self, data: &[u8], fragment: bool) -> (Vec<ExplainRow>, Option<ExplainFault>) {
         let (rows, outcome) = v2g_exi::trace::explain(&self.grammar, data, self.options(), fragment);
         let rows = rows.into_iter().map(|r| (r.from, r.width, r.event, r.code, r.path, r.value, r.datatype));
@@ -246,8 +258,8 @@ impl Codec {
         (rows.collect(), fault)
     }
 
-    /// The structure of the schema set, for texts made from messages: per type its slots, per slot whether it
-    /// is a list, and the elements that may fill it with the index of their type; then the datatypes.
+    /// The structure of the schema set, for texts made from messages: per type its slots, per slot whether it is a
+    /// list, and the elements that may fill it with the index of their type; then the datatypes.
     fn layout(&self) -> (Vec<layout::TypeLayout>, Vec<layout::DatatypeLayout>) {
         layout::layout(&self.grammar)
     }
